@@ -1,0 +1,161 @@
+"""The values that every room of vt speaks of. Times are seconds from the start of the film."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vt.errors import Cancelled
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word with its punctuation."""
+
+    start: float
+    end: float
+    text: str
+    probability: float = 1.0
+    """The recogniser's own confidence, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One sentence of the original, with the slot of time in which it was said."""
+
+    id: int
+    """From 0 in order of start."""
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A stretch of sound that is not spoken in the dub, and why."""
+
+    start: float
+    end: float
+    text: str
+    """What the recogniser took it for; empty where it was not asked."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said, sentence by sentence."""
+
+    language: str
+    language_detected: bool
+    """True where the recogniser found out the language by listening."""
+    segments: tuple[Segment, ...]
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """A spoken line: mono sound at the speaker's native rate."""
+
+    samples: NDArray[np.int16]
+    """Shape (n,)."""
+    sample_rate: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it sounds."""
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to be placed: the original's slot and the length of its translation, spoken untouched."""
+
+    start: float
+    end: float
+    natural_seconds: float
+    """Spoken at the base rate, not stretched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a line of the dub goes, and how fast it is spoken."""
+
+    start: float
+    end: float
+    slot_seconds: float
+    room_seconds: float
+    natural_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """The placed length."""
+        return self.end - self.start
+
+    @property
+    def tempo(self) -> float:
+        """Natural length / placed length; 1.0 is untouched."""
+        return self.natural_seconds / self.seconds if self.seconds > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """One dub that somebody asks for."""
+
+    source: Path
+    target_language: str
+    source_language: str = "auto"
+    subtitles: Path | None = None
+    """An SRT or WebVTT file in the source language, in place of recognition."""
+    audio_track: int | None = None
+    """Which of the film's sound tracks is dubbed, from 1; the first where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is."""
+
+    stage: str
+    fraction: float
+    """Of this stage, 0..1."""
+
+
+@dataclass(slots=True)
+class Cancel:
+    """A switch that ends work from another thread: checked between items, and told to running processes."""
+
+    _event: threading.Event = field(default_factory=threading.Event)
+    _hooks: set[Callable[[], None]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def set(self) -> None:
+        """Ask for the end; hooks (such as killing a process) run in this thread."""
+        with self._lock:
+            self._event.set()
+            hooks = list(self._hooks)
+        for hook in hooks:
+            hook()
+
+    def check(self) -> None:
+        """Raise `Cancelled` where the end was asked for."""
+        if self._event.is_set():
+            raise Cancelled("The work was stopped on request.")
+
+    def add(self, hook: Callable[[], None]) -> None:
+        """Run `hook` at `set()`, at once where that has happened already."""
+        with self._lock:
+            self._hooks.add(hook)
+            already = self._event.is_set()
+        if already:
+            hook()
+
+    def remove(self, hook: Callable[[], None]) -> None:
+        """Forget `hook`."""
+        with self._lock:
+            self._hooks.discard(hook)

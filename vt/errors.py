@@ -1,0 +1,73 @@
+"""The error tree: every error that vt raises on purpose, each with one plain sentence for the user.
+
+VtError
+├── InputError             the file or an argument is at fault; nothing was changed
+│   ├── MediaError         the media file cannot be used
+│   │   └── NoSpeechError  the sound holds no speech
+│   ├── SubtitleError      the subtitle file cannot be used
+│   └── LanguageError      unknown language, or a pair that nobody here can serve
+├── SettingsError          an environment variable has a value that cannot be used
+├── EngineError            a model or engine failed
+│   ├── ModelUnavailable   the model cannot be had: not installed, not found, not loadable
+│   └── ModelBusy          all memory is held by models in use; trying again later helps
+├── ToolError              an external program is missing or failed
+├── StorageError           a folder cannot be written, or the disk is full
+└── Cancelled              the caller asked for the work to stop
+"""
+
+
+class VtError(Exception):
+    """Base of all errors of vt. `str(error)` is one sentence that a user can act on."""
+
+
+class InputError(VtError):
+    """The file or an argument is at fault."""
+
+
+class MediaError(InputError):
+    """The media file cannot be used."""
+
+
+class NoSpeechError(MediaError):
+    """The sound holds no speech."""
+
+
+class SubtitleError(InputError):
+    """The subtitle file cannot be used."""
+
+
+class LanguageError(InputError):
+    """The language is unknown, or nobody here can serve the pair."""
+
+
+class SettingsError(VtError):
+    """An environment variable has a value that cannot be used."""
+
+
+class EngineError(VtError):
+    """A model or engine failed."""
+
+
+class ModelUnavailable(EngineError):
+    """The model cannot be had here: not installed, not found, or not loadable."""
+
+
+class ModelBusy(EngineError):
+    """All of the model memory is held by models in use; trying again later helps."""
+
+
+class ToolError(VtError):
+    """An external program is missing or failed."""
+
+    def __init__(self, sentence: str, said: str = "") -> None:
+        super().__init__(sentence)
+        self.said = said
+        """All that the program wrote to stderr; for rooms that know how to read it, not for users."""
+
+
+class StorageError(VtError):
+    """A folder cannot be written, or the disk is full."""
+
+
+class Cancelled(VtError):
+    """The caller asked for the work to stop."""

@@ -1,0 +1,147 @@
+"""One frozen, typed settings object; `load()` is the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from vt.errors import SettingsError
+
+_TRUE = {"true", "1", "yes", "on"}
+_FALSE = {"false", "0", "no", "off"}
+
+
+def _switch(value: Any) -> Any:  # noqa: ANN401 (pydantic hands over whatever the caller gave)
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError("use true or false (also 1/0, yes/no, on/off)")
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+
+
+def _lower(value: Any) -> Any:  # noqa: ANN401
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:  # noqa: ANN401
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _stripped(value: Any) -> Any:  # noqa: ANN401
+    return value.strip() if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _address(value: Any) -> Any:  # noqa: ANN401
+    if not isinstance(value, str) or not value.strip().startswith(("http://", "https://")):
+        raise ValueError("use an address that begins with http:// or https://")
+    return value.strip().rstrip("/")
+
+
+class _ByAlias(EnvSettingsSource):
+    """The environment, without variables that happen to bear the name of a field."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self.config = SettingsConfigDict(**{**self.config, "populate_by_name": False})
+
+
+class Settings(BaseSettings):
+    """What can be set, each field by the environment variable of its alias."""
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True)
+
+    cache_enabled: Switch = Field(True, alias="MODEL_CACHE_ENABLED")
+    """Keep loaded models between requests; false: load, use, free (and preload nothing)."""
+    preload_models: Switch = Field(True, alias="PRELOAD_MODELS")
+    """Load the default models when a server starts, in the background."""
+    preload_languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        ("es",), alias="VT_PRELOAD_LANGUAGES", min_length=1
+    )
+    """Whose voices the preload loads: codes, separated by commas."""
+    device: Annotated[Literal["cpu", "cuda", "auto"], BeforeValidator(_lower)] = Field("cpu", alias="DEVICE")
+    """What models run on; auto: on a graphics processor where there is one."""
+    cpu_threads: int = Field(0, ge=0, le=1024, alias="CPU_THREADS")
+    """Threads of the models; 0: as many as there are cores."""
+    vad: Switch = Field(False, alias="VAD")
+    """Silero voice activity detection before recognition."""
+    engines: Annotated[Literal["auto", "embedded"], BeforeValidator(_lower)] = Field("auto", alias="VT_ENGINES")
+    """auto: the configured models and what stands in for them; embedded: only engines that need no download."""
+
+    whisper_model: Annotated[str, BeforeValidator(_stripped)] = Field("auto", alias="VT_WHISPER_MODEL", min_length=1)
+    """The recognition model: tiny.en, a local folder (CTranslate2), or auto for the best that there is."""
+    fallback: Switch = Field(True, alias="VT_FALLBACK")
+    """Where the configured model or device can't be had, take a lesser one and say so; false: an error."""
+    cache_budget_mb: int = Field(0, ge=0, alias="VT_CACHE_BUDGET_MB")
+    """Memory for models, in megabytes; 0: half of what the machine or the container has."""
+    cache_idle_seconds: float = Field(0, ge=0, allow_inf_nan=False, alias="VT_CACHE_IDLE_SECONDS")
+    """Unload a model that nobody used for so long; 0: never."""
+    hugging_face_token: SecretStr | None = Field(None, alias="HUGGING_FACE_TOKEN")
+    """The hub's token; either of its two variables is enough."""
+    hf_token: SecretStr | None = Field(None, alias="HF_TOKEN")
+    """The same, by the hub's own name."""
+    hub_offline: Switch = Field(False, alias="HF_HUB_OFFLINE")
+    """Never ask the model hub for anything."""
+    hub_endpoint: Annotated[str, BeforeValidator(_address)] = Field("https://huggingface.co", alias="HF_ENDPOINT")
+    """Where the model hub is."""
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(
+        "INFO", alias="LOG_LEVEL"
+    )
+    """From which level on a server logs."""
+    log_file: Path = Field(Path("app.log"), alias="VT_LOG_FILE")
+    """A server's log; it rotates."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments, then the environment, and no files."""
+        return init_settings, _ByAlias(settings_cls)
+
+    @property
+    def threads(self) -> int:
+        """The resolved number of threads: `cpu_threads`, or the cores this process may use."""
+        return self.cpu_threads or len(os.sched_getaffinity(0))
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "a setting"
+    wanted = first["msg"].removeprefix("Value error, ")
+    return f"The environment variable {name} cannot be used: {wanted[:1].lower()}{wanted[1:]}."
+
+
+def load() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used; the sentence names it and the accepted form.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
