@@ -1,0 +1,303 @@
+"""Subtitles: lines that fit, cues that do not overlap, and files that other programs read."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+import pysubs2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vt import subtitles
+from vt.subtitles import LINE_CHARACTERS, Cue
+
+LONG = (
+    "When the sun had set behind the hills of the country, the travellers came to the old inn on the moor; "
+    "and there, as they had hoped, a fire was burning brightly for the guests."
+)
+
+
+def one(text: str, start: float = 1.0, end: float = 9.0) -> list[Cue]:
+    return subtitles.cues([Cue(start, end, text)])
+
+
+def lines(cues: list[Cue]) -> list[str]:
+    return [line for cue in cues for line in cue.text.split("\n")]
+
+
+def flat(text: str) -> str:
+    return "".join(text.split())
+
+
+def read(text: str) -> list[tuple[int, int, str]]:
+    """Parse a file with the library and return (start, end, text) in milliseconds."""
+    return [(line.start, line.end, line.plaintext) for line in pysubs2.SSAFile.from_string(text)] if text else []
+
+
+words = st.text(st.characters(categories=["L", "N"], exclude_characters="İ"), min_size=1, max_size=14)
+punctuated = st.tuples(words, st.sampled_from(["", "", "", ",", ";", ".", "?", "…"])).map("".join)
+latin = st.lists(punctuated, max_size=60).map(" ".join)
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> list[Cue]:
+    """Draw sentences in order of time, which may touch, and may take no time at all."""
+    here, found = 0.0, []
+    for pause, length, text in draw(
+        st.lists(st.tuples(st.floats(0, 3), st.floats(0, 8), latin | st.just("")), max_size=8)
+    ):
+        found.append(Cue(here + pause, here + pause + length, text))
+        here += pause + length
+    return found
+
+
+# Lines
+
+
+def test_a_short_sentence_is_one_line() -> None:
+    assert [cue.text for cue in one("A short sentence.")] == ["A short sentence."]
+
+
+def test_a_sentence_of_the_limit_is_one_line_and_one_more_letter_makes_two() -> None:
+    full = ("abcdef " * 6).strip() + "g"
+    assert len(full) == LINE_CHARACTERS
+    assert lines(one(full)) == [full]
+    assert len(lines(one(f"{full}h"))) == 2
+
+
+def test_two_lines_are_about_as_long_as_each_other() -> None:
+    above, below = lines(one("The house on the hill was built by an old man long ago."))
+    assert abs(len(above) - len(below)) <= 6
+
+
+@given(latin)
+@settings(deadline=None, max_examples=50)
+def test_no_line_is_too_long_and_no_cue_has_more_than_two(text: str) -> None:
+    found = one(text)
+    assert all(cue.text.count("\n") <= 1 for cue in found)
+    assert all(len(line) <= LINE_CHARACTERS for line in lines(found))
+
+
+@given(latin)
+@settings(deadline=None, max_examples=50)
+def test_words_are_never_broken_nor_lost_nor_moved(text: str) -> None:
+    assert " ".join(lines(one(text))).split() == text.split()
+
+
+@given(st.lists(st.sampled_from(["a", "an", "b" * 43, "c" * 60, "https://example.org/" + "d" * 90]), max_size=6))
+def test_a_word_longer_than_a_line_is_broken_but_nothing_of_it_is_lost(parts: list[str]) -> None:
+    found = one(" ".join(parts))
+    assert flat(" ".join(lines(found))) == "".join(parts)
+    assert all(len(line) <= LINE_CHARACTERS for line in lines(found))
+
+
+def test_a_long_sentence_is_split_at_its_punctuation() -> None:
+    found = one(LONG)
+    assert len(found) >= 2
+    assert all(cue.text[-1] in ",;." for cue in found)
+
+
+def test_each_part_of_a_long_sentence_gets_its_share_of_the_time() -> None:
+    found = one(LONG, 10.0, 22.0)
+    assert found[0].start == 10.0
+    assert found[-1].end == pytest.approx(22.0)
+    for cue in found:
+        share = len(cue.text) / sum(len(other.text) for other in found)
+        assert cue.end - cue.start == pytest.approx(12 * share, abs=0.2)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", " \t\n "])
+def test_a_text_of_nothing_makes_no_cue(text: str) -> None:
+    assert one(text) == []
+
+
+@pytest.mark.parametrize("text", ["one\ntwo", "one\r\ntwo", "one\n\ntwo", "  one   two "])
+def test_white_space_of_any_kind_is_one_space(text: str) -> None:
+    assert lines(one(text)) == ["one two"]
+
+
+# Other scripts
+
+
+CHINESE = "他不是一个性情不好的年轻人，除非有些冷酷自私就算是性情不好。"
+JAPANESE = "彼は気立ての悪い若者ではなかった。冷淡で利己的であることが悪いのでなければ、の話だが。"
+
+
+@pytest.mark.parametrize("shift", range(12))
+@pytest.mark.parametrize("text", [CHINESE * 6, JAPANESE * 5], ids=["Chinese", "Japanese"])
+def test_a_language_without_spaces_is_broken_into_lines_that_fit_and_open_with_no_punctuation(
+    text: str, shift: int
+) -> None:
+    found = one(text[shift:])
+    assert "".join(lines(found)) == text[shift:]
+    assert all(len(line) <= LINE_CHARACTERS for line in lines(found))
+    assert not [line for line in lines(found) if line[0] in "，。、！？"]
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_a_language_without_spaces_is_split_after_its_punctuation_where_there_is_some_nearby(shift: int) -> None:
+    found = one(CHINESE[shift:] + CHINESE * 5)
+    assert all(cue.text[-1] in "，。" for cue in found)
+
+
+def test_an_emoji_of_several_signs_is_not_torn() -> None:
+    for shift in range(6):
+        found = one("x" * shift + "👩‍👩‍👧" * 20)
+        assert not [line for line in lines(found) if line[0] == "\u200d" or line[-1] == "\u200d"]
+
+
+def test_a_sign_stays_with_the_letter_that_it_stands_on() -> None:
+    thai = "เขาไม่ใช่ชายหนุ่มที่มีนิสัยไม่ดีเว้นแต่ว่าการเป็นคนใจเย็นชาและเห็นแก่ตัวจะถือว่าเป็นนิสัยไม่ดี"
+    for shift in range(8):
+        found = one("ก" * shift + thai * 2)
+        assert not [line for line in lines(found) if line[0] in "ิีึืุู่้๊๋์ัํ็"]
+
+
+@pytest.mark.parametrize("text", ["لم يكن شابا سيئ الطباع، ", "הוא לא היה צעיר רע לב, "], ids=["Arabic", "Hebrew"])
+def test_a_language_from_right_to_left_keeps_its_letters_in_order_of_reading(text: str) -> None:
+    found = one(text * 6)
+    assert " ".join(lines(found)) == (text * 6).strip()
+    assert [got[2] for got in read(subtitles.srt(found))] == [cue.text for cue in found]
+
+
+# Times
+
+
+@given(sentences())
+@settings(deadline=None, max_examples=50)
+def test_cues_are_in_order_and_never_overlap_to_the_millisecond(given_sentences: list[Cue]) -> None:
+    found = subtitles.cues(given_sentences)
+    assert all(cue.start < cue.end for cue in found)
+    assert all(a.end <= b.start for a, b in pairwise(found))
+    times = [moment for start, end, _ in read(subtitles.srt(found)) for moment in (start, end)]
+    assert times == sorted(times)
+
+
+@given(sentences())
+@settings(deadline=None, max_examples=50)
+def test_a_cue_shows_as_long_as_its_sentence_is_spoken(given_sentences: list[Cue]) -> None:
+    spoken = [sentence for sentence in given_sentences if sentence.text and sentence.end - sentence.start > 0.1]
+    found = subtitles.cues(given_sentences)
+    for sentence in spoken:
+        assert any(cue.start <= sentence.start + 0.1 and cue.end > sentence.start for cue in found)
+        assert any(cue.end >= sentence.end - 0.1 and cue.start < sentence.end for cue in found)
+
+
+def test_a_cue_stays_for_the_time_of_reading_where_nothing_follows() -> None:
+    text = "It takes two seconds to read this one..."
+    assert subtitles.cues([Cue(5.0, 5.5, text)])[0].end == pytest.approx(5.0 + len(text) / 20)
+    assert subtitles.cues([Cue(5.0, 5.1, "Yes.")])[0].end == pytest.approx(6.0)
+
+
+def test_a_cue_takes_time_for_reading_only_up_to_the_next() -> None:
+    first, second = subtitles.cues([Cue(5.0, 5.5, "It takes two seconds to read this one..."), Cue(5.8, 7.8, "Yes.")])
+    assert first.end == pytest.approx(5.8)
+    assert (second.start, second.end) == (5.8, 7.8)
+
+
+def test_a_cue_that_is_spoken_slowly_stays_to_the_end() -> None:
+    assert subtitles.cues([Cue(5.0, 12.0, "Well...")])[0].end == 12.0
+
+
+# Files
+
+
+AWKWARD = {
+    "braces": "a {word} in braces, and {\\i1} too",
+    "backslashes": "C:\\new\\Names \\N \\h",
+    "ampersand": "Tom & Jerry &amp; friends",
+    "tags": "<b>bold</b> and <i>slanted</i>, <script>alert(1)</script>",
+    "brackets": "x < y > z, and I <3 you",
+    "quotes": "\"double\" and 'single'",
+    "digits": "1984",
+    "arrow": "left --> right",
+    "note": "NOTE this is said",
+    "header": "WEBVTT",
+    "emoji": "👩‍👩‍👧 and 🇪🇸",
+    "control": "a bell \x07, a null \x00, a separator \u2028 and a byte order mark \ufeff",
+}
+
+
+@pytest.mark.parametrize("text", AWKWARD.values(), ids=AWKWARD.keys())
+@pytest.mark.parametrize("form", [subtitles.srt, subtitles.vtt], ids=["srt", "vtt"])
+def test_an_awkward_text_harms_neither_its_neighbours_nor_the_times(
+    form: Callable[[list[Cue]], str], text: str
+) -> None:
+    cues = subtitles.cues([Cue(1, 3, "Before."), Cue(3, 9, text), Cue(9, 10, "After.")])
+    found = read(form(cues))
+    assert [got[:2] for got in found] == [(round(cue.start * 1000), round(cue.end * 1000)) for cue in cues]
+    assert found[0][2] == "Before."
+    assert found[-1][2] == "After."
+
+
+@pytest.mark.parametrize("name", ["ampersand", "tags", "brackets", "quotes", "emoji"])
+def test_what_is_said_stands_in_the_srt_file_and_its_readers_see_all_of_it(name: str) -> None:
+    (_, _, text), *_ = read(subtitles.srt(one(AWKWARD[name])))
+    assert " ".join(text.replace("‹", "<").replace("›", ">").split()) == AWKWARD[name]
+
+
+@pytest.mark.parametrize("name", ["ampersand", "tags", "brackets", "quotes", "emoji", "note", "arrow"])
+def test_what_is_said_stands_in_the_vtt_file_with_its_signs_escaped(name: str) -> None:
+    file = subtitles.vtt(one(AWKWARD[name]))
+    body = file.split("\n", 4)[-1].strip()
+    assert "<" not in body
+    assert re.fullmatch(r"(?:[^&]|&amp;|&lt;|&gt;)*", body)
+    assert " ".join(html.unescape(body).split()) == AWKWARD[name]
+
+
+def test_what_looks_like_the_times_of_a_cue_makes_no_cue() -> None:
+    for form in (subtitles.srt, subtitles.vtt):
+        file = form(one("00:00:01,000 --> 00:00:02,000"))
+        assert file.count("-->") == 1
+        assert "00:00:02,000" in file
+
+
+def test_braces_and_backslashes_reach_the_screen_as_signs_that_are_no_commands() -> None:
+    (_, _, text), *_ = read(subtitles.srt(one("a {word} and C:\\new\\Names")))
+    assert text == "a (word) and C:/new/Names"
+
+
+def well_formed(file: str) -> None:
+    """Check a WebVTT file against the W3C's grammar, as far as we use it."""
+    header, *blocks = file.rstrip("\n").split("\n\n")
+    assert header == "WEBVTT"
+    clock = r"\d{2,}:[0-5]\d:[0-5]\d\.\d{3}"
+    for block in blocks:
+        cue = re.fullmatch(rf"(?:(?!.*-->).+\n)?({clock}) --> ({clock})((?:\n.+)+)", block)
+        assert cue, block
+        assert cue[1] < cue[2]
+        assert "-->" not in cue[3]
+        assert "<" not in cue[3]
+
+
+@given(sentences())
+@settings(deadline=None, max_examples=50)
+def test_every_vtt_file_is_well_formed(given_sentences: list[Cue]) -> None:
+    well_formed(subtitles.vtt(subtitles.cues(given_sentences)))
+
+
+@pytest.mark.parametrize("text", AWKWARD.values(), ids=AWKWARD.keys())
+def test_a_vtt_file_is_well_formed_whatever_is_said(text: str) -> None:
+    well_formed(subtitles.vtt(one(text)))
+
+
+@given(sentences())
+@settings(deadline=None, max_examples=50)
+def test_both_files_hold_the_same_cues(given_sentences: list[Cue]) -> None:
+    cues = subtitles.cues(given_sentences)
+    assert [line[:2] for line in read(subtitles.vtt(cues))] == [line[:2] for line in read(subtitles.srt(cues))]
+
+
+def test_a_film_without_a_word_makes_files_without_a_cue() -> None:
+    assert subtitles.srt([]).strip() == ""
+    assert subtitles.vtt([]).strip() == "WEBVTT"
+
+
+def test_times_past_an_hour_are_written_as_players_expect() -> None:
+    late = [Cue(3661.5, 3663.25, "Late.")]
+    assert "01:01:01,500 --> 01:01:03,250" in subtitles.srt(late)
+    assert "01:01:01.500 --> 01:01:03.250" in subtitles.vtt(late)

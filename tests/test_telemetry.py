@@ -1,0 +1,222 @@
+"""Log and metrics: one line and one number for all that happens to a model, and nothing on anybody's stderr."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import pytest
+
+from vt import telemetry
+from vt.cache import ModelCache, ModelSpec
+from vt.errors import ModelUnavailable
+from vt.telemetry import Metrics, Residency
+from vt.watch import CacheWatch, residency
+
+ROOT = Path(__file__).parent.parent
+MB = 2**20
+KEY = "stt_whisper_tiny.en_cpu_2_false"
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ [\w.]+: .+")
+
+
+class Engine:
+    """A model that is nothing."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+class Machine:
+    """A clock and a memory that a load moves on."""
+
+    def __init__(self) -> None:
+        self.now, self.resident, self.metrics = 10.0, 500 * MB, Metrics()
+        self.watch = CacheWatch(self.metrics, clock=lambda: self.now, resident=lambda: self.resident, trim=lambda: None)
+        self.cache = ModelCache(1000 * MB, clock=lambda: self.now, reclaim=lambda: None, observer=self.watch)
+        self.metrics.watch(lambda: residency(self.cache.snapshot()))
+
+    def spec(self, *, grows_mb: int = 70, fails: bool = False, estimated_mb: int = 60) -> ModelSpec[Engine]:
+        def load() -> Engine:
+            self.now += 2.5
+            self.resident += grows_mb * MB
+            if fails:
+                raise ValueError("bad header")
+            return Engine()
+
+        return self.watch.metered(ModelSpec(KEY, "stt", "tiny.en", "cpu", load, estimated_mb * MB))
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger, left as it was found."""
+    root = logging.getLogger()
+    level = root.level
+    yield root
+    root.setLevel(level)
+    for handler in [handler for handler in root.handlers if (handler.name or "").startswith("vt-")]:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "vt.models"]
+
+
+def test_a_load_and_an_eviction_have_a_line_each_with_key_seconds_and_megabytes(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    machine.cache.ensure(machine.spec())
+    machine.now += 60
+    machine.cache.evict(KEY)
+    assert lines(caplog) == [f"loaded {KEY} in 2.50 s, 70.0 MB", f"evicted {KEY} (cleared) after 60.00 s, 70.0 MB"]
+
+
+def test_a_retirement_has_a_line_before_that_of_the_eviction(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with machine.cache.lease(machine.spec()):
+        machine.now += 3
+        machine.cache.evict(KEY)
+        machine.now += 4
+    assert lines(caplog)[1:] == [
+        f"retiring {KEY} after 3.00 s, 70.0 MB",
+        f"evicted {KEY} (cleared) after 7.00 s, 70.0 MB",
+    ]
+
+
+def test_a_failed_load_has_one_line_with_the_seconds_it_took_and_the_size_it_was_to_have(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ModelUnavailable):
+        machine.cache.ensure(machine.spec(fails=True))
+    assert lines(caplog) == [f"failed {KEY} after 2.50 s, 60.0 MB: The model tiny.en cannot be loaded: bad header."]
+    assert caplog.records[-1].levelno == logging.WARNING
+
+
+def test_a_model_larger_than_all_memory_for_models_is_warned_of(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine.cache.ensure(machine.spec(estimated_mb=2000, grows_mb=2000))
+    assert lines(caplog)[0] == f"oversized {KEY}, 2000.0 MB: more than the 1000.0 MB for models"
+
+
+@pytest.mark.parametrize(
+    ("grown", "taken"),
+    [(70, 70), (119, 119), (5, 30), (-200, 30), (4000, 120)],
+    ids=["near the estimate", "within bounds", "hidden by freed memory", "others freed", "others allocated"],
+)
+def test_a_model_takes_what_the_process_grew_by_within_what_its_files_allow(
+    machine: Machine, grown: int, taken: int
+) -> None:
+    machine.cache.ensure(machine.spec(grows_mb=grown))
+    assert machine.cache.snapshot().total_bytes == taken * MB
+
+
+def test_an_engine_that_measures_itself_is_believed(machine: Machine) -> None:
+    spec = ModelSpec(KEY, "stt", "tiny.en", "cuda", Engine, 60 * MB, lambda _: 777 * MB)
+    machine.cache.ensure(machine.watch.metered(spec))
+    assert machine.cache.snapshot().total_bytes == 777 * MB
+
+
+def test_the_metrics_count_hits_misses_loads_seconds_evictions_leases_bytes_and_waits(machine: Machine) -> None:
+    spec = machine.spec()
+    with machine.cache.lease(spec), machine.cache.lease(spec):
+        assert machine.metric("vt_model_leases", kind="stt") == 2
+        assert machine.metric("vt_model_bytes", kind="stt") == 70 * MB
+        assert machine.metric("vt_models", kind="stt") == 1
+    machine.cache.clear()
+    assert machine.metric("vt_model_hits_total") == 1
+    assert machine.metric("vt_model_misses_total") == 1
+    assert machine.metric("vt_model_loads_total") == 1
+    assert machine.metric("vt_model_budget_bytes") == 1000 * MB
+    assert machine.metric("vt_model_load_seconds_sum", kind="stt") == 2.5
+    assert machine.metric("vt_model_wait_seconds_count", kind="stt") == 1
+    assert machine.metric("vt_model_evictions_total", kind="stt", reason="cleared") == 1
+    assert machine.metric("vt_models", kind="stt") == 0
+
+
+def test_a_failure_is_counted(machine: Machine) -> None:
+    with pytest.raises(ModelUnavailable):
+        machine.cache.ensure(machine.spec(fails=True))
+    assert machine.metric("vt_model_failures_total", kind="stt") == 1
+
+
+def test_the_exposition_is_prometheus_text_with_a_help_line_for_each_metric() -> None:
+    metrics = Metrics()
+    metrics.watch(lambda: Residency(hits=3, bytes={"tts": 7}))
+    text = metrics.exposition().decode()
+    assert "vt_model_hits_total 3.0\n" in text
+    assert 'vt_model_bytes{kind="tts"} 7.0\n' in text
+    assert text.count("# HELP") == text.count("# TYPE")
+
+
+def test_two_factories_do_not_share_their_counters() -> None:
+    first, second = Metrics(), Metrics()
+    first.failed("stt")
+    assert second.registry.get_sample_value("vt_model_failures_total", {"kind": "stt"}) is None
+
+
+def test_a_server_logs_to_its_file_and_to_the_console_from_its_level_on(
+    root: logging.Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "logs" / "app.log"
+    telemetry.set_up_logging("INFO", file)
+    logging.getLogger("vt.models").info("loaded it")
+    logging.getLogger("vt.models").debug("a detail")
+    assert root.level == logging.INFO
+    (line,) = file.read_text().splitlines()
+    assert LINE.fullmatch(line)
+    assert line.endswith("INFO vt.models: loaded it")
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_setting_up_twice_writes_every_line_once(root: logging.Logger, tmp_path: Path) -> None:
+    for name in ("old.log", "new.log"):
+        telemetry.set_up_logging("DEBUG", tmp_path / name)
+    logging.getLogger("vt").debug("a detail")
+    assert root.level == logging.DEBUG
+    assert (tmp_path / "old.log").read_text() == ""
+    assert len((tmp_path / "new.log").read_text().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("root")
+def test_the_log_rotates(tmp_path: Path) -> None:
+    telemetry.set_up_logging("INFO", tmp_path / "app.log")
+    (handler,) = [one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler)]
+    handler.maxBytes = 1000
+    for number in range(200):
+        logging.getLogger("vt").info("line %d", number)
+    assert len(list(tmp_path.iterdir())) == 1 + telemetry.LOG_FILES
+    assert all(file.stat().st_size <= 1000 for file in tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("root")
+def test_a_log_that_cannot_be_written_costs_the_file_and_not_the_service(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.set_up_logging("INFO", tmp_path)
+    logging.getLogger("vt").info("still here")
+    told = capsys.readouterr().err
+    assert f"The log {tmp_path} cannot be written" in told
+    assert "still here" in told
+
+
+def test_who_sets_up_no_log_reads_nothing_on_stderr() -> None:
+    script = "import vt.telemetry, logging; logging.getLogger('vt.models').warning('a warning')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == ""

@@ -1,0 +1,626 @@
+"""ffmpeg and other programs: argument lists, run with a time-out and a cancel; nothing but the named file is opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from vt.domain import Cancel
+from vt.errors import Cancelled, MediaError, StorageError, ToolError
+
+SPEECH_RATE = 16_000
+"""What recognisers want, in hertz."""
+DEMUXERS = (
+    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf,wav,w64,mp3,aac,flac,aiff,caf,amr,ac3,eac3,dv,mxf,nut,3gp"
+)
+"""The containers that vt opens. Playlists, scripts and image sequences, which name other files, are none of them."""
+ACCEPTED_FORMATS = ("mp4", "mov", "mkv", "webm", "avi", "mpg", "ts", "ogg", "flv", "wmv", "wav", "mp3", "m4a", "flac")
+"""For sentences to the user; the content decides, never the name."""
+_IN_MP4_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vc1"}
+_IN_M4A = {"aac", "alac"}
+_IN_MP4_AUDIO = {*_IN_M4A, "mp3", "mp2", "ac3", "eac3", "opus"}
+_IN_MP4_COVER = {"mjpeg", "png", "bmp"}
+_TEXT_SUBTITLES = {"subrip", "webvtt", "mov_text", "ass", "ssa", "text", "srt", "microdvd", "subviewer", "stl"}
+TARGET_LUFS = -16.0
+TRUE_PEAK_DBTP = -1.0
+LIMIT = 0.75
+"""Of full scale, for samples: leaves the encoder 1.5 dB for the peaks that it adds."""
+_PRIMING = 1024  # samples that ffmpeg's AAC encoder puts in front
+
+
+# --- processes ---------------------------------------------------------------------------------------------------
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    cancel: Cancel | None = None,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run a program to its end and return what it wrote to stdout.
+
+    Raises:
+        ToolError: the program is missing, failed or took longer than `timeout` seconds.
+        StorageError: the disk is full.
+        Cancelled: `cancel` was set; the program has been killed.
+    """
+    return run_both(argv, stdin=stdin, cancel=cancel, timeout=timeout, environment=environment)[0]
+
+
+def run_both(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    cancel: Cancel | None = None,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[bytes, str]:
+    """Run a program as `run` does and return its stdout and its stderr."""
+    process = start(argv, stdin=subprocess.PIPE, environment=environment)
+    with killed_by(process, cancel):
+        try:
+            output, complaint = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"{argv[0]} took longer than {timeout:.0f} seconds and was stopped.") from None
+    if cancel:
+        cancel.check()
+    said = complaint.decode(errors="replace")
+    if process.returncode or _disk_is_full(said):
+        raise failure(argv[0], process.returncode, said)
+    return output, said
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program with an argument list; a missing one is a `ToolError` with the way to get it."""
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            process_group=0,  # so that what the program starts can be killed with it
+        )
+    except FileNotFoundError:
+        raise ToolError(f"The program {argv[0]} is missing: install the packages that packages.txt lists.") from None
+
+
+class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
+    """Kill a process and all that it started when `cancel` is set or the block is left, and close its pipes."""
+
+    def __init__(self, process: subprocess.Popen[bytes], cancel: Cancel | None) -> None:
+        self._process = process
+        self._cancel = cancel
+
+    def __enter__(self) -> None:
+        if self._cancel:
+            self._cancel.add(self._kill)
+
+    def __exit__(self, *_: object) -> None:
+        if self._cancel:
+            self._cancel.remove(self._kill)
+        self._kill()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe and not pipe.closed:
+                _close_quietly(pipe)
+        self._process.wait()
+
+    def _kill(self) -> None:
+        # The number is surely still the group's only as long as its leader has not been waited for.
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _close_quietly(pipe: IO[bytes]) -> None:
+    # Closing flushes; the process at the other end may have gone, which has been reported already.
+    try:
+        pipe.close()
+    except BrokenPipeError:
+        return
+
+
+_GENERIC = re.compile(r"Error initializing output stream|Conversion failed")  # what ffmpeg adds to every reason
+
+
+def failure(program: str, code: int, said: str) -> ToolError | StorageError:
+    """Turn a failed program's stderr into an error with one sentence."""
+    if _disk_is_full(said):
+        return StorageError("The disk is full: free some space and try again.")
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not _GENERIC.match(line)]
+    detail = f": {lines[-1][:300]}" if lines else f" (exit code {code})"
+    return ToolError(f"{program} failed{detail}", said)
+
+
+def _disk_is_full(said: str) -> bool:
+    # ffmpeg says so and ends well when only the last bytes of a file found no room.
+    return "No space left on device" in said or "Disk quota exceeded" in said
+
+
+# --- what is in a file -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One stream of a media file."""
+
+    index: int
+    """Of all streams of the file, as ffmpeg counts."""
+    codec: str
+    language: str
+    """As tagged, ISO 639-2 or -3; empty where there is no tag."""
+    title: str
+    seconds: float | None
+    """What the header promises for this stream; None where it says nothing."""
+    channels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What ffprobe sees in a file."""
+
+    path: Path
+    seconds: float
+    """What the header promises for the whole file."""
+    video: Track | None
+    """The first moving picture; cover art is none."""
+    frame_seconds: float
+    """Length of one frame of the picture; 0 without one."""
+    audio: tuple[Track, ...]
+    subtitles: tuple[Track, ...]
+    covers: tuple[Track, ...]
+
+
+def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
+    """Look into a media file.
+
+    Raises:
+        MediaError: it is missing, a folder, empty, unreadable, a playlist, or no media file.
+    """
+    check_readable(path)
+    argv = ["ffprobe", "-v", "error", *_opening(), "-show_format", "-show_streams", "-of", "json", "-i", url(path)]
+    try:
+        found = json.loads(run(argv, cancel=cancel, timeout=60))
+    except ToolError as error:
+        if not error.said:  # not the file's fault: ffprobe is missing, or took too long
+            raise
+        raise MediaError(_why_unreadable(path, error.said)) from error
+    return _media_info(path, found)
+
+
+def check_readable(path: Path) -> None:
+    """Raise `MediaError` where `path` is no readable, non-empty, ordinary file."""
+    try:
+        exists = path.exists()
+    except OSError:  # a name that no file can have
+        exists = False
+    if not exists:
+        raise MediaError(f"There is no file {path}: check the name.")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder: name one video or audio file in it.")
+    if not path.is_file():
+        raise MediaError(f"{path} is not an ordinary file: name a video or audio file.")
+    if not path.stat().st_size:
+        raise MediaError(f"{path} is empty: copy or download it again.")
+    if not os.access(path, os.R_OK):
+        raise MediaError(f"{path} cannot be read: check its permissions.")
+
+
+def url(path: Path) -> str:
+    """Return the path as ffmpeg takes it for a file whatever characters it holds, a leading dash or colons too."""
+    return f"file:{path.absolute()}"
+
+
+def _opening() -> list[str]:
+    # Only the named file, and only containers that cannot point at others.
+    return ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
+
+
+def _source(path: Path) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
+    return ffmpeg.input(url(path), protocol_whitelist="file", format_whitelist=DEMUXERS)
+
+
+def _why_unreadable(path: Path, said: str) -> str:
+    kinds = ", ".join(ACCEPTED_FORMATS[:8])
+    if "whitelist" in said:
+        return f"{path} is not a video or audio file that vt opens (such as {kinds}): playlists and scripts are not."
+    if "moov atom not found" in said and _begins_as_mp4(path):
+        return f"{path} is incomplete: its end is missing. Copy or download it again."
+    return f"{path} is not a video or audio file that vt can read (such as {kinds}), or it is damaged."
+
+
+def _begins_as_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip")
+
+
+def _media_info(path: Path, found: dict[str, Any]) -> MediaInfo:
+    streams = found.get("streams", [])
+    pictures = [s for s in streams if s.get("codec_type") == "video"]
+    covers = [s for s in pictures if s.get("disposition", {}).get("attached_pic")]
+    moving = [s for s in pictures if s not in covers and s.get("codec_name")]
+    container = found.get("format", {})
+    promised = _number(container.get("duration"))
+    late = max(0.0, _number(container.get("start_time")) or 0.0)
+    if promised and "matroska" in str(container.get("format_name")):
+        promised -= late  # Matroska's header tells when the film ends, not how long it is
+    longest = max((_number(s.get("duration")) or 0.0 for s in streams), default=0.0)
+    return MediaInfo(
+        path=path,
+        seconds=promised or longest,
+        video=_track(moving[0], late) if moving else None,
+        frame_seconds=_frame_seconds(moving[0]) if moving else 0.0,
+        audio=tuple(
+            _track(s, late) for s in streams if s.get("codec_type") == "audio" and _number(s.get("sample_rate"))
+        ),
+        subtitles=tuple(_track(s, late) for s in streams if s.get("codec_type") == "subtitle"),
+        covers=tuple(_track(s, late) for s in covers),
+    )
+
+
+def _track(stream: dict[str, Any], late: float) -> Track:
+    tags = {key.lower(): value for key, value in stream.get("tags", {}).items()}
+    language = tags.get("language", "")
+    return Track(
+        index=int(stream["index"]),
+        codec=stream.get("codec_name", ""),
+        language="" if language == "und" else language,
+        title=tags.get("title", ""),
+        seconds=_number(stream.get("duration")) or _length(tags.get("duration", ""), late),
+        channels=int(stream.get("channels") or 0),
+    )
+
+
+def _number(text: object) -> float | None:
+    try:
+        return float(str(text))
+    except ValueError:
+        return None
+
+
+def _length(tag: str, late: float) -> float | None:
+    # Matroska keeps a stream's end as a tag, 00:01:02.345000000, in a film that may itself begin late.
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", tag)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - late if match else None
+
+
+def _frame_seconds(stream: dict[str, Any]) -> float:
+    for key in ("avg_frame_rate", "r_frame_rate"):
+        above, _, below = str(stream.get(key, "0/0")).partition("/")
+        if _number(above) and _number(below):
+            return float(below) / float(above)
+    return 0.04
+
+
+# --- sound in ----------------------------------------------------------------------------------------------------
+
+
+def extract(info: MediaInfo, track: Track, target: Path, cancel: Cancel | None = None) -> NDArray[np.int16]:
+    """Decode one track to mono 16 kHz, sample 0 at the film's start, and return it as an array that stays on disk.
+
+    Raises:
+        MediaError: it cannot be decoded, or breaks off before 90 % of the length that its header promises.
+    """
+    stream = _source(info.path)[str(track.index)]
+    # first_pts pads a track that starts late; async fills holes, so that time in the array is time in the film.
+    stream = stream.filter("aresample", **{"async": 1, "first_pts": 0})
+    argv = _compiled(stream.output(str(target.absolute()), ac=1, ar=SPEECH_RATE, f="s16le", acodec="pcm_s16le"))
+    if info.video:
+        # In MPEG streams ffmpeg counts from the first of the tracks that are read: so the picture is one of them.
+        argv += ["-map", f"0:{info.video.index}", "-c", "copy", "-f", "null", "-"]
+    try:
+        run(argv, cancel=cancel)
+    except ToolError as error:
+        raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.") from error
+    _check_whole(info, track, target.stat().st_size / 2 / SPEECH_RATE, cancel)
+    return np.memmap(target, np.int16, mode="r")
+
+
+def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
+    """Return where the last packet of a file ends, whatever its header promises: it is read to its end."""
+    stream = _source(info.path).output("-", f="null", c="copy", map="0")
+    argv = [str(part) for part in ffmpeg.compile(stream.global_args("-nostdin", "-hide_banner", "-loglevel", "info"))]
+    said = run_both([*argv, "-stats"], cancel=cancel)[1]
+    clocks = re.findall(r"time=(\d+):(\d\d):(\d\d\.\d+)", said)
+    return sum(float(part) * unit for part, unit in zip(clocks[-1], (3600, 60, 1), strict=True)) if clocks else 0.0
+
+
+def _check_whole(info: MediaInfo, track: Track, decoded: float, cancel: Cancel | None) -> None:
+    promised = track.seconds or info.seconds
+    if decoded >= 0.9 * promised:
+        return
+    # Without a length of its own, the sound may well end before the picture does: then the whole file is asked.
+    there = decoded if track.seconds or not info.video else measured_seconds(info, cancel)
+    if there < 0.9 * promised:
+        raise MediaError(
+            f"{info.path} is incomplete: it promises {promised:.1f} s, but only {there:.1f} s are there. "
+            "Copy or download it again."
+        )
+
+
+def _compiled(output: Any) -> list[str]:  # noqa: ANN401 (ffmpeg-python is untyped)
+    quiet = output.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error")
+    return [str(part) for part in ffmpeg.compile(quiet, overwrite_output=True)]
+
+
+# --- sound out ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """EBU R128: integrated loudness in LUFS and true peak in dBTP."""
+
+    integrated: float
+    true_peak: float
+
+
+def stretched(samples: NDArray[np.int16], rate: int, tempo: float, cancel: Cancel | None = None) -> NDArray[np.int16]:
+    """Return the samples spoken `tempo` times as fast, at the same pitch (rubberband)."""
+    wanted = round(len(samples) / tempo)
+    # The filter is a few milliseconds late: with silence behind it, the end of the sound is not lost.
+    samples = np.pad(samples, (0, int(0.03 * rate)))
+    pcm = {"f": "s16le", "ar": rate, "ac": 1}
+    stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm).filter("rubberband", tempo=f"{tempo:.6f}")
+    output = run(_compiled(stream.output("pipe:1", **pcm)), stdin=samples.tobytes(), cancel=cancel, timeout=600)
+    return np.frombuffer(output, np.int16)[:wanted]
+
+
+def loudness_at(samples: NDArray[np.int16], rate: int, gains: Sequence[float]) -> list[float]:
+    """Return the integrated loudness in LUFS that `samples` would have at each gain in dB, limiter included."""
+    argv = ["ffmpeg", "-hide_banner", "-nostats", *_raw_input(rate)]
+    for gain in gains:
+        argv += ["-af", f"{_levelled(rate, gain, LIMIT)},ebur128=framelog=verbose", "-f", "null", "-"]
+    said = run_both(argv, stdin=samples.tobytes(), timeout=600)[1]
+    return [float(value) for value in re.findall(r"^\s+I:\s+(-?[\d.]+) LUFS", said, re.MULTILINE)]
+
+
+def output_rate(rate: int) -> int:
+    """Return the sample rate in hertz of the dubbed track for a voice with the native `rate`."""
+    return 24_000 if rate <= 24_000 else 48_000
+
+
+def _levelled(rate: int, gain: float, limit: float) -> str:
+    limiter = f"alimiter=limit={limit:.4f}:level=false:attack=3:release=60:latency=true"
+    return f"aresample={output_rate(rate)},volume={gain:.2f}dB,{limiter}"
+
+
+def _raw_input(rate: int) -> list[str]:
+    return ["-protocol_whitelist", "pipe", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "pipe:0"]
+
+
+class DubWriter:
+    """Encodes the dubbed track while it arrives, and measures the loudness of what was encoded.
+
+    Two processes work beside the caller: the encoder writes the file and hands its packets to a meter.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        raw: Path | None,
+        rate: int,
+        gain: float,
+        limit: float = LIMIT,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """Encode to `target`, and keep the samples as they come in `raw`, where one is named."""
+        self._raw = raw.open("wb") if raw else None
+        bits = "64k" if output_rate(rate) == 24_000 else "128k"
+        # tee takes its file names apart, so it gets a plain one and the folder to work in.
+        encode = ["-af", _levelled(rate, gain, limit), "-c:a", "aac", "-aac_coder", "fast", "-b:a", bits]
+        outputs = f"[f=mp4:onfail=abort]{target.name}|[f=adts:onfail=abort]pipe\\:1"
+        tee = ["-map", "0:a", "-flags", "+global_header", "-f", "tee", outputs]
+        quiet = ["-hide_banner", "-nostats", "-loglevel"]
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in finish and abandon)
+        self._encoder = start(
+            ["ffmpeg", "-y", *quiet, "error", *_raw_input(rate), *encode, *tee],
+            stdin=subprocess.PIPE,
+            stderr=self._complaints,
+            folder=target.parent,
+        )
+        meter = [
+            "-protocol_whitelist",
+            "pipe",
+            "-f",
+            "aac",
+            "-i",
+            "pipe:0",
+            "-af",
+            # What players skip: it would shift the meter's blocks, which a film of one short word feels.
+            f"atrim=start_sample={_PRIMING},ebur128=peak=true:framelog=verbose",
+        ]
+        self._meter = start(["ffmpeg", *quiet, "info", *meter, "-f", "null", "-"], stdin=self._encoder.stdout)
+        if self._encoder.stdout:
+            self._encoder.stdout.close()  # the meter holds it now, and must be the only one
+        self._guards = [killed_by(self._encoder, cancel), killed_by(self._meter, cancel)]
+        self._cancel = cancel
+        self._rate = rate
+        self.samples = 0
+        """How many samples were written so far."""
+
+    def __enter__(self) -> DubWriter:
+        for guard in self._guards:
+            guard.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for guard in self._guards:
+            guard.__exit__()
+        self._complaints.close()
+        if self._raw:
+            self._raw.close()
+
+    def write(self, samples: NDArray[np.int16]) -> None:
+        """Append samples at the voice's native rate."""
+        outlets = [outlet for outlet in (self._encoder.stdin, self._raw) if outlet]
+        try:
+            for first in range(0, len(samples), 65_536):
+                for outlet in outlets:
+                    outlet.write(samples[first : first + 65_536].tobytes())
+        except BrokenPipeError:
+            raise self._failure() from None
+        self.samples += len(samples)
+
+    def silence_until(self, seconds: float) -> None:
+        """Append silence up to this moment of the film."""
+        missing = round(seconds * self._rate) - self.samples
+        for first in range(0, missing, 1 << 20):
+            self.write(np.zeros(min(1 << 20, missing - first), np.int16))
+
+    def finish(self) -> Loudness:
+        """End the track and return its loudness."""
+        if self._encoder.stdin:
+            _close_quietly(self._encoder.stdin)
+        if self._raw:
+            self._raw.close()
+        said = self._meter.communicate()[1].decode(errors="replace")
+        if self._encoder.wait() or self._meter.returncode or _disk_is_full(self._complaint()):
+            raise self._failure()
+        return _measured(said)
+
+    def _complaint(self) -> str:
+        self._complaints.seek(0)
+        return self._complaints.read().decode(errors="replace")
+
+    def _failure(self) -> ToolError | StorageError | Cancelled:
+        if self._cancel:
+            self._cancel.check()
+        self._encoder.wait()
+        return failure("ffmpeg", self._encoder.returncode, self._complaint())
+
+
+def _measured(said: str) -> Loudness:
+    integrated = re.findall(r"^\s+I:\s+(-?[\d.]+|-?inf|nan) LUFS", said, re.MULTILINE)
+    peak = re.findall(r"^\s+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
+    if not integrated or not peak:
+        raise ToolError("ffmpeg measured no loudness.")
+    return Loudness(float(integrated[-1]), float(peak[-1]))
+
+
+# --- the film ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Soft:
+    """A subtitle track to add: an SRT file, its language (ISO 639-2/T or 639-3) and its title."""
+
+    path: Path
+    language: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Language tag and title of an audio track."""
+
+    language: str
+    title: str
+
+
+def mux(
+    info: MediaInfo,
+    original: Track | None,
+    dub: Path,
+    names: tuple[Named, Named],
+    softs: Iterable[Soft],
+    target: Path,
+    cancel: Cancel | None = None,
+) -> list[str]:
+    """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
+
+    `names` are the dub's and the original's. Returns sentences about what could not be kept as it was.
+    """
+    plan = _Mux(info, original, names, list(softs))
+    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv += [*_opening(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
+    for soft in plan.softs:
+        argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
+    run([*argv, *plan.arguments(), url(target)], cancel=cancel)
+    return plan.notes
+
+
+class _Mux:
+    """Composes the tracks of the result: what can live in its container is copied, the rest encoded or left out."""
+
+    def __init__(self, info: MediaInfo, original: Track | None, names: tuple[Named, Named], softs: list[Soft]) -> None:
+        self.info, self.original, self.names, self.softs = info, original, names, softs
+        self.notes: list[str] = []
+
+    def arguments(self) -> list[str]:
+        container = "mp4" if self.info.video else "ipod"
+        common = ["-map_metadata", "0", "-map_chapters", "0", "-movflags", "+faststart", "-max_interleave_delta", "0"]
+        return [*self._picture(), *self._sound(), *self._text(), *self._covers(), *common, "-f", container]
+
+    def _picture(self) -> list[str]:
+        video = self.info.video
+        if video is None:
+            return []
+        chosen = ["-map", f"0:{video.index}"]
+        if video.codec in _IN_MP4_VIDEO:
+            return [*chosen, "-c:v:0", "copy", *(["-tag:v:0", "hvc1"] if video.codec == "hevc" else [])]
+        self.notes.append(f"The picture was {video.codec}, which cannot live in mp4: it was encoded again as H.264.")
+        even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
+        encoder = ["-c:v:0", "libx264", "-crf", "18", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
+        # Frames keep their times: none is doubled or dropped in order to make a constant rate.
+        return [*chosen, *encoder, "-filter:v:0", even, "-fps_mode:v:0", "passthrough"]
+
+    def _sound(self) -> list[str]:
+        out = ["-map", "1:a:0", "-c:a:0", "copy", "-disposition:a:0", "default", *_named("a:0", self.names[0])]
+        others = [track for track in self.info.audio if track is not self.original]
+        for place, track in enumerate([*([self.original] if self.original else []), *others], 1):
+            out += ["-map", f"0:{track.index}", *self._kept_sound(track, place), f"-disposition:a:{place}", "0"]
+        return [*out, *(_named("a:1", self.names[1]) if self.original else [])]
+
+    def _kept_sound(self, track: Track, place: int) -> list[str]:
+        if track.codec in (_IN_MP4_AUDIO if self.info.video else _IN_M4A):
+            return [f"-c:a:{place}", "copy"]
+        self.notes.append(f"An original sound track was {track.codec}: it was encoded again as AAC.")
+        return [f"-c:a:{place}", "aac", f"-b:a:{place}", "192k"]
+
+    def _text(self) -> list[str]:
+        out: list[str] = []
+        for place, soft in enumerate(self.softs):
+            out += ["-map", f"{place + 2}:s:0", *_named(f"s:{place}", Named(soft.language, soft.title))]
+        kept = [track for track in self.info.subtitles if track.codec in _TEXT_SUBTITLES]
+        for track in self.info.subtitles:
+            if track not in kept:
+                self.notes.append(f"A subtitle track ({track.codec}) was left out: mp4 holds only text.")
+        out += [part for track in kept for part in ("-map", f"0:{track.index}")]
+        dispositions = [f"-disposition:s:{place}" for place in range(len(self.softs) + len(kept))]
+        return [*out, "-c:s", "mov_text", *(part for option in dispositions for part in (option, "0"))]
+
+    def _covers(self) -> list[str]:
+        first = 1 if self.info.video else 0
+        covers = [track for track in self.info.covers if track.codec in _IN_MP4_COVER]
+        out: list[str] = []
+        for place, track in enumerate(covers, first):
+            out += ["-map", f"0:{track.index}", f"-c:v:{place}", "copy", f"-disposition:v:{place}", "attached_pic"]
+        return out
+
+
+def _named(stream: str, name: Named) -> list[str]:
+    tags = {"language": name.language, "title": name.title, "handler_name": name.title}
+    return [part for key, value in tags.items() for part in (f"-metadata:s:{stream}", f"{key}={value}")]

@@ -1,0 +1,237 @@
+"""Whole sentences rebuilt from recognised words, because a translator must see neither half a sentence nor two."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
+
+from vt.domain import Segment, Word
+
+_NEW_THOUGHT_SECONDS = 0.8  # with a capital behind it
+_NO_PAUSE_SECONDS = 0.5  # what is said sooner is said in one breath
+_JITTER_SECONDS = 0.5  # recognisers date a word a little before its forerunner; that is no other order
+
+_OPENING = "¿¡“‘«‹„‚([{「『【《〈（［\"'"
+_CLOSING = "”’“»›)]}」』】》〉）］\"'♪♫ \u00a0\u202f"  # French puts a space before its quotation marks
+_DASHES = "-–—"
+_ENDED = re.compile(r"[.?!…。．｡？！‼⁇⁈⁉؟۔।॥։።፧។៕။\u037e]$|[\u0370-\u03ff];$")  # Greek asks with a semicolon
+_ELLIPSIS = re.compile(r"(\.\.|…)$")
+_HALFWAY = re.compile(r"[,;:،؛、，；：–—-]$")
+_ACRONYM = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]$")
+_FIRST_PERSON = re.compile(r"I\b")
+# Thai, Lao, Tibetan, Burmese, Khmer, Chinese and Japanese put no space between words.
+_UNSPACED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TITLES = _set(
+    "mr mrs ms mx dr prof rev hon gov sen rep gen col capt lt sgt cmdr messrs mt ft e.g i.e eg ie vs cf ca approx"
+    " sra srta ud uds vd d.ª dña ej p.ej mme mlle hr fr bzw z.b d.h sig dott ing avv им г ул т.е т.к"
+)
+_BEFORE_NUMBERS = _set(
+    "no nos nr núm num fig figs vol ch chap sec art p pp pg eq cap pág págs s jan feb mar apr aug sept oct nov dec"
+)
+_OFTEN_LAST = _set("etc usw inc ltd corp")
+_MAY_BE_LAST = _set("co bros dept est jr sr st ave blvd ph.d")
+_STARTERS = _set(
+    "the a an he she it we they you i this that these those there then but and so in on at if when what how why who"
+    " now well yes no not my his her our your their its as for after before with from let do did is are can"
+    " el la los las él ella un una y pero en si cuando le les il elle nous vous ils et mais je c'est"
+    " der die das er sie es wir ich und aber ein eine o os e mas não lo gli ma"
+)
+_JOINING = _set(
+    "and but or so because that which who whose where when while if although though since until unless than"
+    " y e o u pero sino que porque cuando donde mientras aunque si et mais ou qui parce quand lorsque comme donc"
+    " und aber oder weil dass wenn als denn sondern ma che perché quando mas und porém i a и но или что потому когда"
+    " если который bo ale że"
+) - _set("a i")
+_HANGING = _JOINING | _set(
+    "the a an to of in on at by for with from into my your his her our their is are was were very this"
+    " el la los las un una de del en con por para su le les des du dans avec pour der die das den dem ein eine"
+    " zu von mit im il lo gli di da per um uma do da no na em com"
+)
+
+
+def sentences(
+    words: Sequence[Word], *, pause_seconds: float = 1.5, max_seconds: float = 15.0, max_characters: int = 220
+) -> list[Segment]:
+    """Rebuild sentences from recognised words; they come in order of start, do not overlap, and count from 0.
+
+    A sentence ends at its punctuation, at a silence of `pause_seconds`, or at a shorter one before what looks like a
+    new thought. One of more than `max_seconds` or `max_characters` is divided where it hurts least. Words are joined
+    as they are where any of them brings its own space, as Whisper's do; else with one space between scripts that
+    write it and none in those that don't. Punctuation alone is no sentence.
+    """
+    tidy = _without_overlap(_punctuated(_spaced(_in_order(words))))
+    names = _names(tidy)
+    result: list[Segment] = []
+    first = 0
+    for index, word in enumerate(tidy):
+        following = tidy[index + 1] if index + 1 < len(tidy) else None
+        if following is None or _parts(word, following, pause_seconds, names):
+            for part in _divided(tidy[first : index + 1], max_seconds, max_characters):
+                result.append(Segment(len(result), part[0].start, part[-1].end, _text(part)))
+            first = index + 1
+    return result
+
+
+def _in_order(words: Sequence[Word]) -> list[Word]:
+    """Sort by start, but leave words in the order of the text that are out of it by mere jitter."""
+    result: list[Word] = []
+    clock = -math.inf
+    for word in words:
+        if word.text.strip():
+            clock = clock if clock - _JITTER_SECONDS <= word.start < clock else word.start
+            result.append(replace(word, start=clock, end=max(word.end, clock)))
+    return sorted(result, key=lambda word: word.start)
+
+
+def _spaced(words: Sequence[Word]) -> list[Word]:
+    """Give words the spaces that belong before them, where the recogniser has stripped them all."""
+    if any(word.text != word.text.strip() for word in words):
+        return list(words)
+    spaces = [""]
+    for before, after in pairwise(word.text for word in words):
+        touching = _UNSPACED.match(before[-1]) or _UNSPACED.match(after[0]) or after[0] in _CLOSING + ".,;:?!…"
+        spaces.append("" if touching else " ")
+    return [replace(word, text=space + word.text) for space, word in zip(spaces, words, strict=False)]
+
+
+def _punctuated(words: Sequence[Word]) -> list[Word]:
+    """Hang punctuation that stands alone on the word it belongs to; silent as it is, it adds no time."""
+    result: list[Word] = []
+    prefix = ""
+    for word in words:
+        mark = word.text.strip()
+        if any(char.isalnum() for char in mark):
+            tight = prefix and prefix[-1] not in _DASHES + "«"
+            result.append(replace(word, text=prefix + (word.text.lstrip() if tight else word.text)))
+            prefix = ""
+        elif not result or prefix or _opens(mark, result[-1].text):
+            prefix += word.text
+        else:
+            result[-1] = replace(result[-1], text=result[-1].text + word.text)
+    return result
+
+
+def _opens(mark: str, before: str) -> bool:
+    """Tell whether a lone mark belongs to the word behind it: an opening bracket, the dash of a new speaker."""
+    return (mark[0] in _OPENING and mark[0] not in _CLOSING) or (mark[0] in _DASHES and _ended(before))
+
+
+def _without_overlap(words: Sequence[Word]) -> list[Word]:
+    """End each word before the next one starts."""
+    limits = [*(word.start for word in words[1:]), math.inf]
+    return [replace(word, end=min(word.end, limit)) for word, limit in zip(words, limits, strict=False)]
+
+
+def _names(words: Sequence[Word]) -> frozenset[str]:
+    """Guess the words that are capitalised wherever they stand: those seen so in the middle of a sentence."""
+    return frozenset(
+        _bare(after.text)
+        for before, after in pairwise(words)
+        if _head(after).isupper() and not _ended(before.text) and _gap(before, after) < 0.3
+    )
+
+
+def _text(words: Sequence[Word]) -> str:
+    return " ".join("".join(word.text for word in words).split())
+
+
+def _ended(text: str) -> bool:
+    """Tell whether terminal punctuation ends a text, quotes and brackets behind it aside."""
+    return bool(_ENDED.search(text.rstrip(_CLOSING)))
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip(_OPENING + _CLOSING + ".,;:?!…").lower()
+
+
+def _head(word: Word) -> str:
+    """Give the first character that is no opening punctuation."""
+    return word.text.strip().lstrip(_OPENING)[:1]
+
+
+def _gap(before: Word, after: Word) -> float:
+    return after.start - before.end
+
+
+def _parts(word: Word, following: Word, pause_seconds: float, names: frozenset[str]) -> bool:
+    """Tell whether a sentence ends between two words."""
+    gap = _gap(word, following)
+    if gap >= pause_seconds:
+        return True
+    if not _ended(word.text):
+        return gap >= _NEW_THOUGHT_SECONDS and _new_thought(word, following, names)
+    return not _goes_on(word.text.rstrip(), following, gap)
+
+
+def _new_thought(word: Word, following: Word, names: frozenset[str]) -> bool:
+    """Tell whether a capital after a pause, without punctuation before it, begins a sentence rather than a name."""
+    if not _head(following).isupper() or _FIRST_PERSON.match(following.text.strip()):
+        return False
+    if _HALFWAY.search(word.text.strip()) or _bare(word.text) in _HANGING:
+        return False
+    return _bare(following.text) not in names
+
+
+def _goes_on(text: str, following: Word, gap: float) -> bool:
+    """Tell whether a sentence goes on in spite of the punctuation at the end of `text`."""
+    bare = text.rstrip(_CLOSING)
+    at_once = gap < _NO_PAUSE_SECONDS
+    ellipsis = bool(_ELLIPSIS.search(bare))
+    if at_once and _head(following).islower() and (ellipsis or bare != text):  # "Stop!" he said
+        return True
+    if ellipsis or not bare.endswith("."):
+        return False
+    return _is_abbreviation(bare.split()[-1][:-1].lstrip(_OPENING), following, at_once)
+
+
+def _is_abbreviation(stem: str, following: Word, at_once: bool) -> bool:
+    """Tell whether the point behind `stem` abbreviates or counts, and does not end a sentence as well."""
+    head, word = _head(following), stem.lower()
+    if word in _TITLES or (word in _BEFORE_NUMBERS and head.isdigit()):
+        return True
+    if stem[-1:].isdigit():  # 3.|5 and "3. oktober", but not "It was 3. Five people came."
+        return at_once and (head.islower() or (head.isdigit() and not following.text[0].isspace()))
+    if word in _OFTEN_LAST:
+        return head.islower()
+    cased = stem.upper() != stem.lower()  # in other scripts a word of one letter is a word
+    if word in _MAY_BE_LAST or (cased and _ACRONYM.match(stem)):
+        return head.islower() or (at_once and not _starts_sentence(following))
+    return False
+
+
+def _starts_sentence(word: Word) -> bool:
+    initial = len(_bare(word.text)) == 1 and word.text.rstrip().endswith(".")  # the second A. of A. A. Milne
+    return _bare(word.text) in _STARTERS and not initial
+
+
+def _divided(words: Sequence[Word], max_seconds: float, max_characters: int) -> list[Sequence[Word]]:
+    """Divide a sentence that is too long, again and again, but leave no word alone."""
+    fits = words[-1].end - words[0].start <= max_seconds and len(_text(words)) <= max_characters
+    if fits or len(words) < 4:
+        return [words]
+    at = _best_division(words, max_seconds, max_characters)
+    return _divided(words[:at], max_seconds, max_characters) + _divided(words[at:], max_seconds, max_characters)
+
+
+def _best_division(words: Sequence[Word], max_seconds: float, max_characters: int) -> int:
+    """Give the index of the word to begin anew with: after a comma, before an "and", in a pause, near the middle."""
+    characters = list(accumulate(len(word.text) / max_characters for word in words))
+    sizes = [(word.end - words[0].start) / max_seconds + count for word, count in zip(words, characters, strict=True)]
+
+    def merit(at: int) -> float:
+        before, after = words[at - 1], words[at]
+        halfway = bool(_HALFWAY.search(before.text.strip().rstrip(_CLOSING)))
+        joining = 0.6 * (_bare(after.text) in _JOINING)
+        # Off the middle by a quarter costs as much as a comma or a pause of a second gains.
+        return max(halfway, joining) + min(_gap(before, after), 1.0) - 4 * abs(sizes[at - 1] / sizes[-1] - 0.5)
+
+    return max(range(2, len(words) - 1), key=merit)
