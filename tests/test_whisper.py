@@ -1,0 +1,293 @@
+"""Whisper, the real bundled model, on the sample film."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Generator
+from itertools import pairwise
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.sounds import noise, pcm, silence
+from vt import media, sound
+from vt.domain import Cancel, Dropped, Word
+from vt.engines import whisper
+from vt.engines.base import Heard
+from vt.engines.whisper import RATE, Whisper
+from vt.errors import Cancelled, EngineError, ModelUnavailable
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+FILM = SAMPLES / "sense_and_sensibility.mp4"
+SAID = FILM.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def engine() -> Whisper:
+    return Whisper(whisper.bundled_path(), 2, vad=False)
+
+
+@pytest.fixture(scope="session")
+def with_vad() -> Whisper:
+    return Whisper(whisper.bundled_path(), 2, vad=True)
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.int16]:
+    """The sound of the sample film."""
+    info = media.probe(FILM)
+    return media.extract(info, info.audio[0], tmp_path_factory.mktemp("sample") / "pcm")
+
+
+@pytest.fixture(scope="session")
+def part(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The first seconds of it, up to a pause."""
+    cut = sound.quietest(sound.levels(samples, RATE), 5.0, 9.0)
+    return samples[: int(cut * RATE)]
+
+
+@pytest.fixture(scope="session")
+def part_once(engine: Whisper, part: NDArray[np.int16]) -> list[Heard | Dropped]:
+    """What the model hears in the part."""
+    return heard(engine, part)
+
+
+def heard(engine: Whisper, samples: NDArray[np.generic]) -> list[Heard | Dropped]:
+    return list(engine.transcribe(samples, "en", Cancel()))
+
+
+def words(found: list[Heard | Dropped]) -> list[Word]:
+    return [word for run in found if isinstance(run, Heard) for word in run.words]
+
+
+def texts(found: list[Heard | Dropped]) -> list[str]:
+    return [word.text for word in words(found)]
+
+
+def normalised(text: str) -> str:
+    text = re.sub(r"\bmr\b", "mister", text.lower().replace("-", " "))
+    return " ".join(re.sub(r"[^a-z' ]", " ", text).split())
+
+
+def error_rate(found: list[Heard | Dropped], said: str = SAID) -> float:
+    return float(jiwer.wer(normalised(said), normalised("".join(word.text for word in words(found)))))
+
+
+def in_order(found: list[Heard | Dropped], seconds: float) -> None:
+    """Check the times of all words; a run that was heard at a second look may come behind later ones."""
+    runs = sorted((run.words for run in found if isinstance(run, Heard)), key=lambda run: run[0].start)
+    times = [moment for run in runs for word in run for moment in (word.start, word.end)]
+    assert all(0 <= moment <= seconds + 0.05 for moment in times)
+    assert all(before <= after + 1e-6 for before, after in pairwise(times))
+
+
+def stretches(found: list[Heard | Dropped]) -> list[tuple[float, float]]:
+    return [(run.start, run.end) for run in found if isinstance(run, Dropped)]
+
+
+# Hearing
+
+
+@pytest.fixture(scope="session")
+def once(engine: Whisper, samples: NDArray[np.int16]) -> list[Heard | Dropped]:
+    """What the model hears in the sample."""
+    return heard(engine, samples)
+
+
+def test_the_sample_is_heard_almost_without_an_error(once: list[Heard | Dropped]) -> None:
+    assert error_rate(once) < 0.15
+
+
+def test_every_word_has_its_time_in_order_and_inside_the_film(
+    once: list[Heard | Dropped], samples: NDArray[np.int16]
+) -> None:
+    in_order(once, len(samples) / RATE)
+    assert all(0 <= word.probability <= 1 for word in words(once))
+    assert all(word.text.strip() for word in words(once))
+
+
+def test_the_words_lie_where_the_sound_is(once: list[Heard | Dropped], samples: NDArray[np.int16]) -> None:
+    spoken = np.concatenate([samples[int(word.start * RATE) : int(word.end * RATE)] for word in words(once)])
+    assert np.sqrt(np.mean(spoken.astype(np.float64) ** 2)) > np.sqrt(np.mean(samples.astype(np.float64) ** 2))
+
+
+def test_words_carry_their_punctuation(once: list[Heard | Dropped]) -> None:
+    assert sum(word.text.rstrip().endswith(".") for word in words(once)) >= 3
+
+
+def test_voice_activity_detection_hears_the_same_words(
+    with_vad: Whisper, part: NDArray[np.int16], part_once: list[Heard | Dropped]
+) -> None:
+    found = heard(with_vad, part)
+    assert error_rate(found, "".join(texts(part_once))) < 0.15
+    in_order(found, len(part) / RATE)
+
+
+def test_a_film_longer_than_the_model_looks_at_once_is_heard_whole(engine: Whisper, samples: NDArray[np.int16]) -> None:
+    times = -(-180 * RATE // len(samples))
+    long = np.tile(samples, times)
+    found = heard(engine, long)
+    assert error_rate(found, f"{SAID} " * times) < 0.15
+    in_order(found, len(long) / RATE)
+    runs = [run.words for run in found if isinstance(run, Heard)]
+    assert len(runs) >= len(long) / RATE / 30
+    assert max(run[-1].end - run[0].start for run in runs) <= 30.0
+
+
+# Silence and what is no speech
+
+
+def test_a_long_silence_between_speech_is_dropped_and_the_words_behind_it_keep_their_time(
+    engine: Whisper, part: NDArray[np.int16], part_once: list[Heard | Dropped]
+) -> None:
+    length = len(part) / RATE
+    found = heard(engine, np.concatenate([part, pcm(silence(12, RATE)), part]))
+    ((start, end),) = stretches(found)
+    assert start == pytest.approx(length, abs=1.0)
+    assert end == pytest.approx(length + 12, abs=1.0)
+    assert texts(found) == texts(part_once) * 2
+    in_order(found, 2 * length + 12)
+    assert words(found)[-1].end == pytest.approx(words(part_once)[-1].end + length + 12, abs=0.7)
+
+
+@pytest.fixture(scope="session", params=[False, True], ids=["without detection", "with detection"])
+def closed(request: pytest.FixtureRequest) -> Whisper:
+    """An engine whose model is gone: whoever asks it gets an error."""
+    engine = Whisper(whisper.bundled_path(), 2, vad=request.param)
+    engine.close()
+    return engine
+
+
+def test_a_closed_model_is_an_error_for_whoever_asks_it(closed: Whisper, samples: NDArray[np.int16]) -> None:
+    with pytest.raises(EngineError):
+        heard(closed, samples)
+
+
+@pytest.mark.parametrize("seconds", [4.5, 20.0, 75.0])
+def test_silence_is_dropped_without_asking_the_model(closed: Whisper, seconds: float) -> None:
+    (found,) = heard(closed, pcm(silence(seconds, RATE)))
+    assert isinstance(found, Dropped)
+    assert (found.start, found.end) == (0.0, seconds)
+    assert found.text == ""
+    assert found.reason
+
+
+def test_faint_noise_is_dropped_without_asking_the_model(closed: Whisper) -> None:
+    (found,) = heard(closed, pcm(noise(10, RATE, -80)))
+    assert isinstance(found, Dropped)
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, RATE])
+def test_a_moment_of_silence_is_nothing(closed: Whisper, count: int) -> None:
+    assert heard(closed, np.zeros(count, np.int16)) == []
+
+
+def test_loud_noise_is_not_taken_for_speech(engine: Whisper) -> None:
+    assert words(heard(engine, pcm(noise(10, RATE, -20)))) == []
+
+
+# Threads
+
+
+def test_two_threads_at_once_are_both_right(
+    engine: Whisper, part: NDArray[np.int16], part_once: list[Heard | Dropped]
+) -> None:
+    results: list[list[Heard | Dropped]] = []
+    floats = part.astype(np.float32) / 32768
+    threads = [threading.Thread(target=lambda: results.append(heard(engine, floats))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [texts(found) for found in results] == [texts(part_once)] * 2
+
+
+def test_a_second_caller_waits_until_the_first_has_ended(engine: Whisper, part: NDArray[np.int16]) -> None:
+    moment = part[: 2 * RATE]
+    began = time.monotonic()
+    heard(engine, moment)
+    usual = time.monotonic() - began
+    first = engine.transcribe(moment, "en", Cancel())
+    assert isinstance(first, Generator)
+    next(first)
+    ended = threading.Event()
+
+    def listen() -> None:
+        heard(engine, moment)
+        ended.set()
+
+    second = threading.Thread(target=listen)
+    second.start()
+    assert not ended.wait(1.5 * usual + 0.2)
+    first.close()
+    assert ended.wait(30)
+    second.join()
+
+
+def test_a_cancel_ends_the_hearing_and_frees_the_model(
+    engine: Whisper, part: NDArray[np.int16], part_once: list[Heard | Dropped]
+) -> None:
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        list(engine.transcribe(part, "en", cancel))
+    assert texts(heard(engine, part)) == texts(part_once)
+
+
+# Models that cannot be loaded
+
+
+def unloadable(folder: Path) -> str:
+    """Return the sentence with which a model is refused."""
+    with pytest.raises(ModelUnavailable) as caught:
+        Whisper(str(folder), 1, vad=False)
+    sentence = str(caught.value)
+    assert str(folder) in sentence
+    assert "\n" not in sentence
+    assert len(sentence) < 500
+    return sentence
+
+
+def broken(folder: Path, name: str, content: bytes | None) -> Path:
+    """Make a folder of links to the bundled model's files, but for one that has other content or is missing."""
+    folder.mkdir()
+    for file in Path(whisper.bundled_path()).iterdir():
+        if file.name != name:
+            (folder / file.name).symlink_to(file)
+        elif content is not None:
+            (folder / name).write_bytes(content)
+    return folder
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    unloadable(tmp_path)
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    unloadable(tmp_path / "none")
+
+
+def test_a_model_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    with Path(whisper.bundled_path(), "model.bin").open("rb") as file:
+        unloadable(broken(tmp_path / "model", "model.bin", file.read(1_000_000)))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", bytes(range(256)) * 100])
+def test_a_model_of_other_bytes_is_refused(tmp_path: Path, content: bytes) -> None:
+    unloadable(broken(tmp_path / "model", "model.bin", content))
+
+
+@pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])
+def test_a_model_without_one_of_its_files_is_refused_and_nothing_is_downloaded(tmp_path: Path, name: str) -> None:
+    began = time.monotonic()
+    assert name in unloadable(broken(tmp_path / "model", name, None))
+    assert time.monotonic() - began < 5
+
+
+def test_a_model_with_a_broken_tokenizer_is_refused(tmp_path: Path) -> None:
+    unloadable(broken(tmp_path / "model", "tokenizer.json", b"{"))

