@@ -1,0 +1,185 @@
+"""What keeping models warm is worth: leases against loads, one load for many, and memory that goes back.
+
+Run by hand: .venv/bin/python benchmarks/residency.py [--cycles 50]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from vt import machine  # noqa: E402
+from vt.cache import ModelCache, ModelSpec  # noqa: E402
+from vt.factory import AIServiceFactory, SttService  # noqa: E402
+from vt.settings import Settings  # noqa: E402
+
+MB = 2**20
+LEASES = 5000
+THREADS = 16
+SLOW_SECONDS = 4.0
+
+
+class Nothing:
+    """A model without weight."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def timed(action: Callable[[], object], times: int) -> list[float]:
+    """Return the seconds of each of so many calls."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def told(name: str, value: str, floor: str, goal: str) -> None:
+    """Print one result."""
+    print(f"{name:<58} {value:>14}   floor {floor:>9}, goal {goal}")
+
+
+def leases(service: SttService, factory: AIServiceFactory) -> None:
+    """Cold loads against warm leases, alone and from many threads."""
+    cache, (key,) = factory._cache, [entry.key for entry in factory._cache.snapshot().entries]
+    spec: ModelSpec[Any] = ModelSpec(key, "stt", "tiny.en", "cpu", Nothing, 0)
+
+    def lease() -> None:
+        with cache.lease(spec):
+            pass
+
+    def use() -> None:
+        with service:
+            pass
+
+    def load() -> None:
+        factory.clear_cache()
+        factory.get_stt_service()
+
+    clear = statistics.median(timed(factory.clear_cache, 5))
+    cold = statistics.median(timed(load, 5)) - clear
+    warm = timed(lease, LEASES)
+    told("cold load", f"{cold:.3f} s", "", "")
+    told("warm lease, median", f"{statistics.median(warm) * 1e6:.1f} us", "50 us", "20 us")
+    told("warm lease, times as fast as a load", f"{cold / statistics.median(warm):,.0f}", "1,000", "10,000")
+    told("`with service`, median", f"{statistics.median(timed(use, LEASES)) * 1e6:.1f} us", "", "")
+    bare = statistics.median(timed(factory.get_stt_service, 1000))
+    told("get_stt_service(), warm, median", f"{bare * 1e6:.1f} us", "", "")
+    told("get_stt_service(), times as fast as a load", f"{cold / bare:,.0f}", "", "")
+    many: list[float] = []
+    together(lambda: many.extend(timed(lease, LEASES)), THREADS)
+    p99 = statistics.quantiles(many, n=100)[-1]
+    told(f"warm lease with {THREADS} threads, p99", f"{p99 * 1e3:.3f} ms", "2 ms", "")
+
+
+def together(work: Callable[[], object], times: int) -> None:
+    """Run `work` in so many threads that begin at once."""
+    barrier = threading.Barrier(times)
+
+    def run() -> None:
+        barrier.wait()
+        work()
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def stampede(factory: AIServiceFactory) -> None:
+    """Many threads that want the same cold model."""
+    factory.clear_cache()
+    before = factory.get_model_status()["loads"]
+    together(factory.get_stt_service, 64)
+    told(
+        "loads for 64 threads that ask for one cold model", str(factory.get_model_status()["loads"] - before), "1", "1"
+    )
+
+
+def memory(factory: AIServiceFactory, cycles: int) -> None:
+    """What a load adds, what the status says of it, and what comes back; then many times over."""
+    standing = []
+    for cycle in range(max(3, cycles)):
+        before = machine.resident_bytes()
+        factory.get_stt_service()
+        added = machine.resident_bytes() - before
+        said = factory.get_model_status()["total_memory_mb"] * MB
+        factory.clear_cache()
+        standing.append(machine.resident_bytes())
+        back = (before + added - standing[-1]) / added
+        if cycle == 0:
+            told("first load: status / growth", f"{said / added:.2f}", "", "")
+            told(f"first load: {added / MB:.1f} MB added; back", f"{back:.0%}", "", "")
+        elif cycle == 1:
+            told("next load: status / growth", f"{said / added:.2f}", "0.75-1.25", "")
+            told(f"next load: {added / MB:.1f} MB added; back", f"{back:.0%}", "80%", "95%")
+    drift = standing[-1] / standing[2] - 1
+    told(f"RSS after {len(standing)} cycles against the third", f"{drift:+.1%}", "10%", "")
+
+
+def health() -> None:
+    """How fast the health is told while a slow load is under way."""
+    factory = AIServiceFactory(Settings())
+
+    def load() -> Nothing:
+        time.sleep(SLOW_SECONDS)
+        return Nothing()
+
+    spec = ModelSpec("stt_slow", "stt", "slow", "cpu", load, MB)
+    cache: ModelCache = factory._cache
+    thread = threading.Thread(target=cache.ensure, args=(spec,))
+    thread.start()
+    taken = []
+    while thread.is_alive():
+        taken += timed(factory.health_check, 1)
+        time.sleep(0.002)
+    thread.join()
+    told(
+        f"health_check() in a load of {SLOW_SECONDS:.0f} s, median",
+        f"{statistics.median(taken) * 1e3:.3f} ms",
+        "5 ms",
+        "",
+    )
+    taken = []
+    thread = threading.Thread(target=factory.get_stt_service)
+    thread.start()
+    while thread.is_alive():
+        taken += timed(factory.health_check, 1)
+    thread.join()
+    told("health_check() in loads of tiny.en, median", f"{statistics.median(taken) * 1e3:.3f} ms", "5 ms", "")
+    factory.close()
+
+
+def main() -> None:
+    """Print one line a result; memory in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cycles", type=int, default=50)
+    parser.add_argument("--memory-only", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    factory = AIServiceFactory(Settings())
+    if arguments.memory_only:
+        memory(factory, arguments.cycles)
+        return
+    leases(factory.get_stt_service(), factory)
+    stampede(factory)
+    factory.close()
+    health()
+    sys.stdout.flush()
+    subprocess.run([sys.executable, __file__, "--memory-only", "--cycles", str(arguments.cycles)], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What several tests share: the sample film, and what the command line makes of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
+TRANSCRIPT = SAMPLE.with_suffix(".txt")
+
+
+def vt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does, without any model from a hub."""
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "vt", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "VT_ENGINES": "embedded", **environment},
+        timeout=300,
+    )
+
+
+@dataclass(frozen=True)
+class Dubbed:
+    """A finished run of the command line."""
+
+    folder: Path
+    run: subprocess.CompletedProcess[str]
+    language: str = "es"
+
+    @property
+    def film(self) -> Path:
+        return self.folder / f"{SAMPLE.stem}.{self.language}.mp4"
+
+    @property
+    def report(self) -> dict[str, Any]:
+        text = (self.folder / f"{SAMPLE.stem}.{self.language}.report.json").read_text(encoding="utf-8")
+        report: dict[str, Any] = json.loads(text)
+        return report
+
+
+@pytest.fixture(scope="session")
+def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Dubbed:
+    """The sample, dubbed into Spanish by the real engines."""
+    folder = tmp_path_factory.mktemp("dubbed")
+    return Dubbed(folder / "out", vt("translate", SAMPLE, "--to", "es", cwd=folder))

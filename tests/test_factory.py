@@ -1,0 +1,692 @@
+"""The factory: services and their leases, preload, status and health, with scripted engines and with the real ones."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT, SAMPLE
+from tests.fakes import ScriptedTranscriber
+from vt import machine, pipeline
+from vt.cache import CacheObserver, ModelCache, ModelSpec
+from vt.catalogue import Catalogue
+from vt.domain import Cancel, JobRequest, Word
+from vt.engines import whisper
+from vt.engines.base import EngineInfo, Heard, Transcriber
+from vt.errors import LanguageError, ModelBusy, ModelUnavailable
+from vt.factory import AIServiceFactory
+from vt.hub import Hub
+from vt.hub import of as hub_of
+from vt.ladder import Rung
+from vt.settings import Settings
+
+MB = 2**20
+LONG = 10.0
+SILENCE = np.zeros(16_000, np.int16)
+INFO = EngineInfo("scripted", "stt", "MIT", "nowhere")
+BUNDLED_KEY = "stt_whisper_tiny.en_cpu_2_false"
+
+HEALTH = {"status", "cache_enabled", "device", "cached_models", "memory_usage_mb", "torch_cuda_available"}
+STATUS = {
+    "cache_enabled",
+    "preload_enabled",
+    "total_cached_models",
+    "total_memory_mb",
+    "device",
+    "cpu_threads",
+    "models",
+    "budget_mb",
+    "hits",
+    "misses",
+    "loads",
+    "evictions",
+}
+MODEL = {
+    "cache_key",
+    "model_type",
+    "model_name",
+    "device",
+    "load_time_seconds",
+    "memory_usage_mb",
+    "state",
+    "leases",
+    "idle_seconds",
+}
+
+
+def settings(**fields: object) -> Settings:
+    """Make settings that no environment has a part in."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    return Settings.model_validate({**defaults, "cpu_threads": 2, **fields})
+
+
+class Scripted(Catalogue):
+    """Real voices and translators, and recognisers from a script: the first is configured, others stand in."""
+
+    def __init__(self, settings: Settings, *names: str) -> None:
+        super().__init__(settings, gpus=lambda: 0)
+        self.names = names or ("only",)
+        self.made: list[ScriptedTranscriber] = []
+        self.before_load: Callable[[], object] = lambda: None
+        self.lacking: tuple[str, ...] = ()
+        self.lacks: set[str] = set()
+
+    def stt(self, language: str, model: str | None = None) -> Sequence[Rung[Transcriber]]:
+        """List the scripted rungs; one whose name begins with "bad" cannot be loaded."""
+        del language, model
+        return [self._rung(name) for name in self.names]
+
+    def missing(self) -> tuple[str, ...]:
+        return self.lacking
+
+    def closed(self) -> list[bool]:
+        return [model.closed for model in self.made]
+
+    def _rung(self, name: str) -> Rung[Transcriber]:
+        spec: ModelSpec[Transcriber] = ModelSpec(f"stt_{name}", "stt", name, "cpu", lambda: self._load(name), 100 * MB)
+
+        def obstacle() -> str | None:
+            return f"The model {name} is not there." if name in self.lacks else None
+
+        return Rung(INFO, spec, obstacle=obstacle, insists=True, language="en")
+
+    def _load(self, name: str) -> Transcriber:
+        self.before_load()
+        if name.startswith("bad"):
+            raise ValueError("bad header")
+        self.made.append(ScriptedTranscriber([Heard((Word(0.0, 1.0, "Hello."),))]))
+        return self.made[-1]
+
+
+class Bench:
+    """Factories that are all closed at the end."""
+
+    def __init__(self) -> None:
+        self.factories: list[AIServiceFactory] = []
+
+    def scripted(self, *names: str, **fields: object) -> tuple[AIServiceFactory, Scripted]:
+        chosen = settings(**fields)
+        catalogue = Scripted(chosen, *names)
+        self.factories.append(AIServiceFactory(chosen, catalogue=catalogue, make_cache=impatient))
+        return self.factories[-1], catalogue
+
+    def real(self, **fields: object) -> AIServiceFactory:
+        self.factories.append(AIServiceFactory(settings(**fields)))
+        return self.factories[-1]
+
+
+def impatient(settings: Settings, observer: CacheObserver) -> ModelCache:
+    return ModelCache(
+        (settings.cache_budget_mb or 1000) * MB,
+        enabled=settings.cache_enabled,
+        reclaim=lambda: None,
+        patience_seconds=0.0,
+        idle_seconds=settings.cache_idle_seconds,
+        observer=observer,
+    )
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    for factory in bench.factories:
+        factory.close()
+
+
+def python(script: str, cwd: Path, **environment: str) -> str:
+    """Run a script in a process of its own, in an environment that says nothing else."""
+    names = {field.alias for field in Settings.model_fields.values()}
+    bare = {name: value for name, value in os.environ.items() if name not in names}
+    argv = [sys.executable, "-c", script]
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**bare, "PYTHONPATH": str(ROOT), **environment},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def models(factory: AIServiceFactory) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = factory.get_model_status()["models"]
+    return found
+
+
+# Services and their leases
+
+
+def test_the_first_call_loads_a_later_one_finds_and_neither_holds_a_lease(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    factory.get_stt_service()
+    factory.get_stt_service("en", "only")
+    (model,) = models(factory)
+    assert (model["state"], model["leases"], len(catalogue.made)) == ("ready", 0, 1)
+    status = factory.get_model_status()
+    assert (status["loads"], status["misses"], status["hits"]) == (1, 1, 1)
+
+
+def test_a_service_holds_a_lease_for_the_length_of_a_with(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    with factory.get_stt_service() as engine:
+        assert engine is catalogue.made[0]
+        assert models(factory)[0]["leases"] == 1
+    assert models(factory)[0]["leases"] == 0
+
+
+def test_a_method_holds_a_lease_while_its_items_come(bench: Bench) -> None:
+    factory, _ = bench.scripted()
+    heard = factory.get_stt_service().transcribe(SILENCE, Cancel())
+    assert models(factory)[0]["leases"] == 0
+    next(heard)
+    assert models(factory)[0]["leases"] == 1
+    assert list(heard) == []
+    assert models(factory)[0]["leases"] == 0
+
+
+def test_a_method_called_inside_a_with_uses_its_lease(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    service = factory.get_stt_service()
+    with service as engine, service as again:
+        assert engine is again
+        list(service.transcribe(SILENCE, Cancel()))
+        assert models(factory)[0]["leases"] == 1
+    assert catalogue.made[0].calls == 1
+
+
+def test_a_generator_that_outlives_its_with_keeps_the_model_to_its_end(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    service = factory.get_stt_service()
+    with service:
+        heard = service.transcribe(SILENCE, Cancel())
+        next(heard)
+    assert factory.clear_cache().retiring == ("stt_only",)
+    assert catalogue.closed() == [False]
+    heard.close()  # type: ignore[attr-defined]
+    assert catalogue.closed() == [True]
+
+
+def test_a_generator_dropped_by_another_thread_gives_its_lease_back(bench: Bench) -> None:
+    factory, _ = bench.scripted()
+    heard = factory.get_stt_service().transcribe(SILENCE, Cancel())
+    next(heard)
+    thread = threading.Thread(target=heard.close)  # type: ignore[attr-defined]
+    thread.start()
+    thread.join(LONG)
+    assert models(factory)[0]["leases"] == 0
+
+
+def test_two_threads_hold_a_lease_each(bench: Bench) -> None:
+    factory, _ = bench.scripted()
+    service, seen = factory.get_stt_service(), []
+
+    def work() -> None:
+        with service:
+            seen.append(models(factory)[0]["leases"])
+
+    with service:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(LONG)
+    assert seen == [2]
+
+
+def test_a_service_loads_again_what_was_evicted_since(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    service = factory.get_stt_service()
+    factory.clear_cache()
+    with service as engine:
+        assert engine is catalogue.made[1]
+
+
+def test_a_service_that_is_kept_does_not_pin_a_model_that_has_gone(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    service = factory.get_stt_service()
+    with service:
+        pass
+    model = weakref.ref(catalogue.made.pop())
+    factory.clear_cache()
+    gc.collect()
+    assert model() is None
+
+
+def test_clearing_in_use_retires_clearing_twice_and_closing_in_use_harm_nobody(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    with factory.get_stt_service():
+        assert factory.clear_cache().retiring == factory.clear_cache().retiring == ("stt_only",)
+        factory.close()
+        assert catalogue.closed() == [False]
+    assert catalogue.closed() == [True]
+    with pytest.raises(ModelUnavailable, match="shutting down"):
+        factory.get_stt_service()
+
+
+def test_evicting_one_model_by_its_key_tells_what_became_of_it(bench: Bench) -> None:
+    factory, _ = bench.scripted()
+    factory.get_stt_service()
+    assert factory.evict_model("stt_only") == "freed"
+    assert factory.evict_model("stt_only") == "unknown"
+
+
+def test_memory_that_stays_in_use_is_said_with_what_holds_it(bench: Bench) -> None:
+    factory, catalogue = bench.scripted(cache_budget_mb=120)
+    with factory.get_stt_service():
+        catalogue.names = ("another",)
+        with pytest.raises(ModelBusy, match=r"held by stt_only \(1 lease"):
+            factory.get_stt_service()
+
+
+def test_a_budget_smaller_than_any_model_loads_one_at_a_time(bench: Bench) -> None:
+    factory, catalogue = bench.scripted(cache_budget_mb=10)
+    factory.get_stt_service()
+    catalogue.names = ("another",)
+    factory.get_stt_service()
+    assert [model["cache_key"] for model in models(factory)] == ["stt_another"]
+
+
+def test_without_caching_the_call_loads_nothing_and_each_use_loads_and_frees(bench: Bench) -> None:
+    factory, catalogue = bench.scripted(cache_enabled=False)
+    service = factory.get_stt_service()
+    assert catalogue.made == []
+    for _ in range(2):
+        list(service.transcribe(SILENCE, Cancel()))
+    assert catalogue.closed() == [True, True]
+    assert factory.get_model_status()["total_cached_models"] == 0
+
+
+def test_idle_models_go_by_themselves_after_their_time(bench: Bench) -> None:
+    factory, catalogue = bench.scripted(cache_idle_seconds=0.01)
+    factory.get_stt_service()
+    deadline = time.monotonic() + LONG
+    while models(factory) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert catalogue.made[0].closed
+
+
+# Choices
+
+
+def test_what_stands_in_is_told_in_the_answer_and_the_health_until_the_wish_is_met(bench: Bench) -> None:
+    factory, catalogue = bench.scripted("model", "small")
+    catalogue.lacks.add("model")
+    choice = factory.get_stt_service().choice
+    assert (choice.model, choice.fallback_reason) == ("small", "The model model is not there.")
+    assert factory.health_check()["status"] == "degraded"
+    assert factory.notes() == ("The model model is not there.",)
+    catalogue.lacks.clear()
+    assert factory.get_stt_service().choice.fallback_reason is None
+    assert factory.health_check()["status"] == "healthy"
+
+
+def test_a_model_that_one_caller_asked_for_in_vain_is_no_matter_of_health(bench: Bench) -> None:
+    factory, catalogue = bench.scripted("model", "small")
+    catalogue.lacks.add("model")
+    assert factory.get_stt_service("auto", "model").choice.fallback_reason
+    assert factory.health_check()["status"] == "healthy"
+
+
+def test_a_stage_without_any_engine_is_unhealthy_and_said_so(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    catalogue.lacking = ("Nothing here speaks: install espeak-ng.",)
+    assert factory.health_check()["status"] == "unhealthy"
+    assert factory.notes() == ("Nothing here speaks: install espeak-ng.",)
+
+
+def test_by_default_nothing_stands_in_for_anything(bench: Bench) -> None:
+    factory = bench.real()
+    stt, translation, tts = factory.get_stt_service(), factory.get_translation_service(), factory.get_tts_service("es")
+    assert [choice.as_report() for choice in (stt.choice, translation.choice, tts.choice)] == [
+        {"engine": "whisper", "model": "tiny.en", "device": "cpu", "fallback_reason": None},
+        {"engine": "apertium", "model": "eng-spa", "device": "cpu", "fallback_reason": None},
+        {"engine": "espeak-ng", "model": "es", "device": "cpu", "fallback_reason": None},
+    ]
+    assert [model["cache_key"] for model in models(factory)] == [BUNDLED_KEY]
+    assert factory.health_check()["status"] == "healthy"
+
+
+def test_cuda_without_a_graphics_processor_falls_to_the_cpu_with_a_reason_or_is_an_error() -> None:
+    for fallback, device in ((True, "cuda"), (False, "cuda"), (False, "auto")):
+        chosen = settings(device=device, fallback=fallback)
+        factory = AIServiceFactory(chosen, catalogue=Catalogue(chosen, gpus=lambda: 0))
+        if not fallback and device == "cuda":
+            with pytest.raises(ModelUnavailable, match="DEVICE is cuda, but no graphics processor was found"):
+                factory.get_stt_service()
+        else:
+            choice = factory.get_stt_service().choice
+            reason = "DEVICE is cuda, but no graphics processor was found." if device == "cuda" else None
+            assert (choice.device, choice.fallback_reason) == ("cpu", reason)
+        assert factory.health_check()["device"] == "cpu"
+        factory.close()
+
+
+@pytest.mark.parametrize(("device", "key"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
+def test_with_a_graphics_processor_the_setting_decides(device: str, key: str) -> None:
+    catalogue = Catalogue(settings(device=device, vad=True), gpus=lambda: 1)
+    assert catalogue.stt("auto")[0].spec.key == f"stt_whisper_tiny.en_{key}_2_true"
+    assert catalogue.device == key
+
+
+def copied(folder: Path) -> Path:
+    shutil.copytree(whisper.bundled_path(), folder)
+    return folder
+
+
+def test_a_model_in_a_folder_is_loaded_under_a_key_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    folder = copied(tmp_path / "my model")
+    factory = bench.real(whisper_model=str(folder))
+    service = factory.get_stt_service()
+    assert service.choice.fallback_reason is None
+    (model,) = models(factory)
+    assert re.fullmatch(r"stt_whisper_my-model-[0-9a-f]{8}_cpu_2_false", model["cache_key"])
+    assert bench.real(whisper_model=f"{folder}/../my model").get_stt_service().choice == service.choice
+
+
+def damaged(kind: str, folder: Path) -> str:
+    """Make a folder whose model cannot be loaded, and return a part of the sentence that says so."""
+    if kind == "missing folder":
+        return "is not there"
+    copied(folder)
+    weights = folder / "model.bin"
+    if kind == "missing file":
+        weights.unlink()
+    elif kind == "truncated file":
+        os.truncate(weights, 1_000_000)
+    elif kind == "wrong format":
+        weights.write_bytes(b"PK\x03\x04" + bytes(1_000_000))
+    else:
+        (folder / "vocabulary.txt").write_text("one\ntwo\n")
+        return "no English-only Whisper model"
+    return "cannot be loaded"
+
+
+@pytest.mark.parametrize(
+    "kind", ["missing folder", "missing file", "truncated file", "wrong format", "another vocabulary"]
+)
+def test_a_folder_without_a_good_model_gives_way_to_the_bundled_one_or_is_an_error(
+    bench: Bench, tmp_path: Path, kind: str
+) -> None:
+    words = damaged(kind, tmp_path / "model")
+    factory = bench.real(whisper_model=str(tmp_path / "model"))
+    choice = factory.get_stt_service().choice
+    assert choice.model == "tiny.en"
+    assert choice.fallback_reason is not None
+    assert words in choice.fallback_reason
+    assert str(tmp_path / "model") in choice.fallback_reason
+    assert [model["cache_key"] for model in models(factory)] == [BUNDLED_KEY]
+    with pytest.raises(ModelUnavailable, match=words):
+        bench.real(whisper_model=str(tmp_path / "model"), fallback=False).get_stt_service()
+
+
+@pytest.mark.parametrize("name", ["small", "large-v3", "Systran/faster-whisper-base.en"])
+def test_a_model_that_is_not_on_this_machine_gives_way_to_the_bundled_one(bench: Bench, name: str) -> None:
+    factory = bench.real()
+    choice = factory.get_stt_service("auto", name).choice
+    assert choice.model == "tiny.en"
+    assert f"The Whisper model {name} cannot be had" in str(choice.fallback_reason)
+
+
+def test_a_name_that_no_model_bears_is_an_error_that_lists_the_known_ones(bench: Bench) -> None:
+    with pytest.raises(ModelUnavailable, match=r"smal is not known: known are tiny\.en, .* turbo"):
+        bench.real().get_stt_service("auto", "smal")
+    with pytest.raises(ModelUnavailable, match="there is apertium"):
+        bench.real().get_translation_service("en", "es", "opus")
+
+
+def test_languages_that_nobody_serves_are_refused_before_anything_is_loaded(bench: Bench) -> None:
+    factory = bench.real()
+    for source, target, words in (
+        ("fr", "es", "French cannot be heard here"),
+        ("en", "ja", "Nobody here translates English to Japanese"),
+        ("en", "gl", "Galician cannot be spoken here"),
+        ("auto", "en", "speaks English already"),
+    ):
+        with pytest.raises(LanguageError, match=words):
+            factory.check(source, target)
+    factory.check("auto", "es")
+    factory.check("es", "en", hears=False)
+    assert models(factory) == []
+
+
+# Preload
+
+
+def test_the_preload_goes_in_order_in_the_background_and_a_second_call_joins_it(bench: Bench) -> None:
+    factory, catalogue = bench.scripted(preload_languages=("es", "fr"))
+    begun, go = threading.Event(), threading.Event()
+
+    def before_load() -> None:
+        begun.set()
+        assert go.wait(LONG)
+
+    catalogue.before_load = before_load
+    first = factory.preload_default_models()
+    assert [item.name for item in first] == ["stt_only", "apertium eng-spa", "espeak-ng es", "espeak-ng fr-fr"]
+    assert begun.wait(LONG)
+    states = [item.state for item in factory.preload_default_models()]
+    assert states == ["loading", "queued", "queued", "queued"]
+    assert not factory.wait_for_preload(0.0)
+    go.set()
+    assert factory.wait_for_preload(LONG)
+    assert [item.state for item in factory.preload_status()] == ["ready"] * 4
+    assert len(catalogue.made) == 1
+    assert factory.health_check()["status"] == "healthy"
+
+
+def test_a_preload_that_fails_says_why_goes_on_and_only_degrades(bench: Bench) -> None:
+    factory, _ = bench.scripted("bad", preload_languages=("es", "xx", "gl"))
+    factory.preload_default_models()
+    assert factory.wait_for_preload(LONG)
+    recognition, translation, spanish, unknown, galician = factory.preload_status()
+    assert (recognition.state, recognition.why) == ("failed", "The model bad cannot be loaded: bad header.")
+    assert (translation.state, spanish.state) == ("ready", "ready")
+    assert (unknown.state, galician.state) == ("failed", "failed")
+    assert "Galician cannot be spoken here" in str(galician.why)
+    assert factory.health_check()["status"] == "degraded"
+    assert recognition.why in factory.notes()
+
+
+def test_what_stood_in_during_the_preload_is_named_by_what_it_is(bench: Bench) -> None:
+    factory, _ = bench.scripted("bad", "small")
+    assert factory.preload_default_models()[0].name == "stt_bad"
+    assert factory.wait_for_preload(LONG)
+    assert (factory.preload_status()[0].name, factory.preload_status()[0].state) == ("stt_small", "ready")
+
+
+def test_without_caching_the_preload_is_skipped_with_a_warning(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    factory, catalogue = bench.scripted(cache_enabled=False)
+    assert factory.preload_default_models() == factory.preload_status() == ()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "MODEL_CACHE_ENABLED is false" in caplog.text
+    assert catalogue.made == []
+
+
+def test_clearing_during_the_preload_leaves_a_factory_that_works(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    catalogue.before_load = factory.clear_cache
+    factory.preload_default_models()
+    assert factory.wait_for_preload(LONG)
+    catalogue.before_load = lambda: None
+    with factory.get_stt_service() as engine:
+        assert engine is catalogue.made[-1]
+
+
+# Status
+
+
+def test_health_and_status_have_just_the_promised_keys(bench: Bench) -> None:
+    factory, _ = bench.scripted()
+    factory.get_stt_service()
+    assert set(factory.health_check()) == HEALTH
+    assert set(factory.get_model_status()) == STATUS
+    assert set(models(factory)[0]) == MODEL
+    json.dumps([factory.health_check(), factory.get_model_status()])
+
+
+def test_health_and_status_answer_at_once_while_a_model_loads_and_show_it(bench: Bench) -> None:
+    factory, catalogue = bench.scripted()
+    begun, go = threading.Event(), threading.Event()
+
+    def before_load() -> None:
+        begun.set()
+        assert go.wait(LONG)
+
+    catalogue.before_load = before_load
+    thread = threading.Thread(target=factory.get_stt_service)
+    thread.start()
+    assert begun.wait(LONG)
+    taken = []
+    for _ in range(50):
+        began = time.perf_counter()
+        factory.health_check()
+        taken.append(time.perf_counter() - began)
+    assert statistics.median(taken) < 0.005
+    status = factory.get_model_status()
+    assert (status["total_cached_models"], status["models"][0]["state"]) == (0, "loading")
+    go.set()
+    thread.join(LONG)
+    assert factory.get_model_status()["total_cached_models"] == 1
+
+
+def test_the_metrics_are_fed_by_the_factorys_own_cache(bench: Bench) -> None:
+    factory, _ = bench.scripted()
+    with factory.get_stt_service():
+        text = factory.metrics.exposition().decode()
+    assert 'vt_model_leases{kind="stt"} 1.0' in text
+    assert "vt_model_loads_total 1.0" in text
+
+
+def test_the_budget_is_the_setting_or_half_of_the_memory_there_is(bench: Bench) -> None:
+    assert bench.real(cache_budget_mb=321).get_model_status()["budget_mb"] == 321.0
+    half = machine.memory_limit() / 2 / MB
+    assert bench.real().get_model_status()["budget_mb"] == pytest.approx(half, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"), [({"engines": "embedded"}, "VT_ENGINES"), ({"hub_offline": True}, "HF_HUB_OFFLINE")]
+)
+def test_where_no_network_is_allowed_the_hub_is_not_asked(fields: dict[str, object], words: str) -> None:
+    hub: Hub = hub_of(settings(hub_endpoint="http://hub.invalid", **fields))
+    assert str(hub.obstacle()).startswith(words)
+
+
+# The one factory of the process
+
+
+def test_many_threads_get_one_factory_and_other_settings_are_refused(tmp_path: Path) -> None:
+    script = """
+import threading
+from vt import settings
+from vt.errors import SettingsError
+from vt.factory import get_ai_factory
+found = []
+threads = [threading.Thread(target=lambda: found.append(get_ai_factory())) for _ in range(32)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(found), len(set(map(id, found))), get_ai_factory(settings.load()) is found[0])
+try:
+    get_ai_factory(settings.Settings(VAD=True))
+except SettingsError as error:
+    print(error)
+"""
+    assert python(script, tmp_path).splitlines() == [
+        "32 1 True",
+        "The factory of this process was made with other settings already.",
+    ]
+
+
+def test_asking_for_health_and_status_never_imports_torch_and_writes_no_log(tmp_path: Path) -> None:
+    script = """
+import sys
+from vt.factory import get_ai_factory
+f = get_ai_factory()
+print(sorted(f.health_check()))
+print(sorted(f.get_model_status()))
+print(sorted({"torch", "transformers"} & set(sys.modules)))
+"""
+    health, status, heavy = python(script, tmp_path).splitlines()
+    assert (health, status, heavy) == (str(sorted(HEALTH)), str(sorted(STATUS)), "[]")
+    assert list(tmp_path.iterdir()) == []
+
+
+# The real model
+
+
+def test_the_readmes_script_shows_how_much_faster_a_warm_model_is(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?get_stt_service\(\"auto\".*?)```", readme, re.DOTALL)
+    said = python(script, tmp_path)
+    found = re.search(r"([\d,]+) times", said)
+    assert found, said
+    assert int(found[1].replace(",", "")) >= 100, said
+
+
+MEMORY_SCRIPT = """
+import json
+from vt import machine
+from vt.factory import get_ai_factory
+factory = get_ai_factory()
+readings = []
+for _ in range(3):
+    before = machine.resident_bytes()
+    factory.get_stt_service()
+    loaded = machine.resident_bytes()
+    told = factory.get_model_status()["total_memory_mb"] * 2**20
+    factory.clear_cache()
+    readings.append((before, loaded, told, machine.resident_bytes()))
+print(json.dumps(readings))
+"""
+
+
+def test_the_status_is_true_and_the_memory_goes_back_to_the_system(tmp_path: Path) -> None:
+    readings = json.loads(python(MEMORY_SCRIPT, tmp_path))
+    for before, loaded, told, _ in readings:
+        assert told == pytest.approx(loaded - before, rel=0.25)
+    # The first load brings the library along, and that stays.
+    for before, loaded, _, after in readings[1:]:
+        assert (loaded - after) / (loaded - before) >= 0.8
+
+
+def test_the_estimate_is_near_what_the_bundled_model_takes(bench: Bench) -> None:
+    factory = bench.real()
+    factory.get_stt_service()
+    factory.clear_cache()
+    factory.get_stt_service()
+    estimated = whisper.estimated_bytes(whisper.bundled_path()) / MB
+    assert models(factory)[0]["memory_usage_mb"] == pytest.approx(estimated, rel=0.25)
+
+
+def cut(target: Path, seconds: str) -> Path:
+    argv = ["ffmpeg", "-v", "error", "-ss", seconds, "-i", str(SAMPLE), "-t", "7", "-c:v", "copy", "-c:a", "aac"]
+    subprocess.run([*argv, str(target)], check=True)
+    return target
+
+
+def test_the_dub_of_a_second_film_in_the_same_process_loads_nothing(bench: Bench, tmp_path: Path) -> None:
+    factory, loads = bench.real(), []
+    for name, seconds in (("first", "0"), ("second", "20")):
+        (tmp_path / name).mkdir()
+        film = cut(tmp_path / f"{name}.mp4", seconds)
+        result = pipeline.dub(JobRequest(film, "es"), factory, tmp_path / name)
+        assert all(engine["fallback_reason"] is None for engine in result.report["engines"].values())
+        loads.append(factory.get_model_status()["loads"])
+    assert loads == [1, 1]

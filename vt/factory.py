@@ -1,0 +1,407 @@
+"""The AI service factory: from a request to an engine, its cache key and a lease on it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from numpy.typing import NDArray
+
+from vt import languages, machine
+from vt import settings as vt_settings
+from vt.cache import CacheObserver, ClearResult, EntrySnapshot, Evicted, ModelCache
+from vt.catalogue import AUTO, Catalogue
+from vt.domain import Cancel, Clip, Dropped
+from vt.engines.base import Engine, Heard, Synthesizer, Transcriber, Translator
+from vt.errors import LanguageError, SettingsError, VtError
+from vt.hub import Hub
+from vt.hub import of as hub_of
+from vt.ladder import Choice, Ladder, Rung
+from vt.preload import Preload, Preloaded, Task
+from vt.settings import Settings
+from vt.telemetry import Metrics
+from vt.watch import CacheWatch, residency
+
+__all__ = [
+    "AIServiceFactory",
+    "Choice",
+    "Preloaded",
+    "Service",
+    "SttService",
+    "TranslationService",
+    "TtsService",
+    "get_ai_factory",
+]
+
+E = TypeVar("E", bound=Engine)
+Leases = Callable[[], AbstractContextManager[E]]
+
+MB = 2**20
+_SWEEP_SECONDS, _SHORTEST_SWEEP_SECONDS = 15.0, 0.05
+_MISSING_FOR_SECONDS = 30.0
+_GOODBYE_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Hold(Generic[E]):
+    """A lease of one thread, shared by all that uses it there, and given back by the last one."""
+
+    def __init__(self, lease: AbstractContextManager[E]) -> None:
+        self._lease = lease
+        # Re-entrant: the garbage collector may drop a generator, and with it a user, in the very thread that is here.
+        self._lock = threading.RLock()
+        self._users = 1
+        self.engine = lease.__enter__()
+
+    def join(self) -> bool:
+        """Count one more user; False where the lease has been given back."""
+        with self._lock:
+            self._users += self._users > 0
+            return self._users > 0
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        if last:
+            # The thread still knows this hold: without its engine, so that a model that is evicted really goes.
+            del self.engine
+            self._lease.__exit__(None, None, None)
+
+
+class Service(Generic[E]):
+    """A handle on a model that holds no lease itself: `with service as engine:` does, and so does each method."""
+
+    def __init__(self, choice: Choice, lease: Leases[E]) -> None:
+        self.choice = choice
+        self._lease = lease
+        # A method called inside `with` uses that lease; another thread's `with` is its own.
+        self._here = threading.local()
+
+    def __enter__(self) -> E:
+        hold = self._hold()
+        self._here.__dict__.setdefault("entered", []).append(hold)
+        return hold.engine
+
+    def __exit__(self, *_: object) -> None:
+        self._here.entered.pop().leave()
+
+    @contextmanager
+    def _using(self) -> Iterator[E]:
+        # What a generator holds may be given back by another thread: the one that drops it.
+        hold = self._hold()
+        try:
+            yield hold.engine
+        finally:
+            hold.leave()
+
+    def _hold(self) -> _Hold[E]:
+        hold: _Hold[E] | None = getattr(self._here, "hold", None)
+        if hold is None or not hold.join():
+            hold = self._here.hold = _Hold(self._lease())
+        return hold
+
+
+class SttService(Service[Transcriber]):
+    """Hears."""
+
+    def __init__(self, choice: Choice, lease: Leases[Transcriber], language: str, detects: bool) -> None:
+        super().__init__(choice, lease)
+        self.language = language
+        """The language that it will hear: the one asked for, or the model's only one."""
+        self.detects = detects
+
+    def transcribe(self, samples: NDArray[Any], cancel: Cancel) -> Iterator[Heard | Dropped]:
+        """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`."""
+        with self._using() as engine:
+            try:
+                yield from engine.transcribe(samples, self.language, cancel)
+            finally:
+                # What recognition borrowed beside the weights would else stay with the process for ever.
+                machine.trim()
+
+
+class TranslationService(Service[Translator]):
+    """Translates."""
+
+    def translate(self, sentences: Sequence[str], cancel: Cancel) -> Iterator[str]:
+        """Yield a translation for each sentence; see `Translator.translate`."""
+        with self._using() as engine:
+            yield from engine.translate(sentences, cancel)
+
+
+class TtsService(Service[Synthesizer]):
+    """Speaks."""
+
+    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
+        """Yield a clip for each (text, rate); see `Synthesizer.speak`."""
+        with self._using() as engine:
+            yield from engine.speak(lines, cancel)
+
+
+class AIServiceFactory:
+    """Chooses engines and keeps their models warm. One for the process: see `get_ai_factory`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalogue: Catalogue | None = None,
+        hub: Hub | None = None,
+        make_cache: Callable[[Settings, CacheObserver], ModelCache] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._catalogue = catalogue or Catalogue(settings)
+        self._catalogue.load_libraries()
+        self._watch = CacheWatch(self.metrics)
+        self._cache = (make_cache or _cache)(settings, self._watch)
+        self._ladder = Ladder(self._cache, (hub or hub_of(settings)).obstacle, fallback=settings.fallback)
+        self._preload = Preload()
+        self._clock = clock
+        self._device = self._catalogue.device
+        self._choices: dict[str, Choice] = {}
+        """The latest one for each rung that was wished for, by its label."""
+        self._missing: tuple[float, tuple[str, ...]] | None = None
+        self._closing = threading.Event()
+        self.metrics.watch(lambda: residency(self._cache.snapshot()))
+        if settings.cache_enabled and settings.cache_idle_seconds:
+            threading.Thread(target=self._sweep, name="vt-sweep", daemon=True).start()
+
+    # Services.
+
+    def check(self, source: str, target: str, *, hears: bool = True) -> None:
+        """Raise, before any work is done, where a stage cannot be served; `hears` says whether recognition is one.
+
+        Raises:
+            LanguageError: `source` cannot be heard, the pair not translated, or `target` not spoken here.
+            ModelUnavailable: a stage has no model or engine.
+        """
+        heard = languages.get(source).code if not hears else self._choose(self._catalogue.stt(source)).language
+        name = languages.get(target).name
+        if heard == languages.get(target).code:
+            raise LanguageError(f"The film speaks {name} already: choose another target language.")
+        self._choose(self._catalogue.translation(heard, target))
+        self._choose(self._catalogue.tts(target))
+
+    def get_stt_service(self, language: str = "auto", model_size: str | None = None) -> SttService:
+        """Return what hears `language`, its model resident.
+
+        Raises:
+            LanguageError: no model here hears that language.
+            ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
+            ModelBusy: all memory for models stays in use.
+        """
+        rung, choice = self._serve(self._catalogue.stt(language, model_size), configured=model_size is None)
+        return SttService(choice, self._leases(rung), rung.language, rung.detects)
+
+    def get_translation_service(
+        self, source: str | None = None, target: str | None = None, model: str | None = None
+    ) -> TranslationService:
+        """Return what translates from `source` (default English) to `target` (default Spanish), its model resident.
+
+        Raises:
+            LanguageError: nobody here translates that pair.
+            ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
+            ModelBusy: all memory for models stays in use.
+        """
+        rungs = self._catalogue.translation(source or "en", target or "es", model)
+        rung, choice = self._serve(rungs, configured=model is None)
+        return TranslationService(choice, self._leases(rung))
+
+    def get_tts_service(self, language: str) -> TtsService:
+        """Return what speaks `language`, its model resident.
+
+        Raises:
+            LanguageError: nobody here speaks it.
+            ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
+            ModelBusy: all memory for models stays in use.
+        """
+        rung, choice = self._serve(self._catalogue.tts(language))
+        return TtsService(choice, self._leases(rung))
+
+    def _choose(self, rungs: Sequence[Rung[E]]) -> Rung[E]:
+        return self._ladder.choose(rungs, load=False)[0]
+
+    def _serve(self, rungs: Sequence[Rung[E]], *, configured: bool = True) -> tuple[Rung[E], Choice]:
+        """Have the first rung that can be had resident; what was asked for by name says nothing of the health."""
+        metered = [rung if rung.is_process else replace(rung, spec=self._watch.metered(rung.spec)) for rung in rungs]
+        rung, choice = self._ladder.choose(metered, load=True)
+        if configured:
+            self._choices[rungs[0].label] = choice
+        return rung, choice
+
+    def _leases(self, rung: Rung[E]) -> Leases[E]:
+        if rung.is_process:
+            engine = rung.spec.load()
+            return lambda: nullcontext(engine)
+        return lambda: self._cache.lease(rung.spec)
+
+    # Models.
+
+    def preload_default_models(self) -> tuple[Preloaded, ...]:
+        """Load what a default request needs, in the background, and return what is to come.
+
+        A call while that runs joins it. Without caching nothing is loaded: there is nowhere to keep it.
+        """
+        if not self.settings.cache_enabled:
+            _log.warning("nothing is preloaded: MODEL_CACHE_ENABLED is false, so no model would stay")
+            return ()
+        return self._preload.begin(self._defaults())
+
+    def preload_status(self) -> tuple[Preloaded, ...]:
+        """Return the models of the latest preload; none where there was none."""
+        return self._preload.states()
+
+    def wait_for_preload(self, seconds: float | None = None) -> bool:
+        """Wait until a running preload has ended, and tell whether it has."""
+        return self._preload.wait(seconds)
+
+    def _defaults(self) -> list[Task]:
+        spoken = self.settings.preload_languages
+        tasks = [
+            self._task("stt", lambda: self._catalogue.stt("auto")),
+            self._task("translation", lambda: self._catalogue.translation("en", spoken[0])),
+        ]
+        return tasks + [self._task("tts", lambda code=code: self._catalogue.tts(code)) for code in spoken]  # type: ignore[misc]
+
+    def _task(self, kind: str, rungs: Callable[[], Sequence[Rung[Any]]]) -> Task:
+        try:
+            name = rungs()[0].label
+        except VtError:  # said when its turn comes
+            name = kind
+        return Task(name, kind, lambda: self._serve(rungs())[0].label)
+
+    def clear_cache(self) -> ClearResult:
+        """Free every model: at once where it is idle, else with its last lease."""
+        return self._cache.clear()
+
+    def evict_model(self, cache_key: str) -> Evicted:
+        """Free one model, at once where it is idle, else with its last lease."""
+        return self._cache.evict(cache_key)
+
+    def close(self) -> None:
+        """Free every model; the factory is not used afterwards."""
+        self._closing.set()
+        self._preload.stop()
+        self._cache.close()
+        self._preload.wait(_GOODBYE_SECONDS)
+
+    def _sweep(self) -> None:
+        period = min(_SWEEP_SECONDS, max(_SHORTEST_SWEEP_SECONDS, self.settings.cache_idle_seconds / 4))
+        while not self._closing.wait(period):
+            self._cache.sweep()
+
+    # Status.
+
+    def health_check(self) -> dict[str, Any]:
+        """Return the state of the factory; never waits for a load."""
+        snapshot = self._cache.snapshot()
+        return {
+            "status": "unhealthy" if self._absent() else "degraded" if self._compromises() else "healthy",
+            "cache_enabled": self.settings.cache_enabled,
+            "device": self._device,
+            "cached_models": _resident(snapshot.entries),
+            "memory_usage_mb": _mb(snapshot.total_bytes),
+            "torch_cuda_available": machine.torch_has_cuda(),
+        }
+
+    def notes(self) -> tuple[str, ...]:
+        """Say, in sentences, why the health is not better than it is."""
+        return (*self._absent(), *self._compromises())
+
+    def get_model_status(self) -> dict[str, Any]:
+        """Return the state of the model cache; never waits for a load."""
+        snapshot = self._cache.snapshot()
+        return {
+            "cache_enabled": self.settings.cache_enabled,
+            "preload_enabled": self.settings.preload_models and self.settings.cache_enabled,
+            "total_cached_models": _resident(snapshot.entries),
+            "total_memory_mb": _mb(snapshot.total_bytes),
+            "device": self._device,
+            "cpu_threads": self.settings.threads,
+            "models": [_model(entry) for entry in snapshot.entries],
+            "budget_mb": _mb(snapshot.budget_bytes),
+            "hits": snapshot.hits,
+            "misses": snapshot.misses,
+            "loads": snapshot.loads,
+            "evictions": snapshot.evictions,
+        }
+
+    def _absent(self) -> tuple[str, ...]:
+        """Say for which stages there is no engine; looked up now and then, for looking takes a while."""
+        now, known = self._clock(), self._missing
+        if known is None or now - known[0] >= _MISSING_FOR_SECONDS:
+            known = self._missing = (now, self._catalogue.missing() or self._refused())
+        return known[1]
+
+    def _refused(self) -> tuple[str, ...]:
+        """Say why the recognition model that the settings ask for serves nobody, where it doesn't."""
+        try:
+            self._choose(self._catalogue.stt(AUTO))
+        except VtError as error:
+            return (str(error),)
+        return ()
+
+    def _compromises(self) -> tuple[str, ...]:
+        """Say what stands in for what, by the latest choice for each wish, and what was not preloaded."""
+        reasons = [choice.fallback_reason for choice in list(self._choices.values())]
+        failures = [item.why for item in self._preload.states() if item.state == "failed"]
+        return tuple(dict.fromkeys(sentence for sentence in (*reasons, *failures) if sentence))
+
+
+def _resident(entries: Sequence[EntrySnapshot]) -> int:
+    return sum(entry.state != "loading" for entry in entries)
+
+
+def _model(entry: EntrySnapshot) -> dict[str, Any]:
+    return {
+        "cache_key": entry.key,
+        "model_type": entry.kind,
+        "model_name": entry.name,
+        "device": entry.device,
+        "load_time_seconds": round(entry.load_seconds, 3),
+        "memory_usage_mb": _mb(entry.bytes),
+        "state": entry.state,
+        "leases": entry.leases,
+        "idle_seconds": round(entry.idle_seconds, 3),
+    }
+
+
+def _mb(size: int) -> float:
+    return round(size / MB, 1)
+
+
+def _cache(settings: Settings, observer: CacheObserver) -> ModelCache:
+    # The other half is for films, for what engines need while they work, and for the service around them.
+    budget = settings.cache_budget_mb * MB or machine.memory_limit() // 2
+    return ModelCache(
+        budget, enabled=settings.cache_enabled, idle_seconds=settings.cache_idle_seconds, observer=observer
+    )
+
+
+_lock = threading.Lock()
+_factory: AIServiceFactory | None = None
+
+
+def get_ai_factory(settings: Settings | None = None) -> AIServiceFactory:
+    """Return the one factory of the process; the first call makes it, from `settings` or from the environment.
+
+    Raises:
+        SettingsError: it exists already, with other settings.
+    """
+    global _factory  # noqa: PLW0603 (the one process-wide object there is)
+    with _lock:
+        if _factory is None:
+            machine.share_arenas()
+            _factory = AIServiceFactory(settings or vt_settings.load())
+        elif settings is not None and settings != _factory.settings:
+            raise SettingsError("The factory of this process was made with other settings already.")
+        return _factory

@@ -1,0 +1,139 @@
+"""The fallback ladder: of all that could serve a request, the first that can be had, and why not the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from vt.cache import ModelCache, ModelSpec
+from vt.engines.base import Engine, EngineInfo
+from vt.errors import LanguageError, ModelUnavailable, StorageError, VtError
+
+E = TypeVar("E", bound=Engine)
+_MB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which engine serves a request, and why not the one that was configured."""
+
+    info: EngineInfo
+    model: str
+    device: str = "cpu"
+    fallback_reason: str | None = None
+
+    def as_report(self) -> dict[str, str | None]:
+        """Return the choice as it stands in a report."""
+        return {
+            "engine": self.info.name,
+            "model": self.model,
+            "device": self.device,
+            "fallback_reason": self.fallback_reason,
+        }
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rung(Generic[E]):
+    """One way to serve a request."""
+
+    info: EngineInfo
+    spec: ModelSpec[E]
+    """Its name stands in reports."""
+    is_process: bool = False
+    """Runs as a program of its own: holds no memory, and is not among the cached models."""
+    unfit: str | None = None
+    """A sentence where it cannot serve the languages of this request, whatever is done."""
+    obstacle: Callable[[], str | None] = _nothing
+    """Gives a sentence where it cannot be had now; asked only while it is not in memory."""
+    downloads: bool = False
+    """Needs the hub."""
+    insists: bool = False
+    """May load alone where it is larger than all memory for models: the configured one, and the last resort."""
+    language: str = ""
+    """Of recognition: what it will hear."""
+    detects: bool = False
+    """Of recognition: it finds out the language."""
+
+    @property
+    def label(self) -> str:
+        """What it is called where several are listed: its cache key, or engine and voice or pair."""
+        return f"{self.info.name} {self.spec.name}".strip() if self.is_process else self.spec.key
+
+    def choice(self, reason: str | None) -> Choice:
+        """Return this rung as a choice that was made for `reason`."""
+        return Choice(self.info, self.spec.name, self.spec.device, reason)
+
+
+class Ladder:
+    """Climbs down from rung to rung."""
+
+    def __init__(self, cache: ModelCache, hub: Callable[[], str | None], *, fallback: bool) -> None:
+        """`hub` gives half a sentence where nothing can be downloaded; without `fallback` there is only one rung."""
+        self._cache = cache
+        self._hub = hub
+        self._fallback = fallback
+
+    def choose(self, rungs: Sequence[Rung[E]], *, load: bool) -> tuple[Rung[E], Choice]:
+        """Return the first rung that can be had; with `load`, its model is resident.
+
+        Raises:
+            LanguageError: none of them serves the languages that are asked for.
+            ModelUnavailable: none of them can be had.
+            ModelBusy: it can be had, but not now.
+        """
+        reasons: list[str] = []
+        for rung in rungs if self._fallback else rungs[:1]:
+            reason = self._refusal(rung) or (self._failure(rung) if load else None)
+            if reason is None:
+                return rung, rung.choice(" ".join(reasons) or None)
+            if reason not in reasons:
+                reasons.append(reason)
+        if not self._fallback and len(rungs) > 1:
+            reasons.append("VT_FALLBACK=false allows nothing in its place.")
+        raise _error(rungs, " ".join(reasons))
+
+    def _refusal(self, rung: Rung[E]) -> str | None:
+        """Say why a rung is not even tried. What is in memory already needs neither files nor hub."""
+        if rung.unfit:
+            return rung.unfit
+        hindrance = rung.obstacle() or self._excess(rung)
+        if not (hindrance or rung.downloads) or self._is_resident(rung):
+            return None
+        missing = None if hindrance else self._hub()
+        return f"The model {rung.spec.name} cannot be downloaded: {missing}." if missing else hindrance
+
+    def _excess(self, rung: Rung[E]) -> str | None:
+        needed, budget = rung.spec.estimated_bytes, self._cache.budget_bytes
+        if needed <= budget or rung.insists:
+            return None
+        return (
+            f"The model {rung.spec.name} needs about {needed / _MB:.0f} MB, "
+            f"more than the {budget / _MB:.0f} MB for models."
+        )
+
+    def _is_resident(self, rung: Rung[E]) -> bool:
+        entries = self._cache.snapshot().entries
+        return any(entry.key == rung.spec.key and entry.state == "ready" for entry in entries)
+
+    def _failure(self, rung: Rung[E]) -> str | None:
+        """Load, or say why that did not succeed."""
+        if rung.is_process or not self._cache.enabled:
+            return None
+        try:
+            # A lease rather than `ensure`: who asks for a model uses it, and counts as a hit or a miss.
+            with self._cache.lease(rung.spec):
+                pass
+        except (ModelUnavailable, StorageError) as error:
+            # Its sentence, never the exception: the next rung's memory may be pinned by its traceback.
+            return str(error)
+        return None
+
+
+def _error(rungs: Sequence[Rung[E]], sentences: str) -> VtError:
+    """Return what to raise: where languages are at fault, other settings alone do not help."""
+    return LanguageError(sentences) if any(rung.unfit for rung in rungs) else ModelUnavailable(sentences)

@@ -1,0 +1,97 @@
+"""Loads models ahead of need: in the background, in order, and never fatal."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from vt.errors import VtError
+
+State = Literal["queued", "loading", "ready", "failed"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """One model of a preload, and how far it is."""
+
+    name: str
+    """Its cache key; of an engine that is no model in memory, the engine's name."""
+    kind: str
+    """stt, translation or tts."""
+    state: State = "queued"
+    why: str | None = None
+    """Of a failed one: a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing to load."""
+
+    name: str
+    kind: str
+    load: Callable[[], str]
+    """Returns the name of what was really loaded."""
+
+
+class Preload:
+    """One preload at a time; whoever asks while it runs joins it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._states: list[Preloaded] = []
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    def begin(self, tasks: Sequence[Task]) -> tuple[Preloaded, ...]:
+        """Begin with `tasks`, unless a preload is running, and return the states as they are now."""
+        with self._lock:
+            if not self._stopping.is_set() and (self._thread is None or not self._thread.is_alive()):
+                self._states = [Preloaded(task.name, task.kind) for task in tasks]
+                self._thread = threading.Thread(target=self._run, args=(tuple(tasks),), name="vt-preload", daemon=True)
+                self._thread.start()
+            return tuple(self._states)
+
+    def states(self) -> tuple[Preloaded, ...]:
+        """Return the models of the latest preload; none where there was none."""
+        with self._lock:
+            return tuple(self._states)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end of a running preload, and tell whether it has come."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+        return thread is None or not thread.is_alive()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is loading comes to its end by itself."""
+        self._stopping.set()
+
+    def _run(self, tasks: tuple[Task, ...]) -> None:
+        for place, task in enumerate(tasks):
+            if self._stopping.is_set():
+                self._tell(place, state="failed", why="The service is shutting down.")
+                continue
+            self._tell(place, state="loading")
+            try:
+                name = task.load()
+            except VtError as error:
+                self._fail(place, str(error))
+            except Exception as error:  # noqa: BLE001 (a preload must not die of one model)
+                self._fail(place, f"{task.name} cannot be loaded: {type(error).__name__}: {error}")
+            else:
+                self._tell(place, state="ready", name=name)
+
+    def _fail(self, place: int, why: str) -> None:
+        self._tell(place, state="failed", why=why)
+        _log.warning("preload of %s failed: %s", self._states[place].name, why)
+
+    def _tell(self, place: int, *, state: State, why: str | None = None, name: str | None = None) -> None:
+        with self._lock:
+            known = self._states[place]
+            self._states[place] = replace(known, state=state, why=why, name=name or known.name)
