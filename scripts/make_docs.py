@@ -1,0 +1,59 @@
+"""Write the tables of the README from what the code says; a test holds that they are up to date.
+
+Run: .venv/bin/python scripts/make_docs.py
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from vt import doctor  # noqa: E402 (the project is no installed package)
+from vt.engines import apertium  # noqa: E402
+
+README = ROOT / "README.md"
+
+
+def languages_table() -> str:
+    """Return the languages that the packages of packages.txt serve."""
+    with tempfile.TemporaryDirectory() as folder:
+        for mode in _modes():
+            (Path(folder) / mode).touch()
+        pairs = apertium.pairs(Path(folder))
+    rows = ["| code | language | | heard | from English | into English | spoken |", "|---|---|---|---|---|---|---|"]
+    for row in doctor.served(pairs):
+        language = row.language
+        cells = [f"`{language.code}`", language.name, language.native_name, "yes" if row.heard else ""]
+        cells += [" > ".join(row.from_english), " > ".join(row.into_english)]
+        cells.append("yes" if row.spoken else "no: cannot be dubbed")
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _modes() -> list[str]:
+    packages = [name for name in (ROOT / "packages.txt").read_text().split() if name.startswith("apertium-")]
+    listed = subprocess.run(["dpkg-query", "-L", *packages], capture_output=True, text=True, check=True).stdout
+    return sorted({Path(line).name for line in listed.splitlines() if line.endswith(".mode")})
+
+
+def written(text: str) -> str:
+    """Return the README with every table as it should be."""
+    tables = {"languages": languages_table()}
+    for name, table in tables.items():
+        text = re.sub(
+            rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)",
+            lambda match, table=table: f"{match[1]}{table}\n{match[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,8 @@
+"""`python -m vt`: the command line."""
+
+import sys
+
+from vt.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

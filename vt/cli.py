@@ -1,0 +1,146 @@
+"""The command line: arguments in, progress and results to stdout, one line to stderr where something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from vt import __version__
+from vt.errors import Cancelled, InputError, ToolError, VtError
+
+if TYPE_CHECKING:
+    from vt.pipeline import Result
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and nothing else."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message[:1].upper()}{message[1:]}. See `python -m vt --help`.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code: 0 done, 2 the input is at fault, 1 anything else."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        arguments = _parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
+        with _hushed(arguments.verbose):
+            return int(arguments.run(arguments))
+    except InputError as error:
+        return _complain(str(error), BAD_INPUT)
+    except (VtError, OSError) as error:
+        return _complain(str(error), FAILED)
+    except (KeyboardInterrupt, Cancelled):
+        return _complain("Stopped; nothing was changed.", FAILED)
+    except Exception as error:  # noqa: BLE001 (the last seam: no traceback reaches a user)
+        return _complain(f"An unexpected error, please report it: {type(error).__name__}: {error}", FAILED)
+
+
+def _path_of(word: str) -> str:
+    """Return an argument that names a file such that its leading dash is not taken for an option."""
+    return f"./{word}" if word.startswith("-") and len(word) > 2 and Path(word).is_file() else word
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(f"vt: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="vt", description="Dubs a video into another language, in time with the picture.")
+    parser.add_argument("--version", action="version", version=f"vt {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    translate = commands.add_parser("translate", help="dub a film", description="Dub a film, and write its subtitles.")
+    translate.add_argument("source", metavar="VIDEO", type=Path, help="a video or audio file")
+    translate.add_argument("--to", required=True, metavar="LANGUAGE", help="the language to speak, such as es")
+    translate.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
+    translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
+    translate.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or VTT in place of recognition")
+    translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
+    translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    translate.set_defaults(run=_translate)
+    doctor = commands.add_parser("doctor", help="say what works here", description="Say what works here.")
+    doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+@contextmanager
+def _hushed(verbose: bool) -> Iterator[None]:
+    """Keep every library's chatter off stderr, native code's too, unless it is asked for."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO)
+        yield
+        return
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _translate(arguments: argparse.Namespace) -> int:
+    # Imported here, so that --help need not wait for what it doesn't use.
+    from vt import folders, languages, media, pipeline
+    from vt.display import progress_display
+    from vt.domain import JobRequest
+    from vt.factory import get_ai_factory
+
+    languages.get(arguments.to)
+    media.check_readable(arguments.source)
+    request = JobRequest(
+        source=arguments.source,
+        target_language=arguments.to,
+        source_language=arguments.origin,
+        subtitles=arguments.subtitles,
+        audio_track=arguments.audio_track,
+    )
+    with folders.work_folder(arguments.out) as folder:
+        with progress_display(pipeline.STAGES) as display:
+            result = pipeline.dub(request, get_ai_factory(), folder, display)
+        inputs = [path for path in (request.source, request.subtitles) if path]
+        _present(result, folders.deliver(result.files, arguments.out, inputs))
+    return DONE
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from vt import doctor, settings
+
+    findings = []
+    for finding in doctor.examine(settings.load()):
+        findings.append(finding)
+        mark = "ok     " if finding.works else "missing" if finding.needed else "note   "
+        print(f"{mark}  {finding.name}: {finding.told}", flush=True)  # noqa: T201
+    missing = [finding.name for finding in findings if finding.needed and not finding.works]
+    if missing:
+        raise ToolError(f"Missing here: {', '.join(missing)}. ./scripts/demo installs what a dub needs.")
+    return DONE
+
+
+def _present(result: Result, files: Sequence[Path]) -> None:
+    told = result.report
+    lines = [f"{told['total_seconds']:.1f} s for {told['source']['duration_seconds']:.1f} s of film."]
+    lines += told["notes"]
+    lines += ["", *map(str, files[1:]), str(files[0])]
+    print("\n".join(lines))  # noqa: T201

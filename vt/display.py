@@ -1,0 +1,51 @@
+"""Progress for people: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from vt.domain import Progress
+
+OnProgress = Callable[[Progress], None]
+
+
+@contextmanager
+def progress_display(stages: Sequence[str]) -> Iterator[OnProgress]:
+    """Show progress on stdout while the block runs."""
+    if not sys.stdout.isatty():
+        yield _Lines().show
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:3.0f} %")
+    with Bars(*columns, TimeElapsedColumn(), console=Console(file=sys.stdout)) as bars:
+        tasks = {stage: bars.add_task(stage, total=1.0, start=False) for stage in stages}
+
+        def show(progress: Progress) -> None:
+            # Stages come in order, so what stands before this one is done.
+            for stage in stages[: stages.index(progress.stage)]:
+                bars.update(tasks[stage], completed=1.0)
+            bars.start_task(tasks[progress.stage])
+            bars.update(tasks[progress.stage], completed=progress.fraction)
+
+        yield show
+        for task in tasks.values():
+            bars.update(task, completed=1.0)
+
+
+class _Lines:
+    """A line when a stage begins, and at each quarter of it."""
+
+    def __init__(self) -> None:
+        self._said: tuple[str, int] | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Print a line where there is something new to say."""
+        quarter = int(progress.fraction * 4) * 25
+        if (progress.stage, quarter) != self._said and (quarter == 0 or quarter < 100):
+            self._said = (progress.stage, quarter)
+            print(f"{progress.stage}: {quarter} %" if quarter else f"{progress.stage} ...", flush=True)  # noqa: T201

@@ -1,0 +1,126 @@
+"""What works here: programs, engines, languages, memory; and what to do where something doesn't."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from vt import hub, languages, machine, media
+from vt.engines import apertium, whisper
+from vt.errors import LanguageError, VtError
+from vt.languages import Language
+from vt.settings import Settings
+
+_GIGABYTE = 1 << 30
+Run = Callable[[list[str]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    works: bool
+    told: str
+    needed: bool = True
+    """False where a dub is possible without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What can be done with one language here, now."""
+
+    language: Language
+    heard: bool
+    from_english: tuple[str, ...]
+    """The chain of Apertium's modes that leads there; empty where none does."""
+    into_english: tuple[str, ...]
+    spoken: bool
+
+
+def examine(
+    settings: Settings, run: Run = media.run, obstacle: Callable[[], str | None] | None = None
+) -> Iterator[Finding]:
+    """Look at everything that a dub needs, one finding after the other."""
+    for program, option in (("ffmpeg", "-version"), ("ffprobe", "-version"), ("espeak-ng", "--version")):
+        yield _program(program, option, run)
+    yield _rubberband(run)
+    pairs = apertium.pairs()
+    told = f"{len(pairs)} directions" if pairs else "no language pairs: install apertium-eng-spa or others"
+    yield Finding("apertium", bool(pairs and shutil.which("apertium")), told)
+    yield _whisper()
+    yield from _languages()
+    yield _hub(settings, obstacle)
+    yield _memory(settings)
+
+
+def served(pairs: Mapping[tuple[str, str], str] | None = None) -> list[Served]:
+    """Return every language that can be heard or translated with Apertium's `pairs` (default: those installed)."""
+    installed = apertium.pairs() if pairs is None else pairs
+    rows = [_served(row, installed) for row in languages.ALL]
+    return [row for row in rows if row.heard or row.from_english or row.into_english]
+
+
+def _served(row: Language, pairs: Mapping[tuple[str, str], str]) -> Served:
+    english = languages.get("en")
+    return Served(row, row is english, _chain(english, row, pairs), _chain(row, english, pairs), bool(row.espeak))
+
+
+def _chain(source: Language, target: Language, pairs: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
+    if source is target or not source.apertium or not target.apertium:
+        return ()
+    try:
+        return apertium.chain(source, target, pairs)
+    except LanguageError:
+        return ()
+
+
+def _program(program: str, option: str, run: Run) -> Finding:
+    try:
+        said = run([program, option]).decode(errors="replace").splitlines()
+    except VtError as error:
+        return Finding(program, False, str(error))
+    return Finding(program, True, said[0].split(" Copyright")[0] if said else "there")
+
+
+def _rubberband(run: Run) -> Finding:
+    try:
+        there = b" rubberband " in run(["ffmpeg", "-hide_banner", "-filters"])
+    except VtError:
+        there = False
+    return Finding("time-stretch", there, "rubberband" if there else "this ffmpeg was built without rubberband")
+
+
+def _whisper() -> Finding:
+    try:
+        folder = Path(whisper.bundled_path())
+    except VtError as error:
+        return Finding("whisper", False, str(error))
+    there = (folder / "model.bin").is_file()
+    return Finding("whisper", there, f"{whisper.BUNDLED}, bundled, hears English" if there else f"not in {folder}")
+
+
+def _languages() -> Iterator[Finding]:
+    rows = [row for row in served() if row.from_english]
+    spoken = " ".join(row.language.code for row in rows if row.spoken)
+    yield Finding("dubs from English into", bool(spoken), spoken or "no language")
+    silent = " ".join(row.language.code for row in rows if not row.spoken)
+    if silent:
+        yield Finding("translated, not spoken", False, f"{silent}: no voice here, so no dub", needed=False)
+
+
+def _hub(settings: Settings, obstacle: Callable[[], str | None] | None) -> Finding:
+    """Tell whether models could be downloaded; no engine needs it yet."""
+    there = (obstacle or hub.of(settings).obstacle)()
+    token = "with a token" if settings.hugging_face_token or settings.hf_token else "no token set"
+    return Finding("hub", there is None, f"{there or 'it answers'}; {token}", needed=False)
+
+
+def _memory(settings: Settings) -> Finding:
+    limit, free = machine.memory_limit(), psutil.virtual_memory().available
+    told = f"{min(free, limit) / _GIGABYTE:.1f} of {limit / _GIGABYTE:.1f} GB free, {settings.threads} threads"
+    return Finding("memory", min(free, limit) > _GIGABYTE, told, needed=False)

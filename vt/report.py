@@ -1,0 +1,106 @@
+"""Pure: the report of a finished dub, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vt import timing
+from vt.domain import JobRequest, Placement, Segment, Transcript
+from vt.factory import Choice
+from vt.media import Loudness
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Both sides of a dub, line by line: what was said when, and what is said instead."""
+
+    transcript: Transcript
+    target_language: str
+    texts: tuple[str, ...]
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a report tells of."""
+
+    request: JobRequest
+    film_seconds: float
+    script: Script
+    base_rate: float
+    loudness: Loudness
+    engines: Mapping[str, Choice | None]
+    """By stage: stt, translation, tts."""
+    stages: Mapping[str, float]
+    total_seconds: float
+    notes: Sequence[str]
+
+
+def compose(outcome: Outcome) -> dict[str, Any]:
+    """Return the report; seconds have three decimals."""
+    transcript = outcome.script.transcript
+    segments = zip(transcript.segments, outcome.script.texts, outcome.script.placements, strict=True)
+    summary = timing.summary(outcome.script.placements, transcript.segments)
+    return {
+        "source": {
+            "file": outcome.request.source.name,
+            "duration_seconds": _rounded(outcome.film_seconds),
+            "language": transcript.language,
+            "language_detected": transcript.language_detected,
+        },
+        "target_language": outcome.script.target_language,
+        "base_rate": _rounded(outcome.base_rate),
+        "engines": {stage: choice and choice.as_report() for stage, choice in outcome.engines.items()},
+        "stages": [{"name": name, "seconds": _rounded(seconds)} for name, seconds in outcome.stages.items()],
+        "total_seconds": _rounded(outcome.total_seconds),
+        "segments": [_segment(*row) for row in segments],
+        "dropped": [_all_rounded(asdict(dropped)) for dropped in transcript.dropped],
+        "timing": _all_rounded(asdict(summary)),
+        "loudness": {
+            "integrated_lufs": _finite(outcome.loudness.integrated),
+            "true_peak_dbtp": _finite(outcome.loudness.true_peak),
+        },
+        "notes": [*_remarks(outcome.engines), *outcome.notes],
+    }
+
+
+def _remarks(engines: Mapping[str, Choice | None]) -> list[str]:
+    """Return what the user should know of the engines that were used: first what they stand in for."""
+    used = [choice for choice in engines.values() if choice]
+    reasons = [choice.fallback_reason for choice in used if choice.fallback_reason]
+    return [*reasons, *(choice.info.remark for choice in used if choice.info.remark)]
+
+
+def _segment(segment: Segment, text: str, placed: Placement) -> dict[str, Any]:
+    return _all_rounded(
+        {
+            "id": segment.id,
+            "start": segment.start,
+            "end": segment.end,
+            "source_text": segment.text,
+            "text": text,
+            "slot_seconds": placed.slot_seconds,
+            "room_seconds": placed.room_seconds,
+            "natural_seconds": placed.natural_seconds,
+            "tempo": placed.tempo,
+            "placed_start": placed.start,
+            "placed_end": placed.end,
+            "overflow_seconds": timing.overflow_seconds(placed.natural_seconds, placed.seconds),
+        }
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 3)
+
+
+def _all_rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: _rounded(value) if isinstance(value, float) else value for key, value in values.items()}
+
+
+def _finite(value: float) -> float | None:
+    # A track without a sound has no loudness, and JSON no infinity.
+    return _rounded(value) if math.isfinite(value) else None
