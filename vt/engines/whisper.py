@@ -55,7 +55,9 @@ _BEAM = 2  # of 5 beams, three cost a quarter of the time and mend no word in a 
 # "Thank you" come with 0.9 and more, whatever their score.
 _SURELY_NO_SPEECH = 0.9
 _PROBABLY_NO_SPEECH = 0.6
-_LOW_SCORE = -1.0
+_VERY_LOW_SCORE = -1.0
+_LOW_SCORE = -0.5
+"""Half of Whisper's own: over beeps and tones a made-up word comes with -0.6 to -2.5, and speech with -0.4 at worst."""
 _MAYBE_NO_SPEECH = 0.3
 _INVENTIONS = {
     "you",
@@ -70,6 +72,7 @@ _INVENTIONS = {
     "oh",
     "so",
     "the",
+    "beep",
 }
 """What Whisper learnt to write under silence and music, from subtitles that had it there."""
 _WORTH_ANOTHER_LOOK = 1.2  # seconds of sound that no word covers
@@ -313,7 +316,7 @@ def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper
     if segment.compression_ratio > _REPEATING:
         return f"repeats itself (compression ratio {segment.compression_ratio:.1f})"
     invented = _bare(segment.text) in _INVENTIONS and silent > _MAYBE_NO_SPEECH
-    if invented or (not trusting and (silent > _PROBABLY_NO_SPEECH or score < _LOW_SCORE)):
+    if invented or (not trusting and (silent > _PROBABLY_NO_SPEECH or score < _VERY_LOW_SCORE)):
         return f"probably made up (no speech {silent:.2f}, score {score:.2f})"
     return ""
 
