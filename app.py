@@ -1,12 +1,73 @@
-"""The entry point of the service; for now it says how to use the command line."""
+"""The entry point of a server: `python app.py`, `uvicorn app:app`, and Hugging Face Spaces."""
 
+from __future__ import annotations
+
+import logging
+import os
+import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from fastapi import FastAPI
+
+from vt import services, settings
+from vt.api import Front, make_api
+from vt.errors import SettingsError
+from vt.telemetry import set_up_logging
+from vt.ui.page import hang, make_page
+
+_GOODBYE_SECONDS = 2
+
+try:
+    known = settings.load()
+except SettingsError as error:
+    sys.exit(f"vt: {error}")
+set_up_logging(known.log_level, known.log_file)
+served = services.build(known)
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+    served.close()
+
+
+app = Front(make_api(served), hang(make_page(served), FastAPI(lifespan=_lifespan, openapi_url=None)))
+# Last: what else is loaded at the same time would count as the models' memory.
+served.begin()
 
 
 def main() -> int:
-    """Say what there is."""
-    sys.stdout.write("Dub a film with: .venv/bin/python -m vt translate VIDEO --to es\n")
+    """Serve until somebody ends it, and return the exit code."""
+    import uvicorn
+
+    try:
+        listening = _bound(known.host, known.port)
+    except OSError as error:
+        why = f"{known.host}:{known.port} cannot be listened on: {error.strerror}."
+        sys.stderr.write(f"vt: {why} Is another server running there? PORT chooses another.\n")
+        return 1
+    host, port = listening.getsockname()[:2]
+    logging.getLogger("vt").info("listening on http://%s:%d", host, port)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_SECONDS)
+    uvicorn.Server(config).run([listening])
     return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; bound before anything is served, so that a taken port is said in one sentence."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except BaseException:
+        listening.close()
+        raise
+    return listening
 
 
 if __name__ == "__main__":

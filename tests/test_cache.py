@@ -269,7 +269,7 @@ def test_leases_are_counted_from_enter_to_exit_also_when_the_user_fails(shop: Wo
 def test_a_lease_is_counted_before_anybody_else_can_act(shop: Workshop) -> None:
     class Evicting(CacheObserver):
         def hit(self, key: str) -> None:
-            answers.append(cache.evict(key))
+            answers.append(cache.evict(key).outcome)
 
     answers: list[str] = []
     cache = busy(1000, Evicting())
@@ -926,17 +926,17 @@ def test_without_an_idle_time_nothing_is_swept(shop: Workshop, clock: Clock) -> 
 
 def test_evicting_tells_freed_from_retiring_from_unknown(shop: Workshop, clock: Clock, seen: Recorder) -> None:
     cache = still(1000, clock, seen)
-    assert cache.evict("a") == "unknown"
+    assert cache.evict("a").outcome == "unknown"
     with cache.lease(shop.spec("a")) as engine:
-        assert cache.evict("a") == "retiring"
-        assert cache.evict("a") == "retiring"
+        assert cache.evict("a").outcome == "retiring"
+        assert cache.evict("a").outcome == "retiring"
         assert state(cache, "a") == "retiring"
         assert engine.closed == 0
         assert cache.snapshot().total_bytes == 100 * MB
     assert engine.closed == 1
-    assert cache.evict("a") == "unknown"
+    assert cache.evict("a").outcome == "unknown"
     use(cache, shop.spec("a"))
-    assert cache.evict("a") == "freed"
+    assert cache.evict("a").outcome == "freed"
     assert seen.of("retired") == [("a",)]
     assert seen.of("evicted") == [("a", "cleared", 100)] * 2
 
@@ -996,7 +996,7 @@ def test_a_model_evicted_while_it_loads_serves_those_who_wait_and_goes_with_them
     cache, go = busy(1000), threading.Event()
     crew.start(lambda: use(cache, shop.spec("a", load=lambda: go.wait(LONG))), times=3)
     eventually(waiting(cache, "a", 3))
-    assert cache.evict("a") == "retiring"
+    assert cache.evict("a").outcome == "retiring"
     crew.start(lambda: use(cache, shop.spec("a")))
     time.sleep(0.01)
     go.set()
@@ -1061,7 +1061,7 @@ def test_a_model_that_fails_to_close_is_reported_and_off_the_books(
 def test_a_reclaim_that_fails_is_reported_and_nothing_is_stuck(shop: Workshop, clock: Clock, seen: Recorder) -> None:
     cache = still(1000, clock, seen, reclaim=gpu_is_full)
     use(cache, shop.spec("a"))
-    assert cache.evict("a") == "freed"
+    assert cache.evict("a").outcome == "freed"
     assert keys(cache) == []
     assert len(seen.of("failed")) == 1
 

@@ -169,7 +169,7 @@ class Residency(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def evict(self, name: str) -> None:
         was, used = name in self.memory.alive, any(engine.name == name for engine in self.held)
-        assert self.cache.evict(name) == ("retiring" if used else "freed" if was else "unknown")
+        assert self.cache.evict(name).outcome == ("retiring" if used else "freed" if was else "unknown")
 
     @rule()
     def clear(self) -> None:

@@ -284,8 +284,8 @@ def test_clearing_in_use_retires_clearing_twice_and_closing_in_use_harm_nobody(b
 def test_evicting_one_model_by_its_key_tells_what_became_of_it(bench: Bench) -> None:
     factory, _ = bench.scripted()
     factory.get_stt_service()
-    assert factory.evict_model("stt_only") == "freed"
-    assert factory.evict_model("stt_only") == "unknown"
+    assert factory.evict_model("stt_only").outcome == "freed"
+    assert factory.evict_model("stt_only").outcome == "unknown"
 
 
 def test_memory_that_stays_in_use_is_said_with_what_holds_it(bench: Bench) -> None:

@@ -37,7 +37,7 @@ from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
 Reason = Literal["lru", "idle", "cleared", "memory", "uncached"]
 """Why a model went: for room, for being idle, on request, for want of memory, or since nothing is to be kept."""
 State = Literal["loading", "ready", "retiring"]
-Evicted = Literal["freed", "retiring", "unknown"]
+Outcome = Literal["freed", "retiring", "unknown"]
 Check = Callable[[], None]
 """Called now and then while somebody waits; whatever it raises ends that one's waiting and nobody else's."""
 
@@ -118,6 +118,13 @@ class ClearResult:
     freed: tuple[str, ...]
     freed_bytes: int
     retiring: tuple[str, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of it, in a word; of nothing at all, unknown."""
+        if self.retiring:
+            return "retiring"
+        return "freed" if self.freed else "unknown"
 
 
 class CacheObserver:
@@ -304,12 +311,9 @@ class ModelCache:
         if not ready:
             self._obtain(spec, check, leases=0)
 
-    def evict(self, key: str) -> Evicted:
+    def evict(self, key: str) -> ClearResult:
         """Free one model, at once where it is idle, else with its last lease."""
-        result = self._dismiss(key)
-        if result.retiring:
-            return "retiring"
-        return "freed" if result.freed else "unknown"
+        return self._dismiss(key)
 
     def clear(self) -> ClearResult:
         """Free every model, pinned ones too: at once where it is idle, else with its last lease."""

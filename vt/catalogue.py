@@ -8,17 +8,20 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from vt import languages, machine
 from vt.cache import ModelSpec
 from vt.engines import apertium, espeak, whisper
 from vt.engines.base import Synthesizer, Transcriber, Translator
-from vt.errors import LanguageError, ModelUnavailable
+from vt.errors import LanguageError, ModelUnavailable, UnknownModel
 from vt.ladder import Rung
+from vt.offer import Offer
 from vt.settings import Settings
 
 AUTO = "auto"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_LONGEST_SHOWN = 80
 _NO_GPU = "DEVICE is cuda, but no graphics processor was found."
 
 
@@ -86,13 +89,37 @@ class Catalogue:
         unfit = None if row.espeak else f"{row.name} cannot be spoken here: espeak-ng has no voice for it."
         return [Rung(espeak.INFO, spec, is_process=True, unfit=unfit)]
 
+    def named(self, name: str) -> Sequence[Rung[Any]]:
+        """List what could be loaded for a name that came from outside: no path or hub id but those of the settings.
+
+        Raises:
+            UnknownModel: neither the engines' tables nor the settings have it.
+        """
+        if name in (*whisper.SIZES, self.settings.whisper_model):
+            return self.stt(AUTO, name)
+        known = ", ".join(dict.fromkeys((*whisper.SIZES, self.settings.whisper_model)))
+        raise UnknownModel(f"No model goes by the name {_shown(name)} here. Known are: {known}.")
+
+    def offers(self) -> tuple[Offer, ...]:
+        """List every language with the engines that serve it here, now."""
+        pairs = apertium.pairs() if shutil.which("apertium") else {}
+        froms, tos = {source for source, _ in pairs}, {target for _, target in pairs}
+        heard = {"en"} if not _bundled_lack() else set()
+        speaks = bool(shutil.which("espeak-ng"))
+        return tuple(
+            Offer(
+                row,
+                hear=_if(row.code in heard, whisper.INFO.name),
+                translate_from=_if(row.code in froms, apertium.INFO.name),
+                translate_to=_if(row.code in tos, apertium.INFO.name),
+                speak=_if(bool(speaks and row.espeak), espeak.INFO.name),
+            )
+            for row in languages.ALL
+        )
+
     def missing(self) -> tuple[str, ...]:
         """Say, in a sentence each, for which stages there is no engine at all."""
-        found = []
-        try:
-            _bundled_path()
-        except ModelUnavailable as error:
-            found.append(str(error))
+        found = [lack] if (lack := _bundled_lack()) else []
         if not shutil.which("apertium") or not apertium.pairs():
             found.append("Nothing here translates: install apertium and a language pair, such as apertium-eng-spa.")
         if not shutil.which("espeak-ng"):
@@ -100,10 +127,8 @@ class Catalogue:
         return tuple(found)
 
     def _bundled(self, device: str, code: str) -> Rung[Transcriber]:
-        try:
-            path, lack = _bundled_path(), None
-        except ModelUnavailable as error:
-            path, lack = "", str(error)
+        lack = _bundled_lack()
+        path = "" if lack else _bundled_path()
         return self._hearing(whisper.BUNDLED, path, device, code, lambda: lack, insists=True)
 
     def _whisper(self, wanted: str, device: str, code: str) -> Rung[Transcriber]:
@@ -148,9 +173,25 @@ def _bundled_path() -> str:
     return whisper.bundled_path()
 
 
+def _bundled_lack() -> str | None:
+    try:
+        _bundled_path()
+    except ModelUnavailable as error:
+        return str(error)
+    return None
+
+
+def _if(there: bool, name: str) -> tuple[str, ...]:
+    return (name,) if there else ()
+
+
 @functools.lru_cache(maxsize=64)
 def _estimated(path: str, device: str) -> int:
     return whisper.estimated_bytes(path, device) if path else 0
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}...")
 
 
 def _english_only(name: str, code: str) -> str:

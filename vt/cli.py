@@ -73,10 +73,28 @@ def _parser() -> _Parser:
     translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     translate.set_defaults(run=_translate)
+    _add_remote(commands)
     doctor = commands.add_parser("doctor", help="say what works here", description="Say what works here.")
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add the commands that talk to a running server."""
+    told = {
+        "models": "say what a running server has in memory",
+        "preload": "have a running server load models",
+        "clear": "have a running server free its models",
+    }
+    for name, text in told.items():
+        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+        if name != "models":
+            what = "a model's name, such as small" if name == "preload" else "a cache key, as models lists them"
+            command.add_argument("names", nargs="*", metavar="MODEL", help=f"{what}; default: all")
+        command.add_argument("--url", default="", help="where it runs; default: this machine, at PORT")
+        command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+        command.set_defaults(run=_remote, command=name)
 
 
 @contextmanager
@@ -135,6 +153,23 @@ def _doctor(_: argparse.Namespace) -> int:
     missing = [finding.name for finding in findings if finding.needed and not finding.works]
     if missing:
         raise ToolError(f"Missing here: {', '.join(missing)}. ./scripts/demo installs what a dub needs.")
+    return DONE
+
+
+def _remote(arguments: argparse.Namespace) -> int:
+    from vt import display, settings
+    from vt.remote import Server
+
+    known = settings.load()
+    token = known.admin_token.get_secret_value() if known.admin_token else None
+    server = Server(arguments.url or f"http://127.0.0.1:{known.port}", token)
+    if arguments.command == "models":
+        print(display.models(server.models()))  # noqa: T201
+    elif arguments.command == "preload":
+        print(display.preloaded(server.preload(arguments.names)))  # noqa: T201
+    else:
+        for key in arguments.names or [None]:
+            print(display.cleared(server.clear(key)))  # noqa: T201
     return DONE
 
 

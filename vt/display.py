@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from vt.domain import Progress
 
@@ -49,3 +50,29 @@ class _Lines:
         if (progress.stage, quarter) != self._said and (quarter == 0 or quarter < 100):
             self._said = (progress.stage, quarter)
             print(f"{progress.stage}: {quarter} %" if quarter else f"{progress.stage} ...", flush=True)  # noqa: T201
+
+
+def models(state: dict[str, Any]) -> str:
+    """Return the state of a server's models as lines for people."""
+    cache = state["model_cache"]
+    lines = [
+        f"{model['cache_key']}  {model['state']}  {model['memory_usage_mb']:.1f} MB  "
+        f"{model['leases']} in use  idle {model['idle_seconds']:.0f} s"
+        for model in cache["models"]
+    ]
+    total = f"{cache['total_memory_mb']:.1f} of {cache['budget_mb']:.0f} MB"
+    counts = f"{cache['hits']} hits, {cache['misses']} misses, {cache['loads']} loads, {cache['evictions']} evictions"
+    return "\n".join([*(lines or ["No model is in memory."]), f"{total}; {counts}."])
+
+
+def preloaded(started: dict[str, Any]) -> str:
+    """Return what a preload has begun with as lines for people."""
+    lines = [f"{model['cache_key']}  {model['state']}" for model in started["models"]]
+    return "\n".join(lines) or "Nothing is preloaded: that server keeps no models (MODEL_CACHE_ENABLED=false)."
+
+
+def cleared(result: dict[str, Any]) -> str:
+    """Return what went from a server's memory as lines for people."""
+    lines = [f"freed {key}" for key in result["freed"]]
+    lines += [f"in use, goes with its last user: {key}" for key in result["retiring"]]
+    return "\n".join([*(lines or ["No model was in memory."]), f"{result['freed_mb']:.1f} MB freed."])

@@ -5,7 +5,10 @@ VtError
 │   ├── MediaError         the media file cannot be used
 │   │   └── NoSpeechError  the sound holds no speech
 │   ├── SubtitleError      the subtitle file cannot be used
-│   └── LanguageError      unknown language, or a pair that nobody here can serve
+│   ├── LanguageError      unknown language, or a pair that nobody here can serve
+│   └── UnknownModel       no model goes by that name here
+├── AdminRefused           models may not be managed from there
+│   └── TokenRefused       the token is missing or wrong
 ├── SettingsError          an environment variable has a value that cannot be used
 ├── EngineError            a model or engine failed
 │   ├── ModelUnavailable   the model cannot be had: not installed, not found, not loadable
@@ -38,6 +41,18 @@ class SubtitleError(InputError):
 
 class LanguageError(InputError):
     """The language is unknown, or nobody here can serve the pair."""
+
+
+class UnknownModel(InputError):
+    """No model goes by that name here."""
+
+
+class AdminRefused(VtError):
+    """Models may not be managed from where the request comes."""
+
+
+class TokenRefused(AdminRefused):
+    """The token that the request needs is missing or wrong."""
 
 
 class SettingsError(VtError):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vt import languages, machine
 from vt import settings as vt_settings
-from vt.cache import CacheObserver, ClearResult, EntrySnapshot, Evicted, ModelCache
+from vt.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
 from vt.catalogue import AUTO, Catalogue
 from vt.domain import Cancel, Clip, Dropped
 from vt.engines.base import Engine, Heard, Synthesizer, Transcriber, Translator
@@ -22,6 +22,7 @@ from vt.errors import LanguageError, SettingsError, VtError
 from vt.hub import Hub
 from vt.hub import of as hub_of
 from vt.ladder import Choice, Ladder, Rung
+from vt.offer import Offer
 from vt.preload import Preload, Preloaded, Task
 from vt.settings import Settings
 from vt.telemetry import Metrics
@@ -256,6 +257,17 @@ class AIServiceFactory:
             return ()
         return self._preload.begin(self._defaults())
 
+    def preload(self, names: Sequence[str]) -> tuple[Preloaded, ...]:
+        """Load the models of these names in the background, each itself and nothing in its place.
+
+        Raises:
+            UnknownModel: a name stands neither in the engines' tables nor in the settings; then none is loaded.
+        """
+        asked = [self._catalogue.named(name) for name in names]
+        if not self.settings.cache_enabled:
+            return self.preload_default_models()
+        return self._preload.begin([_itself(rungs, self._serve) for rungs in asked])
+
     def preload_status(self) -> tuple[Preloaded, ...]:
         """Return the models of the latest preload; none where there was none."""
         return self._preload.states()
@@ -279,11 +291,15 @@ class AIServiceFactory:
             name = kind
         return Task(name, kind, lambda: self._serve(rungs())[0].label)
 
+    def offers(self) -> tuple[Offer, ...]:
+        """List every language with the engines that serve it here, now."""
+        return self._catalogue.offers()
+
     def clear_cache(self) -> ClearResult:
         """Free every model: at once where it is idle, else with its last lease."""
         return self._cache.clear()
 
-    def evict_model(self, cache_key: str) -> Evicted:
+    def evict_model(self, cache_key: str) -> ClearResult:
         """Free one model, at once where it is idle, else with its last lease."""
         return self._cache.evict(cache_key)
 
@@ -355,6 +371,13 @@ class AIServiceFactory:
         reasons = [choice.fallback_reason for choice in list(self._choices.values())]
         failures = [item.why for item in self._preload.states() if item.state == "failed"]
         return tuple(dict.fromkeys(sentence for sentence in (*reasons, *failures) if sentence))
+
+
+def _itself(rungs: Sequence[Rung[Any]], serve: Callable[[Sequence[Rung[Any]]], tuple[Rung[Any], Choice]]) -> Task:
+    """Return the task of loading one model, on whatever device it can be had."""
+    first = rungs[0]
+    same = [rung for rung in rungs if rung.spec.name == first.spec.name]
+    return Task(first.label, first.spec.kind, lambda: serve(same)[0].label)
 
 
 def _resident(entries: Sequence[EntrySnapshot]) -> int:

@@ -49,6 +49,17 @@ def work_folder(parent: Path) -> Iterator[Path]:
             _remove_empty(made)
 
 
+def obstacle(folder: Path) -> str | None:
+    """Make `folder` where it is missing, and say in a sentence what keeps it from being written, if anything does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"0")
+    except OSError as error:
+        return f"The data folder {folder} cannot be written: {error.strerror}."
+    return None
+
+
 def deliver(files: Iterable[Path], target: Path, inputs: Iterable[Path] = ()) -> list[Path]:
     """Move finished files into `target`, which is on the same disk, each replacing its namesake in one step.
 

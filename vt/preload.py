@@ -39,21 +39,28 @@ class Task:
 
 
 class Preload:
-    """One preload at a time; whoever asks while it runs joins it."""
+    """One preload at a time; what is asked for while it runs, and is not in it yet, joins its end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._states: list[Preloaded] = []
+        self._tasks: list[Task] = []
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
     def begin(self, tasks: Sequence[Task]) -> tuple[Preloaded, ...]:
-        """Begin with `tasks`, unless a preload is running, and return the states as they are now."""
+        """Load `tasks` in order, behind those that are being loaded, and return the states as they are now."""
         with self._lock:
-            if not self._stopping.is_set() and (self._thread is None or not self._thread.is_alive()):
-                self._states = [Preloaded(task.name, task.kind) for task in tasks]
-                self._thread = threading.Thread(target=self._run, args=(tuple(tasks),), name="vt-preload", daemon=True)
-                self._thread.start()
+            if not self._stopping.is_set():
+                if self._thread is None:
+                    self._states, self._tasks = [], []
+                known = {task.name for task in self._tasks}
+                added = [task for task in tasks if task.name not in known]
+                self._tasks += added
+                self._states += [Preloaded(task.name, task.kind) for task in added]
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="vt-preload", daemon=True)
+                    self._thread.start()
             return tuple(self._states)
 
     def states(self) -> tuple[Preloaded, ...]:
@@ -66,26 +73,39 @@ class Preload:
         thread = self._thread
         if thread is not None:
             thread.join(seconds)
-        return thread is None or not thread.is_alive()
+        return self._thread is None
 
     def stop(self) -> None:
         """Begin nothing more; what is loading comes to its end by itself."""
         self._stopping.set()
 
-    def _run(self, tasks: tuple[Task, ...]) -> None:
-        for place, task in enumerate(tasks):
-            if self._stopping.is_set():
-                self._tell(place, state="failed", why="The service is shutting down.")
-                continue
-            self._tell(place, state="loading")
-            try:
-                name = task.load()
-            except VtError as error:
-                self._fail(place, str(error))
-            except Exception as error:  # noqa: BLE001 (a preload must not die of one model)
-                self._fail(place, f"{task.name} cannot be loaded: {type(error).__name__}: {error}")
-            else:
-                self._tell(place, state="ready", name=name)
+    def _run(self) -> None:
+        place = 0
+        while (task := self._task(place)) is not None:
+            self._load(place, task)
+            place += 1
+
+    def _task(self, place: int) -> Task | None:
+        """Return the task at a place; at the end of the list, the preload has ended, in the same step."""
+        with self._lock:
+            if place < len(self._tasks):
+                return self._tasks[place]
+            self._thread = None
+            return None
+
+    def _load(self, place: int, task: Task) -> None:
+        if self._stopping.is_set():
+            self._tell(place, state="failed", why="The service is shutting down.")
+            return
+        self._tell(place, state="loading")
+        try:
+            name = task.load()
+        except VtError as error:
+            self._fail(place, str(error))
+        except Exception as error:  # noqa: BLE001 (a preload must not die of one model)
+            self._fail(place, f"{task.name} cannot be loaded: {type(error).__name__}: {error}")
+        else:
+            self._tell(place, state="ready", name=name)
 
     def _fail(self, place: int, why: str) -> None:
         self._tell(place, state="failed", why=why)

@@ -19,6 +19,8 @@ from vt.errors import SettingsError
 
 _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
+_PORT, _SPACES_PORT = 8000, 7860
+_SPACES_DISK = Path("/data")
 
 
 def _switch(value: Any) -> Any:  # noqa: ANN401 (pydantic hands over whatever the caller gave)
@@ -103,6 +105,16 @@ class Settings(BaseSettings):
     """Never ask the model hub for anything."""
     hub_endpoint: Annotated[str, BeforeValidator(_address)] = Field("https://huggingface.co", alias="HF_ENDPOINT")
     """Where the model hub is."""
+    host: Annotated[str, BeforeValidator(_stripped)] = Field("0.0.0.0", alias="HOST", min_length=1)  # noqa: S104
+    """The address that a server listens on."""
+    port_wanted: int | None = Field(None, ge=0, le=65535, alias="PORT")
+    """The port that a server listens on; 0: any free one."""
+    space_id: str = Field("", alias="SPACE_ID")
+    """Set by Hugging Face Spaces, and by nobody else."""
+    data_dir: Path | None = Field(None, alias="VT_DATA_DIR")
+    """Jobs, their database and converted models."""
+    admin_token: SecretStr | None = Field(None, alias="VT_ADMIN_TOKEN")
+    """Whoever manages the models of a server must know it; none: only who sits at the same machine may."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(
         "INFO", alias="LOG_LEVEL"
     )
@@ -126,6 +138,30 @@ class Settings(BaseSettings):
     def threads(self) -> int:
         """The resolved number of threads: `cpu_threads`, or the cores this process may use."""
         return self.cpu_threads or len(os.sched_getaffinity(0))
+
+    @property
+    def on_spaces(self) -> bool:
+        """Whether this is a Hugging Face Space, whose port and disk are where Spaces wants them."""
+        return bool(self.space_id)
+
+    @property
+    def port(self) -> int:
+        """The resolved port: `port_wanted`, or the usual one."""
+        if self.port_wanted is not None:
+            return self.port_wanted
+        return _SPACES_PORT if self.on_spaces else _PORT
+
+    @property
+    def data_folder(self) -> Path:
+        """The resolved folder: `data_dir`, or the lasting disk of a Space, or `data` beside the caller."""
+        if self.data_dir is not None:
+            return self.data_dir.expanduser()
+        return _SPACES_DISK if self.on_spaces and _SPACES_DISK.is_dir() else Path("data")
+
+    @property
+    def token(self) -> SecretStr | None:
+        """The hub's token, by whichever of its two variables."""
+        return self.hugging_face_token or self.hf_token
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,0 +1,46 @@
+"""What stands in front of the routes and the page: each request goes to the one that it is for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ROUTES = ("/api", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
+
+
+class Front:
+    """An ASGI application over two. At `/` a browser gets the page, and any other client JSON."""
+
+    def __init__(self, routes: ASGIApp, page: ASGIApp) -> None:
+        """`page` gets the start-up and shutdown messages too."""
+        self._routes = routes
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._page(scope, receive, send)
+        elif scope["path"] == "/":
+            await self._root(scope, receive, send)
+        elif any(scope["path"] == route or scope["path"].startswith(f"{route}/") for route in _ROUTES):
+            await self._routes(_bodiless(scope), receive, send)
+        else:
+            await self._page(scope, receive, send)
+
+    async def _root(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def varied(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).add_vary_header("Accept")
+            await send(message)
+
+        wants_page = "text/html" in Headers(scope=scope).get("accept", "")
+        await (self._page(scope, receive, varied) if wants_page else self._routes(_bodiless(scope), receive, varied))
+
+
+def _bodiless(scope: Scope) -> Scope:
+    """Answer HEAD like GET: the server leaves the body out, and the routes need not know."""
+    return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope

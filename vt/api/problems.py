@@ -1,0 +1,96 @@
+"""Errors over HTTP: one table from the error tree to statuses, and RFC 9457's form for all of them."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from vt import errors
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_STATUSES: dict[type[errors.VtError], HTTPStatus] = {
+    errors.UnknownModel: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TokenRefused: HTTPStatus.UNAUTHORIZED,
+    errors.AdminRefused: HTTPStatus.FORBIDDEN,
+    errors.ModelBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
+}
+"""The nearest ancestor of an error counts; what is not listed is the server's own fault."""
+_EXTRA = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "30"},
+}
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 has it."""
+
+    type: str = Field("about:blank", description="Always about:blank: the status says what kind of problem it is.")
+    title: str = Field(description="The status in words.", examples=["Not Found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
+    detail: str = Field(description="What is wrong and what to do, in a sentence for people.")
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of a route's problems for OpenAPI."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        int(status): {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of an application answered as a problem."""
+    app.add_exception_handler(errors.VtError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem as a response."""
+    known = HTTPStatus(status)
+    body = Problem(type="about:blank", title=known.phrase, status=status, detail=detail).model_dump()
+    return JSONResponse(body, status, {**_EXTRA.get(known, {}), **(headers or {})}, MEDIA_TYPE)
+
+
+def status_of(error: errors.VtError) -> HTTPStatus:
+    """Return the status that stands for an error."""
+    found = (_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
+    return problem(status_of(error), str(error))
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {where}: {first['msg']}.")
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    known = HTTPStatus(error.status_code)
+    detail = error.detail if error.detail != known.phrase else f"{known.description or known.phrase}."
+    return problem(error.status_code, detail, dict(error.headers or {}))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed", request.method, request.scope.get("route", request.url.path), exc_info=error)
+    return problem(500, "The server met an unexpected error; its log says which. Please report it.")

@@ -1,0 +1,135 @@
+"""The routes that operators and scripts call: health, readiness, models, languages, metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, FastAPI, Path, Request, Response
+from starlette.exceptions import HTTPException
+
+from vt.api import problems, shapes
+from vt.api.problems import documented
+from vt.guard import admit
+from vt.services import Services
+
+_DESCRIPTION = "Dubs films: the same video, speaking another language, in time with the picture."
+
+
+def make_api(services: Services) -> FastAPI:
+    """Return the application of all routes."""
+    app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
+    app.state.services = services
+    problems.install(app)
+    app.include_router(_system)
+    app.include_router(_models)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI description, with problems in place of FastAPI's own form of errors."""
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(app)
+        components = schema["components"]["schemas"]
+        components["Problem"] = problems.Problem.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):
+            components.pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Served = Annotated[Services, Depends(_services)]
+
+
+def _admitted(request: Request, services: Served) -> None:
+    admit(services.settings, request.client.host if request.client else "", request.headers)
+
+
+_system = APIRouter(tags=["service"])
+_models = APIRouter(prefix="/api/v1/models", tags=["models"])
+_admin: dict[str, Any] = {"dependencies": [Depends(_admitted)]}
+
+
+@_system.get("/", summary="What this is")
+async def root(request: Request, services: Served) -> shapes.Root:
+    """Say what this is and which routes there are; a browser gets the page here."""
+    paths = request.app.openapi()["paths"]
+    routes = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+    health = services.health()
+    return shapes.Root(name="vt", version=services.version, status=health["status"], routes=routes, docs="/docs")
+
+
+@_system.get("/health", summary="How the service is doing", responses={503: {"model": shapes.Health}})
+async def health(services: Served, response: Response) -> shapes.Health:
+    """Say how the service is doing; never waits for a model. 503 where no film can be dubbed."""
+    found = services.health()
+    response.status_code = 503 if found["status"] == "unhealthy" else 200
+    return shapes.Health(**found)
+
+
+@_system.get("/ready", summary="Whether the preload has ended", responses={503: {"model": shapes.Readiness}})
+async def ready(services: Served, response: Response) -> shapes.Readiness:
+    """Say whether the preload of the start has ended, with its models. 503 before."""
+    is_ready, models = services.readiness()
+    response.status_code = 200 if is_ready else 503
+    return shapes.Readiness(status="ready" if is_ready else "loading", models=[_state(model) for model in models])
+
+
+@_system.get("/api/v1/languages", summary="What can be heard, translated and spoken")
+def languages(services: Served) -> shapes.Languages:
+    """List every language with the engines that hear it, translate from and to it, and speak it here, now."""
+    return shapes.Languages(languages=[shapes.LanguageRow(**row) for row in services.languages()])
+
+
+@_system.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+async def metrics(services: Served) -> Response:
+    """Give all counters in Prometheus' text format."""
+    return Response(services.factory.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@_models.get("", summary="What is in memory")
+async def models(services: Served) -> shapes.Models:
+    """Say which models are in memory, what they take, and how often they were found there."""
+    return shapes.Models(**services.models())
+
+
+@_models.post("/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422), **_admin)
+def preload(services: Served, request: Annotated[shapes.PreloadRequest | None, Body()] = None) -> shapes.Preload:
+    """Load models in the background; what is being loaded already is joined. For managers of models."""
+    started = services.preload(request.models if request else None)
+    status = "accepted" if services.settings.cache_enabled else "skipped"
+    return shapes.Preload(status=status, models=[_state(model) for model in started])
+
+
+@_models.delete("/cache", summary="Free every model", responses=documented(401, 403), **_admin)
+def clear(services: Served) -> shapes.Cleared:
+    """Free every model: at once where it is idle, else with its last user. For managers of models."""
+    return shapes.Cleared(**services.clear())
+
+
+@_models.delete(
+    "/cache/{cache_key}",
+    summary="Free one model",
+    responses={202: {"model": shapes.Cleared}, **documented(401, 403, 404)},
+    **_admin,
+)
+def evict(
+    services: Served,
+    response: Response,
+    cache_key: Annotated[str, Path(description="As in the list of models.", max_length=300)],
+) -> shapes.Cleared:
+    """Free one model; 202 where it is in use and goes with its last user. For managers of models."""
+    found = services.evict(cache_key)
+    if found is None:
+        raise HTTPException(404, "No model of that key is in memory: GET /api/v1/models lists those that are.")
+    response.status_code = 202 if found["retiring"] else 200
+    return shapes.Cleared(**found)
+
+
+def _state(model: Any) -> shapes.ModelState:  # noqa: ANN401
+    return shapes.ModelState(cache_key=model.name, state=model.state, why=model.why)

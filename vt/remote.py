@@ -1,0 +1,64 @@
+"""A running server, as the command line asks it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from vt.errors import InputError, ToolError
+
+_CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
+_AT_FAULT = {404, 422}
+"""What the caller can mend by other arguments."""
+
+
+class Server:
+    """One server, by its address; with its token where managing models needs one."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        """`url` such as http://127.0.0.1:8000.
+
+        Raises:
+            InputError: it is no address of a server.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise InputError(f"{url} is no address of a server: it begins with http:// or https://.")
+        self._url = url.rstrip("/")
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+    def models(self) -> dict[str, Any]:
+        """Return the state of the model cache; see `GET /api/v1/models`."""
+        return self._ask("GET", "/api/v1/models")
+
+    def preload(self, names: list[str]) -> dict[str, Any]:
+        """Begin to load models, the default ones where none is named."""
+        return self._ask("POST", "/api/v1/models/preload", {"models": names} if names else None)
+
+    def clear(self, cache_key: str | None = None) -> dict[str, Any]:
+        """Free one model, or all."""
+        route = "/api/v1/models/cache"
+        return self._ask("DELETE", f"{route}/{quote(cache_key, safe='')}" if cache_key else route)
+
+    def _ask(self, method: str, route: str, body: object = None) -> dict[str, Any]:
+        """Ask for a route.
+
+        Raises:
+            InputError: the server refuses the request, and says why.
+            ToolError: the server does not answer, or failed.
+        """
+        import httpx
+
+        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        try:
+            answer = httpx.request(method, f"{self._url}{route}", json=body, headers=self._headers, timeout=timeout)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ToolError(f"No answer from {self._url}: {error}. Is the server running there?") from error
+        try:
+            said = answer.json()
+        except ValueError:
+            said = None
+        if isinstance(said, dict) and answer.is_success:
+            return said
+        detail = said.get("detail") if isinstance(said, dict) else None
+        sentence = f"{self._url} says: {detail or f'status {answer.status_code}, and nothing that vt understands'}"
+        raise (InputError if answer.status_code in _AT_FAULT and detail else ToolError)(sentence)

@@ -1,0 +1,135 @@
+"""The wiring of a server: the process's factory, what is preloaded, and how all of it is doing."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from vt import __version__, folders
+from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
+from vt.media import ACCEPTED_FORMATS
+from vt.settings import Settings
+
+_LOOKED_FOR_SECONDS = 5.0
+
+
+class Services:
+    """What every face of a server stands on."""
+
+    def __init__(
+        self, settings: Settings, factory: AIServiceFactory, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.settings = settings
+        self.factory = factory
+        self._clock = clock
+        self._looked: tuple[float, tuple[str, ...]] | None = None
+        self.version = __version__
+        self._was_ready = not settings.preload_models
+
+    def begin(self) -> None:
+        """Start what runs in the background."""
+        if self.settings.preload_models:
+            self.factory.preload_default_models()
+
+    def readiness(self) -> tuple[bool, tuple[Preloaded, ...]]:
+        """Tell whether the preload of the start has ended, and the models of the latest preload."""
+        self._was_ready = self._was_ready or self.factory.wait_for_preload(0.0)
+        return self._was_ready, self.factory.preload_status()
+
+    def health(self) -> dict[str, Any]:
+        """Return how the service is doing; never waits for a model."""
+        factory = self.factory.health_check()
+        lacks = self._lacks()
+        translation = "unhealthy" if lacks else factory["status"]
+        return {
+            "status": translation,
+            "ai_service_factory": factory,
+            "translation_service": {
+                "translation_service": translation,
+                "ffmpeg_available": _has_ffmpeg(),
+                "hugging_face_token_configured": self.settings.token is not None,
+                "accepted_video_formats": list(ACCEPTED_FORMATS),
+            },
+            "notes": [*lacks, *self.factory.notes()],
+        }
+
+    def _lacks(self) -> tuple[str, ...]:
+        """Say, in sentences, why no film can be dubbed, whatever the models are; looked up now and then."""
+        now, known = self._clock(), self._looked
+        if known is None or now - known[0] >= _LOOKED_FOR_SECONDS:
+            program = None if _has_ffmpeg() else "ffmpeg or ffprobe is missing: install the package ffmpeg."
+            found = (program, folders.obstacle(self.settings.data_folder))
+            known = self._looked = (now, tuple(sentence for sentence in found if sentence))
+        return known[1]
+
+    def models(self) -> dict[str, Any]:
+        """Return the state of the model cache."""
+        return {"status": "success", "timestamp": _now(), "model_cache": self.factory.get_model_status()}
+
+    def languages(self) -> list[dict[str, Any]]:
+        """List every language with the engines that serve it here, now."""
+        return [
+            {
+                "code": offer.language.code,
+                "name": offer.language.name,
+                "native_name": offer.language.native_name,
+                "hear": offer.hear,
+                "translate_from": offer.translate_from,
+                "translate_to": offer.translate_to,
+                "speak": offer.speak,
+            }
+            for offer in self.factory.offers()
+        ]
+
+    def preload(self, names: Sequence[str] | None = None) -> tuple[Preloaded, ...]:
+        """Load the models of these names, or the default ones, in the background.
+
+        Raises:
+            UnknownModel: a name is unknown here; then none is loaded.
+        """
+        return self.factory.preload(names) if names else self.factory.preload_default_models()
+
+    def clear(self) -> dict[str, Any]:
+        """Free every model, and say which went, how much that freed, and which go with their last lease."""
+        result = self.factory.clear_cache()
+        return _cleared(result.freed, result.freed_bytes, result.retiring)
+
+    def evict(self, cache_key: str) -> dict[str, Any] | None:
+        """Free one model, and say the same; None where there is none of that key."""
+        result = self.factory.evict_model(cache_key)
+        if not (result.freed or result.retiring):
+            return None
+        return _cleared(result.freed, result.freed_bytes, result.retiring)
+
+    def close(self) -> None:
+        """End what runs and free the models."""
+        self.factory.close()
+
+
+def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:
+    return {
+        "status": "retiring" if retiring else "success",
+        "freed": list(freed),
+        "freed_mb": round(freed_bytes / 2**20, 1),
+        "retiring": list(retiring),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _has_ffmpeg() -> bool:
+    return all(shutil.which(program) for program in ("ffmpeg", "ffprobe"))
+
+
+def build(settings: Settings) -> Services:
+    """Return the services of this process.
+
+    Raises:
+        SettingsError: the process has a factory already, with other settings.
+    """
+    return Services(settings, get_ai_factory(settings))

@@ -1,0 +1,68 @@
+"""What gradio_client calls by name: typed, described, and answered from the services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from vt.errors import VtError
+from vt.guard import admit
+from vt.services import Services
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn our errors into Gradio's: the sentence, and nothing else."""
+    try:
+        yield
+    except VtError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def guarded(services: Services, request: gr.Request, token: str) -> None:
+    """Let a request to manage models through, or say why not.
+
+    Raises:
+        AdminRefused: it is not let through.
+    """
+    peer = request.client.host if request.client else ""
+    admit(services.settings, peer, {name.lower(): value for name, value in request.headers.items()}, token or None)
+
+
+def add(services: Services) -> None:
+    """Add the endpoints to the page that is being built."""
+
+    def health() -> dict[str, Any]:
+        """Say how the service is doing."""
+        return services.health()
+
+    def models() -> dict[str, Any]:
+        """Say which models are in memory."""
+        return services.models()
+
+    def languages() -> list[dict[str, Any]]:
+        """List every language with the engines that hear, translate and speak it here, now."""
+        return services.languages()
+
+    def preload(request: gr.Request, models: list[str] | None = None, token: str = "") -> list[dict[str, Any]]:
+        """Load models in the background: those of the names given, or the default ones. For managers of models."""
+        with told():
+            guarded(services, request, token)
+            started = services.preload(models)
+        return [{"cache_key": model.name, "state": model.state, "why": model.why} for model in started]
+
+    def clear_cache(request: gr.Request, cache_key: str = "", token: str = "") -> dict[str, Any]:
+        """Free one model by its cache key, or every model. For managers of models."""
+        with told():
+            guarded(services, request, token)
+            found = services.evict(cache_key) if cache_key else services.clear()
+        if found is None:
+            raise gr.Error("No model of that key is in memory.", print_exception=False)
+        return found
+
+    for function in (health, models, languages, preload, clear_cache):
+        api(function, api_name=function.__name__, queue=False)
