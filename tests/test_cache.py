@@ -982,7 +982,7 @@ def test_a_newcomer_while_the_old_model_closes_waits_for_its_memory(shop: Worksh
 
     cache = busy(1000)
     use(cache, shop.spec("a", make=Slow))
-    crew.start(lambda: cache.evict("a"))
+    crew.start(lambda: cache.evict("a").outcome)
     assert closing.wait(LONG)
     assert (state(cache, "a"), cache.snapshot().total_bytes) == ("retiring", 100 * MB)
     old = shop.made[0]
