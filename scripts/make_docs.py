@@ -14,10 +14,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from pydantic.fields import FieldInfo  # noqa: E402
+
 from vt import doctor  # noqa: E402 (the project is no installed package)
+from vt.api import make_api  # noqa: E402
 from vt.engines import apertium  # noqa: E402
+from vt.factory import AIServiceFactory  # noqa: E402
+from vt.services import Services  # noqa: E402
+from vt.settings import Settings  # noqa: E402
 
 README = ROOT / "README.md"
+_DEFAULTS = {"PORT": "`8000`; on Spaces `7860`", "VT_DATA_DIR": "`./data`; on Spaces `/data` where that is there"}
+"""Of settings that are resolved when they are used."""
 
 
 def languages_table() -> str:
@@ -42,9 +50,39 @@ def _modes() -> list[str]:
     return sorted({Path(line).name for line in listed.splitlines() if line.endswith(".mode")})
 
 
+def settings_table() -> str:
+    """Return every setting as its variable, its default and what it means."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for field in Settings.model_fields.values():
+        meaning = (field.description or "").rstrip(".")
+        rows.append(f"| `{field.alias}` | {_default(field)} | {meaning[:1].lower()}{meaning[1:]} |")
+    return "\n".join(rows)
+
+
+def _default(field: FieldInfo) -> str:
+    told, value = _DEFAULTS.get(field.alias or ""), field.default
+    if told or value in (None, ""):
+        return told or "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{','.join(value) if isinstance(value, tuple) else value}`"
+
+
+def routes_table() -> str:
+    """Return every route as the OpenAPI description has it."""
+    settings = Settings.model_construct(**{name: field.default for name, field in Settings.model_fields.items()})
+    described = make_api(Services(settings, AIServiceFactory(settings))).openapi()
+    rows = ["| route | what it is for | answers |", "|---|---|---|"]
+    for path, methods in described["paths"].items():
+        for method, route in methods.items():
+            statuses = ", ".join(sorted(route["responses"]))
+            rows.append(f"| `{method.upper()} {path}` | {route['summary']} | {statuses} |")
+    return "\n".join(rows)
+
+
 def written(text: str) -> str:
     """Return the README with every table as it should be."""
-    tables = {"languages": languages_table()}
+    tables = {"languages": languages_table(), "settings": settings_table(), "routes": routes_table()}
     for name, table in tables.items():
         text = re.sub(
             rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)",

@@ -19,9 +19,10 @@ from vt.folders import deliver, unwritable, work_folder
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
-import sys
+import signal, sys
 from pathlib import Path
 from vt.folders import work_folder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever runs the tests may have ignored
 with work_folder(Path(sys.argv[1])) as folder:
     (folder / "half.mp4").write_bytes(b"x" * 1000)
     print(folder, flush=True)

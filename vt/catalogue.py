@@ -97,7 +97,7 @@ class Catalogue:
         """
         if name in (*whisper.SIZES, self.settings.whisper_model):
             return self.stt(AUTO, name)
-        known = ", ".join(dict.fromkeys((*whisper.SIZES, self.settings.whisper_model)))
+        known = ", ".join(dict.fromkeys((*whisper.SIZES, *({self.settings.whisper_model} - {AUTO}))))
         raise UnknownModel(f"No model goes by the name {_shown(name)} here. Known are: {known}.")
 
     def offers(self) -> tuple[Offer, ...]:

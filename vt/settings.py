@@ -70,7 +70,9 @@ class _ByAlias(EnvSettingsSource):
 class Settings(BaseSettings):
     """What can be set, each field by the environment variable of its alias."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     cache_enabled: Switch = Field(True, alias="MODEL_CACHE_ENABLED")
     """Keep loaded models between requests; false: load, use, free (and preload nothing)."""
@@ -85,7 +87,7 @@ class Settings(BaseSettings):
     cpu_threads: int = Field(0, ge=0, le=1024, alias="CPU_THREADS")
     """Threads of the models; 0: as many as there are cores."""
     vad: Switch = Field(False, alias="VAD")
-    """Silero voice activity detection before recognition."""
+    """Look for voices (Silero) before anything is recognised."""
     engines: Annotated[Literal["auto", "embedded"], BeforeValidator(_lower)] = Field("auto", alias="VT_ENGINES")
     """auto: the configured models and what stands in for them; embedded: only engines that need no download."""
 

@@ -1,0 +1,146 @@
+"""How soon a server listens, and how long /health takes at 50 requests a second: idle, loading models, and listening.
+
+Run: .venv/bin/python benchmarks/http.py [--seconds 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+sys.path[:] = [place for place in sys.path if Path(place) != Path(__file__).parent]  # or it hides Python's own http
+
+import httpx  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+RATE = 50.0
+_PAUSE_SECONDS = 2.0  # between two loads of all models
+FLOORS = {"listens after": (5.0, 4.0, "s"), "p99": (50.0, 20.0, "ms")}
+"""Floor, goal and unit."""
+# The server as it is, but for a thread that hears the sample over and over, as a job would.
+HEARING = """
+import threading
+import app
+from vt import media
+from vt.domain import Cancel
+import pathlib, tempfile
+
+def hear():
+    info = media.probe(pathlib.Path("samples/sense_and_sensibility.mp4"))
+    with tempfile.TemporaryDirectory() as folder:
+        samples = media.extract(info, info.audio[0], pathlib.Path(folder) / "speech.pcm")
+        while True:
+            for _ in app.served.factory.get_stt_service().transcribe(samples, Cancel()):
+                pass
+
+threading.Thread(target=hear, daemon=True).start()
+raise SystemExit(app.main())
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(*argv: str) -> Iterator[tuple[str, float]]:
+    """Run a server, and yield its address and the seconds until it listened."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        own = {"HOST": "127.0.0.1", "PORT": str(port), "VT_DATA_DIR": folder, "VT_LOG_FILE": f"{folder}/app.log"}
+        environment = {**os.environ, **own, "VT_ENGINES": "embedded", "PRELOAD_MODELS": "true"}
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, *argv], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            while not _listens(port):
+                if process.poll() is not None:
+                    sys.exit("The server ended by itself.")
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}", time.monotonic() - began
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        return True
+    return False
+
+
+async def load(url: str, seconds: float) -> list[float]:
+    """Ask for /health at a fixed rate, whether or not answers have come, and return the milliseconds of each."""
+    took: list[float] = []
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        began = time.monotonic()
+        (await client.get("/health")).raise_for_status()
+        took.append((time.monotonic() - began) * 1000)
+
+    async with httpx.AsyncClient(base_url=url, timeout=30.0) as client:
+        await client.get("/health")
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number in range(int(seconds * RATE)):
+                await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+                group.create_task(ask(client))
+    return took
+
+
+async def reloading(url: str, seconds: float) -> list[float]:
+    """Return the same while the models are freed and loaded over and over."""
+    asked = asyncio.create_task(load(url, seconds))
+    async with httpx.AsyncClient(base_url=url, timeout=60.0) as client:
+        while not asked.done():
+            await client.delete("/api/v1/models/cache")
+            await client.post("/api/v1/models/preload")
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return await asked
+
+
+def say(name: str, kind: str, value: float) -> None:
+    """Print a number beside what is wanted of it."""
+    floor, goal, unit = FLOORS[kind]
+    verdict = "goal" if value <= goal else "floor" if value <= floor else "MISSED"
+    print(f"{name:34} {value:8.2f} {unit:3} floor {floor:g}, goal {goal:g}: {verdict}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    seconds = parser.parse_args().seconds
+    starts = []
+    for _ in range(3):
+        with server("app.py") as (_, took):
+            starts.append(took)
+    say("listens after (median of 3)", "listens after", statistics.median(starts))
+    with server("app.py") as (url, _):
+        time.sleep(3.0)
+        cases = {"idle": asyncio.run(load(url, seconds)), "loading models": asyncio.run(reloading(url, seconds))}
+    with server("-c", HEARING) as (url, _):
+        time.sleep(5.0)
+        cases["hearing a film"] = asyncio.run(load(url, seconds))
+    for name, answers in cases.items():
+        hundredths = statistics.quantiles(answers, n=100)
+        print(f"{name:34} median {statistics.median(answers):.2f} ms, {len(answers)} answers in {max(answers):.1f} ms")
+        say(f"/health, {name}: p99", "p99", hundredths[98])
+
+
+if __name__ == "__main__":
+    main()
