@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vt.errors import Cancelled
 
@@ -159,3 +161,78 @@ class Cancel:
         """Forget `hook`."""
         with self._lock:
             self._hooks.discard(hook)
+
+
+class JobState(StrEnum):
+    """Where a job stands. Failed and cancelled are final; a job that is done may be edited and run again."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """True where nobody works on the job nor will, unless it is edited."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody asked for, in plain values: what is kept of a request, and shown again. It holds no paths."""
+
+    file: str
+    """The film's name as the user gave it; never the name of a file here."""
+    target_language: str
+    source_language: str = "auto"
+    subtitles: str | None = None
+    """The name of the subtitle file that came along; None where the film is listened to."""
+    audio_track: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    """Further wishes, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One dub in the queue, at work or finished, as it stood when it was read."""
+
+    id: str
+    """A secret: who has it may see and change the job."""
+    state: JobState
+    stage: str | None
+    """The last stage that began; None before the first."""
+    fraction: float
+    """0..1."""
+    error: str | None
+    """Why it failed: a sentence."""
+    created_at: datetime
+    updated_at: datetime
+    """In UTC, to the millisecond."""
+    request: Order
+    version: int
+    """Of the results: 0 before the first, and one more with each run that ends done."""
+    edits: dict[str, Any]
+    """What was changed in the lines by hand, as JSON."""
+    deaths: int
+    """How often in a row the server died on it without a new finished piece."""
+    finished_pieces: int
+    """How many there were at the last death."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what its owner may see."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "stage": self.stage,
+            "fraction": self.fraction,
+            "error": self.error,
+            "created_at": _stamp(self.created_at),
+            "updated_at": _stamp(self.updated_at),
+            "request": asdict(self.request),
+        }
+
+
+def _stamp(moment: datetime) -> str:
+    """Return a moment in UTC in ISO 8601, such as 2026-01-01T12:00:00.000Z."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

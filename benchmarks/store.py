@@ -1,0 +1,133 @@
+"""What jobs cost that lie in the store, and pieces that lie in a folder: milliseconds each, the median and the worst.
+
+Run by hand: .venv/bin/python benchmarks/store.py [--jobs 1000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
+from vt.domain import Clip, Order  # noqa: E402
+from vt.store import Store, new_id  # noqa: E402
+
+ORDER = Order("a talk of ten minutes.mp4", "es", options={"subtitles": "burn"})
+EDITS = {str(number): {"text": "Una línea que alguien ha escrito de nuevo."} for number in range(20)}
+PIECES = 3000
+
+
+def told(name: str, action: Callable[[], object], times: int) -> None:
+    """Do something so many times and print how long it takes."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        action()
+        taken.append((time.perf_counter() - began) * 1000)
+    taken.sort()
+    p99 = taken[min(len(taken) - 1, len(taken) * 99 // 100)]
+    print(f"{name:<52} median {statistics.median(taken):8.2f} ms   p99 {p99:8.2f} ms   worst {taken[-1]:8.2f} ms")
+
+
+def fill(path: Path, jobs: int) -> None:
+    """Finish so many jobs, each edited once."""
+    store = Store(path)
+    for _ in range(jobs):
+        job_id = store.create(new_id(), ORDER, jobs).id
+        store.claim()
+        store.finish(job_id)
+        store.edit(job_id, 1, EDITS, jobs)
+        store.claim()
+        store.finish(job_id)
+    store.close()
+
+
+def queries(path: Path, jobs: int) -> None:
+    """Time the start and every query."""
+    told("start: open, check, migrate, recover", lambda: _start(path), 10)
+    store = Store(path)
+    one = store.page(1)[0].id
+    told("get", lambda: store.get(one), 200)
+    told("page of 100, the last", lambda: store.page(100, jobs - 100), 50)
+    told("counts", store.counts, 200)
+    told("ids", store.ids, 50)
+    told("expired, all", lambda: store.expired(datetime.now(UTC)), 50)
+    told("create (synced)", lambda: store.create(new_id(), ORDER, 10**6), 100)
+    told("claim (synced)", store.claim, 50)
+    running = store.claim()
+    if running:
+        told("progress", lambda: store.progress(running.id, "speak", 0.5), 500)
+    told("is_writable, alone", store.is_writable, 500)
+    ticking(store)
+    store.close()
+
+
+def ticking(store: Store) -> None:
+    """Ask for health while two jobs tell their progress 50 times a second each, and a third comes and goes."""
+    over = threading.Event()
+
+    def work() -> None:
+        store.create(new_id(), ORDER, 10**6)
+        job = store.claim()
+        while job and not over.wait(0.02):
+            store.progress(job.id, "speak", 0.5)
+
+    def churn() -> None:
+        while not over.wait(0.1):
+            job_id = store.create(new_id(), ORDER, 10**6).id
+            store.cancel(job_id)
+
+    threads = [threading.Thread(target=target) for target in (work, work, churn)]
+    for thread in threads:
+        thread.start()
+    told("is_writable, beside two running jobs and a third", store.is_writable, 5000)
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+def _start(path: Path) -> None:
+    store = Store(path)
+    store.recover(lambda _: 0)
+    store.close()
+
+
+def pieces(folder: Path) -> None:
+    """Time pieces of three seconds of speech, kept and found."""
+    clip = Clip(np.zeros(66150, np.int16), 22050)
+    marks = iter(fingerprint(number) for number in range(10**9))
+    lasting, fleeting = Artifacts(folder / "lasting"), Artifacts(folder / "fleeting", lasting=False)
+    told("keep a clip of 3 s (synced)", lambda: lasting.put_clip("spoken", next(marks), clip), 200)
+    told("keep a clip of 3 s (fleeting)", lambda: fleeting.put_clip("spoken", next(marks), clip), PIECES)
+    lasting.put_clip("spoken", fingerprint("one"), clip)
+    told("find a clip of 3 s", lambda: lasting.get_clip("spoken", fingerprint("one")), 500)
+    told(f"count {PIECES} pieces", lambda: count(folder / "fleeting"), 20)
+    told(f"open {PIECES} pieces", lambda: Artifacts(folder / "fleeting"), 20)
+    told(f"adopt {PIECES} pieces", lambda: lasting.adopt(folder / "fleeting"), 1)
+
+
+def main() -> None:
+    """Print one line for each thing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1000)
+    jobs = parser.parse_args().jobs
+    with tempfile.TemporaryDirectory() as name:
+        fill(Path(name) / "vt.db", jobs)
+        queries(Path(name) / "vt.db", jobs)
+        pieces(Path(name))
+
+
+if __name__ == "__main__":
+    main()

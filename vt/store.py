@@ -1,0 +1,574 @@
+"""SQLite: the jobs, kept so that whatever kills the server loses none, and the data folder that one server owns."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    URL,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from vt.domain import Job, JobState, Order
+from vt.errors import InputError, StorageError, VtError
+
+DEATHS = 3
+"""So many deaths in a row without a new finished piece are enough."""
+ID = re.compile(r"[a-z2-7]{26}")
+"""What an id looks like: 26 letters and digits of base 32 (RFC 4648, section 6, in lower case), 130 bits."""
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_QUEUED, _RUNNING, _DONE = ({state} for state in (JobState.QUEUED, JobState.RUNNING, JobState.DONE))
+_OVER = [state.value for state in JobState if state.is_over]
+_DIED = (
+    f"The server died {DEATHS} times in a row while working on this, without finishing one more piece of it, so it "
+    "was given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film."
+)
+
+# SQLite has one writer at a time, so a transaction that will write says so at its start: it never finds out half-way.
+# In WAL mode a commit survives the death of the process either way. FULL also syncs it to the disk, so that a power
+# cut takes back no accepted, finished or cancelled job; progress and heartbeats need no more than NORMAL, which costs
+# no sync: what a power cut takes back of them, nobody misses.
+_READ = ("BEGIN",)
+_WRITE = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
+_TICK = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
+
+
+class JobNotFound(InputError):
+    """There is no job of that id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such job: the address is wrong, or the job has been removed.")
+
+
+class WrongState(VtError):
+    """The job's state does not allow what was asked for."""
+
+    def __init__(self, state: JobState) -> None:
+        super().__init__(f"The job is {state.value}, so this cannot be done with it now.")
+        self.state = state
+
+
+class Outdated(VtError):
+    """Somebody else has changed the lines since they were read."""
+
+    def __init__(self) -> None:
+        super().__init__("The lines have been changed by somebody else meanwhile: load them again, then edit.")
+
+
+class QueueFull(VtError):
+    """As many jobs are waiting as may wait."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many jobs are waiting already: try again in some minutes.")
+
+
+# The data folder
+
+
+def new_id() -> str:
+    """Return an id that nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(26))
+
+
+class DataFolder:
+    """The data folder, made where missing, and owned by this process until it is closed or dies.
+
+    Raises:
+        StorageError: another process owns it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        try:
+            self.jobs.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise (self._taken() if isinstance(error, BlockingIOError) else self._unusable(error)) from error
+
+    def __enter__(self) -> DataFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another process have it. The lock's file stays: who removed it could remove another owner's lock."""
+        self._lock.close()
+
+    @property
+    def database(self) -> Path:
+        """Where the jobs are kept."""
+        return self.path / "vt.db"
+
+    @property
+    def jobs(self) -> Path:
+        """Where the jobs' folders are."""
+        return self.path / "jobs"
+
+    def job(self, job_id: str) -> Path:
+        """Return a job's folder, which may not exist: it follows from the id alone.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        if not ID.fullmatch(job_id):
+            raise JobNotFound
+        return self.jobs / job_id
+
+    def input(self, job_id: str) -> Path:
+        """Return where a job's film is.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.job(job_id) / "input"
+
+    def _taken(self) -> StorageError:
+        return StorageError(
+            f"The data folder {self.path} is in use by another vt server: stop that one, or give this one a folder "
+            "and a port of its own with VT_DATA_DIR and PORT."
+        )
+
+    def _unusable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"The data folder {self.path} cannot be written ({error.strerror}): name another one in VT_DATA_DIR."
+        )
+
+
+# The schema
+
+Migration = Callable[[Connection], None]
+
+
+def m001_jobs(connection: Connection) -> None:
+    """Jobs, and a row to write for no other end than to see that it can be written."""
+    states = ", ".join(f"'{state.value}'" for state in JobState)
+    connection.exec_driver_sql(
+        f"""
+        CREATE TABLE jobs (
+            id TEXT NOT NULL PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN ({states})),
+            stage TEXT,
+            fraction REAL NOT NULL,
+            error TEXT,
+            created_ms INTEGER NOT NULL,
+            updated_ms INTEGER NOT NULL,
+            request TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            edits TEXT NOT NULL,
+            deaths INTEGER NOT NULL,
+            finished_pieces INTEGER NOT NULL,
+            place INTEGER NOT NULL
+        )
+        """
+    )
+    connection.exec_driver_sql("CREATE INDEX jobs_by_queue ON jobs (state, place)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_place ON jobs (place)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_age ON jobs (state, updated_ms)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_birth ON jobs (created_ms, id)")
+    connection.exec_driver_sql("CREATE TABLE heartbeat (one INTEGER PRIMARY KEY CHECK (one = 1), at_ms INTEGER)")
+    connection.exec_driver_sql("INSERT INTO heartbeat VALUES (1, 0)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_jobs,)
+"""In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
+
+_jobs = Table(
+    "jobs",
+    MetaData(),
+    Column("id", String, primary_key=True),
+    Column("state", String),
+    Column("stage", String),
+    Column("fraction", Float),
+    Column("error", String),
+    Column("created_ms", Integer),
+    Column("updated_ms", Integer),
+    Column("request", JSON),
+    Column("version", Integer),
+    Column("edits", JSON),
+    Column("deaths", Integer),
+    Column("finished_pieces", Integer),
+    Column("place", Integer),
+)
+
+
+# The store
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """The jobs. Any thread may call any method; each is one short transaction, or none at all.
+
+    A job goes from queued to running, and from there to done, failed or cancelled, or back to queued. One that waits
+    may be cancelled, too; one that is done may be queued again. No other step exists.
+
+    Every method may raise `StorageError`: the disk is full, or the database is damaged or held by another program.
+    Those that name a job raise `JobNotFound` where there is none, and `WrongState` where its state forbids the step.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], datetime] = _now,
+        patience: float = 5.0,
+        migrations: Sequence[Migration] = MIGRATIONS,
+    ) -> None:
+        """Open the database in the file `path`, made where missing, and bring it up to date.
+
+        Args:
+            path: the file.
+            clock: tells the time, with its zone.
+            patience: seconds to wait for another program that writes to the file.
+            migrations: all that a database of this version has been through.
+
+        Raises:
+            StorageError: the file is damaged, cannot be written, or was written by a newer version.
+        """
+        self._path, self._clock = path, clock
+        self._turn = threading.Lock()  # within the process a lock is fairer and quicker than SQLite's polling
+        url = URL.create("sqlite", database=str(path))
+        self._engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
+        event.listen(self._engine, "connect", _connected)
+        event.listen(self._engine, "begin", _begin)
+        try:
+            self._check()
+            self._migrate(migrations)
+        except StorageError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    # Making, reading and removing
+
+    def create(self, job_id: str, request: Order, limit: int) -> Job:
+        """Put a new job at the end of the queue.
+
+        Args:
+            job_id: a fresh one from `new_id()`; the job's folder may be there already, with the film in it.
+            request: what was asked for.
+            limit: how many may wait, this one included.
+
+        Raises:
+            QueueFull: so many wait already.
+        """
+        now = self._milliseconds()
+        with self._writing() as connection:
+            _check_room(connection, limit)
+            values = {
+                "id": job_id,
+                "state": JobState.QUEUED.value,
+                "fraction": 0.0,
+                "created_ms": now,
+                "updated_ms": now,
+                "request": asdict(request),
+                "version": 0,
+                "edits": {},
+                "deaths": 0,
+                "finished_pieces": 0,
+                "place": _last_place(connection),
+            }
+            return _job(connection.execute(insert(_jobs).values(values).returning(_jobs)).one())
+
+    def get(self, job_id: str) -> Job:
+        """Return a job as it stands now."""
+        with self._reading() as connection:
+            return _found(connection, job_id)
+
+    def page(self, limit: int, offset: int = 0) -> list[Job]:
+        """Return at most `limit` jobs, the newest first, after `offset` others."""
+        wanted = select(_jobs).order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit).offset(offset)
+        with self._reading() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
+
+    def counts(self) -> dict[JobState, int]:
+        """Return how many jobs are in each state."""
+        with self._reading() as connection:
+            rows = connection.execute(select(_jobs.c.state, func.count()).group_by(_jobs.c.state))
+            return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in rows}
+
+    def ids(self) -> set[str]:
+        """Return every job's id: a folder of any other name belongs to nobody."""
+        with self._reading() as connection:
+            return set(connection.scalars(select(_jobs.c.id)))
+
+    def expired(self, before: datetime) -> list[str]:
+        """Return the ids of the jobs that are over and that nothing has happened to since `before`, oldest first."""
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.updated_ms < _since_epoch(before))
+        with self._reading() as connection:
+            return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.updated_ms)))
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job that is over. Remove its folder afterwards: a folder without a job is swept, should you die."""
+        with self._writing() as connection:
+            job = _found(connection, job_id)
+            if not job.state.is_over:
+                raise WrongState(job.state)
+            connection.execute(delete(_jobs).where(_jobs.c.id == job_id))
+
+    # From state to state
+
+    def claim(self) -> Job | None:
+        """Set the first job of the queue running and return it; None where nobody waits."""
+        first = select(_jobs.c.id).where(_jobs.c.state == JobState.QUEUED.value).order_by(_jobs.c.place).limit(1)
+        with self._writing() as connection:
+            job_id = connection.scalar(first)
+            return self._moved(connection, job_id, _QUEUED, JobState.RUNNING) if job_id else None
+
+    def progress(self, job_id: str, stage: str, fraction: float) -> Job:
+        """Note how far a running job is."""
+        with self._writing(_TICK) as connection:
+            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage, fraction=fraction)
+
+    def finish(self, job_id: str) -> Job:
+        """Set a running job done: its results are there, and of a new version."""
+        values = {"version": _jobs.c.version + 1, "fraction": 1.0, "deaths": 0, "finished_pieces": 0}
+        with self._writing() as connection:
+            return self._moved(connection, job_id, _RUNNING, JobState.DONE, **values)
+
+    def fail(self, job_id: str, sentence: str) -> Job:
+        """Set a running job failed, and say why."""
+        sayable = sentence.encode("utf-8", "replace").decode()  # a file's name need not be
+        with self._writing() as connection:
+            return self._moved(connection, job_id, _RUNNING, JobState.FAILED, error=sayable)
+
+    def cancel(self, job_id: str) -> Job:
+        """Set a waiting or running job cancelled, for good."""
+        with self._writing() as connection:
+            return self._moved(connection, job_id, _QUEUED | _RUNNING, JobState.CANCELLED)
+
+    def put_back(self, job_id: str, last: bool = False) -> Job:
+        """Put a running job back into the queue, at its old place or as the `last` one; no death is counted."""
+        with self._writing() as connection:
+            place = {"place": _last_place(connection)} if last else {}
+            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
+
+    def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int) -> Job:
+        """Put a job that is done at the end of the queue again, with all that was ever edited by hand.
+
+        Args:
+            job_id: whose lines.
+            version: which results the editor saw.
+            edits: what is kept from now on, in place of the edits before.
+            limit: how many may wait, this one included.
+
+        Raises:
+            Outdated: there are newer results.
+            QueueFull: so many wait already.
+        """
+        with self._writing() as connection:
+            job = _found(connection, job_id)
+            if job.state == JobState.DONE and job.version != version:
+                raise Outdated
+            values = {"edits": edits, "stage": None, "fraction": 0.0, "place": _last_place(connection)}
+            edited = self._moved(connection, job_id, _DONE, JobState.QUEUED, **values)
+            _check_room(connection, limit + 1)  # it is in the queue by now
+            return edited
+
+    def died(self, job_id: str, finished_pieces: int) -> Job:
+        """Count a death of whoever ran a job: it goes back to its old place, or fails where dying is all that it does.
+
+        Args:
+            job_id: what was running.
+            finished_pieces: how many pieces of its work are there now.
+        """
+        with self._writing() as connection:
+            job = _found(connection, job_id)
+            deaths = 1 if finished_pieces > job.finished_pieces else job.deaths + 1
+            values: dict[str, Any] = {"deaths": deaths, "finished_pieces": finished_pieces}
+            if deaths >= DEATHS:
+                return self._moved(connection, job_id, _RUNNING, JobState.FAILED, error=_DIED, **values)
+            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **values)
+
+    def recover(self, finished_pieces: Callable[[str], int]) -> list[Job]:
+        """Count a death for every job that a dead server left running, before anything is claimed.
+
+        Args:
+            finished_pieces: tells how many there are of a job.
+
+        Returns:
+            Those jobs: queued again, or failed.
+        """
+        running = select(_jobs.c.id).where(_jobs.c.state == JobState.RUNNING.value).order_by(_jobs.c.place)
+        with self._reading() as connection:
+            left = list(connection.scalars(running))
+        return [self.died(job_id, finished_pieces(job_id)) for job_id in left]
+
+    def is_writable(self) -> bool:
+        """Say whether a job could be stored now. Never raises."""
+        try:
+            with self._writing(_TICK) as connection:
+                beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?", (self._milliseconds(),))
+                return beat.rowcount == 1
+        except StorageError:
+            return False
+
+    # Inside
+
+    @contextmanager
+    def _writing(self, opening: tuple[str, ...] = _WRITE) -> Iterator[Connection]:
+        with _translated(self._path), self._turn, self._engine.execution_options(opening=opening).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with _translated(self._path), self._engine.begin() as connection:
+            yield connection
+
+    def _moved(
+        self,
+        connection: Connection,
+        job_id: str,
+        allowed: Collection[JobState],
+        state: JobState,
+        **values: Any,  # noqa: ANN401 (each column has its type)
+    ) -> Job:
+        """Set a job that is in an allowed state to another one, and further columns to their values."""
+        here = _found(connection, job_id).state
+        if here not in allowed:
+            raise WrongState(here)
+        values |= {"state": state.value, "updated_ms": self._milliseconds()}
+        change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
+        return _job(connection.execute(change).one())
+
+    def _milliseconds(self) -> int:
+        return _since_epoch(self._clock())
+
+    def _check(self) -> None:
+        """Raise where the file is damaged, before anything is done with it."""
+        with self._reading() as connection:
+            said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if said != "ok":
+            raise _damaged(self._path, str(said))
+
+    def _migrate(self, migrations: Sequence[Migration]) -> None:
+        """Run what the database has not been through; all of it, or, where one fails, nothing."""
+        known = [migration.__name__ for migration in migrations]
+        with self._writing() as connection:
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at_ms INTEGER)")
+            done = set(connection.exec_driver_sql("SELECT name FROM migrations").scalars())
+            if newer := sorted(done - set(known)):
+                raise _too_new(self._path, newer[-1])
+            for name, migration in zip(known, migrations, strict=True):
+                if name not in done:
+                    migration(connection)
+                    row = (name, self._milliseconds())
+                    connection.exec_driver_sql("INSERT INTO migrations VALUES (?, ?)", row)
+
+
+def _connected(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin(connection: Connection) -> None:
+    for statement in connection.get_execution_options().get("opening", _READ):
+        connection.exec_driver_sql(statement)
+
+
+def _found(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(select(_jobs).where(_jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise JobNotFound
+    return _job(row)
+
+
+def _check_room(connection: Connection, limit: int) -> None:
+    waiting = select(func.count()).where(_jobs.c.state == JobState.QUEUED.value)
+    if connection.execute(waiting).scalar_one() >= limit:
+        raise QueueFull
+
+
+def _last_place(connection: Connection) -> int:
+    return (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
+
+
+def _job(row: Row[Any]) -> Job:
+    values = dict(row._mapping)
+    del values["place"]
+    values["state"] = JobState(values["state"])
+    values["request"] = Order(**values["request"])
+    values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
+    values["updated_at"] = _EPOCH + values.pop("updated_ms") * _MILLISECOND
+    return Job(**values)
+
+
+def _since_epoch(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+# What goes wrong
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise _trouble(path, error) from error
+
+
+def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the upper bits tell more than we need
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, str(cause))
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError(f"The disk of {path} is full: free some space and try again.")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StorageError(f"The database {path} is held by another program: close that one and try again.")
+    return StorageError(f"The database {path} cannot be used ({cause}): check the disk and the rights to the file.")
+
+
+def _damaged(path: Path, said: str) -> StorageError:
+    first = said.strip().splitlines()[0].rstrip(".")
+    return StorageError(
+        f"The database {path} is damaged ({first}); nothing was changed. Put a copy of it back, or move the whole "
+        f"data folder {path.parent} away to start with an empty one."
+    )
+
+
+def _too_new(path: Path, name: str) -> StorageError:
+    return StorageError(
+        f"The database {path} was written by a newer version of vt (it has been through {name}): use that version "
+        "again, or name another folder in VT_DATA_DIR."
+    )
