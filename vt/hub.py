@@ -92,11 +92,13 @@ class Hub:
             self._decided.set()
 
 
+def forbidden(settings: Settings) -> str | None:
+    """Return why the settings allow no downloads, as half a sentence; None where they do."""
+    if settings.engines == "embedded":
+        return "VT_ENGINES=embedded allows no downloads"
+    return "HF_HUB_OFFLINE allows no downloads" if settings.hub_offline else None
+
+
 def of(settings: Settings) -> Hub:
     """Return the hub that the settings name; it asks nothing before somebody asks it."""
-    forbidden = None
-    if settings.engines == "embedded":
-        forbidden = "VT_ENGINES=embedded allows no downloads"
-    elif settings.hub_offline:
-        forbidden = "HF_HUB_OFFLINE allows no downloads"
-    return Hub(lambda: answers(settings.hub_endpoint), forbidden=forbidden)
+    return Hub(lambda: answers(settings.hub_endpoint), forbidden=forbidden(settings))
