@@ -1,0 +1,143 @@
+"""What CTranslate2 in int8 is worth for NLLB: tokens a second and memory, against transformers in float32.
+
+Run by hand: .venv/bin/python benchmarks/engines.py [--threads 2] [--lines 64]
+
+The model has the true size of nllb-200-distilled-600M; its weights, set by hand, translate each line into itself, so
+that both sides say the same tokens and stop at the same place. Each side is a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parent.parent
+sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
+
+from tests.tiny_models import LINES, Size, tiny_nllb  # noqa: E402
+from vt.domain import Cancel  # noqa: E402
+from vt.engines import nllb, nllb_conversion  # noqa: E402
+
+MB = 2**20
+TRUE_SIZE = Size(width=1024, layers=12, heads=16, inner=4096, vocabulary=256_206)
+BATCH = 32
+"""Of transformers: as fast here as 64 at once, and it takes less memory."""
+
+
+def lines(count: int) -> list[str]:
+    """Return so many single sentences of 8 to 25 words."""
+    chance = random.Random(3)  # noqa: S311
+    words = sorted({word.strip(".,?") for line in LINES[:2] for word in line.split()})
+    return [" ".join(chance.choices(words, k=chance.randint(8, 25))).lower() + "." for _ in range(count)]
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has had."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def with_transformers(source: Path, texts: list[str], threads: int) -> list[str]:
+    """Translate greedily in float32, in padded batches of lines of about one length."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    torch.set_num_threads(threads)
+    tokenizer = AutoTokenizer.from_pretrained(source, src_lang="eng_Latn")
+    model = AutoModelForSeq2SeqLM.from_pretrained(source)
+    target = tokenizer.convert_tokens_to_ids("spa_Latn")
+    order = sorted(texts, key=len)
+    found: dict[str, str] = {}
+    began = time.perf_counter()
+    for first in range(0, len(order), BATCH):
+        batch = order[first : first + BATCH]
+        inputs = tokenizer(batch, return_tensors="pt", padding=True)
+        with torch.inference_mode():
+            said = model.generate(**inputs, forced_bos_token_id=target, num_beams=1, max_new_tokens=200)
+        found.update(zip(batch, tokenizer.batch_decode(said, skip_special_tokens=True), strict=True))
+    _tell(time.perf_counter() - began)
+    return [found[text] for text in texts]
+
+
+def with_ours(folder: Path, texts: list[str], threads: int, beam: int) -> list[str]:
+    """Translate with the engine, as the pipeline does."""
+    model = nllb.Nllb(folder, threads, beam=beam)
+    began = time.perf_counter()
+    found = list(model.between("eng_Latn", "spa_Latn").translate(texts, Cancel()))
+    _tell(time.perf_counter() - began)
+    model.close()
+    return found
+
+
+def _tell(seconds: float) -> None:
+    print(json.dumps({"seconds": seconds, "peak": peak_bytes()}))
+
+
+def _in_child(kind: str, folder: Path, count: int, threads: int) -> dict[str, float]:
+    argv = [sys.executable, __file__, "--child", kind, str(folder), "--lines", str(count), "--threads", str(threads)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _child(kind: str, folder: Path, count: int, threads: int) -> None:
+    texts = lines(count)
+    ways: dict[str, Callable[[], list[str]]] = {
+        "transformers": lambda: with_transformers(folder, texts, threads),
+        "greedy": lambda: with_ours(folder, texts, threads, 1),
+        "beam": lambda: with_ours(folder, texts, threads, nllb.BEAM),
+    }
+    if ways[kind]() != texts:
+        sys.exit(f"{kind} has not translated each line into itself, so that its speed says nothing")
+
+
+def _told(name: str, value: str, floor: str = "", goal: str = "") -> None:
+    print(f"{name:<58} {value:>14}   {f'floor {floor}, goal {goal}' if floor else ''}")
+
+
+def _compared(source: Path, target: Path, count: int, threads: int) -> None:
+    texts, fit = lines(count), nllb.Nllb(target, threads)
+    tokens = sum(len(fit._tokenize(text)) for text in texts)
+    fit.close()
+    base = _in_child("transformers", source, count, threads)
+    found = {kind: _in_child(kind, target, count, threads) for kind in ("greedy", "beam")}
+    for kind, one in {"transformers, float32, greedy": base, **found}.items():
+        _told(kind, f"{tokens / one['seconds']:.0f} tokens/s")
+        _told(f"{kind}, peak memory", f"{one['peak'] / MB:.0f} MB")
+    _told("greedy, times as fast", f"{base['seconds'] / found['greedy']['seconds']:.2f}", "4", "4.5")
+    _told("beam of 4, times as fast as their greedy", f"{base['seconds'] / found['beam']['seconds']:.2f}", "1", "1")
+    for kind, one in found.items():
+        _told(f"{kind}, share of the memory", f"{one['peak'] / base['peak']:.0%}", "50%", "45%")
+    estimate = nllb.estimated_bytes(target)
+    _told("estimate of our memory before loading", f"{estimate / MB:.0f} MB")
+
+
+def main() -> None:
+    """Build the model, convert it, and compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=psutil.cpu_count() or 1)
+    parser.add_argument("--lines", type=int, default=64)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        _child(options.child[0], Path(options.child[1]), options.lines, options.threads)
+        return
+    with tempfile.TemporaryDirectory() as place:
+        source = tiny_nllb(Path(place) / "source", size=TRUE_SIZE)
+        began = time.perf_counter()
+        nllb_conversion.convert(source, Path(place) / "converted", tell=print, cancel=Cancel())
+        _told("conversion", f"{time.perf_counter() - began:.0f} s")
+        _compared(source, Path(place) / "converted", options.lines, options.threads)
+
+
+if __name__ == "__main__":
+    main()

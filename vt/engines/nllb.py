@@ -1,0 +1,341 @@
+"""NLLB-200 through CTranslate2: translates between 200 languages, batched, in int8, without torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from vt import languages
+from vt.domain import Cancel
+from vt.engines.base import EngineInfo
+from vt.errors import EngineError, LanguageError, ModelUnavailable
+from vt.pieces import has_words, joined, pieces
+
+INFO = EngineInfo(
+    name="nllb",
+    kind="translation",
+    licence="CC-BY-NC-4.0",
+    source="https://huggingface.co/facebook/nllb-200-distilled-600M",
+    remark="NLLB's weights are for non-commercial use only (CC-BY-NC-4.0).",
+)
+BEAM = 4
+LONGEST = 128
+"""Tokens of one input: what is longer is divided. The model was trained on sentences, and leaves out parts of more."""
+SCORE_LOSS = 0.15
+"""How much less, in the mean logarithm of a token's probability, a fitting translation may score than the best.
+
+exp(-0.15) = 0.86: each word a seventh less likely. The four of a beam differ by 0.05 to 0.3.
+"""
+_COMPUTE = {"cpu": "int8", "cuda": "int8_float16"}
+_AT_ONCE = 32
+"""Lines that are sorted by length together; after these their translations are given out."""
+_BATCH_SECONDS = 4.0
+"""A cancel is heard between two batches."""
+_TOKENS_PER_SECOND = 80.0
+"""Of one thread, with the smallest model, greedily; a beam takes twice as long."""
+_SMALLEST_MODEL = 620_000_000
+_BATCH_TOKENS = (LONGEST, 1024)  # at least, at most
+_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+_SPACE = "▁"  # how the tokenizer writes it
+_PERIODS = range(1, 13)
+_ROUNDS = 4
+"""So many times the same in a row is a loop, unless the source has it too."""
+_PENALTIES = {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3}
+_BESIDE_WEIGHTS = 450 * 2**20
+"""Tokenizer and vocabulary, and the working space of a batch, as measured."""
+
+
+def memory_bytes(weights: int) -> int:
+    """Return what a model with int8 weights of so many bytes takes in memory at work."""
+    return weights + _BESIDE_WEIGHTS
+
+
+def estimated_bytes(folder: Path) -> int:
+    """Return what the converted model in a folder will take in memory at work; 0 where there is none."""
+    weights = folder / "model.bin"
+    return memory_bytes(weights.stat().st_size) if weights.is_file() else 0
+
+
+def load_library() -> None:
+    """Load the libraries alone: their memory belongs to the process, and no unloading of a model gives it back."""
+    import ctranslate2  # noqa: F401
+    import sentencepiece  # noqa: F401
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One of several translations of a text."""
+
+    tokens: tuple[str, ...]
+    score: float
+    """The mean logarithm of its tokens' probabilities."""
+
+    @property
+    def text(self) -> str:
+        """As a reader sees it."""
+        return " ".join("".join(self.tokens).replace(_SPACE, " ").split())
+
+
+def chosen(hypotheses: Sequence[Hypothesis], most_characters: float | None) -> Hypothesis:
+    """Return the first that has at most so many characters and scores not much below the first; else the first.
+
+    `hypotheses` come best first. After: Lakew et al., "Machine Translation Verbosity Control for Automatic Dubbing"
+    (2021), who rerank by length too.
+    """
+    best = hypotheses[0]
+    if most_characters is not None:
+        for one in hypotheses:
+            if len(one.text) <= most_characters and best.score - one.score <= SCORE_LOSS:
+                return one
+    return best
+
+
+class _Tokenizer(Protocol):
+    def __call__(self, text: str) -> list[str]: ...
+
+
+class Nllb:
+    """A loaded model, one for all languages. `between` gives the translator of a pair."""
+
+    def __init__(
+        self, folder: Path, threads: int, device: str = "cpu", *, beam: int = BEAM, n_best: bool = True
+    ) -> None:
+        """Load the converted model in a folder. `n_best`: heed the lengths that are wished for.
+
+        Raises:
+            ModelUnavailable: the folder holds no whole model, or it cannot be loaded.
+        """
+        import ctranslate2
+
+        with _unavailable(folder):
+            self._tokenize = _tokenizer(folder)
+            self._codes = frozenset(token for token in _vocabulary(folder) if _CODE.fullmatch(token))
+            self._model: Any = ctranslate2.Translator(
+                str(folder), device=device, compute_type=_COMPUTE[device], intra_threads=threads, inter_threads=1
+            )
+        if not self._codes:
+            raise ModelUnavailable(
+                f"The model in {folder} is no NLLB: its vocabulary has no FLORES-200 language codes."
+            )
+        self.beam = beam
+        self.n_best = n_best
+        self.batch_tokens = _batch_tokens((folder / "model.bin").stat().st_size, threads, device, beam)
+
+    def between(self, source: str, target: str) -> Pair:
+        """Return the translator from one FLORES-200 code to another, such as eng_Latn, spa_Latn.
+
+        Raises:
+            LanguageError: the model does not know one of them.
+        """
+        for code in (source, target):
+            if code not in self._codes:
+                raise LanguageError(f"The translation model does not know {_named(code)}.")
+        return Pair(self, source, target)
+
+    def fits(self, text: str) -> bool:
+        """Tell whether a text is short enough for one input."""
+        return len(self._tokenize(text)) <= LONGEST
+
+    def translated(
+        self, texts: Sequence[str], source: str, target: str, budgets: Sequence[float | None], cancel: Cancel
+    ) -> list[str]:
+        """Translate texts of one sentence each, none of them empty."""
+        tokens = [self._tokenize(text) for text in texts]
+        result = list(texts)
+        # A text in a script that the model has never seen would be turned into anything at all.
+        known = [index for index, one in enumerate(tokens) if not {_SPACE, _UNKNOWN}.issuperset(one)]
+        for places in _batches([len(tokens[index]) for index in known], self.batch_tokens):
+            cancel.check()
+            batch = [known[place] for place in places]
+            found = self._hypotheses([tokens[index] for index in batch], source, target, self._several(budgets))
+            for index, hypotheses in zip(batch, found, strict=True):
+                sound = [one for one in hypotheses if not _is_runaway(one.tokens, tokens[index])]
+                if not sound:
+                    cancel.check()
+                    (sound,) = self._hypotheses([tokens[index]], source, target, 1, **_PENALTIES)
+                # Where the model has nothing to say, the source is better than silence.
+                result[index] = chosen(sound, budgets[index]).text or texts[index]
+        return result
+
+    def _several(self, budgets: Sequence[float | None]) -> int:
+        """Return how many hypotheses to ask for."""
+        return self.beam if self.n_best and any(budget is not None for budget in budgets) else 1
+
+    def _hypotheses(
+        self, batch: Sequence[list[str]], source: str, target: str, several: int, **penalties: float
+    ) -> list[list[Hypothesis]]:
+        with _failing():
+            found = self._model.translate_batch(
+                [[source, *tokens, "</s>"] for tokens in batch],
+                target_prefix=[[target]] * len(batch),
+                beam_size=self.beam,
+                num_hypotheses=several,
+                return_scores=True,
+                disable_unk=True,
+                max_decoding_length=max(_limit(tokens) for tokens in batch),
+                **penalties,
+            )
+        return [
+            [Hypothesis(self._plain(tokens), score) for tokens, score in zip(one.hypotheses, one.scores, strict=True)]
+            for one in found
+        ]
+
+    def _plain(self, tokens: Iterable[str]) -> tuple[str, ...]:
+        return tuple(token for token in tokens if token not in self._codes and token not in _CONTROLS)
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._model.unload_model()
+
+
+class Pair:
+    """Translates from one language to another with a model that belongs to somebody else."""
+
+    def __init__(self, model: Nllb, source: str, target: str) -> None:
+        self._model = model
+        self.source = source
+        self.target = target
+
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float | None] | None = None
+    ) -> Iterator[str]:
+        """Yield one translation for each text, in order. What holds no word comes back as it is.
+
+        No input of the model holds two sentences: it would drop the second. `budgets` are the numbers of characters
+        that the translations should not exceed, where an almost as good one allows; None: any length.
+        """
+        wished = [None] * len(sentences) if budgets is None else list(budgets)
+        for start in range(0, len(sentences), _AT_ONCE):
+            cancel.check()
+            part = slice(start, start + _AT_ONCE)
+            yield from self._together(sentences[part], wished[part], cancel)
+
+    def _together(self, texts: Sequence[str], budgets: Sequence[float | None], cancel: Cancel) -> Iterator[str]:
+        divided = [pieces(text, self._model.fits) if has_words(text) else [] for text in texts]
+        spoken = [[part for part in parts if has_words(part)] for parts in divided]
+        shares = [share for parts, budget in zip(spoken, budgets, strict=True) for share in _shares(parts, budget)]
+        flat = [part for parts in spoken for part in parts]
+        answers = iter(self._model.translated(flat, self.source, self.target, shares, cancel))
+        script = self.target.partition("_")[2]
+        for text, parts in zip(texts, divided, strict=True):
+            done = [next(answers) if has_words(part) else part for part in parts]
+            yield joined(done, script) if parts else text
+
+    def close(self) -> None:
+        """Keep the model: it serves other pairs too, and who loaded it closes it."""
+
+
+_UNKNOWN = "<unk>"
+_CONTROLS = {"<s>", "</s>", "<pad>", _UNKNOWN, "<mask>"}
+
+
+def _shares(parts: Sequence[str], budget: float | None) -> list[float | None]:
+    """Divide the characters allowed for a text among its parts, by their lengths."""
+    whole = sum(map(len, parts))
+    return [None if budget is None else budget * len(part) / whole for part in parts]
+
+
+def _batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
+    """Yield the indices of inputs that go together, of about one length, so that little is padded."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > most_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _batch_tokens(weights: int, threads: int, device: str, beam: int) -> int:
+    """Return how many tokens make a batch that is done in a few seconds."""
+    least, most = _BATCH_TOKENS
+    if device != "cpu":
+        return most
+    speed = threads * _TOKENS_PER_SECOND * _SMALLEST_MODEL / max(weights, 1) / (1 if beam == 1 else 2)
+    return round(min(most, max(least, _BATCH_SECONDS * speed)))
+
+
+def _limit(tokens: Sequence[str]) -> int:
+    """Return the most tokens that a translation may have; the scripts that NLLB divides most take three for one."""
+    return 3 * len(tokens) + 16
+
+
+def _is_runaway(tokens: Sequence[str], source: Sequence[str]) -> bool:
+    """Tell whether a translation has no end, or goes round in circles that its source does not go round in."""
+    return len(tokens) + 1 >= _limit(source) or (_loops(tokens) and not _loops(source))
+
+
+def _loops(tokens: Sequence[str]) -> bool:
+    return any(_same_in_a_row(tokens, period) >= (_ROUNDS - 1) * period for period in _PERIODS)
+
+
+def _same_in_a_row(tokens: Sequence[str], period: int) -> int:
+    longest = run = 0
+    for before, after in zip(tokens, tokens[period:], strict=False):
+        run = run + 1 if before == after else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _named(code: str) -> str:
+    try:
+        return f"{languages.get(code).name} ({code})"
+    except LanguageError:
+        return f'the language "{code}"' if code else "this language"
+
+
+def _tokenizer(folder: Path) -> _Tokenizer:
+    """Load the tokenizer from its own file. Sentencepiece's is a quarter of the other's size, and loads faster."""
+    model = folder / "sentencepiece.bpe.model"
+    if model.is_file():
+        from sentencepiece import SentencePieceProcessor
+
+        processor = SentencePieceProcessor(model_file=str(model))
+        return lambda text: _pieces(processor, text)
+    from tokenizers import Tokenizer
+
+    if not (folder / "tokenizer.json").is_file():
+        raise FileNotFoundError("sentencepiece.bpe.model (or tokenizer.json) missing")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.encode_special_tokens = True  # a "</s>" in a subtitle is no end of the text
+    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).tokens)
+
+
+def _pieces(processor: Any, text: str) -> list[str]:  # noqa: ANN401 (sentencepiece is loosely typed)
+    unknown = processor.unk_id()
+    pairs = zip(processor.encode(text, out_type=str), processor.encode(text), strict=True)
+    return [_UNKNOWN if number == unknown else piece for piece, number in pairs]
+
+
+def _vocabulary(folder: Path) -> list[str]:
+    listed, worded = folder / "shared_vocabulary.json", folder / "shared_vocabulary.txt"
+    if listed.is_file():
+        return [str(token) for token in json.loads(listed.read_bytes())]
+    if not worded.is_file():
+        raise FileNotFoundError("shared_vocabulary.json missing")
+    return worded.read_text(encoding="utf-8").split("\n")
+
+
+@contextmanager
+def _unavailable(folder: Path) -> Iterator[None]:
+    try:
+        if not (folder / "model.bin").is_file():
+            raise FileNotFoundError("model.bin missing")  # noqa: TRY301 (one sentence for all of them)
+        yield
+    except Exception as error:  # tokenizers raises no narrower one
+        reason = " ".join(str(error).split())[:300]
+        raise ModelUnavailable(f"The NLLB model in {folder} cannot be loaded: {reason}") from error
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(f"NLLB failed while translating: {error}") from error
