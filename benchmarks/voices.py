@@ -1,0 +1,186 @@
+"""What the MMS voice costs: seconds of work a second of speech, one load or many, and memory that stays.
+
+A voice of random weights has the true size and so the true speed; its sound is noise, but the same noise in each way
+of computing it, so that these can be compared. Run by hand: .venv/bin/python benchmarks/voices.py [--lines 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).parent.parent
+# In place of this folder, whose http.py would hide the standard library's.
+sys.path[0] = str(ROOT)
+
+from tests.tiny_voices import LATIN, write_tokenizer  # noqa: E402
+from vt.domain import Cancel  # noqa: E402
+from vt.engines import mms  # noqa: E402
+from vt.engines.mms import Mms  # noqa: E402
+
+MB = 2**20
+LINE = "la casa vieja estaba junto al camino, cerca del molino y del puente"
+DUB = 100
+SHORT = ("buenos días", "hasta luego", "son las diez", "no lo sé", "vamos a casa", "qué tal estás")
+
+
+def told(name: str, value: str, floor: str = "") -> None:
+    """Print one result."""
+    print(f"{name:<62} {value:>12}   {'floor ' + floor if floor else ''}", flush=True)
+
+
+def made(folder: Path) -> Path:
+    """Write a voice of MMS's size, 36 M parameters."""
+    import torch
+    from transformers import VitsConfig, VitsModel
+
+    torch.manual_seed(0)
+    VitsModel(VitsConfig(vocab_size=len(LATIN))).save_pretrained(folder)
+    write_tokenizer(folder, "spa", LATIN)
+    return folder
+
+
+def spoken(voice: Mms, text: str = LINE) -> NDArray[np.int16]:
+    """Return the samples of one line."""
+    return next(voice.speak([(text, 1.0)], Cancel())).samples
+
+
+def in_bfloat16(voice: Mms) -> Callable[[], None]:
+    """Let the decoder, where nearly all of the work is, compute in bfloat16; return what undoes it."""
+    import torch
+
+    decoder: Any = voice._model.decoder
+    plain = decoder.forward
+
+    def half(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 (torch's tensors)
+        with torch.autocast("cpu", torch.bfloat16):
+            return plain(*arguments, **named)
+
+    decoder.forward = half
+
+    def undo() -> None:
+        decoder.forward = plain
+
+    return undo
+
+
+def spectral_distance(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
+    """Return the log-spectral distance in dB: the root mean square over bins, the mean over frames of 32 ms."""
+    import torch
+
+    def levels(samples: NDArray[np.int16]) -> Any:  # noqa: ANN401
+        wave = torch.from_numpy(samples.astype(np.float32) / 32768)
+        bins = torch.stft(wave, 512, 128, window=torch.hann_window(512), return_complex=True)
+        return 20 * (bins.abs() + 1e-4).log10()
+
+    count = min(len(one), len(other))
+    gap = levels(one[:count]) - levels(other[:count])
+    return float(gap.pow(2).mean(0).sqrt().mean())
+
+
+def speed(voice: Mms, rounds: int) -> None:
+    """Measure float32 against bfloat16 in turns, so that the machine's moods strike both."""
+    full, half = [], []
+    reference = other = spoken(voice)
+    undo = in_bfloat16(voice)
+    spoken(voice)
+    undo()
+    for _ in range(rounds):
+        full.append(_seconds(lambda: spoken(voice)))
+        undo = in_bfloat16(voice)
+        half.append(_seconds(lambda: spoken(voice)))
+        other = spoken(voice)
+        undo()
+    length = len(reference) / 16_000
+    told("float32: seconds of work a second of speech, median", f"{statistics.median(full) / length:.2f}")
+    told("bfloat16 decoder: the same", f"{statistics.median(half) / length:.2f}")
+    ratios = [a / b for a, b in zip(full, half, strict=True)]
+    told("bfloat16: times as fast, median", f"{statistics.median(ratios):.2f}", "1.5")
+    told("bfloat16: log-spectral distance to float32", f"{spectral_distance(reference, other):.2f} dB")
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def loads(folder: Path, voice: Mms, lines: int, threads: int) -> None:
+    """Compare a load for every line with one load; some of the lines are measured and a dub's hundred reckoned."""
+
+    def load_and_speak() -> None:
+        fresh = Mms(folder, "es", threads)
+        spoken(fresh)
+        fresh.close()
+        gc.collect()
+
+    load = statistics.median([_seconds(lambda: Mms(folder, "es", threads).close()) for _ in range(5)])
+    warm, cold = [], []
+    for _ in range(lines):
+        warm.append(_seconds(lambda: spoken(voice)))
+        cold.append(_seconds(load_and_speak))
+    once = load + DUB * statistics.mean(warm)
+    told("load", f"{load:.2f} s")
+    told("a line, loaded already", f"{statistics.mean(warm):.2f} s")
+    told("a line with its own load", f"{statistics.mean(cold):.2f} s")
+    told(f"a load for each of {DUB} lines: times as slow", f"{DUB * statistics.mean(cold) / once:.2f}", "5")
+
+
+def memory(voice: Mms, lines: int = 500) -> None:
+    """Measure what speaking many short lines leaves behind."""
+    process = psutil.Process()
+    after_fifty = 0
+    for number in range(lines):
+        spoken(voice, f"{SHORT[number % len(SHORT)]} {number}")
+        if number == 49:
+            after_fifty = process.memory_info().rss
+    grown = process.memory_info().rss / after_fifty - 1
+    told(f"memory after 50 lines, and growth by line {lines}", f"{after_fifty / MB:.0f} MB {grown:+.1%}", "10%")
+
+
+def estimate(folder: Path, threads: int) -> None:
+    """Compare what a load and a long line really take with what is reckoned beforehand."""
+    process = psutil.Process()
+    before = process.memory_info().rss
+    voice = Mms(folder, "es", threads)
+    loaded = process.memory_info().rss
+    spoken(voice, (LINE + " ") * 4)
+    used = process.memory_info().rss
+    told("memory: reckoned", f"{mms.estimated_bytes(folder) / MB:.0f} MB")
+    told(
+        "memory: loaded, and after a line of 270 characters",
+        f"{(loaded - before) / MB:.0f}, {(used - before) / MB:.0f} MB",
+    )
+    voice.close()
+
+
+def main() -> None:
+    """Run all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    mms.load_library()
+    with tempfile.TemporaryDirectory() as name:
+        folder = made(Path(name))
+        gc.collect()
+        estimate(folder, arguments.threads)
+        voice = Mms(folder, "es", arguments.threads)
+        speed(voice, 7)
+        loads(folder, voice, arguments.lines, arguments.threads)
+        memory(voice)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""MMS-TTS through transformers' VITS: one small model for each of a thousand languages (Pratap et al. 2023)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vt import sound
+from vt.domain import Cancel, Clip
+from vt.engines.base import EngineInfo
+from vt.errors import Cancelled, EngineError, ModelUnavailable
+from vt.pieces import pieces
+from vt.spelling import spelled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INFO = EngineInfo(
+    name="mms",
+    kind="tts",
+    licence="CC-BY-NC-4.0",
+    source="https://huggingface.co/facebook/mms-tts",
+    remark="The voice is MMS-TTS's: its licence (CC-BY-NC-4.0) allows no commercial use.",
+)
+FILES = ("config.json", "vocab.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+"""What a voice consists of, beside its weights; the last two are not in every repository."""
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""One of them, the first where there is a choice."""
+DOWNLOAD_BYTES = 145_000_000
+"""About; the voices differ by their alphabets alone."""
+_NEEDED = FILES[:3]
+_LONGEST = 300
+"""Characters spoken at once, 20 s or so: work and memory grow with them."""
+_PAUSE_SECONDS = 0.2
+"""Between the parts of a longer line."""
+_BESIDE_WEIGHTS = 120 * 2**20
+"""What speaking `_LONGEST` characters takes for the time being, as measured."""
+_ROMANIZER = 60 * 2**20
+_ONE_AT_A_TIME = threading.Lock()
+"""torch's random numbers and their seed are the process's, so all voices share this."""
+
+
+def load_library() -> None:
+    """Load the libraries alone: their 300 MB belong to the process, and no unloading of a voice gives them back."""
+    _library()
+
+
+def _library() -> tuple[Any, Any]:
+    from transformers import VitsModel, VitsTokenizer, logging
+
+    silencing: Any = logging  # its functions have no types
+
+    # They would write bars and advice to stderr, which belongs to the commands.
+    silencing.set_verbosity_error()
+    silencing.disable_progress_bar()
+    return VitsModel, VitsTokenizer
+
+
+def check_whole(folder: str | Path) -> None:
+    """See that a folder holds everything that a voice is loaded from.
+
+    Raises:
+        ModelUnavailable: it does not; the sentence names what is missing.
+    """
+    folder = Path(folder)
+    missing = [name for name in _NEEDED if not (folder / name).is_file()]
+    if _weights(folder) is None:
+        missing.append(" or ".join(WEIGHTS))
+    if missing:
+        raise ModelUnavailable(f"The MMS voice in {folder} cannot be loaded: {' and '.join(missing)} missing.")
+
+
+def estimated_bytes(folder: str | Path, device: str = "cpu") -> int:  # noqa: ARG001 (float32 on every device)
+    """Return what the voice in a folder will take in memory, as far as its files tell; 0 where it has no weights."""
+    weights = _weights(Path(folder))
+    if weights is None:
+        return 0
+    romanizer = _ROMANIZER if _is_romanized(Path(folder)) else 0
+    return weights.stat().st_size + _BESIDE_WEIGHTS + romanizer
+
+
+def _weights(folder: Path) -> Path | None:
+    return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+
+
+def _is_romanized(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "tokenizer_config.json").read_bytes()).get("is_uroman"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+class Mms:
+    """One voice. One call at a time: the seed of its random numbers is the process's.
+
+    The number of threads is the process's as well: torch has one for all models. It is set at every load, always
+    to the same.
+    """
+
+    def __init__(
+        self, folder: str | Path, language_code: str, threads: int, device: str = "cpu", seed: int = 0
+    ) -> None:
+        """Load a voice from a folder; nothing is ever looked for on the hub.
+
+        Args:
+            folder: with the files as they are on the hub.
+            language_code: as in the table of languages (es, sw): how numbers and symbols are said.
+            threads: of the processor.
+            device: cpu or cuda.
+            seed: of the voice's small variations; the same line sounds the same wherever it stands.
+
+        Raises:
+            ModelUnavailable: the folder is not whole, or what it holds is no such voice.
+        """
+        check_whole(folder)
+        self._language, self._seed, self._device = language_code, seed, device
+        self._cancel = Cancel()
+        try:
+            self._tokenizer, self._model = _loaded(Path(folder), threads, device)
+            self._romanized = _romanizer() if self._tokenizer.is_uroman else _unchanged
+        except ModelUnavailable:
+            raise
+        except Exception as error:  # the libraries raise whatever a broken file makes them stumble over
+            reason = " ".join(str(error).split())[:300]
+            raise ModelUnavailable(f"The MMS voice in {folder} cannot be loaded: {reason}") from error
+        # transformers would build a romanizer anew, for two seconds, at every line.
+        self._tokenizer.is_uroman = False
+        self._alphabet: dict[str, int] = dict(self._tokenizer.encoder)
+        self._pace = float(self._model.config.speaking_rate)
+        self._rate = int(self._model.config.sampling_rate)
+        for module in self._model.modules():
+            module.register_forward_pre_hook(self._check_cancel)
+
+    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
+        """Yield a clip for each (text, rate), in order, silence at both ends taken off.
+
+        A line in which the voice finds no letter that it knows (emoji, a foreign script) is an empty clip.
+
+        Raises:
+            EngineError: the library failed.
+        """
+        for text, rate in lines:
+            cancel.check()
+            with _ONE_AT_A_TIME:
+                spoken = [self._spoken(tokens, rate, cancel) for tokens in self._tokens(text)]
+            yield Clip(_joined(spoken, round(_PAUSE_SECONDS * self._rate)), self._rate)
+
+    def close(self) -> None:
+        """Let go of the model; whoever closes it collects the garbage."""
+        self._model = self._tokenizer = None
+        self._romanized = _unchanged
+
+    def _check_cancel(self, *_: object) -> None:
+        # Before every layer: a long line takes some seconds, a layer a fraction of one.
+        self._cancel.check()
+
+    def _tokens(self, text: str) -> list[list[int]]:
+        """Return the tokens of each part of a line, without the parts that leave nothing to say."""
+        plain = self._romanized(_known(spelled(text, self._language), self._alphabet))
+        parts = pieces(plain, lambda part: len(part) <= _LONGEST) if len(plain) > _LONGEST else [plain]
+        prepared = [self._tokenizer.prepare_for_tokenization(part)[0] for part in parts]
+        return [self._interspersed(part) for part in prepared if any(map(_is_said, part))]
+
+    def _interspersed(self, prepared: str) -> list[int]:
+        """Return the tokens of a part, with token 0 between and around them where the voice was trained so.
+
+        MMS's padding token is the first letter of its alphabet. transformers takes that one out of the text as a
+        special token, and leaves out the zeros beside it.
+        """
+        letters = [self._alphabet[char] for char in prepared if char in self._alphabet]
+        if not self._tokenizer.add_blank:
+            return letters
+        tokens = [0] * (2 * len(letters) + 1)
+        tokens[1::2] = letters
+        return tokens
+
+    def _spoken(self, tokens: list[int], rate: float, cancel: Cancel) -> NDArray[np.int16]:
+        import torch
+
+        self._cancel = cancel
+        self._model.speaking_rate = self._pace * rate
+        graphics = [self._device] if self._device != "cpu" else []
+        try:
+            with torch.inference_mode(), torch.random.fork_rng(graphics):
+                torch.manual_seed(self._seed)
+                wave = self._model(torch.tensor([tokens], device=self._device)).waveform[0].float().cpu().numpy()
+        except Cancelled:
+            raise
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise EngineError(f"The MMS voice failed at a line: {' '.join(str(error).split())[:300]}") from error
+        return sound.trimmed(_whole_numbers(wave), self._rate)
+
+
+def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
+    import torch
+
+    model_class, tokenizer_class = _library()
+    torch.set_num_threads(threads)
+    tokenizer = tokenizer_class.from_pretrained(folder, local_files_only=True)
+    model, told = model_class.from_pretrained(
+        folder,
+        local_files_only=True,
+        use_safetensors=(folder / WEIGHTS[0]).is_file(),
+        weights_only=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    lacking = [*told["missing_keys"], *told["mismatched_keys"]]
+    # transformers fills the gaps with random numbers, and such a voice only hisses.
+    if lacking:
+        raise ModelUnavailable(f"The MMS voice in {folder} cannot be loaded: its weights lack {len(lacking)} parts.")
+    model.posterior_encoder = None  # a fifth of the weights, and for training only
+    return tokenizer, model.eval().to(device)
+
+
+def _romanizer() -> Callable[[str], str]:
+    """Return uroman's function, without a language, as MMS's voices were trained and are run by their makers."""
+    from uroman import Uroman  # type: ignore[import-untyped]
+
+    uroman = Uroman()
+
+    def romanized(text: str) -> str:
+        return text if text.isascii() else str(uroman.romanize_string(text))
+
+    return romanized
+
+
+def _unchanged(text: str) -> str:
+    return text
+
+
+def _known(text: str, alphabet: dict[str, int]) -> str:
+    """Return the text with each letter that the alphabet lacks in the form that it has: composed, apart, or bare."""
+    return "".join(_nearest(char, alphabet) for char in unicodedata.normalize("NFC", text))
+
+
+def _nearest(char: str, alphabet: dict[str, int]) -> str:
+    if char.isascii() or char in alphabet or char.lower() in alphabet:
+        return char
+    if char in "’‘ʼ`´":
+        return "'"
+    apart = unicodedata.normalize("NFD", char)
+    known = "".join(part for part in apart if part in alphabet or part.lower() in alphabet)
+    return known or char
+
+
+def _is_said(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LMN"
+
+
+def _whole_numbers(wave: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return samples of -1..1 as 16 bits; what is no number is silence."""
+    heard = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.asarray(np.clip(heard, -1.0, 1.0) * 32767).astype(np.int16)
+
+
+def _joined(parts: list[NDArray[np.int16]], pause: int) -> NDArray[np.int16]:
+    between = np.zeros(pause, np.int16)
+    joined = [piece for part in parts if len(part) for piece in (between, part)]
+    return np.concatenate(joined[1:]) if joined else np.empty(0, np.int16)
