@@ -54,7 +54,7 @@ def settings_table() -> str:
     """Return every setting as its variable, its default and what it means."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for field in Settings.model_fields.values():
-        meaning = (field.description or "").rstrip(".")
+        meaning = " ".join((field.description or "").split()).rstrip(".")
         rows.append(f"| `{field.alias}` | {_default(field)} | {meaning[:1].lower()}{meaning[1:]} |")
     return "\n".join(rows)
 

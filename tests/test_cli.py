@@ -204,7 +204,7 @@ def test_a_sound_track_that_is_not_there_is_refused(folder: Path, short_film: Pa
 
 def test_what_stands_in_for_the_configured_model_is_told(folder: Path, short_film: Path) -> None:
     done = vt("translate", short_film, "--to", "es", cwd=folder, VT_WHISPER_MODEL="large-v3")
-    assert (done.returncode, "large-v3 cannot be had" in done.stdout) == (0, True)
+    assert (done.returncode, "large-v3 cannot be downloaded" in done.stdout) == (0, True)
 
 
 def _start(folder: Path) -> subprocess.Popen[str]:

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import re
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vt import languages, machine
+from vt import fetch, languages, machine, weights
 from vt.cache import ModelSpec
-from vt.engines import apertium, espeak, whisper
-from vt.engines.base import Synthesizer, Transcriber, Translator
+from vt.domain import Cancel
+from vt.engines import apertium, espeak, mms, nllb, nllb_conversion, whisper
+from vt.engines.base import EngineInfo, Synthesizer, Transcriber, Translator
 from vt.errors import LanguageError, ModelUnavailable, UnknownModel
 from vt.ladder import Rung
+from vt.languages import Language
 from vt.offer import Offer
 from vt.settings import Settings
+from vt.weights import Tell, Weights
 
 AUTO = "auto"
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _LONGEST_SHOWN = 80
 _NO_GPU = "DEVICE is cuda, but no graphics processor was found."
+_NLLB_AUTO = tuple(model for model in reversed(nllb_conversion.MODELS) if model.int8_bytes < 2_000_000_000)
+"""What is tried where nobody names a model, the best first: at most 1.3B."""
+_MMS_FILES = (*mms.FILES, *mms.WEIGHTS)
 
 
 class Catalogue:
     """Makes the rungs of each stage's ladder from the settings."""
 
-    def __init__(self, settings: Settings, gpus: Callable[[], int] = machine.gpus) -> None:
+    def __init__(
+        self, settings: Settings, gpus: Callable[[], int] = machine.gpus, source: fetch.Source | None = None
+    ) -> None:
+        """`source`: where models come from and are kept, if not where the settings say."""
         self.settings = settings
+        self.tell: Tell = lambda _: None
+        """Is told what is downloaded and converted."""
         self._gpus = gpus
+        self._source = source or fetch.of(settings)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -45,11 +55,11 @@ class Catalogue:
         return "cuda" if "cuda" in self.devices and self._gpus() else "cpu"
 
     def load_libraries(self) -> None:
-        """Load the libraries of the engines that stay in memory, so that a model's size is the model's alone."""
+        """Load the library of recognition, so that a model's size is the model's alone."""
         whisper.load_library()
 
     def stt(self, language: str, model: str | None = None) -> Sequence[Rung[Transcriber]]:
-        """List what could hear `language` (or "auto"): the wanted model, then the bundled one.
+        """List what could hear `language` (or "auto"): the wanted model, smaller ones of the hub, the bundled one.
 
         Raises:
             LanguageError: there is no such language.
@@ -57,37 +67,39 @@ class Catalogue:
         """
         code = language if language == AUTO else languages.get(language).code
         wanted = model or self.settings.whisper_model
-        named = [] if wanted in (AUTO, whisper.BUNDLED) else [self._whisper(wanted, at, code) for at in self.devices]
-        return [*named, *(self._bundled(at, code) for at in self.devices)]
+        if wanted == AUTO:
+            named = [] if self._is_embedded else [self._whisper(size) for size in whisper.LADDER]
+        else:
+            named = [] if wanted == whisper.BUNDLED else [self._whisper(wanted)]
+        rungs = [self._hearing(files, at, code, wanted != AUTO) for files in named for at in self.devices]
+        return [*rungs, *(self._bundled(at, code) for at in self.devices)]
 
     def translation(self, source: str, target: str, model: str | None = None) -> Sequence[Rung[Translator]]:
-        """List what could translate from `source` to `target`.
+        """List what could translate from `source` to `target`: the wanted model, smaller ones of the hub, Apertium.
 
         Raises:
             LanguageError: there is no such language.
             ModelUnavailable: `model` is no name of a model.
         """
-        if model not in (None, AUTO, apertium.INFO.name):
-            raise ModelUnavailable(f"The translation model {model} is not known here: there is {apertium.INFO.name}.")
-        return [_apertium(languages.get(source), languages.get(target))]
+        pair = languages.get(source), languages.get(target)
+        wanted = model or self.settings.nllb_model
+        if wanted == AUTO:
+            named = [] if self._is_embedded else [self._nllb(known.source) for known in _NLLB_AUTO]
+        else:
+            named = [] if wanted == apertium.INFO.name else [self._nllb(wanted)]
+        rungs = [self._translating(files, at, pair, wanted != AUTO) for files in named for at in self.devices]
+        return [*rungs, _apertium(*pair)]
 
     def tts(self, language: str) -> Sequence[Rung[Synthesizer]]:
-        """List what could speak `language`.
+        """List what could speak `language`: an MMS voice, espeak-ng.
 
         Raises:
             LanguageError: there is no such language.
         """
-        row, threads = languages.get(language), self.settings.threads
-        spec: ModelSpec[Synthesizer] = ModelSpec(
-            key=espeak.INFO.name,
-            kind="tts",
-            name=row.espeak,
-            device="cpu",
-            load=lambda: espeak.Espeak(row.espeak, threads),
-            estimated_bytes=0,
-        )
-        unfit = None if row.espeak else f"{row.name} cannot be spoken here: espeak-ng has no voice for it."
-        return [Rung(espeak.INFO, spec, is_process=True, unfit=unfit)]
+        row = languages.get(language)
+        if self._is_embedded and not self._has_own_voices:
+            return [self._espeak(row)]
+        return [*(self._speaking(row, at) for at in self.devices), self._espeak(row)]
 
     def named(self, name: str) -> Sequence[Rung[Any]]:
         """List what could be loaded for a name that came from outside: no path or hub id but those of the settings.
@@ -95,24 +107,40 @@ class Catalogue:
         Raises:
             UnknownModel: neither the engines' tables nor the settings have it.
         """
-        if name in (*whisper.SIZES, self.settings.whisper_model):
+        settings = self.settings
+        translators = {*(known.source for known in nllb_conversion.MODELS), settings.nllb_model} - {AUTO}
+        listeners = {*whisper.SIZES, settings.whisper_model} - {AUTO}
+        if name in listeners:
             return self.stt(AUTO, name)
-        known = ", ".join(dict.fromkeys((*whisper.SIZES, *({self.settings.whisper_model} - {AUTO}))))
+        if name in translators:
+            return self.translation("en", settings.preload_languages[0], name)
+        for row in languages.ALL:
+            if row.mms and name == self._voice(row):
+                return self.tts(row.code)
+        known = ", ".join([*whisper.SIZES, *sorted(translators), settings.mms_model])
         raise UnknownModel(f"No model goes by the name {_shown(name)} here. Known are: {known}.")
 
-    def offers(self) -> tuple[Offer, ...]:
-        """List every language with the engines that serve it here, now."""
+    def wanted(self) -> list[Rung[Any]]:
+        """List the best model of each stage for a default request, whether or not it is here."""
+        spoken = self.settings.preload_languages
+        listening, translating = self.stt(AUTO), self.translation("en", spoken[0])
+        return [listening[0], translating[0], *(self.tts(code)[0] for code in spoken)]
+
+    def offers(self, *, reachable: bool) -> tuple[Offer, ...]:
+        """List every language with the engines that serve it here, now; `reachable` says whether the hub answers."""
         pairs = apertium.pairs() if shutil.which("apertium") else {}
         froms, tos = {source for source, _ in pairs}, {target for _, target in pairs}
-        heard = {"en"} if not _bundled_lack() else set()
-        speaks = bool(shutil.which("espeak-ng"))
+        hears_all, translates_all = self._hears_all(reachable), self._translates_all(reachable)
+        bundled, speaks = not _bundled_lack(), bool(shutil.which("espeak-ng"))
         return tuple(
             Offer(
                 row,
-                hear=_if(row.code in heard, whisper.INFO.name),
-                translate_from=_if(row.code in froms, apertium.INFO.name),
-                translate_to=_if(row.code in tos, apertium.INFO.name),
-                speak=_if(bool(speaks and row.espeak), espeak.INFO.name),
+                hear=_which((whisper.INFO, bool(hears_all and row.whisper) or (bundled and row.code == "en"))),
+                translate_from=_which(
+                    (nllb.INFO, bool(translates_all and row.flores)), (apertium.INFO, row.code in froms)
+                ),
+                translate_to=_which((nllb.INFO, bool(translates_all and row.flores)), (apertium.INFO, row.code in tos)),
+                speak=_which((mms.INFO, self._has_voice(row, reachable)), (espeak.INFO, bool(speaks and row.espeak))),
             )
             for row in languages.ALL
         )
@@ -126,43 +154,189 @@ class Catalogue:
             found.append("Nothing here speaks: install espeak-ng.")
         return tuple(found)
 
-    def _bundled(self, device: str, code: str) -> Rung[Transcriber]:
-        lack = _bundled_lack()
-        path = "" if lack else _bundled_path()
-        return self._hearing(whisper.BUNDLED, path, device, code, lambda: lack, insists=True)
+    # What there is for all languages.
 
-    def _whisper(self, wanted: str, device: str, code: str) -> Rung[Transcriber]:
-        """Return the rung of a model that somebody named: a size, a hub id or a folder."""
-        folder = str(Path(wanted).expanduser())
-        if wanted in whisper.SIZES or (_HUB_ID.fullmatch(wanted) and not Path(folder).is_dir()):
-            name = wanted if wanted in whisper.SIZES else _name(wanted)
-            return self._hearing(name, "", device, code, lambda: _not_here(wanted), insists=True)
-        if "/" not in wanted and not Path(folder).is_dir():
+    @property
+    def _is_embedded(self) -> bool:
+        return self.settings.engines == "embedded"
+
+    def _hears_all(self, reachable: bool) -> bool:
+        rungs = self.stt(AUTO)
+        return any(rung.detects and self._can_be_had(rung, reachable) for rung in rungs)
+
+    def _translates_all(self, reachable: bool) -> bool:
+        rungs = self.translation("en", "es")
+        return any(self._can_be_had(rung, reachable) for rung in rungs if rung.info is nllb.INFO)
+
+    def _has_voice(self, row: Language, reachable: bool) -> bool:
+        if not row.mms or (self._is_embedded and not self._has_own_voices):
+            return False
+        return reachable or self._can_be_had(self._speaking(row, self.device), reachable)
+
+    def _can_be_had(self, rung: Rung[Any], reachable: bool) -> bool:
+        return not rung.unfit and not rung.obstacle() and (reachable or not rung.downloads)
+
+    # Recognition.
+
+    def _whisper(self, wanted: str) -> Weights:
+        """Return the files of a model that somebody named: a size, a hub id or a folder."""
+        if wanted in whisper.REPOSITORIES:
+            repository, _ = whisper.REPOSITORIES[wanted]
+            return weights.of_hub(repository, wanted, whisper.FILES, self._source, self._told)
+        if not weights.is_local(wanted):
+            return weights.of_hub(wanted, weights.marked(wanted), whisper.FILES, self._source, self._told)
+        if "/" not in wanted and not Path(wanted).expanduser().is_dir():
             known = ", ".join(whisper.SIZES)
             raise ModelUnavailable(
-                f"The recognition model {wanted} is not known: known are {known}, and folders on this machine."
+                f"The recognition model {wanted} is not known: known are {known}, hub ids and folders on this machine."
             )
-        name = _name(str(Path(folder).resolve()))
-        return self._hearing(name, folder, device, code, lambda: _folder_lack(wanted, folder), insists=True)
+        return weights.local(wanted, lambda folder: _no_whisper(wanted, folder))
 
-    def _hearing(
-        self, name: str, path: str, device: str, code: str, lack: Callable[[], str | None], *, insists: bool = False
-    ) -> Rung[Transcriber]:
-        settings = self.settings
+    def _bundled(self, device: str, code: str) -> Rung[Transcriber]:
+        lack = _bundled_lack()
+        path = None if lack else Path(_bundled_path())
+        return self._hearing(Weights(whisper.BUNDLED, lambda: path, lambda: lack), device, code, True)
 
-        def obstacle() -> str | None:
-            return _NO_GPU if device == "cuda" and not self._gpus() else lack()
-
+    def _hearing(self, files: Weights, device: str, code: str, insists: bool) -> Rung[Transcriber]:
+        settings, folder = self.settings, files.here()
+        english_only = _hears_english_only(files, folder)
         spec: ModelSpec[Transcriber] = ModelSpec(
-            key=self._key("stt", f"{whisper.INFO.name}_{name}", device),
+            key=self._key("stt", f"{whisper.INFO.name}_{files.name}", device),
             kind="stt",
-            name=name,
+            name=files.name,
             device=device,
-            load=lambda: whisper.Whisper(path, settings.threads, settings.vad, device),
-            estimated_bytes=_estimated(path, device),
+            load=lambda: whisper.Whisper(str(files.folder), settings.threads, settings.vad, device),
+            estimated_bytes=_whisper_bytes(files.name, folder, device),
+            prepare=files.prepare if files.obtain else None,
         )
-        unfit = _english_only(name, code) if path and code not in (AUTO, "en") else None
-        return Rung(whisper.INFO, spec, unfit=unfit, obstacle=obstacle, insists=insists, language="en")
+        return Rung(
+            whisper.INFO,
+            spec,
+            unfit=_unheard(files.name, code, english_only),
+            obstacle=self._obstacle(files, device),
+            downloads=files.downloads,
+            insists=insists,
+            language="en" if english_only else "" if code == AUTO else code,
+            detects=not english_only,
+        )
+
+    # Translation.
+
+    def _nllb(self, wanted: str) -> Weights:
+        """Return the converted files of a model that somebody named: a hub id or a folder."""
+        known = wanted in {model.source for model in nllb_conversion.MODELS}
+        if not weights.is_local(wanted):
+            name = Path(wanted).name if known else weights.marked(wanted)
+            hub = weights.of_hub(wanted, name, nllb_conversion.FILES, self._source, self._told)
+            return replace(hub, here=lambda: self._converted(name), obtain=lambda: self._convert(hub))
+        if "/" not in wanted and not Path(wanted).expanduser().is_dir():
+            names = ", ".join(model.source for model in nllb_conversion.MODELS)
+            raise ModelUnavailable(
+                f"The translation model {wanted} is not known: known are {names}, {apertium.INFO.name}, "
+                "other hub ids and folders on this machine."
+            )
+        files = weights.local(wanted, lambda folder: _no_checkpoint(wanted, folder))
+        if nllb_conversion.is_converted(files.folder):
+            return files
+        return replace(files, here=lambda: self._converted(files.name) or files.folder)
+
+    def _converted(self, name: str) -> Path | None:
+        folder = self._models / name
+        return folder if nllb_conversion.is_converted(folder) else None
+
+    @property
+    def _models(self) -> Path:
+        return self.settings.data_folder / "models"
+
+    def _convert(self, checkpoint: Weights) -> None:
+        """Have a checkpoint converted, and downloaded first where it is not here."""
+        checkpoint.prepare()
+        target = self._models / checkpoint.name
+        nllb_conversion.convert(checkpoint.folder, target, tell=self._told, cancel=Cancel())
+
+    def _translating(
+        self, files: Weights, device: str, pair: tuple[Language, Language], insists: bool
+    ) -> Rung[Translator]:
+        source, target = pair
+        threads = self.settings.threads
+
+        def prepare() -> None:
+            if files.obtain:
+                files.prepare()
+            elif not nllb_conversion.is_converted(files.folder):
+                self._convert(files)
+
+        spec: ModelSpec[nllb.Nllb] = ModelSpec(
+            key=self._key("translation", f"{nllb.INFO.name}_{files.name}", device),
+            kind="translation",
+            name=files.name,
+            device=device,
+            load=lambda: nllb.Nllb(files.folder, threads, device),
+            estimated_bytes=_nllb_bytes(files),
+            prepare=prepare,
+        )
+        return Rung(
+            nllb.INFO,
+            spec,
+            unfit=_untranslated(pair),
+            obstacle=self._obstacle(files, device),
+            downloads=files.downloads,
+            insists=insists,
+            view=lambda model: model.between(source.flores, target.flores),
+        )
+
+    # Speech.
+
+    @property
+    def _has_own_voices(self) -> bool:
+        """Whether the voices are in folders of this machine."""
+        return weights.is_local(self.settings.mms_model.replace("{language}", "xxx"))
+
+    def _voice(self, row: Language) -> str:
+        return self.settings.mms_model.replace("{language}", row.mms)
+
+    def _speaking(self, row: Language, device: str) -> Rung[Synthesizer]:
+        wanted, threads = self._voice(row), self.settings.threads
+        if weights.is_local(wanted):
+            files = weights.local(wanted, lambda folder: _no_voice(wanted, folder))
+        else:
+            ours = wanted == f"facebook/mms-tts-{row.mms}"
+            name = Path(wanted).name if ours else weights.marked(wanted)
+            files = weights.of_hub(wanted, name, _MMS_FILES, self._source, self._told)
+        folder = files.here()
+        spec: ModelSpec[Synthesizer] = ModelSpec(
+            key=self._key("tts", f"{mms.INFO.name}_{files.name}", device),
+            kind="tts",
+            name=files.name,
+            device=device,
+            load=lambda: mms.Mms(files.folder, row.code, threads, device),
+            estimated_bytes=(mms.estimated_bytes(folder, device) if folder else 0) or mms.DOWNLOAD_BYTES,
+            prepare=files.prepare if files.obtain else None,
+        )
+        unfit = None if row.mms else f"{row.name} cannot be spoken by MMS: it has no voice for it."
+        obstacle = self._obstacle(files, device)
+        return Rung(mms.INFO, spec, unfit=unfit, obstacle=obstacle, downloads=files.downloads, insists=True)
+
+    def _espeak(self, row: Language) -> Rung[Synthesizer]:
+        threads = self.settings.threads
+        spec: ModelSpec[Synthesizer] = ModelSpec(
+            key=espeak.INFO.name,
+            kind="tts",
+            name=row.espeak,
+            device="cpu",
+            load=lambda: espeak.Espeak(row.espeak, threads),
+            estimated_bytes=0,
+        )
+        unfit = None if row.espeak else f"{row.name} cannot be spoken here: espeak-ng has no voice for it."
+        return Rung(espeak.INFO, spec, is_process=True, unfit=unfit)
+
+    # All of them.
+
+    def _told(self, sentence: str) -> None:
+        self.tell(sentence)
+
+    def _obstacle(self, files: Weights, device: str) -> Callable[[], str | None]:
+        return lambda: _NO_GPU if device == "cuda" and not self._gpus() else files.lack()
 
     def _key(self, kind: str, name: str, device: str) -> str:
         return f"{kind}_{name}_{device}_{self.settings.threads}_{'true' if self.settings.vad else 'false'}"
@@ -181,49 +355,79 @@ def _bundled_lack() -> str | None:
     return None
 
 
-def _if(there: bool, name: str) -> tuple[str, ...]:
-    return (name,) if there else ()
+def _which(*engines: tuple[EngineInfo, bool]) -> tuple[str, ...]:
+    return tuple(info.name for info, serves in engines if serves)
 
 
 @functools.lru_cache(maxsize=64)
-def _estimated(path: str, device: str) -> int:
-    return whisper.estimated_bytes(path, device) if path else 0
+def _words(folder: Path) -> int:
+    return whisper.vocabulary(str(folder))
+
+
+def _hears_english_only(files: Weights, folder: Path | None) -> bool:
+    if files.name in whisper.SIZES:
+        return whisper.hears_english_only(files.name)
+    return folder is not None and _words(folder) <= whisper.ENGLISH_WORDS
+
+
+def _whisper_bytes(name: str, folder: Path | None, device: str) -> int:
+    if folder is None and name in whisper.REPOSITORIES:
+        return whisper.memory_bytes(whisper.REPOSITORIES[name][1] * 10**6, device)
+    return whisper.estimated_bytes(str(folder), device) if folder else 0
+
+
+def _nllb_bytes(files: Weights) -> int:
+    folder = files.here()
+    if folder and nllb_conversion.is_converted(folder):
+        return nllb.estimated_bytes(folder)
+    known = {Path(model.source).name: model.int8_bytes for model in nllb_conversion.MODELS}
+    return nllb.memory_bytes(known.get(files.name, 0))
 
 
 def _shown(name: str) -> str:
     return repr(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}...")
 
 
-def _english_only(name: str, code: str) -> str:
+def _unheard(model: str, code: str, english_only: bool) -> str | None:
+    """Say why a model cannot hear a language, if it can't."""
+    if code == AUTO or (english_only and code == "en") or (not english_only and languages.get(code).whisper):
+        return None
+    name = languages.get(code).name
+    if not english_only:
+        return f"{name} cannot be heard: no Whisper model knows it."
     return (
-        f"{languages.get(code).name} cannot be heard here: the recognition model {name} hears "
+        f"{name} cannot be heard here: the recognition model {model} hears "
         "English only. A multilingual Whisper model, such as small, would be needed."
     )
 
 
-def _not_here(wanted: str) -> str:
-    return (
-        f"The Whisper model {wanted} cannot be had: apart from the bundled {whisper.BUNDLED}, only models in folders "
-        "of this machine are loaded."
-    )
+def _untranslated(pair: tuple[Language, Language]) -> str | None:
+    unknown = next((row for row in pair if not row.flores), None)
+    return f"NLLB does not know {unknown.name}." if unknown else None
 
 
-def _folder_lack(wanted: str, path: str) -> str | None:
-    """Say what a folder lacks that is to hold a model."""
-    if not Path(path).is_dir():
+def _no_whisper(wanted: str, folder: Path) -> str | None:
+    """Say what a folder lacks that is to hold a recognition model."""
+    if not folder.is_dir():
         return f"The folder {wanted} of the Whisper model is not there."
-    if not whisper.is_english_only(path):
-        return f"The folder {wanted} holds no English-only Whisper model in CTranslate2's format; others do not load."
+    if whisper.vocabulary(str(folder)) < whisper.ENGLISH_WORDS:
+        return f"The folder {wanted} holds no Whisper model in CTranslate2's format."
     return None
 
 
-def _name(whole: str) -> str:
-    """Return a model's name for its key: the end of its path or hub id, and a mark of the whole."""
-    last = re.sub(r"[^A-Za-z0-9._-]", "-", Path(whole).name)
-    return f"{last}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+def _no_voice(wanted: str, folder: Path) -> str | None:
+    return None if folder.is_dir() else f"The folder {wanted} of the MMS voice is not there."
 
 
-def _apertium(source: languages.Language, target: languages.Language) -> Rung[Translator]:
+def _no_checkpoint(wanted: str, folder: Path) -> str | None:
+    """Say what a folder lacks that is to hold an NLLB, converted or not."""
+    if not folder.is_dir():
+        return f"The folder {wanted} of the NLLB model is not there."
+    lack = None if nllb_conversion.is_converted(folder) else nllb_conversion.missing(folder)
+    return f"The NLLB model in {wanted} cannot be used: {lack}." if lack else None
+
+
+def _apertium(source: Language, target: Language) -> Rung[Translator]:
     try:
         chain, unfit = apertium.chain(source, target), None
     except LanguageError as error:

@@ -73,6 +73,12 @@ def _parser() -> _Parser:
     translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     translate.set_defaults(run=_translate)
+    fetch = commands.add_parser("fetch", help="get models ahead of time", description="Download and convert models.")
+    fetch.add_argument(
+        "names", nargs="*", metavar="MODEL", help="a name, such as small; default: what a dub would want"
+    )
+    fetch.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    fetch.set_defaults(run=_fetch)
     _add_remote(commands)
     doctor = commands.add_parser("doctor", help="say what works here", description="Say what works here.")
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
@@ -134,9 +140,11 @@ def _translate(arguments: argparse.Namespace) -> int:
         subtitles=arguments.subtitles,
         audio_track=arguments.audio_track,
     )
+    factory = get_ai_factory()
+    factory.tell(_say)
     with folders.work_folder(arguments.out) as folder:
         with progress_display(pipeline.STAGES) as display:
-            result = pipeline.dub(request, get_ai_factory(), folder, display)
+            result = pipeline.dub(request, factory, folder, display)
         inputs = [path for path in (request.source, request.subtitles) if path]
         _present(result, folders.deliver(result.files, arguments.out, inputs))
     return DONE
@@ -154,6 +162,20 @@ def _doctor(_: argparse.Namespace) -> int:
     if missing:
         raise ToolError(f"Missing here: {', '.join(missing)}. ./scripts/demo installs what a dub needs.")
     return DONE
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from vt.factory import get_ai_factory
+
+    factory = get_ai_factory()
+    factory.tell(_say)
+    for label in factory.fetch(arguments.names):
+        _say(f"{label} is here.")
+    return DONE
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)  # noqa: T201
 
 
 def _remote(arguments: argparse.Namespace) -> int:

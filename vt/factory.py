@@ -18,7 +18,7 @@ from vt.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
 from vt.catalogue import AUTO, Catalogue
 from vt.domain import Cancel, Clip, Dropped
 from vt.engines.base import Engine, Heard, Synthesizer, Transcriber, Translator
-from vt.errors import LanguageError, SettingsError, VtError
+from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.hub import Hub
 from vt.hub import of as hub_of
 from vt.ladder import Choice, Ladder, Rung
@@ -118,6 +118,15 @@ class SttService(Service[Transcriber]):
         """The language that it will hear: the one asked for, or the model's only one."""
         self.detects = detects
 
+    def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
+        """Return the code of the language that is spoken in mono 16 kHz samples, and its probability."""
+        with self._using() as engine:
+            return engine.detect(samples)
+
+    def hearing(self, language: str) -> SttService:
+        """Return the same model's service for one language."""
+        return SttService(self.choice, self._lease, language, self.detects)
+
     def transcribe(self, samples: NDArray[Any], cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`."""
         with self._using() as engine:
@@ -164,7 +173,8 @@ class AIServiceFactory:
         self._catalogue.load_libraries()
         self._watch = CacheWatch(self.metrics)
         self._cache = (make_cache or _cache)(settings, self._watch)
-        self._ladder = Ladder(self._cache, (hub or hub_of(settings)).obstacle, fallback=settings.fallback)
+        self._hub = hub or hub_of(settings)
+        self._ladder = Ladder(self._cache, self._hub.obstacle, fallback=settings.fallback)
         self._preload = Preload()
         self._clock = clock
         self._device = self._catalogue.device
@@ -189,7 +199,8 @@ class AIServiceFactory:
         name = languages.get(target).name
         if heard == languages.get(target).code:
             raise LanguageError(f"The film speaks {name} already: choose another target language.")
-        self._choose(self._catalogue.translation(heard, target))
+        if heard:  # else it will be found out by listening
+            self._choose(self._catalogue.translation(heard, target))
         self._choose(self._catalogue.tts(target))
 
     def get_stt_service(self, language: str = "auto", model_size: str | None = None) -> SttService:
@@ -243,7 +254,8 @@ class AIServiceFactory:
         if rung.is_process:
             engine = rung.spec.load()
             return lambda: nullcontext(engine)
-        return lambda: self._cache.lease(rung.spec)
+        view = rung.view
+        return lambda: _viewed(self._cache.lease(rung.spec), view) if view else self._cache.lease(rung.spec)
 
     # Models.
 
@@ -267,6 +279,23 @@ class AIServiceFactory:
         if not self.settings.cache_enabled:
             return self.preload_default_models()
         return self._preload.begin([_itself(rungs, self._serve) for rungs in asked])
+
+    def fetch(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Download and convert the models of these names, or what a default request wants, and return their names.
+
+        Raises:
+            UnknownModel: a name stands neither in the engines' tables nor in the settings; then nothing is fetched.
+            ModelUnavailable: a model cannot be had.
+            StorageError: the disk has no room for it.
+        """
+        wanted = [self._catalogue.named(name)[0] for name in names] if names else self._catalogue.wanted()
+        for rung in wanted:
+            refusal = rung.obstacle() or (self._hub.obstacle() if rung.downloads else None)
+            if refusal:
+                raise ModelUnavailable(f"The model {rung.spec.name} cannot be had: {refusal.rstrip('.')}.")
+            if rung.spec.prepare:
+                rung.spec.prepare()
+        return tuple(rung.label for rung in wanted if not rung.is_process)
 
     def preload_status(self) -> tuple[Preloaded, ...]:
         """Return the models of the latest preload; none where there was none."""
@@ -293,7 +322,11 @@ class AIServiceFactory:
 
     def offers(self) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now."""
-        return self._catalogue.offers()
+        return self._catalogue.offers(reachable=self._hub.obstacle() is None)
+
+    def tell(self, hear: Callable[[str], object]) -> None:
+        """Have `hear` told, in sentences, what is downloaded and converted; the log is told in any case."""
+        self._catalogue.tell = hear
 
     def clear_cache(self) -> ClearResult:
         """Free every model: at once where it is idle, else with its last lease."""
@@ -371,6 +404,12 @@ class AIServiceFactory:
         reasons = [choice.fallback_reason for choice in list(self._choices.values())]
         failures = [item.why for item in self._preload.states() if item.state == "failed"]
         return tuple(dict.fromkeys(sentence for sentence in (*reasons, *failures) if sentence))
+
+
+@contextmanager
+def _viewed(lease: AbstractContextManager[Any], view: Callable[[Any], E]) -> Iterator[E]:
+    with lease as model:
+        yield view(model)
 
 
 def _itself(rungs: Sequence[Rung[Any]], serve: Callable[[Sequence[Rung[Any]]], tuple[Rung[Any], Choice]]) -> Task:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vt.cache import ModelCache, ModelSpec
 from vt.engines.base import Engine, EngineInfo
@@ -42,7 +42,7 @@ class Rung(Generic[E]):
     """One way to serve a request."""
 
     info: EngineInfo
-    spec: ModelSpec[E]
+    spec: ModelSpec[Any]
     """Its name stands in reports."""
     is_process: bool = False
     """Runs as a program of its own: holds no memory, and is not among the cached models."""
@@ -58,6 +58,8 @@ class Rung(Generic[E]):
     """Of recognition: what it will hear."""
     detects: bool = False
     """Of recognition: it finds out the language."""
+    view: Callable[[Any], E] | None = None
+    """Makes of the model in memory, which serves many languages, the engine for those of this request."""
 
     @property
     def label(self) -> str:

@@ -146,13 +146,23 @@ class _Dub:
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else sounding
         with self._stage("transcribe"):
             stt = self.factory.get_stt_service(self.request.source_language)
-            if self.request.source_language == "auto" and not stt.detects:
-                _check_tag(info, track, stt.language)
+            if self.request.source_language == "auto":
+                stt = self._detected(stt, samples, info, track)
             transcript = self._transcribe(stt, samples)
-        if self.request.source_language == "auto" and not stt.detects:
+        return stt.choice, transcript, film
+
+    def _detected(self, stt: SttService, samples: NDArray[np.int16], info: MediaInfo, track: Track) -> SttService:
+        """Return the service for the language that is spoken, or for the only one that the model hears."""
+        if not stt.detects:
+            _check_tag(info, track, stt.language)
             name = languages.get(stt.language).name
             self.notes.append(f"The language was not detected: the recognition model hears {name} only.")
-        return stt.choice, transcript, film
+            return stt
+        code, probability = stt.detect(samples)
+        name = languages.get(code).name
+        self.notes.append(f"The film speaks {name}, as far as was heard (probability {probability:.2f}).")
+        self.factory.check(code, self.request.target_language, hears=False)
+        return stt.hearing(code)
 
     def _transcribe(self, stt: SttService, samples: NDArray[np.int16]) -> Transcript:
         words: list[Word] = []
@@ -169,7 +179,8 @@ class _Dub:
         if not segments:
             raise NoSpeechError(f"{self.request.source}: no speech found, so there is nothing to translate.")
         dropped.sort(key=lambda stretch: stretch.start)
-        return Transcript(stt.language, stt.detects, tuple(segments), tuple(dropped))
+        detected = stt.detects and self.request.source_language == "auto"
+        return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
 
     def _heard(self, stt: SttService, samples: NDArray[np.int16]) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, piece by piece, in the time of the film."""

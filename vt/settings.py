@@ -92,7 +92,15 @@ class Settings(BaseSettings):
     """auto: the configured models and what stands in for them; embedded: only engines that need no download."""
 
     whisper_model: Annotated[str, BeforeValidator(_stripped)] = Field("auto", alias="VT_WHISPER_MODEL", min_length=1)
-    """The recognition model: tiny.en, a local folder (CTranslate2), or auto for the best that there is."""
+    """The recognition model: a Whisper size, a hub id or a local folder (CTranslate2); auto: the largest that fits the
+    memory, at most medium."""
+    nllb_model: Annotated[str, BeforeValidator(_stripped)] = Field("auto", alias="VT_NLLB_MODEL", min_length=1)
+    """The translation model: a hub id or a local folder (transformers or CTranslate2 format); auto: the largest NLLB
+    that fits the memory, at most 1.3B."""
+    mms_model: Annotated[str, BeforeValidator(_stripped)] = Field(
+        "facebook/mms-tts-{language}", alias="VT_MMS_MODEL", min_length=1
+    )
+    """The voices: hub ids or local folders; {language} becomes the MMS code."""
     fallback: Switch = Field(True, alias="VT_FALLBACK")
     """Where the configured model or device can't be had, take a lesser one and say so; false: an error."""
     cache_budget_mb: int = Field(0, ge=0, alias="VT_CACHE_BUDGET_MB")

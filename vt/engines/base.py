@@ -50,6 +50,10 @@ class Transcriber(Engine, Protocol):
         """Yield what was heard in `samples` (mono, 16 kHz), in seconds from its start; second looks come last."""
         ...
 
+    def detect(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+        """Return the code of the language that is spoken, and its probability."""
+        ...
+
 
 class Translator(Engine, Protocol):
     """Translates: sentences in, as many sentences out, in the same order."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vt import sound
+from vt import languages, sound
 from vt.domain import Cancel, Dropped, Word
 from vt.engines.base import EngineInfo, Heard
 from vt.errors import EngineError, ModelUnavailable
@@ -27,12 +27,34 @@ INFO = EngineInfo(
     licence="MIT",
     source="https://github.com/openai/whisper",
 )
-SIZES = (
-    "tiny.en", "tiny", "base.en", "base", "small.en", "small", "medium.en", "medium", "large-v1", "large-v2",
-    "large-v3", "large", "distil-small.en", "distil-medium.en", "distil-large-v2", "distil-large-v3",
-    "distil-large-v3.5", "large-v3-turbo", "turbo",
-)  # fmt: skip
+REPOSITORIES: dict[str, tuple[str, int]] = {
+    "tiny.en": ("Systran/faster-whisper-tiny.en", 75),
+    "tiny": ("Systran/faster-whisper-tiny", 75),
+    "base.en": ("Systran/faster-whisper-base.en", 145),
+    "base": ("Systran/faster-whisper-base", 145),
+    "small.en": ("Systran/faster-whisper-small.en", 484),
+    "small": ("Systran/faster-whisper-small", 484),
+    "medium.en": ("Systran/faster-whisper-medium.en", 1530),
+    "medium": ("Systran/faster-whisper-medium", 1530),
+    "large-v1": ("Systran/faster-whisper-large-v1", 3090),
+    "large-v2": ("Systran/faster-whisper-large-v2", 3090),
+    "large-v3": ("Systran/faster-whisper-large-v3", 3090),
+    "large": ("Systran/faster-whisper-large-v3", 3090),
+    "distil-small.en": ("Systran/faster-distil-whisper-small.en", 335),
+    "distil-medium.en": ("Systran/faster-distil-whisper-medium.en", 790),
+    "distil-large-v2": ("Systran/faster-distil-whisper-large-v2", 1515),
+    "distil-large-v3": ("Systran/faster-distil-whisper-large-v3", 1515),
+    "distil-large-v3.5": ("distil-whisper/distil-large-v3.5-ct2", 1515),
+    "large-v3-turbo": ("mobiuslabsgmbh/faster-whisper-large-v3-turbo", 1620),
+    "turbo": ("mobiuslabsgmbh/faster-whisper-large-v3-turbo", 1620),
+}
+"""Each size's repository on the hub, and about how many megabytes (10**6) it takes on the disk."""
+SIZES = tuple(REPOSITORIES)
 """The names that faster-whisper knows models by."""
+LADDER = ("medium", "small", "base", "tiny")
+"""What is tried where nobody names a model: hears a hundred languages, best first."""
+FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
+"""Patterns of what a repository has to give."""
 BUNDLED = "tiny.en"
 """The model that a Python package brings along: English only, no download."""
 RATE = 16_000
@@ -47,8 +69,8 @@ _SHARE = {"cpu": 0.55, "cuda": 1.0}
 """Of the weights, which come in float16, what they take in memory."""
 _BESIDE_WEIGHTS = 16 * 2**20
 """Tokenizer, filters and buffers, as measured."""
-_ENGLISH_WORDS = 51_864
-"""The vocabulary of the English-only models; the others have more."""
+ENGLISH_WORDS = 51_864
+"""The vocabulary of the English-only models; the others have more, and what has less is no Whisper."""
 _BATCH = 4  # as fast as 8 here, and a cancel is heard in half the time
 _BEAM = 2  # of 5 beams, three cost a quarter of the time and mend no word in a hundred
 # Whisper's own rule is 0.6 together with a low score. Batched, over music and silence, the made-up "You" and
@@ -75,6 +97,8 @@ _INVENTIONS = {
     "beep",
 }
 """What Whisper learnt to write under silence and music, from subtitles that had it there."""
+_DETECTIONS, _DETECTION_SECONDS = 4, 120
+"""Of half a minute each; the first that is sure decides."""
 _WORTH_ANOTHER_LOOK = 1.2  # seconds of sound that no word covers
 _REPEATING = 2.4  # Whisper's own threshold for the compression ratio of a text that goes round in circles
 
@@ -92,20 +116,30 @@ def bundled_path() -> str:
     return str(get_model_path())
 
 
+def hears_english_only(size: str) -> bool:
+    """Tell, by its name, whether a size was trained on English and nothing else."""
+    return size.endswith(".en") or size.startswith("distil-")
+
+
+def memory_bytes(weights: int, device: str = "cpu") -> int:
+    """Return what a model with weights of so many bytes on the disk takes in memory."""
+    return round(_SHARE[device] * weights) + _BESIDE_WEIGHTS
+
+
 def estimated_bytes(path: str, device: str = "cpu") -> int:
     """Return what the model in a folder will take in memory, as far as its files tell."""
     weights = Path(path) / "model.bin"
-    return round(_SHARE[device] * weights.stat().st_size) + _BESIDE_WEIGHTS if weights.is_file() else 0
+    return memory_bytes(weights.stat().st_size, device) if weights.is_file() else 0
 
 
-def is_english_only(path: str) -> bool:
-    """Tell, by its vocabulary, whether a folder holds a model that hears English and nothing else."""
+def vocabulary(path: str) -> int:
+    """Return how many words the model in a folder has; 0 where there is none."""
     listed, worded = Path(path) / "vocabulary.json", Path(path) / "vocabulary.txt"
     try:
-        words = json.loads(listed.read_bytes()) if listed.is_file() else worded.read_bytes().split(b"\n")
+        # One of the words is empty in the models for many languages, so none is left out.
+        return len(json.loads(listed.read_bytes()) if listed.is_file() else worded.read_bytes().splitlines())
     except (OSError, ValueError):
-        return False
-    return len([word for word in words if word]) == _ENGLISH_WORDS
+        return 0
 
 
 def _check_whole(folder: Path) -> None:
@@ -141,6 +175,7 @@ class Whisper:
 
         What the first pass passed over comes last: Whisper at times ends a window after its first sentence.
         """
+        language = languages.get(language).whisper
         level = sound.levels(samples, RATE)
         regions = self._speech(samples) if self._vad else sound.sounding(samples, RATE)
         reason = "no voice (voice activity detection)" if self._vad else "silence"
@@ -154,6 +189,17 @@ class Whisper:
                 yield found
             missed = sound.uncovered(sound.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
             yield from self._heard(replace(first, trusting=False), missed)
+
+    def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
+        """Return the code of the language that is spoken, from the first minutes of it, and its probability."""
+        regions = sound.sounding(samples, RATE)
+        start = int(regions[0][0] * RATE) if regions else 0
+        with self._one_at_a_time, _translated():
+            heard, probability, _ = self._model.detect_language(
+                _float(samples[start : start + _DETECTION_SECONDS * RATE]), language_detection_segments=_DETECTIONS
+            )
+        known = languages.by_whisper(heard)
+        return (known.code if known else heard), float(probability)
 
     def _speech(self, samples: NDArray[Any]) -> list[sound.Region]:
         from faster_whisper.vad import VadOptions, get_speech_timestamps

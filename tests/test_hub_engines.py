@@ -1,0 +1,130 @@
+"""Whisper, NLLB and MMS from folders and from a hub: tiny models in the real formats through the whole pipeline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SAMPLE, vt
+from tests.hub_server import HubServer
+from tests.test_factory import settings
+from tests.tiny_models import tiny_nllb, tiny_whisper
+from tests.tiny_voices import tiny_vits
+from vt.catalogue import Catalogue
+from vt.domain import Cancel
+from vt.errors import ModelUnavailable, UnknownModel
+from vt.factory import AIServiceFactory
+from vt.fetch import Source
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny model of each kind, each in a folder as the hub gives it."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("whisper", "nllb", "mms")}
+    tiny_whisper(folders["whisper"])
+    tiny_nllb(folders["nllb"])
+    tiny_vits(folders["mms"])
+    return folders
+
+
+@pytest.fixture(scope="module")
+def dub(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], Path]:
+    """The sample, dubbed with the three of them, without any network: what was said, the report, and where."""
+    folder = tmp_path_factory.mktemp("dub")
+    own = {f"VT_{name.upper()}_MODEL": str(path) for name, path in models.items()}
+    done = vt("translate", SAMPLE, "--to", "es", cwd=folder, VT_DATA_DIR=str(folder / "data"), **own)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((folder / "out" / f"{SAMPLE.stem}.es.report.json").read_text(encoding="utf-8"))
+    return done.stdout, report, folder
+
+
+def test_the_three_engines_dub_a_film_from_folders_and_the_report_says_so(
+    dub: tuple[str, dict[str, Any], Path],
+) -> None:
+    _, report, _ = dub
+    engines = report["engines"]
+    assert [engines[stage]["engine"] for stage in ("stt", "translation", "tts")] == ["whisper", "nllb", "mms"]
+    assert all(engine["fallback_reason"] is None for engine in engines.values())
+    assert report["segments"]
+
+
+def test_the_language_is_detected_and_told_with_its_probability(dub: tuple[str, dict[str, Any], Path]) -> None:
+    said, report, _ = dub
+    assert (report["source"]["language"], report["source"]["language_detected"]) == ("en", True)
+    assert "The film speaks English, as far as was heard (probability" in said
+
+
+def test_licences_that_forbid_commercial_use_are_told(dub: tuple[str, dict[str, Any], Path]) -> None:
+    said, report, _ = dub
+    assert sum("CC-BY-NC-4.0" in note for note in report["notes"]) == 2
+    assert said.count("CC-BY-NC-4.0") == 2
+
+
+def test_the_conversion_is_told_and_kept_in_the_data_folder(dub: tuple[str, dict[str, Any], Path]) -> None:
+    said, _, folder = dub
+    assert "Converting nllb0" in said
+    assert [path.name for path in (folder / "data" / "models").glob("nllb*")]
+
+
+def test_models_of_a_hub_are_fetched_converted_kept_and_used(models: dict[str, Path], tmp_path: Path) -> None:
+    repositories = {
+        "Systran/faster-whisper-tiny": models["whisper"],
+        "facebook/nllb-200-distilled-600M": models["nllb"],
+        "facebook/mms-tts-spa": models["mms"],
+    }
+    told: list[str] = []
+    with HubServer(repositories) as hub:
+        factory = _factory(tmp_path, hub.endpoint)
+        factory.tell(told.append)
+        names = ["tiny", "facebook/nllb-200-distilled-600M", "facebook/mms-tts-spa"]
+        keys = factory.fetch(names)
+        assert keys == (
+            "stt_whisper_tiny_cpu_2_false",
+            "translation_nllb_nllb-200-distilled-600M_cpu_2_false",
+            "tts_mms_mms-tts-spa_cpu_2_false",
+        )
+        asked = len(hub.requests)
+    assert sum(sentence.startswith("Downloading the model") for sentence in told) == 3
+    translator = factory.get_translation_service("en", "es", "facebook/nllb-200-distilled-600M")
+    assert list(translator.translate(["A man.", "", "Two men."], Cancel()))[1] == ""
+    assert factory.get_tts_service("es").choice.info.name == "mms"
+    assert factory.get_stt_service("fr", "tiny").choice.fallback_reason is None
+    assert len(hub.requests) == asked
+    factory.close()
+
+
+def test_a_language_without_an_mms_voice_is_spoken_by_the_next_and_says_so(tmp_path: Path) -> None:
+    with HubServer({}) as hub:
+        factory = _factory(tmp_path, hub.endpoint)
+        choice = factory.get_tts_service("it").choice
+        assert choice.info.name == "espeak-ng"
+        assert "Italian cannot be spoken by MMS" in str(choice.fallback_reason)
+        factory.close()
+
+
+def test_what_the_hub_does_not_have_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with HubServer({}) as hub:
+        factory = _factory(tmp_path, hub.endpoint)
+        with pytest.raises(ModelUnavailable, match=r"facebook/nllb-200-1\.3B"):
+            factory.fetch(["facebook/nllb-200-1.3B"])
+        with pytest.raises(UnknownModel, match="No model goes by the name 'someone/else' here"):
+            factory.fetch(["someone/else"])
+        factory.close()
+
+
+def test_every_language_says_which_engines_serve_it_without_torch_being_asked() -> None:
+    offers = {offer.language.code: offer for offer in Catalogue(settings(engines="auto")).offers(reachable=True)}
+    swahili, spanish = offers["sw"], offers["es"]
+    assert (swahili.hear, swahili.translate_to, swahili.speak) == (("whisper",), ("nllb",), ("mms", "espeak-ng"))
+    assert spanish.translate_to == ("nllb", "apertium")
+    here = {offer.language.code: offer for offer in Catalogue(settings()).offers(reachable=False)}
+    assert (here["sw"].hear, here["sw"].translate_to, here["es"].speak) == ((), (), ("espeak-ng",))
+
+
+def _factory(folder: Path, endpoint: str) -> AIServiceFactory:
+    known = settings(engines="auto", hub_endpoint=endpoint, data_dir=folder / "data", whisper_model="tiny.en")
+    catalogue = Catalogue(known, source=Source(endpoint, folder=folder / "hub", tries=1))
+    return AIServiceFactory(known, catalogue=catalogue)

@@ -1,0 +1,77 @@
+"""Where a model's files are, and how they get there: a folder that somebody named, or a repository of the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vt import fetch
+from vt.domain import Cancel
+
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+Tell = Callable[[str], object]
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The files of one model."""
+
+    name: str
+    """In cache keys and reports."""
+    here: Callable[[], Path | None]
+    """Gives their folder, where they are on this machine."""
+    lack: Callable[[], str | None] = _nothing
+    """Gives a sentence where a folder that somebody named cannot be used."""
+    obtain: Callable[[], object] | None = None
+    """Gets them here; None where nothing needs to be got."""
+
+    def prepare(self) -> None:
+        """Get them here, if they are not."""
+        if self.obtain and self.here() is None:
+            self.obtain()
+
+    @property
+    def folder(self) -> Path:
+        """Their folder; to be asked for once they are here."""
+        folder = self.here()
+        if folder is None:
+            raise FileNotFoundError(self.name)
+        return folder
+
+    @property
+    def downloads(self) -> bool:
+        """Whether the hub is needed for them."""
+        return self.obtain is not None and self.here() is None
+
+
+def local(wanted: str, lack: Callable[[Path], str | None]) -> Weights:
+    """Return the files in a folder of this machine."""
+    folder = Path(wanted).expanduser()
+    return Weights(marked(str(folder.resolve())), lambda: folder, lambda: lack(folder))
+
+
+def of_hub(repository: str, name: str, patterns: Sequence[str], source: fetch.Source, tell: Tell) -> Weights:
+    """Return the files of a repository of the hub."""
+    return Weights(
+        name,
+        lambda: fetch.present(repository, patterns, source),
+        obtain=lambda: fetch.download(repository, patterns, source, tell=tell, cancel=Cancel()),
+    )
+
+
+def is_local(wanted: str) -> bool:
+    """Tell whether what somebody named is meant to be a folder, and no hub id."""
+    return not HUB_ID.fullmatch(wanted) or Path(wanted).expanduser().is_dir()
+
+
+def marked(whole: str) -> str:
+    """Return a name for a cache key: the end of a path or hub id, and a mark of the whole."""
+    last = re.sub(r"[^A-Za-z0-9._-]", "-", Path(whole).name)
+    return f"{last}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
