@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -57,7 +57,8 @@ def main() -> int:
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_SECONDS)
-    uvicorn.Server(config).run([listening])
+    with suppress(KeyboardInterrupt):  # uvicorn has ended in good order by then, and hands the signal on
+        uvicorn.Server(config).run([listening])
     return 0
 
 
