@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -107,6 +107,18 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What somebody changed in one line by hand; None where it stays as it was found."""
+
+    text: str | None = None
+    """What is spoken instead; empty: nothing."""
+    source_text: str | None = None
+    """What was really said: translated again, where no `text` is given."""
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """One dub that somebody asks for."""
 
@@ -117,6 +129,15 @@ class JobRequest:
     """An SRT or WebVTT file in the source language, in place of recognition."""
     audio_track: int | None = None
     """Which of the film's sound tracks is dubbed, from 1; the first where none is named."""
+    name: str = ""
+    """What the user calls the film, where that is not the name of the file."""
+    edits: Mapping[int, Edit] = field(default_factory=dict)
+    """By the id of the line."""
+
+    @property
+    def title(self) -> str:
+        """The film's name as the user knows it."""
+        return self.name or self.source.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +185,7 @@ class Cancel:
 
 
 class JobState(StrEnum):
-    """Where a job stands. Failed and cancelled are final; a job that is done may be edited and run again."""
+    """Where a job stands. One that is over is run again only where it has results that somebody edits."""
 
     QUEUED = "queued"
     RUNNING = "running"

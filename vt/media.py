@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import Cancel
-from vt.errors import Cancelled, MediaError, StorageError, ToolError
+from vt.errors import MediaError, StorageError, ToolError
 
 SPEECH_RATE = 16_000
 """What recognisers want, in hertz."""
@@ -319,7 +318,7 @@ def _frame_seconds(stream: dict[str, Any]) -> float:
 
 
 def extract(info: MediaInfo, track: Track, target: Path, cancel: Cancel | None = None) -> NDArray[np.int16]:
-    """Decode one track to mono 16 kHz, sample 0 at the film's start, and return it as an array that stays on disk.
+    """Decode one track to mono 16 kHz, sample 0 at the film's start, and return it as `extracted` does.
 
     Raises:
         MediaError: it cannot be decoded, or breaks off before 90 % of the length that its header promises.
@@ -336,7 +335,12 @@ def extract(info: MediaInfo, track: Track, target: Path, cancel: Cancel | None =
     except ToolError as error:
         raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.") from error
     _check_whole(info, track, target.stat().st_size / 2 / SPEECH_RATE, cancel)
-    return np.memmap(target, np.int16, mode="r")
+    return extracted(target)
+
+
+def extracted(path: Path) -> NDArray[np.int16]:
+    """Return sound that `extract` wrote, as an array that stays on disk, shape (n,)."""
+    return np.memmap(path, np.int16, mode="r")
 
 
 def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
@@ -411,113 +415,45 @@ def _raw_input(rate: int) -> list[str]:
     return ["-protocol_whitelist", "pipe", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "pipe:0"]
 
 
-class DubWriter:
-    """Encodes the dubbed track while it arrives, and measures the loudness of what was encoded.
+def aac_packets(
+    samples: NDArray[np.int16], rate: int, gain: float, limit: float, cancel: Cancel | None = None
+) -> list[bytes]:
+    """Return mono samples at `rate`, brought to a level and limited, as packets of AAC in ADTS (ISO/IEC 14496-3).
 
-    Two processes work beside the caller: the encoder writes the file and hands its packets to a meter.
+    One packet more than the samples fill comes first: the encoder's priming.
     """
-
-    def __init__(
-        self,
-        target: Path,
-        raw: Path | None,
-        rate: int,
-        gain: float,
-        limit: float = LIMIT,
-        cancel: Cancel | None = None,
-    ) -> None:
-        """Encode to `target`, and keep the samples as they come in `raw`, where one is named."""
-        self._raw = raw.open("wb") if raw else None
-        bits = "64k" if output_rate(rate) == 24_000 else "128k"
-        # tee takes its file names apart, so it gets a plain one and the folder to work in.
-        encode = ["-af", _levelled(rate, gain, limit), "-c:a", "aac", "-aac_coder", "fast", "-b:a", bits]
-        outputs = f"[f=mp4:onfail=abort]{target.name}|[f=adts:onfail=abort]pipe\\:1"
-        tee = ["-map", "0:a", "-flags", "+global_header", "-f", "tee", outputs]
-        quiet = ["-hide_banner", "-nostats", "-loglevel"]
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in finish and abandon)
-        self._encoder = start(
-            ["ffmpeg", "-y", *quiet, "error", *_raw_input(rate), *encode, *tee],
-            stdin=subprocess.PIPE,
-            stderr=self._complaints,
-            folder=target.parent,
-        )
-        meter = [
-            "-protocol_whitelist",
-            "pipe",
-            "-f",
-            "aac",
-            "-i",
-            "pipe:0",
-            "-af",
-            # What players skip: it would shift the meter's blocks, which a film of one short word feels.
-            f"atrim=start_sample={_PRIMING},ebur128=peak=true:framelog=verbose",
-        ]
-        self._meter = start(["ffmpeg", *quiet, "info", *meter, "-f", "null", "-"], stdin=self._encoder.stdout)
-        if self._encoder.stdout:
-            self._encoder.stdout.close()  # the meter holds it now, and must be the only one
-        self._guards = [killed_by(self._encoder, cancel), killed_by(self._meter, cancel)]
-        self._cancel = cancel
-        self._rate = rate
-        self.samples = 0
-        """How many samples were written so far."""
-
-    def __enter__(self) -> DubWriter:
-        for guard in self._guards:
-            guard.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for guard in self._guards:
-            guard.__exit__()
-        self._complaints.close()
-        if self._raw:
-            self._raw.close()
-
-    def write(self, samples: NDArray[np.int16]) -> None:
-        """Append samples at the voice's native rate."""
-        outlets = [outlet for outlet in (self._encoder.stdin, self._raw) if outlet]
-        try:
-            for first in range(0, len(samples), 65_536):
-                for outlet in outlets:
-                    outlet.write(samples[first : first + 65_536].tobytes())
-        except BrokenPipeError:
-            raise self._failure() from None
-        self.samples += len(samples)
-
-    def silence_until(self, seconds: float) -> None:
-        """Append silence up to this moment of the film."""
-        missing = round(seconds * self._rate) - self.samples
-        for first in range(0, missing, 1 << 20):
-            self.write(np.zeros(min(1 << 20, missing - first), np.int16))
-
-    def finish(self) -> Loudness:
-        """End the track and return its loudness."""
-        if self._encoder.stdin:
-            _close_quietly(self._encoder.stdin)
-        if self._raw:
-            self._raw.close()
-        said = self._meter.communicate()[1].decode(errors="replace")
-        if self._encoder.wait() or self._meter.returncode or _disk_is_full(self._complaint()):
-            raise self._failure()
-        return _measured(said)
-
-    def _complaint(self) -> str:
-        self._complaints.seek(0)
-        return self._complaints.read().decode(errors="replace")
-
-    def _failure(self) -> ToolError | StorageError | Cancelled:
-        if self._cancel:
-            self._cancel.check()
-        self._encoder.wait()
-        return failure("ffmpeg", self._encoder.returncode, self._complaint())
+    bits = "64k" if output_rate(rate) == 24_000 else "128k"
+    argv = ["ffmpeg", "-hide_banner", "-nostats", "-loglevel", "error", *_raw_input(rate)]
+    argv += ["-af", _levelled(rate, gain, limit), "-c:a", "aac", "-aac_coder", "fast", "-b:a", bits, "-f", "adts"]
+    return _packets(run([*argv, "pipe:1"], stdin=samples.tobytes(), cancel=cancel))
 
 
-def _measured(said: str) -> Loudness:
-    integrated = re.findall(r"^\s+I:\s+(-?[\d.]+|-?inf|nan) LUFS", said, re.MULTILINE)
+def _packets(stream: bytes) -> list[bytes]:
+    found, here = [], 0
+    while here < len(stream):
+        length = (stream[here + 3] & 3) << 11 | stream[here + 4] << 3 | stream[here + 5] >> 5
+        found.append(stream[here : here + length])
+        here += length
+    return found
+
+
+def momentary_loudness(path: Path, cancel: Cancel | None = None) -> dict[str, Any]:
+    """Return the momentary loudness in LUFS of each 400 ms of an ADTS file, every 100 ms, and its true peak in dBTP."""
+    argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "verbose", "-protocol_whitelist", "file"]
+    argv += ["-f", "aac", "-i", url(path), "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
+    said = run_both(argv, cancel=cancel)[1]
+    levels = [float(level) for level in re.findall(r" M:\s*(-?[\d.]+)\s", said)]
     peak = re.findall(r"^\s+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
-    if not integrated or not peak:
+    if not peak:
         raise ToolError("ffmpeg measured no loudness.")
-    return Loudness(float(integrated[-1]), float(peak[-1]))
+    return {"momentary": levels, "true_peak": _number(peak[-1]) if peak[-1] not in ("-inf", "nan") else None}
+
+
+def join_aac(paths: Sequence[Path], rate: int, target: Path, cancel: Cancel | None = None) -> None:
+    """Put ADTS files that follow each other into one M4A, whose players skip the encoder's priming."""
+    argv = ["ffmpeg", "-y", "-hide_banner", "-nostats", "-loglevel", "error", "-itsoffset", f"{-_PRIMING / rate:.9f}"]
+    argv += ["-protocol_whitelist", "pipe", "-f", "aac", "-i", "pipe:0", "-c", "copy", "-avoid_negative_ts", "disabled"]
+    run([*argv, "-f", "mp4", url(target)], stdin=b"".join(path.read_bytes() for path in paths), cancel=cancel)
 
 
 # --- the film ----------------------------------------------------------------------------------------------------

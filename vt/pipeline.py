@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vt import detect, languages, media, report, sentences, sound, subtitles, timing, voice
-from vt.domain import Cancel, Dropped, JobRequest, Line, Progress, Transcript, Word
+from pydantic import TypeAdapter
+
+from vt import detect, languages, media, report, sentences, sound, subtitles, timing, track, voice
+from vt.artifacts import Artifacts, Json, fingerprint
+from vt.domain import Cancel, Dropped, Edit, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
 from vt.errors import LanguageError, MediaError, NoSpeechError, SubtitleError
-from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
+from vt.factory import AIServiceFactory, Choice, SttService, TranslationService
 from vt.languages import Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
 from vt.report import Script
+from vt.voice import Rehearsal, Takes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 STAGES = ("probe", "extract", "transcribe", "translate", "speak", "mix", "mux")
 PIECE_SECONDS = 600.0
 """Recognition takes the film in pieces of this length at most, cut where it is quiet."""
+_BATCH = 64  # sentences that are translated and kept together
 
 OnProgress = Callable[[Progress], None]
 
@@ -45,15 +50,111 @@ def dub(
     folder: Path,
     on_progress: OnProgress = lambda _: None,
     cancel: Cancel | None = None,
+    pieces: Artifacts | None = None,
 ) -> Result:
     """Dub one film, working in `folder` and nowhere else.
+
+    Args:
+        request: the film, the languages, and what somebody changed by hand in the lines.
+        factory: serves the models.
+        folder: is there; its owner removes it.
+        on_progress: is told of each step.
+        cancel: ends the work from another thread.
+        pieces: what an earlier run has finished, which is not done again; None where nobody will go on.
 
     Raises:
         InputError: the file or the languages are at fault.
         VtError: an engine, a program or the disk failed.
         Cancelled: `cancel` was set.
     """
-    return _Dub(request, factory, folder, on_progress, cancel or Cancel()).run()
+    kept = pieces or Artifacts(folder / "pieces", lasting=False)
+    return _Dub(request, factory, folder, on_progress, cancel or Cancel(), kept).run()
+
+
+def check(request: JobRequest, factory: AIServiceFactory) -> float:
+    """Raise, before any work is done, what can be seen to be wrong; return the seconds that the film's header promises.
+
+    Raises:
+        InputError: the file or the languages are at fault.
+        ModelUnavailable: a stage has no model or engine.
+        ToolError: a program is missing.
+    """
+    return _examined(request, factory, Cancel()).info.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What is known before any work is done."""
+
+    info: MediaInfo
+    track: Track | None
+    read: Transcript | None
+    """What the subtitles say that are taken in place of what would be heard."""
+    notes: tuple[str, ...]
+
+
+def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) -> _Examined:
+    target = languages.get(request.target_language).code
+    info = media.probe(request.source, cancel)
+    heard = _heard_track(info, request)
+    notes: list[str] = []
+    read = _read(request, notes) if request.subtitles else None
+    if heard is None and read is None:
+        raise MediaError(f"{info.path} has no audio track: there is nothing to translate.")
+    factory.check(read.language if read else request.source_language, target, hears=read is None)
+    return _Examined(info, heard, read, tuple(notes))
+
+
+def _read(request: JobRequest, notes: list[str]) -> Transcript:
+    """Return what a subtitle file says in place of what would be heard."""
+    path = request.subtitles
+    assert path is not None  # noqa: S101
+    media.check_readable(path)
+    cues = subtitles.read(subtitles.decoded(path.read_bytes()))
+    segments = tuple(sentences.sentences(subtitles.words(cues)))
+    if not segments:
+        raise SubtitleError(f"{path} holds no words: there is nothing to translate.")
+    text = " ".join(segment.text for segment in segments)
+    if request.source_language != "auto":
+        named = languages.get(request.source_language)
+        notes += _doubts(named, text)
+        return Transcript(named.code, False, segments)
+    language, probability = detect.language_of(text)
+    notes.append(f"The subtitles are {language.name}, by their text (probability {probability:.2f}).")
+    return Transcript(language.code, True, segments)
+
+
+def _doubts(named: Language, text: str) -> list[str]:
+    """Say so where the subtitles seem to be in another language than the one that was named."""
+    try:
+        language, _ = detect.language_of(text)
+    except LanguageError:  # too short to tell
+        return []
+    if language == named:
+        return []
+    return [f"The subtitles look like {language.name}, but --from says {named.name}: check the dub."]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What was said in the film, and who heard it: nobody, where subtitles say it."""
+
+    transcript: Transcript
+    choice: Choice | None
+    film_seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Translated:
+    """What is said instead, line by line, and who translated it."""
+
+    texts: tuple[str, ...]
+    choice: Choice
+
+
+_HEARD, _TRANSLATED = TypeAdapter(_Heard), TypeAdapter(_Translated)
+_FOUND: TypeAdapter[list[Dropped | list[Word]]] = TypeAdapter(list[Dropped | list[Word]])
 
 
 @dataclass(slots=True)
@@ -65,115 +166,113 @@ class _Dub:
     folder: Path
     on_progress: OnProgress
     cancel: Cancel
+    pieces: Artifacts
     stages: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def run(self) -> Result:
         with self._stage("probe"):
-            target = languages.get(self.request.target_language).code
-            self._check_names(target)
-            info = media.probe(self.request.source, self.cancel)
-            track = _heard_track(info, self.request)
-            read = self._read(self.request.subtitles) if self.request.subtitles else None
-            self.factory.check(read.language if read else self.request.source_language, target, hears=read is None)
-        stt, transcript, film = self._checked(read, info) if read else self._listen(info, track)
+            self._check_names()
+            examined = _examined(self.request, self.factory, self.cancel)
+            name = self._name()
+        heard = self._kept("heard", name, _HEARD, lambda: self._hear(examined, name))
+        self.notes += heard.notes
         with self._stage("translate"):
-            translation = self.factory.get_translation_service(transcript.language, target)
-            texts = self._translate(translation, transcript)
-        tts = self.factory.get_tts_service(target)
-        script, base_rate, loudness = self._speak_and_mix(tts, transcript, texts, film)
+            found = self._kept("texts", fingerprint(name, self.target), _TRANSLATED, lambda: self._translate(heard))
+            script = self._mended(heard.transcript, found.texts)
+        tts, base_rate, placements, loudness = self._speak_and_mix(heard, found.texts, script)
+        script = replace(script, placements=tuple(placements))
         with self._stage("mux"):
-            files = self._mux(info, track, script, film)
+            files = self._mux(examined, script, heard.film_seconds)
         outcome = report.Outcome(
             request=self.request,
-            film_seconds=film,
+            film_seconds=heard.film_seconds,
             script=script,
             base_rate=base_rate,
             loudness=loudness,
-            engines={"stt": stt, "translation": translation.choice, "tts": tts.choice},
+            engines={"stt": heard.choice, "translation": found.choice, "tts": tts},
             stages=self.stages,
             total_seconds=time.monotonic() - self.began,
             notes=self.notes,
         )
         return self._result(outcome, files)
 
-    def _read(self, path: Path) -> Transcript:
-        """Return what a subtitle file says in place of what would be heard."""
-        media.check_readable(path)
-        cues = subtitles.read(subtitles.decoded(path.read_bytes()))
-        segments = tuple(sentences.sentences(subtitles.words(cues)))
-        if not segments:
-            raise SubtitleError(f"{path} holds no words: there is nothing to translate.")
-        text = " ".join(segment.text for segment in segments)
-        if self.request.source_language != "auto":
-            named = languages.get(self.request.source_language)
-            self._doubt(named, text)
-            return Transcript(named.code, False, segments)
-        language, probability = detect.language_of(text)
-        self.notes.append(f"The subtitles are {language.name}, by their text (probability {probability:.2f}).")
-        return Transcript(language.code, True, segments)
+    @property
+    def target(self) -> str:
+        return languages.get(self.request.target_language).code
 
-    def _doubt(self, named: Language, text: str) -> None:
-        """Note it where the subtitles seem to be in another language than the one that was named."""
-        try:
-            language, _ = detect.language_of(text)
-        except LanguageError:  # too short to tell
-            return
-        if language != named:
-            self.notes.append(f"The subtitles look like {language.name}, but --from says {named.name}: check the dub.")
+    # What was done before
 
-    def _checked(self, transcript: Transcript, info: MediaInfo) -> tuple[Choice | None, Transcript, float]:
-        """Return, like `_listen`, a transcript whose lines all begin within the film; nobody heard it."""
-        film = info.seconds or media.measured_seconds(info, self.cancel)
+    def _name(self) -> str:
+        """Return the fingerprint of all that decides what is heard, but for the models: who edits keeps the lines."""
+        told = self.pieces.identity(self.request.subtitles) if self.request.subtitles else None
+        source = self.pieces.identity(self.request.source)
+        return fingerprint("heard", source, self.request.audio_track, told, self.request.source_language)
+
+    def _kept(self, kind: str, name: str, shape: TypeAdapter[Any], make: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Return a value as it was kept, made first where it was not."""
+        return shape.validate_python(self.pieces.json(kind, name, lambda: shape.dump_python(make(), mode="json")))
+
+    # Hearing
+
+    def _hear(self, examined: _Examined, name: str) -> _Heard:
+        if examined.read:
+            return self._checked(examined.read, examined)
+        assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
+        return self._listen(examined.info, examined.track, name)
+
+    def _checked(self, transcript: Transcript, examined: _Examined) -> _Heard:
+        """Return what subtitles say, all of which begins within the film; nobody heard it."""
+        film = examined.info.seconds or media.measured_seconds(examined.info, self.cancel)
         beyond = next((segment for segment in transcript.segments if segment.start >= film), None)
         if beyond:
             raise SubtitleError(
                 f"The subtitles do not belong to this film: it ends after {film:.1f} s, but the line "
                 f'"{beyond.text[:40]}" begins at {beyond.start:.1f} s.'
             )
-        inside = (replace(segment, end=min(segment.end, film)) for segment in transcript.segments)
-        return None, replace(transcript, segments=tuple(inside)), film
+        inside = tuple(replace(segment, end=min(segment.end, film)) for segment in transcript.segments)
+        return _Heard(replace(transcript, segments=inside), None, film, examined.notes)
 
-    def _listen(self, info: MediaInfo, track: Track | None) -> tuple[Choice | None, Transcript, float]:
-        """Return what was heard, by whom, and how long the film is."""
-        if track is None:
-            raise MediaError(f"{info.path} has no audio track: there is nothing to translate.")
+    def _listen(self, info: MediaInfo, track: Track, name: str) -> _Heard:
         with self._stage("extract"):
-            samples = media.extract(info, track, self.folder / "speech.pcm", self.cancel)
+            sounding = fingerprint("sound", name)
+            path = self.pieces.file(
+                "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel)
+            )
+            samples = media.extracted(path)
         # Sound alone is as long as it really is; its header may only estimate it.
-        sounding = len(samples) / media.SPEECH_RATE
-        film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else sounding
+        seconds = len(samples) / media.SPEECH_RATE
+        film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
         with self._stage("transcribe"):
-            stt = self.factory.get_stt_service(self.request.source_language)
+            stt, notes = self.factory.get_stt_service(self.request.source_language), []
             if self.request.source_language == "auto":
-                stt = self._detected(stt, samples, info, track)
-            transcript = self._transcribe(stt, samples)
-        return stt.choice, transcript, film
+                stt, note = self._detected(stt, samples, info, track)
+                notes.append(note)
+            transcript = self._transcribe(stt, samples, sounding)
+        return _Heard(transcript, stt.choice, film, tuple(notes))
 
-    def _detected(self, stt: SttService, samples: NDArray[np.int16], info: MediaInfo, track: Track) -> SttService:
-        """Return the service for the language that is spoken, or for the only one that the model hears."""
+    def _detected(
+        self, stt: SttService, samples: NDArray[np.int16], info: MediaInfo, track: Track
+    ) -> tuple[SttService, str]:
+        """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
         if not stt.detects:
             _check_tag(info, track, stt.language)
             name = languages.get(stt.language).name
-            self.notes.append(f"The language was not detected: the recognition model hears {name} only.")
-            return stt
+            return stt, f"The language was not detected: the recognition model hears {name} only."
         code, probability = stt.detect(samples)
-        name = languages.get(code).name
-        self.notes.append(f"The film speaks {name}, as far as was heard (probability {probability:.2f}).")
         self.factory.check(code, self.request.target_language, hears=False)
-        return stt.hearing(code)
+        name = languages.get(code).name
+        return stt.hearing(code), f"The film speaks {name}, as far as was heard (probability {probability:.2f})."
 
-    def _transcribe(self, stt: SttService, samples: NDArray[np.int16]) -> Transcript:
+    def _transcribe(self, stt: SttService, samples: NDArray[np.int16], sounding: str) -> Transcript:
         words: list[Word] = []
         dropped: list[Dropped] = []
-        for found in self._heard(stt, samples):
+        for found in self._found(stt, samples, sounding):
             if isinstance(found, Dropped):
                 dropped.append(found)
             else:
                 words += found
-            last = found.end if isinstance(found, Dropped) else found[-1].end
-            self._tell("transcribe", last * media.SPEECH_RATE / len(samples))
         words.sort(key=lambda word: word.start)
         segments = sentences.sentences(words)
         if not segments:
@@ -182,58 +281,143 @@ class _Dub:
         detected = stt.detects and self.request.source_language == "auto"
         return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
 
-    def _heard(self, stt: SttService, samples: NDArray[np.int16]) -> Iterator[Dropped | list[Word]]:
-        """Yield what is heard, piece by piece, in the time of the film."""
-        rate = media.SPEECH_RATE
-        with stt:
-            for start, end in sound.pieces(samples, rate, PIECE_SECONDS):
-                for found in stt.transcribe(samples[int(start * rate) : int(end * rate)], self.cancel):
-                    if isinstance(found, Dropped):
-                        yield replace(found, start=found.start + start, end=found.end + start)
-                    elif found.words:
-                        yield [replace(word, start=word.start + start, end=word.end + start) for word in found.words]
+    def _found(self, stt: SttService, samples: NDArray[np.int16], sounding: str) -> Iterator[Dropped | list[Word]]:
+        """Yield what is heard, window by window, in the time of the film; a finished window is not heard again."""
+        used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.factory.settings.vad]
+        for start, end in sound.pieces(samples, media.SPEECH_RATE, PIECE_SECONDS):
+            name = fingerprint("window", sounding, start, end, used)
+            yield from self._kept("window", name, _FOUND, lambda: self._window(stt, samples, start, end))  # noqa: B023
+            self._tell("transcribe", end * media.SPEECH_RATE / len(samples))
 
-    def _translate(self, translation: TranslationService, transcript: Transcript) -> tuple[str, ...]:
+    def _window(
+        self, stt: SttService, samples: NDArray[np.int16], start: float, end: float
+    ) -> list[Dropped | list[Word]]:
+        rate = media.SPEECH_RATE
+        heard: list[Dropped | list[Word]] = []
+        with stt:
+            for found in stt.transcribe(samples[int(start * rate) : int(end * rate)], self.cancel):
+                if isinstance(found, Dropped):
+                    last = replace(found, start=found.start + start, end=found.end + start)
+                    heard.append(last)
+                    here = last.end
+                elif found.words:
+                    heard.append([replace(w, start=w.start + start, end=w.end + start) for w in found.words])
+                    here = found.words[-1].end + start
+                else:
+                    continue
+                self._tell("transcribe", here * rate / len(samples))
+        return heard
+
+    # Translating
+
+    def _translate(self, heard: _Heard) -> _Translated:
+        translation = self.factory.get_translation_service(heard.transcript.language, self.target)
+        sources = [segment.text for segment in heard.transcript.segments]
+        return _Translated(self._rendered(translation, heard.transcript.language, sources), translation.choice)
+
+    def _rendered(self, translation: TranslationService, source: str, sentences: Sequence[str]) -> tuple[str, ...]:
+        """Return a translation of each sentence; a finished batch is not translated again."""
+        used = [translation.choice.info.name, translation.choice.model, source, self.target]
         texts: list[str] = []
-        for text in translation.translate([segment.text for segment in transcript.segments], self.cancel):
-            texts.append(text)
-            self._tell("translate", len(texts) / len(transcript.segments))
+        for first in range(0, len(sentences), _BATCH):
+            batch = sentences[first : first + _BATCH]
+            made = fingerprint("batch", used, batch)
+            texts += self.pieces.json("batch", made, lambda: self._batch(translation, batch, first, len(sentences)))  # noqa: B023
+            self._tell("translate", len(texts) / len(sentences))
         return tuple(texts)
 
+    def _batch(self, translation: TranslationService, batch: Sequence[str], before: int, total: int) -> list[str]:
+        texts: list[str] = []
+        for text in translation.translate(batch, self.cancel):
+            texts.append(text)
+            self._tell("translate", (before + len(texts)) / total)
+        return texts
+
+    def _mended(self, transcript: Transcript, texts: tuple[str, ...]) -> Script:
+        """Return the lines with what somebody changed in them by hand; a new source text is translated."""
+        edits = {line: edit for line, edit in self.request.edits.items() if line < len(texts)}
+        segments, said = list(transcript.segments), list(texts)
+        for line, edit in edits.items():
+            segments[line] = _segment(segments[line], edit)
+            said[line] = said[line] if edit.text is None else edit.text
+        open_ = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
+        if open_:
+            translation = self.factory.get_translation_service(transcript.language, self.target)
+            sources = [segments[line].text for line in open_]
+            for line, text in zip(open_, self._rendered(translation, transcript.language, sources), strict=True):
+                said[line] = text
+        return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), ())
+
+    # Speaking
+
     def _speak_and_mix(
-        self, tts: TtsService, transcript: Transcript, texts: tuple[str, ...], film: float
-    ) -> tuple[Script, float, Loudness]:
+        self, heard: _Heard, texts: tuple[str, ...], script: Script
+    ) -> tuple[Choice, float, list[Placement], Loudness]:
         """Speak and mix: the track is encoded while the lines come, so that the second core has work too."""
-        slots = [(segment.start, segment.end) for segment in transcript.segments]
+        tts = self.factory.get_tts_service(self.target)
+        film = heard.film_seconds
         with tts as engine:
+            identity = f"{tts.choice.info.name} {tts.choice.model} {self.target}"
+            takes = Takes(engine, identity, self.pieces, self.cancel)
             with self._stage("speak"):
                 rehearsal = voice.rehearse(
-                    engine, texts, slots, lambda share: self._tell("speak", share / 2), self.cancel
+                    takes, texts, _slots(heard.transcript.segments), lambda share: self._tell("speak", share / 2)
                 )
-                naturals = rehearsal.natural_seconds
-                plan = timing.place([Line(*slot, length) for slot, length in zip(slots, naturals, strict=True)], film)
-            with voice.Recording(self._dub_track, rehearsal, film, self.cancel) as recording:
-                with self._stage("speak"):
-                    for _ in recording.speak(engine, texts, plan):
-                        self._tell("speak", 0.5 + len(recording.placements) / len(texts) / 2)
+                plan = self._plan(takes, rehearsal, heard, texts, script)
+            level_name = fingerprint("level", identity, texts)
+            level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain])
+            borders = track.cuts(plan, film, rehearsal.sample_rate)
+            with track.DubTrack(borders, rehearsal.sample_rate, level, self.pieces, self.cancel) as dubbed:
+                placements = self._speak(takes, dubbed, script.texts, plan, rehearsal.base_rate)
                 with self._stage("mix"):
-                    loudness = recording.finish()
-        target = languages.get(self.request.target_language).code
-        return Script(transcript, target, texts, tuple(recording.placements)), rehearsal.base_rate, loudness
+                    loudness, level = dubbed.finish(self._dub_track)
+            self.pieces.put_json("level", level_name, [level.gain, level.limit])
+        return tts.choice, rehearsal.base_rate, placements, loudness
+
+    def _speak(
+        self, takes: Takes, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
+    ) -> list[Placement]:
+        placements: list[Placement] = []
+        with self._stage("speak"):
+            for placed in voice.speak(takes, dubbed, texts, plan, base_rate):
+                placements.append(placed)
+                self._tell("speak", 0.5 + len(placements) / len(texts) / 2)
+        return placements
+
+    def _plan(
+        self, takes: Takes, rehearsal: Rehearsal, heard: _Heard, texts: tuple[str, ...], script: Script
+    ) -> list[Placement]:
+        """Place the lines as they were found, and then those that somebody changed, so that the others stay."""
+        slots, film = _slots(heard.transcript.segments), heard.film_seconds
+        lines = [Line(*slot, natural) for slot, natural in zip(slots, rehearsal.natural_seconds, strict=True)]
+        plan = timing.place(lines, film)
+        now = _slots(script.transcript.segments)
+        changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
+        if not changed:
+            return plan
+        clips = takes.clips([voice.Take(script.texts[line], rehearsal.base_rate) for line in changed])
+        for line, clip in zip(changed, clips, strict=True):
+            lines[line] = Line(*now[line], clip.seconds)
+        return timing.amended(plan, lines, changed, film)
 
     @property
     def _dub_track(self) -> Path:
         return self.folder / "dub.m4a"
 
-    def _mux(self, info: MediaInfo, track: Track | None, script: Script, film: float) -> list[Path]:
+    # Finishing
+
+    def _mux(self, examined: _Examined, script: Script, film: float) -> list[Path]:
+        info = examined.info
         segments, placements = script.transcript.segments, script.placements
         heard = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in segments]
-        said = [subtitles.Cue(at.start, at.end, text) for at, text in zip(placements, script.texts, strict=True)]
+        said = [
+            subtitles.Cue(at.start, at.end, text) for at, text in zip(placements, script.texts, strict=True) if text
+        ]
         sides = {script.target_language: said, script.transcript.language: heard}
         softs = [self._subtitles(code, subtitles.cues(side, film)) for code, side in sides.items()]
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._file(f"{script.target_language}.{'mp4' if info.video else 'm4a'}")
-        self.notes += media.mux(info, track, self._dub_track, names, softs, target, self.cancel)
+        self.notes += media.mux(info, examined.track, self._dub_track, names, softs, target, self.cancel)
         return [target, *(path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt")))]
 
     def _subtitles(self, code: str, cues: list[subtitles.Cue]) -> Soft:
@@ -253,9 +437,9 @@ class _Dub:
     def _file(self, ending: str) -> Path:
         return self.folder / f"{self.request.source.stem}.{ending}"
 
-    def _check_names(self, target: str) -> None:
+    def _check_names(self) -> None:
         """Raise where the longest of the results' names would be too long for the disk."""
-        longest = os.fsencode(self._file(f"{target}.report.json").name)
+        longest = os.fsencode(self._file(f"{self.target}.report.json").name)
         if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
             raise MediaError(f"The name of {self.request.source} is too long for those of its results: shorten it.")
 
@@ -272,6 +456,20 @@ class _Dub:
             self.on_progress(Progress(name, 0.0))
         yield
         self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - started
+
+
+def _segment(segment: Segment, edit: Edit) -> Segment:
+    """Return a line as somebody mended it."""
+    return replace(
+        segment,
+        text=segment.text if edit.source_text is None else edit.source_text,
+        start=segment.start if edit.start is None else edit.start,
+        end=segment.end if edit.end is None else edit.end,
+    )
+
+
+def _slots(segments: Sequence[Segment]) -> list[tuple[float, float]]:
+    return [(segment.start, segment.end) for segment in segments]
 
 
 def _heard_track(info: MediaInfo, request: JobRequest) -> Track | None:

@@ -46,7 +46,7 @@ def compose(outcome: Outcome) -> dict[str, Any]:
     summary = timing.summary(outcome.script.placements, transcript.segments)
     return {
         "source": {
-            "file": outcome.request.source.name,
+            "file": outcome.request.title,
             "duration_seconds": _rounded(outcome.film_seconds),
             "language": transcript.language,
             "language_detected": transcript.language_detected,

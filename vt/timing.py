@@ -8,8 +8,8 @@ L-infinity isotonic regression moves them; `speech_overlap` is the formula of th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from statistics import fmean, median
 from typing import Protocol
@@ -24,6 +24,8 @@ SLOWEST_TEMPO = 0.9
 COMFORTABLE_TEMPO = 1.3
 FASTEST_TEMPO = 2.0
 
+_HELPERS = 3
+"""How many neighbours on each side make room for a line that was changed."""
 _FOREVER = 1e7  # seconds; next to larger numbers a float forgets the fractions of a second that matter here
 _SILENCE = 1e-6  # seconds; shorter than one sample of any sound, so there is nothing to be heard or cut
 _ROUNDING = 1e-9  # seconds; a float's error in a sum of thousands of lines, and no more
@@ -101,6 +103,71 @@ def place(lines: Sequence[Line], film_seconds: float) -> list[Placement]:
         for line, space, (start, end) in zip(queue, room, spans, strict=True)
     ]
     return [placement for _, placement in sorted(zip(order, placed, strict=True), key=lambda pair: pair[0])]
+
+
+def amended(
+    plan: Sequence[Placement], lines: Sequence[Line], changed: Collection[int], film_seconds: float
+) -> list[Placement]:
+    """Place the lines that were changed anew, among the others that stay where `plan` has them.
+
+    Lines and placements come in the order of their starts. Where a changed line would have to hurry, or to start late,
+    its neighbours help as they do in `place`, the nearest first; where that is not enough, everything is placed anew.
+
+    Args:
+        plan: of all lines before the change.
+        lines: all of them after it.
+        changed: which differ, as places in `lines`.
+        film_seconds: as for `place`.
+    """
+    space = rooms([(line.start, line.end) for line in lines], film_seconds)
+    result = [replace(placed, room_seconds=room) for placed, room in zip(plan, space, strict=True)]
+    for first, last in _runs(changed):
+        tries = (_refitted(result, lines, first - wider, last + wider, film_seconds) for wider in range(_HELPERS + 1))
+        fitted = min(filter(None, tries), key=_discomfort, default=None)
+        if fitted is None or _discomfort(fitted) >= FASTEST_TEMPO:
+            return place(lines, film_seconds)
+        for index, placed in fitted.items():
+            result[index] = placed
+    return result
+
+
+def _runs(changed: Collection[int]) -> list[tuple[int, int]]:
+    """Return the first and last of each run of neighbours."""
+    runs: list[tuple[int, int]] = []
+    for index in sorted(changed):
+        if runs and runs[-1][1] == index - 1:
+            runs[-1] = (runs[-1][0], index)
+        else:
+            runs.append((index, index))
+    return runs
+
+
+def _refitted(
+    plan: Sequence[Placement], lines: Sequence[Line], first: int, last: int, film_seconds: float
+) -> dict[int, Placement] | None:
+    """Place some lines anew between the neighbours that stay; None where no time is left between them."""
+    first, last = max(first, 0), min(last, len(lines) - 1)
+    begin = plan[first - 1].end if first else 0.0
+    until, breath = film_seconds, 0.0
+    if last + 1 < len(lines):
+        until = plan[last + 1].start
+        breath = min(max(lines[last + 1].start - lines[last].end, 0.0), BREATH_SECONDS)
+    gap = until - begin - breath
+    if gap <= 0:
+        return None
+    inside = [replace(line, start=line.start - begin, end=line.end - begin) for line in lines[first : last + 1]]
+    placed = place(inside, gap)
+    return {
+        first + offset: replace(
+            new, start=new.start + begin, end=new.end + begin, room_seconds=plan[first + offset].room_seconds
+        )
+        for offset, new in enumerate(placed)
+    }
+
+
+def _discomfort(placed: Mapping[int, Placement]) -> float:
+    """Return the highest tempo beyond what is comfortable; the fewest lines that are at ease are best."""
+    return max(COMFORTABLE_TEMPO, *(placement.tempo for placement in placed.values()))
 
 
 def overflow_seconds(natural: float, placed: float) -> float:

@@ -4,30 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vt import media, timing
+from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Clip, Placement
 from vt.engines.base import Synthesizer
-from vt.media import DubWriter, Loudness
+from vt.track import DubTrack, Spoken
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SAMPLE_SECONDS = 20.0  # of speech tell how loud the voice is
 _GAINS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
-_TOLERANCE_LU = 0.7
-_PEAK_MARGIN_DB = 0.2
-_CORRECTIONS = 3
 # Asked to be a little faster than needed, a line nearly always fits without being stretched afterwards.
 _HASTE = 1.012
 _SHORTEST = 0.97
 
+_SILENCE = Clip(np.empty(0, np.int16), media.SPEECH_RATE)
+"""A line that somebody emptied."""
+
 OnLine = Callable[[float], None]
 """Is told the share (0..1) of the lines that are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One line to be spoken at one rate."""
+
+    text: str
+    rate: float
+    """Of the engine's default."""
+
+
+class Takes:
+    """What an engine says: each take is spoken once, and found again afterwards."""
+
+    def __init__(self, engine: Synthesizer, identity: str, pieces: Artifacts, cancel: Cancel) -> None:
+        """`identity` is all that, beside text and rate, makes a difference to the sound: engine, model, language."""
+        self._engine, self._identity, self._pieces, self._cancel = engine, identity, pieces, cancel
+
+    def name(self, take: Take) -> str:
+        """Return the fingerprint of a take."""
+        return fingerprint("take", self._identity, take.text, round(take.rate, 4))
+
+    def clips(self, takes: Sequence[Take]) -> Iterator[Clip]:
+        """Yield a clip for each take, in order; those that are not there yet are spoken, each as it is reached."""
+        wanted = {self.name(take): take for take in takes if take.text}
+        missing = {name: take for name, take in wanted.items() if self._pieces.get_clip("take", name) is None}
+        lines = [(take.text, take.rate) for take in missing.values()]
+        spoken = zip(missing, self._engine.speak(lines, self._cancel), strict=True)
+        for take in takes:
+            yield self._found(self.name(take), spoken) if take.text else _SILENCE
+
+    def _found(self, name: str, spoken: Iterator[tuple[str, Clip]]) -> Clip:
+        while (clip := self._pieces.get_clip("take", name)) is None:
+            made, sound = next(spoken)
+            self._pieces.put_clip("take", made, sound)
+        return clip
+
+    def fitted(self, take: Take, clip: Clip, planned: Placement) -> Spoken:
+        """Return a take where it belongs, and as long as it may be there: stretched where it has to be, once."""
+        name = self.name(take)
+        tempo = stretch_of(clip, planned)
+        if tempo is None:
+            return Spoken(planned.start, clip, name)
+        name = fingerprint("fitted", name, tempo)
+        found = self._pieces.get_clip("fitted", name)
+        if found is None:
+            found = Clip(media.stretched(clip.samples, clip.sample_rate, tempo, self._cancel), clip.sample_rate)
+            self._pieces.put_clip("fitted", name, found)
+        return Spoken(planned.start, found, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +91,19 @@ class Rehearsal:
     """In dB, that brings the voice to the target loudness."""
 
 
-def rehearse(
-    engine: Synthesizer, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine, cancel: Cancel
-) -> Rehearsal:
+def rehearse(takes: Takes, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine) -> Rehearsal:
     """Speak every line once at the default rate and once at the base rate that follows from it."""
     default = []
-    for clip in engine.speak([(text, 1.0) for text in texts], cancel):
+    for clip in takes.clips([Take(text, 1.0) for text in texts]):
         default.append(clip.seconds)
         on_line(len(default) / len(texts) / 2)
-    base = timing.base_rate(default, slots)
+    base = round(timing.base_rate(default, slots), 4)
     naturals: list[float] = []
     sample: list[NDArray[np.int16]] = []
     rate = 0
-    for clip in engine.speak([(text, base) for text in texts], cancel):
-        rate = clip.sample_rate
+    for clip in takes.clips([Take(text, base) for text in texts]):
+        if len(clip.samples) or not rate:
+            rate = clip.sample_rate
         if sum(map(len, sample)) < _SAMPLE_SECONDS * rate:
             sample.append(clip.samples)
         naturals.append(clip.seconds)
@@ -67,74 +115,30 @@ def _gain(sample: NDArray[np.int16], rate: int) -> float:
     if not len(sample):
         return 0.0
     reached = media.loudness_at(sample, rate, _GAINS)
-    return float(np.interp(media.TARGET_LUFS, reached, _GAINS))
+    return round(float(np.interp(media.TARGET_LUFS, reached, _GAINS)), 2)
 
 
-class Recording:
-    """The dubbed track while it is made: encoded as the lines come, its loudness put right at the end."""
-
-    def __init__(self, target: Path, rehearsal: Rehearsal, film_seconds: float, cancel: Cancel) -> None:
-        self._target, self._rehearsal, self._film, self._cancel = target, rehearsal, film_seconds, cancel
-        self._raw = target.with_suffix(".pcm")
-        self._writer = DubWriter(target, self._raw, rehearsal.sample_rate, rehearsal.gain, cancel=cancel)
-        self.placements: list[Placement] = []
-        """Of the lines spoken so far, as they really are."""
-
-    def __enter__(self) -> Recording:
-        self._writer.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._writer.__exit__()
-
-    def speak(self, engine: Synthesizer, texts: Sequence[str], plan: Sequence[Placement]) -> Iterator[Placement]:
-        """Speak the lines in the order of their placements, and yield each line's true one."""
-        base = self._rehearsal.base_rate
-        lines = [(text, base * _asked(planned)) for text, planned in zip(texts, plan, strict=True)]
-        for planned, clip in zip(plan, engine.speak(lines, self._cancel), strict=True):
-            fitted = fit(clip, planned, self._cancel)
-            self._writer.silence_until(planned.start)
-            self._writer.write(fitted.samples)
-            placed = replace(planned, end=planned.start + fitted.seconds)
-            self.placements.append(placed)
-            yield placed
-
-    def finish(self) -> Loudness:
-        """Fill up to the film's end, and encode again as often as the loudness that was measured asks for."""
-        self._writer.silence_until(self._film)
-        loudness, gain, limit = self._writer.finish(), self._rehearsal.gain, media.LIMIT
-        for _ in range(_CORRECTIONS):
-            if not np.isfinite(loudness.integrated) or _is_right(loudness):
-                break
-            gain += media.TARGET_LUFS - loudness.integrated
-            excess = max(0.0, loudness.true_peak - media.TRUE_PEAK_DBTP + _PEAK_MARGIN_DB)
-            limit *= 10 ** (-excess / 20)
-            loudness = self._encode_again(gain, limit)
-        return loudness
-
-    def _encode_again(self, gain: float, limit: float) -> Loudness:
-        raw = np.memmap(self._raw, np.int16, mode="r")
-        with DubWriter(self._target, None, self._rehearsal.sample_rate, gain, limit, self._cancel) as writer:
-            writer.write(raw)
-            return writer.finish()
+def speak(
+    takes: Takes, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement], base_rate: float
+) -> Iterator[Placement]:
+    """Speak the lines into the track, in the order of their placements, and yield each line's true one."""
+    wanted = [Take(text, _asked(planned, base_rate)) for text, planned in zip(texts, plan, strict=True)]
+    for take, planned, clip in zip(wanted, plan, takes.clips(wanted), strict=True):
+        spoken = takes.fitted(take, clip, planned)
+        if len(spoken.clip.samples):
+            track.add(spoken)
+        yield replace(planned, end=planned.start + spoken.clip.seconds)
 
 
-def _is_right(loudness: Loudness) -> bool:
-    near = abs(loudness.integrated - media.TARGET_LUFS) <= _TOLERANCE_LU
-    return near and loudness.true_peak <= media.TRUE_PEAK_DBTP
+def _asked(planned: Placement, base_rate: float) -> float:
+    return base_rate if planned.tempo == 1.0 else round(base_rate * planned.tempo * _HASTE, 4)
 
 
-def _asked(planned: Placement) -> float:
-    return 1.0 if planned.tempo == 1.0 else planned.tempo * _HASTE
-
-
-def fit(clip: Clip, planned: Placement, cancel: Cancel) -> Clip:
-    """Return the clip as it is where it fits the planned length, else stretched to it, with the pitch kept."""
+def stretch_of(clip: Clip, planned: Placement) -> float | None:
+    """Return the tempo that brings a clip to its planned length, or None where it may stay as it is."""
     if not len(clip.samples) or planned.seconds <= 0:
-        return clip
+        return None
     tempo = clip.seconds / planned.seconds
     fastest = max(timing.COMFORTABLE_TEMPO, planned.tempo)
     too_fast = planned.natural_seconds / clip.seconds > fastest and planned.tempo != 1.0
-    if _SHORTEST <= tempo <= 1.0 + 1e-6 and not too_fast:
-        return clip
-    return Clip(media.stretched(clip.samples, clip.sample_rate, tempo, cancel), clip.sample_rate)
+    return None if _SHORTEST <= tempo <= 1.0 + 1e-6 and not too_fast else round(tempo, 6)

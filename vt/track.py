@@ -1,0 +1,201 @@
+"""The dubbed track: encoded in stretches that meet where nothing is said, so that a changed line costs one stretch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vt import media
+from vt.artifacts import Artifacts, Json, fingerprint
+from vt.domain import Cancel, Clip, Placement
+from vt.media import Loudness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+STRETCH_SECONDS = 60.0
+_FRAME = 1024  # samples that one packet of AAC brings
+_MARGIN = Fraction(5, 4)  # frames of silence on each side of a cut: the packet that both sides share holds nothing
+_TOLERANCE_LU = 0.7
+_PEAK_MARGIN_DB = 0.2
+_CORRECTIONS = 3
+_ENCODERS = 2  # at a time: encoding takes one core, and the voice is nearly always quicker
+_FLOOR_LUFS, _GATE_LU = -70.0, -10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How a voice is brought to the loudness that is wanted."""
+
+    gain: float
+    """In dB."""
+    limit: float = media.LIMIT
+    """Of full scale, for samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A line as it sounds, where it sounds."""
+
+    start: float
+    clip: Clip
+    name: str
+    """The fingerprint of what made it."""
+
+
+def cuts(plan: Sequence[Placement], film_seconds: float, rate: int) -> list[int]:
+    """Return where the track of a film is cut, in samples: its ends, and about once in a minute, in a pause.
+
+    A cut is the first chance after a full minute of the film, so that it stays when something is changed elsewhere.
+
+    Args:
+        plan: of all lines; none sounds for longer than it is planned.
+        film_seconds: how long the film is.
+        rate: of the voice, in hertz.
+    """
+    frame = Fraction(_FRAME, media.output_rate(rate))
+    unit = _unit(rate)
+    found, due = [0], STRETCH_SECONDS
+    for silent_from, silent_to in _pauses(plan, film_seconds):
+        first = max(Fraction(silent_from), Fraction(due)) + _MARGIN * frame
+        cut = math.ceil(first * rate / unit) * unit
+        if Fraction(cut, rate) <= Fraction(silent_to) - _MARGIN * frame:
+            found.append(cut)
+            due = (cut / rate // STRETCH_SECONDS + 1) * STRETCH_SECONDS
+    end = max(film_seconds, max((placed.end for placed in plan), default=0.0))
+    return [*found, max(round(end * rate), found[-1] + 1)]
+
+
+def _pauses(plan: Sequence[Placement], film_seconds: float) -> Iterator[tuple[float, float]]:
+    """Yield where nothing is said, between two lines; a long pause may be cut more than once."""
+    here = 0.0
+    for placed in [*sorted(plan, key=lambda placed: placed.start), None]:
+        until = placed.start if placed else film_seconds
+        while until - here > 2 * STRETCH_SECONDS:
+            yield here, until
+            here += STRETCH_SECONDS
+        yield here, until
+        here = max(here, placed.end if placed else 0.0)
+
+
+def _unit(rate: int) -> int:
+    """Return the fewest samples at a voice's rate that are a whole number of AAC frames at the track's."""
+    frame = Fraction(_FRAME * rate, media.output_rate(rate))
+    return int(frame * frame.denominator)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of the track while it is made."""
+
+    first: int
+    last: int
+    lines: list[Spoken]
+
+    def name(self, rate: int, level: Level) -> str:
+        placed: list[Json] = [[round(line.start * rate) - self.first, line.name] for line in self.lines]
+        return fingerprint("stretch", rate, self.last - self.first, level.gain, level.limit, placed, self.first == 0)
+
+    def samples(self, rate: int) -> NDArray[np.int16]:
+        mixed = np.zeros(self.last - self.first, np.int16)
+        for line in self.lines:
+            start = round(line.start * rate) - self.first
+            room = mixed[start : start + len(line.clip.samples)]
+            room[:] = line.clip.samples[: len(room)]
+        return mixed
+
+
+class DubTrack:
+    """The track while it is made: stretches are encoded beside the caller as their lines come, in order."""
+
+    def __init__(
+        self, borders: Sequence[int], rate: int, level: Level, pieces: Artifacts, cancel: Cancel | None = None
+    ) -> None:
+        """`borders` come from `cuts`, `rate` is the voice's, and what was encoded before is found in `pieces`."""
+        self._rate, self._level, self._pieces, self._cancel = rate, level, pieces, cancel
+        self._stretches = [_Stretch(*ends, []) for ends in pairwise(borders)]
+        self._encoding: list[Future[tuple[Path, dict[str, Any]]]] = []
+        self._pool = ThreadPoolExecutor(_ENCODERS, "vt-track")
+
+    def __enter__(self) -> DubTrack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, line: Spoken) -> None:
+        """Add the next line, in the order of the starts."""
+        while round(line.start * self._rate) >= self._stretches[len(self._encoding)].last and self._has_more:
+            self._encode_next()
+        self._stretches[len(self._encoding)].lines.append(line)
+
+    @property
+    def _has_more(self) -> bool:
+        return len(self._encoding) + 1 < len(self._stretches)
+
+    def finish(self, target: Path) -> tuple[Loudness, Level]:
+        """Write the track to `target`, as loud as it has to be, and return how loud it is and by what level."""
+        level = self._level
+        for attempt in range(_CORRECTIONS + 1):
+            while len(self._encoding) < len(self._stretches):
+                self._encode_next(level)
+            made = [future.result() for future in self._encoding]
+            loudness = _loudness([measured for _, measured in made])
+            if not np.isfinite(loudness.integrated) or _is_right(loudness) or attempt == _CORRECTIONS:
+                break
+            level = _corrected(level, loudness)
+            self._encoding = []
+        media.join_aac([path for path, _ in made], media.output_rate(self._rate), target, self._cancel)
+        return loudness, level
+
+    def _encode_next(self, level: Level | None = None) -> None:
+        stretch, first = self._stretches[len(self._encoding)], not self._encoding
+        self._encoding.append(self._pool.submit(self._encoded, stretch, level or self._level, first))
+
+    def _encoded(self, stretch: _Stretch, level: Level, first: bool) -> tuple[Path, dict[str, Any]]:
+        name = stretch.name(self._rate, level)
+        path = self._pieces.file("stretch", name, ".aac", lambda made: self._encode(stretch, level, first, made))
+        measured = self._pieces.json("loudness", name, lambda: media.momentary_loudness(path, self._cancel))
+        return path, measured
+
+    def _encode(self, stretch: _Stretch, level: Level, first: bool, made: Path) -> None:
+        samples = stretch.samples(self._rate)
+        packets = media.aac_packets(samples, self._rate, level.gain, level.limit, self._cancel)
+        # Each packet overlaps with the next. The first is the last one of the stretch before, and both are silent.
+        frames = math.ceil(len(samples) * media.output_rate(self._rate) / self._rate / _FRAME)
+        kept = packets if stretch is self._stretches[-1] else packets[: frames + 1]
+        made.write_bytes(b"".join(kept if first else kept[1:]))
+
+
+def _corrected(level: Level, loudness: Loudness) -> Level:
+    excess = max(0.0, loudness.true_peak - media.TRUE_PEAK_DBTP + _PEAK_MARGIN_DB)
+    gain = level.gain + media.TARGET_LUFS - loudness.integrated
+    return Level(round(gain, 2), round(level.limit * 10 ** (-excess / 20), 4))
+
+
+def _is_right(loudness: Loudness) -> bool:
+    near = abs(loudness.integrated - media.TARGET_LUFS) <= _TOLERANCE_LU
+    return near and loudness.true_peak <= media.TRUE_PEAK_DBTP
+
+
+def _loudness(measured: Sequence[dict[str, Any]]) -> Loudness:
+    """Return the loudness of all stretches together, from each one's blocks of 400 ms: ITU-R BS.1770-4, gated twice."""
+    blocks = np.array([level for stretch in measured for level in stretch["momentary"]], float)
+    peak = max((stretch["true_peak"] for stretch in measured if stretch["true_peak"] is not None), default=-math.inf)
+    heard = blocks[blocks > _FLOOR_LUFS]
+    if not len(heard):
+        return Loudness(-math.inf, peak)
+    loud = heard[heard > _mean(heard) + _GATE_LU]
+    return Loudness(_mean(loud), peak)
+
+
+def _mean(levels: NDArray[np.float64]) -> float:
+    return float(10 * np.log10(np.mean(10 ** (levels / 10))))
