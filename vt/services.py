@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vt import __version__, folders
+from vt.errors import StorageError
+from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
+from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
 from vt.settings import Settings
+from vt.store import DataFolder, FolderTaken, Store
+from vt.worker import Worker
+
+_log = logging.getLogger(__name__)
 
 _LOOKED_FOR_SECONDS = 5.0
 
@@ -28,11 +37,38 @@ class Services:
         self._looked: tuple[float, tuple[str, ...]] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
+        self._desk: _Desk | None = None
+        self._opening = threading.Lock()
 
     def begin(self) -> None:
-        """Start what runs in the background."""
+        """Start what runs in the background.
+
+        Raises:
+            FolderTaken: another server owns the data folder.
+        """
+        try:
+            self._opened()
+        except FolderTaken:
+            raise
+        except StorageError as error:  # said by health, and to whoever comes with a job
+            _log.error("%s", error)
         if self.settings.preload_models:
             self.factory.preload_default_models()
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs.
+
+        Raises:
+            StorageError: the data folder cannot be used; the next call tries again.
+        """
+        return self._opened().jobs
+
+    def _opened(self) -> _Desk:
+        with self._opening:
+            if self._desk is None:
+                self._desk = _Desk(self.settings, self.factory)
+            return self._desk
 
     def readiness(self) -> tuple[bool, tuple[Preloaded, ...]]:
         """Tell whether the preload of the start has ended, and the models of the latest preload."""
@@ -105,8 +141,37 @@ class Services:
         return _cleared(result.freed, result.freed_bytes, result.retiring)
 
     def close(self) -> None:
-        """End what runs and free the models."""
+        """End what runs, so that it goes on at the next start, and free the models."""
+        if self._desk:
+            self._desk.close()
         self.factory.close()
+
+
+class _Desk:
+    """The data folder with all that works on it."""
+
+    def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:
+        self._data = DataFolder(settings.data_folder)
+        try:
+            self._store = Store(self._data.database)
+            self._worker = Worker(
+                self._store,
+                self._data,
+                LocalExecutor(factory),
+                at_once=settings.jobs_at_once,
+                queue_size=settings.queue_size,
+                retention=timedelta(hours=settings.retention_hours),
+            )
+            self._worker.begin()
+        except StorageError:
+            self._data.close()
+            raise
+        self.jobs = Jobs(settings, factory, self._data, self._store, self._worker)
+
+    def close(self) -> None:
+        self._worker.close()
+        self._store.close()
+        self._data.close()
 
 
 def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:

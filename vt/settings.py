@@ -123,6 +123,16 @@ class Settings(BaseSettings):
     """Set by Hugging Face Spaces, and by nobody else."""
     data_dir: Path | None = Field(None, alias="VT_DATA_DIR")
     """Jobs, their database and converted models."""
+    max_upload_mb: int = Field(500, ge=1, alias="VT_MAX_UPLOAD_MB")
+    """The largest film that a server takes, in megabytes."""
+    max_duration_minutes: float = Field(120, gt=0, allow_inf_nan=False, alias="VT_MAX_DURATION_MINUTES")
+    """The longest film that a server takes, in minutes."""
+    jobs_at_once: int = Field(1, ge=1, le=64, alias="VT_JOBS_AT_ONCE")
+    """How many films a server dubs at the same time."""
+    queue_size: int = Field(64, ge=1, alias="VT_QUEUE_SIZE")
+    """How many jobs may wait for their turn."""
+    retention_hours: float = Field(72, gt=0, allow_inf_nan=False, alias="VT_RETENTION_HOURS")
+    """How long a server keeps a job that is over, with its film and results, in hours."""
     admin_token: SecretStr | None = Field(None, alias="VT_ADMIN_TOKEN")
     """Whoever manages the models of a server must know it; none: only who sits at the same machine may."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(

@@ -46,8 +46,8 @@ ID = re.compile(r"[a-z2-7]{26}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_QUEUED, _RUNNING, _DONE = ({state} for state in (JobState.QUEUED, JobState.RUNNING, JobState.DONE))
-_OVER = [state.value for state in JobState if state.is_over]
+_QUEUED, _RUNNING = {JobState.QUEUED}, {JobState.RUNNING}
+_OVER = [state for state in JobState if state.is_over]
 _DIED = (
     f"The server died {DEATHS} times in a row while working on this, without finishing one more piece of it, so it "
     "was given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film."
@@ -91,6 +91,10 @@ class QueueFull(VtError):
         super().__init__("Too many jobs are waiting already: try again in some minutes.")
 
 
+class FolderTaken(StorageError):
+    """Another process owns the data folder."""
+
+
 # The data folder
 
 
@@ -103,7 +107,8 @@ class DataFolder:
     """The data folder, made where missing, and owned by this process until it is closed or dies.
 
     Raises:
-        StorageError: another process owns it, or it cannot be written.
+        FolderTaken: another process owns it.
+        StorageError: it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -157,8 +162,32 @@ class DataFolder:
         """
         return self.job(job_id) / "input"
 
-    def _taken(self) -> StorageError:
-        return StorageError(
+    def subtitles(self, job_id: str) -> Path:
+        """Return where the subtitles are that came with a job's film, if any did.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.job(job_id) / "subtitles"
+
+    def pieces(self, job_id: str) -> Path:
+        """Return where the finished pieces of a job's work are.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.job(job_id) / "pieces"
+
+    def results(self, job_id: str, version: int) -> Path:
+        """Return where the results of one version are.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.job(job_id) / f"results-{version}"
+
+    def _taken(self) -> FolderTaken:
+        return FolderTaken(
             f"The data folder {self.path} is in use by another vt server: stop that one, or give this one a folder "
             "and a port of its own with VT_DATA_DIR and PORT."
         )
@@ -237,7 +266,7 @@ class Store:
     """The jobs. Any thread may call any method; each is one short transaction, or none at all.
 
     A job goes from queued to running, and from there to done, failed or cancelled, or back to queued. One that waits
-    may be cancelled, too; one that is done may be queued again. No other step exists.
+    may be cancelled, too; one that is over and has results may be queued again. No other step exists.
 
     Every method may raise `StorageError`: the disk is full, or the database is damaged or held by another program.
     Those that name a job raise `JobNotFound` where there is none, and `WrongState` where its state forbids the step.
@@ -383,7 +412,7 @@ class Store:
             return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
     def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int) -> Job:
-        """Put a job that is done at the end of the queue again, with all that was ever edited by hand.
+        """Put a job that is over and has results at the end of the queue again, with all that was edited by hand.
 
         Args:
             job_id: whose lines.
@@ -397,10 +426,12 @@ class Store:
         """
         with self._writing() as connection:
             job = _found(connection, job_id)
-            if job.state == JobState.DONE and job.version != version:
+            allowed = _OVER if job.version else []
+            if job.state in allowed and job.version != version:
                 raise Outdated
-            values = {"edits": edits, "stage": None, "fraction": 0.0, "place": _last_place(connection)}
-            edited = self._moved(connection, job_id, _DONE, JobState.QUEUED, **values)
+            values = {"edits": edits, "stage": None, "fraction": 0.0, "error": None, "deaths": 0}
+            place = _last_place(connection)
+            edited = self._moved(connection, job_id, allowed, JobState.QUEUED, **values, place=place)
             _check_room(connection, limit + 1)  # it is in the queue by now
             return edited
 

@@ -1,0 +1,416 @@
+"""What every face does with jobs: takes films in, checks them, hands out results, and lets lines be mended."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vt import languages, media, pipeline
+from vt.artifacts import Artifacts
+from vt.domain import Edit, Job, JobRequest, Order
+from vt.errors import InputError, MediaError, StorageError, VtError
+from vt.factory import AIServiceFactory
+from vt.settings import Settings
+from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.worker import Hear, Worker, in_users_words
+
+MB = 2**20
+_RESERVE = 200 * MB
+"""Of free disk that no job may use up: for the database, the log, and whatever else lives there."""
+_WORK_BYTES_PER_SECOND = 300_000
+"""Of film, at most: the sound to recognise, the spoken lines, the dubbed track."""
+_LONGEST_TEXT = 2000
+_LONGEST_NAME = 200
+_TYPES = {".mp4": "video/mp4", ".m4a": "audio/mp4", ".srt": "application/x-subrip", ".vtt": "text/vtt"}
+
+
+class FilmTooLarge(InputError):
+    """The film is larger than this server takes."""
+
+    def __init__(self, megabytes: int) -> None:
+        super().__init__(f"The film is too large: this server takes at most {megabytes} MB (VT_MAX_UPLOAD_MB).")
+
+
+class NoSuchResult(InputError):
+    """The job has results, but not this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A job that is about to be: its folder is there, for the film and for the subtitles that may come with it."""
+
+    id: str
+    film: Path
+    subtitles: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """One finished file."""
+
+    path: Path
+    name: str
+    """For whoever saves it."""
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a finished dub, as its report has them."""
+
+    segments: list[dict[str, Any]]
+    version: int
+    """Of the results: an edit names the version that it was made from."""
+
+
+class Jobs:
+    """The jobs of a server. Any thread may call any method; those with a film or a disk in it may take a while."""
+
+    def __init__(
+        self, settings: Settings, factory: AIServiceFactory, data: DataFolder, store: Store, worker: Worker
+    ) -> None:
+        self._settings, self._factory = settings, factory
+        self._data, self._store, self._worker = data, store, worker
+
+    # In
+
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """Lend a folder for a film; it goes, with all that is in it, unless the draft is submitted."""
+        job_id = new_id()
+        folder = self._data.job(job_id)
+        with _translated():
+            folder.mkdir()
+        try:
+            with _translated():
+                yield Draft(job_id, self._data.input(job_id), self._data.subtitles(job_id))
+        finally:
+            with suppress(VtError):  # where nothing can be read, the next start sweeps
+                if job_id not in self._store.ids():
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def check_room(self, upload_bytes: int) -> None:
+        """Raise, before a film comes, where it is too large or finds no room.
+
+        Raises:
+            FilmTooLarge: this server takes no film of this size.
+            StorageError: the disk has no room for it.
+        """
+        if upload_bytes > self.upload_limit:
+            raise self.too_large()
+        self._check_disk(2 * upload_bytes)
+
+    def too_large(self) -> FilmTooLarge:
+        """Return the error of a film beyond the limit."""
+        return FilmTooLarge(self._settings.max_upload_mb)
+
+    @property
+    def upload_limit(self) -> int:
+        """The size in bytes of the largest film that is taken."""
+        return self._settings.max_upload_mb * MB
+
+    def submit(self, draft: Draft, order: Order) -> Job:
+        """Check what was asked for, and put it into the queue; the film lies in the draft's folder.
+
+        Raises:
+            InputError: the film, the subtitles, the languages or the track are at fault.
+            ModelUnavailable: a stage has no model or engine.
+            StorageError: the results would find no room.
+            QueueFull: too many jobs wait already.
+        """
+        order = self._checked(draft, order)
+        return self._worker.submit(draft.id, order)
+
+    def reuse(self, draft: Draft, job_id: str, order: Order) -> Order:
+        """Take over another job's film, subtitles and finished pieces, for no more space.
+
+        Returns:
+            The order for that film; subtitles, track and language are the other job's where it names none.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        job = self._store.get(job_id)
+        try:
+            _link(self._data.input(job_id), draft.film)
+            if job.request.subtitles is not None and order.subtitles is None:
+                _link(self._data.subtitles(job_id), draft.subtitles)
+        except FileNotFoundError:  # removed at this moment
+            raise JobNotFound from None
+        Artifacts(self._data.pieces(draft.id)).adopt(self._data.pieces(job_id))
+        before = job.request
+        return replace(
+            order,
+            file=before.file,
+            subtitles=order.subtitles or before.subtitles,
+            audio_track=order.audio_track or before.audio_track,
+            source_language=before.source_language if order.source_language == "auto" else order.source_language,
+        )
+
+    def inspect(self, draft: Draft, name: str) -> dict[str, Any]:
+        """Say what is in a film that lies in the draft's folder.
+
+        Raises:
+            MediaError: it is none, or cannot be read.
+        """
+        order = Order(file=plain_name(name), target_language="")
+        with self._in_words(draft, order):
+            info = media.probe(draft.film)
+        return {
+            "file": order.file,
+            "duration_seconds": round(info.seconds, 3),
+            "video": _track(info.video) if info.video else None,
+            "audio": [_track(track) | {"channels": track.channels} for track in info.audio],
+            "subtitles": [_track(track) for track in info.subtitles],
+        }
+
+    def _checked(self, draft: Draft, order: Order) -> Order:
+        order = replace(
+            order,
+            file=plain_name(order.file),
+            subtitles=None if order.subtitles is None else plain_name(order.subtitles, "subtitles"),
+            target_language=languages.get(order.target_language).code,
+            source_language=_source_code(order.source_language),
+        )
+        with self._in_words(draft, order):
+            seconds = pipeline.check(_request(draft, order), self._factory)
+        limit = self._settings.max_duration_minutes
+        if seconds > limit * 60:
+            raise MediaError(
+                f"{order.file} is too long: it lasts {seconds / 60:.1f} minutes, and this server takes at most "
+                f"{limit:g} (VT_MAX_DURATION_MINUTES)."
+            )
+        self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
+        return order
+
+    @contextmanager
+    def _in_words(self, draft: Draft, order: Order) -> Iterator[None]:
+        """Say what is wrong with a film by the name that its user gave it."""
+        try:
+            yield
+        except VtError as error:
+            error.args = (in_users_words(str(error), self._data, draft.id, order),)
+            raise
+
+    def _check_disk(self, needed: int) -> None:
+        free = shutil.disk_usage(self._data.path).free - _RESERVE
+        if needed > free:
+            raise StorageError(
+                f"The disk has no room for this: about {needed / MB:.0f} MB are needed, and {max(0, free) / MB:.0f} MB "
+                "are free for it. Remove jobs that are over, or try a smaller film."
+            )
+
+    # While it runs
+
+    def get(self, job_id: str) -> Job:
+        """Return a job as it stands now.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._store.get(job_id)
+
+    def page(self, limit: int, offset: int = 0) -> list[Job]:
+        """Return at most `limit` jobs, the newest first, after `offset` others."""
+        return self._store.page(limit, offset)
+
+    def watching(self, job_id: str, hear: Hear) -> AbstractContextManager[Job]:
+        """Have `hear` told of each change of a job while the block runs; see `Worker.watching`."""
+        return self._worker.watching(job_id, hear)
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job for good, at once.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it is over.
+        """
+        return self._worker.cancel(job_id)
+
+    def remove(self, job_id: str) -> None:
+        """Remove a job with all that is kept of it; one that waits or runs is cancelled first.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        self._worker.remove(job_id)
+
+    # Out
+
+    def film(self, job_id: str) -> ResultFile:
+        """Return the dubbed film, or sound.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        job, folder = self._finished(job_id)
+        found = [path for path in folder.iterdir() if path.suffix in (".mp4", ".m4a")]
+        return self._file(job, found[0].name.partition(".")[2])
+
+    def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile:
+        """Return the subtitles in one language, as `srt` or `vtt`.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: it has subtitles, but not these.
+        """
+        job, folder = self._finished(job_id)
+        there = {path.name.partition(".")[2] for path in folder.iterdir() if path.suffix in (".srt", ".vtt")}
+        if f"{language}.{ending}" not in there:
+            listed = ", ".join(sorted(there))
+            raise NoSuchResult(f"The job has no subtitles {language}.{ending}: there are {listed}.")
+        return self._file(job, f"{language}.{ending}")
+
+    def report(self, job_id: str) -> dict[str, Any]:
+        """Return the report.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        return _report(*self._finished(job_id))
+
+    def lines(self, job_id: str) -> Lines:
+        """Return the lines as they are spoken.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        job, folder = self._finished(job_id)
+        return Lines(_report(job, folder)["segments"], job.version)
+
+    def edit(self, job_id: str, version: int, changes: Mapping[int, Edit]) -> Job:
+        """Have some lines of a finished dub done again; all else stays as it is, and the old results until then.
+
+        Args:
+            job_id: whose lines.
+            version: of the results that the changes were made from.
+            changes: by the id of the line.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it waits or runs, or has no results.
+            Outdated: its results are of another version.
+            InputError: a line is unknown, or cannot be as it was asked for.
+            QueueFull: too many jobs wait already.
+        """
+        job = self._store.get(job_id)
+        if not job.state.is_over:
+            raise WrongState(job.state)
+        found = self.lines(job_id)
+        if found.version != version:
+            raise Outdated
+        _check_changes(found.segments, changes)
+        edits = {int(line): Edit(**edit) for line, edit in job.edits.items()}
+        for line, change in changes.items():
+            edits[line] = _merged(edits.get(line, Edit()), change)
+        return self._worker.edit(job_id, version, edits)
+
+    def _finished(self, job_id: str) -> tuple[Job, Path]:
+        job = self._store.get(job_id)
+        if not job.version:
+            raise WrongState(job.state)
+        return job, self._data.results(job_id, job.version)
+
+    def _file(self, job: Job, ending: str) -> ResultFile:
+        path = self._data.results(job.id, job.version) / f"input.{ending}"
+        return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
+
+
+def _report(job: Job, folder: Path) -> dict[str, Any]:
+    path = folder / f"input.{job.request.target_language}.report.json"
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report
+
+
+def plain_name(name: str, default: str = "film") -> str:
+    """Return what a user calls a file, fit to be shown and to be saved under: no folders, no controls, not too long."""
+    last = re.split(r"[/\\]", name.encode("utf-8", "replace").decode())[-1]
+    shown = "".join(char for char in last if char.isprintable()).strip().strip(".") or default
+    stem, dot, ending = shown.rpartition(".")
+    if len(shown.encode()) <= _LONGEST_NAME:
+        return shown
+    room = _LONGEST_NAME - len((dot + ending).encode()) if stem and len(ending) <= 10 else _LONGEST_NAME
+    short = (stem if room < _LONGEST_NAME else shown).encode()[:room].decode(errors="ignore")
+    return short + (dot + ending if room < _LONGEST_NAME else "")
+
+
+def _source_code(wanted: str) -> str:
+    return "auto" if wanted.strip().lower() == "auto" else languages.get(wanted).code
+
+
+def _request(draft: Draft, order: Order) -> JobRequest:
+    return JobRequest(
+        source=draft.film,
+        target_language=order.target_language,
+        source_language=order.source_language,
+        subtitles=draft.subtitles if order.subtitles is not None else None,
+        audio_track=order.audio_track,
+        name=order.file,
+    )
+
+
+def _track(track: media.Track) -> dict[str, Any]:
+    return {"codec": track.codec, "language": track.language, "title": track.title}
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:  # a disk that knows no links
+        shutil.copyfile(source, target)
+
+
+def _merged(before: Edit, change: Edit) -> Edit:
+    """Return an edit over an older one; a new source text has its own translation."""
+    text = change.text if change.text is not None or change.source_text is not None else before.text
+    return Edit(
+        text,
+        before.source_text if change.source_text is None else change.source_text,
+        before.start if change.start is None else change.start,
+        before.end if change.end is None else change.end,
+    )
+
+
+def _check_changes(segments: Sequence[dict[str, Any]], changes: Mapping[int, Edit]) -> None:
+    """Raise where a line is unknown, says too much, or would no longer stand where it stands among the others."""
+    times = [(segment["start"], segment["end"]) for segment in segments]
+    for line, change in changes.items():
+        if not 0 <= line < len(times):
+            raise InputError(f"There is no line {line}: the lines are 0 to {len(times) - 1}.")
+        for text in (change.text, change.source_text):
+            if text is not None and len(text) > _LONGEST_TEXT:
+                raise InputError(f"Line {line} is too long: {_LONGEST_TEXT} characters are the most.")
+        start, end = times[line]
+        times[line] = (start if change.start is None else change.start, end if change.end is None else change.end)
+    for line in changes:
+        start, end = times[line]
+        before = times[line - 1][0] if line else 0.0
+        after = times[line + 1][0] if line + 1 < len(times) else float("inf")
+        if not (before <= start < end and start <= after):
+            raise InputError(
+                f"Line {line} cannot last from {start:.3f} to {end:.3f} s: it has to end after it starts, and to "
+                "start between its neighbours' starts."
+            )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError("The disk is full: free some space and try again.") from error
+        raise StorageError(f"The data folder cannot be written ({error.strerror}): check its disk.") from error
