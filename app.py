@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from vt import services, settings
 from vt.api import Front, make_api
 from vt.errors import SettingsError
+from vt.store import FolderTaken
 from vt.telemetry import set_up_logging
 from vt.ui.page import hang, make_page
 
@@ -41,7 +42,10 @@ app = Front(make_api(served), hang(make_page(served), FastAPI(lifespan=_lifespan
 # up every answer for a tenth of a second.
 gc.freeze()
 # Last: what else is loaded at the same time would count as the models' memory.
-served.begin()
+try:
+    served.begin()
+except FolderTaken as error:
+    sys.exit(f"vt: {error}")
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -33,6 +34,13 @@ FACTORY = {"status", "cache_enabled", "device", "cached_models", "memory_usage_m
 TRANSLATION = {
     "translation_service", "ffmpeg_available", "hugging_face_token_configured", "accepted_video_formats",
 }  # fmt: skip
+ELSEWHERE = [
+    {"X-Forwarded-For": "203.0.113.7"},
+    {"Forwarded": "for=203.0.113.7"},
+    {"Origin": "https://elsewhere.example"},
+    {"Origin": "null"},
+    {"Origin": "http://rebound.example", "Host": "rebound.example"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +119,11 @@ def test_every_route_is_described_with_its_answers(server: Server) -> None:
             assert route["summary"]
             assert route["description"]
     assert "Problem" in described["components"]["schemas"]
-    assert "HTTPValidationError" not in described["components"]["schemas"]
+    schemas = described["components"]["schemas"]
+    assert set(re.findall(r'#/components/schemas/(\w+)"', json.dumps(described))) <= set(schemas)
+    for schema in schemas.values():
+        for field in schema["properties"].values():
+            assert {"examples", "$ref", "items", "const", "enum"} & set(field), field
     assert "vt_model_budget_bytes" in server.ask("GET", "/metrics").text
 
 
@@ -153,19 +165,12 @@ def test_what_is_unknown_is_refused_and_nothing_is_touched(server: Server) -> No
     problem(server, "POST", f"{MODELS}/preload", 422, content=b"{", headers={"Content-Type": "application/json"})
     problem(server, "PUT", "/health", 405)
     problem(server, "GET", "/api/v1/nothing", 404)
+    problem(server, "GET", "/nothing", 404)
+    problem(server, "DELETE", "/", 405)
     assert server.json("GET", MODELS)["model_cache"]["loads"] == before
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"X-Forwarded-For": "203.0.113.7"},
-        {"Forwarded": "for=203.0.113.7"},
-        {"Origin": "https://elsewhere.example"},
-        {"Origin": "null"},
-        {"Origin": "http://rebound.example", "Host": "rebound.example"},
-    ],
-)
+@pytest.mark.parametrize("headers", ELSEWHERE)
 def test_models_are_not_managed_from_elsewhere_without_a_token(
     server: Server, guarded: Server, headers: dict[str, str]
 ) -> None:
@@ -181,6 +186,30 @@ def test_with_a_token_the_right_one_is_needed_from_everywhere(guarded: Server) -
     problem(guarded, "DELETE", CACHE, 401, headers={**wrong, "X-Forwarded-For": "203.0.113.7"})
     right = {"Authorization": f"Bearer {SECRETS['VT_ADMIN_TOKEN']}", "X-Forwarded-For": "203.0.113.7"}
     assert guarded.ask("DELETE", CACHE, headers=right).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [*ELSEWHERE, {}])
+@pytest.mark.parametrize("endpoint", ["preload", "clear_cache"])
+def test_the_endpoints_of_the_page_have_the_same_guard(guarded: Server, headers: dict[str, str], endpoint: str) -> None:
+    arguments = {"preload": [None], "clear_cache": [""]}[endpoint]
+    for token in ("", "almost-open-sesame"):
+        data = {"data": [*arguments, token]}
+        event = guarded.json("POST", f"/gradio_api/call/{endpoint}", json=data, headers=headers)["event_id"]
+        said = guarded.ask("GET", f"/gradio_api/call/{endpoint}/{event}", headers=headers).text
+        assert said.startswith("event: error")
+        assert "VT_ADMIN_TOKEN holds." in said
+
+
+def test_a_gradio_client_gives_the_token_as_an_argument(guarded: Server) -> None:
+    client = Client(guarded.url, verbose=False)
+    with pytest.raises(Exception, match=r"^The token is not the one that VT_ADMIN_TOKEN holds\.$"):
+        client.predict(token="almost", api_name="/clear_cache")
+    assert client.predict(token=SECRETS["VT_ADMIN_TOKEN"], api_name="/clear_cache")["status"] == "success"
+
+
+def test_on_a_space_models_are_closed_to_those_who_come_without_a_token(tmp_path: Path) -> None:
+    with running(tmp_path, SPACE_ID="someone/vt") as space:
+        assert "on a Space" in problem(space, "DELETE", CACHE, 403)
 
 
 def test_no_secret_is_ever_shown(guarded: Server) -> None:

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 from vt.errors import AdminRefused, TokenRefused
 from vt.settings import Settings
 
-_FORWARDING = (
-    "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via", "true-client-ip",
-    "x-client-ip", "cf-connecting-ip",
-)  # fmt: skip
+_FORWARDING = {"forwarded", "x-real-ip", "via", "true-client-ip", "x-client-ip", "cf-connecting-ip"}
+_FORWARDED = "x-forwarded-"
+"""What all the other headers begin with that proxies add."""
 _BEARER = "bearer "
 
 
@@ -56,14 +55,21 @@ def _bearer(headers: Mapping[str, str]) -> str:
 
 def _is_local(peer: str, headers: Mapping[str, str]) -> bool:
     """Tell whether a request comes from this machine, straight, and from no other site's page."""
-    if not _is_loopback(peer) or any(name in headers for name in _FORWARDING):
+    if not _is_loopback(peer) or any(map(_tells_of_a_proxy, headers)):
         return False
     origin = headers.get("origin")
     if origin is None:
         return True
     # A name that somebody made point here (DNS rebinding) is its own origin, but no name of this machine.
-    site = urlsplit(origin)
+    try:
+        site = urlsplit(origin)
+    except ValueError:
+        return False
     return site.netloc == headers.get("host") and _is_loopback(site.hostname or "")
+
+
+def _tells_of_a_proxy(name: str) -> bool:
+    return name in _FORWARDING or name.startswith(_FORWARDED)
 
 
 def _is_loopback(host: str) -> bool:

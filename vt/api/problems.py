@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from vt import errors
+from vt import errors, jobs, store
+from vt.api.upload import BadUpload
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,13 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
     errors.ModelBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
+    BadUpload: HTTPStatus.BAD_REQUEST,
+    jobs.FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    jobs.NoSuchResult: HTTPStatus.NOT_FOUND,
+    store.JobNotFound: HTTPStatus.NOT_FOUND,
+    store.WrongState: HTTPStatus.CONFLICT,
+    store.Outdated: HTTPStatus.PRECONDITION_FAILED,
+    store.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The nearest ancestor of an error counts; what is not listed is the server's own fault."""
 _EXTRA = {
@@ -36,10 +44,18 @@ _EXTRA = {
 class Problem(BaseModel):
     """An error as RFC 9457 has it."""
 
-    type: str = Field("about:blank", description="Always about:blank: the status says what kind of problem it is.")
+    type: str = Field(
+        "about:blank",
+        description="Always about:blank: the status says what kind of problem it is.",
+        examples=["about:blank"],
+    )
     title: str = Field(description="The status in words.", examples=["Not Found"])
     status: int = Field(description="The HTTP status.", examples=[404])
-    detail: str = Field(description="What is wrong and what to do, in a sentence for people.")
+    detail: str = Field(
+        description="What is wrong and what to do, in a sentence for people.",
+        examples=["No model of that key is in memory: GET /api/v1/models lists those that are."],
+    )
+    state: str | None = Field(None, description="Of the job, where it is what is wrong.", examples=["running"])
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -59,10 +75,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return a problem as a response."""
+def problem(
+    status: int, detail: str, headers: dict[str, str] | None = None, *, state: str | None = None
+) -> JSONResponse:
+    """Return a problem as a response; `state` is that of the job, where it is what is wrong."""
     known = HTTPStatus(status)
-    body = Problem(type="about:blank", title=known.phrase, status=status, detail=detail).model_dump()
+    found = Problem(type="about:blank", title=known.phrase, status=status, detail=detail, state=state)
+    body = found.model_dump(exclude_none=True)
     return JSONResponse(body, status, {**_EXTRA.get(known, {}), **(headers or {})}, MEDIA_TYPE)
 
 
@@ -74,12 +93,16 @@ def status_of(error: errors.VtError) -> HTTPStatus:
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
-    return problem(status_of(error), str(error))
+    return problem(
+        status_of(error), str(error), state=error.state.value if isinstance(error, store.WrongState) else None
+    )
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request cannot be used: its body is no JSON.")
     where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {where}: {first['msg']}.")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, FastAPI, Path, Request, Response
+from fastapi import APIRouter, Body, FastAPI, Path, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt.api import problems, shapes
+from vt.api import jobs, problems, shapes
 from vt.api.problems import documented
-from vt.guard import admit
+from vt.api.served import FOR_MANAGERS, Served
 from vt.services import Services
 
 _DESCRIPTION = "Dubs films: the same video, speaking another language, in time with the picture."
@@ -22,6 +22,7 @@ def make_api(services: Services) -> FastAPI:
     problems.install(app)
     app.include_router(_system)
     app.include_router(_models)
+    app.include_router(jobs.router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
@@ -38,21 +39,8 @@ def _described(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-Served = Annotated[Services, Depends(_services)]
-
-
-def _admitted(request: Request, services: Served) -> None:
-    admit(services.settings, request.client.host if request.client else "", request.headers)
-
-
 _system = APIRouter(tags=["service"])
 _models = APIRouter(prefix="/api/v1/models", tags=["models"])
-_admin: dict[str, Any] = {"dependencies": [Depends(_admitted)]}
 
 
 @_system.get("/", summary="What this is")
@@ -86,7 +74,12 @@ def languages(services: Served) -> shapes.Languages:
     return shapes.Languages(languages=[shapes.LanguageRow(**row) for row in services.languages()])
 
 
-@_system.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+@_system.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"example": "vt_model_hits_total 17.0"}}}},
+)
 async def metrics(services: Served) -> Response:
     """Give all counters in Prometheus' text format."""
     return Response(services.factory.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -98,7 +91,9 @@ async def models(services: Served) -> shapes.Models:
     return shapes.Models(**services.models())
 
 
-@_models.post("/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422), **_admin)
+@_models.post(
+    "/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422), **FOR_MANAGERS
+)
 def preload(services: Served, request: Annotated[shapes.PreloadRequest | None, Body()] = None) -> shapes.Preload:
     """Load models in the background; what is being loaded already is joined. For managers of models."""
     started = services.preload(request.models if request else None)
@@ -106,7 +101,7 @@ def preload(services: Served, request: Annotated[shapes.PreloadRequest | None, B
     return shapes.Preload(status=status, models=[_state(model) for model in started])
 
 
-@_models.delete("/cache", summary="Free every model", responses=documented(401, 403), **_admin)
+@_models.delete("/cache", summary="Free every model", responses=documented(401, 403), **FOR_MANAGERS)
 def clear(services: Served) -> shapes.Cleared:
     """Free every model: at once where it is idle, else with its last user. For managers of models."""
     return shapes.Cleared(**services.clear())
@@ -115,13 +110,16 @@ def clear(services: Served) -> shapes.Cleared:
 @_models.delete(
     "/cache/{cache_key}",
     summary="Free one model",
-    responses={202: {"model": shapes.Cleared}, **documented(401, 403, 404)},
-    **_admin,
+    responses={202: {"model": shapes.Cleared}, **documented(401, 403, 404, 422)},
+    **FOR_MANAGERS,
 )
 def evict(
     services: Served,
     response: Response,
-    cache_key: Annotated[str, Path(description="As in the list of models.", max_length=300)],
+    cache_key: Annotated[
+        str,
+        Path(description="As in the list of models.", max_length=300, examples=["stt_whisper_tiny.en_cpu_2_false"]),
+    ],
 ) -> shapes.Cleared:
     """Free one model; 202 where it is in use and goes with its last user. For managers of models."""
     found = services.evict(cache_key)

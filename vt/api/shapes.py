@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -21,19 +21,19 @@ class FactoryHealth(BaseModel):
     """How the AI service factory is doing."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
-    cache_enabled: bool
+    cache_enabled: bool = Field(examples=[True])
     device: str = Field(description="What models run on.", examples=["cpu"])
     cached_models: int = Field(description="Models in memory.", examples=[1])
     memory_usage_mb: float = Field(description="What they take.", examples=[58.9])
-    torch_cuda_available: bool
+    torch_cuda_available: bool = Field(examples=[False])
 
 
 class TranslationHealth(BaseModel):
     """Whether films can be dubbed."""
 
     translation_service: Literal["healthy", "degraded", "unhealthy"]
-    ffmpeg_available: bool
-    hugging_face_token_configured: bool
+    ffmpeg_available: bool = Field(examples=[True])
+    hugging_face_token_configured: bool = Field(examples=[False])
     accepted_video_formats: list[str] = Field(examples=[["mp4", "mov"]])
 
 
@@ -43,7 +43,7 @@ class Health(BaseModel):
     status: Literal["healthy", "degraded", "unhealthy"]
     ai_service_factory: FactoryHealth
     translation_service: TranslationHealth
-    notes: list[str] = Field(description="Why the status is not better, in sentences.")
+    notes: list[str] = Field(description="Why the status is not better, in sentences.", examples=[[]])
 
 
 class ModelState(BaseModel):
@@ -54,7 +54,7 @@ class ModelState(BaseModel):
         examples=["stt_whisper_tiny.en_cpu_2_false"],
     )
     state: Literal["queued", "loading", "ready", "failed"]
-    why: str | None = Field(None, description="Of a failed one: a sentence.")
+    why: str | None = Field(None, description="Of a failed one: a sentence.", examples=[None])
 
 
 class Readiness(BaseModel):
@@ -74,25 +74,25 @@ class Model(BaseModel):
     load_time_seconds: float = Field(examples=[0.312])
     memory_usage_mb: float = Field(examples=[58.9])
     state: Literal["loading", "ready", "retiring"] = Field(description="retiring: goes with its last lease.")
-    leases: int = Field(description="How many use it now.")
-    idle_seconds: float = Field(description="Since the last use ended.")
+    leases: int = Field(description="How many use it now.", examples=[0])
+    idle_seconds: float = Field(description="Since the last use ended.", examples=[12.5])
 
 
 class ModelCache(BaseModel):
     """What is in memory, and what happened so far."""
 
-    cache_enabled: bool
-    preload_enabled: bool
-    total_cached_models: int
-    total_memory_mb: float
-    device: str
-    cpu_threads: int
+    cache_enabled: bool = Field(examples=[True])
+    preload_enabled: bool = Field(examples=[True])
+    total_cached_models: int = Field(examples=[1])
+    total_memory_mb: float = Field(examples=[58.9])
+    device: str = Field(examples=["cpu"])
+    cpu_threads: int = Field(examples=[2])
     models: list[Model]
-    budget_mb: float = Field(description="Memory for models.")
-    hits: int = Field(description="Leases that found their model ready.")
-    misses: int = Field(description="Leases that had to wait or to load.")
-    loads: int
-    evictions: int
+    budget_mb: float = Field(description="Memory for models.", examples=[4096.0])
+    hits: int = Field(description="Leases that found their model ready.", examples=[17])
+    misses: int = Field(description="Leases that had to wait or to load.", examples=[2])
+    loads: int = Field(examples=[2])
+    evictions: int = Field(examples=[1])
 
 
 class Models(BaseModel):
@@ -126,9 +126,9 @@ class Cleared(BaseModel):
     """What went, and what goes with its last lease."""
 
     status: Literal["success", "retiring"]
-    freed: list[str] = Field(description="Cache keys.")
-    freed_mb: float
-    retiring: list[str] = Field(description="Cache keys of models that are in use.")
+    freed: list[str] = Field(description="Cache keys.", examples=[["stt_whisper_tiny.en_cpu_2_false"]])
+    freed_mb: float = Field(examples=[58.9])
+    retiring: list[str] = Field(description="Cache keys of models that are in use.", examples=[[]])
 
 
 class LanguageRow(BaseModel):
@@ -147,3 +147,95 @@ class Languages(BaseModel):
     """Every language that vt knows."""
 
     languages: list[LanguageRow]
+
+
+class Request(BaseModel):
+    """What was asked for."""
+
+    file: str = Field(description="The film's name, as it was given.", examples=["talk.mp4"])
+    target_language: str = Field(examples=["es"])
+    source_language: str = Field(examples=["auto"])
+    subtitles: str | None = Field(description="The name of the subtitle file that came along.", examples=[None])
+    audio_track: int | None = Field(description="Which sound track is dubbed; null: the first.", examples=[None])
+    options: dict[str, Any] = Field(description="Further wishes.", examples=[{}])
+
+
+class Job(BaseModel):
+    """One dub, as it stands."""
+
+    id: str = Field(description="A secret: all that opens the job.", examples=["mfrggzdfmztwq2lknnwg23tpoa"])
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    stage: str | None = Field(description="The last stage that began; null before the first.", examples=["speak"])
+    fraction: float = Field(description="How much of the whole job is done, 0 to 1.", examples=[0.62])
+    error: str | None = Field(description="Why it failed, in a sentence.", examples=[None])
+    created_at: str = Field(description="UTC, RFC 3339.", examples=["2026-01-01T12:00:00.000Z"])
+    updated_at: str = Field(description="UTC, RFC 3339.", examples=["2026-01-01T12:01:00.000Z"])
+    request: Request
+
+
+class Jobs(BaseModel):
+    """Some jobs, the newest first; their ids are cut short."""
+
+    jobs: list[Job]
+
+
+class Segment(BaseModel):
+    """One line of a dub. Times are seconds from the start of the film."""
+
+    id: int = Field(description="From 0, in order of start.", examples=[0])
+    start: float = Field(description="When the original says it.", examples=[1.2])
+    end: float = Field(examples=[3.4])
+    source_text: str = Field(description="What the original says.", examples=["Good evening."])
+    text: str = Field(description="What the dub says.", examples=["Buenas tardes."])
+    slot_seconds: float = Field(description="How long the original takes.", examples=[2.2])
+    room_seconds: float = Field(description="With the pause behind it.", examples=[2.9])
+    natural_seconds: float = Field(description="How long the dub would take, not stretched.", examples=[2.1])
+    tempo: float = Field(description="How much faster than that it is spoken.", examples=[1.0])
+    placed_start: float = Field(description="When the dub says it.", examples=[1.2])
+    placed_end: float = Field(examples=[3.3])
+    overflow_seconds: float = Field(description="What it is short of at a tempo of 1.3.", examples=[0.0])
+
+
+class Segments(BaseModel):
+    """All lines of a dub."""
+
+    segments: list[Segment]
+
+
+class Change(BaseModel):
+    """What is changed in one line; what is left out stays."""
+
+    model_config = {"extra": "forbid"}
+    id: int = Field(description="Of the line.", ge=0, examples=[3])
+    text: str | None = Field(None, description="What is spoken instead; empty: nothing.", examples=["Buenas noches."])
+    source_text: str | None = Field(
+        None, description="What was really said; it is translated again.", examples=["Good night."]
+    )
+    start: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[1.25])
+    end: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[3.5])
+
+
+class Changes(BaseModel):
+    """Which lines are changed, each once."""
+
+    model_config = {"extra": "forbid"}
+    segments: list[Change] = Field(min_length=1, max_length=10_000)
+
+
+class TrackInfo(BaseModel):
+    """One track of a file."""
+
+    codec: str = Field(examples=["aac"])
+    language: str = Field(description="As it is tagged; empty where it is not.", examples=["eng"])
+    title: str = Field(examples=[""])
+    channels: int | None = Field(None, description="Of sound.", examples=[2])
+
+
+class Inspection(BaseModel):
+    """What is in a file."""
+
+    file: str = Field(description="Its name, as it was given.", examples=["talk.mp4"])
+    duration_seconds: float = Field(description="As its header has it.", examples=[93.4])
+    video: TrackInfo | None
+    audio: list[TrackInfo]
+    subtitles: list[TrackInfo]

@@ -1,0 +1,161 @@
+"""A multipart upload, taken apart as it arrives: its files go to the disk, and no further than they may."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from anyio import to_thread
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+
+from vt.errors import InputError
+
+_LONGEST_FIELD = 10_000
+_MOST_PARTS = 32
+_BROKEN_OFF = "The upload broke off before its end: send it again."
+_DISPOSITION = b"content-disposition"
+
+
+class BadUpload(InputError):
+    """The request's body is no upload that can be used."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """One part of the body while it comes."""
+
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    name: str = ""
+    file: IO[bytes] | None = None
+    value: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True)
+class Upload:
+    """What came: plain fields as text, and the names that the sender gave to files."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+async def receive(
+    stream: AsyncIterator[bytes],
+    content_type: str,
+    places: Mapping[str, Path],
+    limit: int,
+    too_large: Callable[[], Exception],
+) -> Upload:
+    """Take a body apart and return what was in it.
+
+    Args:
+        stream: the body.
+        content_type: as the request names it.
+        places: where the file of each field goes; a file in any other field is refused.
+        limit: the bytes that all files together may have.
+        too_large: makes the error for when they have more.
+
+    Raises:
+        BadUpload: it is no multipart form, breaks off, or has a part that nobody asked for.
+    """
+    parser = _Parser(content_type, places, limit, too_large)
+    try:
+        async for chunk in stream:
+            # Writing may block: the event loop has others to serve.
+            await to_thread.run_sync(parser.write, chunk)
+        return parser.finish()
+    except MultipartParseError as error:
+        raise BadUpload("The request's body is no whole multipart form: send it again.") from error
+    except ClientDisconnect as error:
+        raise BadUpload(_BROKEN_OFF) from error
+    finally:
+        parser.close()
+
+
+class _Parser:
+    """Turns the parser's callbacks into fields and files."""
+
+    def __init__(
+        self, content_type: str, places: Mapping[str, Path], limit: int, too_large: Callable[[], Exception]
+    ) -> None:
+        kind, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if kind != b"multipart/form-data" or not boundary:
+            raise BadUpload("The request's body has to be a multipart form (multipart/form-data) with a film in it.")
+        self._places, self._left, self._too_large = places, limit, too_large
+        self._found, self._part, self._header = Upload(), _Part(), b""
+        self._whole = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._name_header,
+                "on_header_value": self._fill_header,
+                "on_header_end": self._end_header,
+                "on_headers_finished": self._open,
+                "on_part_data": self._take,
+                "on_part_end": self._end,
+                "on_end": self._finished,
+            },
+        )
+
+    def write(self, chunk: bytes) -> None:
+        self._parser.write(chunk)
+
+    def finish(self) -> Upload:
+        if not self._whole:
+            raise BadUpload(_BROKEN_OFF)
+        return self._found
+
+    def close(self) -> None:
+        if self._part.file:
+            self._part.file.close()
+
+    def _begin(self) -> None:
+        if len(self._found.fields) + len(self._found.files) >= _MOST_PARTS:
+            raise BadUpload("The form has too many fields.")
+        self._part, self._header = _Part(), b""
+
+    def _name_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end].lower()
+
+    def _fill_header(self, data: bytes, start: int, end: int) -> None:
+        self._part.headers[self._header] = self._part.headers.get(self._header, b"") + data[start:end]
+
+    def _end_header(self) -> None:
+        self._header = b""
+
+    def _open(self) -> None:
+        options = parse_options_header(self._part.headers.get(_DISPOSITION))[1]
+        self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
+        if b"filename" not in options:
+            return
+        place = self._places.get(self._part.name)
+        if place is None:
+            listed = ", ".join(self._places)
+            raise BadUpload(f"A file came in a field that takes none: files go into {listed}.")
+        self._found.files[self._part.name] = options[b"filename"].decode("utf-8", "replace")
+        self._part.file = place.open("wb")
+
+    def _take(self, data: bytes, start: int, end: int) -> None:
+        if self._part.file:
+            self._left -= end - start
+            if self._left < 0:
+                raise self._too_large()
+            self._part.file.write(data[start:end])
+            return
+        self._part.value += data[start:end]
+        if len(self._part.value) > _LONGEST_FIELD:
+            raise BadUpload(f"The field {self._part.name[:40]} is too long.")
+
+    def _end(self) -> None:
+        if self._part.file:
+            self._part.file.close()
+        else:
+            self._found.fields[self._part.name] = self._part.value.decode("utf-8", "replace")
+
+    def _finished(self) -> None:
+        self._whole = True
