@@ -23,7 +23,7 @@ from tests.sounds import pcm, silence, speech
 from vt import media
 from vt.domain import Cancel
 from vt.errors import Cancelled, MediaError, StorageError, ToolError
-from vt.media import DubWriter, Named, Soft
+from vt.media import Named, Soft
 
 RATE = media.SPEECH_RATE
 
@@ -54,11 +54,8 @@ def sound_only(made: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def dub(made: Path) -> Path:
-    """A dubbed track of 2 s, as a DubWriter makes it."""
-    with DubWriter(made / "dub.m4a", None, 22_050, 0.0) as writer:
-        writer.write(pcm(speech(2.0, 22_050, -20)))
-        writer.finish()
-    return made / "dub.m4a"
+    """A dubbed track of 2 s."""
+    return encoded(made, pcm(speech(2.0, 22_050, -20)), 22_050)
 
 
 @pytest.fixture(scope="session")
@@ -656,35 +653,42 @@ def bursts(rate: int, dbfs: float, seconds: float = 12.0) -> NDArray[np.int16]:
     return pcm(*parts)
 
 
-@pytest.mark.parametrize(("rate", "dbfs", "gain"), [(22_050, -20.0, 0.0), (16_000, -35.0, 12.0), (44_100, -12.0, 6.0)])
-def test_the_loudness_that_is_told_is_that_of_the_finished_file(
-    tmp_path: Path, rate: int, dbfs: float, gain: float
-) -> None:
-    with DubWriter(tmp_path / "dub.m4a", None, rate, gain) as writer:
-        writer.write(bursts(rate, dbfs))
-        told = writer.finish()
-    level, peak = films.loudness(tmp_path / "dub.m4a")
-    assert told.integrated == pytest.approx(level, abs=0.3)
-    assert told.true_peak == pytest.approx(peak, abs=0.3)
+def encoded(folder: Path, samples: NDArray[np.int16], rate: int, gain: float = 0.0) -> Path:
+    """Encode a track in one go."""
+    (folder / "dub.aac").write_bytes(b"".join(media.aac_packets(samples, rate, gain, media.LIMIT)))
+    media.join_aac([folder / "dub.aac"], media.output_rate(rate), folder / "dub.m4a")
+    return folder / "dub.m4a"
 
 
 def test_the_loudness_forecast_is_about_what_comes_out(tmp_path: Path) -> None:
     samples = bursts(22_050, -26)
     forecast = media.loudness_at(samples, 22_050, [0.0, 6.0, 12.0])
     assert all(a < b for a, b in pairwise(forecast))
-    with DubWriter(tmp_path / "dub.m4a", None, 22_050, 6.0) as writer:
-        writer.write(samples)
-        assert writer.finish().integrated == pytest.approx(forecast[1], abs=0.5)
+    assert films.loudness(encoded(tmp_path, samples, 22_050, 6.0))[0] == pytest.approx(forecast[1], abs=0.5)
+
+
+@pytest.mark.parametrize(("rate", "dbfs"), [(22_050, -20.0), (44_100, -12.0)])
+def test_the_momentary_loudness_and_the_peak_are_those_of_the_file(tmp_path: Path, rate: int, dbfs: float) -> None:
+    steady = encoded(tmp_path, pcm(speech(6.0, rate, dbfs)), rate)
+    told = media.momentary_loudness(tmp_path / "dub.aac", primed=True)
+    level, peak = films.loudness(steady)
+    assert len(told["momentary"]) == pytest.approx(60, abs=5)
+    assert np.median(told["momentary"]) == pytest.approx(level, abs=1.5)
+    assert told["true_peak"] == pytest.approx(peak, abs=0.3)
+
+
+def test_silence_has_no_peak(tmp_path: Path) -> None:
+    encoded(tmp_path, np.zeros(44_100, np.int16), 22_050)
+    told = media.momentary_loudness(tmp_path / "dub.aac", primed=True)
+    assert told["true_peak"] is None or told["true_peak"] < -90
+    assert max(told["momentary"]) <= -70
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_a_sound_at_one_second_is_at_one_second_after_encoding(tmp_path: Path, rate: int) -> None:
-    with DubWriter(tmp_path / "dub.m4a", None, rate, 0.0) as writer:
-        writer.silence_until(1.0)
-        writer.write(pcm(speech(0.5, rate, -12)[round(0.06 * rate) :]))
-        writer.silence_until(2.0)
-        writer.finish()
-    track = np.abs(films.decoded(tmp_path / "dub.m4a", 48_000).astype(np.int32))
+    sound = speech(0.5, rate, -12)[round(0.06 * rate) :]
+    dub = encoded(tmp_path, pcm(silence(1.0, rate), sound, silence(0.5, rate)), rate)
+    track = np.abs(films.decoded(dub, 48_000).astype(np.int32))
     onset = int(np.flatnonzero(track > 0.1 * track.max())[0]) / 48_000
     assert onset == pytest.approx(1.0, abs=0.010)
 
@@ -692,78 +696,29 @@ def test_a_sound_at_one_second_is_at_one_second_after_encoding(tmp_path: Path, r
 def test_an_impulse_at_one_second_is_at_one_second_after_encoding(tmp_path: Path) -> None:
     samples = np.zeros(2 * 22_050, np.int16)
     samples[22_050:22_070] = 28_000
-    with DubWriter(tmp_path / "dub.m4a", None, 22_050, 0.0) as writer:
-        writer.write(samples)
-        writer.finish()
-    track = np.abs(films.decoded(tmp_path / "dub.m4a", 48_000).astype(np.int32))
+    track = np.abs(films.decoded(encoded(tmp_path, samples, 22_050), 48_000).astype(np.int32))
     assert int(np.argmax(track)) / 48_000 == pytest.approx(1.0, abs=0.010)
 
 
-def test_the_track_is_as_long_as_what_was_written(tmp_path: Path) -> None:
-    with DubWriter(tmp_path / "dub.m4a", None, 22_050, 0.0) as writer:
-        writer.silence_until(0.4)
-        writer.write(pcm(speech(1.0, 22_050, -20)))
-        writer.silence_until(0.2)  # that is over already
-        writer.silence_until(3.3)
-        assert writer.samples == round(3.3 * 22_050)
-        writer.finish()
-    assert len(films.decoded(tmp_path / "dub.m4a", 48_000)) / 48_000 == pytest.approx(3.3, abs=0.03)
-    assert media.probe(tmp_path / "dub.m4a").seconds == pytest.approx(3.3, abs=0.05)
-
-
-def test_the_samples_are_kept_as_they_came_where_a_file_is_named_for_them(tmp_path: Path) -> None:
-    samples = pcm(speech(1.0, 22_050, -20))
-    with DubWriter(tmp_path / "dub.m4a", tmp_path / "raw", 22_050, 20.0) as writer:
-        writer.silence_until(0.5)
-        writer.write(samples)
-        writer.finish()
-    raw = np.fromfile(tmp_path / "raw", np.int16)
-    assert np.array_equal(raw, np.concatenate([np.zeros(11_025, np.int16), samples]))
-
-
-def test_a_track_of_silence_has_no_loudness_and_is_no_error(tmp_path: Path) -> None:
-    with DubWriter(tmp_path / "dub.m4a", None, 22_050, 6.0) as writer:
-        writer.silence_until(2.0)
-        told = writer.finish()
-    assert told.integrated <= -70
-    assert (tmp_path / "dub.m4a").stat().st_size > 0
-
-
 @pytest.mark.parametrize("name", ["it's a|b [x] 100%d\nñ 🎬", "-y:z"])
-def test_a_track_is_written_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+def test_a_track_is_written_and_measured_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with DubWriter(tmp_path / name / "dub.m4a", None, 22_050, 0.0) as writer:
-        writer.write(pcm(speech(0.5, 22_050, -20)))
-        writer.finish()
-    assert [path.name for path in (tmp_path / name).iterdir()] == ["dub.m4a"]
+    dub = encoded(tmp_path / name, pcm(speech(0.5, 22_050, -20)), 22_050)
+    assert media.momentary_loudness(tmp_path / name / "dub.aac", primed=True)["momentary"]
+    assert {path.name for path in dub.parent.iterdir()} == {"dub.aac", "dub.m4a"}
 
 
 def test_a_track_that_cannot_be_written_is_an_error_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "dub.m4a").mkdir()
-    with pytest.raises(ToolError, match="directory"), DubWriter(tmp_path / "dub.m4a", None, 22_050, 0.0) as writer:
-        writer.write(np.zeros(22_050 * 60, np.int16))
-        writer.finish()
+    with pytest.raises(ToolError, match="directory"):
+        encoded(tmp_path, pcm(speech(0.5, 22_050, -20)), 22_050)
 
 
-def test_a_cancel_in_the_middle_of_a_track_is_a_cancel_and_leaves_no_process(tmp_path: Path) -> None:
+def test_a_cancel_kills_the_encoder() -> None:
     cancel = Cancel()
-    target = tmp_path / "unmistakable-31415.m4a"
-    with pytest.raises(Cancelled), DubWriter(target, None, 22_050, 0.0, cancel=cancel) as writer:
-        writer.write(np.zeros(22_050, np.int16))
-        cancel.set()
-        for _ in range(100):
-            writer.write(np.zeros(22_050, np.int16))
-        writer.finish()
-    assert alive(target.name) == []
-
-
-def test_a_track_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
-    target = tmp_path / "unmistakable-31416.m4a"
-    with pytest.raises(ValueError, match="enough"), DubWriter(target, None, 22_050, 0.0) as writer:
-        writer.write(np.zeros(22_050, np.int16))
-        assert alive(target.name)
-        raise ValueError("enough")
-    assert alive(target.name) == []
+    threading.Timer(0.2, cancel.set).start()
+    with pytest.raises(Cancelled):
+        media.aac_packets(np.zeros(22_050 * 60 * 60, np.int16), 22_050, 0.0, media.LIMIT, cancel)
 
 
 # The film

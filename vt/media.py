@@ -437,10 +437,14 @@ def _packets(stream: bytes) -> list[bytes]:
     return found
 
 
-def momentary_loudness(path: Path, cancel: Cancel | None = None) -> dict[str, Any]:
-    """Return the momentary loudness in LUFS of each 400 ms of an ADTS file, every 100 ms, and its true peak in dBTP."""
+def momentary_loudness(path: Path, primed: bool, cancel: Cancel | None = None) -> dict[str, Any]:
+    """Return the momentary loudness in LUFS of each 400 ms of an ADTS file, every 100 ms, and its true peak in dBTP.
+
+    Where the file begins with the encoder's priming, that is left out: players skip it, and it would shift the blocks.
+    """
+    skip = f"atrim=start_sample={_PRIMING}," if primed else ""
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "verbose", "-protocol_whitelist", "file"]
-    argv += ["-f", "aac", "-i", url(path), "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
+    argv += ["-f", "aac", "-i", url(path), "-af", f"{skip}ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
     said = run_both(argv, cancel=cancel)[1]
     levels = [float(level) for level in re.findall(r" M:\s*(-?[\d.]+)\s", said)]
     peak = re.findall(r"^\s+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)

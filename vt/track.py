@@ -15,7 +15,8 @@ import numpy as np
 
 from vt import media
 from vt.artifacts import Artifacts, Json, fingerprint
-from vt.domain import Cancel, Clip, Placement
+from vt.domain import Cancel, Placement
+from vt.errors import StorageError
 from vt.media import Loudness
 
 if TYPE_CHECKING:
@@ -43,12 +44,13 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A line as it sounds, where it sounds."""
+    """A line as it sounds, where it sounds; the sound itself stays on the disk."""
 
     start: float
-    clip: Clip
+    seconds: float
+    kind: str
     name: str
-    """The fingerprint of what made it."""
+    """With its kind, of the piece that holds the clip: the fingerprint of what made it."""
 
 
 def cuts(plan: Sequence[Placement], film_seconds: float, rate: int) -> list[int]:
@@ -104,12 +106,15 @@ class _Stretch:
         placed: list[Json] = [[round(line.start * rate) - self.first, line.name] for line in self.lines]
         return fingerprint("stretch", rate, self.last - self.first, level.gain, level.limit, placed, self.first == 0)
 
-    def samples(self, rate: int) -> NDArray[np.int16]:
+    def samples(self, rate: int, pieces: Artifacts) -> NDArray[np.int16]:
         mixed = np.zeros(self.last - self.first, np.int16)
         for line in self.lines:
+            clip = pieces.get_clip(line.kind, line.name)
+            if clip is None:  # taken away, or damaged, since it was spoken
+                raise StorageError("A spoken line is gone from the job's folder: start again.")
             start = round(line.start * rate) - self.first
-            room = mixed[start : start + len(line.clip.samples)]
-            room[:] = line.clip.samples[: len(room)]
+            room = mixed[start : start + len(clip.samples)]
+            room[:] = clip.samples[: len(room)]
         return mixed
 
 
@@ -163,11 +168,11 @@ class DubTrack:
     def _encoded(self, stretch: _Stretch, level: Level, first: bool) -> tuple[Path, dict[str, Any]]:
         name = stretch.name(self._rate, level)
         path = self._pieces.file("stretch", name, ".aac", lambda made: self._encode(stretch, level, first, made))
-        measured = self._pieces.json("loudness", name, lambda: media.momentary_loudness(path, self._cancel))
+        measured = self._pieces.json("loudness", name, lambda: media.momentary_loudness(path, first, self._cancel))
         return path, measured
 
     def _encode(self, stretch: _Stretch, level: Level, first: bool, made: Path) -> None:
-        samples = stretch.samples(self._rate)
+        samples = stretch.samples(self._rate, self._pieces)
         packets = media.aac_packets(samples, self._rate, level.gain, level.limit, self._cancel)
         # Each packet overlaps with the next. The first is the last one of the stretch before, and both are silent.
         frames = math.ceil(len(samples) * media.output_rate(self._rate) / self._rate / _FRAME)

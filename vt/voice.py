@@ -70,13 +70,13 @@ class Takes:
         name = self.name(take)
         tempo = stretch_of(clip, planned)
         if tempo is None:
-            return Spoken(planned.start, clip, name)
+            return Spoken(planned.start, clip.seconds, "take", name)
         name = fingerprint("fitted", name, tempo)
         found = self._pieces.get_clip("fitted", name)
         if found is None:
             found = Clip(media.stretched(clip.samples, clip.sample_rate, tempo, self._cancel), clip.sample_rate)
             self._pieces.put_clip("fitted", name, found)
-        return Spoken(planned.start, found, name)
+        return Spoken(planned.start, found.seconds, "fitted", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ def speak(
     wanted = [Take(text, _asked(planned, base_rate)) for text, planned in zip(texts, plan, strict=True)]
     for take, planned, clip in zip(wanted, plan, takes.clips(wanted), strict=True):
         spoken = takes.fitted(take, clip, planned)
-        if len(spoken.clip.samples):
+        if spoken.seconds:
             track.add(spoken)
-        yield replace(planned, end=planned.start + spoken.clip.seconds)
+        yield replace(planned, end=planned.start + spoken.seconds)
 
 
 def _asked(planned: Placement, base_rate: float) -> float:

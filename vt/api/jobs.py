@@ -233,8 +233,11 @@ async def _followed(jobs: Jobs, job_id: str) -> AsyncIterator[Job]:
     "/jobs/{job_id}/video",
     summary="The dubbed film",
     response_class=FileResponse,
-    responses={200: {"content": {"video/mp4": {}, "audio/mp4": {}}}, 206: {"description": "A part of it"}}
-    | documented(404, 409, 416, 507),
+    responses={
+        200: {"content": {"video/mp4": {}, "audio/mp4": {}}},
+        206: {"description": "A part of it"},
+        **documented(404, 409, 416, 507),
+    },
 )
 def video(services: Served, job_id: JobId) -> FileResponse:
     """Give the film, in whole or in the range that was asked for; of a sound file, the sound."""
@@ -245,8 +248,11 @@ def video(services: Served, job_id: JobId) -> FileResponse:
     "/jobs/{job_id}/subtitles/{language}.{ending}",
     summary="Subtitles",
     response_class=FileResponse,
-    responses={200: {"content": {"application/x-subrip": {}, "text/vtt": {}}}, 206: {"description": "A part of them"}}
-    | documented(404, 409, 416, 422, 507),
+    responses={
+        200: {"content": {"application/x-subrip": {}, "text/vtt": {}}},
+        206: {"description": "A part of them"},
+        **documented(404, 409, 416, 422, 507),
+    },
 )
 def subtitles(
     services: Served,
