@@ -672,13 +672,10 @@ def test_the_status_is_true_and_the_memory_goes_back_to_the_system(tmp_path: Pat
         assert (loaded - after) / (loaded - before) >= 0.8
 
 
-def test_the_estimate_is_near_what_the_bundled_model_takes(bench: Bench) -> None:
-    factory = bench.real()
-    factory.get_stt_service()
-    factory.clear_cache()
-    factory.get_stt_service()
-    estimated = whisper.estimated_bytes(whisper.bundled_path()) / MB
-    assert models(factory)[0]["memory_usage_mb"] == pytest.approx(estimated, rel=0.25)
+def test_the_estimate_is_near_what_the_bundled_model_takes(tmp_path: Path) -> None:
+    # In a process of its own: what other tests left free in this one would be filled first.
+    *_, (_, _, told, _) = json.loads(python(MEMORY_SCRIPT, tmp_path))
+    assert told == pytest.approx(whisper.estimated_bytes(whisper.bundled_path()), rel=0.25)
 
 
 def cut(target: Path, seconds: str) -> Path:

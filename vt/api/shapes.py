@@ -236,6 +236,9 @@ class Inspection(BaseModel):
 
     file: str = Field(description="Its name, as it was given.", examples=["talk.mp4"])
     duration_seconds: float = Field(description="As its header has it.", examples=[93.4])
-    video: TrackInfo | None
+    video: TrackInfo | None = Field(
+        description="The picture; none in a sound file.",
+        examples=[{"codec": "h264", "language": "", "title": "", "channels": None}],
+    )
     audio: list[TrackInfo]
     subtitles: list[TrackInfo]
