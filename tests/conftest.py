@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.browsers import browser  # noqa: F401 (a fixture, for all)
+
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 TRANSCRIPT = SAMPLE.with_suffix(".txt")

@@ -80,6 +80,23 @@ class Server:
         assert model["state"] == "ready", model
         return str(model["cache_key"])
 
+    def submit(self, film: Path, **fields: str) -> str:
+        """Have a film dubbed, and return the id of the job."""
+        with film.open("rb") as stream:
+            job = self.json("POST", "/api/v1/jobs", files={"file": (film.name, stream)}, data=fields)
+        return str(job["id"])
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """Wait until a job is over, and return it."""
+        found: dict[str, Any] = {}
+
+        def is_over() -> bool:
+            found.update(self.json("GET", f"/api/v1/jobs/{job_id}"))
+            return found["state"] in ("done", "failed", "cancelled")
+
+        wait_for(is_over)
+        return found
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> float:
         """End it by a signal, and return the seconds that it took; it ended by itself."""
         began = time.monotonic()
