@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 import pytest
 
 from tests.browsers import browser  # noqa: F401 (a fixture, for all)
+from tests.servers import Server, running
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
+SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_seen"}
+"""Of the guarded server."""
 TRANSCRIPT = SAMPLE.with_suffix(".txt")
 
 
@@ -58,3 +62,17 @@ def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Dubbed:
     """The sample, dubbed into Spanish by the real engines."""
     folder = tmp_path_factory.mktemp("dubbed")
     return Dubbed(folder / "out", vt("translate", SAMPLE, "--to", "es", cwd=folder))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without a token, as on somebody's own machine. Others use it too: its models come and go."""
+    with running(tmp_path_factory.mktemp("server")) as running_server:
+        yield running_server
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose models are managed with a token."""
+    with running(tmp_path_factory.mktemp("guarded"), **SECRETS) as running_server:
+        yield running_server

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gradio_client import Client
 
+from tests.conftest import SECRETS
 from tests.servers import BUNDLED, Server, running
 
 MODELS = "/api/v1/models"
@@ -18,21 +18,6 @@ CLEARED = {"status", "freed", "freed_mb", "retiring"}
 LANGUAGE = {"code", "name", "native_name", "hear", "translate_from", "translate_to", "speak"}
 NOT_LISTED = "/api/v1/nothing"
 HTML = {"Accept": "text/html"}
-TOKEN = "open-sesame-1620"  # noqa: S105
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server without a token, as on somebody's own machine."""
-    with running(tmp_path_factory.mktemp("server")) as running_server:
-        yield running_server
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose models are managed with a token."""
-    with running(tmp_path_factory.mktemp("guarded"), VT_ADMIN_TOKEN=TOKEN) as running_server:
-        yield running_server
 
 
 def refused(server: Server, status: int, **body: Any) -> str:  # noqa: ANN401
@@ -138,11 +123,11 @@ def test_gradio_client_manages_models_with_the_token_only(guarded: Server) -> No
         with pytest.raises(Exception, match=r"^The token is not the one that VT_ADMIN_TOKEN holds\.$"):
             client.predict(*arguments, "wrong", api_name=call)
     assert guarded.keys() == []
-    (begun,) = client.predict([BUNDLED], TOKEN, api_name="/preload")
+    (begun,) = client.predict([BUNDLED], SECRETS["VT_ADMIN_TOKEN"], api_name="/preload")
     assert set(begun) == STATE
     guarded.preloaded()
-    assert client.predict("", TOKEN, api_name="/clear_cache")["freed"] == [begun["cache_key"]]
-    assert TOKEN not in guarded.said + guarded.log
+    assert client.predict("", SECRETS["VT_ADMIN_TOKEN"], api_name="/clear_cache")["freed"] == [begun["cache_key"]]
+    assert SECRETS["VT_ADMIN_TOKEN"] not in guarded.said + guarded.log
 
 
 def test_gradio_client_hears_of_an_unknown_model_in_the_same_sentence_as_scripts_do(server: Server) -> None:

@@ -229,15 +229,17 @@ async def _followed(jobs: Jobs, job_id: str) -> AsyncIterator[Job]:
 # Out
 
 
+def _file_of(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of a file, in whole or in part, for OpenAPI."""
+    content: dict[str, Any] = {media_type: {} for media_type in media_types}
+    return {200: {"content": content}, 206: {"description": "The part that was asked for", "content": content}}
+
+
 @router.get(
     "/jobs/{job_id}/video",
     summary="The dubbed film",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"video/mp4": {}, "audio/mp4": {}}},
-        206: {"description": "A part of it"},
-        **documented(404, 409, 416, 507),
-    },
+    responses=_file_of("video/mp4", "audio/mp4") | documented(404, 409, 416, 507),
 )
 def video(services: Served, job_id: JobId) -> FileResponse:
     """Give the film, in whole or in the range that was asked for; of a sound file, the sound."""
@@ -248,11 +250,7 @@ def video(services: Served, job_id: JobId) -> FileResponse:
     "/jobs/{job_id}/subtitles/{language}.{ending}",
     summary="Subtitles",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"application/x-subrip": {}, "text/vtt": {}}},
-        206: {"description": "A part of them"},
-        **documented(404, 409, 416, 422, 507),
-    },
+    responses=_file_of("application/x-subrip", "text/vtt") | documented(404, 409, 416, 422, 507),
 )
 def subtitles(
     services: Served,
