@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -146,12 +147,21 @@ def start(folder: Path, argv: Sequence[str] = APP, **settings: str) -> subproces
         )
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def running(folder: Path, argv: Sequence[str] = APP, **settings: str) -> Iterator[Server]:
     """Run a server until the block ends, then end it as an operator does."""
     process = start(folder, argv, **settings)
     try:
-        server = Server(process, folder, _address(process, folder))
+        port = settings.get("PORT")
+        url = f"http://127.0.0.1:{port}" if port else _address(process, folder)
+        server = Server(process, folder, url)
         wait_for(lambda: _answers(server))
         yield server
         if process.poll() is None:
