@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +57,7 @@ LADDER = ("medium", "small", "base", "tiny")
 """What is tried where nobody names a model: hears a hundred languages, best first."""
 FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 """Patterns of what a repository has to give."""
+_TOKENIZER = "tokenizer.json"
 BUNDLED = "tiny.en"
 """The model that a Python package brings along: English only, no download."""
 RATE = 16_000
@@ -144,7 +147,7 @@ def vocabulary(path: str) -> int:
 
 def _check_whole(folder: Path) -> None:
     # What is missing in a folder, faster-whisper looks for on the hub, for most of a minute where there is none.
-    missing = [name for name in ("model.bin", "tokenizer.json") if not (folder / name).is_file()]
+    missing = [name for name in ("model.bin", _TOKENIZER) if not (folder / name).is_file()]
     if missing:
         raise ModelUnavailable(f"The Whisper model in {folder} cannot be loaded: {' and '.join(missing)} missing.")
 
@@ -158,11 +161,11 @@ class Whisper:
     """A loaded model. One call at a time: several threads in one model leak memory."""
 
     def __init__(self, path: str, threads: int, vad: bool, device: str = "cpu") -> None:
-        from faster_whisper import BatchedInferencePipeline, WhisperModel
+        from faster_whisper import BatchedInferencePipeline
 
         _check_whole(Path(path))
         try:
-            self._model: Any = WhisperModel(path, device=device, compute_type=_COMPUTE[device], cpu_threads=threads)
+            self._model: Any = _loaded(Path(path), device=device, compute_type=_COMPUTE[device], cpu_threads=threads)
         except Exception as error:  # tokenizers raises no narrower one
             reason = " ".join(str(error).split())[:300]
             raise ModelUnavailable(f"The Whisper model in {path} cannot be loaded: {reason}") from error
@@ -283,6 +286,33 @@ class Whisper:
     def close(self) -> None:
         """Free the weights."""
         self._model.model.unload_model()
+
+
+def _loaded(folder: Path, **how: Any) -> Any:  # noqa: ANN401 (faster-whisper is untyped)
+    """Return faster-whisper's model, made of all that is in a folder but the tokenizer, which is kept from before.
+
+    To parse one is to hold up all other threads, those that answer requests among them, for a tenth of a second.
+    """
+    from faster_whisper import WhisperModel
+    from tokenizers import Tokenizer, models
+
+    with tempfile.TemporaryDirectory(prefix="vt-") as name:
+        for file in folder.resolve().iterdir():
+            (Path(name) / file.name).symlink_to(file)
+        (Path(name) / _TOKENIZER).unlink()
+        Tokenizer(models.BPE()).save(str(Path(name) / _TOKENIZER))
+        model = WhisperModel(name, **how)
+    file = folder / _TOKENIZER
+    model.hf_tokenizer = _tokenizer(str(file), file.stat().st_mtime_ns)
+    return model
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(file: str, _changed: int) -> Any:  # noqa: ANN401
+    """Return the tokenizer of a file, which keeps 20 MB for as long as the process lives."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(file)
 
 
 def _float(samples: NDArray[Any]) -> NDArray[np.float32]:
