@@ -1,4 +1,4 @@
-"""How soon a server listens, and how long /health takes at 50 requests a second: idle, loading models, and listening.
+"""How soon a server listens and ends, and how long /health takes at 50 requests a second, whatever it is busy with.
 
 Run: .venv/bin/python benchmarks/http.py [--seconds 20]
 """
@@ -24,9 +24,12 @@ sys.path[:] = [place for place in sys.path if Path(place) != Path(__file__).pare
 import httpx  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 RATE = 50.0
 _PAUSE_SECONDS = 2.0  # between two loads of all models
-FLOORS = {"listens after": (5.0, 4.0, "s"), "p99": (50.0, 20.0, "ms")}
+_POLL_SECONDS = 0.2  # for the end of a job
+_DUBS = 2
+FLOORS = {"listens after": (5.0, 4.0, "s"), "ends after": (5.0, 2.0, "s"), "p99": (50.0, 20.0, "ms")}
 """Floor, goal and unit."""
 # The server as it is, but for a thread that hears the sample over and over, as a job would.
 HEARING = """
@@ -56,12 +59,13 @@ def _free_port() -> int:
 
 
 @contextmanager
-def server(*argv: str) -> Iterator[tuple[str, float]]:
-    """Run a server, and yield its address and the seconds until it listened."""
+def server(*argv: str, ended: list[float] | None = None) -> Iterator[tuple[str, float]]:
+    """Run a server, and yield its address and the seconds until it listened; those until it ended go into `ended`."""
     port = _free_port()
     with tempfile.TemporaryDirectory() as folder:
         own = {"HOST": "127.0.0.1", "PORT": str(port), "VT_DATA_DIR": folder, "VT_LOG_FILE": f"{folder}/app.log"}
-        environment = {**os.environ, **own, "VT_ENGINES": "embedded", "PRELOAD_MODELS": "true"}
+        own |= {"VT_ENGINES": "embedded", "PRELOAD_MODELS": "true", "VT_JOBS_AT_ONCE": str(_DUBS)}
+        environment = {**os.environ, **own}
         began = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, *argv], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -73,8 +77,11 @@ def server(*argv: str) -> Iterator[tuple[str, float]]:
                 time.sleep(0.02)
             yield f"http://127.0.0.1:{port}", time.monotonic() - began
         finally:
+            began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             process.wait(30)
+            if ended is not None:
+                ended.append(time.monotonic() - began)
 
 
 def _listens(port: int) -> bool:
@@ -113,6 +120,28 @@ async def reloading(url: str, seconds: float) -> list[float]:
     return await asked
 
 
+async def dubbing(url: str, seconds: float) -> tuple[list[float], int]:
+    """Return the same while two films are dubbed at a time, and how many dubs came to their end."""
+    asked = asyncio.create_task(load(url, seconds))
+    done = 0
+
+    async def dub(client: httpx.AsyncClient) -> None:
+        nonlocal done
+        while not asked.done():
+            with SAMPLE.open("rb") as film:
+                form = {"target_language": "es"}
+                job = (await client.post("/api/v1/jobs", files={"file": film}, data=form)).raise_for_status().json()
+            while job["state"] in ("queued", "running") and not asked.done():
+                await asyncio.sleep(_POLL_SECONDS)
+                job = (await client.get(f"/api/v1/jobs/{job['id']}")).json()
+            done += job["state"] == "done"
+            await client.delete(f"/api/v1/jobs/{job['id']}")
+
+    async with httpx.AsyncClient(base_url=url, timeout=60.0) as client:
+        await asyncio.gather(*(dub(client) for _ in range(_DUBS)))
+    return await asked, done
+
+
 def say(name: str, kind: str, value: float) -> None:
     """Print a number beside what is wanted of it."""
     floor, goal, unit = FLOORS[kind]
@@ -125,14 +154,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
     seconds = parser.parse_args().seconds
-    starts = []
+    starts, ends = [], list[float]()
     for _ in range(3):
-        with server("app.py") as (_, took):
+        with server("app.py", ended=ends) as (_, took):
             starts.append(took)
     say("listens after (median of 3)", "listens after", statistics.median(starts))
     with server("app.py") as (url, _):
         time.sleep(3.0)
         cases = {"idle": asyncio.run(load(url, seconds)), "loading models": asyncio.run(reloading(url, seconds))}
+    with server("app.py", ended=ends) as (url, _):
+        time.sleep(3.0)
+        cases["two dubs"], dubs = asyncio.run(dubbing(url, seconds))
+    print(f"{dubs} dubs in {seconds:g} s")
+    say("ends after (most of 4)", "ends after", max(ends))
     with server("-c", HEARING) as (url, _):
         time.sleep(5.0)
         cases["hearing a film"] = asyncio.run(load(url, seconds))
