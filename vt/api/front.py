@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _ROUTES = ("/api", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
 _PAGES_OWN = "/gradio_api/"
 """Where the page's own scripts call, which know their own form of errors."""
+# Of the page's, where nobody looks at a page.
 _REFUSALS = {404: "There is nothing here: GET / lists the routes.", 405: "This cannot be asked for in that way."}
 
 
@@ -36,7 +37,7 @@ class Front:
         elif scope["path"].startswith(_PAGES_OWN):
             await self._page(scope, receive, send)
         else:
-            await self._page(scope, receive, _plain(scope, receive, send))
+            await self._page(scope, receive, problems.replacing(_REFUSALS, "json", scope, receive, send))
 
     async def _root(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def varied(message: Message) -> None:
@@ -46,25 +47,6 @@ class Front:
 
         wants_page = "text/html" in Headers(scope=scope).get("accept", "")
         await (self._page(scope, receive, varied) if wants_page else self._routes(_bodiless(scope), receive, varied))
-
-
-def _plain(scope: Scope, receive: Receive, send: Send) -> Send:
-    """Return a `send` that puts a refusal of the page's, where nobody looks at a page, into the form of our own."""
-    refused = False
-
-    async def sent(message: Message) -> None:
-        nonlocal refused
-        if message["type"] == "http.response.start":
-            refused = message["status"] in _REFUSALS and "json" in Headers(raw=message["headers"]).get(
-                "content-type", ""
-            )
-            if refused:
-                status = message["status"]
-                await problems.problem(status, _REFUSALS[status])(scope, receive, send)
-        if not refused:
-            await send(message)
-
-    return sent
 
 
 def _bodiless(scope: Scope) -> Scope:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from anyio import CancelScope, create_task_group, to_thread
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, WebSocket
@@ -15,7 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketDisconnect
 
-from vt.api import served, shapes
+from vt.api import problems, served, shapes
 from vt.api.problems import documented
 from vt.api.served import FOR_MANAGERS, Served
 from vt.api.upload import Upload, receive
@@ -23,6 +23,9 @@ from vt.domain import Edit, Job, Order
 from vt.errors import InputError
 from vt.jobs import Draft, Jobs, ResultFile
 from vt.store import JobNotFound
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +35,10 @@ _FILES = ("file", "subtitles")
 _FIELDS = ("target_language", "source_language", "audio_track", "from_job")
 _FORM_BYTES = 100_000
 """What the form around a film may add to its size."""
+_NO_PART = {
+    400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
+    416: "The file has no such part: it ends before.",
+}
 _UNKNOWN_JOB = 4404
 """Of our own: the codes from 4000 on are free (RFC 6455, section 7.4.2)."""
 
@@ -239,7 +246,7 @@ def _file_of(*media_types: str) -> dict[int | str, dict[str, Any]]:
     "/jobs/{job_id}/video",
     summary="The dubbed film",
     response_class=FileResponse,
-    responses=_file_of("video/mp4", "audio/mp4") | documented(404, 409, 416, 507),
+    responses=_file_of("video/mp4", "audio/mp4") | documented(400, 404, 409, 416, 507),
 )
 def video(services: Served, job_id: JobId) -> FileResponse:
     """Give the film, in whole or in the range that was asked for; of a sound file, the sound."""
@@ -250,7 +257,7 @@ def video(services: Served, job_id: JobId) -> FileResponse:
     "/jobs/{job_id}/subtitles/{language}.{ending}",
     summary="Subtitles",
     response_class=FileResponse,
-    responses=_file_of("application/x-subrip", "text/vtt") | documented(404, 409, 416, 422, 507),
+    responses=_file_of("application/x-subrip", "text/vtt") | documented(400, 404, 409, 416, 422, 507),
 )
 def subtitles(
     services: Served,
@@ -262,10 +269,17 @@ def subtitles(
     return _sent(services.jobs.subtitles(job_id, language, ending))
 
 
+class _Result(FileResponse):
+    """A finished file, in whole or in part; where there is no such part, that is told as all problems are."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, problems.replacing(_NO_PART, "text/plain", scope, receive, send))
+
+
 def _sent(result: ResultFile) -> FileResponse:
     # An edit replaces it: a browser has to ask each time whether it is still the same.
     headers = {"Cache-Control": "private, no-cache"}
-    return FileResponse(
+    return _Result(
         result.path,
         media_type=result.media_type,
         filename=result.name,

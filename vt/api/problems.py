@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vt import errors, jobs, store
 from vt.api.upload import BadUpload
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +88,31 @@ def problem(
     found = Problem(type="about:blank", title=known.phrase, status=status, detail=detail, state=state)
     body = found.model_dump(exclude_none=True)
     return JSONResponse(body, status, {**_EXTRA.get(known, {}), **(headers or {})}, MEDIA_TYPE)
+
+
+def replacing(sentences: Mapping[int, str], kind: str, scope: Scope, receive: Receive, send: Send) -> Send:
+    """Return a `send` that puts the refusals of a library into the form of our own.
+
+    Args:
+        sentences: by the statuses that are refusals.
+        kind: what their content type holds; an answer of another type is passed on.
+        scope: of the request.
+        receive: of the request.
+        send: of the request.
+    """
+    refused = False
+
+    async def sent(message: Message) -> None:
+        nonlocal refused
+        if message["type"] == "http.response.start" and (sentence := sentences.get(message["status"])):
+            headers = Headers(raw=message["headers"])
+            if refused := kind in headers.get("content-type", ""):
+                kept = {name: headers[name] for name in ("content-range", "allow") if name in headers}
+                await problem(message["status"], sentence, kept)(scope, receive, send)
+        if not refused:
+            await send(message)
+
+    return sent
 
 
 def status_of(error: errors.VtError) -> HTTPStatus:

@@ -87,7 +87,7 @@ class _Parser:
             raise BadUpload("The request's body has to be a multipart form (multipart/form-data) with a film in it.")
         self._places, self._left, self._too_large = places, limit, too_large
         self._found, self._part, self._header = Upload(), _Part(), b""
-        self._whole = False
+        self._parts, self._whole = 0, False
         self._parser = MultipartParser(
             boundary,
             {
@@ -115,7 +115,8 @@ class _Parser:
             self._part.file.close()
 
     def _begin(self) -> None:
-        if len(self._found.fields) + len(self._found.files) >= _MOST_PARTS:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
             raise BadUpload("The form has too many fields.")
         self._part, self._header = _Part(), b""
 
