@@ -145,6 +145,11 @@ class Catalogue:
             for row in languages.ALL
         )
 
+    @property
+    def engines(self) -> tuple[EngineInfo, ...]:
+        """The facts about every engine, whether or not it is here."""
+        return (whisper.INFO, nllb.INFO, apertium.INFO, mms.INFO, espeak.INFO)
+
     def missing(self) -> tuple[str, ...]:
         """Say, in a sentence each, for which stages there is no engine at all."""
         found = [lack] if (lack := _bundled_lack()) else []

@@ -17,7 +17,7 @@ from vt import settings as vt_settings
 from vt.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
 from vt.catalogue import AUTO, Catalogue
 from vt.domain import Cancel, Clip, Dropped
-from vt.engines.base import Engine, Heard, Synthesizer, Transcriber, Translator
+from vt.engines.base import Engine, EngineInfo, Heard, Synthesizer, Transcriber, Translator
 from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.hub import Hub
 from vt.hub import of as hub_of
@@ -323,6 +323,10 @@ class AIServiceFactory:
     def offers(self) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now."""
         return self._catalogue.offers(reachable=self._hub.obstacle() is None)
+
+    def engines(self) -> tuple[EngineInfo, ...]:
+        """Return the facts about every engine, whether or not it is here."""
+        return self._catalogue.engines
 
     def tell(self, hear: Callable[[str], object]) -> None:
         """Have `hear` told, in sentences, what is downloaded and converted; the log is told in any case."""

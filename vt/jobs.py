@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import mimetypes
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -243,6 +244,18 @@ class Jobs:
         self._worker.remove(job_id)
 
     # Out
+
+    def original(self, job_id: str) -> ResultFile:
+        """Return the film as it came.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        name = self._store.get(job_id).request.file
+        kind = mimetypes.guess_type(name)[0] or ""
+        # Of whatever else the name promises to be, a browser is not to make anything but a file.
+        media_type = kind if kind.startswith(("video/", "audio/")) else "application/octet-stream"
+        return ResultFile(self._data.input(job_id), name, media_type)
 
     def film(self, job_id: str) -> ResultFile:
         """Return the dubbed film, or sound.

@@ -120,6 +120,10 @@ class Services:
             for offer in self.factory.offers()
         ]
 
+    def licences(self) -> dict[str, str]:
+        """Return each engine's licence by the engine's name, as an SPDX expression."""
+        return {engine.name: engine.licence for engine in self.factory.engines()}
+
     def preload(self, names: Sequence[str] | None = None) -> tuple[Preloaded, ...]:
         """Load the models of these names, or the default ones, in the background.
 
