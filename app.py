@@ -27,6 +27,7 @@ try:
     known = settings.load()
 except SettingsError as error:
     sys.exit(f"vt: {error}")
+os.environ.setdefault("GRADIO_TEMP_DIR", str(known.data_folder.absolute() / "uploads"))
 set_up_logging(known.log_level, known.log_file)
 served = services.build(known)
 
@@ -37,7 +38,7 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     served.close()
 
 
-app = Front(make_api(served), hang(make_page(served), FastAPI(lifespan=_lifespan, openapi_url=None)))
+app = Front(make_api(served), hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None)))
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()

@@ -29,7 +29,13 @@ _WORK_BYTES_PER_SECOND = 300_000
 """Of film, at most: the sound to recognise, the spoken lines, the dubbed track."""
 _LONGEST_TEXT = 2000
 _LONGEST_NAME = 200
-_TYPES = {".mp4": "video/mp4", ".m4a": "audio/mp4", ".srt": "application/x-subrip", ".vtt": "text/vtt"}
+_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4a": "audio/mp4",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".json": "application/json",
+}
 
 
 class FilmTooLarge(InputError):
@@ -291,6 +297,16 @@ class Jobs:
             WrongState: it has no results yet.
         """
         return _report(*self._finished(job_id))
+
+    def report_file(self, job_id: str) -> ResultFile:
+        """Return the report as a file.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        job, _ = self._finished(job_id)
+        return self._file(job, f"{job.request.target_language}.report.json")
 
     def lines(self, job_id: str) -> Lines:
         """Return the lines as they are spoken.

@@ -2,35 +2,105 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.utils import get_upload_folder
 
 from vt.services import Services
-from vt.ui import endpoints, models
+from vt.ui import endpoints, files, models, parts, theme, uploads, words
+from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
+from vt.ui.translate import TranslateTab
+from vt.ui.upload import UploadTab
+from vt.ui.words import label
 
 _STYLE = Path(__file__).with_name("style.css")
 _WORKERS = 16
-"""Light calls at a time; the long work has a queue of its own."""
+"""Calls at a time; the long work has a queue of its own."""
+_SWEEP_SECONDS = 600.0
+_BROWSER_KEY = "vt"
+"""Where a browser keeps its jobs. The ids are no secret from the browser's own user, and from nobody else hidden by a
+key that is a part of the page."""
 
 
 def make_page(services: Services) -> gr.Blocks:
     """Return the page with all its tabs and endpoints."""
     page = gr.Blocks(title="vt, the video translator", analytics_enabled=False)
     with page:
-        gr.HTML("<header class='vt-head'><h1>vt</h1><p>the same video, speaking another language</p></header>")
-        with gr.Tab("Models", id="models"):
-            models.build(services, page)
+        _build(services, page)
         endpoints.add(services)
     page.queue(api_open=False, default_concurrency_limit=_WORKERS)
     return page
 
 
-def hang(page: gr.Blocks, app: FastAPI) -> FastAPI:
-    """Hang the page into an application, at its root."""
-    theme = gr.themes.Base(primary_hue="indigo", neutral_hue="slate", font=["system-ui", "sans-serif"])
+def _build(services: Services, page: gr.Blocks) -> None:
+    head = gr.HTML(elem_id="vt-head", **PLAIN)
+    memory = gr.BrowserState({}, storage_key=_BROWSER_KEY, secret=_BROWSER_KEY)
+    subject = gr.State(None)
+    with gr.Tabs(selected=UPLOAD, elem_id="vt-tabs") as tabs:
+        shared = Shared(tabs, memory, subject)
+        with gr.Tab(label("tab_upload"), id=UPLOAD):
+            upload = UploadTab(services, shared)
+        with gr.Tab(label("tab_translate"), id=TRANSLATE):
+            translate = TranslateTab(services, shared, upload)
+        with gr.Tab(label("tab_models"), id=MODELS):
+            models.build(services, page)
+    translate.wire(upload.wire())
+
+    def load(kept: object, request: gr.Request) -> Updates:
+        said, known = words.of(request), Memory.of(kept)
+        written: Updates = {head: parts.head(said), **upload.written(said)}
+        if known.view:
+            written[tabs] = gr.Tabs(selected=TRANSLATE)
+        return {**written, **told(said, "trouble_job", lambda: translate.shown(said, known), translate.trouble)}
+
+    page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], **QUIET)
+
+
+def hang(page: gr.Blocks, services: Services, app: FastAPI) -> FastAPI:
+    """Hang the page into an application, at its root, with the files that it plays."""
+    app.include_router(files.routes(services))
+    app.router.lifespan_context = _sweeping(app.router.lifespan_context)
     mounted: FastAPI = gr.mount_gradio_app(
-        app, page, path="/", ssr_mode=False, theme=theme, css_paths=[_STYLE], footer_links=[], show_error=True
+        app,
+        page,
+        path="/",
+        ssr_mode=False,
+        theme=theme.make(),
+        css_paths=[_STYLE],
+        i18n=words.translations(),
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=services.settings.max_upload_mb * 2**20,
     )
     return mounted
+
+
+def _sweeping(lifespan: Any) -> Any:  # noqa: ANN401 (Starlette's own, which depends on the state's type)
+    """Return a lifespan that also has uploads swept of which no job came."""
+
+    @asynccontextmanager
+    async def swept(app: FastAPI) -> AsyncIterator[Any]:
+        sweeper = asyncio.create_task(_sweep())
+        try:
+            async with lifespan(app) as state:
+                yield state
+        finally:
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper
+
+    return swept
+
+
+async def _sweep() -> None:
+    while True:
+        await asyncio.to_thread(uploads.sweep, Path(get_upload_folder()), time.time())
+        await asyncio.sleep(_SWEEP_SECONDS)

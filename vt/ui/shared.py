@@ -1,0 +1,135 @@
+"""What the tabs share: the browser's memory, the film that is chosen, and how a handler's failure is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from vt import languages
+from vt.domain import Job
+from vt.errors import VtError
+from vt.jobs import Jobs
+from vt.store import ID, JobNotFound
+from vt.ui import parts
+from vt.ui.words import Words
+
+_log = logging.getLogger(__name__)
+
+UPLOAD, TRANSLATE, MODELS = "upload", "translate", "models"
+MOST_JOBS = 50
+"""So many jobs a browser remembers."""
+QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+"""Options of the page's own events: scripts have endpoints."""
+
+PLAIN: dict[str, Any] = {"apply_default_css": False}
+"""Options of an element that has all of its looks from style.css."""
+
+Updates = dict[Any, Any]
+"""By the component: what becomes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a browser remembers from visit to visit. It comes from outside: it may be anything."""
+
+    jobs: tuple[str, ...] = ()
+    """The ids of its jobs, the latest first."""
+    view: str = ""
+    """The id of the job that is looked at; empty: none."""
+
+    @classmethod
+    def of(cls, kept: object) -> Memory:
+        """Return what of a browser's memory can be used."""
+        known = kept if isinstance(kept, Mapping) else {}
+        jobs, view = known.get("jobs"), known.get("view")
+        found = jobs[:MOST_JOBS] if isinstance(jobs, list) else ()
+        return cls(
+            tuple(job for job in found if isinstance(job, str) and ID.fullmatch(job)),
+            view if isinstance(view, str) and ID.fullmatch(view) else "",
+        )
+
+    def kept(self) -> dict[str, Any]:
+        """Return it as a browser keeps it."""
+        return {"jobs": list(self.jobs), "view": self.view}
+
+    def with_job(self, job_id: str) -> Memory:
+        """Return it with one job more, which is looked at."""
+        others = tuple(job for job in self.jobs if job != job_id)
+        return Memory((job_id, *others)[:MOST_JOBS], job_id)
+
+    def without(self, job_id: str) -> Memory:
+        """Return it without a job."""
+        return Memory(tuple(job for job in self.jobs if job != job_id), "" if self.view == job_id else self.view)
+
+    def looking_at(self, job_id: str) -> Memory:
+        """Return it with another job, or none, to be looked at."""
+        return Memory(self.jobs, job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The components that more than one tab reads or changes."""
+
+    tabs: gr.Tabs
+    memory: gr.BrowserState
+    subject: gr.State
+    """The film that is to be dubbed: a `Subject`, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A film that is to be dubbed: one that was uploaded, or that of an earlier job."""
+
+    name: str
+    seconds: float
+    tracks: tuple[str, ...] = ()
+    """Its sound tracks, in words."""
+    language: str = ""
+    """What the first of them says that it speaks."""
+    subtitles: bool = False
+    """Whether subtitles say what is said in it."""
+    job_id: str = ""
+    """Whose film it is; empty: the uploaded one."""
+    source: str = "auto"
+    target: str = ""
+    """The languages of that job."""
+
+
+def known(jobs: Jobs, memory: Memory) -> list[Job]:
+    """Return those of a browser's jobs that still exist."""
+    found = []
+    for job_id in memory.jobs:
+        try:
+            found.append(jobs.get(job_id))
+        except JobNotFound:
+            continue
+    return found
+
+
+def native(code: str) -> str:
+    """Return a language's name in that language."""
+    return languages.get(code).native_name
+
+
+def told(words: Words, what: str, act: Callable[[], Updates], place: Component) -> Updates:
+    """Return what an act changes, or the trouble that it met, at its place on the page.
+
+    Args:
+        words: of the reader.
+        what: the key of what could not be done.
+        act: does it.
+        place: where trouble is told.
+    """
+    try:
+        return {place: gr.HTML("", visible=False), **act()}
+    except VtError as error:
+        sentence = str(error)
+    except Exception:  # noqa: BLE001 (whatever it is, its text is not for the page)
+        _log.error("the page met an unexpected error", exc_info=True)
+        sentence = words("trouble_unexpected")
+    return {place: gr.HTML(parts.trouble(words(what), sentence), visible=True)}

@@ -1,0 +1,432 @@
+"""The tab Translate: from a chosen film to a dub, with its progress, its result, and its lines to be mended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from vt.domain import Edit, Job, JobState, Order
+from vt.errors import InputError
+from vt.jobs import Jobs, plain_name
+from vt.services import Services
+from vt.store import JobNotFound, WrongState
+from vt.ui import parts, scripts, uploads, words
+from vt.ui.shared import PLAIN, QUIET, UPLOAD, Memory, Shared, Subject, Updates, known, native, told
+from vt.ui.upload import UploadTab
+from vt.ui.words import Words, label
+
+_TICK_SECONDS = 1.0
+_SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
+"""After so much of a run its end can be guessed."""
+_AUTO = "auto"
+
+
+class _Choice(gr.Dropdown):
+    """A choice that is checked where it is used: what was on offer when the page was loaded may be gone by then."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:  # noqa: ANN401 (whatever a browser sends)
+        """Hand it on as it came."""
+        return payload
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a page shows already, and when it first saw the running job, to guess when that ends."""
+
+    job_id: str = ""
+    state: str = ""
+    version: int = -1
+    others: tuple[str, ...] = ()
+    since: float = 0.0
+    fraction: float = 0.0
+
+
+class TranslateTab:
+    """The tab, and what it does."""
+
+    def __init__(self, services: Services, shared: Shared, upload: UploadTab) -> None:
+        """Build the tab where a page is being built."""
+        self._services, self._shared, self._upload = services, shared, upload
+        self._seen = gr.State(_Seen())
+        self._timer = gr.Timer(_TICK_SECONDS, active=False)
+        self._lost = gr.HTML(**PLAIN, visible=False, elem_id="vt-lost")
+        self._build_nothing()
+        self._build_compose()
+        self._build_job()
+        self._yours = gr.HTML(**PLAIN, js_on_load=scripts.PICK, elem_id="vt-yours")
+
+    def _build_nothing(self) -> None:
+        with gr.Column(elem_classes="vt-narrow") as self._nothing:
+            self._nothing_text = gr.HTML(**PLAIN)
+            self._to_upload = gr.Button(label("to_upload"), variant="primary", size="lg", elem_id="vt-to-upload")
+
+    def _build_compose(self) -> None:
+        with gr.Column(visible=False, elem_classes="vt-narrow", elem_id="vt-compose") as self._compose:
+            self._film = gr.HTML(**PLAIN)
+            with gr.Row():
+                self._source = _Choice(label=label("source"), choices=[], elem_id="vt-source")
+                self._target = _Choice(label=label("target"), choices=[], elem_id="vt-target")
+            self._served = gr.HTML(**PLAIN, elem_id="vt-served")
+            with gr.Accordion(label("options"), open=False, elem_id="vt-options") as self._options:
+                self._track = _Choice(label=label("audio_track"), choices=[], elem_id="vt-track")
+            self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
+            with gr.Row(elem_classes="vt-actions"):
+                self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
+                self._start = gr.Button(
+                    label("start"), variant="primary", size="lg", elem_id="vt-start", scale=4, min_width=160
+                )
+
+    def _build_job(self) -> None:
+        with gr.Column(visible=False, elem_id="vt-job") as self._job:
+            self._job_head = gr.HTML(**PLAIN)
+            self._live = gr.HTML(**PLAIN, elem_id="vt-live")
+            self._progress = gr.HTML(**PLAIN, visible=False, elem_id="vt-progress")
+            self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
+            self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
+            with gr.Column(visible=False, elem_id="vt-result") as self._result:
+                self._watch = gr.HTML(**PLAIN, js_on_load=scripts.WATCH, elem_id="vt-watch")
+                self._lines = gr.HTML(**PLAIN, js_on_load=scripts.MEND, elem_id="vt-lines")
+            with gr.Row(elem_classes="vt-actions"):
+                self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
+                self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
+                self._remove = gr.Button(label("remove"), elem_id="vt-remove", variant="stop", min_width=100)
+
+    def wire(self, looked: Dependency) -> None:
+        """Connect what happens with what it does; `looked`: a film has been chosen, or none any more."""
+        shared, upload = self._shared, self._upload
+        memory, every = shared.memory, self._every
+        gr.on([self._to_upload.click, self._new.click], self._away, memory, [shared.tabs, *every], **QUIET)
+        self._back.click(self._step_back, [memory, shared.subject], [shared.tabs, *every], **QUIET)
+        looked.then(self._composed, [memory, shared.subject], every, **QUIET)
+        gr.on([self._source.change, self._target.change], self._engines, [self._source, self._target, shared.subject],
+              self._served, **QUIET)  # fmt: skip
+        asked = [upload.film, upload.subtitles, shared.subject, self._source, self._target, self._track, memory]
+        self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
+        self._timer.tick(self._tick, [memory, self._seen], every, **QUIET)
+        self._cancel.click(self._stop, memory, every, **QUIET)
+        self._other.click(self._again, memory, every, **QUIET)
+        self._remove.click(self._forget, memory, every, js=scripts.SURE, **QUIET)
+        self._yours.select(self._open, memory, every, **QUIET)
+        self._lines.submit(self._mend, memory, every, **QUIET)
+
+    @property
+    def _every(self) -> list[Any]:
+        """All that a step may change."""
+        return [
+            self._shared.memory, self._shared.subject, self._seen, self._timer, self._lost, self._nothing,
+            self._nothing_text, self._compose, self._film, self._source, self._target, self._served, self._options,
+            self._track, self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel,
+            self._trouble, self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
+        ]  # fmt: skip
+
+    @property
+    def everything(self) -> list[Any]:
+        """What `shown` changes."""
+        return self._every
+
+    @property
+    def trouble(self) -> gr.HTML:
+        """Where is told what concerns the whole tab."""
+        return self._lost
+
+    @property
+    def _jobs(self) -> Jobs:
+        return self._services.jobs
+
+    # What is to be seen
+
+    def shown(self, said: Words, memory: Memory, subject: Subject | None = None, seen: _Seen | None = None) -> Updates:
+        """Return the tab as it has to look: a job, a film that is about to be one, or neither."""
+        found = known(self._jobs, memory)
+        job = next((job for job in found if job.id == memory.view), None)
+        lost = bool(memory.view) and job is None
+        memory = Memory(tuple(job.id for job in found), job.id if job else "")
+        gone = parts.trouble(said("trouble_gone"), said("gone"))
+        busy = any(not other.state.is_over for other in found)
+        rows = [(other, native(other.request.target_language)) for other in found]
+        return {
+            self._shared.memory: memory.kept(),
+            self._seen: _seen(job, found, seen),
+            self._timer: gr.Timer(active=busy),
+            self._lost: gr.HTML(gone if lost else "", visible=lost),
+            self._nothing: gr.Column(visible=job is None and subject is None),
+            self._nothing_text: parts.empty(said("nothing_title"), said("nothing")),
+            self._compose: gr.Column(visible=job is None and subject is not None),
+            self._job: gr.Column(visible=job is not None),
+            self._yours: parts.films(said, rows, memory.view),
+            **(self._of_job(said, job, seen) if job else {}),
+        }
+
+    def _of_job(self, said: Words, job: Job, seen: _Seen | None) -> Updates:
+        over, target = job.state.is_over, native(job.request.target_language)
+        updates: Updates = {
+            self._job_head: parts.job_head(said, job, target),
+            self._cancel: gr.Button(visible=not over),
+            self._other: gr.Button(label("other_language" if job.version else "try_again"), visible=over),
+            self._remove: gr.Button(visible=over),
+            self._trouble: self._failure(said, job),
+            self._result: gr.Column(visible=bool(job.version)),
+            **self._progressed(said, job, seen),
+        }
+        if job.version:
+            updates |= self._of_result(said, job)
+        return updates
+
+    def _failure(self, said: Words, job: Job) -> gr.HTML:
+        if job.state is JobState.FAILED:
+            return gr.HTML(parts.trouble(said("trouble_job"), job.error or said("trouble_unexpected")), visible=True)
+        if job.state is JobState.CANCELLED:
+            return gr.HTML(parts.empty(said("cancelled_title"), said("cancelled")), visible=True)
+        return gr.HTML("", visible=False)
+
+    def _progressed(self, said: Words, job: Job, seen: _Seen | None) -> Updates:
+        if job.state.is_over:
+            return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
+        shown = parts.progress(said, job, _left(job, seen))
+        return {self._progress: gr.HTML(shown, visible=True), self._live: parts.step(said, job)}
+
+    def _of_result(self, said: Words, job: Job) -> Updates:
+        report = self._jobs.report(job.id)
+        names = {code: native(code) for code in (report["target_language"], report["source"]["language"])}
+        has_picture = self._jobs.film(job.id).media_type.startswith("video/")
+        watch = (
+            parts.players(said, job, report, names, has_picture)
+            + parts.downloads(said, job, report, names, has_picture)
+            + parts.notes(said, report)
+            + parts.chart(said, report)
+        )
+        return {self._watch: watch, self._lines: parts.lines(said, report, job)}
+
+    # What happens
+
+    def _tick(self, kept: object, seen: _Seen, request: gr.Request) -> Updates:
+        """Return what has changed since the last look; mostly that is the progress alone."""
+        said, memory = words.of(request), Memory.of(kept)
+
+        def look() -> Updates:
+            found = known(self._jobs, memory)
+            job = next((job for job in found if job.id == memory.view), None)
+            now = _seen(job, found, seen)
+            if (now.job_id, now.state, now.version, now.others) != (seen.job_id, seen.state, seen.version, seen.others):
+                return self.shown(said, memory, seen=now)
+            return {self._seen: now, **(self._progressed(said, job, now) if job else {})}
+
+        return told(said, "trouble_job", look, self._lost)
+
+    def _away(self, kept: object) -> Updates:
+        """Go to where a film is chosen."""
+        del kept
+        return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
+
+    def _composed(self, kept: object, subject: Subject | None, request: gr.Request) -> Updates:
+        """A film has been chosen, or none any more."""
+        said, memory = words.of(request), Memory.of(kept)
+        if subject is None:
+            return {self._lost: gr.skip()} if memory.view else self.shown(said, memory)
+        return self._composing(said, memory, subject)
+
+    def _composing(self, said: Words, memory: Memory, subject: Subject) -> Updates:
+        shown = self.shown(said, memory.looking_at(""), subject)
+        return {**shown, self._shared.subject: subject, **self._choices(said, subject)}
+
+    def _step_back(self, kept: object, subject: Subject | None, request: gr.Request) -> Updates:
+        """Leave a film that is about to be dubbed: for the job that it comes from, or to choose another."""
+        if subject is None or not subject.job_id:
+            return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
+        memory = Memory.of(kept).looking_at(subject.job_id)
+        return {**self.shown(words.of(request), memory), self._shared.subject: None}
+
+    def _begin(
+        self,
+        film: str | None,
+        subtitles: str | None,
+        subject: Subject | None,
+        source: str | None,
+        target: str | None,
+        track: int | None,
+        kept: object,
+        request: gr.Request,
+    ) -> Updates:
+        said = words.of(request)
+
+        def submit() -> Updates:
+            if not target:
+                raise InputError(said("no_target"))
+            order = Order("", target, source or _AUTO, audio_track=track)
+            job = self._submitted(subject, order, film, subtitles)
+            memory = Memory.of(kept).with_job(job.id)
+            return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
+
+        return told(said, "trouble_start", submit, self._start_trouble)
+
+    def _submitted(self, subject: Subject | None, order: Order, film: str | None, subtitles: str | None) -> Job:
+        with self._jobs.draft() as draft:
+            if subject and subject.job_id:
+                order = self._jobs.reuse(draft, subject.job_id, order)
+                return self._jobs.submit(draft, order)
+            if film is None:
+                raise uploads.UploadGone
+            uploads.take(film, draft.film)
+            order = replace(order, file=plain_name(film))
+            if subtitles:
+                uploads.take(subtitles, draft.subtitles)
+                order = replace(order, subtitles=plain_name(subtitles))
+            job = self._jobs.submit(draft, order)
+        uploads.drop(film, subtitles)
+        return job
+
+    def _stop(self, kept: object, request: gr.Request) -> Updates:
+        said, memory = words.of(request), Memory.of(kept)
+
+        def cancel() -> Updates:
+            with suppress(WrongState):  # it has ended at this moment
+                self._jobs.cancel(memory.view)
+            return self.shown(said, memory)
+
+        return told(said, "trouble_job", cancel, self._lost)
+
+    def _again(self, kept: object, request: gr.Request) -> Updates:
+        """Have the job's film dubbed once more, into a language that is to be chosen."""
+        said, memory = words.of(request), Memory.of(kept)
+
+        def compose() -> Updates:
+            order = self._jobs.get(memory.view).request
+            subject = Subject(
+                order.file, 0.0, subtitles=order.subtitles is not None, job_id=memory.view,
+                source=order.source_language, target=order.target_language,
+            )  # fmt: skip
+            return self._composing(said, memory, subject)
+
+        return told(said, "trouble_start", compose, self._lost)
+
+    def _forget(self, kept: object, request: gr.Request) -> Updates:
+        said, memory = words.of(request), Memory.of(kept)
+        if not memory.view:
+            return {self._lost: gr.skip()}
+
+        def remove() -> Updates:
+            with suppress(JobNotFound):
+                self._jobs.remove(memory.view)
+            return self.shown(said, memory.without(memory.view))
+
+        return told(said, "trouble_job", remove, self._lost)
+
+    def _open(self, kept: object, picked: gr.EventData, request: gr.Request) -> Updates:
+        memory = Memory.of({**Memory.of(kept).kept(), "view": picked.job})
+        said = words.of(request)
+        return told(said, "trouble_gone", lambda: self.shown(said, memory), self._lost)
+
+    def _mend(self, kept: object, sent: gr.EventData, request: gr.Request) -> Updates:
+        said, memory = words.of(request), Memory.of(kept)
+
+        def edit() -> Updates:
+            self._jobs.edit(memory.view, int(sent.version), _edits(sent.lines))
+            return self.shown(said, memory)
+
+        return told(said, "trouble_change", edit, self._trouble)
+
+    # What can be chosen
+
+    def _choices(self, said: Words, subject: Subject) -> Updates:
+        rows = self._services.languages()
+        heard = [row for row in rows if row["translate_from"] and (row["hear"] or subject.subtitles)]
+        spoken = [row for row in rows if row["translate_to"] and row["speak"]]
+        source = subject.source if subject.source in {row["code"] for row in heard} else _AUTO
+        target = _target(said, [row["code"] for row in spoken], subject)
+        tracks = [(track, number) for number, track in enumerate(subject.tracks, 1)]
+        hint = said("reused") if subject.job_id else ""
+        return {
+            self._film: parts.film_line(subject.name, subject.seconds, hint),
+            self._source: gr.Dropdown(choices=[(said("source_auto"), _AUTO), *_named(heard)], value=source),
+            self._target: gr.Dropdown(choices=_named(spoken), value=target),
+            self._served: self._who(said, rows, source, target, subject.subtitles),
+            self._options: gr.Accordion(visible=len(tracks) > 1),
+            self._track: gr.Dropdown(choices=tracks, value=1 if tracks and not subject.job_id else None),
+            self._start_trouble: gr.HTML("", visible=False),
+        }
+
+    def _engines(self, source: str | None, target: str | None, subject: Subject | None, request: gr.Request) -> str:
+        """Say who serves the languages that are chosen."""
+        told_by_text = subject is not None and subject.subtitles
+        return self._who(words.of(request), self._services.languages(), source, target, told_by_text)
+
+    def _who(
+        self, said: Words, rows: Sequence[Mapping[str, Any]], source: str | None, target: str | None, by_text: bool
+    ) -> str:
+        by_code = {row["code"]: row for row in rows}
+        heard = by_code.get(source or "", {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
+        spoken = by_code.get(target or "", {"translate_to": (), "speak": ()})
+        both = [name for name in spoken["translate_to"] if name in heard["translate_from"]]
+        hears = (said("served_subtitles"),) if by_text else heard["hear"]
+        served = [("served_hear", hears), ("served_translate", both), ("served_speak", spoken["speak"])]
+        return parts.served(said, served, self._services.licences())
+
+
+def _any(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
+    """Return the engines that serve any language, the best first."""
+    return list(dict.fromkeys(name for row in rows for name in row[what]))
+
+
+def _named(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return languages by their own names, with the English one for whoever searches by that."""
+    named = [
+        (
+            row["native_name"] if row["native_name"] == row["name"] else f"{row['native_name']} · {row['name']}",
+            row["code"],
+        )
+        for row in rows
+    ]
+    return sorted(named, key=lambda choice: choice[0].casefold())
+
+
+def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
+    """Return what is proposed: the reader's own language where that makes sense, else Spanish, else the first."""
+    taken = {subject.target, subject.source, subject.language[:2]}
+    wished = [said.language] if said.language != "en" else []
+    return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
+
+
+def _seen(job: Job | None, found: Sequence[Job], before: _Seen | None) -> _Seen:
+    others = tuple(f"{other.state}{other.version}" for other in found)
+    if job is None:
+        return _Seen(others=others)
+    now = _Seen(job.id, job.state.value, job.version, others, time.monotonic(), job.fraction)
+    goes_on = before and (before.job_id, before.state, before.version) == (now.job_id, now.state, now.version)
+    return replace(now, since=before.since, fraction=before.fraction) if before and goes_on else now
+
+
+def _left(job: Job, seen: _Seen | None) -> float | None:
+    """Return about how many seconds a running job will take still, as far as that can be told."""
+    if seen is None or not seen.since or job.state is not JobState.RUNNING:
+        return None
+    ran, done = time.monotonic() - seen.since, job.fraction - seen.fraction
+    if ran < _SURE_SECONDS or done < _SURE_FRACTION:
+        return None
+    return (1 - job.fraction) * ran / done
+
+
+def _edits(lines: object) -> dict[int, Edit]:
+    """Return what was changed, by the line.
+
+    Raises:
+        InputError: that is not what was sent.
+    """
+    try:
+        return {
+            int(line["id"]): Edit(_text(line.get("text")), _text(line.get("source_text")))
+            for line in lines  # type: ignore[attr-defined]
+        }
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise InputError("The lines did not come through as they should: load the page anew and try again.") from error
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value).strip()

@@ -1,0 +1,120 @@
+"""The tab Upload: a film comes in, and its owner sees what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+from gradio.events import Dependency
+from gradio.utils import get_upload_folder
+
+from vt.jobs import plain_name
+from vt.services import Services
+from vt.ui import parts, uploads, words
+from vt.ui.shared import PLAIN, QUIET, TRANSLATE, Shared, Subject, Updates, told
+from vt.ui.words import Words, label
+
+_SAMPLE = Path(__file__).parent.parent.parent / "samples" / "sense_and_sensibility.mp4"
+
+
+class UploadTab:
+    """The tab, and what it does."""
+
+    def __init__(self, services: Services, shared: Shared) -> None:
+        """Build the tab where a page is being built."""
+        self._services, self._shared = services, shared
+        self._head = gr.HTML(**PLAIN)
+        with gr.Row(elem_classes="vt-columns"):
+            with gr.Column(scale=5, min_width=320):
+                self.film = gr.File(label=label("film"), elem_id="vt-film", height=260, elem_classes="vt-drop")
+                self._facts = gr.HTML(**PLAIN, visible=False, elem_id="vt-facts")
+                self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-upload-trouble")
+                self._go = gr.Button(
+                    label("to_translate"), variant="primary", size="lg", interactive=False, elem_id="vt-go"
+                )
+            with gr.Column(scale=3, min_width=280, elem_classes="vt-aside"):
+                with gr.Column(elem_classes="vt-card vt-try", visible=_SAMPLE.exists()):
+                    self._sample_hint = gr.HTML(**PLAIN)
+                    self._sample = gr.Button(label("sample"), size="sm", elem_id="vt-sample")
+                self.subtitles = gr.File(
+                    label=label("subtitles"), height=130, elem_id="vt-subtitles", elem_classes="vt-drop vt-small"
+                )
+                self._limits = gr.HTML(**PLAIN)
+
+    def wire(self) -> Dependency:
+        """Connect what happens with what it does, and return what follows a choice of a film."""
+        given = [self.film, self.subtitles]
+        seen = [self._facts, self._trouble, self._go, self._shared.subject]
+        looked = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
+        self._sample.click(_sample, None, self.film, **QUIET)
+        self._go.click(lambda: gr.Tabs(selected=TRANSLATE), None, self._shared.tabs, **QUIET)
+        return looked
+
+    @property
+    def texts(self) -> list[gr.HTML]:
+        """What `written` writes."""
+        return [self._head, self._sample_hint, self._limits]
+
+    def written(self, said: Words) -> Updates:
+        """Return the tab's own texts."""
+        settings = self._services.settings
+        formats = self._services.health()["translation_service"]["accepted_video_formats"]
+        limits = parts.limits(
+            said, settings.max_upload_mb, settings.max_duration_minutes, settings.retention_hours, formats
+        )
+        return {
+            self._head: parts.title(said("upload_title"), said("upload_lead")),
+            self._sample_hint: f"<p class='vt-hint'>{said('sample_hint')}</p>",
+            self._limits: limits,
+        }
+
+    def cleared(self) -> Updates:
+        """Return the tab with nothing chosen."""
+        return {self.film: None, self.subtitles: None}
+
+    @property
+    def choice(self) -> list[Any]:
+        """What `cleared` clears."""
+        return [self.film, self.subtitles]
+
+    def _look(self, film: str | None, subtitles: str | None, request: gr.Request) -> Updates:
+        said = words.of(request)
+        nothing: Updates = {
+            self._facts: gr.HTML(visible=False),
+            self._go: gr.Button(interactive=False),
+            self._shared.subject: None,
+        }
+        if film is None:
+            return {**nothing, self._trouble: gr.HTML(visible=False)}
+        return {**nothing, **told(said, "trouble_file", lambda: self._found(said, film, subtitles), self._trouble)}
+
+    def _found(self, said: Words, film: str, subtitles: str | None) -> Updates:
+        jobs, name = self._services.jobs, plain_name(film)
+        with jobs.draft() as draft:
+            uploads.take(film, draft.film)
+            found = jobs.inspect(draft, name)
+        address = f"gradio_api/file={quote(film)}"
+        named = plain_name(subtitles) if subtitles else None
+        subject = Subject(
+            found["file"],
+            found["duration_seconds"],
+            tuple(parts.track_text(said, number, track) for number, track in enumerate(found["audio"], 1)),
+            language=(found["audio"][0]["language"] or "") if found["audio"] else "",
+            subtitles=subtitles is not None,
+        )
+        return {
+            self._facts: gr.HTML(parts.inspection(said, found, address, named), visible=True),
+            self._go: gr.Button(interactive=True),
+            self._shared.subject: subject,
+        }
+
+
+def _sample() -> str:
+    """Lay the sample among the uploads, as if it had been uploaded, and return its path."""
+    place = Path(get_upload_folder()) / "sample" / _SAMPLE.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.exists():
+        uploads.take(_SAMPLE, place)
+    return str(place)
