@@ -124,6 +124,7 @@ class JobRequest:
 
     source: Path
     target_language: str
+    """Empty: nothing is translated or spoken, what is said is only written down."""
     source_language: str = "auto"
     subtitles: Path | None = None
     """An SRT or WebVTT file in the source language, in place of recognition."""
@@ -206,6 +207,7 @@ class Order:
     file: str
     """The film's name as the user gave it; never the name of a file here."""
     target_language: str
+    """Empty: what is said in the film is only written down."""
     source_language: str = "auto"
     subtitles: str | None = None
     """The name of the subtitle file that came along; None where the film is listened to."""

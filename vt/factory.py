@@ -189,13 +189,20 @@ class AIServiceFactory:
     # Services.
 
     def check(self, source: str, target: str, *, hears: bool = True) -> None:
-        """Raise, before any work is done, where a stage cannot be served; `hears` says whether recognition is one.
+        """Raise, before any work is done, where a stage cannot be served.
+
+        Args:
+            source: what the film speaks, or "auto".
+            target: what it is to speak; empty: nothing is translated.
+            hears: whether recognition is one of the stages.
 
         Raises:
             LanguageError: `source` cannot be heard, the pair not translated, or `target` not spoken here.
             ModelUnavailable: a stage has no model or engine.
         """
         heard = languages.get(source).code if not hears else self._choose(self._catalogue.stt(source)).language
+        if not target:
+            return
         name = languages.get(target).name
         if heard == languages.get(target).code:
             raise LanguageError(f"The film speaks {name} already: choose another target language.")

@@ -183,7 +183,7 @@ class Jobs:
             order,
             file=plain_name(order.file),
             subtitles=None if order.subtitles is None else plain_name(order.subtitles, "subtitles"),
-            target_language=languages.get(order.target_language).code,
+            target_language=order.target_language and languages.get(order.target_language).code,
             source_language=_source_code(order.source_language),
         )
         with self._in_words(draft, order):
@@ -272,6 +272,8 @@ class Jobs:
         """
         job, folder = self._finished(job_id)
         found = [path for path in folder.iterdir() if path.suffix in (".mp4", ".m4a")]
+        if not found:
+            raise NoSuchResult("The film was not dubbed, only written down: there are subtitles and a report.")
         return self._file(job, found[0].name.partition(".")[2])
 
     def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile:
@@ -306,7 +308,7 @@ class Jobs:
             WrongState: it has no results yet.
         """
         job, _ = self._finished(job_id)
-        return self._file(job, f"{job.request.target_language}.report.json")
+        return self._file(job, pipeline.report_name(job.request.target_language))
 
     def lines(self, job_id: str) -> Lines:
         """Return the lines as they are spoken.
@@ -339,6 +341,8 @@ class Jobs:
         found = self.lines(job_id)
         if found.version != version:
             raise Outdated
+        if not job.request.target_language:
+            raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
         _check_changes(found.segments, changes)
         edits = {int(line): Edit(**edit) for line, edit in job.edits.items()}
         for line, change in changes.items():
@@ -357,7 +361,7 @@ class Jobs:
 
 
 def _report(job: Job, folder: Path) -> dict[str, Any]:
-    path = folder / f"input.{job.request.target_language}.report.json"
+    path = folder / f"input.{pipeline.report_name(job.request.target_language)}"
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return report
 

@@ -52,7 +52,7 @@ def dub(
     cancel: Cancel | None = None,
     pieces: Artifacts | None = None,
 ) -> Result:
-    """Dub one film, working in `folder` and nowhere else.
+    """Dub one film, or write down what is said in it, working in `folder` and nowhere else.
 
     Args:
         request: the film, the languages, and what somebody changed by hand in the lines.
@@ -68,7 +68,13 @@ def dub(
         Cancelled: `cancel` was set.
     """
     kept = pieces or Artifacts(folder / "pieces", lasting=False)
-    return _Dub(request, factory, folder, on_progress, cancel or Cancel(), kept).run()
+    work = _Dub(request, factory, folder, on_progress, cancel or Cancel(), kept)
+    return work.run() if request.target_language else work.write_down()
+
+
+def report_name(target: str) -> str:
+    """Return how the report's name ends: that of a dub names its language."""
+    return f"{target}.report.json" if target else "report.json"
 
 
 def check(request: JobRequest, factory: AIServiceFactory) -> float:
@@ -94,7 +100,7 @@ class _Examined:
 
 
 def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) -> _Examined:
-    target = languages.get(request.target_language).code
+    target = request.target_language and languages.get(request.target_language).code
     info = media.probe(request.source, cancel)
     heard = _heard_track(info, request)
     notes: list[str] = []
@@ -196,11 +202,25 @@ class _Dub:
             total_seconds=time.monotonic() - self.began,
             notes=self.notes,
         )
-        return self._result(outcome, files)
+        return self._reported(files, report.compose(outcome))
+
+    def write_down(self) -> Result:
+        """Hear only: the subtitles of what is said, and a report of that."""
+        with self._stage("probe"):
+            self._check_names()
+            examined = _examined(self.request, self.factory, self.cancel)
+        heard = self._kept("heard", name := self._name(), _HEARD, lambda: self._hear(examined, name))
+        transcript = heard.transcript
+        said = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in transcript.segments]
+        written = self._subtitles(transcript.language, subtitles.cues(said, heard.film_seconds)).path
+        composed = report.written_down(
+            self.request, heard.film_seconds, transcript, heard.choice, self.stages, [*self.notes, *heard.notes]
+        )
+        return self._reported((written, written.with_suffix(".vtt")), composed)
 
     @property
     def target(self) -> str:
-        return languages.get(self.request.target_language).code
+        return self.request.target_language and languages.get(self.request.target_language).code
 
     # What was done before
 
@@ -428,9 +448,8 @@ class _Dub:
         path.with_suffix(".vtt").write_text(subtitles.vtt(cues), encoding="utf-8")
         return Soft(path, language.iso639_3, language.native_name)
 
-    def _result(self, outcome: report.Outcome, files: list[Path]) -> Result:
-        composed = report.compose(outcome)
-        path = self._file(f"{outcome.script.target_language}.report.json")
+    def _reported(self, files: Sequence[Path], composed: dict[str, Any]) -> Result:
+        path = self._file(report_name(self.target))
         path.write_text(json.dumps(composed, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         return Result((*files, path), composed)
 
@@ -439,7 +458,7 @@ class _Dub:
 
     def _check_names(self) -> None:
         """Raise where the longest of the results' names would be too long for the disk."""
-        longest = os.fsencode(self._file(f"{self.target}.report.json").name)
+        longest = os.fsencode(self._file(report_name(self.target)).name)
         if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
             raise MediaError(f"The name of {self.request.source} is too long for those of its results: shorten it.")
 

@@ -45,19 +45,14 @@ def compose(outcome: Outcome) -> dict[str, Any]:
     segments = zip(transcript.segments, outcome.script.texts, outcome.script.placements, strict=True)
     summary = timing.summary(outcome.script.placements, transcript.segments)
     return {
-        "source": {
-            "file": outcome.request.title,
-            "duration_seconds": _rounded(outcome.film_seconds),
-            "language": transcript.language,
-            "language_detected": transcript.language_detected,
-        },
+        "source": _source(outcome.request, outcome.film_seconds, transcript),
         "target_language": outcome.script.target_language,
         "base_rate": _rounded(outcome.base_rate),
         "engines": {stage: choice and choice.as_report() for stage, choice in outcome.engines.items()},
-        "stages": [{"name": name, "seconds": _rounded(seconds)} for name, seconds in outcome.stages.items()],
+        "stages": _timed(outcome.stages),
         "total_seconds": _rounded(outcome.total_seconds),
         "segments": [_segment(*row) for row in segments],
-        "dropped": [_all_rounded(asdict(dropped)) for dropped in transcript.dropped],
+        "dropped": _dropped(transcript),
         "timing": _all_rounded(asdict(summary)),
         "loudness": {
             "integrated_lufs": _finite(outcome.loudness.integrated),
@@ -65,6 +60,45 @@ def compose(outcome: Outcome) -> dict[str, Any]:
         },
         "notes": [*_remarks(outcome.engines), *outcome.notes],
     }
+
+
+def written_down(
+    request: JobRequest,
+    film_seconds: float,
+    transcript: Transcript,
+    stt: Choice | None,
+    stages: Mapping[str, float],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Return the report where nothing was translated; seconds have three decimals."""
+    return {
+        "source": _source(request, film_seconds, transcript),
+        "engines": {"stt": stt and stt.as_report()},
+        "stages": _timed(stages),
+        "segments": [
+            {"id": line.id, "start": _rounded(line.start), "end": _rounded(line.end), "source_text": line.text}
+            for line in transcript.segments
+        ],
+        "dropped": _dropped(transcript),
+        "notes": [*_remarks({"stt": stt}), *notes],
+    }
+
+
+def _source(request: JobRequest, film_seconds: float, transcript: Transcript) -> dict[str, Any]:
+    return {
+        "file": request.title,
+        "duration_seconds": _rounded(film_seconds),
+        "language": transcript.language,
+        "language_detected": transcript.language_detected,
+    }
+
+
+def _timed(stages: Mapping[str, float]) -> list[dict[str, Any]]:
+    return [{"name": name, "seconds": _rounded(seconds)} for name, seconds in stages.items()]
+
+
+def _dropped(transcript: Transcript) -> list[dict[str, Any]]:
+    return [_all_rounded(asdict(dropped)) for dropped in transcript.dropped]
 
 
 def _remarks(engines: Mapping[str, Choice | None]) -> list[str]:

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 _SHARES = {"probe": 1, "extract": 4, "transcribe": 40, "translate": 10, "speak": 35, "mix": 5, "mux": 5}
 """Of a whole job, about, in hundredths."""
+_HEARING = {stage: _SHARES[stage] for stage in ("probe", "extract", "transcribe")}
+"""What there is of that where nothing is translated."""
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS = 30.0
 """After so long an idle thread looks for work that nobody told it of."""
@@ -216,7 +218,10 @@ class Worker:
         job_id = job.id
         try:
             request = _request(job, self._data)
-            told = _Told(lambda stage, fraction: self._publish(self._store.progress(job_id, stage, fraction)))
+            told = _Told(
+                lambda stage, fraction: self._publish(self._store.progress(job_id, stage, fraction)),
+                _SHARES if request.target_language else _HEARING,
+            )
             files = self._executor.run(request, self._data.job(job_id), told, cancel)
             cancel.check()
             self._deliver(job, files)
@@ -296,15 +301,15 @@ class Worker:
 class _Told:
     """Turns the progress of stages into that of a whole job, told now and then."""
 
-    def __init__(self, tell: Callable[[str, float], Any]) -> None:
-        self._tell = tell
+    def __init__(self, tell: Callable[[str, float], Any], shares: Mapping[str, int]) -> None:
+        self._tell, self._shares = tell, shares
         self._stage, self._overall, self._last = "", 0.0, 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Hear of a stage's progress."""
-        names = list(_SHARES)
-        before = sum(_SHARES[name] for name in names[: names.index(progress.stage)])
-        overall = (before + _SHARES[progress.stage] * progress.fraction) / sum(_SHARES.values())
+        shares, names = self._shares, list(self._shares)
+        before = sum(shares[name] for name in names[: names.index(progress.stage)])
+        overall = (before + shares[progress.stage] * progress.fraction) / sum(shares.values())
         self._overall = max(self._overall, overall)
         now = time.monotonic()
         if progress.stage != self._stage or now - self._last >= _TICK_SECONDS:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 from gradio.events import api
 
-from vt.errors import VtError
 from vt.guard import admit
 from vt.services import Services
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turn our errors into Gradio's: the sentence, and nothing else."""
-    try:
-        yield
-    except VtError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+from vt.ui import work
+from vt.ui.shared import in_words
 
 
 def guarded(services: Services, request: gr.Request, token: str) -> None:
@@ -50,19 +40,20 @@ def add(services: Services) -> None:
 
     def preload(request: gr.Request, models: list[str] | None = None, token: str = "") -> list[dict[str, Any]]:
         """Load models in the background: those of the names given, or the default ones. For managers of models."""
-        with told():
+        with in_words():
             guarded(services, request, token)
             started = services.preload(models)
         return [{"cache_key": model.name, "state": model.state, "why": model.why} for model in started]
 
     def clear_cache(request: gr.Request, cache_key: str = "", token: str = "") -> dict[str, Any]:
         """Free one model by its cache key, or every model. For managers of models."""
-        with told():
+        with in_words():
             guarded(services, request, token)
             found = services.evict(cache_key) if cache_key else services.clear()
         if found is None:
             raise gr.Error("No model of that key is in memory.", print_exception=False)
         return found
 
+    work.add(services)
     for function in (health, models, languages, preload, clear_cache):
         api(function, api_name=function.__name__, queue=False)

@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from vt.services import Services
-from vt.ui.endpoints import guarded, told
+from vt.ui.endpoints import guarded
+from vt.ui.shared import in_words
+from vt.ui.words import label
 
 _REFRESH_SECONDS = 2.0
 _COLUMNS = ("Cache key", "Kind", "State", "MB", "In use", "Idle (s)", "Load (s)")
@@ -23,18 +25,18 @@ def build(services: Services, page: gr.Blocks) -> None:
     health = gr.HTML()
     memory = gr.HTML()
     table = gr.Dataframe(
-        headers=list(_COLUMNS), label="Models in memory", interactive=False, elem_id="vt-models", wrap=True
+        headers=list(_COLUMNS), label=label("models_memory"), interactive=False, elem_id="vt-models", wrap=True
     )
     with gr.Row():
         token = gr.Textbox(
-            label="Token (VT_ADMIN_TOKEN)", type="password", visible=services.settings.admin_token is not None
+            label=label("models_token"), type="password", visible=services.settings.admin_token is not None
         )
     with gr.Row():
-        chosen = gr.Dropdown(label="Model", choices=[], elem_id="vt-model")
-        unload = gr.Button("Unload this model", elem_id="vt-unload")
+        chosen = gr.Dropdown(label=label("models_model"), choices=[], elem_id="vt-model")
+        unload = gr.Button(label("models_unload"), elem_id="vt-unload")
     with gr.Row():
-        preload = gr.Button("Preload the default models", variant="primary", elem_id="vt-preload")
-        clear = gr.Button("Unload all", variant="stop", elem_id="vt-clear")
+        preload = gr.Button(label("models_preload"), variant="primary", elem_id="vt-preload")
+        clear = gr.Button(label("models_clear"), variant="stop", elem_id="vt-clear")
     effect = gr.HTML(elem_id="vt-effect")
 
     seen = [health, memory, table, chosen]
@@ -59,7 +61,7 @@ def build(services: Services, page: gr.Blocks) -> None:
 
 
 def _act(services: Services, request: gr.Request, token: str, act: Callable[[], str]) -> str:
-    with told():
+    with in_words():
         guarded(services, request, token)
         return f"<p role='status'>{html.escape(act())}</p>"
 

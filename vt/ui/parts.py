@@ -6,7 +6,9 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from vt import languages
 from vt.domain import Job, JobState
+from vt.errors import LanguageError
 from vt.ui import files
 from vt.ui.words import Words
 
@@ -19,7 +21,6 @@ _STEPS = {
 }
 """What is shown as one step, and the stages of a job that it stands for."""
 _BRISK, _HURRIED = 1.1, 1.3
-_ICONS = {"mp4": "▶", "m4a": "♪"}
 
 
 def escaped(text: object) -> str:
@@ -83,7 +84,10 @@ def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: 
         ("sound", "<br>".join(_sounds(words, found["audio"])) or words("no_sound")),
     ]
     if found["subtitles"]:
-        tracks = (escaped(" ".join(filter(None, (t["language"], t["title"], t["codec"])))) for t in found["subtitles"])
+        tracks = (
+            escaped(" ".join(filter(None, (_spoken(t["language"]), t["title"], t["codec"]))))
+            for t in found["subtitles"]
+        )
         rows.append(("in_subtitles", "<br>".join(tracks)))
     if subtitles:
         rows.append(("with_subtitles", escaped(subtitles)))
@@ -100,10 +104,18 @@ def _sounds(words: Words, tracks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
     """Return a sound track in words, not escaped."""
-    about = [track["language"] or "", track["title"] or "", track["codec"]]
+    about = [_spoken(track["language"]), track["title"] or "", track["codec"]]
     if track.get("channels"):
         about.append(words("channels", count=track["channels"]))
     return f"{words('track', number=number)}: " + ", ".join(filter(None, about))
+
+
+def _spoken(tag: str | None) -> str:
+    """Return a track's language by its own name, or its tag where that is none."""
+    try:
+        return languages.get(tag).native_name if tag else ""
+    except LanguageError:
+        return str(tag)
 
 
 def _player(address: str, has_picture: bool, subtitles: str = "", language: str = "", label: str = "") -> str:
@@ -208,23 +220,32 @@ def players(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[st
     return (
         f"<div class='vt-players{'' if has_picture else ' vt-sound'}'>"
         f"<figure class='vt-dub'>{dub}<figcaption><b>{words('dubbed')}</b> {escaped(names[code])}</figcaption></figure>"
-        f"<figure class='vt-original'>{original}<figcaption><b>{words('original')}</b> {escaped(heard)}</figcaption>"
+        f"<figure class='vt-original'>{original}<p class='vt-cannot'>{words('cannot_play')}</p>"
+        f"<figcaption><b>{words('original')}</b> {escaped(heard)}</figcaption>"
         "</figure></div>"
     )
 
 
 def downloads(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[str, str], has_picture: bool) -> str:
     """Return a link to every file that was made."""
-    links = [(files.film(job.id, job.version), words("download_video" if has_picture else "download_audio"), "vt-main")]
+    film = words("download_video" if has_picture else "download_audio")
+    items = [_download(files.film(job.id, job.version), film, "vt-main")]
     for code in dict.fromkeys((report["target_language"], report["source"]["language"])):
         said = words("download_subtitles", language=escaped(names[code]))
-        links += [
-            (files.subtitles(job.id, job.version, code, ending), f"{said} <small>{ending.upper()}</small>", "")
+        both = (
+            _download(
+                files.subtitles(job.id, job.version, code, ending), ending.upper(), label=f"{said}, {ending.upper()}"
+            )
             for ending in ("srt", "vtt")
-        ]
-    links.append((files.report(job.id, job.version), f"{words('download_report')} <small>JSON</small>", ""))
-    items = "".join(f"<a class='{kind}' href='{escaped(at)}' download>{said}</a>" for at, said, kind in links)
-    return f"<nav class='vt-downloads' aria-label='{words('downloads')}'>{items}</nav>"
+        )
+        items.append(f"<span>{said} {''.join(both)}</span>")
+    items.append(f"<span>{words('download_report')} {_download(files.report(job.id, job.version), 'JSON')}</span>")
+    return f"<nav class='vt-downloads' aria-label='{words('downloads')}'>{''.join(items)}</nav>"
+
+
+def _download(address: str, said: str, kind: str = "", label: str = "") -> str:
+    named = f" aria-label='{label}'" if label else ""
+    return f"<a class='{kind}' href='{escaped(address)}'{named} download>{said}</a>"
 
 
 def notes(words: Words, report: Mapping[str, Any]) -> str:
@@ -263,7 +284,8 @@ def chart(words: Words, report: Mapping[str, Any]) -> str:
         f"<section class='vt-card vt-chart'><h3>{words('chart')}</h3><p>{summary}</p>"
         f"<div class='vt-scroll'><div class='vt-lanes' style='width:{wide:.0f}%' role='img' aria-label='{summary}'>"
         f"<span>{words('lane_original')}</span><div>{said}</div>"
-        f"<span>{words('lane_dub')}</span><div>{spoken}</div><span></span><div class='vt-ticks'>{_ticks(film, wide)}</div>"
+        f"<span>{words('lane_dub')}</span><div>{spoken}</div>"
+        f"<span></span><div class='vt-ticks'>{_ticks(film, wide)}</div>"
         f"</div></div><ul class='vt-legend'>{legend}</ul></section>"
     )
 
@@ -293,7 +315,8 @@ def lines(words: Words, report: Mapping[str, Any], job: Job) -> str:
     many = words("many_changed", count="#")
     counted = f"data-none='{words('unchanged')}' data-one='{words('one_changed')}' data-many='{many}'"
     return (
-        f"<section class='vt-card vt-lines' data-version='{job.version}'><h3>{words('lines')}</h3><p id='vt-lines-hint'>{words('lines_hint')}</p>"
+        f"<section class='vt-card vt-lines' data-version='{job.version}'><h3>{words('lines')}</h3>"
+        f"<p id='vt-lines-hint'>{words('lines_hint')}</p>"
         f"<table aria-describedby='vt-lines-hint'><thead><tr><th>{words('time')}</th><th>{words('heard')}</th>"
         f"<th>{words('said')}</th><th>{words('tempo')}</th></tr></thead><tbody>{rows}</tbody></table>"
         f"<div class='vt-save'><span role='status' {counted}>{words('unchanged')}</span>"
@@ -315,7 +338,8 @@ def _line(words: Words, line: Mapping[str, Any], report: Mapping[str, Any], can_
 
     heard = field("source_text", "heard_of", report["source"]["language"])
     said = field("text", "said_of", report["target_language"])
-    play = f"<button type='button' data-at='{line['placed_start']}' aria-label='{words('play_line', time=at)}'>{at}</button>"
+    label = words("play_line", time=at)
+    play = f"<button type='button' data-at='{line['placed_start']}' aria-label='{label}'>{at}</button>"
     return (
         f"<tr data-row='{number}'><td>{play}</td><td>{heard}</td><td>{said}</td>"
         f"<td><span class='vt-tempo vt-{ease}'>×{line['tempo']:.2f}</span></td></tr>"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,3 +134,12 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
     return {place: gr.HTML(parts.trouble(words(what), sentence), visible=True)}
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn our errors into Gradio's: the sentence, and nothing else."""
+    try:
+        yield
+    except VtError as error:
+        raise gr.Error(str(error), print_exception=False) from error

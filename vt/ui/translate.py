@@ -27,16 +27,6 @@ _SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
 _AUTO = "auto"
 
 
-class _Choice(gr.Dropdown):
-    """A choice that is checked where it is used: what was on offer when the page was loaded may be gone by then."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:  # noqa: ANN401 (whatever a browser sends)
-        """Hand it on as it came."""
-        return payload
-
-
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What a page shows already, and when it first saw the running job, to guess when that ends."""
@@ -72,11 +62,11 @@ class TranslateTab:
         with gr.Column(visible=False, elem_classes="vt-narrow", elem_id="vt-compose") as self._compose:
             self._film = gr.HTML(**PLAIN)
             with gr.Row():
-                self._source = _Choice(label=label("source"), choices=[], elem_id="vt-source")
-                self._target = _Choice(label=label("target"), choices=[], elem_id="vt-target")
+                self._source = _choice(label=label("source"), elem_id="vt-source")
+                self._target = _choice(label=label("target"), elem_id="vt-target")
             self._served = gr.HTML(**PLAIN, elem_id="vt-served")
             with gr.Accordion(label("options"), open=False, elem_id="vt-options") as self._options:
-                self._track = _Choice(label=label("audio_track"), choices=[], elem_id="vt-track")
+                self._track = _choice(label=label("audio_track"), elem_id="vt-track")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
                 self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
@@ -279,9 +269,7 @@ class TranslateTab:
             if subtitles:
                 uploads.take(subtitles, draft.subtitles)
                 order = replace(order, subtitles=plain_name(subtitles))
-            job = self._jobs.submit(draft, order)
-        uploads.drop(film, subtitles)
-        return job
+            return self._jobs.submit(draft, order)
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
         said, memory = words.of(request), Memory.of(kept)
@@ -368,6 +356,17 @@ class TranslateTab:
         hears = (said("served_subtitles"),) if by_text else heard["hear"]
         served = [("served_hear", hears), ("served_translate", both), ("served_speak", spoken["speak"])]
         return parts.served(said, served, self._services.licences())
+
+
+def _choice(**options: Any) -> gr.Dropdown:  # noqa: ANN401 (Gradio's own options)
+    """Make a choice whose value is checked where it is used.
+
+    Gradio would check it against what it has offered in the browser's session, and forgets sessions: after an hour of
+    sleep, and when the server starts again.
+    """
+    made = gr.Dropdown(choices=[], **options)
+    setattr(made, "preprocess", lambda payload: payload)  # noqa: B010 (a method of this one alone)
+    return made
 
 
 def _any(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -47,7 +49,7 @@ class UploadTab:
         """Connect what happens with what it does, and return what follows a choice of a film."""
         given = [self.film, self.subtitles]
         seen = [self._facts, self._trouble, self._go, self._shared.subject]
-        looked = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
+        looked: Dependency = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
         self._sample.click(_sample, None, self.film, **QUIET)
         self._go.click(lambda: gr.Tabs(selected=TRANSLATE), None, self._shared.tabs, **QUIET)
         return looked
@@ -113,8 +115,7 @@ class UploadTab:
 
 def _sample() -> str:
     """Lay the sample among the uploads, as if it had been uploaded, and return its path."""
-    place = Path(get_upload_folder()) / "sample" / _SAMPLE.name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not place.exists():
-        uploads.take(_SAMPLE, place)
+    place = Path(get_upload_folder()) / secrets.token_hex(16) / _SAMPLE.name
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(_SAMPLE, place)  # a copy, for an upload that is linked has become a job
     return str(place)

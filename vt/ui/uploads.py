@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
+from contextlib import suppress
 from pathlib import Path
 
 from vt.errors import InputError
 
 KEPT_SECONDS = 6 * 3600.0
-"""How long an upload waits to become a job. A job has its film by a link of its own, whatever becomes of the upload."""
+"""How long an upload waits to become a job."""
+TAKEN_SECONDS = 600.0
+"""How long one stays that has become a job, which has the film by a link of its own. Gradio keeps files by what is in
+them: somebody else may be about to take the same one."""
 
 
 class UploadGone(InputError):
@@ -37,34 +40,20 @@ def take(upload: str | Path, place: Path) -> None:
         raise UploadGone from None
 
 
-def drop(*taken: str | None) -> None:
-    """Remove uploads that a job has by now."""
-    for path in filter(None, taken):
-        Path(path).unlink(missing_ok=True)
-
-
-def sweep(folder: Path, now: float, kept_seconds: float = KEPT_SECONDS) -> None:
-    """Remove what lies in the uploads' folder for longer than it may, and folders that are empty by then."""
+def sweep(folder: Path, now: float) -> None:
+    """Remove what lies in the uploads' folder for longer than it may, and the folders that it leaves empty."""
     for parent, _, names in os.walk(folder, topdown=False):
         for name in names:
-            path = Path(parent, name)
-            _remove_old(path, now - kept_seconds)
+            with suppress(OSError):  # gone by itself
+                _remove_old(Path(parent, name), now)
         if Path(parent) != folder:
-            _remove_old_folder(Path(parent), now - kept_seconds)
+            with suppress(OSError):  # something is in it, or will be
+                Path(parent).rmdir()
 
 
-def _remove_old(path: Path, before: float) -> None:
-    try:
-        # The time of the last change of the file's entry: a copied file's own time may be of long ago.
-        if path.lstat().st_ctime < before:
-            path.unlink()
-    except OSError:  # gone by itself
-        return
-
-
-def _remove_old_folder(folder: Path, before: float) -> None:
-    try:
-        if folder.stat().st_mtime < min(before, time.time()):
-            folder.rmdir()
-    except OSError:  # something is in it
-        return
+def _remove_old(path: Path, now: float) -> None:
+    known = path.lstat()
+    may = TAKEN_SECONDS if known.st_nlink > 1 else KEPT_SECONDS
+    # When its entry changed, by coming here or by a link: a file's own time may be of long ago.
+    if known.st_ctime < now - may:
+        path.unlink()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import gradio as gr
 from gradio.i18n import I18nData
 
@@ -13,7 +11,6 @@ _TABLE: dict[str, tuple[str, str]] = {
     "tab_upload": ("Upload", "Subir"),
     "tab_translate": ("Translate", "Traducir"),
     "tab_models": ("Models", "Modelos"),
-    "skip": ("Skip to the content", "Ir al contenido"),
     # Upload
     "upload_title": ("Choose a video", "Elige un vídeo"),
     "upload_lead": (
@@ -111,11 +108,15 @@ _TABLE: dict[str, tuple[str, str]] = {
     "done": ("Done", "Listo"),
     "dubbed": ("Dubbed", "Doblado"),
     "original": ("Original", "Original"),
+    "cannot_play": (
+        "This browser cannot play the format of the original.",
+        "Este navegador no puede reproducir el formato del original.",
+    ),
     "downloads": ("Downloads", "Descargas"),
     "download_video": ("Dubbed video", "Vídeo doblado"),
     "download_audio": ("Dubbed audio", "Audio doblado"),
     "download_report": ("Report", "Informe"),
-    "download_subtitles": ("{language} subtitles", "Subtítulos: {language}"),
+    "download_subtitles": ("{language} subtitles", "Subtítulos en {language}"),
     "notes": ("Read this before you publish", "Léelo antes de publicar"),
     "chart": ("Timing", "Ritmo"),
     "chart_said": (
@@ -221,7 +222,7 @@ def label(key: str) -> I18nData:
 
 def translations() -> gr.I18n:
     """Return all words, for the browser."""
-    columns: dict[str, Mapping[str, str]] = {
+    columns: dict[str, dict[str, str]] = {
         language: {key: row[column] for key, row in _TABLE.items()} for column, language in enumerate(LANGUAGES)
     }
     return gr.I18n(**columns)

@@ -1,0 +1,200 @@
+"""The endpoints that take a film: each call is a job in the queue, which goes with its caller."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.components.api_component import Api
+from gradio.utils import get_upload_folder
+
+from vt.domain import Job, JobState, Order
+from vt.errors import VtError
+from vt.jobs import Jobs, ResultFile, plain_name
+from vt.services import Services
+from vt.ui import parts, uploads
+from vt.ui.shared import in_words
+from vt.ui.words import Words
+
+_POLL_SECONDS = 0.2
+_WAITING = 256
+"""Calls that may wait for their jobs at a time: waiting takes no thread, and the jobs have a queue of their own."""
+_ENGLISH = Words("en")
+
+
+def add(services: Services) -> None:
+    """Add the endpoints to the page that is being built."""
+
+    async def translate(
+        video: str,
+        target_language: str,
+        source_language: str = "auto",
+        subtitles: str | None = None,
+        audio_track: int | None = None,
+    ) -> AsyncIterator[tuple[Any, Any, Any]]:
+        """Dub a video or audio file into another language.
+
+        Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file, 
+        those of the subtitles in both languages as SRT and WebVTT, and the report. Cancelling the call cancels the work.
+        """
+        order = Order("", target_language, source_language or "auto", audio_track=audio_track)
+        async with _underway(services, order, video, subtitles) as job:
+            async for at in _awaited(services.jobs, job.id):
+                yield at, None, None
+            film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id)
+            yield film, written, report
+
+    async def transcribe(
+        video: str, source_language: str = "auto", audio_track: int | None = None
+    ) -> AsyncIterator[tuple[Any, Any]]:
+        """Write down what is said in a video or audio file.
+
+        Yields what it is at, such as ("Listening to what is said: 62 %", None), and at the end the transcript, a line a
+        sentence, and the paths of its subtitles as SRT and WebVTT. Cancelling the call cancels the work.
+        """
+        order = Order("", "", source_language or "auto", audio_track=audio_track)
+        async with _underway(services, order, video, None) as job:
+            async for at in _awaited(services.jobs, job.id):
+                yield at, None
+            text, *written = await asyncio.to_thread(_written_down, services.jobs, job.id)
+            yield text, written
+
+    film, source, track = _file("video"), _text("source_language", "en", "auto"), _number("audio_track")
+    _serve(
+        translate,
+        [film, _text("target_language", "es"), source, _file("subtitles"), track],
+        [
+            _answer(
+                "video", {"type": "string", "description": "Progress, and at the end the path of the dubbed file."}
+            ),
+            _answer("subtitles", {"type": "array", "items": {"type": "string"}, "description": "Paths: SRT, WebVTT."}),
+            _answer("report", {"type": "object", "description": "Who did what, every line with its timing."}),
+        ],
+    )
+    _serve(
+        transcribe,
+        [film, source, track],
+        [
+            _answer("transcript", {"type": "string", "description": "Progress, and at the end what is said."}),
+            _answer("subtitles", {"type": "array", "items": {"type": "string"}, "description": "Paths: SRT, WebVTT."}),
+        ],
+    )
+
+
+def _serve(function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]) -> None:
+    """Make a function an endpoint by its name; on the page there is nothing of it."""
+    gr.Button(visible=False).click(
+        function, inputs, outputs, api_name=function.__name__, concurrency_limit=_WAITING, show_progress="hidden"
+    )
+
+
+def _file(name: str) -> gr.File:
+    return gr.File(label=name, visible=False)
+
+
+def _text(name: str, example: str, default: str | None = None) -> Api:
+    known = {"type": "string", "additional_description": f"the code of a language, such as {example}"}
+    if default:
+        known["additional_description"] += f"; {default}: found out by listening"
+    return _field(name, known, example, default)
+
+
+def _number(name: str) -> Api:
+    said = "which sound track, from 1; none: the first"
+    return _field(name, {"type": "integer", "additional_description": said}, 1)
+
+
+def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:
+    made = Api(default, known, name)
+    setattr(made, "example_payload", lambda: example)  # noqa: B010 (of this one alone)
+    return made
+
+
+def _answer(name: str, known: dict[str, Any]) -> Api:
+    return Api(None, known, name)
+
+
+# A call
+
+
+@asynccontextmanager
+async def _underway(services: Services, order: Order, film: str, subtitles: str | None) -> AsyncIterator[Job]:
+    """Have a job for as long as the caller stays."""
+    with in_words():
+        jobs = services.jobs
+        job = await asyncio.to_thread(_submitted, jobs, order, film, subtitles)
+    try:
+        with in_words():
+            yield job
+    finally:
+        # Whoever left may have left in the middle of the event loop: nothing here may wait.
+        threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
+
+
+def _submitted(jobs: Jobs, order: Order, film: str, subtitles: str | None) -> Job:
+    with jobs.draft() as draft:
+        uploads.take(film, draft.film)
+        if subtitles:
+            uploads.take(subtitles, draft.subtitles)
+        named = plain_name(subtitles) if subtitles else None
+        return jobs.submit(draft, replace(order, file=plain_name(film), subtitles=named))
+
+
+def _removed(jobs: Jobs, job_id: str) -> None:
+    with suppress(VtError):  # the server is about to end: its job is swept with the others, in time
+        jobs.remove(job_id)
+
+
+async def _awaited(jobs: Jobs, job_id: str) -> AsyncIterator[str]:
+    """Yield what a job is at until it is done.
+
+    Raises:
+        VtError: it is over, but not done.
+    """
+    while True:
+        job = await asyncio.to_thread(jobs.get, job_id)
+        if job.state.is_over:
+            break
+        yield f"{parts.step(_ENGLISH, job)}: {100 * job.fraction:.0f} %"
+        await asyncio.sleep(_POLL_SECONDS)
+    if job.state is not JobState.DONE:
+        raise VtError(job.error or "The job was cancelled.")
+
+
+def _dubbed(jobs: Jobs, job_id: str) -> list[Any]:
+    """Return the dubbed file, the subtitles and the report, to be handed out."""
+    report = jobs.report(job_id)
+    codes = dict.fromkeys((report["target_language"], report["source"]["language"]))
+    files = [jobs.film(job_id), *_subtitles(jobs, job_id, codes)]
+    return [*_handed(files), report]
+
+
+def _written_down(jobs: Jobs, job_id: str) -> list[Any]:
+    """Return the transcript and its subtitles, to be handed out."""
+    report = jobs.report(job_id)
+    text = "\n".join(line["source_text"] for line in report["segments"])
+    return [text, *_handed(_subtitles(jobs, job_id, [report["source"]["language"]]))]
+
+
+def _subtitles(jobs: Jobs, job_id: str, codes: Any) -> list[ResultFile]:  # noqa: ANN401
+    return [jobs.subtitles(job_id, code, ending) for code in codes for ending in ("srt", "vtt")]
+
+
+def _handed(files: Sequence[ResultFile]) -> list[dict[str, Any]]:
+    """Lay results among the uploads, where Gradio hands them out, as long as those are kept; the job may go."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    given = []
+    for file in files:
+        place = folder / file.name
+        uploads.take(file.path, place)
+        given.append(gr.FileData(path=str(place), orig_name=file.name).model_dump())
+    return given
