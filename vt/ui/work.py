@@ -42,8 +42,8 @@ def add(services: Services) -> None:
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
-        Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file, 
-        those of the subtitles in both languages as SRT and WebVTT, and the report. Cancelling the call cancels the work.
+        Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file,
+        those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels the job.
         """
         order = Order("", target_language, source_language or "auto", audio_track=audio_track)
         async with _underway(services, order, video, subtitles) as job:
@@ -58,7 +58,7 @@ def add(services: Services) -> None:
         """Write down what is said in a video or audio file.
 
         Yields what it is at, such as ("Listening to what is said: 62 %", None), and at the end the transcript, a line a
-        sentence, and the paths of its subtitles as SRT and WebVTT. Cancelling the call cancels the work.
+        sentence, and the paths of its subtitles as SRT and WebVTT. Who cancels the call cancels the job.
         """
         order = Order("", "", source_language or "auto", audio_track=audio_track)
         async with _underway(services, order, video, None) as job:

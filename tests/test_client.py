@@ -1,0 +1,90 @@
+"""The endpoints of gradio_client against a real server, on real speech."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+
+from tests.conftest import SAMPLE, TRANSCRIPT
+from tests.servers import Server, wait_for
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client that keeps what it downloads in a folder of its own."""
+    found = Client(server.url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+    yield found
+    found.close()
+
+
+def jobs(server: Server) -> set[str]:
+    return {path.name for path in (server.folder / "data" / "jobs").iterdir()}
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def test_the_sample_is_translated_with_progress_on_the_way_and_nothing_is_left(client: Client, server: Server) -> None:
+    before = jobs(server)
+    job = client.submit(handle_file(SAMPLE), "es", api_name="/translate")
+    film, subtitles, report = job.result(timeout=180)
+    assert Path(film).name == "sense_and_sensibility.es.mp4"
+    assert [Path(path).suffix for path in subtitles] == [".srt", ".vtt", ".srt", ".vtt"]
+    assert all(Path(path).stat().st_size for path in (film, *subtitles))
+    assert (report["target_language"], len(report["segments"])) == ("es", 5)
+    told = {said for said, *_ in job.outputs()[:-1]}
+    assert all(re.fullmatch(r"[\w ]+: \d+ %", said) for said in told)
+    assert any(said.startswith("Listening") for said in told) or any(said.startswith("Speaking") for said in told)
+    wait_for(lambda: jobs(server) <= before)
+
+
+def test_the_sample_is_transcribed_and_nothing_more(client: Client) -> None:
+    text, subtitles = client.predict(handle_file(SAMPLE), api_name="/transcribe")
+    said, heard = words(TRANSCRIPT.read_text(encoding="utf-8")), words(text)
+    assert len(set(said) ^ set(heard)) <= 4
+    assert [Path(path).name for path in subtitles] == ["sense_and_sensibility.en.srt", "sense_and_sensibility.en.vtt"]
+    assert "-->" in Path(subtitles[0]).read_text(encoding="utf-8")
+
+
+def test_a_call_that_is_cancelled_takes_its_job_along(client: Client, server: Server) -> None:
+    before = jobs(server)
+    job = client.submit(handle_file(SAMPLE), "fr", api_name="/translate")
+    wait_for(job.outputs)
+    wait_for(lambda: jobs(server) - before)
+    job.cancel()
+    wait_for(lambda: jobs(server) <= before)
+    assert not job.outputs()[-1][2]
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(client: Client, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("this is no film")
+    with pytest.raises(Exception, match=r"^notes\.mp4 is not a video or audio file"):
+        client.predict(handle_file(notes), "es", api_name="/translate")
+    with pytest.raises(Exception, match=r"^Unknown language \"xx\""):
+        client.predict(handle_file(SAMPLE), "xx", api_name="/translate")
+
+
+def test_the_endpoints_are_described_with_names_types_and_examples(client: Client) -> None:
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(described) == {
+        "/translate", "/transcribe", "/languages", "/models", "/preload", "/clear_cache", "/health",
+    }  # fmt: skip
+    given = {row["parameter_name"]: row for row in described["/translate"]["parameters"]}
+    assert list(given) == ["video", "target_language", "source_language", "subtitles", "audio_track"]
+    assert (given["target_language"]["python_type"]["type"], given["target_language"]["example_input"]) == ("str", "es")
+    assert given["source_language"]["parameter_default"] == "auto"
+    assert [row["label"] for row in described["/translate"]["returns"]] == ["video", "subtitles", "report"]
+
+
+def test_models_are_listed_and_cleared(client: Client, server: Server) -> None:
+    key = server.warm()
+    listed = client.predict(api_name="/models")["model_cache"]["models"]
+    assert key in {model["cache_key"] for model in listed}
+    assert key in client.predict(api_name="/clear_cache")["freed"]
+    assert "es" in {row["code"] for row in client.predict(api_name="/languages") if row["speak"]}

@@ -1,0 +1,206 @@
+"""The page in a real browser, on real speech: from an upload to a dub that is watched, mended and found again."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browsers import page_of
+from tests.conftest import SAMPLE
+from tests.servers import Server, running
+
+PATIENCE_MS = 180_000.0
+"""Of all waits: only a page that hangs takes so long."""
+
+
+@contextmanager
+def opened(browser: Browser, server: Server) -> Iterator[Page]:
+    """The page, as somebody finds it who comes for the first time."""
+    with page_of(browser, server.url) as page:
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        page.wait_for_selector("#vt-sample")
+        yield page
+
+
+def choose(page: Page, *files: Path | str) -> None:
+    page.set_input_files("#vt-film input[type=file]", list(files))
+
+
+def begin(page: Page, film: Path) -> None:
+    """Upload a film and have it dubbed into what is proposed: Spanish."""
+    choose(page, film)
+    page.click("#vt-go:enabled")
+    page.click("#vt-start")
+    page.wait_for_selector("#vt-progress [role=progressbar]")
+
+
+def report(page: Page) -> dict[str, Any]:
+    """Return the report that the page offers."""
+    address = page.locator(".vt-downloads a", has_text="JSON").get_attribute("href")
+    found: dict[str, Any] = json.loads(page.request.get(f"{page.url.rstrip('/')}/{address}").text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten minutes of the sample, over and over: long enough for something to happen meanwhile."""
+    film = tmp_path_factory.mktemp("long") / "long.mp4"
+    argv = ["ffmpeg", "-v", "error", "-stream_loop", "19", "-i", str(SAMPLE), "-c", "copy", str(film)]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    return film
+
+
+def test_a_film_is_uploaded_translated_watched_saved_mended_and_translated_once_more(
+    browser: Browser, server: Server
+) -> None:
+    with opened(browser, server) as page:
+        choose(page, SAMPLE)
+        expect(page.locator("#vt-facts")).to_contain_text("0:31")
+        page.click("#vt-go:enabled")
+        expect(page.locator("#vt-served")).to_contain_text("GPL-2.0-or-later")
+        page.click("#vt-start")
+        page.wait_for_selector("#vt-progress [role=progressbar]")
+        page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
+        watch(page)
+        with page.expect_download() as saved:
+            page.click(".vt-downloads .vt-main")
+        assert saved.value.suggested_filename == "sense_and_sensibility.es.mp4"
+        assert saved.value.path().stat().st_size > 100_000
+        mend(page)
+        dub_again(page, "Français")
+
+
+def watch(page: Page) -> None:
+    """The dub has a picture, a length and subtitles that are on, and it plays; the original lies beside it."""
+    dub = page.locator(".vt-dub video")
+    dub.evaluate("film => { film.muted = true; return film.play(); }")
+    page.wait_for_function("() => document.querySelector('.vt-dub video').currentTime > 0.2")
+    length, shown, cues, original = dub.evaluate(
+        "film => [film.duration, film.textTracks[0].mode, film.textTracks[0].cues.length, "
+        "document.querySelector('.vt-original video').duration]"
+    )
+    assert (round(length), shown, round(original)) == (31, "showing", 31)
+    assert cues >= 5
+    dub.evaluate("film => film.pause()")
+
+
+def mend(page: Page) -> None:
+    """One line is said otherwise: nothing is heard or translated again, and every other line stays as it was."""
+    before = report(page)
+    page.fill("textarea[data-line='1'][data-field='text']", "No era un hombre malo.")
+    expect(page.locator(".vt-save span")).to_have_text("1 line changed")
+    page.click("[data-save]:enabled")
+    page.wait_for_selector(".vt-lines[data-version='2'] [data-save]:not([data-busy])")
+    after = report(page)
+    assert after["segments"][1]["text"] == "No era un hombre malo."
+    others = [line for line in after["segments"] if line["id"] != 1]
+    assert others == [line for line in before["segments"] if line["id"] != 1]
+    assert "transcribe" in {stage["name"] for stage in before["stages"]}
+    assert "transcribe" not in {stage["name"] for stage in after["stages"]}
+
+
+def dub_again(page: Page, language: str) -> None:
+    """Another language of the same video: what was heard in it is not heard again."""
+    page.click("#vt-other")
+    page.fill("#vt-target input", language)
+    page.keyboard.press("Enter")
+    page.click("#vt-start")
+    page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
+    found = report(page)
+    assert found["target_language"] == "fr"
+    assert "transcribe" not in {stage["name"] for stage in found["stages"]}
+    expect(page.locator("[data-open]")).to_have_count(2)
+
+
+def test_what_is_no_film_is_refused_in_a_sentence_and_the_next_choice_is_taken(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("this is no film")
+    with opened(browser, server) as page:
+        choose(page, notes)
+        trouble = page.locator("#vt-upload-trouble [role=alert]")
+        expect(trouble).to_contain_text("notes.mp4 is not a video or audio file")
+        expect(page.locator("#vt-go")).to_be_disabled()
+        page.click("#vt-sample")
+        page.wait_for_selector("#vt-go:enabled")
+        expect(trouble).to_be_hidden()
+
+
+def test_a_film_without_speech_fails_in_a_sentence(browser: Browser, server: Server, tmp_path: Path) -> None:
+    beep = tmp_path / "beep.mp4"
+    argv = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=f=440:d=3", "-c:a", "aac", str(beep)]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    with opened(browser, server) as page:
+        choose(page, beep)
+        page.click("#vt-go:enabled")
+        page.click("#vt-start")
+        expect(page.locator("#vt-trouble [role=alert]")).to_contain_text("beep.mp4: no speech found")
+        expect(page.locator("#vt-progress")).to_be_hidden()
+
+
+def test_the_page_speaks_the_browsers_language(browser: Browser, server: Server) -> None:
+    with browser.new_context(locale="es-ES") as context:
+        page = context.new_page()
+        page.goto(server.url)
+        page.wait_for_selector("#vt-sample")
+        expect(page.get_by_role("tab", name="Subir")).to_be_visible()
+        expect(page.locator("h2").first).to_have_text("Elige un vídeo")
+
+
+def test_nothing_is_wider_than_a_phone_and_all_that_is_used_has_a_name(browser: Browser, server: Server) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(server.url)
+        for name in ("Translate", "Models", "Upload"):
+            page.get_by_role("tab", name=name).click()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        nameless = page.locator("button:visible").evaluate_all(
+            "all => all.filter(one => !one.innerText.trim() && !one.ariaLabel && !one.title).length"
+        )
+        assert nameless == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _percent(page: Page) -> int:
+    return int(page.get_attribute("#vt-progress [role=progressbar]", "aria-valuenow") or 0)
+
+
+def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_at_last(
+    browser: Browser, long_film: Path, tmp_path: Path
+) -> None:
+    port = str(_free_port())
+    with running(tmp_path, PORT=port) as server, opened(browser, server) as page:
+        begin(page, long_film)
+        page.wait_for_function("() => document.querySelector('#vt-progress [role=progressbar]')?.ariaValueNow > 5")
+        page.reload()
+        page.wait_for_selector("#vt-progress [role=progressbar]")
+        expect(page.get_by_role("tab", name="Translate")).to_have_attribute("aria-selected", "true")
+
+        server.process.kill()
+        server.process.wait()
+        expect(page.get_by_text("Connection Lost")).to_be_visible()
+        with running(tmp_path, PORT=port) as again:
+            expect(page.get_by_text("Connection Lost")).to_be_hidden()
+            page.wait_for_selector("#vt-progress [role=progressbar]")
+            page.wait_for_function("() => document.querySelector('#vt-progress')?.innerText.includes('Listening')")
+            assert again.end() < 5
+        with running(tmp_path, PORT=port):
+            page.wait_for_function("() => document.querySelector('#vt-progress')?.innerText.includes('Listening')")
+            page.click("#vt-cancel")
+            expect(page.locator("#vt-trouble")).to_contain_text("You cancelled this.")
+            expect(page.locator("[data-open] em")).to_have_text("cancelled")
