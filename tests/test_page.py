@@ -17,7 +17,7 @@ from tests.browsers import page_of
 from tests.conftest import SAMPLE
 from tests.servers import Server, running
 
-PATIENCE_MS = 180_000.0
+PATIENCE_MS = 120_000.0
 """Of all waits: only a page that hangs takes so long."""
 
 
@@ -193,9 +193,9 @@ def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_
 
         server.process.kill()
         server.process.wait()
-        expect(page.get_by_text("Connection Lost")).to_be_visible()
+        expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
         with running(tmp_path, PORT=port) as again:
-            expect(page.get_by_text("Connection Lost")).to_be_hidden()
+            expect(page.get_by_text("Connection to the server was lost")).to_be_hidden()
             page.wait_for_selector("#vt-progress [role=progressbar]")
             page.wait_for_function("() => document.querySelector('#vt-progress')?.innerText.includes('Listening')")
             assert again.end() < 5

@@ -43,7 +43,7 @@ def add(services: Services) -> None:
         """Dub a video or audio file into another language.
 
         Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file,
-        those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels the job.
+        those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels it all.
         """
         order = Order("", target_language, source_language or "auto", audio_track=audio_track)
         async with _underway(services, order, video, subtitles) as job:

@@ -1,0 +1,21 @@
+# For machines other than Hugging Face Spaces, which needs none. Not built where vt was made: no Docker was at hand there.
+FROM python:3.11-slim-bookworm
+
+WORKDIR /app
+COPY packages.txt requirements.txt ./
+RUN apt-get update \
+    && xargs -a packages.txt apt-get install -y --no-install-recommends \
+    && rm -rf /var/lib/apt/lists/* \
+    && pip install --no-cache-dir -r requirements.txt
+
+COPY app.py ./
+COPY samples samples
+COPY vt vt
+
+# Jobs, models and downloads outlive the container where a volume is mounted here.
+ENV VT_DATA_DIR=/data HF_HOME=/data/huggingface VT_LOG_FILE=/data/app.log
+RUN useradd --create-home vt && mkdir /data && chown vt:vt /data
+USER vt
+VOLUME /data
+EXPOSE 8000
+CMD ["python", "app.py"]
