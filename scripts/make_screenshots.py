@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.browsers import CHROMIUM
-from tests.servers import running
+from tests.browsers import CHROMIUM  # noqa: E402 (found by the line above)
+from tests.servers import running  # noqa: E402
 
 DOCS = ROOT / "docs"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -24,7 +24,7 @@ def take(page: Page, name: str) -> None:
     """Keep what the page shows now."""
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(_SETTLED_MS)
-    page.screenshot(path=DOCS / f"{name}.jpg", type="jpeg", quality=82)
+    page.screenshot(path=DOCS / f"{name}.png")
 
 
 def desktop(browser: Browser, url: str) -> Any:  # noqa: ANN401 (what a browser keeps)
@@ -50,10 +50,9 @@ def phone(browser: Browser, url: str, memory: Any) -> None:  # noqa: ANN401
     page.goto(url)
     page.wait_for_selector(".vt-lines")
     take(page, "phone-translate")
-    page.locator(".vt-lines").scroll_into_view_if_needed()
     page.evaluate("document.querySelector('.vt-chart').scrollIntoView()")
     page.wait_for_timeout(_SETTLED_MS)
-    page.screenshot(path=DOCS / "phone-lines.jpg", type="jpeg", quality=82)
+    page.screenshot(path=DOCS / "phone-lines.png")
     page.get_by_role("tab").first.click()
     take(page, "phone-upload")
 

@@ -26,6 +26,7 @@ def test_the_model_that_was_just_used_is_in_the_table_and_goes_when_it_is_unload
 ) -> None:
     server.json("DELETE", "/api/v1/models/cache")
     with page_of(browser, server.url) as page:
+        page.get_by_role("tab", name="Models").click()
         table = page.locator("#vt-models")
         expect(page.locator(".vt-memory")).to_contain_text("MB for models")
         expect(table).not_to_contain_text("whisper")

@@ -43,6 +43,7 @@ class UploadTab:
                 self.subtitles = gr.File(
                     label=label("subtitles"), height=130, elem_id="vt-subtitles", elem_classes="vt-drop vt-small"
                 )
+                self._subtitles_hint = gr.HTML(**PLAIN)
                 self._limits = gr.HTML(**PLAIN)
 
     def wire(self) -> Dependency:
@@ -57,7 +58,7 @@ class UploadTab:
     @property
     def texts(self) -> list[gr.HTML]:
         """What `written` writes."""
-        return [self._head, self._sample_hint, self._limits]
+        return [self._head, self._sample_hint, self._subtitles_hint, self._limits]
 
     def written(self, said: Words) -> Updates:
         """Return the tab's own texts."""
@@ -69,6 +70,7 @@ class UploadTab:
         return {
             self._head: parts.title(said("upload_title"), said("upload_lead")),
             self._sample_hint: f"<p class='vt-hint'>{said('sample_hint')}</p>",
+            self._subtitles_hint: f"<p class='vt-hint'>{said('subtitles_hint')}</p>",
             self._limits: limits,
         }
 

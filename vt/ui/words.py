@@ -59,7 +59,6 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Primero elige un vídeo. Después queda un solo paso para oírlo en otro idioma.",
     ),
     "to_upload": ("Choose a video", "Elegir un vídeo"),
-    "compose_title": ("Translate", "Traducir"),
     "source": ("Language of the video", "Idioma del vídeo"),
     "source_auto": ("Found out by listening", "Se averigua escuchando"),
     "target": ("Translate into", "Traducir al"),
@@ -105,7 +104,6 @@ _TABLE: dict[str, tuple[str, str]] = {
     "cancel": ("Cancel", "Cancelar"),
     "progress": ("Progress", "Progreso"),
     # Translate: what came of it
-    "done": ("Done", "Listo"),
     "dubbed": ("Dubbed", "Doblado"),
     "original": ("Original", "Original"),
     "cannot_play": (
@@ -113,8 +111,8 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Este navegador no puede reproducir el formato del original.",
     ),
     "downloads": ("Downloads", "Descargas"),
-    "download_video": ("Dubbed video", "Vídeo doblado"),
-    "download_audio": ("Dubbed audio", "Audio doblado"),
+    "download_video": ("Download the video", "Descargar el vídeo"),
+    "download_audio": ("Download the audio", "Descargar el audio"),
     "download_report": ("Report", "Informe"),
     "download_subtitles": ("{language} subtitles", "Subtítulos en {language}"),
     "notes": ("Read this before you publish", "Léelo antes de publicar"),
@@ -158,7 +156,6 @@ _TABLE: dict[str, tuple[str, str]] = {
     # Translate: this browser's films
     "yours": ("Your videos", "Tus vídeos"),
     "yours_none": ("What you translate is listed here.", "Aquí aparecerá lo que traduzcas."),
-    "open": ("Open", "Abrir"),
     "state_queued": ("waiting", "esperando"),
     "state_running": ("at work", "en marcha"),
     "state_done": ("done", "listo"),
@@ -173,10 +170,6 @@ _TABLE: dict[str, tuple[str, str]] = {
     "gone": (
         "It was removed, or its time here is over. Upload it again to have it dubbed.",
         "Se borró o se cumplió su plazo. Súbelo otra vez para doblarlo.",
-    ),
-    "upload_gone": (
-        "The uploaded file is no longer here: upload it again.",
-        "El archivo subido ya no está: súbelo otra vez.",
     ),
     "no_target": ("Choose the language to translate into.", "Elige el idioma al que se traduce."),
     "cancelled": ("You cancelled this. Start again whenever you like.", "Lo cancelaste. Puedes empezar de nuevo."),
