@@ -219,14 +219,24 @@ def _of(table: Mapping[str, Found], command: str) -> Found | None:
     return next((found for begins, found in table.items() if re.match(begins, command)), None)
 
 
-def test_the_python_of_the_readme_says_how_much_faster_a_warm_model_is(tmp_path: Path) -> None:
-    (script,) = blocks("python")
+PYTHON_SHOWS = {
+    "get_ai_factory": r"cold \d+\.\d{3} s, warm \d+ microseconds: [\d,]+ times as fast\n",
+    "gradio_client": r"(?s).*: \d+ %.*",
+}
+"""What a block of Python prints, by a word in it."""
+
+
+@pytest.mark.parametrize("word", PYTHON_SHOWS)
+def test_the_python_of_the_readme_prints_what_it_is_there_for(word: str, server: Server, tmp_path: Path) -> None:
+    assert len(blocks("python")) == len(PYTHON_SHOWS)
+    (script,) = [block for block in blocks("python") if word in block]
+    script = script.replace("http://127.0.0.1:8000", server.url).replace("samples/", f"{ROOT}/samples/")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "VT_ENGINES": "embedded"}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.fullmatch(r"cold \d+\.\d{3} s, warm \d+ microseconds: [\d,]+ times as fast\n", done.stdout)
+    assert re.fullmatch(PYTHON_SHOWS[word], done.stdout)
 
 
 def test_no_block_of_the_readme_is_of_a_kind_that_is_not_run_here() -> None:
