@@ -68,7 +68,7 @@ def test_a_film_is_uploaded_translated_watched_saved_mended_and_translated_once_
         page.click("#vt-go:enabled")
         expect(page.locator("#vt-served")).to_contain_text("GPL-2.0-or-later")
         page.click("#vt-start")
-        page.wait_for_selector("#vt-progress [role=progressbar]")
+        page.wait_for_selector("#vt-progress [role=progressbar], .vt-lines")  # it takes but seconds
         page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
         watch(page)
         with page.expect_download() as saved:
@@ -204,3 +204,25 @@ def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_
             page.click("#vt-cancel")
             expect(page.locator("#vt-trouble")).to_contain_text("You cancelled this.")
             expect(page.locator("[data-open] em")).to_have_text("cancelled")
+
+
+def test_a_film_too_long_for_the_server_and_a_queue_that_is_full_are_told_of(
+    browser: Browser, long_film: Path, tmp_path: Path
+) -> None:
+    limits = {"VT_MAX_DURATION_MINUTES": "11", "VT_QUEUE_SIZE": "1"}
+    longer = tmp_path / "longer.mp4"
+    argv = ["ffmpeg", "-v", "error", "-stream_loop", "1", "-i", str(long_film), "-c", "copy", str(longer)]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    with running(tmp_path / "server", **limits) as server, opened(browser, server) as page:
+        choose(page, longer)
+        expect(page.locator("#vt-upload-trouble [role=alert]")).to_contain_text("takes at most 11")
+        page.reload()
+        begin(page, long_film)
+        for _ in range(2):  # one is at work, one waits, and there is no room for a third
+            expect(page.locator("#vt-job")).to_contain_text("long.mp4")
+            page.click("#vt-new")
+            page.click("#vt-sample")
+            page.click("#vt-go:enabled")
+            page.click("#vt-start")
+            page.wait_for_selector("#vt-progress [role=progressbar], #vt-start-trouble [role=alert]")
+        expect(page.locator("#vt-start-trouble [role=alert]")).to_contain_text("Too many jobs are waiting")

@@ -61,6 +61,9 @@ element.addEventListener('click', event => {
 """
 """Counts the lines that were changed, sends them at one press, and plays from a line on."""
 
+LIVE = "element.setAttribute('role', 'status');"
+"""Has a screen reader say what changes here."""
+
 _SURE = {language: Words(language)("remove_sure") for language in LANGUAGES}
 SURE = f"(...given) => confirm({json.dumps(_SURE)}[navigator.language.startsWith('es') ? 'es' : 'en']) ? given : [null]"
 """Asks before something is removed for good; where it is not to be, the server is told of nothing."""

@@ -77,7 +77,7 @@ class TranslateTab:
     def _build_job(self) -> None:
         with gr.Column(visible=False, elem_id="vt-job") as self._job:
             self._job_head = gr.HTML(**PLAIN)
-            self._live = gr.HTML(**PLAIN, elem_id="vt-live")
+            self._live = gr.HTML(**PLAIN, js_on_load=scripts.LIVE, elem_id="vt-live")
             self._progress = gr.HTML(**PLAIN, visible=False, elem_id="vt-progress")
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
@@ -100,7 +100,7 @@ class TranslateTab:
               self._served, **QUIET)  # fmt: skip
         asked = [upload.film, upload.subtitles, shared.subject, self._source, self._target, self._track, memory]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
-        self._timer.tick(self._tick, [memory, self._seen], every, **QUIET)
+        self._timer.tick(self._tick, [memory, self._seen, shared.subject], every, **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
         self._remove.click(self._forget, memory, every, js=scripts.SURE, **QUIET)
@@ -197,7 +197,7 @@ class TranslateTab:
 
     # What happens
 
-    def _tick(self, kept: object, seen: _Seen, request: gr.Request) -> Updates:
+    def _tick(self, kept: object, seen: _Seen, subject: Subject | None, request: gr.Request) -> Updates:
         """Return what has changed since the last look; mostly that is the progress alone."""
         said, memory = words.of(request), Memory.of(kept)
 
@@ -206,8 +206,11 @@ class TranslateTab:
             job = next((job for job in found if job.id == memory.view), None)
             now = _seen(job, found, seen)
             if (now.job_id, now.state, now.version, now.others) != (seen.job_id, seen.state, seen.version, seen.others):
-                return self.shown(said, memory, seen=now)
-            return {self._seen: now, **(self._progressed(said, job, now) if job else {})}
+                shown = self.shown(said, memory, subject, seen=now)
+                if shown[self._shared.memory] == memory.kept():
+                    del shown[self._shared.memory]  # what somebody does at this moment may have changed it already
+                return shown
+            return {self._lost: gr.skip(), self._seen: now, **(self._progressed(said, job, now) if job else {})}
 
         return told(said, "trouble_job", look, self._lost)
 

@@ -12,6 +12,7 @@ import gradio as gr
 from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
+from vt.errors import MediaError
 from vt.jobs import plain_name
 from vt.services import Services
 from vt.ui import parts, uploads, words
@@ -99,6 +100,9 @@ class UploadTab:
         with jobs.draft() as draft:
             uploads.take(film, draft.film)
             found = jobs.inspect(draft, name)
+        minutes, limit = found["duration_seconds"] / 60, self._services.settings.max_duration_minutes
+        if minutes > limit:
+            raise MediaError(said("too_long", file=found["file"], minutes=f"{minutes:.0f}", limit=f"{limit:g}"))
         address = f"gradio_api/file={quote(film)}"
         named = plain_name(subtitles) if subtitles else None
         subject = Subject(

@@ -172,6 +172,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Se borró o se cumplió su plazo. Súbelo otra vez para doblarlo.",
     ),
     "no_target": ("Choose the language to translate into.", "Elige el idioma al que se traduce."),
+    "too_long": (
+        "{file} lasts {minutes} minutes, and this server takes at most {limit}: cut it into parts.",
+        "{file} dura {minutes} minutos y este servidor acepta {limit} como máximo: divídelo en partes.",
+    ),
     "cancelled": ("You cancelled this. Start again whenever you like.", "Lo cancelaste. Puedes empezar de nuevo."),
     "cancelled_title": ("Cancelled", "Cancelado"),
     "try_again": ("Try again", "Intentar de nuevo"),
