@@ -177,6 +177,13 @@ class Worker:
         self._store.remove(job_id)
         _remove(self._data.job(job_id))
 
+    def expire(self) -> None:
+        """Remove the jobs that have been over for as long as one is kept."""
+        for job_id in self._store.expired(self._retention):
+            with suppress(JobNotFound, WrongState):  # edited or removed at this moment
+                self._store.remove(job_id)
+                _remove(self._data.job(job_id))
+
     @contextmanager
     def watching(self, job_id: str, hear: Hear) -> Iterator[Job]:
         """Have `hear` told of each change of a job while the block runs, by the thread that makes it.
@@ -338,10 +345,7 @@ class Worker:
         period = min(_HOUSEKEEPING_SECONDS, max(1.0, self._retention.total_seconds() / 10))
         while not self._closing.is_set():
             with suppress(StorageError):
-                for job_id in self._store.expired(self._retention):
-                    with suppress(JobNotFound, WrongState):  # edited or removed at this moment
-                        self._store.remove(job_id)
-                        _remove(self._data.job(job_id))
+                self.expire()
             self._closing.wait(period)
 
 
