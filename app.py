@@ -58,6 +58,7 @@ def main() -> int:
     except OSError as error:
         why = f"{known.host}:{known.port} cannot be listened on: {error.strerror}."
         sys.stderr.write(f"vt: {why} Is another server running there? PORT chooses another.\n")
+        served.close()  # what was taken up goes back, or it would count as a death of the job
         return 1
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)

@@ -166,6 +166,11 @@ class Cancel:
         for hook in hooks:
             hook()
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the end was asked for."""
+        return self._event.is_set()
+
     def check(self) -> None:
         """Raise `Cancelled` where the end was asked for."""
         if self._event.is_set():
@@ -236,7 +241,9 @@ class Job:
     version: int
     """Of the results: 0 before the first, and one more with each run that ends done."""
     edits: dict[str, Any]
-    """What was changed in the lines by hand, as JSON."""
+    """What the latest run is to change in the lines, by hand, as JSON."""
+    mended: dict[str, Any]
+    """What of that the results hold."""
     deaths: int
     """How often in a row the server died on it without a new finished piece."""
     finished_pieces: int

@@ -7,11 +7,11 @@ import json
 import mimetypes
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vt import languages, media, pipeline
 from vt.artifacts import Artifacts
@@ -21,6 +21,8 @@ from vt.factory import AIServiceFactory
 from vt.settings import Settings
 from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
 from vt.worker import Hear, Worker, in_users_words
+
+_T = TypeVar("_T")
 
 MB = 2**20
 _RESERVE = 200 * MB
@@ -99,8 +101,10 @@ class Jobs:
             with _translated():
                 yield Draft(job_id, self._data.input(job_id), self._data.subtitles(job_id))
         finally:
-            with suppress(VtError):  # where nothing can be read, the next start sweeps
-                if job_id not in self._store.ids():
+            with suppress(StorageError):  # where nothing can be read, the next start sweeps
+                try:
+                    self._store.get(job_id)
+                except JobNotFound:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def check_room(self, upload_bytes: int) -> None:
@@ -270,11 +274,11 @@ class Jobs:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
         """
-        job, folder = self._finished(job_id)
-        found = [path for path in folder.iterdir() if path.suffix in (".mp4", ".m4a")]
+        job, names = self._finished(job_id, _names)
+        found = [name for name in names if name.endswith((".mp4", ".m4a"))]
         if not found:
             raise NoSuchResult("The film was not dubbed, only written down: there are subtitles and a report.")
-        return self._file(job, found[0].name.partition(".")[2])
+        return self._file(job, found[0].partition(".")[2])
 
     def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile:
         """Return the subtitles in one language, as `srt` or `vtt`.
@@ -284,8 +288,8 @@ class Jobs:
             WrongState: it has no results yet.
             NoSuchResult: it has subtitles, but not these.
         """
-        job, folder = self._finished(job_id)
-        there = {path.name.partition(".")[2] for path in folder.iterdir() if path.suffix in (".srt", ".vtt")}
+        job, names = self._finished(job_id, _names)
+        there = {name.partition(".")[2] for name in names if name.endswith((".srt", ".vtt"))}
         if f"{language}.{ending}" not in there:
             listed = ", ".join(sorted(there))
             raise NoSuchResult(f"The job has no subtitles {language}.{ending}: there are {listed}.")
@@ -298,7 +302,7 @@ class Jobs:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
         """
-        return _report(*self._finished(job_id))
+        return self._finished(job_id, _report)[1]
 
     def report_file(self, job_id: str) -> ResultFile:
         """Return the report as a file.
@@ -307,7 +311,7 @@ class Jobs:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
         """
-        job, _ = self._finished(job_id)
+        job, _ = self._finished(job_id, _names)
         return self._file(job, pipeline.report_name(job.request.target_language))
 
     def lines(self, job_id: str) -> Lines:
@@ -317,8 +321,8 @@ class Jobs:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
         """
-        job, folder = self._finished(job_id)
-        return Lines(_report(job, folder)["segments"], job.version)
+        job, report = self._finished(job_id, _report)
+        return Lines(report["segments"], job.version)
 
     def edit(self, job_id: str, version: int, changes: Mapping[int, Edit]) -> Job:
         """Have some lines of a finished dub done again; all else stays as it is, and the old results until then.
@@ -333,31 +337,45 @@ class Jobs:
             WrongState: it waits or runs, or has no results.
             Outdated: its results are of another version.
             InputError: a line is unknown, or cannot be as it was asked for.
+            StorageError: new results would find no room beside the old ones.
             QueueFull: too many jobs wait already.
         """
         job = self._store.get(job_id)
         if not job.state.is_over:
             raise WrongState(job.state)
-        found = self.lines(job_id)
-        if found.version != version:
+        if job.version != version and job.version:
             raise Outdated
         if not job.request.target_language:
             raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
-        _check_changes(found.segments, changes)
-        edits = {int(line): Edit(**edit) for line, edit in job.edits.items()}
+        report = self.report(job_id)
+        _check_changes(report["segments"], report["source"]["duration_seconds"], changes)
+        self._check_disk(int(1.1 * self._data.input(job_id).stat().st_size) + len(changes) * MB)
+        edits = {int(line): Edit(**edit) for line, edit in job.mended.items()}
         for line, change in changes.items():
             edits[line] = _merged(edits.get(line, Edit()), change)
         return self._worker.edit(job_id, version, edits)
 
-    def _finished(self, job_id: str) -> tuple[Job, Path]:
-        job = self._store.get(job_id)
-        if not job.version:
-            raise WrongState(job.state)
-        return job, self._data.results(job_id, job.version)
+    def _finished(self, job_id: str, read: Callable[[Job, Path], _T]) -> tuple[Job, _T]:
+        """Return a job with what `read` finds in its results, which newer ones may replace at this moment."""
+        version = 0
+        while True:
+            job = self._store.get(job_id)
+            if not job.version:
+                raise WrongState(job.state)
+            try:
+                return job, read(job, self._data.results(job_id, job.version))
+            except FileNotFoundError as error:
+                if job.version == version:
+                    raise StorageError("The results have been removed from the disk: dub the film again.") from error
+                version = job.version
 
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.results(job.id, job.version) / f"input.{ending}"
         return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
+
+
+def _names(_: Job, folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def _report(job: Job, folder: Path) -> dict[str, Any]:
@@ -417,7 +435,7 @@ def _merged(before: Edit, change: Edit) -> Edit:
     )
 
 
-def _check_changes(segments: Sequence[dict[str, Any]], changes: Mapping[int, Edit]) -> None:
+def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, changes: Mapping[int, Edit]) -> None:
     """Raise where a line is unknown, says too much, or would no longer stand where it stands among the others."""
     times = [(segment["start"], segment["end"]) for segment in segments]
     for line, change in changes.items():
@@ -432,10 +450,11 @@ def _check_changes(segments: Sequence[dict[str, Any]], changes: Mapping[int, Edi
         start, end = times[line]
         before = times[line - 1][0] if line else 0.0
         after = times[line + 1][0] if line + 1 < len(times) else float("inf")
-        if not (before <= start < end and start <= after):
+        until = max(film_seconds, segments[line]["end"])
+        if not (before <= start < end <= until and start <= after):
             raise InputError(
-                f"Line {line} cannot last from {start:.3f} to {end:.3f} s: it has to end after it starts, and to "
-                "start between its neighbours' starts."
+                f"Line {line} cannot last from {start:.3f} to {end:.3f} s: it has to start between its neighbours' "
+                f"starts, and to end after that, before the film does ({film_seconds:.3f} s)."
             )
 
 

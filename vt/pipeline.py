@@ -78,14 +78,15 @@ def report_name(target: str) -> str:
 
 
 def check(request: JobRequest, factory: AIServiceFactory) -> float:
-    """Raise, before any work is done, what can be seen to be wrong; return the seconds that the film's header promises.
+    """Raise, before any work is done, what can be seen to be wrong; return how many seconds the film lasts.
 
     Raises:
         InputError: the file or the languages are at fault.
         ModelUnavailable: a stage has no model or engine.
         ToolError: a program is missing.
     """
-    return _examined(request, factory, Cancel()).info.seconds
+    info = _examined(request, factory, Cancel()).info
+    return info.seconds or media.measured_seconds(info)
 
 
 @dataclass(frozen=True, slots=True)

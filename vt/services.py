@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,9 @@ class Services:
         self._was_ready = not settings.preload_models
         self._desk: _Desk | None = None
         self._opening = threading.Lock()
+        self._trouble: str | None = None
+        """Why no job can be kept, as far as was seen last."""
+        self._closing = threading.Event()
 
     def begin(self) -> None:
         """Start what runs in the background.
@@ -51,7 +55,9 @@ class Services:
         except FolderTaken:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
+            self._trouble = str(error)
             _log.error("%s", error)
+        threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
             self.factory.preload_default_models()
 
@@ -69,6 +75,14 @@ class Services:
             if self._desk is None:
                 self._desk = _Desk(self.settings, self.factory)
             return self._desk
+
+    def _look(self) -> None:
+        """See now and then whether a job could be kept: health tells, and does not wait for a disk."""
+        while not self._closing.wait(_LOOKED_FOR_SECONDS):
+            try:
+                self._trouble = self._opened().obstacle()
+            except StorageError as error:
+                self._trouble = str(error)
 
     def readiness(self) -> tuple[bool, tuple[Preloaded, ...]]:
         """Tell whether the preload of the start has ended, and the models of the latest preload."""
@@ -97,7 +111,7 @@ class Services:
         now, known = self._clock(), self._looked
         if known is None or now - known[0] >= _LOOKED_FOR_SECONDS:
             program = None if _has_ffmpeg() else "ffmpeg or ffprobe is missing: install the package ffmpeg."
-            found = (program, folders.obstacle(self.settings.data_folder))
+            found = (program, folders.obstacle(self.settings.data_folder) or self._trouble)
             known = self._looked = (now, tuple(sentence for sentence in found if sentence))
         return known[1]
 
@@ -146,6 +160,7 @@ class Services:
 
     def close(self) -> None:
         """End what runs, so that it goes on at the next start, and free the models."""
+        self._closing.set()
         if self._desk:
             self._desk.close()
         self.factory.close()
@@ -155,27 +170,28 @@ class _Desk:
     """The data folder with all that works on it."""
 
     def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:
-        self._data = DataFolder(settings.data_folder)
-        try:
-            self._store = Store(self._data.database)
-            self._worker = Worker(
+        self._path = settings.data_folder
+        with ExitStack() as opened:
+            data = opened.enter_context(DataFolder(settings.data_folder))
+            self._store = opened.enter_context(closing(Store(data.database)))
+            worker = Worker(
                 self._store,
-                self._data,
+                data,
                 LocalExecutor(factory),
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
                 retention=timedelta(hours=settings.retention_hours),
             )
-            self._worker.begin()
-        except StorageError:
-            self._data.close()
-            raise
-        self.jobs = Jobs(settings, factory, self._data, self._store, self._worker)
+            worker.begin()
+            opened.enter_context(closing(worker))
+            self.close = opened.pop_all().close
+        self.jobs = Jobs(settings, factory, data, self._store, worker)
 
-    def close(self) -> None:
-        self._worker.close()
-        self._store.close()
-        self._data.close()
+    def obstacle(self) -> str | None:
+        """Say in a sentence what keeps jobs from being kept now, if anything does."""
+        if self._store.is_writable():
+            return None
+        return f"The database of the jobs cannot be written: check the disk of {self._path}, and who else uses it."
 
 
 def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:

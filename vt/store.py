@@ -233,7 +233,13 @@ def m001_jobs(connection: Connection) -> None:
     connection.exec_driver_sql("INSERT INTO heartbeat VALUES (1, 0)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_jobs,)
+def m002_mended(connection: Connection) -> None:
+    """What of the edits the results hold: those of a run that failed or was cancelled are in none."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN mended TEXT NOT NULL DEFAULT '{}'")
+    connection.exec_driver_sql("UPDATE jobs SET mended = edits WHERE state = 'done'")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended)
 """In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
 
 _jobs = Table(
@@ -249,6 +255,7 @@ _jobs = Table(
     Column("request", JSON),
     Column("version", Integer),
     Column("edits", JSON),
+    Column("mended", JSON),
     Column("deaths", Integer),
     Column("finished_pieces", Integer),
     Column("place", Integer),
@@ -332,6 +339,7 @@ class Store:
                 "request": asdict(request),
                 "version": 0,
                 "edits": {},
+                "mended": {},
                 "deaths": 0,
                 "finished_pieces": 0,
                 "place": _last_place(connection),
@@ -355,14 +363,14 @@ class Store:
             rows = connection.execute(select(_jobs.c.state, func.count()).group_by(_jobs.c.state))
             return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in rows}
 
-    def ids(self) -> set[str]:
-        """Return every job's id: a folder of any other name belongs to nobody."""
+    def versions(self) -> dict[str, int]:
+        """Return the version of every job's results by its id: a folder of any other name belongs to nobody."""
         with self._reading() as connection:
-            return set(connection.scalars(select(_jobs.c.id)))
+            return {row.id: row.version for row in connection.execute(select(_jobs.c.id, _jobs.c.version))}
 
-    def expired(self, before: datetime) -> list[str]:
-        """Return the ids of the jobs that are over and that nothing has happened to since `before`, oldest first."""
-        old = _jobs.c.state.in_(_OVER) & (_jobs.c.updated_ms < _since_epoch(before))
+    def expired(self, age: timedelta) -> list[str]:
+        """Return the ids of the jobs that are over and that nothing has happened to for so long, oldest first."""
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.updated_ms < _since_epoch(self._clock() - age))
         with self._reading() as connection:
             return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.updated_ms)))
 
@@ -376,9 +384,10 @@ class Store:
 
     # From state to state
 
-    def claim(self) -> Job | None:
-        """Set the first job of the queue running and return it; None where nobody waits."""
-        first = select(_jobs.c.id).where(_jobs.c.state == JobState.QUEUED.value).order_by(_jobs.c.place).limit(1)
+    def claim(self, besides: Collection[str] = ()) -> Job | None:
+        """Set the first job of the queue running, but for those `besides`, and return it; None where nobody waits."""
+        waiting = (_jobs.c.state == JobState.QUEUED.value) & _jobs.c.id.not_in(besides)
+        first = select(_jobs.c.id).where(waiting).order_by(_jobs.c.place).limit(1)
         with self._writing() as connection:
             job_id = connection.scalar(first)
             return self._moved(connection, job_id, _QUEUED, JobState.RUNNING) if job_id else None
@@ -391,6 +400,7 @@ class Store:
     def finish(self, job_id: str) -> Job:
         """Set a running job done: its results are there, and of a new version."""
         values = {"version": _jobs.c.version + 1, "fraction": 1.0, "deaths": 0, "finished_pieces": 0}
+        values |= {"mended": _jobs.c.edits}
         with self._writing() as connection:
             return self._moved(connection, job_id, _RUNNING, JobState.DONE, **values)
 

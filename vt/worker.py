@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,9 @@ _HEARING = {stage: _SHARES[stage] for stage in ("probe", "extract", "transcribe"
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS = 30.0
 """After so long an idle thread looks for work that nobody told it of."""
-_RETRY_SECONDS = 5.0
-_GOODBYE_SECONDS = 3.0
 _CANCEL_SECONDS = 1.5
 _HOUSEKEEPING_SECONDS = 600.0
 _KEPT_FILES = ("input", "subtitles", "pieces")
-_UNEXPECTED = "An unexpected error, which the server's log tells of. Please report it."
 
 Hear = Callable[[Job], None]
 
@@ -45,10 +43,21 @@ class _Run:
 
     cancel: Cancel = field(default_factory=Cancel)
     ended: threading.Event = field(default_factory=threading.Event)
+    found_no_memory: bool = False
+    """For its models: all of it is held by those of others."""
+    given_up: bool = False
+    """Put back by a server that ends: whatever comes of it is not to be noted."""
 
 
 class Worker:
-    """Runs the jobs of one store, some at a time, each in a thread of its own. Any thread may call any method."""
+    """Runs the jobs of one store, some at a time, each in a thread of its own. Any thread may call any method.
+
+    What protects what:
+
+    - `_order` is held for each step of a job, with its telling, so that who listens hears of the steps in their order;
+      and for `_runs`, so that a step knows who is at work. It is held while the database syncs to the disk.
+    - `_ears` protects `_listeners`, and `_news` the count of what there is to look for; both are held for an instant.
+    """
 
     def __init__(
         self,
@@ -59,13 +68,30 @@ class Worker:
         at_once: int = 1,
         queue_size: int = 64,
         retention: timedelta = timedelta(hours=72),
+        retry_seconds: float = 5.0,
+        goodbye_seconds: float = 3.0,
     ) -> None:
+        """Make a worker that begins when it is told to.
+
+        Args:
+            store: of the jobs.
+            data: where their folders are.
+            executor: runs them.
+            at_once: how many run at the same time.
+            queue_size: how many may wait.
+            retention: how long a job is kept that is over.
+            retry_seconds: before what could not be done, for want of memory or disk, is tried again.
+            goodbye_seconds: how long `close()` waits for what runs.
+        """
         self._store, self._data, self._executor = store, data, executor
         self._queue_size, self._retention = queue_size, retention
-        self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
+        self._retry_seconds, self._goodbye_seconds = retry_seconds, goodbye_seconds
+        self._order = threading.RLock()
         self._runs: dict[str, _Run] = {}
+        self._ears = threading.Lock()
         self._listeners: dict[str, list[Hear]] = {}
+        self._news = threading.Condition()
+        self._told = 0
         self._closing = threading.Event()
         names = [f"vt-job-{number}" for number in range(at_once)]
         self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for name in names]
@@ -82,16 +108,21 @@ class Worker:
     def close(self) -> None:
         """Stop all work such that it goes on where it is at the next start; no death is counted."""
         self._closing.set()
-        with self._work:
-            self._work.notify_all()
+        self._wake()
+        with self._order:
             runs = dict(self._runs)
         for run in runs.values():
             run.cancel.set()
-        until = time.monotonic() + _GOODBYE_SECONDS
+        until = time.monotonic() + self._goodbye_seconds
         for job_id, run in runs.items():
             if not run.ended.wait(max(0.0, until - time.monotonic())):
-                with suppress(VtError):  # in the middle of a model's own code: it ends with the process
-                    self._store.put_back(job_id)
+                self._give_up(job_id, run)
+
+    def _give_up(self, job_id: str, run: _Run) -> None:
+        """Put a job back that is in the middle of a model's own code, which ends with the process."""
+        with self._order, suppress(VtError):
+            run.given_up = True
+            self._store.put_back(job_id)
 
     # What faces ask for
 
@@ -106,7 +137,7 @@ class Worker:
         return job
 
     def edit(self, job_id: str, version: int, edits: Mapping[int, Edit]) -> Job:
-        """Put a job that has results into the queue again, with all that was ever edited in it.
+        """Put a job that has results into the queue again, with all edits that they are to have.
 
         Raises:
             JobNotFound: there is no such job.
@@ -115,8 +146,7 @@ class Worker:
             QueueFull: too many wait already.
         """
         kept = {str(line): asdict(edit) for line, edit in edits.items()}
-        job = self._store.edit(job_id, version, kept, self._queue_size)
-        self._publish(job)
+        job = self._step(lambda: self._store.edit(job_id, version, kept, self._queue_size))
         self._wake()
         return job
 
@@ -127,12 +157,11 @@ class Worker:
             JobNotFound: there is no such job.
             WrongState: it is over.
         """
-        job = self._store.cancel(job_id)
-        with self._lock:
+        with self._order:
+            job = self._step(lambda: self._store.cancel(job_id))
             run = self._runs.get(job_id)
         if run:
             run.cancel.set()
-        self._publish(job)
         return job
 
     def remove(self, job_id: str) -> None:
@@ -143,16 +172,25 @@ class Worker:
         """
         with suppress(WrongState):
             self.cancel(job_id)
-        with self._lock:
+        with self._order:
             run = self._runs.get(job_id)
         if run:
             run.ended.wait(_CANCEL_SECONDS)
         self._store.remove(job_id)
-        shutil.rmtree(self._data.job(job_id), ignore_errors=True)
+        _remove(self._data.job(job_id))
+
+    def expire(self) -> None:
+        """Remove the jobs that have been over for as long as one is kept."""
+        for job_id in self._store.expired(self._retention):
+            with suppress(JobNotFound, WrongState):  # edited or removed at this moment
+                self._store.remove(job_id)
+                _remove(self._data.job(job_id))
 
     @contextmanager
     def watching(self, job_id: str, hear: Hear) -> Iterator[Job]:
         """Have `hear` told of each change of a job while the block runs, by the thread that makes it.
+
+        `hear` should be quick, must not raise, and asks the worker for nothing.
 
         Yields:
             The job as it stood when `hear` was already listening.
@@ -160,66 +198,79 @@ class Worker:
         Raises:
             JobNotFound: there is no such job.
         """
-        with self._lock:
+        with self._ears:
             self._listeners.setdefault(job_id, []).append(hear)
         try:
             yield self._store.get(job_id)
         finally:
-            with self._lock:
+            with self._ears:
                 self._listeners[job_id].remove(hear)
                 if not self._listeners[job_id]:
                     del self._listeners[job_id]
 
+    def _step(self, change: Callable[[], Job]) -> Job:
+        """Change a job's state and tell of it."""
+        with self._order:
+            job = change()
+            self._publish(job)
+        return job
+
     def _publish(self, job: Job) -> None:
-        with self._lock:
+        with self._ears:
             listeners = list(self._listeners.get(job.id, ()))
         for hear in listeners:
             hear(job)
 
     def _wake(self) -> None:
-        with self._work:
-            self._work.notify()
+        with self._news:
+            self._told += 1
+            self._news.notify_all()
 
     # Work
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            # Looking and waiting under one lock: who submits in between wakes a thread that waits already.
-            with self._work:
-                job = self._claimed()
-                if job is None and not self._closing.is_set():
-                    self._work.wait(_IDLE_SECONDS)
-            if job is not None:
-                self._see_through(job)
+            known = self._told  # what is told from here on is looked for once more
+            job = self._claimed()
+            if job is None:
+                with self._news:
+                    self._news.wait_for(lambda: self._told != known or self._closing.is_set(), _IDLE_SECONDS)  # noqa: B023
+            elif self._see_through(job).found_no_memory:  # those who hold it are given time
+                self._closing.wait(self._retry_seconds)
 
     def _claimed(self) -> Job | None:
+        """Set the next job running; one that was edited while its cancelled run still ends waits for that."""
         try:
-            job = self._store.claim()
+            with self._order:
+                job = None if self._closing.is_set() else self._store.claim(besides=list(self._runs))
+                if job:
+                    self._runs[job.id] = _Run()
+                    self._publish(job)
         except StorageError as error:
             _log.error("no job can be taken up: %s", error)
             return None
-        if job:
-            self._runs[job.id] = _Run()
         return job
 
-    def _see_through(self, job: Job) -> None:
+    def _see_through(self, job: Job) -> _Run:
+        """Run a job, and return what is to be known of that."""
         _log.info("job %s begins: %s to %s", _short(job.id), job.request.source_language, job.request.target_language)
         run = self._runs[job.id]
-        self._publish(job)
         try:
-            self._settle(job.id, self._attempt(job, run.cancel))
+            self._settle(job, run, self._attempt(job, run))
         finally:
-            with self._lock:
+            with self._order:
                 del self._runs[job.id]
             run.ended.set()
+            self._wake()
+        return run
 
-    def _attempt(self, job: Job, cancel: Cancel) -> Callable[[], Job]:
+    def _attempt(self, job: Job, run: _Run) -> Callable[[], Job]:
         """Run a job, and return how its state changes by that."""
-        job_id = job.id
+        job_id, cancel = job.id, run.cancel
         try:
             request = _request(job, self._data)
             told = _Told(
-                lambda stage, fraction: self._publish(self._store.progress(job_id, stage, fraction)),
+                lambda stage, fraction: self._tell(job_id, stage, fraction),
                 _SHARES if request.target_language else _HEARING,
             )
             files = self._executor.run(request, self._data.job(job_id), told, cancel)
@@ -227,75 +278,107 @@ class Worker:
             self._deliver(job, files)
             return lambda: self._store.finish(job_id)
         except ModelBusy:
+            run.found_no_memory = True
             return lambda: self._store.put_back(job_id, last=True)
         except (Cancelled, WrongState, JobNotFound):  # stopped by the server's end, or by the user, who knows
             return lambda: self._store.put_back(job_id)
         except VtError as error:
             sentence = in_users_words(str(error), self._data, job_id, job.request)
         except Exception as error:  # noqa: BLE001 (whatever it is, the next job is not to suffer from it)
-            _log.error("job %s met an unexpected error", _short(job_id), exc_info=True)
-            sentence = _UNEXPECTED if not isinstance(error, OSError) else f"The disk failed: {error.strerror}."
+            sentence = _sentence(error)
+            if not cancel.is_set:  # else its folder may be gone already
+                _log.error("job %s met an unexpected error", _short(job_id), exc_info=True)
         return lambda: self._store.fail(job_id, sentence)
 
-    def _settle(self, job_id: str, step: Callable[[], Job]) -> None:
+    def _tell(self, job_id: str, stage: str, fraction: float) -> None:
+        with suppress(StorageError):  # nobody misses it; where the disk is full, the work itself will say so
+            self._step(lambda: self._store.progress(job_id, stage, fraction))
+
+    def _settle(self, job: Job, run: _Run, change: Callable[[], Job]) -> None:
         """Change a job's state, as soon as the disk lets it; a user's word came first."""
         while True:
             try:
-                job = step()
-            except WrongState:  # cancelled
-                break
+                with self._order:
+                    if run.given_up:  # by now the folder may be another server's
+                        return
+                    with suppress(WrongState):  # cancelled
+                        self._step(change)
+                    now = self._store.get(job.id)
             except JobNotFound:
-                shutil.rmtree(self._data.job(job_id), ignore_errors=True)
+                _remove(self._data.job(job.id))
                 return
             except StorageError as error:
-                _log.error("job %s cannot be settled: %s", _short(job_id), error)
-                if self._closing.wait(_RETRY_SECONDS):
+                _log.error("job %s cannot be settled: %s", _short(job.id), error)
+                if self._closing.wait(self._retry_seconds):
                     return
             else:
-                _log.info("job %s is %s", _short(job_id), job.state)
-                self._tidy(job)
-                self._publish(job)
+                _log.info("job %s is %s", _short(job.id), now.state)
+                self._tidy(job.id, now.version)
                 return
-        self._tidy(self._store.get(job_id))
 
     def _deliver(self, job: Job, files: Sequence[Path]) -> None:
         """Put finished files where the next version's results belong; they count once the job is done."""
         target = self._data.results(job.id, job.version + 1)
-        shutil.rmtree(target, ignore_errors=True)
+        _remove(target)
         target.mkdir()
         for file in files:
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
+            _flush(file)
             file.replace(target / file.name)
+        _flush(target)
+        _flush(target.parent)
 
-    def _tidy(self, job: Job) -> None:
+    def _tidy(self, job_id: str, version: int) -> None:
         """Remove from a job's folder what is neither its input, nor its pieces, nor its latest results."""
-        kept = {*_KEPT_FILES, self._data.results(job.id, job.version).name}
-        folder = self._data.job(job.id)
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path.name not in kept:
-                shutil.rmtree(path, ignore_errors=True)
+        kept = {*_KEPT_FILES, self._data.results(job_id, version).name}
+        with suppress(FileNotFoundError):  # removed at this moment
+            for path in self._data.job(job_id).iterdir():
+                if path.name not in kept:
+                    _remove(path)
 
     # Housekeeping
 
     def _sweep(self) -> None:
         """Remove every folder that belongs to no job, and what is half-made in the others."""
-        known = self._store.ids()
+        known = self._store.versions()
         for folder in self._data.jobs.iterdir():
             if folder.name not in known:
-                shutil.rmtree(folder, ignore_errors=True)
-        for job_id in known:
-            self._tidy(self._store.get(job_id))
+                _remove(folder)
+        for job_id, version in known.items():
+            self._tidy(job_id, version)
 
     def _keep_house(self) -> None:
         period = min(_HOUSEKEEPING_SECONDS, max(1.0, self._retention.total_seconds() / 10))
         while not self._closing.is_set():
             with suppress(StorageError):
-                for job_id in self._store.expired(datetime.now(UTC) - self._retention):
-                    with suppress(JobNotFound, WrongState):  # edited or removed at this moment
-                        self._store.remove(job_id)
-                        shutil.rmtree(self._data.job(job_id), ignore_errors=True)
+                self.expire()
             self._closing.wait(period)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Have the disk keep a file, or what a folder lists, even if the power fails now."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what to say of an error that nobody foresaw."""
+    if not isinstance(error, OSError):
+        return "An unexpected error, which the server's log tells of. Please report it."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full: free some space and try again."
+    return f"The disk failed ({error.strerror or type(error).__name__}): check the data folder and its disk."
 
 
 class _Told:

@@ -27,4 +27,11 @@ class LocalExecutor:
         work = folder / WORK
         shutil.rmtree(work, ignore_errors=True)  # of one who died here
         work.mkdir()
-        return pipeline.dub(request, self._factory, work, on_progress, cancel, Artifacts(folder / PIECES)).files
+        try:
+            pieces = Artifacts(folder / PIECES)
+            files = pipeline.dub(request, self._factory, work, on_progress, cancel, pieces).files
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
+            raise
+        pieces.prune()
+        return files
