@@ -247,7 +247,7 @@ def test_a_line_is_said_otherwise_and_the_others_stay(server: Server, films: Pat
         ([{"id": 9999, "text": "x"}], "There is no line 9999"),
         ([{"id": -1, "text": "x"}], "greater than or equal to 0"),
         ([{"id": 0, "text": "x"}, {"id": 0, "text": "y"}], "twice"),
-        ([{"id": 0, "start": 5.0, "end": 1.0}], "has to end after it starts"),
+        ([{"id": 0, "start": 5.0, "end": 1.0}], "to end after that"),
         ([{"id": 0, "text": "x" * 2001}], "too long"),
         ([{"id": 0, "words": "x"}], "words"),
         ([{"text": "x"}], "id"),
