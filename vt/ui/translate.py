@@ -96,7 +96,7 @@ class TranslateTab:
         gr.on([self._to_upload.click, self._new.click], self._away, memory, [shared.tabs, *every], **QUIET)
         self._back.click(self._step_back, [memory, shared.subject], [shared.tabs, *every], **QUIET)
         looked.then(self._composed, [memory, shared.subject], every, **QUIET)
-        gr.on([self._source.change, self._target.change], self._engines, [self._source, self._target, shared.subject],
+        gr.on([self._source.input, self._target.input], self._engines, [self._source, self._target, shared.subject],
               self._served, **QUIET)  # fmt: skip
         asked = [upload.film, upload.subtitles, shared.subject, self._source, self._target, self._track, memory]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
