@@ -21,7 +21,7 @@ from vt.store import FolderTaken
 from vt.telemetry import set_up_logging
 from vt.ui.page import hang, make_page
 
-_GOODBYE_SECONDS = 2
+_GOODBYE_SECONDS = 1
 
 try:
     known = settings.load()
