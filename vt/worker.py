@@ -69,7 +69,7 @@ class Worker:
         queue_size: int = 64,
         retention: timedelta = timedelta(hours=72),
         retry_seconds: float = 5.0,
-        goodbye_seconds: float = 3.0,
+        goodbye_seconds: float = 2.0,
     ) -> None:
         """Make a worker that begins when it is told to.
 
