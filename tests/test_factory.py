@@ -639,7 +639,7 @@ print(sorted({"torch", "transformers"} & set(sys.modules)))
 
 def test_the_readmes_script_shows_how_much_faster_a_warm_model_is(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(.*?get_stt_service\(\"auto\".*?)```", readme, re.DOTALL)
+    (script,) = re.findall(r"```python\n((?:(?!```).)*?get_stt_service\(\"auto\".*?)```", readme, re.DOTALL)
     said = python(script, tmp_path)
     found = re.search(r"([\d,]+) times", said)
     assert found, said
