@@ -40,6 +40,7 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
     store.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The nearest ancestor of an error counts; what is not listed is the server's own fault."""
+_NO_JSON = "The request cannot be used: its body is no JSON."
 _EXTRA = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "30"},
@@ -132,13 +133,15 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request cannot be used: its body is no JSON.")
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {where}: {first['msg']}.")
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if isinstance(error.__cause__, UnicodeDecodeError):  # FastAPI tells it apart from other bodies that are no JSON
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     known = HTTPStatus(error.status_code)
     detail = error.detail if error.detail != known.phrase else f"{known.description or known.phrase}."
     return problem(error.status_code, detail, dict(error.headers or {}))
