@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 _PATIENCE_SECONDS = 600.0
 _POLL_SECONDS = 0.25
+_ROUTES_OF_A_JOB = (
+    ("GET", ""),
+    ("DELETE", ""),
+    ("POST", "/cancel"),
+    ("GET", "/events"),
+    ("GET", "/video"),
+    ("GET", "/subtitles/es.srt"),
+    ("GET", "/report"),
+    ("GET", "/segments"),
+    ("PATCH", "/segments"),
+)
+_FORM = {"subtitles": ("", b"")}
+"""A file's field that is left empty: what makes a form a multipart one."""
+SAMPLE = Path(__file__).parent.parent / "samples" / "sense_and_sensibility.mp4"
 Check = tuple[str, Callable[[], str]]
 
 
@@ -47,6 +63,16 @@ class Service:
                 raise Failed(f"the preload has not ended after {_PATIENCE_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
 
+    def follow(self, job: str) -> None:
+        """Follow a job by server-sent events until it is done."""
+        last = ""
+        with self.client.stream("GET", f"{job}/events", timeout=_PATIENCE_SECONDS) as events:
+            for line in events.iter_lines():
+                last = line.removeprefix("data: ") or last
+        found = json.loads(last)
+        if found["state"] != "done":
+            raise Failed(f"the job is {found['state']}: {found['error']}")
+
     def _preloading(self) -> list[dict[str, Any]]:
         models: list[dict[str, Any]] = self.ask("GET", "/ready", 200, 503).json()["models"]
         return models
@@ -68,6 +94,12 @@ def checks(service: Service) -> Iterator[Check]:
         "POST preload of a path",
         lambda: _problem(service, "POST", "/api/v1/models/preload", 422, json={"models": ["../etc/passwd"]}),
     )
+    yield "POST /api/v1/inspect", lambda: _inspected(service)
+    yield "POST a job that is no film", lambda: _no_film(service)
+    yield "GET /api/v1/jobs", lambda: f"{len(service.ask('GET', '/api/v1/jobs', 200).json()['jobs'])} jobs"
+    for method, end in _ROUTES_OF_A_JOB:
+        yield f"{method} /api/v1/jobs/(unknown){end}", lambda m=method, e=end: _unknown(service, m, e)
+    yield "a job: upload, follow, results, mend, another language, remove", lambda: _job(service)
     yield "the cache: warm, free one, free all", lambda: _cache(service)
 
 
@@ -111,6 +143,45 @@ def _problem(service: Service, method: str, route: str, status: int, **more: Any
     if answer.headers["content-type"] != "application/problem+json":
         raise Failed("this is no problem+json")
     return str(answer.json()["detail"])
+
+
+def _inspected(service: Service) -> str:
+    with SAMPLE.open("rb") as film:
+        found = service.ask("POST", "/api/v1/inspect", 200, files={"file": film}).json()
+    return f"{found['duration_seconds']} s, {found['video']['codec']}, {found['audio'][0]['codec']}"
+
+
+def _no_film(service: Service) -> str:
+    form = {"files": {"file": ("letter.mp4", b"no film")}, "data": {"target_language": "es"}}
+    return _problem(service, "POST", "/api/v1/jobs", 422, **form)
+
+
+def _unknown(service: Service, method: str, end: str) -> str:
+    more = {"json": {"segments": [{"id": 0}]}, "headers": {"If-Match": '"1"'}} if method == "PATCH" else {}
+    return _problem(service, method, f"/api/v1/jobs/{'a' * 26}{end}", 404, **more)
+
+
+def _job(service: Service) -> str:
+    with SAMPLE.open("rb") as film:
+        form = {"files": {"file": film}, "data": {"target_language": "es"}}
+        first = f"/api/v1/jobs/{service.ask('POST', '/api/v1/jobs', 202, **form).json()['id']}"
+    jobs = [first]
+    try:
+        service.follow(first)
+        part = service.ask("GET", f"{first}/video", 206, headers={"Range": "bytes=0-99"})
+        lines = service.ask("GET", f"{first}/segments", 200)
+        for end in ("subtitles/es.srt", "subtitles/es.vtt", "report"):
+            service.ask("GET", f"{first}/{end}", 200)
+        change = {"segments": [{"id": 0, "text": "Dicho de otro modo."}]}
+        service.ask("PATCH", f"{first}/segments", 202, json=change, headers={"If-Match": lines.headers["etag"]})
+        service.follow(first)
+        again = {"from_job": first.rpartition("/")[2], "target_language": "fr"}
+        jobs.append(f"/api/v1/jobs/{service.ask('POST', '/api/v1/jobs', 202, data=again, files=_FORM).json()['id']}")
+        service.ask("POST", f"{jobs[1]}/cancel", 200, 409)  # 409: it is done already
+    finally:
+        for job in jobs:
+            service.ask("DELETE", job, 204)
+    return f"{len(lines.json()['segments'])} lines, {part.headers['content-range'].rpartition('/')[2]} bytes"
 
 
 def _cache(service: Service) -> str:

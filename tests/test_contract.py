@@ -95,7 +95,7 @@ def test_a_method_that_a_route_lacks_is_answered_with_those_that_it_has(server: 
 
 def test_a_body_that_is_no_request_is_refused_in_a_sentence(server: Server) -> None:
     json = {"Content-Type": "application/json"}
-    for broken in (b"{", b"\xff\xfe", b"models=tiny.en"):
+    for broken in (b"{", b"\xff\xfe", b"O)Xn\xc3", b"models=tiny.en"):
         assert refused(server, 422, content=broken, headers=json) == "The request cannot be used: its body is no JSON."
     assert "models" in refused(server, 422, json={"models": BUNDLED})
     assert "models.0" in refused(server, 422, json={"models": [None]})

@@ -40,6 +40,21 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
     store.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The nearest ancestor of an error counts; what is not listed is the server's own fault."""
+_DESCRIPTIONS = {
+    400: "The request, or its body, is not of the form that this takes.",
+    401: "VT_ADMIN_TOKEN is set, and the request names another token, or comes from this machine and names none.",
+    403: "The request names no token and comes from elsewhere: from another machine, through a proxy, from another "
+    "site's page; or it comes without a token to a server on a Space that has none.",
+    409: "The job's state does not allow this: the answer's `state` says which it is.",
+    412: "The lines are of another version by now: read them again.",
+    413: "The film is larger than this server takes.",
+    416: "The file has no such part.",
+    422: "What was asked for cannot be done: the answer says why.",
+    428: "The request names no version in If-Match.",
+    503: "Not now: the answer's Retry-After says when to ask again.",
+    507: "The data folder cannot be used, or its disk has no room.",
+}
+_NO_JSON = "The request cannot be used: its body is no JSON."
 _EXTRA = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "30"},
@@ -67,7 +82,10 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the description of a route's problems for OpenAPI."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        int(status): {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        int(status): {
+            "description": _DESCRIPTIONS.get(status, HTTPStatus(status).phrase),
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
         for status in statuses
     }
 
@@ -132,13 +150,15 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request cannot be used: its body is no JSON.")
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {where}: {first['msg']}.")
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if isinstance(error.__cause__, UnicodeDecodeError):  # FastAPI tells it apart from other bodies that are no JSON
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     known = HTTPStatus(error.status_code)
     detail = error.detail if error.detail != known.phrase else f"{known.description or known.phrase}."
     return problem(error.status_code, detail, dict(error.headers or {}))
