@@ -1,14 +1,18 @@
-"""Public fakes of the three engines: a voice of tones, a recogniser with a script, a translator that shouts."""
+"""Public fakes: a voice of tones, a recogniser with a script, a translator that shouts, and their factory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import Cancel, Clip, Dropped
-from vt.engines.base import Heard
+from vt.engines.base import EngineInfo, Heard
+from vt.errors import LanguageError
+from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
+from vt.settings import Settings
 
 Timbre = Callable[[int, int], NDArray[np.float64]]
 """Makes so many samples, within -1..1, at a sample rate."""
@@ -90,3 +94,35 @@ class UpperCaseTranslator:
 
     def close(self) -> None:
         self.closed = True
+
+
+class FakeFactory(AIServiceFactory):
+    """Serves the fakes as the real factory serves engines, without their models and without a cache."""
+
+    def __init__(self, heard: ScriptedTranscriber, spoken: ToneSynthesizer) -> None:
+        self.settings = Settings()
+        self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
+
+    def check(self, source: str, target: str, *, hears: bool = True) -> None:
+        """Refuse English, which the fakes hear, and nothing else."""
+        del source, hears
+        if target == "en":
+            raise LanguageError("The film speaks English already: choose another target language.")
+
+    def get_stt_service(self, language: str = "auto", model_size: str | None = None) -> SttService:
+        del language, model_size
+        return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), "en", True)
+
+    def get_translation_service(
+        self, source: str | None = None, target: str | None = None, model: str | None = None
+    ) -> TranslationService:
+        del source, target, model
+        return TranslationService(_choice("upper case", "translation"), lambda: nullcontext(self.translated))
+
+    def get_tts_service(self, language: str) -> TtsService:
+        del language
+        return TtsService(_choice("tone", "tts"), lambda: nullcontext(self.spoken))
+
+
+def _choice(name: str, kind: str) -> Choice:
+    return Choice(EngineInfo(name=name, kind=kind, licence="none", source="tests"), name)

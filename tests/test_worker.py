@@ -24,7 +24,7 @@ ORDER = Order(file="ein Film.mp4", target_language="es")
 PATIENCE = 10.0
 """Seconds: only what hangs takes so long."""
 
-Act = Callable[["Run"], object]
+Act = Callable[["Run"], None]
 
 
 class Run:
@@ -164,6 +164,15 @@ def keeping(number: int) -> Act:
     return act
 
 
+def waiting_for(moment: threading.Event | threading.Barrier) -> Act:
+    """Work like a model that hears of no cancel."""
+
+    def act(_: Run) -> None:
+        moment.wait(PATIENCE)
+
+    return act
+
+
 # Through
 
 
@@ -232,7 +241,7 @@ def test_progress_is_written_now_and_then_and_not_with_every_word(bench: Bench) 
 
 def test_as_many_jobs_run_at_once_as_may_and_no_more(bench: Bench) -> None:
     together = threading.Barrier(2, timeout=PATIENCE)
-    acting = Acting(*[lambda _: together.wait() and None] * 4)
+    acting = Acting(*[waiting_for(together)] * 4)
     worker = bench.worker(acting, at_once=2)
     ids = [bench.submitted(worker) for _ in range(4)]
     assert {bench.waits_for(job_id).state for job_id in ids} == {JobState.DONE}
@@ -407,7 +416,7 @@ def test_a_job_that_waits_is_cancelled_and_never_run(bench: Bench) -> None:
 
 def test_a_cancelled_job_that_is_edited_waits_until_its_old_run_has_left_the_folder(bench: Bench) -> None:
     go_on = threading.Event()
-    acting = Acting(lambda _: None, lambda _: go_on.wait(PATIENCE) and None)
+    acting = Acting(lambda _: None, waiting_for(go_on))
     worker = bench.worker(acting, at_once=2)
     job_id = bench.submitted(worker)
     bench.waits_for(job_id)
@@ -484,7 +493,7 @@ def test_a_server_that_ends_puts_its_jobs_back_and_the_next_one_goes_on_without_
 
 def test_a_model_that_does_not_listen_holds_up_no_servers_end_and_spoils_nothing_afterwards(bench: Bench) -> None:
     go_on = threading.Event()
-    acting = Acting(lambda _: go_on.wait(PATIENCE) and None)
+    acting = Acting(waiting_for(go_on))
     worker = bench.worker(acting, goodbye_seconds=0.05)
     job_id = bench.submitted(worker)
     acting.began(1)

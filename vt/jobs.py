@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import languages, media, pipeline
+from vt import languages, media, once, pipeline
 from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobRequest, Order
 from vt.errors import InputError, MediaError, StorageError, VtError
@@ -83,10 +83,18 @@ class Jobs:
     """The jobs of a server. Any thread may call any method; those with a film or a disk in it may take a while."""
 
     def __init__(
-        self, settings: Settings, factory: AIServiceFactory, data: DataFolder, store: Store, worker: Worker
+        self,
+        settings: Settings,
+        factory: AIServiceFactory,
+        data: DataFolder,
+        store: Store,
+        worker: Worker,
+        free: Callable[[Path], int] = once.free_bytes,
     ) -> None:
+        """`free` tells how many bytes there is room for on the disk of a folder."""
         self._settings, self._factory = settings, factory
         self._data, self._store, self._worker = data, store, worker
+        self._free = free
 
     # In
 
@@ -211,7 +219,7 @@ class Jobs:
             raise
 
     def _check_disk(self, needed: int) -> None:
-        free = shutil.disk_usage(self._data.path).free - _RESERVE
+        free = self._free(self._data.path) - _RESERVE
         if needed > free:
             raise StorageError(
                 f"The disk has no room for this: about {needed / MB:.0f} MB are needed, and {max(0, free) / MB:.0f} MB "

@@ -386,7 +386,7 @@ class _Dub:
                 )
                 plan = self._plan(takes, rehearsal, heard, texts, script)
             level_name = fingerprint("level", identity, texts)
-            level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain])
+            level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain()])
             borders = track.cuts(plan, film, rehearsal.sample_rate)
             with track.DubTrack(borders, rehearsal.sample_rate, level, self.pieces, self.cancel) as dubbed:
                 placements = self._speak(takes, dubbed, script.texts, plan, rehearsal.base_rate)

@@ -86,9 +86,20 @@ class Rehearsal:
     base_rate: float
     natural_seconds: tuple[float, ...]
     """Of each line, at the base rate."""
-    sample_rate: int
-    gain: float
-    """In dB, that brings the voice to the target loudness."""
+    sample: Clip
+    """Some of what was said."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the voice, in hertz."""
+        return self.sample.sample_rate
+
+    def gain(self) -> float:
+        """Measure what brings the voice to the target loudness, in dB."""
+        if not len(self.sample.samples):
+            return 0.0
+        reached = media.loudness_at(self.sample.samples, self.sample_rate, _GAINS)
+        return round(float(np.interp(media.TARGET_LUFS, reached, _GAINS)), 2)
 
 
 def rehearse(takes: Takes, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine) -> Rehearsal:
@@ -108,14 +119,7 @@ def rehearse(takes: Takes, texts: Sequence[str], slots: Sequence[tuple[float, fl
             sample.append(clip.samples)
         naturals.append(clip.seconds)
         on_line(0.5 + len(naturals) / len(texts) / 2)
-    return Rehearsal(base, tuple(naturals), rate, _gain(np.concatenate(sample), rate))
-
-
-def _gain(sample: NDArray[np.int16], rate: int) -> float:
-    if not len(sample):
-        return 0.0
-    reached = media.loudness_at(sample, rate, _GAINS)
-    return round(float(np.interp(media.TARGET_LUFS, reached, _GAINS)), 2)
+    return Rehearsal(base, tuple(naturals), Clip(np.concatenate(sample), rate))
 
 
 def speak(

@@ -1,0 +1,181 @@
+"""Servers that are killed at random moments while they dub, and what has to hold of every job all the same."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests import films
+from tests.servers import Server, running
+
+KINDS = ({"target_language": "es"}, {"target_language": "fr"})
+_SOUND_RATE = 24_000
+_POLL_SECONDS = 0.1
+_TIMES = ("stages", "total_seconds")
+"""What of a report no two runs have in common."""
+
+Tell = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that a dub gives its user, but for how long it took."""
+
+    report: dict[str, Any]
+    subtitles: dict[str, bytes]
+    sound: bytes
+    picture: str
+
+
+def content(server: Server, job_id: str, folder: Path) -> Content:
+    """Fetch the results of a job."""
+    route = f"/api/v1/jobs/{job_id}"
+    report = {name: value for name, value in server.json("GET", f"{route}/report").items() if name not in _TIMES}
+    languages = (report["source"]["language"], report["target_language"])
+    names = [f"{language}.{ending}" for language in languages for ending in ("srt", "vtt")]
+    film = folder / "fetched.mp4"
+    film.write_bytes(server.ask("GET", f"{route}/video").raise_for_status().content)
+    found = Content(
+        report=report,
+        subtitles={name: server.ask("GET", f"{route}/subtitles/{name}").raise_for_status().content for name in names},
+        sound=films.decoded(film, _SOUND_RATE).tobytes(),
+        picture=films.packets_md5(film),
+    )
+    film.unlink()
+    return found
+
+
+class Siege:
+    """Some jobs, a server that is started again and again, and the pieces that its dead forerunners had finished."""
+
+    def __init__(self, folder: Path, film: Path, chance: random.Random, longest: float) -> None:
+        """`longest` is how many seconds a server lives at most before it is killed; all works in `folder`."""
+        self.folder, self.film, self.chance, self.longest = folder, film, chance, longest
+        self.kills = 0
+        self.wanted: list[Content] = []
+        self.kinds: dict[str, int] = {}
+        self._pieces: dict[Path, tuple[int, int]] = {}
+        self._mark: object = None
+        for name in ("tmp", "fetched"):
+            (folder / name).mkdir(parents=True)
+
+    @property
+    def jobs(self) -> Path:
+        return self.folder / "data" / "jobs"
+
+    def begin(self, count: int) -> None:
+        """Have a dub of each kind made in peace, and put so many jobs into the queue; then kill the server."""
+        with self._server() as server:
+            for fields in KINDS[:count]:
+                job_id = server.submit(self.film, **fields)
+                assert server.ended(job_id)["state"] == "done"
+                self.wanted.append(content(server, job_id, self.folder / "fetched"))
+                server.ask("DELETE", f"/api/v1/jobs/{job_id}").raise_for_status()
+            for number in range(count):
+                kind = number % len(self.wanted)
+                self.kinds[server.submit(self.film, **KINDS[kind])] = kind
+            self._until_killed(server)
+
+    def goes_on(self) -> bool:
+        """Start the server once more and kill it, unless every job has ended by then; tell whether it was killed."""
+        with self._server() as server:
+            if not self._until_killed(server):
+                self._check(server)
+                return False
+        return True
+
+    @contextmanager
+    def _server(self) -> Iterator[Server]:
+        with running(self.folder, TMPDIR=str(self.folder / "tmp"), VT_RETENTION_HOURS="24") as server:
+            yield server
+
+    def _until_killed(self, server: Server) -> bool:
+        """Kill the server at a random moment, or earlier tell by False that every job has ended."""
+        moment = time.monotonic() + self.chance.uniform(0, self.longest)
+        # Three deaths in a row without a new piece give a job up, and rightly: so two such are the most.
+        before, spared = self._finished(), self._mark is not None and self._mark == self._finished()
+        while time.monotonic() < moment or (spared and self._finished() == before):
+            if self._all_over(server):
+                return False
+            time.sleep(_POLL_SECONDS)
+        with self._half_an_upload(server):
+            server.process.kill()
+            server.process.wait()
+        self.kills += 1
+        self._mark = before if self._finished() == before else None
+        self._compare_pieces()
+        return True
+
+    def _all_over(self, server: Server) -> bool:
+        states = [server.json("GET", f"/api/v1/jobs/{job_id}")["state"] for job_id in self.kinds]
+        assert not {"failed", "cancelled"} & set(states), server.log
+        return set(states) == {"done"}
+
+    def _finished(self) -> set[str]:
+        """Return the names of all pieces and results."""
+        return {str(path) for path in self.jobs.glob("*/*/*") if not path.match("*/pieces/.new-*")}
+
+    @contextmanager
+    def _half_an_upload(self, server: Server) -> Iterator[None]:
+        """Have a film come in that will never be whole."""
+        address = urlsplit(server.url)
+        with closing(socket.create_connection((address.hostname, address.port))) as client:
+            client.sendall(
+                b"POST /api/v1/jobs HTTP/1.1\r\nHost: vt\r\nContent-Length: 9999999\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+                b'--x\r\nContent-Disposition: form-data; name="file"; filename="half.mp4"\r\n\r\n'
+            )
+            client.sendall(b"\0" * 100_000)
+            yield
+
+    def _compare_pieces(self) -> None:
+        """Fail where a piece was made again: it would be another file by the same name."""
+        for path in self.jobs.glob("*/pieces/[a-z]*"):
+            known = path.stat()
+            now = (known.st_ino, known.st_mtime_ns)
+            assert self._pieces.setdefault(path, now) == now, f"{path.name[:20]} was made twice"
+
+    def _check(self, server: Server) -> None:
+        """Fail where a result is not what it is in peace, or where anything is left that belongs to nobody."""
+        self._compare_pieces()
+        for job_id, kind in self.kinds.items():
+            assert content(server, job_id, self.folder / "fetched") == self.wanted[kind]
+        server.end()
+        held = {path.name for job_id in self.kinds for path in (self.jobs / job_id).iterdir()}
+        assert held == {"input", "pieces", "results-1"}
+        assert {path.name for path in self.jobs.iterdir()} == set(self.kinds)
+        assert not list(self.jobs.glob("*/pieces/.*"))
+        data = {path.name for path in self.jobs.parent.iterdir()}
+        assert data <= {"jobs", "lock", "uploads", "vt.db", "vt.db-wal", "vt.db-shm"}, data
+        assert not list((self.folder / "tmp").iterdir())
+        assert {path.name for path in self.folder.iterdir()} <= {
+            "data",
+            "tmp",
+            "fetched",
+            "gradio",
+            "app.log",
+            "console.txt",
+        }
+
+
+def besiege(folder: Path, film: Path, count: int, seed: int, longest: float, tell: Tell) -> int:
+    """Dub a film so many times on servers that are killed at random moments, and return how many were killed.
+
+    Raises:
+        AssertionError: a job was lost, or came out otherwise than in peace; a piece was made twice; a file was left.
+    """
+    tell(f"seed {seed}")
+    siege = Siege(folder, film, random.Random(seed), longest)
+    siege.begin(count)
+    while siege.goes_on():
+        done = len({path.parent for path in siege.jobs.glob("*/results-1/*.report.json")})
+        tell(f"kill {siege.kills}: {done} of {count} jobs done")
+    tell(f"{count} jobs done as in peace, after {siege.kills} kills")
+    return siege.kills

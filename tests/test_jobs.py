@@ -1,0 +1,429 @@
+"""What every face does with jobs: films in, checked before they wait; results out; lines mended; films used again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests import films
+from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from vt.domain import Cancel, Clip, Edit, Job, JobState, Order, Word
+from vt.engines.base import Heard
+from vt.errors import EngineError, InputError, LanguageError, MediaError, StorageError, SubtitleError
+from vt.executors.local import LocalExecutor
+from vt.jobs import MB, FilmTooLarge, Jobs, NoSuchResult, plain_name
+from vt.settings import Settings
+from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.worker import Worker
+
+PATIENCE = 30.0
+ORDER = Order(file="my/../holiday.final.mkv", target_language="es")
+WORDS = [(0.2, "Well"), (0.4, "now."), (0.9, "Good"), (1.1, "day."), (1.5, "So"), (1.7, "long.")]
+SCRIPT = [Heard(tuple(Word(start, start + 0.15, f" {text}") for start, text in WORDS))]
+LINES = ["WELL NOW.", "GOOD DAY.", "SO LONG."]
+
+
+class Desk:
+    """Jobs with all that they stand on, and fakes that hear, translate and speak."""
+
+    def __init__(self, folder: Path, voice: ToneSynthesizer | None = None, **settings: float) -> None:
+        self.voice = voice or ToneSynthesizer(0.02)
+        self.factory = FakeFactory(ScriptedTranscriber(SCRIPT), self.voice)
+        self.data = DataFolder(folder)
+        self.store = Store(self.data.database)
+        self.worker = Worker(self.store, self.data, LocalExecutor(self.factory))
+        self.free = 10**12
+        self.jobs = Jobs(
+            Settings(**settings),  # type: ignore[arg-type]
+            self.factory,
+            self.data,
+            self.store,
+            self.worker,
+            free=lambda _: self.free,
+        )
+        self.worker.begin()
+
+    def close(self) -> None:
+        self.worker.close()
+        self.store.close()
+        self.data.close()
+
+    def submit(self, film: Path, order: Order = ORDER) -> str:
+        with self.jobs.draft() as draft:
+            draft.film.write_bytes(film.read_bytes())
+            return self.jobs.submit(draft, order).id
+
+    def again(self, job_id: str, order: Order) -> str:
+        with self.jobs.draft() as draft:
+            return self.jobs.submit(draft, self.jobs.reuse(draft, job_id, order)).id
+
+    def over(self, job_id: str) -> Job:
+        until = time.monotonic() + PATIENCE
+        while not (job := self.store.get(job_id)).state.is_over:
+            assert time.monotonic() < until, job
+            time.sleep(0.01)
+        return job
+
+    def dubbed(self, film: Path) -> str:
+        job = self.over(self.submit(film))
+        assert job.state == JobState.DONE, job.error
+        return job.id
+
+    @property
+    def folders(self) -> set[str]:
+        return {path.name for path in self.data.jobs.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return films.film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+@pytest.fixture(scope="module")
+def shared(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, str]]:
+    """A desk with one dubbed film, for those who only look."""
+    with closing(Desk(tmp_path_factory.mktemp("shared") / "data")) as desk:
+        yield desk, desk.dubbed(film)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with closing(Desk(tmp_path / "data")) as desk:
+        yield desk
+
+
+# In
+
+
+def test_a_draft_goes_with_all_that_is_in_it_unless_it_is_submitted(shared: tuple[Desk, str], film: Path) -> None:
+    desk, done = shared
+    with desk.jobs.draft() as draft:
+        draft.film.write_bytes(film.read_bytes())
+        assert draft.id in desk.folders
+    with pytest.raises(KeyError), desk.jobs.draft():
+        raise KeyError
+    assert desk.folders == {done}
+
+
+@pytest.mark.parametrize(
+    ("content", "order", "error", "said"),
+    [
+        (b"no film", ORDER, MediaError, "holiday.final.mkv is not a video or audio file"),
+        (b"", ORDER, MediaError, "holiday.final.mkv is empty"),
+        (None, replace(ORDER, target_language="xx-klingon"), LanguageError, "klingon"),
+        (None, replace(ORDER, target_language="en"), LanguageError, "already"),
+        (None, replace(ORDER, source_language="nonsense"), LanguageError, "nonsense"),
+        (None, replace(ORDER, audio_track=7), MediaError, "holiday.final.mkv has no audio track 7"),
+        (None, replace(ORDER, subtitles="talk.srt"), SubtitleError, "hold no times"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_job_waits_and_by_the_names_that_the_user_gave(
+    shared: tuple[Desk, str], film: Path, content: bytes | None, order: Order, error: type[InputError], said: str
+) -> None:
+    desk, done = shared
+    with pytest.raises(error, match=said) as raised, desk.jobs.draft() as draft:
+        draft.film.write_bytes(film.read_bytes() if content is None else content)
+        draft.subtitles.write_text("\n\n")
+        desk.jobs.submit(draft, order)
+    assert str(desk.data.path) not in str(raised.value)
+    assert desk.folders == {done}
+
+
+def test_a_film_that_is_too_long_is_refused_even_where_its_header_says_nothing(film: Path, tmp_path: Path) -> None:
+    live = tmp_path / "live.mkv"
+    live.write_bytes(films.ffmpeg("-i", film, "-c", "copy", "-f", "matroska", "pipe:1"))
+    with closing(Desk(tmp_path / "data", max_duration_minutes=1 / 60)) as desk:
+        for long in (film, live):
+            with pytest.raises(MediaError, match=r"too long: it lasts 0\.0 minutes.*VT_MAX_DURATION_MINUTES"):
+                desk.submit(long)
+        assert desk.folders == set()
+
+
+def test_a_film_that_is_too_large_or_finds_no_room_is_refused_before_it_comes(tmp_path: Path) -> None:
+    with closing(Desk(tmp_path / "data", max_upload_mb=1)) as desk:
+        desk.jobs.check_room(MB)
+        with pytest.raises(FilmTooLarge, match="at most 1 MB"):
+            desk.jobs.check_room(MB + 1)
+        desk.free = 201 * MB
+        with pytest.raises(StorageError, match="about 2 MB are needed, and 1 MB are free"):
+            desk.jobs.check_room(MB)
+
+
+def test_a_dub_or_an_edit_whose_results_would_find_no_room_is_refused(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    desk.free = 200 * MB
+    with pytest.raises(StorageError, match="no room"):
+        desk.submit(film)
+    with pytest.raises(StorageError, match="no room"):
+        desk.jobs.edit(done, 1, {0: Edit(text="HI.")})
+    assert desk.folders == {done}
+    assert desk.store.get(done).state == JobState.DONE
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ("C:\\films\\talk.mp4", "talk.mp4"),
+        ("../../etc/passwd", "passwd"),
+        ("a\nb\x00c\u202e.mp4", "abc.mp4"),
+        ("...", "film"),
+        ("", "film"),
+        ("мой фильм.mp4", "мой фильм.mp4"),
+        ("\udcff.mp4", "?.mp4"),
+        ("ä" * 300 + ".mp4", "ä" * 98 + ".mp4"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_a_films_name_is_shown_as_it_was_given_but_for_what_is_no_name(given: str, plain: str) -> None:
+    assert plain_name(given) == plain
+
+
+def test_what_is_in_a_film_is_told_and_the_film_not_kept(shared: tuple[Desk, str], film: Path) -> None:
+    desk, done = shared
+    with desk.jobs.draft() as draft:
+        draft.film.write_bytes(film.read_bytes())
+        found = desk.jobs.inspect(draft, "a.mp4")
+    assert (found["file"], found["duration_seconds"]) == ("a.mp4", pytest.approx(2.0, abs=0.1))
+    assert [track["codec"] for track in (found["video"], *found["audio"])] == ["h264", "aac"]
+    assert desk.folders == {done}
+
+
+# Out
+
+
+def test_results_come_under_the_films_own_name_and_with_their_types(shared: tuple[Desk, str]) -> None:
+    desk, done = shared
+    assert desk.store.get(done).request.file == "holiday.final.mkv"
+    found = desk.jobs.film(done)
+    assert (found.name, found.media_type) == ("holiday.final.es.mp4", "video/mp4")
+    assert [stream["codec_type"] for stream in films.streams(found.path)[:3]] == ["video", "audio", "audio"]
+    for language, said in (("en", "Good day."), ("es", "GOOD DAY.")):
+        for ending, media_type in (("srt", "application/x-subrip"), ("vtt", "text/vtt")):
+            file = desk.jobs.subtitles(done, language, ending)
+            assert (file.name, file.media_type) == (f"holiday.final.{language}.{ending}", media_type)
+            assert said in file.path.read_text(encoding="utf-8")
+    report = desk.jobs.report(done)
+    assert report["source"]["file"] == "holiday.final.mkv"
+    assert [segment["text"] for segment in report["segments"]] == LINES
+    assert (desk.jobs.lines(done).segments, desk.jobs.lines(done).version) == (report["segments"], 1)
+
+
+def test_a_result_that_there_is_not_is_told_from_a_job_that_there_is_not(shared: tuple[Desk, str]) -> None:
+    desk, done = shared
+    with pytest.raises(NoSuchResult, match=r"there are en\.srt, en\.vtt, es\.srt, es\.vtt"):
+        desk.jobs.subtitles(done, "fr", "srt")
+    for unknown in (new_id(), "..", "../../etc/passwd", done.upper(), ""):
+        for ask in (desk.jobs.film, desk.jobs.report, desk.jobs.lines, desk.jobs.remove, desk.jobs.cancel):
+            with pytest.raises(JobNotFound):
+                ask(unknown)
+
+
+def test_results_that_somebody_took_away_are_missed_in_a_sentence(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    for path in desk.data.results(done, 1).iterdir():
+        path.unlink()
+    desk.data.results(done, 1).rmdir()
+    with pytest.raises(StorageError, match="removed from the disk"):
+        desk.jobs.film(done)
+
+
+# Lines mended
+
+
+def test_one_changed_line_is_all_that_is_spoken_again(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    before, spoken = desk.jobs.lines(done).segments, len(desk.voice.asked)
+    desk.jobs.edit(done, 1, {1: Edit(text="BUENAS.")})
+    assert desk.over(done).version == 2
+    after = desk.jobs.lines(done).segments
+    assert {text for text, _ in desk.voice.asked[spoken:]} == {"BUENAS."}
+    assert desk.factory.heard.calls == 1
+    assert [segment["text"] for segment in after] == [LINES[0], "BUENAS.", LINES[2]]
+    assert [after[0], after[2]] == [before[0], before[2]]
+    assert "BUENAS." in desk.jobs.subtitles(done, "es", "srt").path.read_text(encoding="utf-8")
+
+
+def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    desk.jobs.edit(done, 1, {0: Edit(text="HOLA."), 2: Edit(text="ADIÓS.")})
+    desk.over(done)
+    desk.jobs.edit(done, 2, {0: Edit(source_text="Well then."), 1: Edit(start=0.95)})
+    desk.over(done)
+    lines = desk.jobs.lines(done).segments
+    assert [line["text"] for line in lines] == ["WELL THEN.", LINES[1], "ADIÓS."]
+    assert (lines[0]["source_text"], lines[1]["start"]) == ("Well then.", 0.95)
+
+
+def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    desk.jobs.edit(done, 1, {1: Edit(text="")})
+    assert desk.over(done).state == JobState.DONE
+    line = desk.jobs.lines(done).segments[1]
+    assert (line["text"], line["placed_end"] - line["placed_start"]) == ("", 0.0)
+    sound = films.decoded(desk.jobs.film(done).path, 16_000)
+    assert abs(sound[16_000 * 9 // 10 : 16_000 * 13 // 10]).max() < 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({3: Edit(text="x")}, "no line 3: the lines are 0 to 2"),
+        ({-1: Edit(text="x")}, "no line -1"),
+        ({0: Edit(text="x" * 2001)}, "2000 characters"),
+        ({0: Edit(source_text="x" * 2001)}, "2000 characters"),
+        ({1: Edit(start=1.4)}, "cannot last from 1.400"),
+        ({1: Edit(start=0.1)}, "between its neighbours' starts"),
+        ({1: Edit(start=1.6, end=1.7)}, "between its neighbours' starts"),
+        ({1: Edit(end=99.0)}, r"before the film does \(2\.000 s\)"),
+        ({1: Edit(start=float("nan"))}, "cannot last from nan"),
+        ({2: Edit(end=float("inf"))}, "cannot last from"),
+    ],
+)
+def test_a_line_that_cannot_be_so_is_refused_and_nothing_runs(
+    shared: tuple[Desk, str], changes: dict[int, Edit], said: str
+) -> None:
+    desk, done = shared
+    with pytest.raises(InputError, match=said):
+        desk.jobs.edit(done, 1, changes)
+    assert desk.store.get(done).state == JobState.DONE
+
+
+def test_two_neighbours_may_change_their_times_together(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    desk.jobs.edit(done, 1, {1: Edit(start=1.6, end=1.7), 2: Edit(start=1.75)})
+    assert desk.over(done).version == 2
+
+
+class Stumbling(ToneSynthesizer):
+    """A voice that breaks at a certain text, as long as it is there, and waits where it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(0.02)
+        self.stumbles_at = ""
+        self.waits_at = ""
+        self.waiting = threading.Event()
+
+    def speak(self, lines: list[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:  # type: ignore[override]
+        for (text, _), clip in zip(lines, super().speak(lines, cancel), strict=True):
+            if text == self.stumbles_at:
+                raise EngineError("The voice broke.")
+            if text == self.waits_at:
+                stopped = threading.Event()
+                cancel.add(stopped.set)
+                self.waiting.set()
+                assert stopped.wait(PATIENCE)
+                cancel.check()
+            yield clip
+
+
+@pytest.fixture
+def stumbling(tmp_path: Path) -> Iterator[Desk]:
+    with closing(Desk(tmp_path / "data", Stumbling())) as desk:
+        yield desk
+
+
+def _voice(desk: Desk) -> Stumbling:
+    assert isinstance(desk.voice, Stumbling)
+    return desk.voice
+
+
+def test_of_two_editors_one_is_told_that_the_job_is_busy_or_that_the_lines_are_others(
+    stumbling: Desk, film: Path
+) -> None:
+    done = stumbling.dubbed(film)
+    _voice(stumbling).waits_at = "FIRST."
+    stumbling.jobs.edit(done, 1, {0: Edit(text="FIRST.")})
+    assert _voice(stumbling).waiting.wait(PATIENCE)
+    with pytest.raises(WrongState, match="running"):
+        stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
+    assert stumbling.jobs.lines(done).segments[0]["text"] == LINES[0]  # the old results, until there are new ones
+    stumbling.jobs.cancel(done)
+    assert stumbling.jobs.film(done).path.is_file()
+    stumbling.jobs.edit(done, 1, {1: Edit(text="THIRD.")})
+    with pytest.raises(WrongState, match=r"queued|running"):
+        stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
+    assert stumbling.over(done).version == 2
+    assert [line["text"] for line in stumbling.jobs.lines(done).segments] == [LINES[0], "THIRD.", LINES[2]]
+    with pytest.raises(Outdated):
+        stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
+
+
+def test_an_edit_after_one_that_failed_begins_from_the_lines_that_were_seen(stumbling: Desk, film: Path) -> None:
+    done = stumbling.dubbed(film)
+    _voice(stumbling).stumbles_at = "BAD."
+    stumbling.jobs.edit(done, 1, {0: Edit(text="BAD.")})
+    failed = stumbling.over(done)
+    assert (failed.state, failed.error, failed.version) == (JobState.FAILED, "The voice broke.", 1)
+    stumbling.jobs.edit(done, 1, {1: Edit(text="GOOD.")})
+    assert stumbling.over(done).state == JobState.DONE
+    assert [line["text"] for line in stumbling.jobs.lines(done).segments] == [LINES[0], "GOOD.", LINES[2]]
+
+
+def test_a_job_without_results_has_nothing_to_give_and_nothing_to_mend(stumbling: Desk, film: Path) -> None:
+    _voice(stumbling).stumbles_at = LINES[1]
+    failed = stumbling.over(stumbling.submit(film))
+    assert (failed.state, failed.error) == (JobState.FAILED, "The voice broke.")
+    asks: list[Callable[[], object]] = [
+        lambda: stumbling.jobs.film(failed.id),
+        lambda: stumbling.jobs.lines(failed.id),
+        lambda: stumbling.jobs.report(failed.id),
+        lambda: stumbling.jobs.edit(failed.id, 0, {0: Edit(text="x")}),
+        lambda: stumbling.jobs.edit(failed.id, 1, {0: Edit(text="x")}),
+    ]
+    for ask in asks:
+        with pytest.raises(WrongState, match="failed"):
+            ask()
+
+
+# Films used again
+
+
+def test_a_second_language_needs_no_upload_no_space_and_no_listening(desk: Desk, film: Path) -> None:
+    first = desk.dubbed(film)
+    second = desk.again(first, Order(file="", target_language="fr"))
+    done = desk.over(second)
+    assert (done.state, done.request.file) == (JobState.DONE, "holiday.final.mkv")
+    assert desk.factory.heard.calls == 1
+    assert desk.data.input(second).samefile(desk.data.input(first))
+    assert desk.jobs.film(second).name == "holiday.final.fr.mp4"
+    desk.jobs.remove(first)
+    assert desk.jobs.film(second).path.is_file()
+    assert desk.folders == {second}
+
+
+def test_a_job_that_failed_is_taken_up_where_it_stood(stumbling: Desk, film: Path) -> None:
+    voice = _voice(stumbling)
+    voice.stumbles_at = LINES[1]
+    failed = stumbling.over(stumbling.submit(film))
+    assert failed.state == JobState.FAILED
+    voice.stumbles_at = ""
+    again = stumbling.over(stumbling.again(failed.id, ORDER))
+    assert again.state == JobState.DONE
+    assert stumbling.factory.heard.calls == 1
+    spoken = [asked for asked in voice.asked if asked[0] != LINES[1]]
+    assert len(spoken) == len(set(spoken))
+
+
+def test_a_job_that_runs_lends_its_film_and_what_is_finished(stumbling: Desk, film: Path) -> None:
+    _voice(stumbling).waits_at = LINES[1]
+    running = stumbling.submit(film)
+    assert _voice(stumbling).waiting.wait(PATIENCE)
+    second = stumbling.again(running, Order(file="", target_language="fr"))
+    third = stumbling.again(second, Order(file="", target_language="it"))  # of one that waits
+    _voice(stumbling).waits_at = ""
+    stumbling.jobs.remove(running)
+    assert [stumbling.over(job_id).state for job_id in (second, third)] == [JobState.DONE] * 2
+    assert stumbling.factory.heard.calls == 1
+
+
+def test_of_a_job_that_is_none_no_film_is_taken(desk: Desk) -> None:
+    for unknown in (new_id(), "../x"):
+        with pytest.raises(JobNotFound):
+            desk.again(unknown, ORDER)
+    assert desk.folders == set()

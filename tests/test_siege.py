@@ -1,0 +1,31 @@
+"""A server that is killed again and again loses no job, does nothing twice, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.conftest import SAMPLE
+from tests.films import ffmpeg
+from tests.servers import running, said, start
+from tests.sieges import besiege
+
+JOBS = 4
+LONGEST_LIFE = 6.0
+
+
+def test_a_server_that_is_killed_at_random_moments_ends_every_job_as_in_peace(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    ffmpeg("-t", "12", "-i", SAMPLE, "-c", "copy", film)
+    seed = random.SystemRandom().randrange(10**9)
+    assert besiege(tmp_path / "siege", film, JOBS, seed, LONGEST_LIFE, print) >= 1
+
+
+def test_a_second_server_says_that_the_data_folder_has_an_owner_and_ends(tmp_path: Path) -> None:
+    with running(tmp_path / "first"):
+        second = start(tmp_path / "second", VT_DATA_DIR=str(tmp_path / "first" / "data"))
+        assert second.wait(60) == 1
+        (line,) = said(tmp_path / "second").splitlines()
+        assert line.startswith("vt: The data folder ")
+        assert "in use by another vt server" in line
+        assert "VT_DATA_DIR" in line
