@@ -21,7 +21,6 @@ from vt.pieces import pieces
 from vt.spelling import spelled
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
 INFO = EngineInfo(
@@ -46,8 +45,8 @@ _BESIDE_WEIGHTS = 120 * 2**20
 """What speaking `_LONGEST` characters takes for the time being, as measured."""
 _ROMANIZER = 60 * 2**20
 _KERNELS = "32"
-"""oneDNN compiles a kernel for each length of each layer, and keeps 1024 of them: hundreds of megabytes after a hundred
-lines, of which hardly two are equally long. So many serve the layers of one line that are alike."""
+"""oneDNN compiles a kernel for each length of each layer, and 1024 of them are kept, twice: hundreds of megabytes after
+a hundred lines, of which hardly two are equally long. So many serve the layers of one line that are alike."""
 _ONE_AT_A_TIME = threading.Lock()
 """torch's random numbers and their seed are the process's, so all voices share this."""
 
@@ -58,8 +57,9 @@ def load_library() -> None:
 
 
 def _library() -> tuple[Any, Any]:
-    # Read by oneDNN when torch first computes; what somebody has set himself stays.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KERNELS)
+    # Read when torch first computes: by oneDNN, and by what stands between the two. What somebody has set stays.
+    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(variable, _KERNELS)
     from transformers import VitsModel, VitsTokenizer, logging
 
     silencing: Any = logging  # its functions have no types
@@ -238,14 +238,15 @@ def _lay_out(decoder: Any) -> None:  # noqa: ANN401 (a module of torch)
     """
     import torch
 
-    for module in decoder.modules():
-        if isinstance(module, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
-            weight = module.weight.detach().unsqueeze(2).contiguous(memory_format=torch.channels_last)
-            module.weight = torch.nn.Parameter(weight, requires_grad=False)
-            module.forward = functools.partial(_convolved, module)
+    kinds = torch.nn.Conv1d, torch.nn.ConvTranspose1d
+    found: list[Any] = [module for module in decoder.modules() if isinstance(module, kinds)]
+    for module in found:
+        weight = module.weight.detach().unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        module.weight = torch.nn.Parameter(weight, requires_grad=False)
+        module.forward = functools.partial(_convolved, module)
 
 
-def _convolved(module: Any, wave: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 (either kind of convolution)
+def _convolved(module: Any, wave: Any) -> Any:  # noqa: ANN401 (torch's)
     """Return what a convolution of `_lay_out` makes of shape (1, channels, length)."""
     from torch.nn import functional
 
