@@ -57,6 +57,7 @@ def with_transformers(source: Path, texts: list[str], threads: int) -> list[str]
     target = tokenizer.convert_tokens_to_ids("spa_Latn")
     order = sorted(texts, key=len)
     found: dict[str, str] = {}
+    model.generate(**tokenizer(order[0], return_tensors="pt"), forced_bos_token_id=target, max_new_tokens=8)  # warm
     began = time.perf_counter()
     for first in range(0, len(order), BATCH):
         batch = order[first : first + BATCH]
@@ -71,8 +72,10 @@ def with_transformers(source: Path, texts: list[str], threads: int) -> list[str]
 def with_ours(folder: Path, texts: list[str], threads: int, beam: int) -> list[str]:
     """Translate with the engine, as the pipeline does."""
     model = nllb.Nllb(folder, threads, beam=beam)
+    pair = model.between("eng_Latn", "spa_Latn")
+    list(pair.translate(["a man."], Cancel()))  # warm
     began = time.perf_counter()
-    found = list(model.between("eng_Latn", "spa_Latn").translate(texts, Cancel()))
+    found = list(pair.translate(texts, Cancel()))
     _tell(time.perf_counter() - began)
     model.close()
     return found

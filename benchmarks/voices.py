@@ -106,7 +106,7 @@ def speed(voice: Mms, rounds: int) -> None:
     told("float32: seconds of work a second of speech, median", f"{statistics.median(full) / length:.2f}")
     told("bfloat16 decoder: the same", f"{statistics.median(half) / length:.2f}")
     ratios = [a / b for a, b in zip(full, half, strict=True)]
-    told("bfloat16: times as fast, median", f"{statistics.median(ratios):.2f}", "1.5")
+    told("bfloat16: times as fast, median", f"{statistics.median(ratios):.2f}", "1.5 to be offered")
     told("bfloat16: log-spectral distance to float32", f"{spectral_distance(reference, other):.2f} dB")
 
 
@@ -116,25 +116,34 @@ def _seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def loads(folder: Path, voice: Mms, lines: int, threads: int) -> None:
-    """Compare a load for every line with one load; some of the lines are measured and a dub's hundred reckoned."""
+def loads(folder: Path, voice: Mms, rounds: int, threads: int) -> None:
+    """Compare a dub with one load against a load for every line, as is usual: model and tokenizer, by transformers.
 
-    def load_and_speak() -> None:
-        fresh = Mms(folder, "es", threads)
-        spoken(fresh)
-        fresh.close()
-        gc.collect()
-
+    Lines are short, as most are; some of them are measured, in turns, and a dub's hundred reckoned.
+    """
     load = statistics.median([_seconds(lambda: Mms(folder, "es", threads).close()) for _ in range(5)])
     warm, cold = [], []
-    for _ in range(lines):
-        warm.append(_seconds(lambda: spoken(voice)))
-        cold.append(_seconds(load_and_speak))
+    for number in range(rounds):
+        text = SHORT[number % len(SHORT)]
+        warm.append(_seconds(lambda: spoken(voice, text)))  # noqa: B023
+        cold.append(_seconds(lambda: usual(folder, text)))  # noqa: B023
     once = load + DUB * statistics.mean(warm)
     told("load", f"{load:.2f} s")
-    told("a line, loaded already", f"{statistics.mean(warm):.2f} s")
-    told("a line with its own load", f"{statistics.mean(cold):.2f} s")
+    told("a short line, loaded already", f"{statistics.mean(warm):.2f} s")
+    told("a short line with its own load", f"{statistics.mean(cold):.2f} s")
     told(f"a load for each of {DUB} lines: times as slow", f"{DUB * statistics.mean(cold) / once:.2f}", "5")
+
+
+def usual(folder: Path, text: str) -> None:
+    """Speak a line as programs do that load the voice for each."""
+    import torch
+    from transformers import AutoTokenizer, VitsModel
+
+    library: Any = VitsModel
+    model = library.from_pretrained(folder)
+    tokens = AutoTokenizer.from_pretrained(folder)(text, return_tensors="pt")
+    with torch.no_grad():
+        model(**tokens)
 
 
 def memory(voice: Mms, lines: int = 500) -> None:

@@ -118,6 +118,16 @@ def test_out_of_reach_of_the_hub_a_model_that_is_present_stands_in_and_later_giv
     assert stage.choose(*rungs) == Choice(INFO, "far", "cpu", None)
 
 
+def test_models_that_cannot_be_downloaded_share_one_sentence_whatever_stands_between_them(stage: Stage) -> None:
+    stage.hub_silent = True
+    first, second, third = (stage.rung(name, downloads=True) for name in ("large", "middle", "small"))
+    choice = stage.choose(first, stage.rung("giant", 5000), second, third, stage.rung("near"))
+    assert choice.fallback_reason == (
+        "The models large, middle and small cannot be downloaded: the model hub does not answer. "
+        "The model giant needs about 5000 MB, more than the 1000 MB for models."
+    )
+
+
 def test_a_resident_model_never_waits_for_the_hub_nor_for_its_files(stage: Stage) -> None:
     stage.choose(stage.rung("far", downloads=True))
     stage.hub_silent, asked = True, stage.hub_asked

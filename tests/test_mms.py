@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,17 @@ def test_a_line_sounds_the_same_alone_and_in_the_middle_of_others(voice: Mms, fo
     among = list(voice.speak(lines, Cancel()))[1]
     assert np.array_equal(among.samples, said(voice, *lines[1]).samples)
     assert np.array_equal(among.samples, said(Mms(folder, "es", threads=2), *lines[1]).samples)
+
+
+def test_the_decoder_computes_what_transformers_computes(folder: Path, voice: Mms) -> None:
+    import torch
+    from transformers import VitsModel
+
+    library: Any = VitsModel
+    plain, ours = library.from_pretrained(folder).eval().decoder, voice._model.decoder
+    latent = torch.randn(1, 16, 40, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        assert torch.allclose(plain(latent), ours(latent), atol=1e-4)
 
 
 def test_another_seed_makes_another_sound(voice: Mms, folder: Path) -> None:

@@ -221,6 +221,7 @@ class Catalogue:
             obstacle=self._obstacle(files, device),
             downloads=files.downloads,
             insists=insists,
+            download_bytes=whisper.REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
             language="en" if english_only else "" if code == AUTO else code,
             detects=not english_only,
         )
@@ -287,6 +288,7 @@ class Catalogue:
             obstacle=self._obstacle(files, device),
             downloads=files.downloads,
             insists=insists,
+            download_bytes=_nllb_download(files.name),
             view=lambda model: model.between(source.flores, target.flores),
         )
 
@@ -320,7 +322,11 @@ class Catalogue:
         )
         unfit = None if row.mms else f"{row.name} cannot be spoken by MMS: it has no voice for it."
         obstacle = self._obstacle(files, device)
-        return Rung(mms.INFO, spec, unfit=unfit, obstacle=obstacle, downloads=files.downloads, insists=True)
+        size = mms.DOWNLOAD_BYTES
+        downloads = files.downloads
+        return Rung(
+            mms.INFO, spec, unfit=unfit, obstacle=obstacle, downloads=downloads, insists=True, download_bytes=size
+        )
 
     def _espeak(self, row: Language) -> Rung[Synthesizer]:
         threads = self.settings.threads
@@ -387,6 +393,11 @@ def _nllb_bytes(files: Weights) -> int:
         return nllb.estimated_bytes(folder)
     known = {Path(model.source).name: model.int8_bytes for model in nllb_conversion.MODELS}
     return nllb.memory_bytes(known.get(files.name, 0))
+
+
+def _nllb_download(name: str) -> int:
+    known = {Path(model.source).name: model.download_bytes for model in nllb_conversion.MODELS}
+    return known.get(name, 0)
 
 
 def _shown(name: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from vt import hub, languages, machine, media
+from vt.cache import ModelCache
+from vt.catalogue import Catalogue
 from vt.engines import apertium, whisper
 from vt.errors import LanguageError, VtError
+from vt.ladder import Ladder, Rung
 from vt.languages import Language
 from vt.settings import Settings
 
@@ -54,7 +58,9 @@ def examine(
     yield Finding("apertium", bool(pairs and shutil.which("apertium")), told)
     yield _whisper()
     yield from _languages()
-    yield _hub(settings, obstacle)
+    asked = obstacle or hub.of(settings).obstacle
+    yield _hub(settings, asked)
+    yield from _stages(settings, asked)
     yield _memory(settings)
 
 
@@ -113,11 +119,45 @@ def _languages() -> Iterator[Finding]:
         yield Finding("translated, not spoken", False, f"{silent}: no voice here, so no dub", needed=False)
 
 
-def _hub(settings: Settings, obstacle: Callable[[], str | None] | None) -> Finding:
-    """Tell whether models could be downloaded; no engine needs it yet."""
-    there = (obstacle or hub.of(settings).obstacle)()
-    token = "with a token" if settings.hugging_face_token or settings.hf_token else "no token set"
+def _hub(settings: Settings, obstacle: Callable[[], str | None]) -> Finding:
+    """Tell whether models can be downloaded."""
+    there = obstacle()
+    token = "with a token" if settings.token else "no token set"
     return Finding("hub", there is None, f"{there or 'it answers'}; {token}", needed=False)
+
+
+def _stages(settings: Settings, obstacle: Callable[[], str | None]) -> Iterator[Finding]:
+    """Tell which engine serves each stage of a default request, and what is wanted in its place, if anything is."""
+    catalogue = Catalogue(settings)
+    ladder = Ladder(ModelCache(machine.model_budget(settings.cache_budget_mb)), obstacle, fallback=settings.fallback)
+    spoken = settings.preload_languages
+    wishes: list[tuple[str, Callable[[], Sequence[Rung[Any]]]]] = [
+        ("hears", lambda: catalogue.stt("auto")),
+        (f"translates en to {spoken[0]}", lambda: catalogue.translation("en", spoken[0])),
+        *((f"speaks {code}", lambda code=code: catalogue.tts(code)) for code in spoken),
+    ]
+    for name, rungs in wishes:
+        yield _stage(name, rungs, ladder, settings.hub_endpoint)
+
+
+def _stage(name: str, rungs: Callable[[], Sequence[Rung[Any]]], ladder: Ladder, endpoint: str) -> Finding:
+    try:
+        listed = rungs()
+        rung, choice = ladder.choose(listed, load=False)
+    except VtError as error:
+        return Finding(name, False, str(error), needed=False)
+    told = f"{rung.info.name} {rung.spec.name} ({rung.info.licence})"
+    if rung.downloads:
+        told += f": not here yet, to be downloaded from {endpoint}{_size(rung)}"
+    elif choice.fallback_reason:
+        told += f" stands in: {choice.fallback_reason}"
+        if listed[0].downloads:
+            told += f" Wanted is {listed[0].spec.name} ({listed[0].info.licence}{_size(listed[0])})."
+    return Finding(name, choice.fallback_reason is None, told, needed=False)
+
+
+def _size(rung: Rung[Any]) -> str:
+    return f", about {rung.download_bytes / 10**6:.0f} MB" if rung.download_bytes else ""
 
 
 def _memory(settings: Settings) -> Finding:

@@ -453,10 +453,11 @@ def _mb(size: int) -> float:
 
 
 def _cache(settings: Settings, observer: CacheObserver) -> ModelCache:
-    # The other half is for films, for what engines need while they work, and for the service around them.
-    budget = settings.cache_budget_mb * MB or machine.memory_limit() // 2
     return ModelCache(
-        budget, enabled=settings.cache_enabled, idle_seconds=settings.cache_idle_seconds, observer=observer
+        machine.model_budget(settings.cache_budget_mb),
+        enabled=settings.cache_enabled,
+        idle_seconds=settings.cache_idle_seconds,
+        observer=observer,
     )
 
 

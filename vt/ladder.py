@@ -54,6 +54,8 @@ class Rung(Generic[E]):
     """Needs the hub."""
     insists: bool = False
     """May load alone where it is larger than all memory for models: the configured one, and the last resort."""
+    download_bytes: int = 0
+    """About what has to come from the hub where it is not here; 0 where that is not known beforehand."""
     language: str = ""
     """Of recognition: what it will hear."""
     detects: bool = False
@@ -88,18 +90,17 @@ class Ladder:
             ModelUnavailable: none of them can be had.
             ModelBusy: it can be had, but not now.
         """
-        reasons: list[str] = []
+        reasons = _Reasons()
         for rung in rungs if self._fallback else rungs[:1]:
-            reason = self._refusal(rung) or (self._failure(rung) if load else None)
+            reason = self._refusal(rung, reasons) or (self._failure(rung) if load else None)
             if reason is None:
-                return rung, rung.choice(" ".join(reasons) or None)
-            if reason not in reasons:
-                reasons.append(reason)
+                return rung, rung.choice(reasons.told or None)
+            reasons.add(reason)
         if not self._fallback and len(rungs) > 1:
-            reasons.append("VT_FALLBACK=false allows nothing in its place.")
-        raise _error(rungs, " ".join(reasons))
+            reasons.add("VT_FALLBACK=false allows nothing in its place.")
+        raise _error(rungs, reasons.told)
 
-    def _refusal(self, rung: Rung[E]) -> str | None:
+    def _refusal(self, rung: Rung[E], reasons: _Reasons) -> str | None:
         """Say why a rung is not even tried. What is in memory already needs neither files nor hub."""
         if rung.unfit:
             return rung.unfit
@@ -107,7 +108,7 @@ class Ladder:
         if not (hindrance or rung.downloads) or self._is_resident(rung):
             return None
         missing = None if hindrance else self._hub()
-        return f"The model {rung.spec.name} cannot be downloaded: {missing}." if missing else hindrance
+        return reasons.of_downloads(rung.spec.name, missing) if missing else hindrance
 
     def _excess(self, rung: Rung[E]) -> str | None:
         needed, budget = rung.spec.estimated_bytes, self._cache.budget_bytes
@@ -134,6 +135,36 @@ class Ladder:
             # Its sentence, never the exception: the next rung's memory may be pinned by its traceback.
             return str(error)
         return None
+
+
+class _Reasons:
+    """Why rungs were passed over: each sentence once, and one for all models that cannot be downloaded."""
+
+    def __init__(self) -> None:
+        self._sentences: list[str] = []
+        self._absent: list[str] = []
+        self._on_absent = ""
+
+    def of_downloads(self, model: str, why: str) -> str:
+        """Return the sentence on all models so far that cannot be downloaded; it takes the place of the one before."""
+        if model not in self._absent:
+            self._absent.append(model)
+        *others, last = self._absent
+        models = f"models {', '.join(others)} and {last}" if others else f"model {last}"
+        before, self._on_absent = self._on_absent, f"The {models} cannot be downloaded: {why}."
+        if before in self._sentences:
+            self._sentences[self._sentences.index(before)] = self._on_absent
+        return self._on_absent
+
+    def add(self, sentence: str) -> None:
+        """Take a sentence in."""
+        if sentence not in self._sentences:
+            self._sentences.append(sentence)
+
+    @property
+    def told(self) -> str:
+        """All of them, in order."""
+        return " ".join(self._sentences)
 
 
 def _error(rungs: Sequence[Rung[E]], sentences: str) -> VtError:

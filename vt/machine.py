@@ -25,6 +25,14 @@ def memory_limit(membership: Path = _MEMBERSHIP, mounts: Path = _MOUNTS, total: 
     return min([machine, *_container_limits(membership, mounts)])
 
 
+def model_budget(wanted_mb: int) -> int:
+    """Return how many bytes models may take together: as many megabytes as are wanted, or with 0 half of what there is.
+
+    The other half is for films, for what engines need while they work, and for the service around them.
+    """
+    return wanted_mb * 2**20 or memory_limit() // 2
+
+
 def _container_limits(membership: Path, mounts: Path) -> Iterator[int]:
     """Yield every limit that the control groups of this process, and the groups around them, set on memory."""
     try:

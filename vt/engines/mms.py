@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +44,9 @@ _PAUSE_SECONDS = 0.2
 _BESIDE_WEIGHTS = 120 * 2**20
 """What speaking `_LONGEST` characters takes for the time being, as measured."""
 _ROMANIZER = 60 * 2**20
+_KERNELS = "32"
+"""oneDNN compiles a kernel for each length of each layer, and 1024 of them are kept, twice: hundreds of megabytes after
+a hundred lines, of which hardly two are equally long. So many serve the layers of one line that are alike."""
 _ONE_AT_A_TIME = threading.Lock()
 """torch's random numbers and their seed are the process's, so all voices share this."""
 
@@ -52,6 +57,9 @@ def load_library() -> None:
 
 
 def _library() -> tuple[Any, Any]:
+    # Read when torch first computes: by oneDNN, and by what stands between the two. What somebody has set stays.
+    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(variable, _KERNELS)
     from transformers import VitsModel, VitsTokenizer, logging
 
     silencing: Any = logging  # its functions have no types
@@ -216,7 +224,39 @@ def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
     if lacking:
         raise ModelUnavailable(f"The MMS voice in {folder} cannot be loaded: its weights lack {len(lacking)} parts.")
     model.posterior_encoder = None  # a fifth of the weights, and for training only
-    return tokenizer, model.eval().to(device)
+    model = model.eval().to(device)
+    if device == "cpu":
+        _lay_out(model.decoder)
+    return tokenizer, model
+
+
+def _lay_out(decoder: Any) -> None:  # noqa: ANN401 (a module of torch)
+    """Let the decoder compute with a moment's channels side by side in memory, as oneDNN's fastest code wants them.
+
+    Measured: 1.3 times as fast, to within 2e-5 of the same samples. torch has this order for pictures only, so the
+    sound is given to it as a picture of one line; what lies between the convolutions keeps the order.
+    """
+    import torch
+
+    kinds = torch.nn.Conv1d, torch.nn.ConvTranspose1d
+    found: list[Any] = [module for module in decoder.modules() if isinstance(module, kinds)]
+    for module in found:
+        weight = module.weight.detach().unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        module.weight = torch.nn.Parameter(weight, requires_grad=False)
+        module.forward = functools.partial(_convolved, module)
+
+
+def _convolved(module: Any, wave: Any) -> Any:  # noqa: ANN401 (torch's)
+    """Return what a convolution of `_lay_out` makes of shape (1, channels, length)."""
+    from torch.nn import functional
+
+    picture = wave.unsqueeze(2)
+    padding = (0, module.padding[0])
+    if module.transposed:
+        return functional.conv_transpose2d(picture, module.weight, module.bias, (1, module.stride[0]), padding).squeeze(
+            2
+        )
+    return functional.conv2d(picture, module.weight, module.bias, 1, padding, (1, module.dilation[0])).squeeze(2)
 
 
 def _romanizer() -> Callable[[str], str]:

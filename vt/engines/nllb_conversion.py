@@ -37,7 +37,7 @@ MODELS = (
     Model("facebook/nllb-200-1.3B", 5_510_000_000, 1_380_000_000),
     Model("facebook/nllb-200-3.3B", 17_600_000_000, 3_360_000_000),
 )
-"""By size, and of one size the better last. Numbers are bytes, from the hub's listings of files."""
+"""By size, and of one size the better last. Numbers are bytes, and estimates."""
 TOKENIZERS = ("sentencepiece.bpe.model", "tokenizer.json")
 """Either is enough to translate; converting wants the second, which alone lists the languages."""
 _CONFIGS = ("config.json", "generation_config.json", "special_tokens_map.json", "tokenizer_config.json")
