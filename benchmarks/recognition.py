@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
 from vt import media  # noqa: E402 (the project is no installed package)
 from vt.domain import Cancel  # noqa: E402

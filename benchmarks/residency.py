@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
 from vt import machine  # noqa: E402
 from vt.cache import ModelCache, ModelSpec  # noqa: E402

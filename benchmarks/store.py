@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
 from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
 from vt.domain import Clip, Order  # noqa: E402
