@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,12 +21,14 @@ ROOT = Path(__file__).parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
 from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
-from vt.domain import Clip, Order  # noqa: E402
-from vt.store import Store, new_id  # noqa: E402
+from vt.domain import Cancel, Clip, JobRequest, Order, Progress  # noqa: E402
+from vt.store import DataFolder, Store, new_id  # noqa: E402
+from vt.worker import Worker  # noqa: E402
 
 ORDER = Order("a talk of ten minutes.mp4", "es", options={"subtitles": "burn"})
 EDITS = {str(number): {"text": "Una línea que alguien ha escrito de nuevo."} for number in range(20)}
 PIECES = 3000
+PIECES_OF_A_JOB = 20
 
 
 def told(name: str, action: Callable[[], object], times: int) -> None:
@@ -41,9 +43,19 @@ def told(name: str, action: Callable[[], object], times: int) -> None:
     print(f"{name:<52} median {statistics.median(taken):8.2f} ms   p99 {p99:8.2f} ms   worst {taken[-1]:8.2f} ms")
 
 
-def fill(path: Path, jobs: int) -> None:
-    """Finish so many jobs, each edited once."""
-    store = Store(path)
+class Nobody:
+    """Runs no job."""
+
+    def run(
+        self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
+    ) -> Sequence[Path]:
+        """Refuse."""
+        raise NotImplementedError
+
+
+def fill(data: DataFolder, jobs: int) -> None:
+    """Finish so many jobs, each edited once, and give each the folder that it has then."""
+    store = Store(data.database)
     for _ in range(jobs):
         job_id = store.create(new_id(), ORDER, jobs).id
         store.claim()
@@ -51,13 +63,18 @@ def fill(path: Path, jobs: int) -> None:
         store.edit(job_id, 1, EDITS, jobs)
         store.claim()
         store.finish(job_id)
+        for folder, files in ((data.pieces(job_id), PIECES_OF_A_JOB), (data.results(job_id, 2), 6)):
+            folder.mkdir(parents=True)
+            for number in range(files):
+                (folder / str(number)).touch()
+        data.input(job_id).touch()
     store.close()
 
 
-def queries(path: Path, jobs: int) -> None:
+def queries(data: DataFolder, jobs: int) -> None:
     """Time the start and every query."""
-    told("start: open, check, migrate, recover", lambda: _start(path), 10)
-    store = Store(path)
+    told("start: open, check, migrate, sweep, recover", lambda: _start(data), 10)
+    store = Store(data.database)
     one = store.page(1)[0].id
     told("get", lambda: store.get(one), 200)
     told("page of 100, the last", lambda: store.page(100, jobs - 100), 50)
@@ -98,9 +115,11 @@ def ticking(store: Store) -> None:
         thread.join()
 
 
-def _start(path: Path) -> None:
-    store = Store(path)
-    store.recover(lambda _: 0)
+def _start(data: DataFolder) -> None:
+    store = Store(data.database)
+    worker = Worker(store, data, Nobody(), retention=timedelta(days=1))
+    worker.begin()
+    worker.close()
     store.close()
 
 
@@ -124,8 +143,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1000)
     jobs = parser.parse_args().jobs
     with tempfile.TemporaryDirectory() as name:
-        fill(Path(name) / "vt.db", jobs)
-        queries(Path(name) / "vt.db", jobs)
+        with DataFolder(Path(name) / "data") as data:
+            fill(data, jobs)
+            queries(data, jobs)
         pieces(Path(name))
 
 
