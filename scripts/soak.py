@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 from tests.conftest import SAMPLE  # noqa: E402 (the project is no installed package)
 from tests.sieges import besiege  # noqa: E402
 
-_LONGEST_LIFE = 20.0
+_LONGEST_LIFE = 10.0
 
 
 def main() -> int:

@@ -153,7 +153,7 @@ class Siege:
         assert {path.name for path in self.jobs.iterdir()} == set(self.kinds)
         assert not list(self.jobs.glob("*/pieces/.*"))
         data = {path.name for path in self.jobs.parent.iterdir()}
-        assert data <= {"jobs", "lock", "uploads", "vt.db", "vt.db-wal", "vt.db-shm"}, data
+        assert data <= {"jobs", "lock", "reserve", "uploads", "vt.db", "vt.db-wal", "vt.db-shm"}, data
         assert not list((self.folder / "tmp").iterdir())
         assert {path.name for path in self.folder.iterdir()} <= {
             "data",

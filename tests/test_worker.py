@@ -336,6 +336,36 @@ def test_a_finished_job_is_settled_as_soon_as_the_disk_lets_it(bench: Bench) -> 
         assert store.refusals == 0
 
 
+def test_a_failure_is_told_of_even_where_the_disk_has_no_room_for_one_more_word(bench: Bench) -> None:
+    reserve = bench.data.path / "reserve"
+
+    class Full(Store):
+        """A store on a full disk: room comes only with what is given back."""
+
+        def fail(self, job_id: str, sentence: str) -> Job:
+            self._find_room()
+            return super().fail(job_id, sentence)
+
+        def remove(self, job_id: str) -> None:
+            self._find_room()
+            super().remove(job_id)
+
+        def _find_room(self) -> None:
+            if reserve.exists():
+                raise StorageError("The disk is full.")
+
+    with closing(Full(bench.data.database)) as store:
+        bench.store = store
+        worker = bench.worker(Acting(failing(StorageError("The disk is full."))), retry_seconds=3600)
+        assert reserve.stat().st_size >= 2**20
+        job_id = bench.submitted(worker)
+        assert bench.waits_for(job_id).error == "The disk is full."
+        assert not reserve.exists()
+        bench.data.hold()
+        worker.remove(job_id)
+        assert not bench.data.job(job_id).exists()
+
+
 def test_progress_that_cannot_be_noted_is_missed_by_nobody(bench: Bench) -> None:
     with closing(Moody(bench.data.database)) as store:
         store.refusals = 1

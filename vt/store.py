@@ -43,6 +43,8 @@ DEATHS = 3
 ID = re.compile(r"[a-z2-7]{26}")
 """What an id looks like: 26 letters and digits of base 32 (RFC 4648, section 6, in lower case), 130 bits."""
 
+_HELD_BYTES = 4 * 2**20
+"""Some hundred steps of jobs: what SQLite writes before it uses its own log again from the start."""
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -133,6 +135,26 @@ class DataFolder:
     def close(self) -> None:
         """Let another process have it. The lock's file stays: who removed it could remove another owner's lock."""
         self._lock.close()
+
+    def hold(self) -> None:
+        """Set a little of the disk aside, so that even on a full one it can be noted what became of the jobs."""
+        if not self._held.exists():
+            try:
+                self._held.write_bytes(bytes(_HELD_BYTES))
+            except OSError:  # no room even for this
+                self.give_way()
+
+    def give_way(self) -> bool:
+        """Give back what was set aside; False where nothing was."""
+        try:
+            self._held.unlink()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def _held(self) -> Path:
+        return self.path / "reserve"
 
     @property
     def database(self) -> Path:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vt import artifacts
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
@@ -35,6 +35,7 @@ _HOUSEKEEPING_SECONDS = 600.0
 _KEPT_FILES = ("input", "subtitles", "pieces")
 
 Hear = Callable[[Job], None]
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -100,6 +101,7 @@ class Worker:
     def begin(self) -> None:
         """Sweep what a dead server left, take up what it was at, and go on from there."""
         self._sweep()
+        self._data.hold()
         for job in self._store.recover(lambda job_id: artifacts.count(self._data.pieces(job_id))):
             _log.info("job %s was interrupted: %s", _short(job.id), job.state)
         for thread in self._threads:
@@ -176,7 +178,7 @@ class Worker:
             run = self._runs.get(job_id)
         if run:
             run.ended.wait(_CANCEL_SECONDS)
-        self._store.remove(job_id)
+        self._noted(lambda: self._store.remove(job_id))
         _remove(self._data.job(job_id))
 
     def expire(self) -> None:
@@ -211,9 +213,18 @@ class Worker:
     def _step(self, change: Callable[[], Job]) -> Job:
         """Change a job's state and tell of it."""
         with self._order:
-            job = change()
+            job = self._noted(change)
             self._publish(job)
         return job
+
+    def _noted(self, change: Callable[[], _T]) -> _T:
+        """Change something in the store, at need in the room that is set aside for that on the disk."""
+        try:
+            return change()
+        except StorageError:
+            if not self._data.give_way():
+                raise
+            return change()
 
     def _publish(self, job: Job) -> None:
         with self._ears:
@@ -255,6 +266,7 @@ class Worker:
         """Run a job, and return what is to be known of that."""
         _log.info("job %s begins: %s to %s", _short(job.id), job.request.source_language, job.request.target_language)
         run = self._runs[job.id]
+        self._data.hold()
         try:
             self._settle(job, run, self._attempt(job, run))
         finally:
@@ -291,8 +303,8 @@ class Worker:
         return lambda: self._store.fail(job_id, sentence)
 
     def _tell(self, job_id: str, stage: str, fraction: float) -> None:
-        with suppress(StorageError):  # nobody misses it; where the disk is full, the work itself will say so
-            self._step(lambda: self._store.progress(job_id, stage, fraction))
+        with suppress(StorageError), self._order:  # nobody misses it; of a full disk, the work itself will tell
+            self._publish(self._store.progress(job_id, stage, fraction))
 
     def _settle(self, job: Job, run: _Run, change: Callable[[], Job]) -> None:
         """Change a job's state, as soon as the disk lets it; a user's word came first."""
@@ -351,6 +363,7 @@ class Worker:
         while not self._closing.is_set():
             with suppress(StorageError):
                 self.expire()
+            self._data.hold()
             self._closing.wait(period)
 
 
