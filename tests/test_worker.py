@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,12 +58,12 @@ class Acting:
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
     ) -> Sequence[Path]:
         run = Run(request, folder, on_progress, cancel)
+        (folder / WORK).mkdir(exist_ok=True)
         with self.changed:
             self.runs.append(run)
             act = self.acts.pop(0) if self.acts else None
             self.changed.notify_all()
         try:
-            (folder / WORK).mkdir(exist_ok=True)
             if act:
                 act(run)
             film = folder / WORK / "input.es.mp4"
@@ -126,7 +127,9 @@ class Bench:
     def holds(self, job_id: str) -> set[str]:
         """Return what lies in a job's folder, with folders' names."""
         folder = self.data.job(job_id)
-        return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+        # os.walk and not rglob: what is removed at this moment is no error.
+        walked = [(Path(place), [*folders, *files]) for place, folders, files in os.walk(folder)]
+        return {str((place / name).relative_to(folder)) for place, names in walked for name in names}
 
     def comes_to_hold(self, job_id: str, *names: str) -> None:
         """Wait until a job's folder holds just this: it is tidied once its state is known."""
