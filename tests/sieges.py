@@ -146,23 +146,24 @@ class Siege:
         """Fail where a result is not what it is in peace, or where anything is left that belongs to nobody."""
         self._compare_pieces()
         for job_id, kind in self.kinds.items():
-            assert content(server, job_id, self.folder / "fetched") == self.wanted[kind]
+            found, wanted = content(server, job_id, self.folder / "fetched"), self.wanted[kind]
+            others = [name for name in Content.__annotations__ if getattr(found, name) != getattr(wanted, name)]
+            assert not others, f"not what it is in peace: {others}, such as {_difference(found.report, wanted.report)}"
         server.end()
         held = {path.name for job_id in self.kinds for path in (self.jobs / job_id).iterdir()}
-        assert held == {"input", "pieces", "results-1"}
-        assert {path.name for path in self.jobs.iterdir()} == set(self.kinds)
-        assert not list(self.jobs.glob("*/pieces/.*"))
+        assert held == {"input", "pieces", "results-1"}, held
+        folders = {path.name for path in self.jobs.iterdir()}
+        assert folders == set(self.kinds), f"{len(folders - set(self.kinds))} folders belong to nobody"
+        left = list(self.jobs.glob("*/pieces/.*"))
+        assert not left, left
         data = {path.name for path in self.jobs.parent.iterdir()}
         assert data <= {"jobs", "lock", "reserve", "uploads", "vt.db", "vt.db-wal", "vt.db-shm"}, data
-        assert not list((self.folder / "tmp").iterdir())
-        assert {path.name for path in self.folder.iterdir()} <= {
-            "data",
-            "tmp",
-            "fetched",
-            "gradio",
-            "app.log",
-            "console.txt",
-        }
+        left = [*(self.folder / "tmp").iterdir(), *self.folder.glob("gradio/*")]
+        assert not left, left
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    return {name: (found.get(name), wanted.get(name)) for name in wanted if found.get(name) != wanted.get(name)}
 
 
 def besiege(folder: Path, film: Path, count: int, seed: int, longest: float, tell: Tell) -> int:

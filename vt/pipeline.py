@@ -386,13 +386,15 @@ class _Dub:
                 )
                 plan = self._plan(takes, rehearsal, heard, texts, script)
             level_name = fingerprint("level", identity, texts)
-            level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain()])
+            kept = self.pieces.get_json("level", level_name)
+            level = track.Level(*kept or [rehearsal.gain()])
             borders = track.cuts(plan, film, rehearsal.sample_rate)
             with track.DubTrack(borders, rehearsal.sample_rate, level, self.pieces, self.cancel) as dubbed:
                 placements = self._speak(takes, dubbed, script.texts, plan, rehearsal.base_rate)
                 with self._stage("mix"):
                     loudness, level = dubbed.finish(self._dub_track)
-            self.pieces.put_json("level", level_name, [level.gain, level.limit])
+            if kept != (now := [level.gain, level.limit]):
+                self.pieces.put_json("level", level_name, now)
         return tts.choice, rehearsal.base_rate, placements, loudness
 
     def _speak(

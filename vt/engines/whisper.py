@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vt import languages, sound
+from vt import folders, languages, sound
 from vt.domain import Cancel, Dropped, Word
 from vt.engines.base import EngineInfo, Heard
 from vt.errors import EngineError, ModelUnavailable
@@ -320,12 +320,12 @@ def _loaded(folder: Path, **how: Any) -> Any:  # noqa: ANN401 (faster-whisper is
     from faster_whisper import WhisperModel
     from tokenizers import Tokenizer, models
 
-    with tempfile.TemporaryDirectory(prefix="vt-") as name:
+    with folders.work_folder(Path(tempfile.gettempdir())) as place:
         for file in folder.resolve().iterdir():
-            (Path(name) / file.name).symlink_to(file)
-        (Path(name) / _TOKENIZER).unlink()
-        Tokenizer(models.BPE()).save(str(Path(name) / _TOKENIZER))
-        model = WhisperModel(name, **how)
+            (place / file.name).symlink_to(file)
+        (place / _TOKENIZER).unlink()
+        Tokenizer(models.BPE()).save(str(place / _TOKENIZER))
+        model = WhisperModel(str(place), **how)
     file = folder / _TOKENIZER
     model.hf_tokenizer = _tokenizer(str(file), file.stat().st_mtime_ns)
     return model
