@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tests import films
 from tests.sounds import pcm, speech
+from tests.tracks import finished
 from vt import media, track
 from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Clip, Placement
@@ -45,7 +46,7 @@ def made(
     with DubTrack(borders, RATE, level or Level(0.0), pieces) as dubbed:
         for line in lines:
             dubbed.add(line)
-        return dubbed.finish(target)
+        return finished(dubbed, target), dubbed.level
 
 
 @pytest.fixture
@@ -125,6 +126,23 @@ def test_the_loudness_that_is_told_is_that_of_the_joined_track(tmp_path: Path, p
     assert peak <= -1.0
 
 
+def test_a_track_that_proves_too_quiet_is_written_again_at_a_level_that_serves_at_once_next_time(
+    tmp_path: Path, pieces: Artifacts
+) -> None:
+    lines = [spoken(pieces, start, seed=seed) for seed, start in enumerate(STARTS)]
+    borders = track.cuts([placed(line.start, line.seconds) for line in lines], FILM, RATE)
+    level, verdicts = Level(-6.0), []
+    for _ in range(2):
+        with DubTrack(borders, RATE, level, pieces) as dubbed:
+            for line in lines:
+                dubbed.add(line)
+            dubbed.write(tmp_path / "dub.m4a")
+            verdicts.append((dubbed.settle() is not None, dubbed.seems_right()))
+            level = dubbed.level
+    assert verdicts == [(False, False), (True, True)]
+    assert level.gain > 0
+
+
 def test_a_film_without_a_word_has_a_track_of_silence(tmp_path: Path, pieces: Artifacts) -> None:
     told, _ = made(tmp_path / "dub.m4a", pieces, [])
     assert not told.integrated > -70
@@ -176,5 +194,5 @@ def test_a_track_stops_when_it_is_cancelled(tmp_path: Path, pieces: Artifacts) -
         for line in lines:
             dubbed.add(line)
         cancel.set()
-        dubbed.finish(tmp_path / "dub.m4a")
+        finished(dubbed, tmp_path / "dub.m4a")
     assert not (tmp_path / "dub.m4a").exists()

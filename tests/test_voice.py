@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests import films
+from tests import films, tracks
 from tests.fakes import Timbre, ToneSynthesizer
 from tests.sounds import amplitude, speech
 from vt import timing, track, voice
@@ -64,9 +64,9 @@ def recorded(
     rehearsal = voice.rehearse(takes, texts, slots, heard)
     plan = planned(rehearsal, slots, film)
     borders = track.cuts(plan, film, rehearsal.sample_rate)
-    with DubTrack(borders, rehearsal.sample_rate, Level(rehearsal.gain()), pieces, cancel) as dubbed:
+    with DubTrack(borders, rehearsal.sample_rate, Level(rehearsal.gain), pieces, cancel) as dubbed:
         placements = list(voice.speak(takes, dubbed, texts, plan, rehearsal.base_rate))
-        loudness, _ = dubbed.finish(folder / "dub.m4a")
+        loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
 
@@ -111,7 +111,7 @@ def test_a_rehearsal_stops_when_it_is_cancelled(pieces: Artifacts) -> None:
 def test_a_quiet_voice_is_to_be_raised_and_a_loud_one_is_not(tmp_path: Path) -> None:
     def gain(dbfs: float) -> float:
         engine = ToneSynthesizer(timbre=lambda count, rate: speech(count / rate, rate, dbfs))
-        return rehearsed(engine, Artifacts(tmp_path / f"at{dbfs}", lasting=False)).gain()
+        return rehearsed(engine, Artifacts(tmp_path / f"at{dbfs}", lasting=False)).gain
 
     quiet, loud = gain(-30.0), gain(-12.0)
     assert quiet > 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -455,9 +456,15 @@ def momentary_loudness(path: Path, primed: bool, cancel: Cancel | None = None) -
 
 def join_aac(paths: Sequence[Path], rate: int, target: Path, cancel: Cancel | None = None) -> None:
     """Put ADTS files that follow each other into one M4A, whose players skip the encoder's priming."""
-    argv = ["ffmpeg", "-y", "-hide_banner", "-nostats", "-loglevel", "error", "-itsoffset", f"{-_PRIMING / rate:.9f}"]
-    argv += ["-protocol_whitelist", "pipe", "-f", "aac", "-i", "pipe:0", "-c", "copy", "-avoid_negative_ts", "disabled"]
-    run([*argv, "-f", "mp4", url(target)], stdin=b"".join(path.read_bytes() for path in paths), cancel=cancel)
+    joined = target.with_name(f"{target.name}.aac")
+    with joined.open("wb") as whole:
+        for path in paths:
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, whole)
+    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv += ["-itsoffset", f"{-_PRIMING / rate:.9f}", "-protocol_whitelist", "file", "-f", "aac", "-i", url(joined)]
+    run([*argv, "-c", "copy", "-avoid_negative_ts", "disabled", "-f", "mp4", url(target)], cancel=cancel)
+    joined.unlink()
 
 
 # --- the film ----------------------------------------------------------------------------------------------------

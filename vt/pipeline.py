@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,7 +160,18 @@ class _Translated:
     choice: Choice
 
 
-_HEARD, _TRANSLATED = TypeAdapter(_Heard), TypeAdapter(_Translated)
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """The film as it is now spoken."""
+
+    script: Script
+    base_rate: float
+    loudness: Loudness
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+_HEARD, _TRANSLATED, _REHEARSED = TypeAdapter(_Heard), TypeAdapter(_Translated), TypeAdapter(Rehearsal)
 _FOUND: TypeAdapter[list[Dropped | list[Word]]] = TypeAdapter(list[Dropped | list[Word]])
 
 
@@ -188,22 +199,20 @@ class _Dub:
         with self._stage("translate"):
             found = self._kept("texts", fingerprint(name, self.target), _TRANSLATED, lambda: self._translate(heard))
             script = self._mended(heard.transcript, found.texts)
-        tts, base_rate, placements, loudness = self._speak_and_mix(heard, found.texts, script)
-        script = replace(script, placements=tuple(placements))
-        with self._stage("mux"):
-            files = self._mux(examined, script, heard.film_seconds)
+        tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
+        self.notes += finished.notes
         outcome = report.Outcome(
             request=self.request,
             film_seconds=heard.film_seconds,
-            script=script,
-            base_rate=base_rate,
-            loudness=loudness,
+            script=finished.script,
+            base_rate=finished.base_rate,
+            loudness=finished.loudness,
             engines={"stt": heard.choice, "translation": found.choice, "tts": tts},
             stages=self.stages,
             total_seconds=time.monotonic() - self.began,
             notes=self.notes,
         )
-        return self._reported(files, report.compose(outcome))
+        return self._reported(finished.files, report.compose(outcome))
 
     def write_down(self) -> Result:
         """Hear only: the subtitles of what is said, and a report of that."""
@@ -372,30 +381,38 @@ class _Dub:
     # Speaking
 
     def _speak_and_mix(
-        self, heard: _Heard, texts: tuple[str, ...], script: Script
-    ) -> tuple[Choice, float, list[Placement], Loudness]:
+        self, examined: _Examined, heard: _Heard, texts: tuple[str, ...], script: Script
+    ) -> tuple[Choice, _Finished]:
         """Speak and mix: the track is encoded while the lines come, so that the second core has work too."""
         tts = self.factory.get_tts_service(self.target)
-        film = heard.film_seconds
-        with tts as engine:
-            identity = f"{tts.choice.info.name} {tts.choice.model} {self.target}"
-            takes = Takes(engine, identity, self.pieces, self.cancel)
-            with self._stage("speak"):
-                rehearsal = voice.rehearse(
-                    takes, texts, _slots(heard.transcript.segments), lambda share: self._tell("speak", share / 2)
-                )
-                plan = self._plan(takes, rehearsal, heard, texts, script)
-            level_name = fingerprint("level", identity, texts)
-            kept = self.pieces.get_json("level", level_name)
-            level = track.Level(*kept or [rehearsal.gain()])
-            borders = track.cuts(plan, film, rehearsal.sample_rate)
-            with track.DubTrack(borders, rehearsal.sample_rate, level, self.pieces, self.cancel) as dubbed:
+        film, identity = heard.film_seconds, f"{tts.choice.info.name} {tts.choice.model} {self.target}"
+        level_name = fingerprint("level", identity, texts)
+        with ExitStack() as opened:
+            with tts as engine:
+                takes = Takes(engine, identity, self.pieces, self.cancel)
+                with self._stage("speak"):
+                    rehearsal = self._rehearsed(takes, identity, heard, texts)
+                    plan = self._plan(takes, rehearsal, heard, texts, script)
+                level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain])
+                borders = track.cuts(plan, film, rehearsal.sample_rate)
+                made = track.DubTrack(borders, rehearsal.sample_rate, level, self.pieces, self.cancel)
+                dubbed = opened.enter_context(made)
                 placements = self._speak(takes, dubbed, script.texts, plan, rehearsal.base_rate)
-                with self._stage("mix"):
-                    loudness, level = dubbed.finish(self._dub_track)
-            if kept != (now := [level.gain, level.limit]):
-                self.pieces.put_json("level", level_name, now)
-        return tts.choice, rehearsal.base_rate, placements, loudness
+            script = replace(script, placements=tuple(placements))
+            finished = self._finish(examined, script, rehearsal.base_rate, dubbed, film)
+        if dubbed.level != level:
+            self.pieces.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
+        return tts.choice, finished
+
+    def _rehearsed(self, takes: Takes, identity: str, heard: _Heard, texts: tuple[str, ...]) -> Rehearsal:
+        """Rehearse the lines as they were found: whoever edits them finds the pace and the level that they had."""
+        slots = _slots(heard.transcript.segments)
+
+        def rehearse() -> Rehearsal:
+            return voice.rehearse(takes, texts, slots, lambda share: self._tell("speak", share / 2))
+
+        rehearsal: Rehearsal = self._kept("rehearsal", fingerprint(identity, texts, slots), _REHEARSED, rehearse)
+        return rehearsal
 
     def _speak(
         self, takes: Takes, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
@@ -429,19 +446,39 @@ class _Dub:
 
     # Finishing
 
-    def _mux(self, examined: _Examined, script: Script, film: float) -> list[Path]:
-        info = examined.info
+    def _finish(
+        self, examined: _Examined, script: Script, base_rate: float, dubbed: track.DubTrack, film: float
+    ) -> _Finished:
+        """Put the film together while the last of its sound is measured, unless it is too loud or too quiet already."""
+        softs = self._both_subtitles(script, film)
+        loudness = None
+        while loudness is None:
+            with self._stage("mix"):
+                dubbed.write(self._dub_track)
+                if not dubbed.seems_right() and dubbed.settle() is None:
+                    continue
+            with self._stage("mux"):
+                target, notes = self._mux(examined, script, softs)
+            with self._stage("mix"):
+                loudness = dubbed.settle()
+        texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
+        return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes))
+
+    def _both_subtitles(self, script: Script, film: float) -> list[Soft]:
         segments, placements = script.transcript.segments, script.placements
         heard = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in segments]
         said = [
             subtitles.Cue(at.start, at.end, text) for at, text in zip(placements, script.texts, strict=True) if text
         ]
         sides = {script.target_language: said, script.transcript.language: heard}
-        softs = [self._subtitles(code, subtitles.cues(side, film)) for code, side in sides.items()]
+        return [self._subtitles(code, subtitles.cues(side, film)) for code, side in sides.items()]
+
+    def _mux(self, examined: _Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[str]]:
+        """Return the film, and what could not be kept in it as it was."""
+        info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._file(f"{script.target_language}.{'mp4' if info.video else 'm4a'}")
-        self.notes += media.mux(info, examined.track, self._dub_track, names, softs, target, self.cancel)
-        return [target, *(path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt")))]
+        return target, media.mux(info, examined.track, self._dub_track, names, softs, target, self.cancel)
 
     def _subtitles(self, code: str, cues: list[subtitles.Cue]) -> Soft:
         """Write both forms of one language's subtitles."""

@@ -28,7 +28,6 @@ _MARGIN = Fraction(5, 4)  # frames of silence on each side of a cut: the packet 
 _TOLERANCE_LU = 0.7
 _PEAK_MARGIN_DB = 0.2
 _CORRECTIONS = 3
-_ENCODERS = 2  # at a time: encoding takes one core, and the voice is nearly always quicker
 _FLOOR_LUFS, _GATE_LU = -70.0, -10.0
 
 
@@ -119,57 +118,79 @@ class _Stretch:
 
 
 class DubTrack:
-    """The track while it is made: stretches are encoded beside the caller as their lines come, in order."""
+    """The track while it is made: stretches are encoded and measured beside the caller as their lines come, in order.
+
+    First `add` all lines; then `write` it and `settle`, again and again until that tells how loud it is.
+    """
 
     def __init__(
         self, borders: Sequence[int], rate: int, level: Level, pieces: Artifacts, cancel: Cancel | None = None
     ) -> None:
         """`borders` come from `cuts`, `rate` is the voice's, and what was encoded before is found in `pieces`."""
-        self._rate, self._level, self._pieces, self._cancel = rate, level, pieces, cancel
+        self.level = level
+        """For now."""
+        self._rate, self._pieces, self._cancel = rate, pieces, cancel
         self._stretches = [_Stretch(*ends, []) for ends in pairwise(borders)]
-        self._encoding: list[Future[tuple[Path, dict[str, Any]]]] = []
-        self._pool = ThreadPoolExecutor(_ENCODERS, "vt-track")
+        self._encoded: list[Future[Path]] = []
+        self._measured: list[Future[dict[str, Any]]] = []
+        self._corrections = 0
+        # One of each takes a core for less time than the voice needs to say the same.
+        self._encoder, self._meter = ThreadPoolExecutor(1, "vt-encode"), ThreadPoolExecutor(1, "vt-measure")
 
     def __enter__(self) -> DubTrack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._encoder, self._meter):
+            pool.shutdown(cancel_futures=True)
 
     def add(self, line: Spoken) -> None:
         """Add the next line, in the order of the starts."""
-        while round(line.start * self._rate) >= self._stretches[len(self._encoding)].last and self._has_more:
-            self._encode_next()
-        self._stretches[len(self._encoding)].lines.append(line)
+        while round(line.start * self._rate) >= self._stretches[len(self._encoded)].last and self._has_more:
+            self._begin_next()
+        self._stretches[len(self._encoded)].lines.append(line)
 
     @property
     def _has_more(self) -> bool:
-        return len(self._encoding) + 1 < len(self._stretches)
+        return len(self._encoded) + 1 < len(self._stretches)
 
-    def finish(self, target: Path) -> tuple[Loudness, Level]:
-        """Write the track to `target`, as loud as it has to be, and return how loud it is and by what level."""
-        level = self._level
-        for attempt in range(_CORRECTIONS + 1):
-            while len(self._encoding) < len(self._stretches):
-                self._encode_next(level)
-            made = [future.result() for future in self._encoding]
-            loudness = _loudness([measured for _, measured in made])
-            if not np.isfinite(loudness.integrated) or _is_right(loudness) or attempt == _CORRECTIONS:
-                break
-            level = _corrected(level, loudness)
-            self._encoding = []
-        media.join_aac([path for path, _ in made], media.output_rate(self._rate), target, self._cancel)
-        return loudness, level
+    def write(self, target: Path) -> None:
+        """Write the track to `target`, at the level that it has for now."""
+        while len(self._encoded) < len(self._stretches):
+            self._begin_next()
+        media.join_aac([made.result() for made in self._encoded], media.output_rate(self._rate), target, self._cancel)
 
-    def _encode_next(self, level: Level | None = None) -> None:
-        stretch, first = self._stretches[len(self._encoding)], not self._encoding
-        self._encoding.append(self._pool.submit(self._encoded, stretch, level or self._level, first))
+    def seems_right(self) -> bool:
+        """Tell whether the track is as loud as it has to be, as far as it has been measured by now."""
+        measured = [told.result() for told in self._measured if told.done()]
+        return _is_right(_loudness(measured))
 
-    def _encoded(self, stretch: _Stretch, level: Level, first: bool) -> tuple[Path, dict[str, Any]]:
+    def settle(self) -> Loudness | None:
+        """Return how loud the track is; None where that is not right, so that it has to be written anew."""
+        loudness = _loudness([told.result() for told in self._measured])
+        if not np.isfinite(loudness.integrated) or _is_right(loudness) or self._corrections == _CORRECTIONS:
+            return loudness
+        self.level = _corrected(self.level, loudness)
+        self._corrections += 1
+        self._encoded, self._measured = [], []
+        return None
+
+    def _begin_next(self) -> None:
+        first = not self._encoded
+        stretch, level = self._stretches[len(self._encoded)], self.level
         name = stretch.name(self._rate, level)
-        path = self._pieces.file("stretch", name, ".aac", lambda made: self._encode(stretch, level, first, made))
-        measured = self._pieces.json("loudness", name, lambda: media.momentary_loudness(path, first, self._cancel))
-        return path, measured
+
+        def encoded() -> Path:
+            return self._pieces.file("stretch", name, ".aac", lambda made: self._encode(stretch, level, first, made))
+
+        def measured() -> dict[str, Any]:
+            path = encoding.result()
+            told = self._pieces.json("loudness", name, lambda: media.momentary_loudness(path, first, self._cancel))
+            return dict(told)
+
+        encoding = self._encoder.submit(encoded)
+        self._encoded.append(encoding)
+        self._measured.append(self._meter.submit(measured))
 
     def _encode(self, stretch: _Stretch, level: Level, first: bool, made: Path) -> None:
         samples = stretch.samples(self._rate, self._pieces)

@@ -86,20 +86,10 @@ class Rehearsal:
     base_rate: float
     natural_seconds: tuple[float, ...]
     """Of each line, at the base rate."""
-    sample: Clip
-    """Some of what was said."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the voice, in hertz."""
-        return self.sample.sample_rate
-
-    def gain(self) -> float:
-        """Measure what brings the voice to the target loudness, in dB."""
-        if not len(self.sample.samples):
-            return 0.0
-        reached = media.loudness_at(self.sample.samples, self.sample_rate, _GAINS)
-        return round(float(np.interp(media.TARGET_LUFS, reached, _GAINS)), 2)
+    sample_rate: int
+    """Of the voice, in hertz."""
+    gain: float
+    """In dB: brings the voice to the loudness that is wanted, as far as some of what it said tells."""
 
 
 def rehearse(takes: Takes, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine) -> Rehearsal:
@@ -119,7 +109,14 @@ def rehearse(takes: Takes, texts: Sequence[str], slots: Sequence[tuple[float, fl
             sample.append(clip.samples)
         naturals.append(clip.seconds)
         on_line(0.5 + len(naturals) / len(texts) / 2)
-    return Rehearsal(base, tuple(naturals), Clip(np.concatenate(sample), rate))
+    return Rehearsal(base, tuple(naturals), rate, _gain(np.concatenate(sample), rate))
+
+
+def _gain(sample: NDArray[np.int16], rate: int) -> float:
+    if not len(sample):
+        return 0.0
+    reached = media.loudness_at(sample, rate, _GAINS)
+    return round(float(np.interp(media.TARGET_LUFS, reached, _GAINS)), 2)
 
 
 def speak(
