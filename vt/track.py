@@ -28,6 +28,7 @@ _MARGIN = Fraction(5, 4)  # frames of silence on each side of a cut: the packet 
 _TOLERANCE_LU = 0.7
 _PEAK_MARGIN_DB = 0.2
 _CORRECTIONS = 3
+_AT_ONCE = 2  # stretches are encoded, and as many measured: each takes one core, and the voice is nearly always slower
 _FLOOR_LUFS, _GATE_LU = -70.0, -10.0
 
 
@@ -134,8 +135,8 @@ class DubTrack:
         self._encoded: list[Future[Path]] = []
         self._measured: list[Future[dict[str, Any]]] = []
         self._corrections = 0
-        # One of each takes a core for less time than the voice needs to say the same.
-        self._encoder, self._meter = ThreadPoolExecutor(1, "vt-encode"), ThreadPoolExecutor(1, "vt-measure")
+        self._encoder = ThreadPoolExecutor(_AT_ONCE, "vt-encode")
+        self._meter = ThreadPoolExecutor(_AT_ONCE, "vt-measure")
 
     def __enter__(self) -> DubTrack:
         return self
