@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from vt import folders
 from vt.domain import Clip
 from vt.errors import StorageError
 
@@ -74,7 +75,7 @@ class Artifacts:
         with _translated():
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{_TEMPORARY}*"):
-                _remove(left)
+                folders.remove(left)
 
     # Values
 
@@ -167,7 +168,7 @@ class Artifacts:
         with _translated():
             for path in _pieces(self._folder):
                 if path.stem not in self._used:
-                    _remove(path)
+                    folders.remove(path)
 
     # Inside
 
@@ -206,8 +207,7 @@ class Artifacts:
     def _sync(self, file: Path) -> None:
         # The folder is not synced: a new name that a power cut takes back costs one piece, which is made again.
         if self._lasting:
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+            folders.flush(file)
 
     def _link(self, source: Path, target: Path) -> None:
         try:
@@ -227,7 +227,7 @@ class Artifacts:
         try:
             yield folder
         finally:
-            _remove(folder)
+            folders.remove(folder)
 
 
 def _digest_of(path: Path) -> str | None:
@@ -246,13 +246,6 @@ def _pieces(folder: Path) -> list[Path]:
         return [folder / name for name in os.listdir(folder) if _NAME.fullmatch(name)]  # noqa: PTH208 (twice as fast)
     except FileNotFoundError:
         return []
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @contextmanager

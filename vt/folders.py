@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -84,6 +85,24 @@ def deliver(files: Iterable[Path], target: Path, inputs: Iterable[Path] = ()) ->
             raise unwritable(target, error) from error
         moved.append(place)
     return moved
+
+
+def flush(path: Path) -> None:
+    """Have the disk keep a file, or what a folder lists, even if the power fails now."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def unwritable(folder: Path, error: OSError) -> InputError | StorageError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -11,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from vt import folders
 from vt.domain import Cancel
 from vt.errors import StorageError
-from vt.folders import unwritable
 
 _POLL_SECONDS = 0.2
 GB = 10**9
@@ -52,7 +51,7 @@ def folder(
             if not is_whole(target):
                 _make(target, make, needed_bytes, tell, free)
     except OSError as error:
-        raise unwritable(target.parent, error) from error
+        raise folders.unwritable(target.parent, error) from error
 
 
 def _make(
@@ -68,9 +67,9 @@ def _make(
         half.mkdir()
         make(half)
         for path in (*half.rglob("*"), half):
-            _flush(path)
+            folders.flush(path)
         half.rename(target)
-        _flush(target.parent)
+        folders.flush(target.parent)
     finally:
         shutil.rmtree(half, ignore_errors=True)
 
@@ -81,15 +80,6 @@ def _check_room(parent: Path, needed: int, free: int) -> None:
             f"The disk of {parent} has {free / GB:.1f} GB free, and {needed / GB:.1f} GB are needed: "
             "free some space, or choose another folder with VT_DATA_DIR."
         )
-
-
-def _flush(path: Path) -> None:
-    """Have the disk keep a file, or what a folder lists, even if the power fails now."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 @contextmanager

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import artifacts
+from vt import artifacts, folders
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
@@ -179,14 +177,14 @@ class Worker:
         if run:
             run.ended.wait(_CANCEL_SECONDS)
         self._noted(lambda: self._store.remove(job_id))
-        _remove(self._data.job(job_id))
+        folders.remove(self._data.job(job_id))
 
     def expire(self) -> None:
         """Remove the jobs that have been over for as long as one is kept."""
         for job_id in self._store.expired(self._retention):
             with suppress(JobNotFound, WrongState):  # edited or removed at this moment
                 self._store.remove(job_id)
-                _remove(self._data.job(job_id))
+                folders.remove(self._data.job(job_id))
 
     @contextmanager
     def watching(self, job_id: str, hear: Hear) -> Iterator[Job]:
@@ -317,7 +315,7 @@ class Worker:
                         self._step(change)
                     now = self._store.get(job.id)
             except JobNotFound:
-                _remove(self._data.job(job.id))
+                folders.remove(self._data.job(job.id))
                 return
             except StorageError as error:
                 _log.error("job %s cannot be settled: %s", _short(job.id), error)
@@ -331,13 +329,13 @@ class Worker:
     def _deliver(self, job: Job, files: Sequence[Path]) -> None:
         """Put finished files where the next version's results belong; they count once the job is done."""
         target = self._data.results(job.id, job.version + 1)
-        _remove(target)
+        folders.remove(target)
         target.mkdir()
         for file in files:
-            _flush(file)
+            folders.flush(file)
             file.replace(target / file.name)
-        _flush(target)
-        _flush(target.parent)
+        folders.flush(target)
+        folders.flush(target.parent)
 
     def _tidy(self, job_id: str, version: int) -> None:
         """Remove from a job's folder what is neither its input, nor its pieces, nor its latest results."""
@@ -345,7 +343,7 @@ class Worker:
         with suppress(FileNotFoundError):  # removed at this moment
             for path in self._data.job(job_id).iterdir():
                 if path.name not in kept:
-                    _remove(path)
+                    folders.remove(path)
 
     # Housekeeping
 
@@ -354,7 +352,7 @@ class Worker:
         known = self._store.versions()
         for folder in self._data.jobs.iterdir():
             if folder.name not in known:
-                _remove(folder)
+                folders.remove(folder)
         for job_id, version in known.items():
             self._tidy(job_id, version)
 
@@ -365,24 +363,6 @@ class Worker:
                 self.expire()
             self._data.hold()
             self._closing.wait(period)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it, as far as that can be done."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
-
-
-def _flush(path: Path) -> None:
-    """Have the disk keep a file, or what a folder lists, even if the power fails now."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _sentence(error: Exception) -> str:
