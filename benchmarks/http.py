@@ -37,15 +37,14 @@ import threading
 import app
 from vt import media
 from vt.domain import Cancel
-import pathlib, tempfile
+import pathlib
 
 def hear():
     info = media.probe(pathlib.Path("samples/sense_and_sensibility.mp4"))
-    with tempfile.TemporaryDirectory() as folder:
-        samples = media.extract(info, info.audio[0], pathlib.Path(folder) / "speech.pcm")
-        while True:
-            for _ in app.served.factory.get_stt_service().transcribe(samples, Cancel()):
-                pass
+    samples = media.extract(info, info.audio[0], app.served.settings.data_folder / "speech.pcm")
+    while True:
+        for _ in app.served.factory.get_stt_service().transcribe(samples, Cancel()):
+            pass
 
 threading.Thread(target=hear, daemon=True).start()
 raise SystemExit(app.main())

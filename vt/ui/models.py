@@ -9,13 +9,13 @@ from typing import Any
 import gradio as gr
 
 from vt.services import Services
+from vt.ui import words
 from vt.ui.endpoints import guarded
 from vt.ui.shared import in_words
-from vt.ui.words import label
+from vt.ui.words import Words, label
 
 _REFRESH_SECONDS = 2.0
-_COLUMNS = ("Cache key", "Kind", "State", "MB", "In use", "Idle (s)", "Load (s)")
-_KINDS = {"stt": "hears", "translation": "translates", "tts": "speaks"}
+_COLUMNS = ("key", "kind", "state", "size", "leases", "idle", "load")
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 """Of the page's own events: scripts have endpoints."""
 
@@ -25,7 +25,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     health = gr.HTML()
     memory = gr.HTML()
     table = gr.Dataframe(
-        headers=list(_COLUMNS), label=label("models_memory"), interactive=False, elem_id="vt-models", wrap=True
+        headers=_heads(Words("en")), label=label("models_memory"), interactive=False, elem_id="vt-models", wrap=True
     )
     with gr.Row():
         token = gr.Textbox(
@@ -41,45 +41,46 @@ def build(services: Services, page: gr.Blocks) -> None:
 
     seen = [health, memory, table, chosen]
 
-    def look(key: str | None) -> list[Any]:
-        return _look(services, key)
+    def look(key: str | None, request: gr.Request) -> list[Any]:
+        return _look(words.of(request), services, key)
 
-    def preloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
-        return [_act(services, request, secret, lambda: _preloaded(services)), *_look(services, key)]
+    def acting(act: Callable[[Words, str | None], str]) -> Callable[[str, str | None, gr.Request], list[Any]]:
+        def acted(secret: str, key: str | None, request: gr.Request) -> list[Any]:
+            said = words.of(request)
+            with in_words(said):
+                guarded(services, request, secret)
+                effect = f"<p role='status'>{html.escape(act(said, key))}</p>"
+            return [effect, *_look(said, services, key)]
 
-    def clearing(secret: str, request: gr.Request) -> list[Any]:
-        return [_act(services, request, secret, lambda: _cleared(services.clear())), *_look(services, None)]
-
-    def unloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
-        return [_act(services, request, secret, lambda: _unloaded(services, key)), *_look(services, None)]
+        return acted
 
     page.load(look, [chosen], seen, **_PRIVATE)
     gr.Timer(_REFRESH_SECONDS).tick(look, [chosen], seen, **_PRIVATE)
-    preload.click(preloading, [token, chosen], [effect, *seen], **_PRIVATE)
-    clear.click(clearing, [token], [effect, *seen], **_PRIVATE)
-    unload.click(unloading, [token, chosen], [effect, *seen], **_PRIVATE)
+    changed = [effect, *seen]
+    preload.click(acting(lambda said, _: _preloaded(said, services)), [token, chosen], changed, **_PRIVATE)
+    clear.click(acting(lambda said, _: _cleared(said, services.clear())), [token, chosen], changed, **_PRIVATE)
+    unload.click(acting(lambda said, key: _unloaded(said, services, key)), [token, chosen], changed, **_PRIVATE)
 
 
-def _act(services: Services, request: gr.Request, token: str, act: Callable[[], str]) -> str:
-    with in_words():
-        guarded(services, request, token)
-        return f"<p role='status'>{html.escape(act())}</p>"
-
-
-def _look(services: Services, chosen: str | None) -> list[Any]:
+def _look(said: Words, services: Services, chosen: str | None) -> list[Any]:
     """Return health, memory, table and choice as they are now."""
     cache = services.factory.get_model_status()
     keys = [model["cache_key"] for model in cache["models"]]
     kept = chosen if chosen in keys else next(iter(keys), None)
-    return [_health(services), _memory(cache), _rows(cache), gr.Dropdown(choices=keys, value=kept)]
+    table = gr.Dataframe(_rows(said, cache), headers=_heads(said))
+    return [_health(said, services), _memory(said, cache), table, gr.Dropdown(choices=keys, value=kept)]
 
 
-def _rows(cache: dict[str, Any]) -> list[list[Any]]:
+def _heads(said: Words) -> list[str]:
+    return [said(f"models_{column}") for column in _COLUMNS]
+
+
+def _rows(said: Words, cache: dict[str, Any]) -> list[list[Any]]:
     return [
         [
             model["cache_key"],
-            _KINDS[model["model_type"]],
-            model["state"],
+            said(f"kind_{model['model_type']}"),
+            said(f"model_{model['state']}"),
             model["memory_usage_mb"],
             model["leases"],
             round(model["idle_seconds"]),
@@ -89,42 +90,45 @@ def _rows(cache: dict[str, Any]) -> list[list[Any]]:
     ]
 
 
-def _memory(cache: dict[str, Any]) -> str:
-    used, budget = cache["total_memory_mb"], cache["budget_mb"]
-    counts = f"{cache['hits']} hits, {cache['misses']} misses, {cache['loads']} loads, {cache['evictions']} evictions"
+def _memory(said: Words, cache: dict[str, Any]) -> str:
+    used, budget = f"{cache['total_memory_mb']:.0f}", f"{cache['budget_mb']:.0f}"
+    counts = said("models_counts", **{name: cache[name] for name in ("hits", "misses", "loads", "evictions")})
     return (
-        f"<label class='vt-memory'>{used:.0f} of {budget:.0f} MB for models "
-        f"<progress max='{budget:.0f}' value='{used:.0f}'></progress> <span>{counts}</span></label>"
+        f"<label class='vt-memory'>{said('models_used', used=used, budget=budget)} "
+        f"<progress max='{budget}' value='{used}'></progress> <span>{counts}</span></label>"
     )
 
 
-def _health(services: Services) -> str:
+def _health(said: Words, services: Services) -> str:
     health = services.health()
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in health["notes"])
-    loading = [
-        f"<li>{html.escape(model.name)}: {model.state}{html.escape(f' ({model.why})') if model.why else ''}</li>"
-        for model in services.readiness()[1]
-        if model.state != "ready"
-    ]
-    listed = f"<ul>{notes}{''.join(loading)}</ul>" if notes or loading else ""
-    return f"<div class='vt-health vt-{health['status']}'><strong>{health['status']}</strong>{listed}</div>"
+    notes = [said.sentence(note) for note in health["notes"]]
+    for model in services.readiness()[1]:
+        if model.state != "ready":
+            why = f" ({said.sentence(model.why)})" if model.why else ""
+            notes.append(f"{model.name}: {said(f'model_{model.state}')}{why}")
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    listed = f"<ul>{items}</ul>" if items else ""
+    state = health["status"]
+    return f"<div class='vt-health vt-{state}'><strong>{said(f'health_{state}')}</strong>{listed}</div>"
 
 
-def _preloaded(services: Services) -> str:
+def _preloaded(said: Words, services: Services) -> str:
     started = services.preload()
     if not started:
-        return "Nothing is preloaded: MODEL_CACHE_ENABLED is false, so no model would stay."
-    return "Preloading: " + ", ".join(f"{model.name} ({model.state})" for model in started)
+        return said("models_uncached")
+    return said(
+        "models_preloading", models=", ".join(f"{model.name} ({said(f'model_{model.state}')})" for model in started)
+    )
 
 
-def _unloaded(services: Services, key: str | None) -> str:
+def _unloaded(said: Words, services: Services, key: str | None) -> str:
     found = services.evict(key) if key else None
-    return _cleared(found) if found else "No such model is in memory any more."
+    return _cleared(said, found) if found else said("models_gone")
 
 
-def _cleared(found: dict[str, Any]) -> str:
+def _cleared(said: Words, found: dict[str, Any]) -> str:
     if found["retiring"]:
-        return f"In use, goes with its last user: {', '.join(found['retiring'])}."
+        return said("models_retiring", models=", ".join(found["retiring"]))
     if not found["freed"]:
-        return "No model was in memory."
-    return f"Unloaded: {', '.join(found['freed'])}. {found['freed_mb']:.0f} MB came back."
+        return said("models_none")
+    return said("models_unloaded", models=", ".join(found["freed"]), megabytes=f"{found['freed_mb']:.0f}")

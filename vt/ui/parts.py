@@ -250,7 +250,7 @@ def _download(address: str, said: str, kind: str = "", label: str = "") -> str:
 
 def notes(words: Words, report: Mapping[str, Any]) -> str:
     """Return what the user should know of this dub."""
-    items = "".join(f"<li>{escaped(note)}</li>" for note in report["notes"])
+    items = "".join(f"<li>{escaped(words.sentence(note))}</li>" for note in report["notes"])
     if not items:
         return ""
     return f"<details class='vt-notes' open><summary>{words('notes')}</summary><ul>{items}</ul></details>"

@@ -129,7 +129,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
     try:
         return {place: gr.HTML("", visible=False), **act()}
     except VtError as error:
-        sentence = str(error)
+        sentence = words.sentence(str(error))
     except Exception:  # noqa: BLE001 (whatever it is, its text is not for the page)
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
@@ -137,9 +137,10 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Turn our errors into Gradio's: the sentence, and nothing else."""
+def in_words(words: Words | None = None) -> Iterator[None]:
+    """Turn our errors into Gradio's: the sentence, in English for want of `words`, and nothing else."""
     try:
         yield
     except VtError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        said = words.sentence(str(error)) if words else str(error)
+        raise gr.Error(said, print_exception=False) from error

@@ -172,7 +172,8 @@ class TranslateTab:
 
     def _failure(self, said: Words, job: Job) -> gr.HTML:
         if job.state is JobState.FAILED:
-            return gr.HTML(parts.trouble(said("trouble_job"), job.error or said("trouble_unexpected")), visible=True)
+            why = said.sentence(job.error) if job.error else said("trouble_unexpected")
+            return gr.HTML(parts.trouble(said("trouble_job"), why), visible=True)
         if job.state is JobState.CANCELLED:
             return gr.HTML(parts.empty(said("cancelled_title"), said("cancelled")), visible=True)
         return gr.HTML("", visible=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gradio as gr
 from gradio.i18n import I18nData
 
+from vt.ui import spanish
+
 _TABLE: dict[str, tuple[str, str]] = {
     # The page
     "tagline": ("The same video, speaking another language.", "El mismo vídeo, en otro idioma."),
@@ -185,6 +187,44 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     # Models
     "models_memory": ("Models in memory", "Modelos en memoria"),
+    "models_key": ("Cache key", "Clave"),
+    "models_kind": ("Kind", "Tarea"),
+    "models_state": ("State", "Estado"),
+    "models_size": ("MB", "MB"),
+    "models_leases": ("In use", "En uso"),
+    "models_idle": ("Idle (s)", "Inactivo (s)"),
+    "models_load": ("Load (s)", "Carga (s)"),
+    "kind_stt": ("hears", "escucha"),
+    "kind_translation": ("translates", "traduce"),
+    "kind_tts": ("speaks", "habla"),
+    "model_queued": ("waiting", "esperando"),
+    "model_loading": ("loading", "cargando"),
+    "model_ready": ("ready", "listo"),
+    "model_retiring": ("retiring", "saliendo"),
+    "model_failed": ("failed", "falló"),
+    "health_healthy": ("healthy", "en orden"),
+    "health_degraded": ("degraded", "con recortes"),
+    "health_unhealthy": ("unhealthy", "fuera de servicio"),
+    "models_used": ("{used} of {budget} MB for models", "{used} de {budget} MB para modelos"),
+    "models_counts": (
+        "{hits} hits, {misses} misses, {loads} loads, {evictions} evictions",
+        "{hits} aciertos, {misses} fallos, {loads} cargas, {evictions} desalojos",
+    ),
+    "models_preloading": ("Preloading: {models}.", "Cargando: {models}."),
+    "models_uncached": (
+        "Nothing is preloaded: MODEL_CACHE_ENABLED is false, so no model would stay.",
+        "No se carga nada: MODEL_CACHE_ENABLED es false, así que ningún modelo quedaría en memoria.",
+    ),
+    "models_gone": ("No such model is in memory any more.", "Ese modelo ya no está en memoria."),
+    "models_retiring": (
+        "In use, goes with its last user: {models}.",
+        "En uso, saldrá con su último usuario: {models}.",
+    ),
+    "models_none": ("No model was in memory.", "No había ningún modelo en memoria."),
+    "models_unloaded": (
+        "Unloaded: {models}. {megabytes} MB came back.",
+        "Fuera de la memoria: {models}. Se recuperaron {megabytes} MB.",
+    ),
     "models_model": ("Model", "Modelo"),
     "models_unload": ("Unload this model", "Descargar este modelo de la memoria"),
     "models_preload": ("Preload the default models", "Cargar los modelos habituales"),
@@ -204,6 +244,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """Return the words of this key, with values in their places; the caller sees to it that they are safe."""
         return _TABLE[key][self._column].format(**values)
+
+    def sentence(self, said: str) -> str:
+        """Return what a room below says in English, in this language where somebody has translated it."""
+        return spanish.told(said) if self.language == "es" else said
 
 
 def of(request: gr.Request | None) -> Words:
