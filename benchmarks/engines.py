@@ -29,6 +29,7 @@ from vt.engines import nllb, nllb_conversion  # noqa: E402
 
 MB = 2**20
 TRUE_SIZE = Size(width=1024, layers=12, heads=16, inner=4096, vocabulary=256_206)
+_MANY = 500
 BATCH = 32
 """Of transformers: as fast here as 64 at once, and it takes less memory."""
 
@@ -81,6 +82,22 @@ def with_ours(folder: Path, texts: list[str], threads: int, beam: int) -> list[s
     return found
 
 
+def growing(folder: Path, texts: list[str], threads: int) -> list[str]:
+    """Translate many short lines, a few at a time, and tell what that leaves behind after the first fifty."""
+    model, process = nllb.Nllb(folder, threads), psutil.Process()
+    pair = model.between("eng_Latn", "spa_Latn")
+    short = [
+        " ".join(text.rstrip(".").split()[: 3 + len(text) % 5]) + f" {number}." for number, text in enumerate(texts)
+    ]
+    after_fifty = 0
+    for first in range(0, len(short), 10):
+        list(pair.translate(short[first : first + 10], Cancel()))
+        if first == 40:
+            after_fifty = process.memory_info().rss
+    print(json.dumps({"before": after_fifty, "after": process.memory_info().rss}))
+    return texts
+
+
 def _tell(seconds: float) -> None:
     print(json.dumps({"seconds": seconds, "peak": peak_bytes()}))
 
@@ -98,6 +115,7 @@ def _child(kind: str, folder: Path, count: int, threads: int) -> None:
         "transformers": lambda: with_transformers(folder, texts, threads),
         "greedy": lambda: with_ours(folder, texts, threads, 1),
         "beam": lambda: with_ours(folder, texts, threads, nllb.BEAM),
+        "growing": lambda: growing(folder, texts, threads),
     }
     if ways[kind]() != texts:
         sys.exit(f"{kind} has not translated each line into itself, so that its speed says nothing")
@@ -122,6 +140,11 @@ def _compared(source: Path, target: Path, count: int, threads: int) -> None:
         _told(f"{kind}, share of the memory", f"{one['peak'] / base['peak']:.0%}", "50%", "45%")
     estimate = nllb.estimated_bytes(target)
     _told("estimate of our memory before loading", f"{estimate / MB:.0f} MB")
+    grown = _in_child("growing", target, _MANY, threads)
+    growth = grown["after"] / grown["before"] - 1
+    _told(
+        f"memory after 50 lines, growth by line {_MANY}", f"{grown['before'] / MB:.0f} MB {growth:+.1%}", "10%", "10%"
+    )
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from vt.domain import Cancel, Clip, Dropped
 from vt.engines.base import EngineInfo, Heard
 from vt.errors import LanguageError
 from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
+from vt.pace import Paces
 from vt.settings import Settings
 
 Timbre = Callable[[int, int], NDArray[np.float64]]
@@ -85,9 +86,14 @@ class UpperCaseTranslator:
 
     def __init__(self) -> None:
         self.closed = False
+        self.budgets: list[Sequence[float] | None] = []
+        """What each call was told of the lines' lengths."""
 
-    def translate(self, sentences: Sequence[str], cancel: Cancel) -> Iterator[str]:
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
+    ) -> Iterator[str]:
         """Yield each sentence in upper case."""
+        self.budgets.append(budgets)
         for sentence in sentences:
             cancel.check()
             yield sentence.upper()
@@ -99,9 +105,14 @@ class UpperCaseTranslator:
 class FakeFactory(AIServiceFactory):
     """Serves the fakes as the real factory serves engines, without their models and without a cache."""
 
-    def __init__(self, heard: ScriptedTranscriber, spoken: ToneSynthesizer) -> None:
-        self.settings = Settings()
+    def __init__(
+        self, heard: ScriptedTranscriber, spoken: ToneSynthesizer, settings: Settings | None = None, heeds: bool = False
+    ) -> None:
+        """`heeds`: the translator is one that can choose among translations by their lengths."""
+        self.settings = settings or Settings()
+        self._translation = _choice("upper case", "translation", heeds)
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
+        self.paces = Paces()
 
     def check(self, source: str, target: str, *, hears: bool = True) -> None:
         """Refuse English, which the fakes hear, and nothing else."""
@@ -117,12 +128,16 @@ class FakeFactory(AIServiceFactory):
         self, source: str | None = None, target: str | None = None, model: str | None = None
     ) -> TranslationService:
         del source, target, model
-        return TranslationService(_choice("upper case", "translation"), lambda: nullcontext(self.translated))
+        return TranslationService(self._translation, lambda: nullcontext(self.translated))
+
+    def voice(self, language: str) -> Choice:
+        del language
+        return _choice("tone", "tts")
 
     def get_tts_service(self, language: str) -> TtsService:
         del language
         return TtsService(_choice("tone", "tts"), lambda: nullcontext(self.spoken))
 
 
-def _choice(name: str, kind: str) -> Choice:
-    return Choice(EngineInfo(name=name, kind=kind, licence="none", source="tests"), name)
+def _choice(name: str, kind: str, heeds: bool = False) -> Choice:
+    return Choice(EngineInfo(name, kind, licence="none", source="tests", heeds_lengths=heeds), name)

@@ -39,6 +39,21 @@ def groups(tmp_path: Path) -> Groups:
     return Groups(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("told", "has"),
+    [
+        ("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\n", True),
+        ("Features\t: fp asimd bf16\n", True),
+        ("model name : bf16\nflags : fpu avx2\n", False),
+        (None, False),
+    ],
+)
+def test_a_processor_says_whether_it_knows_bfloat16(told: str | None, has: bool, tmp_path: Path) -> None:
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert machine.has_bfloat16(tmp_path / "cpuinfo") is has
+
+
 def test_without_control_groups_the_memory_is_the_machines(groups: Groups) -> None:
     assert groups.limit() == TOTAL
 

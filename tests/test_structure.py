@@ -15,6 +15,7 @@ FLOORS: dict[str, int] = {
     "domain": 1,
     "languages": 1,
     "offer": 2,
+    "pace": 2,
     "guard": 2,
     "remote": 2,
     "executors": 6,

@@ -304,6 +304,7 @@ class Catalogue:
 
     def _speaking(self, row: Language, device: str) -> Rung[Synthesizer]:
         wanted, threads = self._voice(row), self.settings.threads
+        halved = self.settings.mms_precision == "bfloat16" and machine.has_bfloat16()
         if weights.is_local(wanted):
             files = weights.local(wanted, lambda folder: _no_voice(wanted, folder))
         else:
@@ -316,7 +317,7 @@ class Catalogue:
             kind="tts",
             name=files.name,
             device=device,
-            load=lambda: mms.Mms(files.folder, row.code, threads, device),
+            load=lambda: mms.Mms(files.folder, row.code, threads, device, bfloat16=halved),
             estimated_bytes=(mms.estimated_bytes(folder, device) if folder else 0) or mms.DOWNLOAD_BYTES,
             prepare=files.prepare if files.obtain else None,
         )

@@ -23,6 +23,7 @@ from vt.hub import Hub
 from vt.hub import of as hub_of
 from vt.ladder import Choice, Ladder, Rung
 from vt.offer import Offer
+from vt.pace import Paces
 from vt.preload import Preload, Preloaded, Task
 from vt.settings import Settings
 from vt.telemetry import Metrics
@@ -140,10 +141,12 @@ class SttService(Service[Transcriber]):
 class TranslationService(Service[Translator]):
     """Translates."""
 
-    def translate(self, sentences: Sequence[str], cancel: Cancel) -> Iterator[str]:
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
+    ) -> Iterator[str]:
         """Yield a translation for each sentence; see `Translator.translate`."""
         with self._using() as engine:
-            yield from engine.translate(sentences, cancel)
+            yield from engine.translate(sentences, cancel, budgets)
 
 
 class TtsService(Service[Synthesizer]):
@@ -169,6 +172,7 @@ class AIServiceFactory:
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.paces = Paces()
         self._catalogue = catalogue or Catalogue(settings)
         self._catalogue.load_libraries()
         self._watch = CacheWatch(self.metrics)
@@ -245,6 +249,15 @@ class AIServiceFactory:
         """
         rung, choice = self._serve(self._catalogue.tts(language))
         return TtsService(choice, self._leases(rung))
+
+    def voice(self, language: str) -> Choice:
+        """Return what would speak a language; nothing is loaded.
+
+        Raises:
+            LanguageError: nobody here speaks it.
+            ModelUnavailable: what does cannot be had.
+        """
+        return self._choose(self._catalogue.tts(language)).choice(None)
 
     def _choose(self, rungs: Sequence[Rung[E]]) -> Rung[E]:
         return self._ladder.choose(rungs, load=False)[0]

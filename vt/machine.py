@@ -15,6 +15,8 @@ _MEMBERSHIP = Path("/proc/self/cgroup")
 _MOUNTS = Path("/sys/fs/cgroup")
 _LIMITS_V1 = ("memory.limit_in_bytes",)
 _LIMITS_V2 = ("memory.max", "memory.high")
+_PROCESSOR = Path("/proc/cpuinfo")
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 _M_ARENA_MAX, _ARENAS = -8, 1
 _NVML = "libnvidia-ml.so.1"
 
@@ -23,6 +25,16 @@ def memory_limit(membership: Path = _MEMBERSHIP, mounts: Path = _MOUNTS, total: 
     """Return how many bytes this process can have at most: the machine's, or what its container allows of them."""
     machine = psutil.virtual_memory().total if total is None else total
     return min([machine, *_container_limits(membership, mounts)])
+
+
+def has_bfloat16(told: Path = _PROCESSOR) -> bool:
+    """Tell whether the processor computes in bfloat16 by itself."""
+    try:
+        lines = told.read_text(encoding="utf-8").splitlines()
+    except OSError:  # no Linux
+        return False
+    features = {word for line in lines if line.startswith(("flags", "Features")) for word in line.split()}
+    return not features.isdisjoint(_BFLOAT16)
 
 
 def model_budget(wanted_mb: int) -> int:

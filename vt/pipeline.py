@@ -198,7 +198,7 @@ class _Dub:
         self.notes += heard.notes
         with self._stage("translate"):
             found = self._kept("texts", fingerprint(name, self.target), _TRANSLATED, lambda: self._translate(heard))
-            script = self._mended(heard.transcript, found.texts)
+            script = self._mended(heard, found.texts)
         tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
         self.notes += finished.notes
         outcome = report.Outcome(
@@ -343,28 +343,55 @@ class _Dub:
     def _translate(self, heard: _Heard) -> _Translated:
         translation = self.factory.get_translation_service(heard.transcript.language, self.target)
         sources = [segment.text for segment in heard.transcript.segments]
-        return _Translated(self._rendered(translation, heard.transcript.language, sources), translation.choice)
+        budgets = self._budgets(translation, _slots(heard.transcript.segments), heard.film_seconds)
+        texts = self._rendered(translation, heard.transcript.language, sources, budgets)
+        return _Translated(texts, translation.choice)
 
-    def _rendered(self, translation: TranslationService, source: str, sentences: Sequence[str]) -> tuple[str, ...]:
+    def _budgets(
+        self, translation: TranslationService, slots: Sequence[tuple[float, float]], film: float
+    ) -> list[float] | None:
+        """Return how many characters there is time for in each slot; None where no translation can be chosen by that.
+
+        What is known of the voice when a job begins holds until its end: a job that goes on makes the same of a line.
+        """
+        if not (translation.choice.info.heeds_lengths and self.factory.settings.fit_translations):
+            return None
+        voice_name = _voice_name(self.factory.voice(self.target), self.target)
+        pace = self.pieces.json("pace", fingerprint(voice_name), lambda: self.factory.paces.of(voice_name))
+        return [round(pace * room, 1) for room in timing.rooms(slots, film)]
+
+    def _rendered(
+        self, translation: TranslationService, source: str, sentences: Sequence[str], budgets: list[float] | None
+    ) -> tuple[str, ...]:
         """Return a translation of each sentence; a finished batch is not translated again."""
         used = [translation.choice.info.name, translation.choice.model, source, self.target]
         texts: list[str] = []
         for first in range(0, len(sentences), _BATCH):
-            batch = sentences[first : first + _BATCH]
-            made = fingerprint("batch", used, batch)
-            texts += self.pieces.json("batch", made, lambda: self._batch(translation, batch, first, len(sentences)))  # noqa: B023
+            part = slice(first, first + _BATCH)
+            batch, lengths = sentences[part], budgets and budgets[part]
+            made = fingerprint("batch", used, batch, *([lengths] if lengths else []))
+            share = len(texts) / len(sentences), len(batch) / len(sentences)
+            texts += self.pieces.json("batch", made, lambda: self._batch(translation, batch, lengths, share))  # noqa: B023
             self._tell("translate", len(texts) / len(sentences))
         return tuple(texts)
 
-    def _batch(self, translation: TranslationService, batch: Sequence[str], before: int, total: int) -> list[str]:
+    def _batch(
+        self,
+        translation: TranslationService,
+        batch: Sequence[str],
+        budgets: list[float] | None,
+        share: tuple[float, float],
+    ) -> list[str]:
+        """Translate some sentences; `share` is what of all was done before, and what these are of it."""
         texts: list[str] = []
-        for text in translation.translate(batch, self.cancel):
+        for text in translation.translate(batch, self.cancel, budgets):
             texts.append(text)
-            self._tell("translate", (before + len(texts)) / total)
+            self._tell("translate", share[0] + share[1] * len(texts) / len(batch))
         return texts
 
-    def _mended(self, transcript: Transcript, texts: tuple[str, ...]) -> Script:
+    def _mended(self, heard: _Heard, texts: tuple[str, ...]) -> Script:
         """Return the lines with what somebody changed in them by hand; a new source text is translated."""
+        transcript = heard.transcript
         edits = {line: edit for line, edit in self.request.edits.items() if line < len(texts)}
         segments, said = list(transcript.segments), list(texts)
         for line, edit in edits.items():
@@ -374,7 +401,10 @@ class _Dub:
         if open_:
             translation = self.factory.get_translation_service(transcript.language, self.target)
             sources = [segments[line].text for line in open_]
-            for line, text in zip(open_, self._rendered(translation, transcript.language, sources), strict=True):
+            every = self._budgets(translation, _slots(segments), heard.film_seconds)
+            budgets = every and [every[line] for line in open_]
+            answers = self._rendered(translation, transcript.language, sources, budgets)
+            for line, text in zip(open_, answers, strict=True):
                 said[line] = text
         return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), ())
 
@@ -385,7 +415,7 @@ class _Dub:
     ) -> tuple[Choice, _Finished]:
         """Speak and mix: the track is encoded while the lines come, so that the second core has work too."""
         tts = self.factory.get_tts_service(self.target)
-        film, identity = heard.film_seconds, f"{tts.choice.info.name} {tts.choice.model} {self.target}"
+        film, identity = heard.film_seconds, _voice_name(tts.choice, self.target)
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:
             with tts as engine:
@@ -409,7 +439,10 @@ class _Dub:
         slots = _slots(heard.transcript.segments)
 
         def rehearse() -> Rehearsal:
-            return voice.rehearse(takes, texts, slots, lambda share: self._tell("speak", share / 2))
+            rehearsal = voice.rehearse(takes, texts, slots, lambda share: self._tell("speak", share / 2))
+            seconds = sum(rehearsal.natural_seconds) * rehearsal.base_rate
+            self.factory.paces.learn(identity, sum(map(len, texts)), seconds)
+            return rehearsal
 
         rehearsal: Rehearsal = self._kept("rehearsal", fingerprint(identity, texts, slots), _REHEARSED, rehearse)
         return rehearsal
@@ -525,6 +558,10 @@ def _segment(segment: Segment, edit: Edit) -> Segment:
         start=segment.start if edit.start is None else edit.start,
         end=segment.end if edit.end is None else edit.end,
     )
+
+
+def _voice_name(choice: Choice, language: str) -> str:
+    return f"{choice.info.name} {choice.model} {language}"
 
 
 def _slots(segments: Sequence[Segment]) -> list[tuple[float, float]]:

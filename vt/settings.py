@@ -101,6 +101,12 @@ class Settings(BaseSettings):
         "facebook/mms-tts-{language}", alias="VT_MMS_MODEL", min_length=1
     )
     """The voices: hub ids or local folders; {language} becomes the MMS code."""
+    mms_precision: Annotated[Literal["float32", "bfloat16"], BeforeValidator(_lower)] = Field(
+        "float32", alias="VT_MMS_PRECISION"
+    )
+    """What MMS voices compute in; bfloat16: faster on a processor that has it (AVX512-BF16, AMX), else float32."""
+    fit_translations: Switch = Field(True, alias="VT_FIT_TRANSLATIONS")
+    """Of translations that are almost equally good, take one that can be said in the line's time; false: the best."""
     fallback: Switch = Field(True, alias="VT_FALLBACK")
     """Where the configured model or device can't be had, take a lesser one and say so; false: an error."""
     cache_budget_mb: int = Field(0, ge=0, alias="VT_CACHE_BUDGET_MB")

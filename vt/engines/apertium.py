@@ -71,8 +71,11 @@ class Apertium:
     def __init__(self, chain: Sequence[str]) -> None:
         self.chain = tuple(chain)
 
-    def translate(self, sentences: Sequence[str], cancel: Cancel) -> Iterator[str]:
-        """Yield a translation for each sentence; all of them go through one process."""
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
+    ) -> Iterator[str]:
+        """Yield a translation for each sentence, the only one there is; all of them go through one process."""
+        del budgets
         # An empty line is the only border that Apertium does not move words across.
         flat = [" ".join(sentence.split()) for sentence in sentences]
         sent = [text for text in flat if text]

@@ -27,6 +27,8 @@ class EngineInfo:
     """Where they come from."""
     remark: str = ""
     """A sentence that the user should know when this engine was used; empty where there is none."""
+    heeds_lengths: bool = False
+    """Of a translation engine: it can choose among several translations by their lengths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,13 @@ class Transcriber(Engine, Protocol):
 class Translator(Engine, Protocol):
     """Translates: sentences in, as many sentences out, in the same order."""
 
-    def translate(self, sentences: Sequence[str], cancel: Cancel) -> Iterator[str]:
-        """Yield one translation for each sentence."""
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
+    ) -> Iterator[str]:
+        """Yield one translation for each sentence.
+
+        `budgets`, one for each, are the characters that there is time for; who `heeds_lengths` tries to keep to them.
+        """
         ...
 
 

@@ -22,6 +22,7 @@ INFO = EngineInfo(
     licence="CC-BY-NC-4.0",
     source="https://huggingface.co/facebook/nllb-200-distilled-600M",
     remark="NLLB's weights are for non-commercial use only (CC-BY-NC-4.0).",
+    heeds_lengths=True,
 )
 BEAM = 4
 LONGEST = 128
@@ -46,7 +47,7 @@ _PERIODS = range(1, 13)
 _ROUNDS = 4
 """So many times the same in a row is a loop, unless the source has it too."""
 _PENALTIES = {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3}
-_BESIDE_WEIGHTS = 450 * 2**20
+_BESIDE_WEIGHTS = 560 * 2**20
 """Tokenizer and vocabulary, and the working space of a batch, as measured."""
 
 
@@ -102,10 +103,8 @@ class _Tokenizer(Protocol):
 class Nllb:
     """A loaded model, one for all languages. `between` gives the translator of a pair."""
 
-    def __init__(
-        self, folder: Path, threads: int, device: str = "cpu", *, beam: int = BEAM, n_best: bool = True
-    ) -> None:
-        """Load the converted model in a folder. `n_best`: heed the lengths that are wished for.
+    def __init__(self, folder: Path, threads: int, device: str = "cpu", *, beam: int = BEAM) -> None:
+        """Load the converted model in a folder.
 
         Raises:
             ModelUnavailable: the folder holds no whole model, or it cannot be loaded.
@@ -123,7 +122,6 @@ class Nllb:
                 f"The model in {folder} is no NLLB: its vocabulary has no FLORES-200 language codes."
             )
         self.beam = beam
-        self.n_best = n_best
         self.batch_tokens = _batch_tokens((folder / "model.bin").stat().st_size, threads, device, beam)
 
     def between(self, source: str, target: str) -> Pair:
@@ -164,7 +162,7 @@ class Nllb:
 
     def _several(self, budgets: Sequence[float | None]) -> int:
         """Return how many hypotheses to ask for."""
-        return self.beam if self.n_best and any(budget is not None for budget in budgets) else 1
+        return self.beam if any(budget is not None for budget in budgets) else 1
 
     def _hypotheses(
         self, batch: Sequence[list[str]], source: str, target: str, several: int, **penalties: float
@@ -202,14 +200,14 @@ class Pair:
         self.target = target
 
     def translate(
-        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float | None] | None = None
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
     ) -> Iterator[str]:
         """Yield one translation for each text, in order. What holds no word comes back as it is.
 
         No input of the model holds two sentences: it would drop the second. `budgets` are the numbers of characters
         that the translations should not exceed, where an almost as good one allows; None: any length.
         """
-        wished = [None] * len(sentences) if budgets is None else list(budgets)
+        wished: list[float | None] = [None] * len(sentences) if budgets is None else list(budgets)
         for start in range(0, len(sentences), _AT_ONCE):
             cancel.check()
             part = slice(start, start + _AT_ONCE)
