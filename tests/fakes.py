@@ -120,22 +120,28 @@ class FakeFactory(AIServiceFactory):
         if target == "en":
             raise LanguageError("The film speaks English already: choose another target language.")
 
-    def get_stt_service(self, language: str = "auto", model_size: str | None = None) -> SttService:
-        del language, model_size
+    def get_stt_service(
+        self, language: str = "auto", model_size: str | None = None, cancel: Cancel | None = None
+    ) -> SttService:
+        del language, model_size, cancel
         return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), "en", True)
 
     def get_translation_service(
-        self, source: str | None = None, target: str | None = None, model: str | None = None
+        self,
+        source: str | None = None,
+        target: str | None = None,
+        model: str | None = None,
+        cancel: Cancel | None = None,
     ) -> TranslationService:
-        del source, target, model
+        del source, target, model, cancel
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
 
     def voice(self, language: str) -> Choice:
         del language
         return _choice("tone", "tts")
 
-    def get_tts_service(self, language: str) -> TtsService:
-        del language
+    def get_tts_service(self, language: str, cancel: Cancel | None = None) -> TtsService:
+        del language, cancel
         return TtsService(_choice("tone", "tts"), lambda: nullcontext(self.spoken))
 
 

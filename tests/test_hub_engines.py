@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from tests.tiny_models import tiny_nllb, tiny_whisper
 from tests.tiny_voices import tiny_vits
 from vt.catalogue import Catalogue
 from vt.domain import Cancel
-from vt.errors import ModelUnavailable, UnknownModel
+from vt.errors import Cancelled, ModelUnavailable, UnknownModel
 from vt.factory import AIServiceFactory
 from vt.fetch import Source
+
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,44 @@ def test_models_of_a_hub_are_fetched_converted_kept_and_used(models: dict[str, P
     assert factory.get_stt_service("fr", "tiny").choice.fallback_reason is None
     assert len(hub.requests) == asked
     factory.close()
+
+
+def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    going, line_is_free = threading.Event(), threading.Event()
+
+    def slow_line(_name: str, _sent: int) -> None:
+        going.set()
+        line_is_free.wait(PATIENCE)
+
+    first, outcomes = Cancel(), dict[str, object]()
+    with HubServer({"facebook/mms-tts-spa": models["mms"]}) as hub:
+        hub.on_chunk = slow_line
+        factory = _factory(tmp_path, hub.endpoint)
+
+        def ask(name: str, cancel: Cancel) -> None:
+            try:
+                outcomes[name] = factory.get_tts_service("es", cancel).choice.info.name
+            except Cancelled as error:
+                outcomes[name] = error
+
+        crew = [
+            threading.Thread(target=ask, args=(name, cancel)) for name, cancel in (("first", first), ("next", Cancel()))
+        ]
+        crew[0].start()
+        assert going.wait(PATIENCE)
+        crew[1].start()
+        assert "mms-tts-spa" in str(factory.news())
+        assert factory.news() in factory.notes()
+        first.set()
+        crew[0].join(PATIENCE)
+        assert isinstance(outcomes["first"], Cancelled)
+        line_is_free.set()
+        crew[1].join(PATIENCE)
+        assert factory.news() is None
+        factory.close()
+    assert outcomes["next"] == "mms"
 
 
 def test_a_language_without_an_mms_voice_is_spoken_by_the_next_and_says_so(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_each_sentence_is_said_somewhere_just_so_and_keeps_its_values() -> None:
     for english, translated in spanish.SENTENCES.items():
         assert skeleton(english) in said, english
         unsaid = set(places(english)) - set(places(translated))
-        assert unsaid <= {"where"}, english
+        assert unsaid <= {"where", "had", "folder"}, english
         assert set(places(translated)) <= set(places(english)), english
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,9 @@ class Catalogue:
         """Is told what is downloaded and converted."""
         self._gpus = gpus
         self._source = source or fetch.of(settings)
+        self._lock = threading.Lock()
+        self._preparations = 0
+        self._news: str | None = None
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -212,7 +216,6 @@ class Catalogue:
             device=device,
             load=lambda: whisper.Whisper(str(files.folder), settings.threads, settings.vad, device),
             estimated_bytes=_whisper_bytes(files.name, folder, device),
-            prepare=files.prepare if files.obtain else None,
         )
         return Rung(
             whisper.INFO,
@@ -221,6 +224,7 @@ class Catalogue:
             obstacle=self._obstacle(files, device),
             downloads=files.downloads,
             insists=insists,
+            prepare=self._noted(files.prepare) if files.obtain else None,
             download_bytes=whisper.REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
             language="en" if english_only else "" if code == AUTO else code,
             detects=not english_only,
@@ -234,7 +238,7 @@ class Catalogue:
         if not weights.is_local(wanted):
             name = Path(wanted).name if known else weights.marked(wanted)
             hub = weights.of_hub(wanted, name, nllb_conversion.FILES, self._source, self._told)
-            return replace(hub, here=lambda: self._converted(name), obtain=lambda: self._convert(hub))
+            return replace(hub, here=lambda: self._converted(name), obtain=lambda cancel: self._convert(hub, cancel))
         if "/" not in wanted and not Path(wanted).expanduser().is_dir():
             names = ", ".join(model.source for model in nllb_conversion.MODELS)
             raise ModelUnavailable(
@@ -254,11 +258,11 @@ class Catalogue:
     def _models(self) -> Path:
         return self.settings.data_folder / "models"
 
-    def _convert(self, checkpoint: Weights) -> None:
+    def _convert(self, checkpoint: Weights, cancel: Cancel) -> None:
         """Have a checkpoint converted, and downloaded first where it is not here."""
-        checkpoint.prepare()
+        checkpoint.prepare(cancel)
         target = self._models / checkpoint.name
-        nllb_conversion.convert(checkpoint.folder, target, tell=self._told, cancel=Cancel())
+        nllb_conversion.convert(checkpoint.folder, target, tell=self._told, cancel=cancel)
 
     def _translating(
         self, files: Weights, device: str, pair: tuple[Language, Language], insists: bool
@@ -266,11 +270,11 @@ class Catalogue:
         source, target = pair
         threads = self.settings.threads
 
-        def prepare() -> None:
+        def prepare(cancel: Cancel) -> None:
             if files.obtain:
-                files.prepare()
+                files.prepare(cancel)
             elif not nllb_conversion.is_converted(files.folder):
-                self._convert(files)
+                self._convert(files, cancel)
 
         spec: ModelSpec[nllb.Nllb] = ModelSpec(
             key=self._key("translation", f"{nllb.INFO.name}_{files.name}", device),
@@ -279,7 +283,6 @@ class Catalogue:
             device=device,
             load=lambda: nllb.Nllb(files.folder, threads, device),
             estimated_bytes=_nllb_bytes(files),
-            prepare=prepare,
         )
         return Rung(
             nllb.INFO,
@@ -288,6 +291,7 @@ class Catalogue:
             obstacle=self._obstacle(files, device),
             downloads=files.downloads,
             insists=insists,
+            prepare=self._noted(prepare),
             download_bytes=_nllb_download(files.name),
             view=lambda model: model.between(source.flores, target.flores),
         )
@@ -319,14 +323,17 @@ class Catalogue:
             device=device,
             load=lambda: mms.Mms(files.folder, row.code, threads, device, bfloat16=halved),
             estimated_bytes=(mms.estimated_bytes(folder, device) if folder else 0) or mms.DOWNLOAD_BYTES,
-            prepare=files.prepare if files.obtain else None,
         )
         unfit = None if row.mms else f"{row.name} cannot be spoken by MMS: it has no voice for it."
-        obstacle = self._obstacle(files, device)
-        size = mms.DOWNLOAD_BYTES
-        downloads = files.downloads
         return Rung(
-            mms.INFO, spec, unfit=unfit, obstacle=obstacle, downloads=downloads, insists=True, download_bytes=size
+            mms.INFO,
+            spec,
+            unfit=unfit,
+            obstacle=self._obstacle(files, device),
+            downloads=files.downloads,
+            insists=True,
+            prepare=self._noted(files.prepare) if files.obtain else None,
+            download_bytes=mms.DOWNLOAD_BYTES,
         )
 
     def _espeak(self, row: Language) -> Rung[Synthesizer]:
@@ -344,7 +351,29 @@ class Catalogue:
 
     # All of them.
 
+    @property
+    def news(self) -> str | None:
+        """What is downloaded or converted at this moment, and how far, in a sentence; None where nothing is."""
+        return self._news
+
+    def _noted(self, prepare: Callable[[Cancel], None]) -> Callable[[Cancel], None]:
+        """Have what a preparation tells count as news until it ends."""
+
+        def noted(cancel: Cancel) -> None:
+            with self._lock:
+                self._preparations += 1
+            try:
+                prepare(cancel)
+            finally:
+                with self._lock:
+                    self._preparations -= 1
+                    self._news = self._news if self._preparations else None
+
+        return noted
+
     def _told(self, sentence: str) -> None:
+        with self._lock:
+            self._news = sentence if self._preparations else None
         self.tell(sentence)
 
     def _obstacle(self, files: Weights, device: str) -> Callable[[], str | None]:

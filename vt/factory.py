@@ -186,6 +186,8 @@ class AIServiceFactory:
         """The latest one for each rung that was wished for, by its label."""
         self._missing: tuple[float, tuple[str, ...]] | None = None
         self._closing = threading.Event()
+        self._end = Cancel()
+        """Of all that nobody else can cancel."""
         self.metrics.watch(lambda: residency(self._cache.snapshot()))
         if settings.cache_enabled and settings.cache_idle_seconds:
             threading.Thread(target=self._sweep, name="vt-sweep", daemon=True).start()
@@ -214,19 +216,28 @@ class AIServiceFactory:
             self._choose(self._catalogue.translation(heard, target))
         self._choose(self._catalogue.tts(target))
 
-    def get_stt_service(self, language: str = "auto", model_size: str | None = None) -> SttService:
+    def get_stt_service(
+        self, language: str = "auto", model_size: str | None = None, cancel: Cancel | None = None
+    ) -> SttService:
         """Return what hears `language`, its model resident.
+
+        Whoever sets `cancel` waits no longer: for a download or a conversion, for another's load, or for memory.
 
         Raises:
             LanguageError: no model here hears that language.
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        rung, choice = self._serve(self._catalogue.stt(language, model_size), configured=model_size is None)
-        return SttService(choice, self._leases(rung), rung.language, rung.detects)
+        rungs = self._catalogue.stt(language, model_size)
+        rung, choice = self._serve(rungs, configured=model_size is None, cancel=cancel)
+        return SttService(choice, self._leases(rung, cancel), rung.language, rung.detects)
 
     def get_translation_service(
-        self, source: str | None = None, target: str | None = None, model: str | None = None
+        self,
+        source: str | None = None,
+        target: str | None = None,
+        model: str | None = None,
+        cancel: Cancel | None = None,
     ) -> TranslationService:
         """Return what translates from `source` (default English) to `target` (default Spanish), its model resident.
 
@@ -236,10 +247,10 @@ class AIServiceFactory:
             ModelBusy: all memory for models stays in use.
         """
         rungs = self._catalogue.translation(source or "en", target or "es", model)
-        rung, choice = self._serve(rungs, configured=model is None)
-        return TranslationService(choice, self._leases(rung))
+        rung, choice = self._serve(rungs, configured=model is None, cancel=cancel)
+        return TranslationService(choice, self._leases(rung, cancel))
 
-    def get_tts_service(self, language: str) -> TtsService:
+    def get_tts_service(self, language: str, cancel: Cancel | None = None) -> TtsService:
         """Return what speaks `language`, its model resident.
 
         Raises:
@@ -247,8 +258,8 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        rung, choice = self._serve(self._catalogue.tts(language))
-        return TtsService(choice, self._leases(rung))
+        rung, choice = self._serve(self._catalogue.tts(language), cancel=cancel)
+        return TtsService(choice, self._leases(rung, cancel))
 
     def voice(self, language: str) -> Choice:
         """Return what would speak a language; nothing is loaded.
@@ -262,20 +273,29 @@ class AIServiceFactory:
     def _choose(self, rungs: Sequence[Rung[E]]) -> Rung[E]:
         return self._ladder.choose(rungs, load=False)[0]
 
-    def _serve(self, rungs: Sequence[Rung[E]], *, configured: bool = True) -> tuple[Rung[E], Choice]:
+    def _serve(
+        self, rungs: Sequence[Rung[E]], *, configured: bool = True, cancel: Cancel | None = None
+    ) -> tuple[Rung[E], Choice]:
         """Have the first rung that can be had resident; what was asked for by name says nothing of the health."""
-        metered = [rung if rung.is_process else replace(rung, spec=self._watch.metered(rung.spec)) for rung in rungs]
-        rung, choice = self._ladder.choose(metered, load=True)
+        cancel = cancel or self._end
+        waited = [rung.until(cancel) for rung in rungs]
+        metered = [rung if rung.is_process else replace(rung, spec=self._watch.metered(rung.spec)) for rung in waited]
+        rung, choice = self._ladder.choose(metered, load=True, cancel=cancel)
         if configured:
             self._choices[rungs[0].label] = choice
         return rung, choice
 
-    def _leases(self, rung: Rung[E]) -> Leases[E]:
+    def _leases(self, rung: Rung[E], cancel: Cancel | None) -> Leases[E]:
         if rung.is_process:
             engine = rung.spec.load()
             return lambda: nullcontext(engine)
-        view = rung.view
-        return lambda: _viewed(self._cache.lease(rung.spec), view) if view else self._cache.lease(rung.spec)
+        view, check = rung.view, (cancel or self._end).check
+
+        def lease() -> AbstractContextManager[E]:
+            model = self._cache.lease(rung.spec, check=check)
+            return _viewed(model, view) if view else model
+
+        return lease
 
     # Models.
 
@@ -313,8 +333,8 @@ class AIServiceFactory:
             refusal = rung.obstacle() or (self._hub.obstacle() if rung.downloads else None)
             if refusal:
                 raise ModelUnavailable(f"The model {rung.spec.name} cannot be had: {refusal.rstrip('.')}.")
-            if rung.spec.prepare:
-                rung.spec.prepare()
+            if rung.prepare:
+                rung.prepare(self._end)
         return tuple(rung.label for rung in wanted if not rung.is_process)
 
     def preload_status(self) -> tuple[Preloaded, ...]:
@@ -348,6 +368,10 @@ class AIServiceFactory:
         """Return the facts about every engine, whether or not it is here."""
         return self._catalogue.engines
 
+    def news(self) -> str | None:
+        """Say in a sentence which model is downloaded or converted at this moment, and how far that is."""
+        return self._catalogue.news
+
     def tell(self, hear: Callable[[str], object]) -> None:
         """Have `hear` told, in sentences, what is downloaded and converted; the log is told in any case."""
         self._catalogue.tell = hear
@@ -363,6 +387,7 @@ class AIServiceFactory:
     def close(self) -> None:
         """Free every model; the factory is not used afterwards."""
         self._closing.set()
+        self._end.set()
         self._preload.stop()
         self._cache.close()
         self._preload.wait(_GOODBYE_SECONDS)
@@ -387,8 +412,9 @@ class AIServiceFactory:
         }
 
     def notes(self) -> tuple[str, ...]:
-        """Say, in sentences, why the health is not better than it is."""
-        return (*self._absent(), *self._compromises())
+        """Say, in sentences, why the health is not better than it is, and what is on its way."""
+        news = self.news()
+        return (*self._absent(), *self._compromises(), *([news] if news else []))
 
     def get_model_status(self) -> dict[str, Any]:
         """Return the state of the model cache; never waits for a load."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from vt.cache import ModelCache, ModelSpec
+from vt.domain import Cancel
 from vt.engines.base import Engine, EngineInfo
 from vt.errors import LanguageError, ModelUnavailable, StorageError, VtError
 
@@ -54,6 +55,8 @@ class Rung(Generic[E]):
     """Needs the hub."""
     insists: bool = False
     """May load alone where it is larger than all memory for models: the configured one, and the last resort."""
+    prepare: Callable[[Cancel], None] | None = None
+    """Downloads and converts what the model is loaded from, as far as that is not here."""
     download_bytes: int = 0
     """About what has to come from the hub where it is not here; 0 where that is not known beforehand."""
     language: str = ""
@@ -62,6 +65,13 @@ class Rung(Generic[E]):
     """Of recognition: it finds out the language."""
     view: Callable[[Any], E] | None = None
     """Makes of the model in memory, which serves many languages, the engine for those of this request."""
+
+    def until(self, cancel: Cancel) -> Rung[E]:
+        """Return this rung for somebody who waits for its model until `cancel` is set."""
+        prepare = self.prepare
+        if prepare is None:
+            return self
+        return replace(self, spec=replace(self.spec, prepare=lambda: prepare(cancel)))
 
     @property
     def label(self) -> str:
@@ -82,17 +92,18 @@ class Ladder:
         self._hub = hub
         self._fallback = fallback
 
-    def choose(self, rungs: Sequence[Rung[E]], *, load: bool) -> tuple[Rung[E], Choice]:
-        """Return the first rung that can be had; with `load`, its model is resident.
+    def choose(self, rungs: Sequence[Rung[E]], *, load: bool, cancel: Cancel | None = None) -> tuple[Rung[E], Choice]:
+        """Return the first rung that can be had; with `load`, its model is resident, unless `cancel` is set before.
 
         Raises:
             LanguageError: none of them serves the languages that are asked for.
             ModelUnavailable: none of them can be had.
             ModelBusy: it can be had, but not now.
+            Cancelled: `cancel` was set while the model was waited for.
         """
         reasons = _Reasons()
         for rung in rungs if self._fallback else rungs[:1]:
-            reason = self._refusal(rung, reasons) or (self._failure(rung) if load else None)
+            reason = self._refusal(rung, reasons) or (self._failure(rung, cancel) if load else None)
             if reason is None:
                 return rung, rung.choice(reasons.told or None)
             reasons.add(reason)
@@ -123,13 +134,13 @@ class Ladder:
         entries = self._cache.snapshot().entries
         return any(entry.key == rung.spec.key and entry.state == "ready" for entry in entries)
 
-    def _failure(self, rung: Rung[E]) -> str | None:
+    def _failure(self, rung: Rung[E], cancel: Cancel | None) -> str | None:
         """Load, or say why that did not succeed."""
         if rung.is_process or not self._cache.enabled:
             return None
         try:
             # A lease rather than `ensure`: who asks for a model uses it, and counts as a hit or a miss.
-            with self._cache.lease(rung.spec):
+            with self._cache.lease(rung.spec, check=cancel.check if cancel else None):
                 pass
         except (ModelUnavailable, StorageError) as error:
             # Its sentence, never the exception: the next rung's memory may be pinned by its traceback.

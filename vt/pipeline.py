@@ -275,7 +275,7 @@ class _Dub:
         seconds = len(samples) / media.SPEECH_RATE
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
         with self._stage("transcribe"):
-            stt, notes = self.factory.get_stt_service(self.request.source_language), []
+            stt, notes = self.factory.get_stt_service(self.request.source_language, cancel=self.cancel), []
             if self.request.source_language == "auto":
                 stt, note = self._detected(stt, samples, info, track)
                 notes.append(note)
@@ -341,7 +341,7 @@ class _Dub:
     # Translating
 
     def _translate(self, heard: _Heard) -> _Translated:
-        translation = self.factory.get_translation_service(heard.transcript.language, self.target)
+        translation = self.factory.get_translation_service(heard.transcript.language, self.target, cancel=self.cancel)
         sources = [segment.text for segment in heard.transcript.segments]
         budgets = self._budgets(translation, _slots(heard.transcript.segments), heard.film_seconds)
         texts = self._rendered(translation, heard.transcript.language, sources, budgets)
@@ -399,7 +399,7 @@ class _Dub:
             said[line] = said[line] if edit.text is None else edit.text
         open_ = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
         if open_:
-            translation = self.factory.get_translation_service(transcript.language, self.target)
+            translation = self.factory.get_translation_service(transcript.language, self.target, cancel=self.cancel)
             sources = [segments[line].text for line in open_]
             every = self._budgets(translation, _slots(segments), heard.film_seconds)
             budgets = every and [every[line] for line in open_]
@@ -414,7 +414,7 @@ class _Dub:
         self, examined: _Examined, heard: _Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
         """Speak and mix: the track is encoded while the lines come, so that the second core has work too."""
-        tts = self.factory.get_tts_service(self.target)
+        tts = self.factory.get_tts_service(self.target, self.cancel)
         film, identity = heard.film_seconds, _voice_name(tts.choice, self.target)
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:

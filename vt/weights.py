@@ -29,13 +29,17 @@ class Weights:
     """Gives their folder, where they are on this machine."""
     lack: Callable[[], str | None] = _nothing
     """Gives a sentence where a folder that somebody named cannot be used."""
-    obtain: Callable[[], object] | None = None
+    obtain: Callable[[Cancel], object] | None = None
     """Gets them here; None where nothing needs to be got."""
 
-    def prepare(self) -> None:
-        """Get them here, if they are not."""
+    def prepare(self, cancel: Cancel) -> None:
+        """Get them here, if they are not.
+
+        Raises:
+            Cancelled: `cancel` was set; what has come stays.
+        """
         if self.obtain and self.here() is None:
-            self.obtain()
+            self.obtain(cancel)
 
     @property
     def folder(self) -> Path:
@@ -62,7 +66,7 @@ def of_hub(repository: str, name: str, patterns: Sequence[str], source: fetch.So
     return Weights(
         name,
         lambda: fetch.present(repository, patterns, source),
-        obtain=lambda: fetch.download(repository, patterns, source, tell=tell, cancel=Cancel()),
+        obtain=lambda cancel: fetch.download(repository, patterns, source, tell=tell, cancel=cancel),
     )
 
 

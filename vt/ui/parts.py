@@ -167,21 +167,22 @@ def job_head(words: Words, job: Job, target: str) -> str:
     )
 
 
-def progress(words: Words, job: Job, left_seconds: float | None) -> str:
-    """Return where a job is that waits or runs."""
+def progress(words: Words, job: Job, left_seconds: float | None, news: str | None = None) -> str:
+    """Return where a job is that waits or runs; `news`: what it may be waiting for."""
     percent = round(100 * job.fraction)
     now = step(words, job)
     if job.state is JobState.QUEUED:
         left = words("queued_hint")
     else:
         left = words("left_unknown") if left_seconds is None else words("left", time=_duration(left_seconds))
+    awaited = f"<p class='vt-news'>{escaped(words.sentence(news))}</p>" if news else ""
     steps = "".join(_step(words, name, job.stage) for name in _STEPS)
     return (
         f"<section class='vt-card vt-progress'><div class='vt-now'><strong>{now}</strong><span>{left}</span>"
         f"<b>{percent} %</b></div><div class='vt-bar' role='progressbar' aria-label='{words('progress')}' "
         f"aria-valuemin='0' aria-valuemax='100' aria-valuenow='{percent}' aria-valuetext='{percent} %, {now}'>"
         f"<i style='width:{100 * job.fraction:.1f}%'></i></div><ol class='vt-steps' aria-hidden='true'>{steps}</ol>"
-        f"<p class='vt-hint'>{words('close_hint')}</p></section>"
+        f"{awaited}<p class='vt-hint'>{words('close_hint')}</p></section>"
     )
 
 

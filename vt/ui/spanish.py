@@ -89,6 +89,13 @@ SENTENCES: Mapping[str, str] = {
         "Los modelos no se pueden gestionar desde aquí sin una clave: quien lleva este servidor puede fijar "
         "VT_ADMIN_TOKEN.",
     "The {model} cannot be downloaded: {why}.": "No se puede descargar ({model}): {why}.",
+    "Downloading the model {model} from {hub}: {size}{had}, into {folder}. To avoid it, set VT_ENGINES=embedded, or run "
+    "`python -m vt fetch` ahead of time.":
+        "Descargando el modelo {model} de {hub}: {size}. Para evitarlo, fija VT_ENGINES=embedded o ejecuta antes "
+        "`python -m vt fetch`.",
+    "{model}: {done} of {whole} ({percent} %).": "{model}: {done} de {whole} ({percent} %).",
+    "Converting {model} ({size} GB) to {form}: once, in a minute or so.":
+        "Convirtiendo {model} ({size} GB) a {form}: una sola vez, en un minuto más o menos.",
     # What a dub is noted for
     "Apertium translates by rules: fair, not good. Read the subtitles through before you publish.":
         "Apertium traduce con reglas: pasable, no bien. Repasa los subtítulos antes de publicar.",

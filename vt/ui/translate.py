@@ -181,7 +181,7 @@ class TranslateTab:
     def _progressed(self, said: Words, job: Job, seen: _Seen | None) -> Updates:
         if job.state.is_over:
             return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
-        shown = parts.progress(said, job, _left(job, seen))
+        shown = parts.progress(said, job, _left(job, seen), self._services.factory.news())
         return {self._progress: gr.HTML(shown, visible=True), self._live: parts.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
