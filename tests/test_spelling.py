@@ -43,6 +43,8 @@ SAID = [
     ("pt", "a 2.ª de 1.500", "a segunda de mil e quinhentos"),
     ("ar", "١٢٣٤٫٥", "ألف و مئتان و أربعة و ثلاثون فاصلة خمسة"),
     ("ar", "50٪", "خمسون بالمئة"),
+    ("tr", "%5 arttı, 20 % düştü", "yüzde beş arttı, yüzde yirmi düştü"),
+    ("sw", "Bei ilipanda 5%.", "Bei ilipanda asilimia tano."),
     ("ru", "−5 %", "минус пять процентов"),
     ("th", "มี24คน", "มียี่สิบสี่ คน"),
     ("ko", "1,234명", "천이백삼십사 명"),

@@ -43,6 +43,9 @@ _TIME = re.compile(r"(?<![\d:.,])([01]?\d|2[0-4])(?::| ?h ?)([0-5]\d)(?![\d:])(?
 _RANGE = re.compile(r"(?<=\d)\s?[-–]\s?(?=\d)")
 _DECADE = re.compile(r"\b(1[1-9]\d0|20\d0)s\b")
 _MONEY = {"€": "euro", "$": "dollar", "£": "pound", "¥": "yen"}
+_PERCENT_BEFORE = re.compile(r"% ?(\d+(?:[.,]\d+)*)")
+_PERCENT_FIRST = {"tr", "sw"}
+"""They name the hundred before the number, and Turkish writes it there too: %5."""
 _UNITS = {**_MONEY, "%": "percent", "°": "degrees", "km": "km", "m": "m", "cm": "cm", "mm": "mm", "kg": "kg"}
 _ALONE = {"&": "and", "@": "at", "=": "equals", "+": "plus", "%": "percent", "°": "degrees", **_MONEY}
 _SCALE = r"(?: ?(?:[bmt]r?il[lj]?\w+|milh\w+|mil|mrd|mld|mln|thousand|hundred|tausend|tusen|bn|m|k)\b\.?)?"
@@ -120,6 +123,8 @@ def _western(char: str) -> str:
 
 
 def _with_numbers(text: str, words: _Words) -> str:
+    if words.code in _PERCENT_FIRST:
+        text = _PERCENT_BEFORE.sub(r"\1 %", text)
     text = _ISO_DATE.sub(lambda date: f"{date[1]} {int(date[2])} {int(date[3])}", text)
     text = _TELEPHONE.sub(lambda number: _apart(_each(number[0], words), number), text)
     text = _TIME.sub(lambda time: _apart(_time(int(time[1]), int(time[2]), words), time), text)
@@ -160,6 +165,8 @@ def _quantity(found: re.Match[str], words: _Words) -> str:
     parts = [_sign(found, words), said, (found["scale"] or "").strip(), counted or symbol]
     if counted and _MILLIONS.search(" ".join(parts[:3]).strip()) and (of := _OF.get(words.code)):
         parts.insert(3, of)
+    if symbol == "%" and counted and words.code in _PERCENT_FIRST:
+        parts.insert(0, parts.pop(3))
     if symbol in _MONEY and len(fraction) == 2 and int(fraction):
         parts.append(_whole(fraction.lstrip("0"), words))
     if per_hour:

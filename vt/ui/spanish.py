@@ -89,8 +89,8 @@ SENTENCES: Mapping[str, str] = {
         "Los modelos no se pueden gestionar desde aquí sin una clave: quien lleva este servidor puede fijar "
         "VT_ADMIN_TOKEN.",
     "The {model} cannot be downloaded: {why}.": "No se puede descargar ({model}): {why}.",
-    "Downloading the model {model} from {hub}: {size}{had}, into {folder}. To avoid it, set VT_ENGINES=embedded, or run "
-    "`python -m vt fetch` ahead of time.":
+    "Downloading the model {model} from {hub}: {size}{had}, into {folder}. To avoid it, set VT_ENGINES=embedded, or "
+    "run `python -m vt fetch` ahead of time.":
         "Descargando el modelo {model} de {hub}: {size}. Para evitarlo, fija VT_ENGINES=embedded o ejecuta antes "
         "`python -m vt fetch`.",
     "{model}: {done} of {whole} ({percent} %).": "{model}: {done} de {whole} ({percent} %).",
@@ -135,7 +135,7 @@ def told(sentence: str) -> str:
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple(
-        (re.compile(_PLACE.sub(r"(?P<\1>.+?)", re.escape(english)), re.DOTALL), spanish)
+        (re.compile(_PLACE.sub(r"(?P<\1>.*?)", re.escape(english)), re.DOTALL), spanish)
         for english, spanish in SENTENCES.items()
     )
 
