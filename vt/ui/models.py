@@ -8,25 +8,22 @@ from typing import Any
 
 import gradio as gr
 
+from vt.factory import Preloaded
 from vt.services import Services
+from vt.ui import words
 from vt.ui.endpoints import guarded
-from vt.ui.shared import in_words
-from vt.ui.words import label
+from vt.ui.shared import PLAIN, QUIET, in_words
+from vt.ui.words import Words, label
 
 _REFRESH_SECONDS = 2.0
-_COLUMNS = ("Cache key", "Kind", "State", "MB", "In use", "Idle (s)", "Load (s)")
-_KINDS = {"stt": "hears", "translation": "translates", "tts": "speaks"}
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
-"""Of the page's own events: scripts have endpoints."""
+_COLUMNS = ("key", "kind", "state", "mb", "leases", "idle", "load")
 
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Build the tab into the page."""
-    health = gr.HTML()
-    memory = gr.HTML()
-    table = gr.Dataframe(
-        headers=list(_COLUMNS), label=label("models_memory"), interactive=False, elem_id="vt-models", wrap=True
-    )
+    health = gr.HTML(**PLAIN)
+    memory = gr.HTML(**PLAIN)
+    table = gr.HTML(**PLAIN, elem_id="vt-models")
     with gr.Row():
         token = gr.Textbox(
             label=label("models_token"), type="password", visible=services.settings.admin_token is not None
@@ -41,90 +38,112 @@ def build(services: Services, page: gr.Blocks) -> None:
 
     seen = [health, memory, table, chosen]
 
-    def look(key: str | None) -> list[Any]:
-        return _look(services, key)
+    def look(key: str | None, request: gr.Request) -> list[Any]:
+        return _look(services, words.of(request), key)
+
+    def act(request: gr.Request, secret: str, key: str | None, do: Callable[[Words], str]) -> list[Any]:
+        return [_act(services, request, secret, do), *look(key, request)]
 
     def preloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
-        return [_act(services, request, secret, lambda: _preloaded(services)), *_look(services, key)]
+        return act(request, secret, key, lambda said: _preloaded(services, said))
 
     def clearing(secret: str, request: gr.Request) -> list[Any]:
-        return [_act(services, request, secret, lambda: _cleared(services.clear())), *_look(services, None)]
+        return act(request, secret, None, lambda said: _cleared(said, services.clear()))
 
     def unloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
-        return [_act(services, request, secret, lambda: _unloaded(services, key)), *_look(services, None)]
+        return act(request, secret, None, lambda said: _unloaded(services, said, key))
 
-    page.load(look, [chosen], seen, **_PRIVATE)
-    gr.Timer(_REFRESH_SECONDS).tick(look, [chosen], seen, **_PRIVATE)
-    preload.click(preloading, [token, chosen], [effect, *seen], **_PRIVATE)
-    clear.click(clearing, [token], [effect, *seen], **_PRIVATE)
-    unload.click(unloading, [token, chosen], [effect, *seen], **_PRIVATE)
+    page.load(look, [chosen], seen, **QUIET)
+    gr.Timer(_REFRESH_SECONDS).tick(look, [chosen], seen, **QUIET)
+    preload.click(preloading, [token, chosen], [effect, *seen], **QUIET)
+    clear.click(clearing, [token], [effect, *seen], **QUIET)
+    unload.click(unloading, [token, chosen], [effect, *seen], **QUIET)
 
 
-def _act(services: Services, request: gr.Request, token: str, act: Callable[[], str]) -> str:
-    with in_words():
+def _act(services: Services, request: gr.Request, token: str, act: Callable[[Words], str]) -> str:
+    said = words.of(request)
+    with in_words(said):
         guarded(services, request, token)
-        return f"<p role='status'>{html.escape(act())}</p>"
+        return f"<p role='status'>{html.escape(act(said))}</p>"
 
 
-def _look(services: Services, chosen: str | None) -> list[Any]:
+def _look(services: Services, said: Words, chosen: str | None) -> list[Any]:
     """Return health, memory, table and choice as they are now."""
     cache = services.factory.get_model_status()
     keys = [model["cache_key"] for model in cache["models"]]
     kept = chosen if chosen in keys else next(iter(keys), None)
-    return [_health(services), _memory(cache), _rows(cache), gr.Dropdown(choices=keys, value=kept)]
+    return [_health(services, said), _memory(said, cache), _table(said, cache), gr.Dropdown(choices=keys, value=kept)]
 
 
-def _rows(cache: dict[str, Any]) -> list[list[Any]]:
-    return [
-        [
-            model["cache_key"],
-            _KINDS[model["model_type"]],
-            model["state"],
-            model["memory_usage_mb"],
-            model["leases"],
-            round(model["idle_seconds"]),
-            model["load_time_seconds"],
-        ]
-        for model in cache["models"]
-    ]
-
-
-def _memory(cache: dict[str, Any]) -> str:
-    used, budget = cache["total_memory_mb"], cache["budget_mb"]
-    counts = f"{cache['hits']} hits, {cache['misses']} misses, {cache['loads']} loads, {cache['evictions']} evictions"
+def _table(said: Words, cache: dict[str, Any]) -> str:
+    if not cache["models"]:
+        return f"<section class='vt-card'><h2>{said('models_memory')}</h2><p>{said('models_none')}</p></section>"
+    heads = "".join(f"<th scope='col'>{said(f'column_{column}')}</th>" for column in _COLUMNS)
+    rows = "".join(_row(said, model) for model in cache["models"])
     return (
-        f"<label class='vt-memory'>{used:.0f} of {budget:.0f} MB for models "
-        f"<progress max='{budget:.0f}' value='{used:.0f}'></progress> <span>{counts}</span></label>"
+        f"<section class='vt-card'><h2>{said('models_memory')}</h2>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
 
-def _health(services: Services) -> str:
+def _row(said: Words, model: dict[str, Any]) -> str:
+    cells = (
+        html.escape(model["cache_key"]),
+        said(f"kind_{model['model_type']}"),
+        said(f"model_{model['state']}"),
+        said.number(model["memory_usage_mb"], 1),
+        model["leases"],
+        round(model["idle_seconds"]),
+        said.number(model["load_time_seconds"], 1),
+    )
+    # On a phone a row is a little list of its own: each cell bears its column's head.
+    named = zip(_COLUMNS, cells, strict=True)
+    return (
+        "<tr>" + "".join(f"<td data-head='{said(f'column_{column}')}'>{cell}</td>" for column, cell in named) + "</tr>"
+    )
+
+
+def _memory(said: Words, cache: dict[str, Any]) -> str:
+    used, budget = f"{cache['total_memory_mb']:.0f}", f"{cache['budget_mb']:.0f}"
+    counts = said("models_counts", **{name: cache[name] for name in ("hits", "misses", "loads", "evictions")})
+    return (
+        f"<label class='vt-memory'>{said('models_used', used=used, budget=budget)} "
+        f"<progress max='{budget}' value='{used}'></progress> <span>{counts}</span></label>"
+    )
+
+
+def _health(services: Services, said: Words) -> str:
     health = services.health()
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in health["notes"])
-    loading = [
-        f"<li>{html.escape(model.name)}: {model.state}{html.escape(f' ({model.why})') if model.why else ''}</li>"
+    notes = "".join(f"<li>{html.escape(said.sentence(note))}</li>" for note in health["notes"])
+    loading = "".join(
+        f"<li>{html.escape(_preload_state(said, model))}{html.escape(f' ({model.why})') if model.why else ''}</li>"
         for model in services.readiness()[1]
         if model.state != "ready"
-    ]
-    listed = f"<ul>{notes}{''.join(loading)}</ul>" if notes or loading else ""
-    return f"<div class='vt-health vt-{health['status']}'><strong>{health['status']}</strong>{listed}</div>"
+    )
+    listed = f"<ul>{notes}{loading}</ul>" if notes or loading else ""
+    status = health["status"]
+    return f"<div class='vt-health vt-{status}'><strong>{said(f'health_{status}')}</strong>{listed}</div>"
 
 
-def _preloaded(services: Services) -> str:
+def _preload_state(said: Words, model: Preloaded) -> str:
+    return f"{model.name}: {said(f'model_{model.state}')}"
+
+
+def _preloaded(services: Services, said: Words) -> str:
     started = services.preload()
     if not started:
-        return "Nothing is preloaded: MODEL_CACHE_ENABLED is false, so no model would stay."
-    return "Preloading: " + ", ".join(f"{model.name} ({model.state})" for model in started)
+        return said("models_no_cache")
+    return said("models_preloading", models=", ".join(_preload_state(said, model) for model in started))
 
 
-def _unloaded(services: Services, key: str | None) -> str:
+def _unloaded(services: Services, said: Words, key: str | None) -> str:
     found = services.evict(key) if key else None
-    return _cleared(found) if found else "No such model is in memory any more."
+    return _cleared(said, found) if found else said("models_gone")
 
 
-def _cleared(found: dict[str, Any]) -> str:
+def _cleared(said: Words, found: dict[str, Any]) -> str:
     if found["retiring"]:
-        return f"In use, goes with its last user: {', '.join(found['retiring'])}."
+        return said("models_retiring", models=", ".join(found["retiring"]))
     if not found["freed"]:
-        return "No model was in memory."
-    return f"Unloaded: {', '.join(found['freed'])}. {found['freed_mb']:.0f} MB came back."
+        return said("models_empty")
+    return said("models_freed", models=", ".join(found["freed"]), megabytes=f"{found['freed_mb']:.0f}")

@@ -17,7 +17,7 @@ from vt.errors import VtError
 from vt.jobs import Jobs
 from vt.store import ID, JobNotFound
 from vt.ui import parts
-from vt.ui.words import Words
+from vt.ui.words import ENGLISH, Words
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
     try:
         return {place: gr.HTML("", visible=False), **act()}
     except VtError as error:
-        sentence = str(error)
+        sentence = words.sentence(str(error))
     except Exception:  # noqa: BLE001 (whatever it is, its text is not for the page)
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
@@ -137,9 +137,9 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def in_words(words: Words = ENGLISH) -> Iterator[None]:
     """Turn our errors into Gradio's: the sentence, and nothing else."""
     try:
         yield
     except VtError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise gr.Error(words.sentence(str(error)), print_exception=False) from error
