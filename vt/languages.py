@@ -67,6 +67,13 @@ def get(code_or_name: str) -> Language:
     return found
 
 
+def name_in(code: str, reader: str) -> str:
+    """Return the name that a language has in the reader's, who is named by a code too."""
+    import langcodes
+
+    return str(langcodes.Language.get(code).display_name(reader))
+
+
 def by_whisper(code: str) -> Language | None:
     """Return the language that Whisper calls by this code."""
     return _whisper_index().get(code)

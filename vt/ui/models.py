@@ -8,25 +8,22 @@ from typing import Any
 
 import gradio as gr
 
+from vt.factory import Preloaded
 from vt.services import Services
 from vt.ui import words
 from vt.ui.endpoints import guarded
-from vt.ui.shared import in_words
+from vt.ui.shared import PLAIN, QUIET, in_words
 from vt.ui.words import Words, label
 
 _REFRESH_SECONDS = 2.0
-_COLUMNS = ("key", "kind", "state", "size", "leases", "idle", "load")
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
-"""Of the page's own events: scripts have endpoints."""
+_COLUMNS = ("key", "kind", "state", "mb", "leases", "idle", "load")
 
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Build the tab into the page."""
-    health = gr.HTML()
-    memory = gr.HTML()
-    table = gr.Dataframe(
-        headers=_heads(Words("en")), label=label("models_memory"), interactive=False, elem_id="vt-models", wrap=True
-    )
+    health = gr.HTML(**PLAIN)
+    memory = gr.HTML(**PLAIN)
+    table = gr.HTML(**PLAIN, elem_id="vt-models")
     with gr.Row():
         token = gr.Textbox(
             label=label("models_token"), type="password", visible=services.settings.admin_token is not None
@@ -42,52 +39,68 @@ def build(services: Services, page: gr.Blocks) -> None:
     seen = [health, memory, table, chosen]
 
     def look(key: str | None, request: gr.Request) -> list[Any]:
-        return _look(words.of(request), services, key)
+        return _look(services, words.of(request), key)
 
-    def acting(act: Callable[[Words, str | None], str]) -> Callable[[str, str | None, gr.Request], list[Any]]:
-        def acted(secret: str, key: str | None, request: gr.Request) -> list[Any]:
-            said = words.of(request)
-            with in_words(said):
-                guarded(services, request, secret)
-                effect = f"<p role='status'>{html.escape(act(said, key))}</p>"
-            return [effect, *_look(said, services, key)]
+    def act(request: gr.Request, secret: str, key: str | None, do: Callable[[Words], str]) -> list[Any]:
+        return [_act(services, request, secret, do), *look(key, request)]
 
-        return acted
+    def preloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
+        return act(request, secret, key, lambda said: _preloaded(services, said))
 
-    page.load(look, [chosen], seen, **_PRIVATE)
-    gr.Timer(_REFRESH_SECONDS).tick(look, [chosen], seen, **_PRIVATE)
-    changed = [effect, *seen]
-    preload.click(acting(lambda said, _: _preloaded(said, services)), [token, chosen], changed, **_PRIVATE)
-    clear.click(acting(lambda said, _: _cleared(said, services.clear())), [token, chosen], changed, **_PRIVATE)
-    unload.click(acting(lambda said, key: _unloaded(said, services, key)), [token, chosen], changed, **_PRIVATE)
+    def clearing(secret: str, request: gr.Request) -> list[Any]:
+        return act(request, secret, None, lambda said: _cleared(said, services.clear()))
+
+    def unloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
+        return act(request, secret, None, lambda said: _unloaded(services, said, key))
+
+    page.load(look, [chosen], seen, **QUIET)
+    gr.Timer(_REFRESH_SECONDS).tick(look, [chosen], seen, **QUIET)
+    preload.click(preloading, [token, chosen], [effect, *seen], **QUIET)
+    clear.click(clearing, [token], [effect, *seen], **QUIET)
+    unload.click(unloading, [token, chosen], [effect, *seen], **QUIET)
 
 
-def _look(said: Words, services: Services, chosen: str | None) -> list[Any]:
+def _act(services: Services, request: gr.Request, token: str, act: Callable[[Words], str]) -> str:
+    said = words.of(request)
+    with in_words(said):
+        guarded(services, request, token)
+        return f"<p role='status'>{html.escape(act(said))}</p>"
+
+
+def _look(services: Services, said: Words, chosen: str | None) -> list[Any]:
     """Return health, memory, table and choice as they are now."""
     cache = services.factory.get_model_status()
     keys = [model["cache_key"] for model in cache["models"]]
     kept = chosen if chosen in keys else next(iter(keys), None)
-    table = gr.Dataframe(_rows(said, cache), headers=_heads(said))
-    return [_health(said, services), _memory(said, cache), table, gr.Dropdown(choices=keys, value=kept)]
+    return [_health(services, said), _memory(said, cache), _table(said, cache), gr.Dropdown(choices=keys, value=kept)]
 
 
-def _heads(said: Words) -> list[str]:
-    return [said(f"models_{column}") for column in _COLUMNS]
+def _table(said: Words, cache: dict[str, Any]) -> str:
+    if not cache["models"]:
+        return f"<section class='vt-card'><h2>{said('models_memory')}</h2><p>{said('models_none')}</p></section>"
+    heads = "".join(f"<th scope='col'>{said(f'column_{column}')}</th>" for column in _COLUMNS)
+    rows = "".join(_row(said, model) for model in cache["models"])
+    return (
+        f"<section class='vt-card'><h2>{said('models_memory')}</h2>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
+    )
 
 
-def _rows(said: Words, cache: dict[str, Any]) -> list[list[Any]]:
-    return [
-        [
-            model["cache_key"],
-            said(f"kind_{model['model_type']}"),
-            said(f"model_{model['state']}"),
-            model["memory_usage_mb"],
-            model["leases"],
-            round(model["idle_seconds"]),
-            model["load_time_seconds"],
-        ]
-        for model in cache["models"]
-    ]
+def _row(said: Words, model: dict[str, Any]) -> str:
+    cells = (
+        html.escape(model["cache_key"]),
+        said(f"kind_{model['model_type']}"),
+        said(f"model_{model['state']}"),
+        said.number(model["memory_usage_mb"], 1),
+        model["leases"],
+        round(model["idle_seconds"]),
+        said.number(model["load_time_seconds"], 1),
+    )
+    # On a phone a row is a little list of its own: each cell bears its column's head.
+    named = zip(_COLUMNS, cells, strict=True)
+    return (
+        "<tr>" + "".join(f"<td data-head='{said(f'column_{column}')}'>{cell}</td>" for column, cell in named) + "</tr>"
+    )
 
 
 def _memory(said: Words, cache: dict[str, Any]) -> str:
@@ -99,29 +112,31 @@ def _memory(said: Words, cache: dict[str, Any]) -> str:
     )
 
 
-def _health(said: Words, services: Services) -> str:
+def _health(services: Services, said: Words) -> str:
     health = services.health()
-    notes = [said.sentence(note) for note in health["notes"]]
-    for model in services.readiness()[1]:
-        if model.state != "ready":
-            why = f" ({said.sentence(model.why)})" if model.why else ""
-            notes.append(f"{model.name}: {said(f'model_{model.state}')}{why}")
-    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    listed = f"<ul>{items}</ul>" if items else ""
-    state = health["status"]
-    return f"<div class='vt-health vt-{state}'><strong>{said(f'health_{state}')}</strong>{listed}</div>"
+    notes = "".join(f"<li>{html.escape(said.sentence(note))}</li>" for note in health["notes"])
+    loading = "".join(
+        f"<li>{html.escape(_preload_state(said, model))}{html.escape(f' ({model.why})') if model.why else ''}</li>"
+        for model in services.readiness()[1]
+        if model.state != "ready"
+    )
+    listed = f"<ul>{notes}{loading}</ul>" if notes or loading else ""
+    status = health["status"]
+    return f"<div class='vt-health vt-{status}'><strong>{said(f'health_{status}')}</strong>{listed}</div>"
 
 
-def _preloaded(said: Words, services: Services) -> str:
+def _preload_state(said: Words, model: Preloaded) -> str:
+    return f"{model.name}: {said(f'model_{model.state}')}"
+
+
+def _preloaded(services: Services, said: Words) -> str:
     started = services.preload()
     if not started:
-        return said("models_uncached")
-    return said(
-        "models_preloading", models=", ".join(f"{model.name} ({said(f'model_{model.state}')})" for model in started)
-    )
+        return said("models_no_cache")
+    return said("models_preloading", models=", ".join(_preload_state(said, model) for model in started))
 
 
-def _unloaded(said: Words, services: Services, key: str | None) -> str:
+def _unloaded(services: Services, said: Words, key: str | None) -> str:
     found = services.evict(key) if key else None
     return _cleared(said, found) if found else said("models_gone")
 
@@ -130,5 +145,5 @@ def _cleared(said: Words, found: dict[str, Any]) -> str:
     if found["retiring"]:
         return said("models_retiring", models=", ".join(found["retiring"]))
     if not found["freed"]:
-        return said("models_none")
-    return said("models_unloaded", models=", ".join(found["freed"]), megabytes=f"{found['freed_mb']:.0f}")
+        return said("models_empty")
+    return said("models_freed", models=", ".join(found["freed"]), megabytes=f"{found['freed_mb']:.0f}")

@@ -57,7 +57,7 @@ def trouble(what: str, sentence: str) -> str:
 
 def empty(what: str, sentence: str) -> str:
     """Return what is said where there is nothing yet."""
-    return f"<div class='vt-empty'><strong>{escaped(what)}</strong><p>{escaped(sentence)}</p></div>"
+    return f"<div class='vt-empty'><h2>{escaped(what)}</h2><p>{escaped(sentence)}</p></div>"
 
 
 # Upload
@@ -105,8 +105,8 @@ def _sounds(words: Words, tracks: Sequence[Mapping[str, Any]]) -> list[str]:
 def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
     """Return a sound track in words, not escaped."""
     about = [_spoken(track["language"]), track["title"] or "", track["codec"]]
-    if track.get("channels"):
-        about.append(words("channels", count=track["channels"]))
+    if count := track.get("channels"):
+        about.append(words({1: "mono", 2: "stereo"}.get(count, "channels"), count=count))
     return f"{words('track', number=number)}: " + ", ".join(filter(None, about))
 
 
@@ -136,7 +136,7 @@ def film_line(name: str, seconds: float | None, hint: str = "") -> str:
     """Return which film it is about."""
     length = f" <span>{clock(seconds)}</span>" if seconds else ""
     more = f"<p>{escaped(hint)}</p>" if hint else ""
-    return f"<div class='vt-film'><strong>{escaped(name)}</strong>{length}{more}</div>"
+    return f"<div class='vt-film'><h2>{escaped(name)}</h2>{length}{more}</div>"
 
 
 def served(words: Words, rows: Sequence[tuple[str, Sequence[str]]], licences: Mapping[str, str]) -> str:
@@ -227,12 +227,12 @@ def players(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[st
     )
 
 
-def downloads(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[str, str], has_picture: bool) -> str:
+def downloads(words: Words, job: Job, report: Mapping[str, Any], has_picture: bool) -> str:
     """Return a link to every file that was made."""
     film = words("download_video" if has_picture else "download_audio")
     items = [_download(files.film(job.id, job.version), film, "vt-main")]
     for code in dict.fromkeys((report["target_language"], report["source"]["language"])):
-        said = words("download_subtitles", language=escaped(names[code]))
+        said = words("download_subtitles", language=escaped(words.language_name(code)))
         both = (
             _download(
                 files.subtitles(job.id, job.version, code, ending), ending.upper(), label=f"{said}, {ending.upper()}"
@@ -266,7 +266,7 @@ def chart(words: Words, report: Mapping[str, Any]) -> str:
     spoken = "".join(
         _bar(
             line["placed_start"], line["placed_end"], film, f"vt-{_ease(line['tempo'])}",
-            f"{clock(line['placed_start'], True)}  ×{line['tempo']:.2f}  {line['text']}",
+            f"{clock(line['placed_start'], True)}  ×{words.number(line['tempo'], 2)}  {line['text']}",
         )
         for line in report["segments"]
         if line["text"]
@@ -276,7 +276,7 @@ def chart(words: Words, report: Mapping[str, Any]) -> str:
         "chart_said",
         count=len(report["segments"]),
         overlap=round(100 * timing["speech_overlap"]),
-        tempo=f"{timing['max_tempo']:.2f}",
+        tempo=words.number(timing["max_tempo"], 2),
         off=round(100 * timing["off_by_more_than_0_3s"]),
     )
     legend = "".join(f"<li><i class='vt-{kind}'></i>{words(f'tempo_{kind}')}</li>" for kind in ("ok", "brisk", "fast"))
@@ -343,7 +343,7 @@ def _line(words: Words, line: Mapping[str, Any], report: Mapping[str, Any], can_
     play = f"<button type='button' data-at='{line['placed_start']}' aria-label='{label}'>{at}</button>"
     return (
         f"<tr data-row='{number}'><td>{play}</td><td>{heard}</td><td>{said}</td>"
-        f"<td><span class='vt-tempo vt-{ease}'>×{line['tempo']:.2f}</span></td></tr>"
+        f"<td><span class='vt-tempo vt-{ease}'>×{words.number(line['tempo'], 2)}</span></td></tr>"
     )
 
 

@@ -17,7 +17,7 @@ from vt.errors import VtError
 from vt.jobs import Jobs
 from vt.store import ID, JobNotFound
 from vt.ui import parts
-from vt.ui.words import Words
+from vt.ui.words import ENGLISH, Words
 
 _log = logging.getLogger(__name__)
 
@@ -137,10 +137,9 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
 
 
 @contextmanager
-def in_words(words: Words | None = None) -> Iterator[None]:
-    """Turn our errors into Gradio's: the sentence, in English for want of `words`, and nothing else."""
+def in_words(words: Words = ENGLISH) -> Iterator[None]:
+    """Turn our errors into Gradio's: the sentence, and nothing else."""
     try:
         yield
     except VtError as error:
-        said = words.sentence(str(error)) if words else str(error)
-        raise gr.Error(said, print_exception=False) from error
+        raise gr.Error(words.sentence(str(error)), print_exception=False) from error

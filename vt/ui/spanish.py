@@ -1,152 +1,187 @@
-"""The service's own sentences in Spanish: what a file, a language or the disk lacks, and what a dub is noted for."""
+"""What the floors below say in English, in Spanish: those of their sentences that people meet on the page."""
 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 
 from vt import languages
 from vt.errors import LanguageError
 
 SENTENCES: Mapping[str, str] = {
-    # Files
-    "{file} is not a video or audio file that vt can read (such as {kinds}), or it is damaged.":
-        "{file} no es un archivo de vídeo o audio que vt pueda leer (como {kinds}), o está dañado.",
-    "{file} is not a video or audio file that vt opens (such as {kinds}): playlists and scripts are not.":
-        "{file} no es un archivo de vídeo o audio que vt abra (como {kinds}): las listas y los guiones no lo son.",
-    "{file} is incomplete: its end is missing. Copy or download it again.":
-        "{file} está incompleto: le falta el final. Cópialo o descárgalo otra vez.",
-    "{file} is incomplete: it promises {promised} s, but only {there} s are there. Copy or download it again.":
-        "{file} está incompleto: promete {promised} s, pero solo hay {there} s. Cópialo o descárgalo otra vez.",
+    # Films
+    "{file} is not a video or audio file that vt can read (such as {kinds}), or it is damaged.": (
+        "{file} no es un archivo de vídeo o audio que se pueda leer (como {kinds}), o está dañado."
+    ),
+    "{file} is not a video or audio file that vt opens (such as {kinds}): playlists and scripts are not.": (
+        "{file} no es un archivo de vídeo o audio que se pueda abrir (como {kinds}): listas y guiones no lo son."
+    ),
     "{file} is empty: copy or download it again.": "{file} está vacío: cópialo o descárgalo otra vez.",
-    "{file} has no audio track: there is nothing to translate.":
-        "{file} no tiene pista de sonido: no hay nada que traducir.",
-    "{file} has no audio track {wanted}: it has {count}.": "{file} no tiene pista de sonido {wanted}: tiene {count}.",
-    "{file}: no speech found, so there is nothing to translate.":
-        "{file}: no se encontró habla, así que no hay nada que traducir.",
-    "{file} is too long: it lasts {minutes} minutes, and this server takes at most {limit} (VT_MAX_DURATION_MINUTES).":
+    "{file} is incomplete: its end is missing. Copy or download it again.": (
+        "{file} está incompleto: le falta el final. Cópialo o descárgalo otra vez."
+    ),
+    "{file} is incomplete: it promises {promised} s, but only {there} s are there. Copy or download it again.": (
+        "{file} está incompleto: promete {promised} s, pero solo hay {there} s. Cópialo o descárgalo otra vez."
+    ),
+    "The sound of {file} cannot be decoded: the file is damaged.": (
+        "El sonido de {file} no se puede leer: el archivo está dañado. Cópialo o descárgalo otra vez."
+    ),
+    "{file} has no audio track: there is nothing to translate.": (
+        "{file} no tiene sonido: no hay nada que traducir. Añade subtítulos y se doblará con ellos."
+    ),
+    "{file} has no audio track {number}: it has {count}.": "{file} no tiene la pista {number}: tiene {count}.",
+    "{file}: no speech found, so there is nothing to translate.": (
+        "{file}: no se oyó hablar a nadie, así que no hay nada que traducir."
+    ),
+    "{file} is too long: it lasts {minutes} minutes, and this server takes at most {limit} "
+    "(VT_MAX_DURATION_MINUTES).": (
         "{file} es demasiado largo: dura {minutes} minutos y este servidor acepta {limit} como máximo "
-        "(VT_MAX_DURATION_MINUTES).",
-    "The film is too large: this server takes at most {limit} MB (VT_MAX_UPLOAD_MB).":
-        "El vídeo es demasiado grande: este servidor acepta {limit} MB como máximo (VT_MAX_UPLOAD_MB).",
-    "The sound of {file} cannot be decoded: the file is damaged.":
-        "El sonido de {file} no se puede decodificar: el archivo está dañado.",
-    "The uploaded file is no longer here: upload it again.": "El archivo subido ya no está aquí: súbelo otra vez.",
+        "(VT_MAX_DURATION_MINUTES)."
+    ),
+    "The uploaded file is no longer here: upload it again.": "El archivo subido ya no está: súbelo otra vez.",
     # Subtitles
     "{file} holds no words: there is nothing to translate.": "{file} no contiene palabras: no hay nada que traducir.",
-    "The subtitles hold no times: an SRT or WebVTT file is needed, from its line 1 on.":
-        "Los subtítulos no contienen tiempos: hace falta un archivo SRT o WebVTT, desde su línea 1.",
-    'Line {line} of the subtitles cannot be read: "{text}". It should look like 00:01:02,500 --> 00:01:04,000.':
-        "No se puede leer la línea {line} de los subtítulos: «{text}». Debería ser como 00:01:02,500 --> 00:01:04,000.",
-    'The subtitles do not belong to this film: it ends after {seconds} s, but the line "{text}" begins at {start} s.':
-        "Los subtítulos no son de este vídeo: termina a los {seconds} s, pero la línea «{text}» empieza a los "
-        "{start} s.",
+    "The subtitles hold no times: an SRT or WebVTT file is needed, from its line 1 on.": (
+        "Los subtítulos no tienen tiempos: hace falta un archivo SRT o WebVTT, desde su primera línea."
+    ),
+    'Line {number} of the subtitles cannot be read: "{line}". It should look like 00:01:02,500 --> 00:01:04,000.': (
+        "La línea {number} de los subtítulos no se puede leer: «{line}». Debería ser como "
+        "00:01:02,500 --> 00:01:04,000."
+    ),
+    'The subtitles do not belong to this film: it ends after {seconds} s, but the line "{line}" begins at {start} s.': (
+        "Los subtítulos no son de este vídeo: acaba a los {seconds} s, pero la línea «{line}» empieza a los {start} s."
+    ),
+    "The language of the subtitles cannot be told from their text: name it with --from.": (
+        "El idioma de los subtítulos no se reconoce por su texto: elígelo en «Idioma del vídeo»."
+    ),
     # Languages
-    "The film speaks {language} already: choose another target language.":
-        "El vídeo ya habla {language}: elige otro idioma de destino.",
-    "Nobody here translates {language} to {language_to}: a package apertium-* for the pair would be needed.":
-        "Aquí nadie traduce de {language} a {language_to}: haría falta un paquete apertium-* para esa pareja.",
-    "{language} cannot be spoken here: espeak-ng has no voice for it.":
-        "Aquí no se puede hablar en {language}: espeak-ng no tiene voz para ese idioma.",
-    "{language} cannot be heard here: the recognition model {model} hears English only. A multilingual Whisper model, "
-    "such as small, would be needed.":
-        "Aquí no se puede escuchar en {language}: el modelo de reconocimiento {model} solo entiende inglés. Haría "
-        "falta un modelo Whisper multilingüe, como small.",
-    # Work
-    "Too many jobs are waiting already: try again in some minutes.":
-        "Ya hay demasiados trabajos en espera: inténtalo de nuevo dentro de unos minutos.",
-    "The lines have been changed by somebody else meanwhile: load them again, then edit.":
-        "Entretanto alguien cambió las líneas: cárgalas otra vez y después edítalas.",
-    "The job is {state}, so this cannot be done with it now.":
-        "El estado del trabajo es «{state}», así que ahora no se puede hacer esto con él.",
-    "There is no such job: the address is wrong, or the job has been removed.":
-        "No existe ese trabajo: la dirección está mal o el trabajo se borró.",
-    "The server died {times} times in a row while working on this, without finishing one more piece of it, so it was "
-    "given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film.":
-        "El servidor se cayó {times} veces seguidas con este trabajo sin terminar ni una parte más, así que se "
-        "abandonó. Quizá necesite más memoria de la que hay: prueba con un modelo más pequeño o un vídeo más corto.",
-    "The disk is full: free some space and try again.": "El disco está lleno: libera espacio e inténtalo de nuevo.",
-    "The disk has no room for this: about {needed} MB are needed, and {free} MB are free for it. Remove jobs that are "
-    "over, or try a smaller film.":
-        "En el disco no hay sitio para esto: hacen falta unos {needed} MB y quedan {free} MB libres. Borra trabajos "
-        "terminados o prueba con un vídeo más pequeño.",
-    "The results have been removed from the disk: dub the film again.":
-        "Los resultados se borraron del disco: dobla el vídeo otra vez.",
-    "An unexpected error, which the server's log tells of. Please report it.":
-        "Un error inesperado, que consta en el registro del servidor. Por favor, comunícalo.",
-    "Line {line} is too long: {most} characters are the most.":
-        "La línea {line} es demasiado larga: {most} caracteres como máximo.",
-    "The lines did not come through as they should: load the page anew and try again.":
-        "Las líneas no llegaron como debían: recarga la página e inténtalo de nuevo.",
-    # Models
-    "The token is not the one that VT_ADMIN_TOKEN holds.": "La clave no es la que contiene VT_ADMIN_TOKEN.",
-    "Managing models needs the token that VT_ADMIN_TOKEN holds.":
-        "Para gestionar los modelos hace falta la clave que contiene VT_ADMIN_TOKEN.",
-    "Managing models from elsewhere needs the token that VT_ADMIN_TOKEN holds.":
-        "Para gestionar los modelos desde fuera hace falta la clave que contiene VT_ADMIN_TOKEN.",
-    "Models cannot be managed {where} without a token: whoever runs this server can set VT_ADMIN_TOKEN.":
-        "Los modelos no se pueden gestionar desde aquí sin una clave: quien lleva este servidor puede fijar "
-        "VT_ADMIN_TOKEN.",
-    "The {model} cannot be downloaded: {why}.": "No se puede descargar ({model}): {why}.",
+    "Nobody here translates {language_from} to {language_to}: a package apertium-* for the pair would be needed.": (
+        "Aquí nadie traduce del {language_from} al {language_to}: elige otro idioma."
+    ),
+    "{language} cannot be spoken here: espeak-ng has no voice for it.": (
+        "Aquí ninguna voz habla {language}: elige otro idioma."
+    ),
+    "The film speaks {language} already: choose another target language.": (
+        "El vídeo ya está en {language}: elige otro idioma de destino."
+    ),
+    "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} only: choose "
+    "another track with --audio-track, or say --from {code} if the tag is wrong.": (
+        "El sonido de {file} dice estar en {language_tag}, pero el modelo solo entiende {language_heard}: elige otra "
+        "pista o, si no es cierto, elige el idioma en «Idioma del vídeo»."
+    ),
+    # Jobs
+    "Too many jobs are waiting already: try again in some minutes.": (
+        "Ya hay demasiados trabajos esperando: inténtalo de nuevo en unos minutos."
+    ),
+    "There is no such job: the address is wrong, or the job has been removed.": (
+        "Ese trabajo no existe: se borró o se cumplió su plazo."
+    ),
+    "The job is {state}, so this cannot be done with it now.": (
+        "El trabajo no lo permite ahora: recarga la página para ver cómo está."
+    ),
+    "The lines have been changed by somebody else meanwhile: load them again, then edit.": (
+        "Alguien más cambió las líneas entretanto: recarga la página y vuelve a editarlas."
+    ),
+    "Line {number} is too long: {most} characters are the most.": (
+        "La línea {number} es demasiado larga: {most} caracteres como máximo."
+    ),
+    "The disk has no room for this: about {needed} MB are needed, and {free} MB are free for it. "
+    "Remove jobs that are over, or try a smaller film.": (
+        "No hay sitio en el disco: se necesitan unos {needed} MB y quedan {free} MB. "
+        "Borra trabajos terminados o prueba con un vídeo más pequeño."
+    ),
+    "The disk is full: free some space and try again.": (
+        "El disco está lleno: borra trabajos terminados e inténtalo de nuevo."
+    ),
+    "The server died {count} times in a row while working on this, without finishing one more piece of it, so it "
+    "was given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film.": (
+        "El servidor se cayó {count} veces seguidas mientras trabajaba en esto, sin avanzar, así que se abandonó. "
+        "Quizá falte memoria: prueba con un modelo más pequeño o un vídeo más corto."
+    ),
+    "An unexpected error, which the server's log tells of. Please report it.": (
+        "Un error inesperado, que el registro del servidor explica. Avisa a quien lo administra."
+    ),
+    # Remarks in a report
+    "Apertium translates by rules: fair, not good. Read the subtitles through before you publish.": (
+        "Apertium traduce con reglas: pasable, no bien. Lee los subtítulos antes de publicar."
+    ),
+    "The voice is espeak-ng's: clear, but plainly a machine's.": (
+        "La voz es de espeak-ng: clara, pero se nota que es una máquina."
+    ),
+    "NLLB's weights are for non-commercial use only (CC-BY-NC-4.0).": (
+        "NLLB solo se puede usar sin fines comerciales (CC-BY-NC-4.0)."
+    ),
+    "The voice is MMS-TTS's: its licence (CC-BY-NC-4.0) allows no commercial use.": (
+        "La voz es de MMS-TTS: su licencia (CC-BY-NC-4.0) no permite el uso comercial."
+    ),
+    "The language was not detected: the recognition model hears {language} only.": (
+        "El idioma no se averiguó: el modelo solo entiende {language}."
+    ),
+    "The film speaks {language}, as far as was heard (probability {probability}).": (
+        "El vídeo está en {language}, por lo que se oyó (probabilidad {probability})."
+    ),
+    "The subtitles are {language}, by their text (probability {probability}).": (
+        "Los subtítulos están en {language}, por su texto (probabilidad {probability})."
+    ),
+    "The subtitles look like {language_seen}, but --from says {language_said}: check the dub.": (
+        "Los subtítulos parecen estar en {language_seen}, pero se eligió {language_said}: revisa el doblaje."
+    ),
+    "The picture was {codec}, which cannot live in mp4: it was encoded again as H.264.": (
+        "La imagen era {codec}, que no cabe en un mp4: se volvió a codificar como H.264."
+    ),
+    "An original sound track was {codec}: it was encoded again as AAC.": (
+        "Una pista de sonido original era {codec}: se volvió a codificar como AAC."
+    ),
+    "A subtitle track ({codec}) was left out: mp4 holds only text.": (
+        "Se dejó fuera una pista de subtítulos ({codec}): un mp4 solo admite texto."
+    ),
+    # The management of models
     "Downloading the model {model} from {hub}: {size}{had}, into {folder}. To avoid it, set VT_ENGINES=embedded, or "
-    "run `python -m vt fetch` ahead of time.":
+    "run `python -m vt fetch` ahead of time.": (
         "Descargando el modelo {model} de {hub}: {size}. Para evitarlo, fija VT_ENGINES=embedded o ejecuta antes "
-        "`python -m vt fetch`.",
+        "`python -m vt fetch`."
+    ),
     "{model}: {done} of {whole} ({percent} %).": "{model}: {done} de {whole} ({percent} %).",
-    "Converting {model} ({size} GB) to {form}: once, in a minute or so.":
-        "Convirtiendo {model} ({size} GB) a {form}: una sola vez, en un minuto más o menos.",
-    # What a dub is noted for
-    "Apertium translates by rules: fair, not good. Read the subtitles through before you publish.":
-        "Apertium traduce con reglas: pasable, no bien. Repasa los subtítulos antes de publicar.",
-    "The voice is espeak-ng's: clear, but plainly a machine's.":
-        "La voz es de espeak-ng: clara, pero claramente de máquina.",
-    "The voice is MMS-TTS's: its licence (CC-BY-NC-4.0) allows no commercial use.":
-        "La voz es de MMS-TTS: su licencia (CC-BY-NC-4.0) no permite el uso comercial.",
-    "NLLB's weights are for non-commercial use only (CC-BY-NC-4.0).":
-        "Los pesos de NLLB son solo para uso no comercial (CC-BY-NC-4.0).",
-    "The language was not detected: the recognition model hears {language} only.":
-        "No se detectó el idioma: el modelo de reconocimiento solo entiende {language}.",
-    "The film speaks {language}, as far as was heard (probability {probability}).":
-        "El vídeo habla {language}, según lo escuchado (probabilidad {probability}).",
-    "The subtitles are {language}, by their text (probability {probability}).":
-        "Los subtítulos están en {language}, a juzgar por su texto (probabilidad {probability}).",
-    "The picture was {codec}, which cannot live in mp4: it was encoded again as H.264.":
-        "La imagen era {codec}, que no cabe en mp4: se volvió a codificar como H.264.",
-    "An original sound track was {codec}: it was encoded again as AAC.":
-        "Una pista de sonido original era {codec}: se volvió a codificar como AAC.",
-    "A subtitle track ({codec}) was left out: mp4 holds only text.":
-        "Se dejó fuera una pista de subtítulos ({codec}): mp4 solo admite texto.",
-}  # fmt: skip
-"""English, as the rooms below say it, and Spanish; each value of the one has its place in the other."""
-
-_PLACE = re.compile(r"\\{(\w+)\\}")
+    "Converting {model} ({size} GB) to {form}: once, in a minute or so.": (
+        "Convirtiendo {model} ({size} GB) a {form}: una sola vez, en un minuto más o menos."
+    ),
+    "The token is not the one that VT_ADMIN_TOKEN holds.": "La clave no es la que guarda VT_ADMIN_TOKEN.",
+    "Managing models needs the token that VT_ADMIN_TOKEN holds.": (
+        "Para manejar los modelos hace falta la clave que guarda VT_ADMIN_TOKEN."
+    ),
+    "Managing models from elsewhere needs the token that VT_ADMIN_TOKEN holds.": (
+        "Para manejar los modelos desde otro sitio hace falta la clave que guarda VT_ADMIN_TOKEN."
+    ),
+}
+"""By the English sentence. A field whose name begins with `language` holds a language's English name."""
+_QUOTED = ("file", "line")
+"""Fields that stay as somebody wrote them."""
 
 
-def told(sentence: str) -> str:
-    """Return a sentence in Spanish, or as it is where nobody has translated it."""
+def sentence(english: str) -> str:
+    """Return an English sentence in Spanish, or as it is where nobody has translated it."""
     for pattern, spanish in _patterns():
-        if found := pattern.fullmatch(sentence):
-            values = {name: _value(name, said) for name, said in found.groupdict().items()}
-            return spanish.format(**values)
-    return sentence
+        if found := pattern.fullmatch(english):
+            return spanish.format(**{name: _value(name, value) for name, value in found.groupdict().items()})
+    return english
 
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple(
-        (re.compile(_PLACE.sub(r"(?P<\1>.*?)", re.escape(english)), re.DOTALL), spanish)
-        for english, spanish in SENTENCES.items()
-    )
+    return tuple((re.compile(_pattern(english), re.DOTALL), spanish) for english, spanish in SENTENCES.items())
 
 
-def _value(name: str, said: str) -> str:
-    """Return what stands in a sentence's place; the name of a language is another one in Spanish."""
-    if not name.startswith("language"):
-        return said
-    import langcodes
+def _pattern(english: str) -> str:
+    parts = string.Formatter().parse(english)
+    return "".join(re.escape(text) + (f"(?P<{name}>.*?)" if name else "") for text, name, *_ in parts)
 
-    try:
-        return langcodes.Language.get(languages.get(said).code).display_name("es")
-    except LanguageError:
-        return said
+
+def _value(name: str, value: str) -> str:
+    if name.startswith("language"):
+        with suppress(LanguageError):
+            return languages.name_in(languages.get(value).code, "es")
+    is_number = name not in _QUOTED and re.fullmatch(r"\d+\.\d+", value)
+    return value.replace(".", ",") if is_number else value

@@ -190,7 +190,7 @@ class TranslateTab:
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
         watch = (
             parts.players(said, job, report, names, has_picture)
-            + parts.downloads(said, job, report, names, has_picture)
+            + parts.downloads(said, job, report, has_picture)
             + parts.notes(said, report)
             + parts.chart(said, report)
         )
@@ -337,8 +337,8 @@ class TranslateTab:
         hint = said("reused") if subject.job_id else ""
         return {
             self._film: parts.film_line(subject.name, subject.seconds, hint),
-            self._source: gr.Dropdown(choices=[(said("source_auto"), _AUTO), *_named(heard)], value=source),
-            self._target: gr.Dropdown(choices=_named(spoken), value=target),
+            self._source: gr.Dropdown(choices=[(said("source_auto"), _AUTO), *_named(said, heard)], value=source),
+            self._target: gr.Dropdown(choices=_named(said, spoken), value=target),
             self._served: self._who(said, rows, source, target, subject.subtitles),
             self._options: gr.Accordion(visible=len(tracks) > 1),
             self._track: gr.Dropdown(choices=tracks, value=1 if tracks and not subject.job_id else None),
@@ -378,16 +378,14 @@ def _any(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row[what]))
 
 
-def _named(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Return languages by their own names, with the English one for whoever searches by that."""
-    named = [
-        (
-            row["native_name"] if row["native_name"] == row["name"] else f"{row['native_name']} · {row['name']}",
-            row["code"],
-        )
-        for row in rows
-    ]
-    return sorted(named, key=lambda choice: choice[0].casefold())
+def _named(said: Words, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return languages by their own names, with the reader's name for whoever searches by that."""
+
+    def name(row: Mapping[str, Any]) -> str:
+        own, readers = row["native_name"], said.language_name(row["code"])
+        return own if own.casefold() == readers.casefold() else f"{own} · {readers}"
+
+    return sorted(((name(row), row["code"]) for row in rows), key=lambda choice: choice[0].casefold())
 
 
 def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from gradio.i18n import I18nData
 
+from vt import languages
 from vt.ui import spanish
 
 _TABLE: dict[str, tuple[str, str]] = {
@@ -50,7 +51,9 @@ _TABLE: dict[str, tuple[str, str]] = {
     "no_sound": ("none: bring subtitles to have it dubbed", "ninguno: añade subtítulos para doblarlo"),
     "in_subtitles": ("Subtitles", "Subtítulos"),
     "with_subtitles": ("Subtitles that come along", "Subtítulos que se usan"),
-    "channels": ("{count} ch", "{count} can."),
+    "mono": ("mono", "mono"),
+    "stereo": ("stereo", "estéreo"),
+    "channels": ("{count} channels", "{count} canales"),
     "track": ("Track {number}", "Pista {number}"),
     "to_translate": ("Choose the language", "Elegir el idioma"),
     "other_film": ("Another video", "Otro vídeo"),
@@ -72,10 +75,6 @@ _TABLE: dict[str, tuple[str, str]] = {
     "served_translate": ("Translated by", "Traduce"),
     "served_speak": ("Spoken by", "Habla"),
     "served_subtitles": ("your subtitles", "tus subtítulos"),
-    "served_no": (
-        "The choice is what this server can do at the moment.",
-        "Se ofrece lo que este servidor puede ahora.",
-    ),
     "non_commercial": ("not for commercial use", "sin uso comercial"),
     "reused": (
         "The same video again: what was heard in it is not heard a second time.",
@@ -83,7 +82,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     # Translate: while it runs
     "queued": ("Waiting for its turn", "Esperando su turno"),
-    "queued_hint": ("Other videos are before it.", "Hay otros vídeos antes."),
+    "queued_hint": ("It begins once those before it are done.", "Empieza cuando acaben los anteriores."),
     "stage_probe": ("Looking at the file", "Mirando el archivo"),
     "stage_extract": ("Taking the sound out", "Extrayendo el sonido"),
     "stage_transcribe": ("Listening to what is said", "Escuchando lo que se dice"),
@@ -187,49 +186,50 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     # Models
     "models_memory": ("Models in memory", "Modelos en memoria"),
-    "models_key": ("Cache key", "Clave"),
-    "models_kind": ("Kind", "Tarea"),
-    "models_state": ("State", "Estado"),
-    "models_size": ("MB", "MB"),
-    "models_leases": ("In use", "En uso"),
-    "models_idle": ("Idle (s)", "Inactivo (s)"),
-    "models_load": ("Load (s)", "Carga (s)"),
+    "models_none": (
+        "None yet. A model is loaded when a video first needs it, and stays for the next one.",
+        "Ninguno aún. Un modelo se carga cuando un vídeo lo necesita y se queda para el siguiente.",
+    ),
+    "models_used": ("{used} of {budget} MB for models", "{used} de {budget} MB para modelos"),
+    "models_counts": (
+        "{hits} hits, {misses} misses, {loads} loads, {evictions} evictions",
+        "{hits} aciertos, {misses} fallos, {loads} cargas, {evictions} descargas",
+    ),
+    "column_key": ("Cache key", "Clave"),
+    "column_kind": ("Kind", "Tarea"),
+    "column_state": ("State", "Estado"),
+    "column_mb": ("MB", "MB"),
+    "column_leases": ("In use", "En uso"),
+    "column_idle": ("Idle (s)", "Sin uso (s)"),
+    "column_load": ("Load (s)", "Carga (s)"),
     "kind_stt": ("hears", "escucha"),
     "kind_translation": ("translates", "traduce"),
     "kind_tts": ("speaks", "habla"),
-    "model_queued": ("waiting", "esperando"),
+    "model_queued": ("queued", "en espera"),
     "model_loading": ("loading", "cargando"),
     "model_ready": ("ready", "listo"),
     "model_retiring": ("retiring", "saliendo"),
     "model_failed": ("failed", "falló"),
-    "health_healthy": ("healthy", "en orden"),
-    "health_degraded": ("degraded", "con recortes"),
-    "health_unhealthy": ("unhealthy", "fuera de servicio"),
-    "models_used": ("{used} of {budget} MB for models", "{used} de {budget} MB para modelos"),
-    "models_counts": (
-        "{hits} hits, {misses} misses, {loads} loads, {evictions} evictions",
-        "{hits} aciertos, {misses} fallos, {loads} cargas, {evictions} desalojos",
-    ),
-    "models_preloading": ("Preloading: {models}.", "Cargando: {models}."),
-    "models_uncached": (
-        "Nothing is preloaded: MODEL_CACHE_ENABLED is false, so no model would stay.",
-        "No se carga nada: MODEL_CACHE_ENABLED es false, así que ningún modelo quedaría en memoria.",
-    ),
-    "models_gone": ("No such model is in memory any more.", "Ese modelo ya no está en memoria."),
-    "models_retiring": (
-        "In use, goes with its last user: {models}.",
-        "En uso, saldrá con su último usuario: {models}.",
-    ),
-    "models_none": ("No model was in memory.", "No había ningún modelo en memoria."),
-    "models_unloaded": (
-        "Unloaded: {models}. {megabytes} MB came back.",
-        "Fuera de la memoria: {models}. Se recuperaron {megabytes} MB.",
-    ),
+    "health_healthy": ("healthy", "todo en orden"),
+    "health_degraded": ("degraded", "funciona con limitaciones"),
+    "health_unhealthy": ("unhealthy", "no funciona"),
     "models_model": ("Model", "Modelo"),
-    "models_unload": ("Unload this model", "Descargar este modelo de la memoria"),
+    "models_unload": ("Unload this model", "Quitar este modelo de la memoria"),
     "models_preload": ("Preload the default models", "Cargar los modelos habituales"),
     "models_clear": ("Unload all", "Vaciar la memoria"),
     "models_token": ("Token (VT_ADMIN_TOKEN)", "Clave (VT_ADMIN_TOKEN)"),
+    "models_preloading": ("Preloading: {models}", "Cargando: {models}"),
+    "models_no_cache": (
+        "Nothing is preloaded: MODEL_CACHE_ENABLED is false, so no model would stay.",
+        "No se carga nada: MODEL_CACHE_ENABLED es false y ningún modelo se quedaría.",
+    ),
+    "models_gone": ("No such model is in memory any more.", "Ese modelo ya no está en la memoria."),
+    "models_retiring": (
+        "In use, goes with its last user: {models}.",
+        "En uso, sale cuando nadie lo use: {models}.",
+    ),
+    "models_empty": ("No model was in memory.", "No había ningún modelo en la memoria."),
+    "models_freed": ("Unloaded: {models}. {megabytes} MB came back.", "Fuera: {models}. Se liberaron {megabytes} MB."),
 }
 LANGUAGES = ("en", "es")
 
@@ -245,9 +245,22 @@ class Words:
         """Return the words of this key, with values in their places; the caller sees to it that they are safe."""
         return _TABLE[key][self._column].format(**values)
 
-    def sentence(self, said: str) -> str:
-        """Return what a room below says in English, in this language where somebody has translated it."""
-        return spanish.told(said) if self.language == "es" else said
+    def sentence(self, english: str) -> str:
+        """Return what a floor below says, in this language where that is known, else as it is."""
+        return spanish.sentence(english) if self.language == "es" else english
+
+    def number(self, value: float, places: int) -> str:
+        """Return a number with so many decimal places."""
+        written = f"{value:.{places}f}"
+        return written.replace(".", ",") if self.language == "es" else written
+
+    def language_name(self, code: str) -> str:
+        """Return what a language is called in this one."""
+        return languages.get(code).name if self.language == "en" else languages.name_in(code, self.language)
+
+
+ENGLISH = Words("en")
+"""For scripts."""
 
 
 def of(request: gr.Request | None) -> Words:

@@ -22,12 +22,11 @@ from vt.jobs import Jobs, ResultFile, plain_name
 from vt.services import Services
 from vt.ui import parts, uploads
 from vt.ui.shared import in_words
-from vt.ui.words import Words
+from vt.ui.words import ENGLISH
 
 _POLL_SECONDS = 0.2
 _WAITING = 256
 """Calls that may wait for their jobs at a time: waiting takes no thread, and the jobs have a queue of their own."""
-_ENGLISH = Words("en")
 
 
 def add(services: Services) -> None:
@@ -163,7 +162,7 @@ async def _awaited(jobs: Jobs, job_id: str) -> AsyncIterator[str]:
         job = await asyncio.to_thread(jobs.get, job_id)
         if job.state.is_over:
             break
-        yield f"{parts.step(_ENGLISH, job)}: {100 * job.fraction:.0f} %"
+        yield f"{parts.step(ENGLISH, job)}: {100 * job.fraction:.0f} %"
         await asyncio.sleep(_POLL_SECONDS)
     if job.state is not JobState.DONE:
         raise VtError(job.error or "The job was cancelled.")
