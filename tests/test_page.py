@@ -136,6 +136,39 @@ def test_what_is_no_film_is_refused_in_a_sentence_and_the_next_choice_is_taken(
         expect(trouble).to_be_hidden()
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent_and_the_next_choice_is_taken(
+    browser: Browser, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(2**20 + 1))
+    with running(tmp_path / "server", VT_MAX_UPLOAD_MB="1") as server, opened(browser, server) as page:
+        choose(page, large)
+        trouble = page.locator("#vt-upload-trouble [role=alert]")
+        expect(trouble).to_contain_text("too large: this server takes at most 1 MB")
+        expect(page.locator("#vt-go")).to_be_disabled()
+        assert not list((tmp_path / "server" / "gradio").glob("**/large.mp4"))
+        page.click("#vt-sample")
+        page.wait_for_selector("#vt-go:enabled")
+        expect(trouble).to_be_hidden()
+
+
+def test_a_language_that_is_gone_since_the_page_was_loaded_is_told_of(browser: Browser, tmp_path: Path) -> None:
+    port, speechless = str(_free_port()), tmp_path / "bin"
+    speechless.mkdir()
+    for program in Path("/usr/bin").iterdir():
+        if "espeak" not in program.name:
+            (speechless / program.name).symlink_to(program)
+    with running(tmp_path, PORT=port) as server, opened(browser, server) as page:
+        page.click("#vt-sample")
+        page.click("#vt-go:enabled")
+        expect(page.locator("#vt-served")).to_contain_text("espeak-ng")
+        server.end()
+        with running(tmp_path, PORT=port, PATH=str(speechless)):
+            expect(page.get_by_text("Connection to the server was lost")).to_be_hidden()
+            page.click("#vt-start")
+            expect(page.locator("#vt-start-trouble [role=alert]")).to_contain_text("install espeak-ng")
+
+
 def test_a_film_without_speech_fails_in_a_sentence(browser: Browser, server: Server, tmp_path: Path) -> None:
     beep = tmp_path / "beep.mp4"
     argv = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=f=440:d=3", "-c:a", "aac", str(beep)]

@@ -1,79 +1,185 @@
-"""The service's sentences in Spanish: each is one that is really said, and comes with its values."""
+"""What floors below say, in Spanish: every pattern held against the sentence that the real code says."""
 
 from __future__ import annotations
 
-import ast
-import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vt import languages, media
-from vt.domain import JobState
-from vt.engines import apertium
+from tests import films
+from tests.conftest import Dubbed
+from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from tests.test_factory import settings
+from tests.test_jobs import ORDER, SCRIPT, Desk
+from vt import detect, media, pipeline, subtitles
+from vt.domain import Edit, JobRequest, JobState
+from vt.engines import apertium, espeak, mms, nllb
 from vt.errors import VtError
-from vt.store import QueueFull, WrongState
+from vt.factory import AIServiceFactory
+from vt.guard import admit
+from vt.jobs import FilmTooLarge
+from vt.languages import get
+from vt.media import Named
+from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, WrongState, new_id
 from vt.ui import spanish
+from vt.ui.uploads import UploadGone
 from vt.ui.words import Words
 
-ROOT = Path(__file__).parent.parent
+FILM = "holiday.mp4"
+SRT = "1\n00:00:00,200 --> 00:00:01,000\n{text}\n"
 
 
-def places(template: str) -> list[str]:
-    return sorted(name for _, name, *_ in string.Formatter().parse(template) if name)
+def said(act: Callable[[], object]) -> str:
+    """Return the sentence that an act ends with."""
+    with pytest.raises(VtError) as raised:
+        act()
+    return str(raised.value)
 
 
-def skeleton(template: str) -> str:
-    return "".join(text + ("{}" if name is not None else "") for text, name, *_ in string.Formatter().parse(template))
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return films.film(tmp_path_factory.mktemp("film") / FILM, "-movflags", "+faststart")
 
 
-def said_in(module: Path) -> Iterator[str]:
-    """Yield all texts in a module's code, with nothing in the places of their values."""
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
-        elif isinstance(node, ast.JoinedStr):
-            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+def written(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
 
 
-def test_each_sentence_is_said_somewhere_just_so_and_keeps_its_values() -> None:
-    own = Path(spanish.__file__)
-    said = {text for module in (ROOT / "vt").rglob("*.py") if module != own for text in said_in(module)}
-    for english, translated in spanish.SENTENCES.items():
-        assert skeleton(english) in said, english
-        unsaid = set(places(english)) - set(places(translated))
-        assert unsaid <= {"state", "had", "folder", "code"}, english
-        assert set(places(translated)) <= set(places(english)), english
+def of_films(folder: Path, film: Path) -> Iterator[str]:
+    whole = film.read_bytes()
+    yield said(lambda: media.probe(written(folder / "notes.mp4", "no film")))
+    yield said(lambda: media.probe(written(folder / "list.mp4", "ffconcat version 1.0\nfile x.mp4\n")))
+    yield said(lambda: media.probe(written(folder / "empty.mp4", b"")))
+    late = films.film(folder / "late.mp4")
+    yield said(lambda: media.probe(written(folder / "endless.mp4", late.read_bytes()[: late.stat().st_size // 2])))
+    half = media.probe(written(folder / "half.mp4", whole[: len(whole) // 2]))
+    yield said(lambda: media.extract(half, half.audio[0], folder / "half.pcm"))
+    away = media.probe(film)
+    yield said(lambda: media.extract(away, replace(away.audio[0], index=9), folder / "away.pcm"))
 
 
-def error(raised: VtError | None = None, path: Path | None = None) -> str:
-    if raised:
-        return str(raised)
-    assert path is not None
-    with pytest.raises(VtError) as found:
-        media.probe(path)
-    return str(found.value)
+def of_requests(folder: Path, film: Path) -> Iterator[str]:
+    factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())
+    nobody = FakeFactory(ScriptedTranscriber([]), ToneSynthesizer())
+    request = JobRequest(film, "es", "en")
+
+    def with_subtitles(text: str, language: str = "en") -> JobRequest:
+        return replace(request, subtitles=written(folder / "talk.srt", text), source_language=language)
+
+    silent = folder / "silent.mp4"
+    films.ffmpeg("-i", film, "-an", "-c", "copy", silent)
+    yield said(lambda: pipeline.check(replace(request, source=silent), factory))
+    yield said(lambda: pipeline.check(replace(request, audio_track=7), factory))
+    yield said(lambda: pipeline.dub(request, nobody, folder, lambda _: None))
+    yield said(lambda: pipeline.check(with_subtitles(SRT.format(text="<i></i>")), factory))
+    yield said(lambda: pipeline.check(with_subtitles("\n"), factory))
+    yield said(lambda: subtitles.read("1\n00:00:01,000 --> soon\nWell.\n"))
+    yield said(lambda: pipeline.dub(with_subtitles(SRT.replace("00:00:0", "00:09:0").format(text="Well.")), factory,
+                                    folder, lambda _: None))  # fmt: skip
+    yield said(lambda: detect.language_of("?"))
 
 
-def test_what_goes_wrong_is_told_a_spanish_reader_in_spanish_and_others_as_it_was_said(tmp_path: Path) -> None:
-    spanish_words, english_words = Words("es"), Words("en")
-    notes, nothing = tmp_path / "notes (1).mp4", tmp_path / "nothing.mp4"
-    notes.write_text("no film")
-    nothing.touch()
-    with pytest.raises(VtError) as unheard:
-        apertium.chain(languages.get("eu"), languages.get("de"))
-    told = {
-        error(path=notes): f"{notes} no es un archivo de vídeo o audio que se pueda leer (como mp4,",
-        error(path=nothing): f"{nothing} está vacío",
-        error(QueueFull()): "Ya hay demasiados trabajos esperando",
-        error(WrongState(JobState.RUNNING)): "El trabajo no lo permite ahora",
-        error(unheard.value): "Aquí nadie traduce del euskera al alemán: elige",
-    }
-    for sentence, wanted in told.items():
-        assert spanish_words.sentence(sentence).startswith(wanted), sentence
-        assert english_words.sentence(sentence) == sentence
+def of_languages(folder: Path, film: Path) -> Iterator[str]:
+    yield said(lambda: apertium.chain(get("en"), get("es"), {}))
+    with closing(AIServiceFactory(settings())) as factory:
+        yield said(lambda: factory.check("en", "en"))
+        yield said(lambda: factory.check("en", "gl"))
+        tagged = folder / "tagged.mp4"
+        films.ffmpeg("-i", film, "-c", "copy", "-metadata:s:a:0", "language=fra", tagged)
+        yield said(lambda: pipeline.dub(JobRequest(tagged, "es"), factory, folder, lambda _: None))
 
 
-def test_a_sentence_that_nobody_has_translated_stays_as_it_is() -> None:
-    assert Words("es").sentence("The {moon} is full (probability 0.9).") == "The {moon} is full (probability 0.9)."
+def of_jobs(folder: Path, film: Path) -> Iterator[str]:
+    yield from map(
+        str, (QueueFull(), JobNotFound(), WrongState(JobState.RUNNING), Outdated(), UploadGone(), FilmTooLarge(500))
+    )
+    with closing(Desk(folder / "short", max_duration_minutes=0.01)) as desk:
+        yield said(lambda: desk.submit(film))
+    with closing(Desk(folder / "desk")) as desk:
+        done = desk.dubbed(film)
+        yield said(lambda: desk.jobs.edit(done, 1, {0: Edit("long " * 1000)}))
+        desk.free = 0
+        yield said(lambda: desk.submit(film))
+    with closing(Store(folder / "vt.db")) as store:
+        job_id = store.create(new_id(), ORDER, 1).id
+        for _ in range(DEATHS):
+            store.claim()
+            store.died(job_id, 7)
+        yield str(store.get(job_id).error)
+
+
+def of_accidents(folder: Path, film: Path) -> Iterator[str]:
+    """What comes of a job in whose middle something breaks that nobody foresaw."""
+
+    def broken(error: Exception) -> Iterator[str]:
+        class Voice(ToneSynthesizer):
+            def speak(self, *_: object) -> None:  # type: ignore[override]
+                raise error
+
+        place = folder / type(error).__name__
+        with closing(Desk(place, Voice())) as desk:
+            yield str(desk.over(desk.submit(film)).error)
+
+    yield from broken(KeyError("whatever"))
+    yield from broken(OSError(28, "No space left on device"))
+
+
+def of_remarks(folder: Path, film: Path) -> Iterator[str]:
+    yield from (engine.INFO.remark for engine in (apertium, espeak, nllb, mms))
+    english = "Well now, this is a fine day, and I should like to say so in a good many words."
+    spanish_text = "Pues bien, hoy hace un buen día y me gustaría decirlo con muchas palabras seguidas."
+    factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())
+    request = JobRequest(film, "es")
+    for texts in (None, ("auto", english), ("en", spanish_text)):
+        place = folder / str(len(list(folder.iterdir())))
+        place.mkdir()
+        if texts:
+            path = written(place / "talk.srt", SRT.format(text=texts[1]))
+            request = replace(request, subtitles=path, source_language=texts[0])
+        yield from pipeline.dub(request, factory, place, lambda _: None).report["notes"]
+    webm, dub = folder / "film.mkv", folder / "dub.m4a"
+    films.ffmpeg(*films.PICTURE, *films.SOUND, "-c:v", "libvpx", "-c:a", "pcm_s16le", webm)
+    films.ffmpeg(*films.SOUND, *films.AAC, dub)
+    info = media.probe(webm)
+    info = replace(info, subtitles=(replace(info.audio[0], codec="dvd_subtitle"),))
+    names = (Named("spa", "Español"), Named("eng", "English"))
+    yield from media.mux(info, info.audio[0], dub, names, (), folder / "out.mp4")
+
+
+def of_managers(folder: Path, film: Path) -> Iterator[str]:
+    del folder, film
+    guarded = settings(admin_token="sesame")  # noqa: S106
+    yield said(lambda: admit(guarded, "127.0.0.1", {}, "wrong"))
+    yield said(lambda: admit(guarded, "127.0.0.1", {}))
+    yield said(lambda: admit(guarded, "192.0.2.1", {}))
+
+
+SOURCES = (of_films, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers)
+
+
+def test_every_sentence_is_what_the_code_says_and_is_said_in_spanish(
+    film: Path, dubbed: Dubbed, tmp_path: Path
+) -> None:
+    english = [*dubbed.report["notes"]]
+    for source in SOURCES:
+        folder = tmp_path / source.__name__
+        folder.mkdir()
+        english += source(folder, film)
+    left = dict(spanish._patterns())
+    for sentence in english:
+        assert spanish.sentence(sentence) != sentence, f"nobody has translated: {sentence}"
+        left = {pattern: text for pattern, text in left.items() if not pattern.fullmatch(sentence)}
+    assert not left, "no code says what these stand for"
+
+
+def test_a_sentence_keeps_its_names_and_has_languages_and_numbers_in_spanish() -> None:
+    words = Words("es")
+    assert words.sentence("2.5.mp4: no speech found, so there is nothing to translate.").startswith("2.5.mp4: no se")
+    assert "en francés" in words.sentence("The film speaks French, as far as was heard (probability 0.98).")
+    assert "0,98" in words.sentence("The film speaks French, as far as was heard (probability 0.98).")
+    assert words.sentence("Nobody knows this one.") == "Nobody knows this one."
+    assert Words("en").sentence("The disk is full.") == "The disk is full."

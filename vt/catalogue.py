@@ -135,7 +135,7 @@ class Catalogue:
         pairs = apertium.pairs() if shutil.which("apertium") else {}
         froms, tos = {source for source, _ in pairs}, {target for _, target in pairs}
         hears_all, translates_all = self._hears_all(reachable), self._translates_all(reachable)
-        bundled, speaks = not _bundled_lack(), bool(shutil.which("espeak-ng"))
+        bundled, speaks = not _bundled_lack(), not _espeak_lack()
         return tuple(
             Offer(
                 row,
@@ -159,8 +159,8 @@ class Catalogue:
         found = [lack] if (lack := _bundled_lack()) else []
         if not shutil.which("apertium") or not apertium.pairs():
             found.append("Nothing here translates: install apertium and a language pair, such as apertium-eng-spa.")
-        if not shutil.which("espeak-ng"):
-            found.append("Nothing here speaks: install espeak-ng.")
+        if lack := _espeak_lack():
+            found.append(lack)
         return tuple(found)
 
     # What there is for all languages.
@@ -347,7 +347,7 @@ class Catalogue:
             estimated_bytes=0,
         )
         unfit = None if row.espeak else f"{row.name} cannot be spoken here: espeak-ng has no voice for it."
-        return Rung(espeak.INFO, spec, is_process=True, unfit=unfit)
+        return Rung(espeak.INFO, spec, is_process=True, unfit=unfit, obstacle=_espeak_lack)
 
     # All of them.
 
@@ -394,6 +394,10 @@ def _bundled_lack() -> str | None:
     except ModelUnavailable as error:
         return str(error)
     return None
+
+
+def _espeak_lack() -> str | None:
+    return None if shutil.which("espeak-ng") else "Nothing here speaks: install espeak-ng."
 
 
 def _which(*engines: tuple[EngineInfo, bool]) -> tuple[str, ...]:

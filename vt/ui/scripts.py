@@ -61,6 +61,23 @@ element.addEventListener('click', event => {
 """
 """Counts the lines that were changed, sends them at one press, and plays from a line on."""
 
+
+def refusing(most_bytes: int) -> str:
+    """Return what tells the server of a file that is too large to be sent, in place of sending it."""
+    return f"""
+const refuse = event => {{
+  if (!event.target.closest?.('#vt-film, #vt-subtitles')) return;
+  const files = event.type === 'drop' ? event.dataTransfer?.files : event.target.files;
+  if (![...(files ?? [])].some(file => file.size > {most_bytes})) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (event.type === 'change') event.target.value = '';
+  trigger('submit', {{}});
+}};
+for (const kind of ['change', 'drop']) document.addEventListener(kind, refuse, true);
+"""
+
+
 LIVE = "element.setAttribute('role', 'status');"
 """Has a screen reader say what changes here."""
 

@@ -41,6 +41,9 @@ SENTENCES: Mapping[str, str] = {
         "{file} es demasiado largo: dura {minutes} minutos y este servidor acepta {limit} como máximo "
         "(VT_MAX_DURATION_MINUTES)."
     ),
+    "The film is too large: this server takes at most {limit} MB (VT_MAX_UPLOAD_MB).": (
+        "El archivo es demasiado grande: este servidor acepta {limit} MB como máximo (VT_MAX_UPLOAD_MB)."
+    ),
     "The uploaded file is no longer here: upload it again.": "El archivo subido ya no está: súbelo otra vez.",
     # Subtitles
     "{file} holds no words: there is nothing to translate.": "{file} no contiene palabras: no hay nada que traducir.",
@@ -139,15 +142,6 @@ SENTENCES: Mapping[str, str] = {
         "Se dejó fuera una pista de subtítulos ({codec}): un mp4 solo admite texto."
     ),
     # The management of models
-    "Downloading the model {model} from {hub}: {size}{had}, into {folder}. To avoid it, set VT_ENGINES=embedded, or "
-    "run `python -m vt fetch` ahead of time.": (
-        "Descargando el modelo {model} de {hub}: {size}. Para evitarlo, fija VT_ENGINES=embedded o ejecuta antes "
-        "`python -m vt fetch`."
-    ),
-    "{model}: {done} of {whole} ({percent} %).": "{model}: {done} de {whole} ({percent} %).",
-    "Converting {model} ({size} GB) to {form}: once, in a minute or so.": (
-        "Convirtiendo {model} ({size} GB) a {form}: una sola vez, en un minuto más o menos."
-    ),
     "The token is not the one that VT_ADMIN_TOKEN holds.": "La clave no es la que guarda VT_ADMIN_TOKEN.",
     "Managing models needs the token that VT_ADMIN_TOKEN holds.": (
         "Para manejar los modelos hace falta la clave que guarda VT_ADMIN_TOKEN."
@@ -176,7 +170,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 def _pattern(english: str) -> str:
     parts = string.Formatter().parse(english)
-    return "".join(re.escape(text) + (f"(?P<{name}>.*?)" if name else "") for text, name, *_ in parts)
+    return "".join(re.escape(text) + (f"(?P<{name}>.+?)" if name else "") for text, name, *_ in parts)
 
 
 def _value(name: str, value: str) -> str:

@@ -13,9 +13,9 @@ from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
 from vt.errors import MediaError
-from vt.jobs import plain_name
+from vt.jobs import MB, plain_name
 from vt.services import Services
-from vt.ui import parts, uploads, words
+from vt.ui import parts, scripts, uploads, words
 from vt.ui.shared import PLAIN, QUIET, TRANSLATE, Shared, Subject, Updates, told
 from vt.ui.words import Words, label
 
@@ -28,7 +28,7 @@ class UploadTab:
     def __init__(self, services: Services, shared: Shared) -> None:
         """Build the tab where a page is being built."""
         self._services, self._shared = services, shared
-        self._head = gr.HTML(**PLAIN)
+        self._head = gr.HTML(**PLAIN, js_on_load=scripts.refusing(services.settings.max_upload_mb * MB))
         with gr.Row(elem_classes="vt-columns"):
             with gr.Column(scale=5, min_width=320):
                 self.film = gr.File(label=label("film"), elem_id="vt-film", height=260, elem_classes="vt-drop")
@@ -52,6 +52,7 @@ class UploadTab:
         given = [self.film, self.subtitles]
         seen = [self._facts, self._trouble, self._go, self._shared.subject]
         looked: Dependency = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
+        self._head.submit(self._refuse, None, [self._trouble], **QUIET)
         self._sample.click(_sample, None, self.film, **QUIET)
         self._go.click(lambda: gr.Tabs(selected=TRANSLATE), None, self._shared.tabs, **QUIET)
         return looked
@@ -83,6 +84,12 @@ class UploadTab:
     def choice(self) -> list[Any]:
         """What `cleared` clears."""
         return [self.film, self.subtitles]
+
+    def _refuse(self, request: gr.Request) -> gr.HTML:
+        """Say that a file is too large, which the browser has not even sent."""
+        said = words.of(request)
+        sentence = said.sentence(str(self._services.jobs.too_large()))
+        return gr.HTML(parts.trouble(said("trouble_file"), sentence), visible=True)
 
     def _look(self, film: str | None, subtitles: str | None, request: gr.Request) -> Updates:
         said = words.of(request)
