@@ -18,11 +18,14 @@ from tests.servers import running  # noqa: E402
 DOCS = ROOT / "docs"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 _SETTLED_MS = 800.0
+_LOADED = "() => [...document.querySelectorAll('video')].every(one => one.readyState >= 2 && one.networkState === 1)"
+"""No player waits for data any more, and shows that."""
 
 
 def take(page: Page, name: str) -> None:
     """Keep what the page shows now."""
     page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function(_LOADED)
     page.wait_for_timeout(_SETTLED_MS)
     page.screenshot(path=DOCS / f"{name}.png")
 
