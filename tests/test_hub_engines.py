@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable, UnknownModel
 from vt.factory import AIServiceFactory
 from vt.fetch import Source
+from vt.hub import Hub
 
-PATIENCE = 60.0
+PATIENCE, AT_ONCE = 60.0, 2.0
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +130,35 @@ def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
         assert "mms-tts-spa" in str(factory.news())
         assert factory.news() in factory.notes()
         first.set()
-        crew[0].join(PATIENCE)
+        crew[0].join(AT_ONCE)
         assert isinstance(outcomes["first"], Cancelled)
         line_is_free.set()
         crew[1].join(PATIENCE)
         assert factory.news() is None
         factory.close()
+        assert len(hub.asked("/revision/main")) == len(hub.asked("/store/")) == 1
     assert outcomes["next"] == "mms"
+
+
+def test_whoever_cancels_is_free_at_once_of_a_hub_that_says_nothing_at_all(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        factory = _factory(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}", Hub(lambda: True))
+        cancel, outcomes = Cancel(), list[object]()
+
+        def ask() -> None:
+            try:
+                factory.get_tts_service("es", cancel)
+            except Cancelled as error:
+                outcomes.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        line, _ = silent.accept()
+        cancel.set()
+        thread.join(AT_ONCE)
+        assert len(outcomes) == 1
+        line.close()
+        factory.close()
 
 
 def test_a_language_without_an_mms_voice_is_spoken_by_the_next_and_says_so(tmp_path: Path) -> None:
@@ -165,7 +189,7 @@ def test_every_language_says_which_engines_serve_it_without_torch_being_asked() 
     assert (here["sw"].hear, here["sw"].translate_to, here["es"].speak) == ((), (), ("espeak-ng",))
 
 
-def _factory(folder: Path, endpoint: str) -> AIServiceFactory:
+def _factory(folder: Path, endpoint: str, hub: Hub | None = None) -> AIServiceFactory:
     known = settings(engines="auto", hub_endpoint=endpoint, data_dir=folder / "data", whisper_model="tiny.en")
     catalogue = Catalogue(known, source=Source(endpoint, folder=folder / "hub", tries=1))
-    return AIServiceFactory(known, catalogue=catalogue)
+    return AIServiceFactory(known, catalogue=catalogue, hub=hub)
