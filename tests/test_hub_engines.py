@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 
 from tests.conftest import SAMPLE, vt
 from tests.hub_server import HubServer
+from tests.servers import Server, free_port, running
 from tests.test_factory import settings
 from tests.tiny_models import tiny_nllb, tiny_whisper
 from tests.tiny_voices import tiny_vits
@@ -19,8 +23,9 @@ from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable, UnknownModel
 from vt.factory import AIServiceFactory
 from vt.fetch import Source
+from vt.hub import Hub
 
-PATIENCE = 60.0
+PATIENCE, AT_ONCE = 60.0, 2.0
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +133,82 @@ def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
         assert "mms-tts-spa" in str(factory.news())
         assert factory.news() in factory.notes()
         first.set()
-        crew[0].join(PATIENCE)
+        crew[0].join(AT_ONCE)
         assert isinstance(outcomes["first"], Cancelled)
         line_is_free.set()
         crew[1].join(PATIENCE)
         assert factory.news() is None
         factory.close()
+        assert len(hub.asked("/revision/main")) == len(hub.asked("/store/")) == 1
     assert outcomes["next"] == "mms"
+
+
+def test_whoever_cancels_is_free_at_once_of_a_hub_that_says_nothing_at_all(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        factory = _factory(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}", Hub(lambda: True))
+        cancel, outcomes = Cancel(), list[object]()
+
+        def ask() -> None:
+            try:
+                factory.get_tts_service("es", cancel)
+            except Cancelled as error:
+                outcomes.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        line, _ = silent.accept()
+        cancel.set()
+        thread.join(AT_ONCE)
+        assert len(outcomes) == 1
+        line.close()
+        factory.close()
+
+
+def test_a_server_says_in_its_log_what_it_downloads_how_large_it_is_and_how_to_avoid_it(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    repositories = {
+        "Systran/faster-whisper-small": models["whisper"],
+        "facebook/nllb-200-distilled-600M": models["nllb"],
+        "facebook/mms-tts-spa": models["mms"],
+    }
+    own = {"VT_WHISPER_MODEL": "small", "VT_NLLB_MODEL": "facebook/nllb-200-distilled-600M", "LOG_LEVEL": "WARNING"}
+    with HubServer(repositories) as hub, _server(tmp_path, hub.endpoint, PORT=str(free_port()), **own) as server:
+        assert [model["state"] for model in server.preloaded()] == ["ready"] * 3
+        health = server.json("GET", "/health")
+        assert (health["status"], health["notes"]) == ("healthy", [])
+        lines = server.log.splitlines()
+    for name in repositories:
+        (line,) = (line for line in lines if f"Downloading the model {name} " in line)
+        assert re.search(r": \d[\d.]* MB, into .* set VT_ENGINES=embedded, or run `python -m vt fetch` ahead", line)
+
+
+def test_a_server_whose_models_cannot_be_had_is_degraded_and_says_what_stands_in(tmp_path: Path) -> None:
+    with HubServer({}) as hub, _server(tmp_path, hub.endpoint) as server:
+        assert [model["state"] for model in server.preloaded()] == ["ready"] * 3
+        answer = server.ask("GET", "/health")
+        health = answer.json()
+        assert (answer.status_code, health["status"]) == (200, "degraded")
+        assert health["ai_service_factory"]["status"] == "degraded"
+        for name in ("faster-whisper-medium", "nllb-200-1.3B", "mms-tts-spa"):
+            assert any(name in note for note in health["notes"]), name
+        assert server.ask("GET", "/ready").status_code == 200
+
+
+def test_a_server_whose_preload_failed_is_degraded_and_says_why(tmp_path: Path) -> None:
+    own = {"VT_ENGINES": "embedded", "VT_FALLBACK": "false", "VT_MMS_MODEL": "/no/voice"}
+    with _server(tmp_path, "http://127.0.0.1:9", **own) as server:
+        assert [model["state"] for model in server.preloaded()] == ["ready", "ready", "failed"]
+        answer = server.ask("GET", "/health")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        assert any("/no/voice" in note for note in answer.json()["notes"])
+
+
+def test_an_embedded_server_that_has_preloaded_is_healthy(tmp_path: Path) -> None:
+    with _server(tmp_path, "http://127.0.0.1:9", VT_ENGINES="embedded") as server:
+        assert [model["state"] for model in server.preloaded()] == ["ready"] * 3
+        health = server.json("GET", "/health")
+        assert (health["status"], health["notes"]) == ("healthy", [])
 
 
 def test_a_language_without_an_mms_voice_is_spoken_by_the_next_and_says_so(tmp_path: Path) -> None:
@@ -165,7 +239,13 @@ def test_every_language_says_which_engines_serve_it_without_torch_being_asked() 
     assert (here["sw"].hear, here["sw"].translate_to, here["es"].speak) == ((), (), ("espeak-ng",))
 
 
-def _factory(folder: Path, endpoint: str) -> AIServiceFactory:
+def _factory(folder: Path, endpoint: str, hub: Hub | None = None) -> AIServiceFactory:
     known = settings(engines="auto", hub_endpoint=endpoint, data_dir=folder / "data", whisper_model="tiny.en")
     catalogue = Catalogue(known, source=Source(endpoint, folder=folder / "hub", tries=1))
-    return AIServiceFactory(known, catalogue=catalogue)
+    return AIServiceFactory(known, catalogue=catalogue, hub=hub)
+
+
+def _server(folder: Path, endpoint: str, **settings: str) -> AbstractContextManager[Server]:
+    """Run a server that may download, and preloads."""
+    own = {"VT_ENGINES": "auto", "PRELOAD_MODELS": "true", "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")}
+    return running(folder, **{**own, "HF_HUB_OFFLINE": "0", **settings})

@@ -41,6 +41,7 @@ FLOORS: dict[str, int] = {
     "fetch": 3,
     "once": 3,
     "pieces": 3,
+    "preparations": 4,
     "weights": 4,
     "hub": 3,
     "catalogue": 4,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,9 @@ from vt.errors import LanguageError, ModelUnavailable, UnknownModel
 from vt.ladder import Rung
 from vt.languages import Language
 from vt.offer import Offer
+from vt.preparations import Preparations
 from vt.settings import Settings
-from vt.weights import Tell, Weights
+from vt.weights import Weights
 
 AUTO = "auto"
 _LONGEST_SHOWN = 80
@@ -38,13 +38,9 @@ class Catalogue:
     ) -> None:
         """`source`: where models come from and are kept, if not where the settings say."""
         self.settings = settings
-        self.tell: Tell = lambda _: None
-        """Is told what is downloaded and converted."""
         self._gpus = gpus
         self._source = source or fetch.of(settings)
-        self._lock = threading.Lock()
-        self._preparations = 0
-        self._news: str | None = None
+        self.preparations = Preparations()
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -191,9 +187,9 @@ class Catalogue:
         """Return the files of a model that somebody named: a size, a hub id or a folder."""
         if wanted in whisper.REPOSITORIES:
             repository, _ = whisper.REPOSITORIES[wanted]
-            return weights.of_hub(repository, wanted, whisper.FILES, self._source, self._told)
+            return weights.of_hub(repository, wanted, whisper.FILES, self._source, self.preparations.told)
         if not weights.is_local(wanted):
-            return weights.of_hub(wanted, weights.marked(wanted), whisper.FILES, self._source, self._told)
+            return weights.of_hub(wanted, weights.marked(wanted), whisper.FILES, self._source, self.preparations.told)
         if "/" not in wanted and not Path(wanted).expanduser().is_dir():
             known = ", ".join(whisper.SIZES)
             raise ModelUnavailable(
@@ -224,7 +220,7 @@ class Catalogue:
             obstacle=self._obstacle(files, device),
             downloads=files.downloads,
             insists=insists,
-            prepare=self._noted(files.prepare) if files.obtain else None,
+            prepare=self._shared(files, files.prepare) if files.obtain else None,
             download_bytes=whisper.REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
             language="en" if english_only else "" if code == AUTO else code,
             detects=not english_only,
@@ -237,7 +233,7 @@ class Catalogue:
         known = wanted in {model.source for model in nllb_conversion.MODELS}
         if not weights.is_local(wanted):
             name = Path(wanted).name if known else weights.marked(wanted)
-            hub = weights.of_hub(wanted, name, nllb_conversion.FILES, self._source, self._told)
+            hub = weights.of_hub(wanted, name, nllb_conversion.FILES, self._source, self.preparations.told)
             return replace(hub, here=lambda: self._converted(name), obtain=lambda cancel: self._convert(hub, cancel))
         if "/" not in wanted and not Path(wanted).expanduser().is_dir():
             names = ", ".join(model.source for model in nllb_conversion.MODELS)
@@ -262,7 +258,7 @@ class Catalogue:
         """Have a checkpoint converted, and downloaded first where it is not here."""
         checkpoint.prepare(cancel)
         target = self._models / checkpoint.name
-        nllb_conversion.convert(checkpoint.folder, target, tell=self._told, cancel=cancel)
+        nllb_conversion.convert(checkpoint.folder, target, tell=self.preparations.told, cancel=cancel)
 
     def _translating(
         self, files: Weights, device: str, pair: tuple[Language, Language], insists: bool
@@ -291,7 +287,7 @@ class Catalogue:
             obstacle=self._obstacle(files, device),
             downloads=files.downloads,
             insists=insists,
-            prepare=self._noted(prepare),
+            prepare=self._shared(files, prepare),
             download_bytes=_nllb_download(files.name),
             view=lambda model: model.between(source.flores, target.flores),
         )
@@ -314,7 +310,7 @@ class Catalogue:
         else:
             ours = wanted == f"facebook/mms-tts-{row.mms}"
             name = Path(wanted).name if ours else weights.marked(wanted)
-            files = weights.of_hub(wanted, name, _MMS_FILES, self._source, self._told)
+            files = weights.of_hub(wanted, name, _MMS_FILES, self._source, self.preparations.told)
         folder = files.here()
         spec: ModelSpec[Synthesizer] = ModelSpec(
             key=self._key("tts", f"{mms.INFO.name}_{files.name}", device),
@@ -332,7 +328,7 @@ class Catalogue:
             obstacle=self._obstacle(files, device),
             downloads=files.downloads,
             insists=True,
-            prepare=self._noted(files.prepare) if files.obtain else None,
+            prepare=self._shared(files, files.prepare) if files.obtain else None,
             download_bytes=mms.DOWNLOAD_BYTES,
         )
 
@@ -351,30 +347,9 @@ class Catalogue:
 
     # All of them.
 
-    @property
-    def news(self) -> str | None:
-        """What is downloaded or converted at this moment, and how far, in a sentence; None where nothing is."""
-        return self._news
-
-    def _noted(self, prepare: Callable[[Cancel], None]) -> Callable[[Cancel], None]:
-        """Have what a preparation tells count as news until it ends."""
-
-        def noted(cancel: Cancel) -> None:
-            with self._lock:
-                self._preparations += 1
-            try:
-                prepare(cancel)
-            finally:
-                with self._lock:
-                    self._preparations -= 1
-                    self._news = self._news if self._preparations else None
-
-        return noted
-
-    def _told(self, sentence: str) -> None:
-        with self._lock:
-            self._news = sentence if self._preparations else None
-        self.tell(sentence)
+    def _shared(self, files: Weights, prepare: Callable[[Cancel], object]) -> Callable[[Cancel], None]:
+        """Have a preparation done once for all who want the same files, whoever of them stops waiting."""
+        return lambda cancel: self.preparations.run(files.name, prepare, cancel)
 
     def _obstacle(self, files: Weights, device: str) -> Callable[[], str | None]:
         return lambda: _NO_GPU if device == "cuda" and not self._gpus() else files.lack()

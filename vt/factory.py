@@ -370,11 +370,11 @@ class AIServiceFactory:
 
     def news(self) -> str | None:
         """Say in a sentence which model is downloaded or converted at this moment, and how far that is."""
-        return self._catalogue.news
+        return self._catalogue.preparations.news
 
     def tell(self, hear: Callable[[str], object]) -> None:
         """Have `hear` told, in sentences, what is downloaded and converted; the log is told in any case."""
-        self._catalogue.tell = hear
+        self._catalogue.preparations.tell = hear
 
     def clear_cache(self) -> ClearResult:
         """Free every model: at once where it is idle, else with its last lease."""
@@ -389,6 +389,7 @@ class AIServiceFactory:
         self._closing.set()
         self._end.set()
         self._preload.stop()
+        self._catalogue.preparations.close()
         self._cache.close()
         self._preload.wait(_GOODBYE_SECONDS)
 

@@ -320,14 +320,16 @@ class _Download:
                 "free some space, or let HF_HOME name a folder on another disk."
             )
         already = f", of which {_mb(here)} are here already" if here else ""
+        # No gigabytes come without a line about them, even where the log is to hold warnings only.
         self._say(
             f"Downloading the model {self._repo_id} from {self._source.endpoint}: {_mb(self._total)}{already}, "
-            f"into {cache}. To avoid it, set VT_ENGINES=embedded, or run `python -m vt fetch` ahead of time."
+            f"into {cache}. To avoid it, set VT_ENGINES=embedded, or run `python -m vt fetch` ahead of time.",
+            logging.WARNING,
         )
 
-    def _say(self, sentence: str) -> None:
-        """Tell what the log is to hold as well: no gigabytes come without a line about them."""
-        _log.info("%s", sentence)
+    def _say(self, sentence: str, level: int = logging.INFO) -> None:
+        """Tell what the log is to hold as well."""
+        _log.log(level, "%s", sentence)
         self._tell(sentence)
 
     def _list(self) -> tuple[str, dict[str, _File]]:
