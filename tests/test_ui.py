@@ -11,7 +11,8 @@ import pytest
 
 from vt.store import new_id
 from vt.ui import parts, uploads
-from vt.ui.shared import MOST_JOBS, Memory
+from vt.ui.scripts import MOST_JOBS
+from vt.ui.shared import Memory, Subject
 from vt.ui.uploads import KEPT_SECONDS, TAKEN_SECONDS, UploadGone
 from vt.ui.words import LANGUAGES, Words, translations
 
@@ -67,6 +68,28 @@ def test_an_upload_goes_by_its_age_and_sooner_where_a_job_has_it(tmp_path: Path)
     uploads.sweep(uploaded, time.time() + KEPT_SECONDS + 60)
     assert left() == set()
     assert job.read_bytes() == b"film"
+
+
+def test_what_was_uploaded_for_a_job_goes_with_it_and_nothing_else_does(tmp_path: Path) -> None:
+    uploaded = tmp_path / "uploads"
+    for name in ("taken", "waiting"):
+        (uploaded / name).mkdir(parents=True)
+        (uploaded / name / "film.mp4").write_bytes(b"film")
+    job = tmp_path / "input"
+    uploads.take(uploaded / "taken" / "film.mp4", job)
+    uploads.drop(uploaded, job)
+    assert [path.parent.name for path in uploaded.rglob("*.mp4")] == ["waiting"]
+
+
+@pytest.mark.parametrize("held", [None, "x", {}, {"name": "film", "job_id": "../../etc"}])
+def test_a_page_that_holds_no_film_holds_none(held: Any) -> None:  # noqa: ANN401
+    assert Subject.of(held) is None
+
+
+def test_a_page_holds_a_film_as_it_was_given() -> None:
+    film = Subject("talk.mp4", 3.5, ("Track 1", "Track 2"), "en", True, new_id(), "en", "es")
+    assert Subject.of({**film.kept(), "tracks": list(film.tracks)}) == film
+    assert Subject.of({"name": "x", "seconds": "y", "tracks": 7}) == Subject("x", 0.0)
 
 
 def test_an_upload_that_is_gone_is_said_to_be(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from gradio.utils import get_upload_folder
 
 from vt.services import Services
-from vt.ui import endpoints, files, models, parts, theme, uploads, words
+from vt.ui import endpoints, files, models, parts, scripts, theme, uploads, words
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
 from vt.ui.translate import TranslateTab
 from vt.ui.upload import UploadTab
@@ -24,9 +24,6 @@ _STYLE = Path(__file__).with_name("style.css")
 _WORKERS = 16
 """Calls at a time; the long work has a queue of its own."""
 _SWEEP_SECONDS = 600.0
-_BROWSER_KEY = "vt"
-"""Where a browser keeps its jobs. The ids are no secret from the browser's own user, and from nobody else hidden by a
-key that is a part of the page."""
 
 
 def make_page(services: Services) -> gr.Blocks:
@@ -40,9 +37,9 @@ def make_page(services: Services) -> gr.Blocks:
 
 
 def _build(services: Services, page: gr.Blocks) -> None:
-    head = gr.HTML(elem_id="vt-head", **PLAIN)
-    memory = gr.BrowserState({}, storage_key=_BROWSER_KEY, secret=_BROWSER_KEY)
-    subject = gr.State(None)
+    head = gr.HTML(elem_id="vt-head", js_on_load=scripts.PAGE, **PLAIN)
+    memory = gr.HTML(None, html_template="", js_on_load=scripts.KEEP, visible="hidden", **PLAIN)
+    subject = gr.HTML(None, html_template="", visible="hidden", **PLAIN)
     with gr.Tabs(selected=UPLOAD, elem_id="vt-tabs") as tabs:
         shared = Shared(tabs, memory, subject)
         with gr.Tab(label("tab_upload"), id=UPLOAD):
@@ -60,13 +57,13 @@ def _build(services: Services, page: gr.Blocks) -> None:
             written[tabs] = gr.Tabs(selected=TRANSLATE)
         return {**written, **told(said, "trouble_job", lambda: translate.shown(said, known), translate.trouble)}
 
-    page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], **QUIET)
+    page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], js=scripts.RECALL, **QUIET)
 
 
 def hang(page: gr.Blocks, services: Services, app: FastAPI) -> FastAPI:
     """Hang the page into an application, at its root, with the files that it plays."""
     app.include_router(files.routes(services))
-    app.router.lifespan_context = _sweeping(app.router.lifespan_context)
+    app.router.lifespan_context = _sweeping(app.router.lifespan_context, services)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         page,
@@ -83,12 +80,13 @@ def hang(page: gr.Blocks, services: Services, app: FastAPI) -> FastAPI:
     return mounted
 
 
-def _sweeping(lifespan: Any) -> Any:  # noqa: ANN401 (Starlette's own, which depends on the state's type)
+def _sweeping(lifespan: Any, services: Services) -> Any:  # noqa: ANN401 (Starlette's, which the state's type makes)
     """Return a lifespan that also has uploads swept of which no job came."""
+    kept_seconds = min(uploads.KEPT_SECONDS, 3600 * services.settings.retention_hours)
 
     @asynccontextmanager
     async def swept(app: FastAPI) -> AsyncIterator[Any]:
-        sweeper = asyncio.create_task(_sweep())
+        sweeper = asyncio.create_task(_sweep(kept_seconds))
         try:
             async with lifespan(app) as state:
                 yield state
@@ -100,7 +98,7 @@ def _sweeping(lifespan: Any) -> Any:  # noqa: ANN401 (Starlette's own, which dep
     return swept
 
 
-async def _sweep() -> None:
+async def _sweep(kept_seconds: float) -> None:
     while True:
-        await asyncio.to_thread(uploads.sweep, Path(get_upload_folder()), time.time())
+        await asyncio.to_thread(uploads.sweep, Path(get_upload_folder()), time.time(), kept_seconds)
         await asyncio.sleep(_SWEEP_SECONDS)

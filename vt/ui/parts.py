@@ -73,7 +73,10 @@ def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: 
         words("limit_formats", formats=escaped(", ".join(formats))),
     )
     items = "".join(f"<li>{line}</li>" for line in said)
-    return f"<section class='vt-card vt-limits'><h3>{words('limits')}</h3><ul>{items}</ul></section>"
+    bytes_ = megabytes * 2**20
+    return (
+        f"<section class='vt-card vt-limits' data-most='{bytes_}'><h3>{words('limits')}</h3><ul>{items}</ul></section>"
+    )
 
 
 def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: str | None) -> str:

@@ -6,6 +6,10 @@ import json
 
 from vt.ui.words import LANGUAGES, Words
 
+MEMORY_KEY = "vt-memory"
+MOST_JOBS = 50
+"""So many jobs a browser remembers."""
+
 PICK = """
 element.addEventListener('click', event => {
   const picked = event.target.closest('[data-open]');
@@ -61,25 +65,76 @@ element.addEventListener('click', event => {
 """
 """Counts the lines that were changed, sends them at one press, and plays from a line on."""
 
-
-def refusing(most_bytes: int) -> str:
-    """Return what tells the server of a file that is too large to be sent, in place of sending it."""
-    return f"""
-const refuse = event => {{
-  if (!event.target.closest?.('#vt-film, #vt-subtitles')) return;
-  const files = event.type === 'drop' ? event.dataTransfer?.files : event.target.files;
-  if (![...(files ?? [])].some(file => file.size > {most_bytes})) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  if (event.type === 'change') event.target.value = '';
-  trigger('submit', {{}});
-}};
-for (const kind of ['change', 'drop']) document.addEventListener(kind, refuse, true);
-"""
-
-
 LIVE = "element.setAttribute('role', 'status');"
 """Has a screen reader say what changes here."""
+
+_STORE = f"""
+const KEY = {json.dumps(MEMORY_KEY)};
+const stored = () => {{
+  try {{ return JSON.parse(localStorage.getItem(KEY)) ?? {{}}; }} catch {{ return {{}}; }}
+}};
+"""
+RECALL = f"""() => {{{_STORE}
+  const kept = stored();
+  let view = kept.view;
+  try {{ view = sessionStorage.getItem(KEY) ?? view; }} catch {{ /* without a memory it works too */ }}
+  window.vtKnown = kept.jobs ?? [];
+  return [{{jobs: window.vtKnown, view}}];
+}}"""
+"""Returns what this browser remembers, and what this tab of it looked at last."""
+
+KEEP = f"""{_STORE}
+watch('value', () => {{
+  const now = props.value;
+  if (!Array.isArray(now?.jobs)) return;
+  const gone = (window.vtKnown ?? []).filter(job => !now.jobs.includes(job));
+  const others = (stored().jobs ?? []).filter(job => !gone.includes(job) && !now.jobs.includes(job));
+  window.vtKnown = now.jobs;
+  try {{
+    localStorage.setItem(KEY, JSON.stringify({{jobs: [...now.jobs, ...others].slice(0, {MOST_JOBS}), view: now.view}}));
+    sessionStorage.setItem(KEY, now.view);
+  }} catch {{ /* a browser that keeps nothing for this page */ }}
+}});
+"""
+"""Keeps what changed, beside what other tabs have kept meanwhile."""
+
+GUARD = """
+const name = area => area.querySelector('button[aria-label]')?.setAttribute('aria-label', area.innerText);
+const refuse = (event, files) => {
+  const most = Number(element.querySelector('[data-most]')?.dataset.most);
+  const large = event.target.closest?.('#vt-film, #vt-subtitles') && [...files ?? []].find(file => file.size > most);
+  if (!large) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (event.target.files) event.target.value = '';
+  else event.target.dispatchEvent(new DragEvent('dragleave', {bubbles: true}));
+  trigger('submit', {file: large.name, megabytes: Math.ceil(large.size / 2 ** 20)});
+};
+document.addEventListener('change', event => refuse(event, event.target.files), true);
+document.addEventListener('drop', event => refuse(event, event.dataTransfer?.files), true);
+"""
+"""Refuses a file that is too large before it is sent, in the page's own words."""
+
+_LOST = {language: Words(language)("connection_lost") for language in LANGUAGES}
+PAGE = f"""
+const lost = {json.dumps(_LOST)}[navigator.language.startsWith('es') ? 'es' : 'en'];
+let last = null;
+document.addEventListener('focusin', event => {{ last = event.target; }});
+const look = () => {{
+  for (const told of document.querySelectorAll('[data-testid=toast-text]'))
+    if (told.textContent.startsWith('Connection to the server was lost. Attempting')) told.textContent = lost;
+  const active = document.activeElement;
+  if (!last || (active !== document.body && active !== last) || (last.isConnected && last.checkVisibility())) return;
+  const heading = [...document.querySelectorAll('#vt-tabs h2')].find(one => one.checkVisibility());
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus();
+}};
+new MutationObserver(look).observe(document.body,
+  {{childList: true, subtree: true, attributes: true, attributeFilter: ['class', 'style']}});
+"""
+"""Leads the focus to the heading of what has taken the place of the element that had it, and puts a sentence of
+Gradio's, which it has in English alone, in the page's own words."""
 
 _SURE = {language: Words(language)("remove_sure") for language in LANGUAGES}
 SURE = f"(...given) => confirm({json.dumps(_SURE)}[navigator.language.startsWith('es') ? 'es' : 'en']) ? given : [null]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import gradio as gr
@@ -17,13 +17,12 @@ from vt.errors import VtError
 from vt.jobs import Jobs
 from vt.store import ID, JobNotFound
 from vt.ui import parts
+from vt.ui.scripts import MOST_JOBS
 from vt.ui.words import ENGLISH, Words
 
 _log = logging.getLogger(__name__)
 
 UPLOAD, TRANSLATE, MODELS = "upload", "translate", "models"
-MOST_JOBS = 50
-"""So many jobs a browser remembers."""
 QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 """Options of the page's own events: scripts have endpoints."""
 
@@ -77,9 +76,10 @@ class Shared:
     """The components that more than one tab reads or changes."""
 
     tabs: gr.Tabs
-    memory: gr.BrowserState
-    subject: gr.State
-    """The film that is to be dubbed: a `Subject`, or None."""
+    memory: gr.HTML
+    """Holds a `Memory`, in the browser."""
+    subject: gr.HTML
+    """Holds the `Subject` that is to be dubbed, or None: in the page itself, which outlives a restart of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,28 @@ class Subject:
     source: str = "auto"
     target: str = ""
     """The languages of that job."""
+
+    @classmethod
+    def of(cls, kept: object) -> Subject | None:
+        """Return what a page holds. It comes from outside: it may be anything."""
+        known = kept if isinstance(kept, Mapping) else {}
+        job_id, tracks = str(known.get("job_id", "")), known.get("tracks")
+        if not known.get("name") or (job_id and not ID.fullmatch(job_id)):
+            return None
+        return cls(
+            str(known["name"]),
+            known["seconds"] if isinstance(known.get("seconds"), int | float) else 0.0,
+            tuple(map(str, tracks)) if isinstance(tracks, list) else (),
+            language=str(known.get("language", "")),
+            subtitles=known.get("subtitles") is True,
+            job_id=job_id,
+            source=str(known.get("source", "auto")),
+            target=str(known.get("target", "")),
+        )
+
+    def kept(self) -> dict[str, Any]:
+        """Return it as a page holds it."""
+        return asdict(self)
 
 
 def known(jobs: Jobs, memory: Memory) -> list[Job]:

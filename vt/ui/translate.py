@@ -25,6 +25,8 @@ _TICK_SECONDS = 1.0
 _SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
 """After so much of a run its end can be guessed."""
 _AUTO = "auto"
+_Row = Mapping[str, Any]
+"""A language, and which engines serve it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +200,9 @@ class TranslateTab:
 
     # What happens
 
-    def _tick(self, kept: object, seen: _Seen, subject: Subject | None, request: gr.Request) -> Updates:
+    def _tick(self, kept: object, seen: _Seen, held: object, request: gr.Request) -> Updates:
         """Return what has changed since the last look; mostly that is the progress alone."""
-        said, memory = words.of(request), Memory.of(kept)
+        said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
 
         def look() -> Updates:
             found = known(self._jobs, memory)
@@ -220,19 +222,20 @@ class TranslateTab:
         del kept
         return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
 
-    def _composed(self, kept: object, subject: Subject | None, request: gr.Request) -> Updates:
+    def _composed(self, kept: object, held: object, request: gr.Request) -> Updates:
         """A film has been chosen, or none any more."""
-        said, memory = words.of(request), Memory.of(kept)
+        said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
         if subject is None:
             return {self._lost: gr.skip()} if memory.view else self.shown(said, memory)
         return self._composing(said, memory, subject)
 
     def _composing(self, said: Words, memory: Memory, subject: Subject) -> Updates:
         shown = self.shown(said, memory.looking_at(""), subject)
-        return {**shown, self._shared.subject: subject, **self._choices(said, subject)}
+        return {**shown, self._shared.subject: subject.kept(), **self._choices(said, subject)}
 
-    def _step_back(self, kept: object, subject: Subject | None, request: gr.Request) -> Updates:
+    def _step_back(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Leave a film that is about to be dubbed: for the job that it comes from, or to choose another."""
+        subject = Subject.of(held)
         if subject is None or not subject.job_id:
             return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
         memory = Memory.of(kept).looking_at(subject.job_id)
@@ -242,18 +245,22 @@ class TranslateTab:
         self,
         film: str | None,
         subtitles: str | None,
-        subject: Subject | None,
+        held: object,
         source: str | None,
         target: str | None,
         track: int | None,
         kept: object,
         request: gr.Request,
     ) -> Updates:
-        said = words.of(request)
+        said, subject = words.of(request), Subject.of(held)
 
         def submit() -> Updates:
             if not target:
                 raise InputError(said("no_target"))
+            if subject and (missing := self._missing(subject, source or _AUTO, target)):
+                why = said("language_gone", language=said.language_name(missing).capitalize())
+                told_why = gr.HTML(parts.trouble(said("trouble_start"), why), visible=True)
+                return {**self._choices(said, subject), self._start_trouble: told_why}
             order = Order("", target, source or _AUTO, audio_track=track)
             job = self._submitted(subject, order, film, subtitles)
             memory = Memory.of(kept).with_job(job.id)
@@ -306,7 +313,7 @@ class TranslateTab:
 
         def remove() -> Updates:
             with suppress(JobNotFound):
-                self._jobs.remove(memory.view)
+                uploads.remove(self._jobs, memory.view)
             return self.shown(said, memory.without(memory.view))
 
         return told(said, "trouble_job", remove, self._lost)
@@ -327,12 +334,18 @@ class TranslateTab:
 
     # What can be chosen
 
+    def _missing(self, subject: Subject, source: str, target: str) -> str | None:
+        """Return the language that could be chosen when the page was loaded, and cannot be had any more."""
+        rows = self._services.languages()
+        if target not in _codes(_spoken(rows)):
+            return target
+        return None if source == _AUTO or source in _codes(_heard(rows, subject)) else source
+
     def _choices(self, said: Words, subject: Subject) -> Updates:
         rows = self._services.languages()
-        heard = [row for row in rows if row["translate_from"] and (row["hear"] or subject.subtitles)]
-        spoken = [row for row in rows if row["translate_to"] and row["speak"]]
-        source = subject.source if subject.source in {row["code"] for row in heard} else _AUTO
-        target = _target(said, [row["code"] for row in spoken], subject)
+        heard, spoken = _heard(rows, subject), _spoken(rows)
+        source = subject.source if subject.source in _codes(heard) else _AUTO
+        target = _target(said, _codes(spoken), subject)
         tracks = [(track, number) for number, track in enumerate(subject.tracks, 1)]
         hint = said("reused") if subject.job_id else ""
         return {
@@ -345,14 +358,13 @@ class TranslateTab:
             self._start_trouble: gr.HTML("", visible=False),
         }
 
-    def _engines(self, source: str | None, target: str | None, subject: Subject | None, request: gr.Request) -> str:
+    def _engines(self, source: str | None, target: str | None, held: object, request: gr.Request) -> str:
         """Say who serves the languages that are chosen."""
+        subject = Subject.of(held)
         told_by_text = subject is not None and subject.subtitles
         return self._who(words.of(request), self._services.languages(), source, target, told_by_text)
 
-    def _who(
-        self, said: Words, rows: Sequence[Mapping[str, Any]], source: str | None, target: str | None, by_text: bool
-    ) -> str:
+    def _who(self, said: Words, rows: Sequence[_Row], source: str | None, target: str | None, by_text: bool) -> str:
         by_code = {row["code"]: row for row in rows}
         heard = by_code.get(source or "", {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
         spoken = by_code.get(target or "", {"translate_to": (), "speak": ()})
@@ -373,15 +385,29 @@ def _choice(**options: Any) -> gr.Dropdown:  # noqa: ANN401 (Gradio's own option
     return made
 
 
-def _any(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
+def _heard(rows: Sequence[_Row], subject: Subject) -> list[_Row]:
+    """Return the languages that a film may speak."""
+    return [row for row in rows if row["translate_from"] and (row["hear"] or subject.subtitles)]
+
+
+def _spoken(rows: Sequence[_Row]) -> list[_Row]:
+    """Return the languages that it may be dubbed into."""
+    return [row for row in rows if row["translate_to"] and row["speak"]]
+
+
+def _codes(rows: Sequence[_Row]) -> list[str]:
+    return [row["code"] for row in rows]
+
+
+def _any(rows: Sequence[_Row], what: str) -> list[str]:
     """Return the engines that serve any language, the best first."""
     return list(dict.fromkeys(name for row in rows for name in row[what]))
 
 
-def _named(said: Words, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _named(said: Words, rows: Sequence[_Row]) -> list[tuple[str, str]]:
     """Return languages by their own names, with the reader's name for whoever searches by that."""
 
-    def name(row: Mapping[str, Any]) -> str:
+    def name(row: _Row) -> str:
         own, readers = row["native_name"], said.language_name(row["code"])
         return own if own.casefold() == readers.casefold() else f"{own} · {readers}"
 

@@ -13,7 +13,7 @@ from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 
 from vt.errors import MediaError
-from vt.jobs import MB, plain_name
+from vt.jobs import plain_name
 from vt.services import Services
 from vt.ui import parts, scripts, uploads, words
 from vt.ui.shared import PLAIN, QUIET, TRANSLATE, Shared, Subject, Updates, told
@@ -28,7 +28,7 @@ class UploadTab:
     def __init__(self, services: Services, shared: Shared) -> None:
         """Build the tab where a page is being built."""
         self._services, self._shared = services, shared
-        self._head = gr.HTML(**PLAIN, js_on_load=scripts.refusing(services.settings.max_upload_mb * MB))
+        self._head = gr.HTML(**PLAIN)
         with gr.Row(elem_classes="vt-columns"):
             with gr.Column(scale=5, min_width=320):
                 self.film = gr.File(label=label("film"), elem_id="vt-film", height=260, elem_classes="vt-drop")
@@ -45,14 +45,14 @@ class UploadTab:
                     label=label("subtitles"), height=130, elem_id="vt-subtitles", elem_classes="vt-drop vt-small"
                 )
                 self._subtitles_hint = gr.HTML(**PLAIN)
-                self._limits = gr.HTML(**PLAIN)
+                self._limits = gr.HTML(js_on_load=scripts.GUARD, **PLAIN)
 
     def wire(self) -> Dependency:
         """Connect what happens with what it does, and return what follows a choice of a film."""
         given = [self.film, self.subtitles]
         seen = [self._facts, self._trouble, self._go, self._shared.subject]
         looked: Dependency = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
-        self._head.submit(self._refuse, None, [self._trouble], **QUIET)
+        self._limits.submit(self._too_large, None, self._trouble, **QUIET)
         self._sample.click(_sample, None, self.film, **QUIET)
         self._go.click(lambda: gr.Tabs(selected=TRANSLATE), None, self._shared.tabs, **QUIET)
         return looked
@@ -85,10 +85,10 @@ class UploadTab:
         """What `cleared` clears."""
         return [self.film, self.subtitles]
 
-    def _refuse(self, request: gr.Request) -> gr.HTML:
-        """Say that a file is too large, which the browser has not even sent."""
-        said = words.of(request)
-        sentence = said.sentence(str(self._services.jobs.too_large()))
+    def _too_large(self, refused: gr.EventData, request: gr.Request) -> gr.HTML:
+        """Say of a file that the browser has not sent why not."""
+        said, limit = words.of(request), self._services.settings.max_upload_mb
+        sentence = said("too_large", file=plain_name(str(refused.file)), megabytes=refused.megabytes, limit=limit)
         return gr.HTML(parts.trouble(said("trouble_file"), sentence), visible=True)
 
     def _look(self, film: str | None, subtitles: str | None, request: gr.Request) -> Updates:
@@ -122,7 +122,7 @@ class UploadTab:
         return {
             self._facts: gr.HTML(parts.inspection(said, found, address, named), visible=True),
             self._go: gr.Button(interactive=True),
-            self._shared.subject: subject,
+            self._shared.subject: subject.kept(),
         }
 
 

@@ -7,7 +7,10 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from gradio.utils import get_upload_folder
+
 from vt.errors import InputError
+from vt.jobs import Jobs
 
 KEPT_SECONDS = 6 * 3600.0
 """How long an upload waits to become a job."""
@@ -40,20 +43,39 @@ def take(upload: str | Path, place: Path) -> None:
         raise UploadGone from None
 
 
-def sweep(folder: Path, now: float) -> None:
+def remove(jobs: Jobs, job_id: str) -> None:
+    """Remove a job with all that is kept of it, and what was uploaded for it.
+
+    Raises:
+        JobNotFound: there is no such job.
+    """
+    drop(Path(get_upload_folder()), jobs.original(job_id).path)
+    jobs.remove(job_id)
+
+
+def drop(folder: Path, film: Path) -> None:
+    """Remove from the uploads' folder what is the same file as a job's film, which is about to go."""
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            with suppress(OSError):  # gone by itself
+                if path.samefile(film):
+                    path.unlink()
+
+
+def sweep(folder: Path, now: float, kept_seconds: float = KEPT_SECONDS) -> None:
     """Remove what lies in the uploads' folder for longer than it may, and the folders that it leaves empty."""
     for parent, _, names in os.walk(folder, topdown=False):
         for name in names:
             with suppress(OSError):  # gone by itself
-                _remove_old(Path(parent, name), now)
+                _remove_old(Path(parent, name), now, kept_seconds)
         if Path(parent) != folder:
             with suppress(OSError):  # something is in it, or will be
                 Path(parent).rmdir()
 
 
-def _remove_old(path: Path, now: float) -> None:
+def _remove_old(path: Path, now: float, kept_seconds: float) -> None:
     known = path.lstat()
-    may = TAKEN_SECONDS if known.st_nlink > 1 else KEPT_SECONDS
+    may = min(TAKEN_SECONDS, kept_seconds) if known.st_nlink > 1 else kept_seconds
     # When its entry changed, by coming here or by a link: a file's own time may be of long ago.
     if known.st_ctime < now - may:
         path.unlink()

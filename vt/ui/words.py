@@ -177,6 +177,20 @@ _TABLE: dict[str, tuple[str, str]] = {
         "{file} lasts {minutes} minutes, and this server takes at most {limit}: cut it into parts.",
         "{file} dura {minutes} minutos y este servidor acepta {limit} como máximo: divídelo en partes.",
     ),
+    "too_large": (
+        "{file} has {megabytes} MB, and this server takes at most {limit} (VT_MAX_UPLOAD_MB): cut it into parts, or "
+        "save it with a smaller picture.",
+        "{file} tiene {megabytes} MB y este servidor acepta {limit} como máximo (VT_MAX_UPLOAD_MB): divídelo en "
+        "partes o guárdalo con una imagen más pequeña.",
+    ),
+    "language_gone": (
+        "{language} cannot be had here any more: the choice shows what works now.",
+        "{language} ya no está disponible aquí: la lista muestra lo que funciona ahora.",
+    ),
+    "connection_lost": (
+        "Connection to the server was lost. Leave this page open: it goes on by itself once the server is back.",
+        "Se perdió la conexión con el servidor. Deja la página abierta: sigue sola en cuanto el servidor vuelva.",
+    ),
     "cancelled": ("You cancelled this. Start again whenever you like.", "Lo cancelaste. Puedes empezar de nuevo."),
     "cancelled_title": ("Cancelled", "Cancelado"),
     "try_again": ("Try again", "Intentar de nuevo"),

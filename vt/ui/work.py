@@ -149,7 +149,7 @@ def _submitted(jobs: Jobs, order: Order, film: str, subtitles: str | None) -> Jo
 
 def _removed(jobs: Jobs, job_id: str) -> None:
     with suppress(VtError):  # the server is about to end: its job is swept with the others, in time
-        jobs.remove(job_id)
+        uploads.remove(jobs, job_id)
 
 
 async def _awaited(jobs: Jobs, job_id: str) -> AsyncIterator[str]:
