@@ -9,6 +9,7 @@ VtError
 │   └── UnknownModel       no model goes by that name here
 ├── AdminRefused           models may not be managed from there
 │   └── TokenRefused       the token is missing or wrong
+├── TooManyRequests        the visitor, or all of them together, ask for more at a time than is served
 ├── SettingsError          an environment variable has a value that cannot be used
 ├── EngineError            a model or engine failed
 │   ├── ModelUnavailable   the model cannot be had: not installed, not found, not loadable
@@ -53,6 +54,15 @@ class AdminRefused(VtError):
 
 class TokenRefused(AdminRefused):
     """The token that the request needs is missing or wrong."""
+
+
+class TooManyRequests(VtError):
+    """The visitor, or all of them together, ask for more at a time than is served; trying again later helps."""
+
+    def __init__(self, sentence: str, retry_after: int = 5) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+        """In seconds: when to ask again."""
 
 
 class SettingsError(VtError):

@@ -135,8 +135,13 @@ class Jobs:
         """The size in bytes of the largest film that is taken."""
         return self._settings.max_upload_mb * MB
 
-    def submit(self, draft: Draft, order: Order) -> Job:
+    def submit(self, draft: Draft, order: Order, visitor: str = "") -> Job:
         """Check what was asked for, and put it into the queue; the film lies in the draft's folder.
+
+        Args:
+            draft: holds the film.
+            order: what is to be done with it.
+            visitor: for whom the job counts, the `key` of a `Visitor`; empty: for nobody.
 
         Raises:
             InputError: the film, the subtitles, the languages or the track are at fault.
@@ -145,7 +150,7 @@ class Jobs:
             QueueFull: too many jobs wait already.
         """
         order = self._checked(draft, order)
-        return self._worker.submit(draft.id, order)
+        return self._worker.submit(draft.id, order, visitor)
 
     def reuse(self, draft: Draft, job_id: str, order: Order) -> Order:
         """Take over another job's film, subtitles and finished pieces, for no more space.

@@ -126,8 +126,10 @@ class Worker:
 
     # What faces ask for
 
-    def submit(self, job_id: str, order: Order) -> Job:
+    def submit(self, job_id: str, order: Order, visitor: str = "") -> Job:  # noqa: ARG002
         """Put a new job, whose film is in its folder, at the end of the queue.
+
+        `visitor` is for whom it counts; empty: for nobody.
 
         Raises:
             QueueFull: too many wait already.

@@ -15,6 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketDisconnect
 
+from vt import visitors
 from vt.api import problems, served, shapes
 from vt.api.problems import documented
 from vt.api.served import FOR_MANAGERS, Served
@@ -73,7 +74,8 @@ JobId = Annotated[str, Path(description="As a new job's answer names it.", examp
 async def create(services: Served, request: Request, response: Response) -> shapes.Job:
     """Take a film, or another job's, and put it into the queue. The id in the answer is all that opens the job."""
     async with _uploaded(services.jobs, request) as (draft, upload):
-        job = await to_thread.run_sync(_submitted, services.jobs, draft, upload)
+        visitor = visitors.of(request.scope).key
+        job = await to_thread.run_sync(_submitted, services.jobs, draft, upload, visitor)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return _shape(job)
 
@@ -112,7 +114,7 @@ async def _uploaded(jobs: Jobs, request: Request) -> AsyncIterator[tuple[Draft, 
         await to_thread.run_sync(lent.__exit__, None, None, None)
 
 
-def _submitted(jobs: Jobs, draft: Draft, upload: Upload) -> Job:
+def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
     fields = {name: value.strip() for name, value in upload.fields.items() if value.strip()}
     if unknown := sorted(set(fields) - set(_FIELDS)):
         raise InputError(f"There is no field {unknown[0][:40]}: a job has {', '.join((*_FILES, *_FIELDS))}.")
@@ -129,7 +131,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload) -> Job:
     )
     if "from_job" in fields:
         order = jobs.reuse(draft, fields["from_job"], order)
-    return jobs.submit(draft, order)
+    return jobs.submit(draft, order, visitor)
 
 
 def _number(said: str | None) -> int | None:

@@ -28,6 +28,7 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
     errors.InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TokenRefused: HTTPStatus.UNAUTHORIZED,
     errors.AdminRefused: HTTPStatus.FORBIDDEN,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ModelBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -51,6 +52,7 @@ _DESCRIPTIONS = {
     416: "The file has no such part.",
     422: "What was asked for cannot be done: the answer says why.",
     428: "The request names no version in If-Match.",
+    429: "More was asked for at a time than one visitor, or all of them, may: Retry-After says when to ask again.",
     503: "Not now: the answer's Retry-After says when to ask again.",
     507: "The data folder cannot be used, or its disk has no room.",
 }
@@ -141,9 +143,9 @@ def status_of(error: errors.VtError) -> HTTPStatus:
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
-    return problem(
-        status_of(error), str(error), state=error.state.value if isinstance(error, store.WrongState) else None
-    )
+    state = error.state.value if isinstance(error, store.WrongState) else None
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
+    return problem(status_of(error), str(error), headers, state=state)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

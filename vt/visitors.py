@@ -1,0 +1,99 @@
+"""Who asks: the visitor that a request counts for, and how much of anything each visitor may do at a time."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from vt.errors import TooManyRequests
+
+SCOPE_KEY = "vt.visitor"
+"""Under which an ASGI scope holds its `Visitor`; what stands in front of everything puts it there."""
+_IPV6_SITE_BITS = 64
+"""Of an IPv6 address, what its owner cannot choose freely (RFC 6177, RFC 7934): the rest counts for nobody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where a request comes from, as far as that can be known."""
+
+    address: str = ""
+    """The client's IP address: the peer's, or what a trusted proxy says; empty where there is none."""
+    is_local: bool = False
+    """Whether somebody at this machine asks, straight: peer and Host are loopback, and no proxy stands between."""
+
+    @property
+    def key(self) -> str:
+        """For whom a request counts: the address, or of an IPv6 one the network that one household has."""
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            return self.address
+        if isinstance(address, ipaddress.IPv4Address):
+            return str(address)
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, _IPV6_SITE_BITS), strict=False).network_address)
+
+
+def of(scope: Mapping[str, Any]) -> Visitor:
+    """Return the visitor of an ASGI scope; its peer, where nothing in front has looked closer."""
+    found = scope.get(SCOPE_KEY)
+    if isinstance(found, Visitor):
+        return found
+    client = scope.get("client")
+    return Visitor(str(client[0])) if client else Visitor()
+
+
+class ConcurrencyLimit:
+    """At most so many at a time: of each visitor, and of all together. Any thread may call any method."""
+
+    def __init__(self, what: str, each: int, total: int) -> None:
+        """`what` names in a sentence what there are too many of, such as "uploads"."""
+        self._what, self._each, self._total = what, each, total
+        self._lock = threading.Lock()
+        self._at_work: Counter[str] = Counter()
+
+    @contextmanager
+    def held(self, visitor: str) -> Iterator[None]:
+        """Count for a visitor while the block runs.
+
+        Args:
+            visitor: the `key` of a visitor.
+
+        Raises:
+            TooManyRequests: so many are at work already.
+        """
+        self._take(visitor)
+        try:
+            yield
+        finally:
+            self._give_back(visitor)
+
+    @property
+    def at_work(self) -> int:
+        """How many are at work now, of all visitors."""
+        with self._lock:
+            return self._at_work.total()
+
+    def _take(self, visitor: str) -> None:
+        with self._lock:
+            if self._at_work[visitor] >= self._each:
+                raise TooManyRequests(
+                    f"Too many {self._what} at a time come from your address ({self._each} are the most): "
+                    "wait for one to end, then try again."
+                )
+            if self._at_work.total() >= self._total:
+                raise TooManyRequests(f"This server has too many {self._what} at once: try again in a moment.")
+            self._at_work[visitor] += 1
+
+    def _give_back(self, visitor: str) -> None:
+        with self._lock:
+            self._at_work[visitor] -= 1
+            if not self._at_work[visitor]:
+                del self._at_work[visitor]
