@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from anyio import CancelScope, create_task_group, to_thread
@@ -19,10 +20,10 @@ from vt import visitors
 from vt.api import problems, served, shapes
 from vt.api.problems import documented
 from vt.api.served import FOR_MANAGERS, Served
-from vt.api.upload import Upload, receive
 from vt.domain import Edit, Job, Order
 from vt.errors import InputError
 from vt.jobs import Draft, Jobs, ResultFile
+from vt.multipart import BadUpload, Upload, receive
 from vt.store import JobNotFound
 
 if TYPE_CHECKING:
@@ -105,8 +106,14 @@ async def _uploaded(jobs: Jobs, request: Request) -> AsyncIterator[tuple[Draft, 
     draft = await to_thread.run_sync(lent.__enter__)
     try:
         places = {"file": draft.film, "subtitles": draft.subtitles}
+
+        def place(field: str, _: str) -> FilePath:
+            if field not in places:
+                raise BadUpload(f"A file came in a field that takes none: files go into {', '.join(places)}.")
+            return places[field]
+
         content_type = request.headers.get("content-type", "")
-        upload = await receive(request.stream(), content_type, places, jobs.upload_limit, jobs.too_large)
+        upload = await receive(request.stream(), content_type, place, jobs.upload_limit, jobs.too_large)
         for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
             del upload.files[name]  # a form's field that was left empty
         yield draft, upload
