@@ -19,6 +19,7 @@ from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
+from vt.visitors import ConcurrencyLimit
 from vt.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,11 @@ class Services:
         self.settings = settings
         self.factory = factory
         self._clock = clock
+        self.uploads = ConcurrencyLimit("uploads", each=8, total=256)
+        """Films that come in, from the first byte until their job is in the queue; of routes and page together."""
+        # As many as uploads of a visitor: whoever was let in with a film is not sent away when it has come.
+        self.probes = ConcurrencyLimit("films to be looked into", each=8, total=256)
+        """Films whose tracks and length are being read."""
         self._looked: tuple[float, tuple[str, ...]] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
