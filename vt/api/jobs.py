@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from anyio import CancelScope, create_task_group
@@ -20,10 +21,10 @@ from vt import visitors
 from vt.api import problems, shapes
 from vt.api.problems import documented
 from vt.api.served import FOR_MANAGERS, OnThreads, Served, Threads
-from vt.api.upload import Upload, receive
 from vt.domain import Edit, Job, Order
 from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, ResultFile
+from vt.multipart import BadUpload, Upload, receive
 from vt.services import Services
 from vt.store import JobNotFound
 
@@ -128,8 +129,14 @@ async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft
         await threads.write(lambda: guarded(write))
 
     places = {"file": draft.film, "subtitles": draft.subtitles}
+
+    def place(field: str, _: str) -> FilePath:
+        if field not in places:
+            raise BadUpload(f"A file came in a field that takes none: files go into {', '.join(places)}.")
+        return places[field]
+
     content_type = request.headers.get("content-type", "")
-    upload = await receive(request.stream(), content_type, places, jobs.upload_limit, jobs.too_large, on_thread)
+    upload = await receive(request.stream(), content_type, place, jobs.upload_limit, jobs.too_large, on_thread)
     for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
         del upload.files[name]  # a form's field that was left empty
     return upload

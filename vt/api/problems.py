@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vt import errors, jobs, store
-from vt.api.upload import BadUpload
+from vt.multipart import BadUpload
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
