@@ -109,7 +109,7 @@ def _site(origin: str) -> tuple[Host | None, int]:
         parts = urlsplit(origin)
     except ValueError:
         return None, 0
-    if parts.scheme not in _PORTS or parts.path or parts.query or parts.fragment:
+    if parts.scheme not in _PORTS:
         return None, 0
     return parsed(parts.netloc), _PORTS[parts.scheme]
 
