@@ -176,7 +176,7 @@ def film() -> bytes:
 
 
 async def ask_health(url: str, stop: asyncio.Event) -> list[float]:
-    """Ask for /health at a fixed rate until `stop`, whether or not answers have come; return each one's milliseconds."""
+    """Ask for /health at a fixed rate until `stop`, whether or not answers come; return each one's milliseconds."""
     took: list[float] = []
 
     async def ask(client: httpx.AsyncClient) -> None:
