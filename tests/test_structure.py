@@ -18,6 +18,7 @@ FLOORS: dict[str, int] = {
     "pace": 2,
     "guard": 2,
     "remote": 2,
+    "multipart": 2,
     "visitors": 2,
     "executors": 6,
     "worker": 7,
