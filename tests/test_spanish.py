@@ -175,9 +175,8 @@ def test_every_sentence_is_what_the_code_says_and_is_said_in_spanish(
         assert spanish.sentence(sentence) != sentence, f"nobody has translated: {sentence}"
         left = {pattern: text for pattern, text in left.items() if not pattern.fullmatch(sentence)}
     if not offers("apertium-en-gl"):  # the only pair whose target nobody speaks here
-        left = {
-            pattern: text for pattern, text in left.items() if not pattern.match("Galician cannot be spoken here: ")
-        }
+        silent = "Galician cannot be spoken here: espeak-ng has no voice for it."
+        left = {pattern: text for pattern, text in left.items() if not pattern.fullmatch(silent)}
     assert not left, "no code says what these stand for"
 
 
