@@ -31,6 +31,7 @@ FLOORS: dict[str, int] = {
     "detect": 2,
     "doctor": 6,
     "folders": 2,
+    "logs": 2,
     "machine": 2,
     "media": 2,
     "sentences": 2,

@@ -3,5 +3,6 @@
 from vt.api.front import Front
 from vt.api.perimeter import Perimeter
 from vt.api.routes import make_api
+from vt.api.tracing import Traced
 
-__all__ = ["Front", "Perimeter", "make_api"]
+__all__ = ["Front", "Perimeter", "Traced", "make_api"]
