@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from anyio import to_thread
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from vt.errors import InputError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _LONGEST_FIELD = 10_000
 _MOST_PARTS = 32
@@ -52,6 +56,7 @@ async def receive(
     place: Place,
     limit: int,
     too_large: Callable[[], Exception],
+    on_thread: Callable[[Callable[[], None]], Awaitable[None]] = to_thread.run_sync,
 ) -> Upload:
     """Take a body apart and return what was in it.
 
@@ -61,6 +66,7 @@ async def receive(
         place: where each file goes; asked as it begins, on another thread.
         limit: the bytes that all files together may have.
         too_large: makes the error for when they have more.
+        on_thread: calls what may wait for a disk.
 
     Raises:
         BadUpload: it is no multipart form, breaks off, or has a part that nobody asked for.
@@ -69,7 +75,7 @@ async def receive(
     try:
         async for chunk in stream:
             # Writing may block: the event loop has others to serve.
-            await to_thread.run_sync(parser.write, chunk)
+            await on_thread(partial(parser.write, chunk))
         return parser.finish()
     except MultipartParseError as error:
         raise BadUpload("The request's body is no whole multipart form: send it again.") from error
@@ -90,19 +96,22 @@ class _Parser:
         self._place, self._left, self._too_large = place, limit, too_large
         self._found, self._part, self._header = Upload(), _Part(), b""
         self._parts, self._whole = 0, False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._name_header,
-                "on_header_value": self._fill_header,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._open,
-                "on_part_data": self._take,
-                "on_part_end": self._end,
-                "on_end": self._finished,
-            },
-        )
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise BadUpload("The form's boundary is too long: 70 characters are the most (RFC 2046).") from error
+
+    def _callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._name_header,
+            "on_header_value": self._fill_header,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._open,
+            "on_part_data": self._take,
+            "on_part_end": self._end,
+            "on_end": self._finished,
+        }
 
     def write(self, chunk: bytes) -> None:
         self._parser.write(chunk)

@@ -74,10 +74,7 @@ class Calls:
 
     def knows(self, event: str) -> bool:
         """Tell whether a call is under way, or its result has not been fetched."""
-        queue = self._page._queue
-        return event in queue.event_ids_to_events or any(
-            event in events for events in list(queue.pending_event_ids_session.values())
-        )
+        return any(event in events for events in list(self._page._queue.pending_event_ids_session.values()))
 
     def _function(self, route: str, name: str, number: object) -> BlockFunction:
         """Return the function that is called: by its name one of the endpoints, by its number the page's own too."""

@@ -8,7 +8,7 @@ import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse, Response
 
@@ -40,6 +40,8 @@ _OPEN = {
     "upload": (("POST",), re.compile(rf"{_API}/upload")),
 }
 """What the page in a browser and gradio_client use, by the way in which it is let through. All else is shut."""
+_THREADS = 4
+"""That check calls at a time: it takes them milliseconds."""
 LARGEST_CALL = 2**20
 """Bytes that the body of a call may have: room for all lines of a long film, mended."""
 
@@ -52,6 +54,7 @@ class Doors:
         self._app = app
         self._calls = Calls(page)
         self._embedded = embedded
+        self._threads = CapacityLimiter(_THREADS)
         self._at_work = ConcurrencyLimit("calls", each=32, total=512)
         self._listening = ConcurrencyLimit("open pages", each=64, total=1024)
 
@@ -88,7 +91,9 @@ class Doors:
         route = found["route"] or scope["path"].split("/")[2]
         body = await _read(scope, receive)
         # Off the event loop: it may be large, and files are looked at.
-        checked = await to_thread.run_sync(self._calls.checked, route, found["name"] or "", body, Owner.of(scope))
+        checked = await to_thread.run_sync(
+            self._calls.checked, route, found["name"] or "", body, Owner.of(scope), limiter=self._threads
+        )
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["content-length"] = str(len(checked))
         del headers["transfer-encoding"]

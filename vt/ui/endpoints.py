@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from vt import visitors
 from vt.errors import InputError
 from vt.guard import admit
 from vt.services import Services
@@ -22,8 +23,9 @@ def guarded(services: Services, request: gr.Request, token: str) -> None:
     Raises:
         AdminRefused: it is not let through.
     """
-    peer = request.client.host if request.client else ""
-    admit(services.settings, peer, {name.lower(): value for name, value in request.headers.items()}, token or None)
+    # Where Gradio has kept no request, nobody is known to be local.
+    visitor = visitors.of(request.request.scope) if request.request else visitors.Visitor()
+    admit(services.settings, visitor, {name.lower(): value for name, value in request.headers.items()}, token or None)
 
 
 def _names(models: object) -> list[str]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import mimetypes
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from anyio import CancelScope, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from vt import visitors
 from vt.errors import InputError, StorageError, TooManyRequests, VtError
-from vt.jobs import FilmTooLarge, disk_errors
+from vt.jobs import FilmTooLarge, Jobs, disk_errors
 from vt.multipart import BadUpload, receive
 from vt.services import Services
 from vt.ui import uploads
@@ -27,8 +27,8 @@ _FIELD = "files"
 _MOST_FILES = 8
 _FORM_BYTES = 100_000
 """What the form around the files may add to their size."""
-_LOOK_BYTES = 256 * 1024
-"""After so many more bytes the disk is looked at again: others fill it too."""
+_THREADS = 16
+"""That write at a time. They are no others': a slow disk holds nothing else up."""
 _TELL_SECONDS = 0.1
 _AWAITED_SECONDS = 3.0
 """How long progress may be asked for before the upload begins."""
@@ -57,6 +57,7 @@ class Intake:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._coming: dict[str, _Coming] = {}
+        self._threads = CapacityLimiter(_THREADS)
 
     def routes(self) -> APIRouter:
         """Return the routes, by the names that Gradio's clients know."""
@@ -99,29 +100,24 @@ class Intake:
             coming.name = name
             return begun[-1]
 
+        def with_room(write: Callable[[], None]) -> None:
+            jobs.check_reserve(uploads.folder())  # others write too, and not every size was told
+            write()
+
+        async def on_thread(write: Callable[[], None]) -> None:
+            await to_thread.run_sync(with_room, write, limiter=self._threads)
+
         try:
             with disk_errors():
-                await to_thread.run_sync(jobs.check_room, promised)
-                await to_thread.run_sync(uploads.check, jobs, owner, promised)
-                content_type = request.headers.get("content-type", "")
-                await receive(self._watched(request, coming), content_type, place, jobs.upload_limit, jobs.too_large)
+                await to_thread.run_sync(jobs.check_room, promised, limiter=self._threads)
+                await to_thread.run_sync(uploads.check, jobs, owner, promised, limiter=self._threads)
+                body, kind = _counted(request, coming, jobs), request.headers.get("content-type", "")
+                await receive(body, kind, place, jobs.upload_limit, jobs.too_large, on_thread)
         except BaseException:
             with CancelScope(shield=True):
                 await to_thread.run_sync(uploads.discard, begun)
             raise
         return begun
-
-    async def _watched(self, request: Request, coming: _Coming) -> AsyncIterator[bytes]:
-        """Yield a body, as long as it is no larger than it may be and the disk has room for it."""
-        jobs, looked = self._services.jobs, 0
-        async for chunk in request.stream():
-            coming.received += len(chunk)
-            if coming.received > jobs.upload_limit + _FORM_BYTES:
-                raise jobs.too_large()
-            if coming.received - looked >= _LOOK_BYTES:
-                await to_thread.run_sync(jobs.check_reserve, uploads.folder())
-                looked = coming.received
-            yield chunk
 
     async def _progress(self, upload_id: str = "") -> Response:
         """Tell a browser, as server-sent events, how its upload gets on."""
@@ -132,6 +128,15 @@ class Intake:
             await asyncio.sleep(_TELL_SECONDS)
             waited += _TELL_SECONDS
         return StreamingResponse(_told(coming), media_type="text/event-stream")
+
+
+async def _counted(request: Request, coming: _Coming, jobs: Jobs) -> AsyncIterator[bytes]:
+    """Yield a body, as long as it is no larger than its files may be and the form around them."""
+    async for chunk in request.stream():
+        coming.received += len(chunk)
+        if coming.received > jobs.upload_limit + _FORM_BYTES:
+            raise jobs.too_large()
+        yield chunk
 
 
 async def _told(coming: _Coming) -> AsyncIterator[str]:
