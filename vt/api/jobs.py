@@ -69,7 +69,7 @@ JobId = Annotated[str, Path(description="As a new job's answer names it.", examp
     summary="Dub a film",
     status_code=202,
     openapi_extra=_form({"file": _film, **_words}, ["target_language"]),
-    responses=documented(400, 404, 413, 422, 503, 507),
+    responses=documented(400, 404, 413, 422, 429, 503, 507),
 )
 async def create(services: Served, request: Request, response: Response) -> shapes.Job:
     """Take a film, or another job's, and put it into the queue. The id in the answer is all that opens the job."""
@@ -84,7 +84,7 @@ async def create(services: Served, request: Request, response: Response) -> shap
     "/inspect",
     summary="What is in a file",
     openapi_extra=_form({"file": _film}, ["file"]),
-    responses=documented(400, 413, 422, 507),
+    responses=documented(400, 413, 422, 429, 503, 507),
 )
 async def inspect(services: Served, request: Request) -> shapes.Inspection:
     """Say how long a film is and which tracks it has. The film is not kept."""

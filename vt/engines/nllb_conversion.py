@@ -15,9 +15,10 @@ from typing import Any
 import vt
 from vt import once
 from vt.domain import Cancel
-from vt.errors import ModelUnavailable, ToolError
-from vt.media import run
+from vt.errors import ModelUnavailable, ToolError, ToolStopped
 from vt.once import GB, Tell
+from vt.processes import Child, run
+from vt.sandbox import CORES, ChildLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ _BYTES = {"int8": 1, "float16": 2, "float32": 4}
 _OVERHEAD = 1.1
 _BESIDE_WEIGHTS = 64 * 2**20
 _TIMEOUT_SECONDS = 3600
+_LIMITS = ChildLimits(_TIMEOUT_SECONDS, _TIMEOUT_SECONDS * CORES, memory=None, file_bytes=None, open_files=1024)
 _VOCABULARIES = ("shared_vocabulary.json", "shared_vocabulary.txt")
 _QUIET = {
     "HF_HUB_OFFLINE": "1",  # nothing is looked for elsewhere, and no custom code
@@ -126,11 +128,18 @@ def _convert_in_child(source: Path, half: Path, compute_type: str, size: int, ca
     path = os.pathsep.join(filter(None, (str(Path(vt.__file__).parent.parent), os.environ.get("PYTHONPATH"))))
     # Absolute, because a folder's relative name could pass for a repository's.
     argv = [sys.executable, "-m", __name__, str(source.absolute()), str(half.absolute()), compute_type]
+    # Where Python and its libraries lie is known only to Python: all may be read, and nothing written but the target.
+    reads = [Path("/"), *map(Path, (sys.prefix, sys.base_prefix)), *map(Path, path.split(os.pathsep)), source]
+    child = Child(argv, _LIMITS, reads=reads, writes=[half], environment={**_QUIET, "PYTHONPATH": path})
     try:
-        run(argv, cancel=cancel, timeout=_TIMEOUT_SECONDS, environment={**_QUIET, "PYTHONPATH": path})
+        run(child, cancel)
+    except ToolStopped as error:
+        raise ModelUnavailable(
+            f"The NLLB model in {source} could not be converted, which takes {size / GB:.1f} GB of memory: {error}"
+        ) from error
     except ToolError as error:
         said = error.said.strip().splitlines()
-        reason = said[-1][:300] if said else f"stopped, perhaps for want of memory ({size / GB:.1f} GB are needed)"
+        reason = said[-1][:300] if said else str(error)
         raise ModelUnavailable(f"The NLLB model in {source} cannot be converted: {reason}") from error
 
 
@@ -224,17 +233,8 @@ class _Tokens:
         return str(self._tokenizer.id_to_token(number))
 
 
-def _die_with_parent() -> None:
-    import ctypes
-    import signal
-
-    parent_death_signal = 1  # PR_SET_PDEATHSIG, of Linux
-    ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
-
-
 def main(arguments: list[str]) -> int:
     """Convert, in a process of its own; the last line on stderr says what went wrong."""
-    _die_with_parent()
     try:
         _convert_here(*arguments)
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
