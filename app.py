@@ -14,11 +14,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fastapi import FastAPI
 
-from vt import services, settings
-from vt.api import Front, make_api
+from vt import logs, services, settings
+from vt.api import Front, Traced, make_api
 from vt.errors import SettingsError
 from vt.store import FolderTaken
-from vt.telemetry import set_up_logging
 from vt.ui.page import hang, make_page
 
 _GOODBYE_SECONDS = 1
@@ -28,7 +27,7 @@ try:
 except SettingsError as error:
     sys.exit(f"vt: {error}")
 os.environ.setdefault("GRADIO_TEMP_DIR", str(known.data_folder.absolute() / "uploads"))
-set_up_logging(known.log_level, known.log_file)
+logs.set_up(known.log_level, known.log_file, known.log_format, known.secrets)
 served = services.build(known)
 
 
@@ -38,7 +37,7 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     served.close()
 
 
-app = Front(make_api(served), hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None)))
+app = Traced(Front(make_api(served), hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))))
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()

@@ -12,6 +12,7 @@ import pytest
 from tests import films
 from tests.conftest import Dubbed
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
 from vt import detect, media, pipeline, subtitles
@@ -173,6 +174,9 @@ def test_every_sentence_is_what_the_code_says_and_is_said_in_spanish(
     for sentence in english:
         assert spanish.sentence(sentence) != sentence, f"nobody has translated: {sentence}"
         left = {pattern: text for pattern, text in left.items() if not pattern.fullmatch(sentence)}
+    if not offers("apertium-en-gl"):  # the only pair whose target nobody speaks here
+        silent = "Galician cannot be spoken here: espeak-ng has no voice for it."
+        left = {pattern: text for pattern, text in left.items() if not pattern.fullmatch(silent)}
     assert not left, "no code says what these stand for"
 
 

@@ -99,15 +99,22 @@ def _bounds(limits: ChildLimits, counts: bool) -> list[str]:
 
 def _shown(program: Path, reads: Sequence[Path], writes: Sequence[Path]) -> list[str]:
     """Return bubblewrap's options for what a program sees; what comes later lies over what came before."""
-    system = ["--ro-bind", "/", "/"] if _ROOT in reads else list(_system())
-    shown = [*system, "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--chdir", "/"]  # noqa: S108
+    own = ["--dev", "/dev", "--proc", "/proc", "--chdir", "/"]
+    if _ROOT in reads:
+        return ["--ro-bind", "/", "/", *own, *_bound("--bind", [path.resolve() for path in writes])]
     homes = {path.parent for path in (program, program.resolve())}
-    for home in sorted(home for home in homes if not any(home.is_relative_to(root) for root in _SYSTEM)):
-        for folder in (home, *(home.parent / name for name in ("lib", "lib64") if home.name == "bin")):
-            shown += ["--ro-bind-try", str(folder), str(folder)]
-    for option, paths in (("--ro-bind", reads), ("--bind", writes)):
-        shown += [part for path in paths if path != _ROOT for part in (option, *2 * [str(path.absolute())])]
-    return shown
+    apart = sorted(home for home in homes if not any(home.is_relative_to(root) for root in _SYSTEM))
+    theirs = [folder for home in apart for folder in (home, *(_libraries(home) if home.name == "bin" else ()))]
+    shown = [*_system(), *own, "--tmpfs", "/tmp", *_bound("--ro-bind-try", theirs)]  # noqa: S108
+    return [*shown, *_bound("--ro-bind", reads), *_bound("--bind", writes)]
+
+
+def _libraries(home: Path) -> list[Path]:
+    return [home.parent / name for name in ("lib", "lib64")]
+
+
+def _bound(option: str, paths: Sequence[Path]) -> list[str]:
+    return [part for path in paths for part in (option, str(path.absolute()), str(path.absolute()))]
 
 
 def _system() -> Iterator[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
+from vt.visitors import ConcurrencyLimit
 from vt.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -29,13 +29,17 @@ _LOOKED_FOR_SECONDS = 5.0
 class Services:
     """What every face of a server stands on."""
 
-    def __init__(
-        self, settings: Settings, factory: AIServiceFactory, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:
         self.settings = settings
         self.factory = factory
-        self._clock = clock
-        self._looked: tuple[float, tuple[str, ...]] | None = None
+        self.uploads = ConcurrencyLimit("uploads", each=8, total=256)
+        """Films that come in, from the first byte until their job is in the queue; of routes and page together."""
+        # As many as uploads of a visitor: whoever was let in with a film is not sent away when it has come.
+        self.probes = ConcurrencyLimit("films to be looked into", each=8, total=256)
+        """Films whose tracks and length are being read."""
+        self.followers = ConcurrencyLimit("followers of jobs", each=64, total=1024)
+        """Lines over which jobs are followed: server-sent events and web sockets."""
+        self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
         self._desk: _Desk | None = None
@@ -57,6 +61,7 @@ class Services:
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = str(error)
             _log.error("%s", error)
+        self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
             self.factory.preload_default_models()
@@ -83,6 +88,7 @@ class Services:
                 self._trouble = self._opened().obstacle()
             except StorageError as error:
                 self._trouble = str(error)
+            self._lacking = self._looked()
 
     def readiness(self) -> tuple[bool, tuple[Preloaded, ...]]:
         """Tell whether the preload of the start has ended, and the models of the latest preload."""
@@ -107,13 +113,13 @@ class Services:
         }
 
     def _lacks(self) -> tuple[str, ...]:
-        """Say, in sentences, why no film can be dubbed, whatever the models are; looked up now and then."""
-        now, known = self._clock(), self._looked
-        if known is None or now - known[0] >= _LOOKED_FOR_SECONDS:
-            program = None if _has_ffmpeg() else "ffmpeg or ffprobe is missing: install the package ffmpeg."
-            found = (program, folders.obstacle(self.settings.data_folder) or self._trouble)
-            known = self._looked = (now, tuple(sentence for sentence in found if sentence))
-        return known[1]
+        """Say, in sentences, why no film can be dubbed, whatever the models are; of a server, as was seen last."""
+        return self._looked() if self._lacking is None else self._lacking
+
+    def _looked(self) -> tuple[str, ...]:
+        program = None if _has_ffmpeg() else "ffmpeg or ffprobe is missing: install the package ffmpeg."
+        found = (program, folders.obstacle(self.settings.data_folder) or self._trouble)
+        return tuple(sentence for sentence in found if sentence)
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""

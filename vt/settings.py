@@ -147,6 +147,8 @@ class Settings(BaseSettings):
     """From which level on a server logs."""
     log_file: Path = Field(Path("app.log"), alias="VT_LOG_FILE")
     """A server's log; it rotates."""
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field("text", alias="VT_LOG_FORMAT")
+    """How a server writes its log: text for people, json for programs, one object a line."""
 
     @classmethod
     def settings_customise_sources(
@@ -188,6 +190,12 @@ class Settings(BaseSettings):
     def token(self) -> SecretStr | None:
         """The hub's token, by whichever of its two variables."""
         return self.hugging_face_token or self.hf_token
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that nobody is to read in a log."""
+        found = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in found if isinstance(value, SecretStr))
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,57 +1,15 @@
-"""What the outside sees of the inside: the log of a server, and metrics for Prometheus."""
+"""What the outside sees of the inside: metrics for Prometheus."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LOG_BYTES = 5 * 2**20
-LOG_FILES = 3
-"""Older ones that stay beside the current log."""
-_CONSOLE, _FILE = "vt-console", "vt-file"
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-
-# Whoever uses vt as a library and sets up no log wants no lines of ours on stderr.
-logging.getLogger("vt").addHandler(logging.NullHandler())
-
-
-class _Formatter(logging.Formatter):
-    converter = staticmethod(time.gmtime)
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
-
-
-def set_up_logging(level: str, file: Path) -> None:
-    """Log to the console and to `file`, which rotates; a second call takes the place of the first.
-
-    For servers only. A file that cannot be written costs the file, not the service.
-    """
-    root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if handler.name in (_CONSOLE, _FILE)]:
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
-    _add(logging.StreamHandler(), _CONSOLE)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _add(RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"), _FILE)
-    except OSError as error:
-        logging.getLogger(__name__).warning("The log %s cannot be written (%s).", file, error.strerror)
-
-
-def _add(handler: logging.Handler, name: str) -> None:
-    handler.name = name
-    handler.setFormatter(_Formatter(FORMAT))
-    logging.getLogger().addHandler(handler)
 
 
 @dataclass(frozen=True, slots=True)

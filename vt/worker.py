@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import artifacts, folders
+from vt import artifacts, folders, logs
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
@@ -246,8 +246,11 @@ class Worker:
             if job is None:
                 with self._news:
                     self._news.wait_for(lambda: self._told != known or self._closing.is_set(), _IDLE_SECONDS)  # noqa: B023
-            elif self._see_through(job).found_no_memory:  # those who hold it are given time
-                self._closing.wait(self._retry_seconds)
+            else:
+                with logs.about(job=_short(job.id)):
+                    run = self._see_through(job)
+                if run.found_no_memory:  # those who hold it are given time
+                    self._closing.wait(self._retry_seconds)
 
     def _claimed(self) -> Job | None:
         """Set the next job running; one that was edited while its cancelled run still ends waits for that."""

@@ -2,5 +2,6 @@
 
 from vt.api.front import Front
 from vt.api.routes import make_api
+from vt.api.tracing import Traced
 
-__all__ = ["Front", "make_api"]
+__all__ = ["Front", "Traced", "make_api"]

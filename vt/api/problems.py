@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vt import errors, jobs, store
-from vt.api.upload import BadUpload
+from vt.multipart import BadUpload
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -144,6 +144,11 @@ def status_of(error: errors.VtError) -> HTTPStatus:
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
+    return of(error)
+
+
+def of(error: errors.VtError) -> JSONResponse:
+    """Return an error as a response."""
     state = error.state.value if isinstance(error, store.WrongState) else None
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
     return problem(status_of(error), str(error), headers, state=state)

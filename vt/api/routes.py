@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from vt.api import jobs, problems, shapes
 from vt.api.problems import documented
-from vt.api.served import FOR_MANAGERS, Served
+from vt.api.served import FOR_MANAGERS, OnThreads, Served, Threads
 from vt.services import Services
 
 _DESCRIPTION = "Dubs films: the same video, speaking another language, in time with the picture."
@@ -18,7 +18,7 @@ _DESCRIPTION = "Dubs films: the same video, speaking another language, in time w
 def make_api(services: Services) -> FastAPI:
     """Return the application of all routes."""
     app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
-    app.state.services = services
+    app.state.services, app.state.threads = services, Threads()
     problems.install(app)
     app.include_router(_system)
     app.include_router(_models)
@@ -73,9 +73,10 @@ async def ready(services: Served, response: Response) -> shapes.Readiness:
 
 
 @_system.get("/api/v1/languages", summary="What can be heard, translated and spoken")
-def languages(services: Served) -> shapes.Languages:
+async def languages(services: Served, threads: OnThreads) -> shapes.Languages:
     """List every language with the engines that hear it, translate from and to it, and speak it here, now."""
-    return shapes.Languages(languages=[shapes.LanguageRow(**row) for row in services.languages()])
+    rows = await threads.read(services.languages)
+    return shapes.Languages(languages=[shapes.LanguageRow(**row) for row in rows])
 
 
 @_system.get(
@@ -98,17 +99,19 @@ async def models(services: Served) -> shapes.Models:
 @_models.post(
     "/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422), **FOR_MANAGERS
 )
-def preload(services: Served, request: Annotated[shapes.PreloadRequest | None, Body()] = None) -> shapes.Preload:
+async def preload(
+    services: Served, threads: OnThreads, request: Annotated[shapes.PreloadRequest | None, Body()] = None
+) -> shapes.Preload:
     """Load models in the background; what is being loaded already is joined. For managers of models."""
-    started = services.preload(request.models if request else None)
+    started = await threads.change(lambda: services.preload(request.models if request else None))
     status = "accepted" if services.settings.cache_enabled else "skipped"
     return shapes.Preload(status=status, models=[_state(model) for model in started])
 
 
 @_models.delete("/cache", summary="Free every model", responses=documented(401, 403), **FOR_MANAGERS)
-def clear(services: Served) -> shapes.Cleared:
+async def clear(services: Served, threads: OnThreads) -> shapes.Cleared:
     """Free every model: at once where it is idle, else with its last user. For managers of models."""
-    return shapes.Cleared(**services.clear())
+    return shapes.Cleared(**await threads.change(services.clear))
 
 
 @_models.delete(
@@ -117,8 +120,9 @@ def clear(services: Served) -> shapes.Cleared:
     responses={202: {"model": shapes.Cleared}, **documented(401, 403, 404, 422)},
     **FOR_MANAGERS,
 )
-def evict(
+async def evict(
     services: Served,
+    threads: OnThreads,
     response: Response,
     cache_key: Annotated[
         str,
@@ -126,7 +130,7 @@ def evict(
     ],
 ) -> shapes.Cleared:
     """Free one model; 202 where it is in use and goes with its last user. For managers of models."""
-    found = services.evict(cache_key)
+    found = await threads.change(lambda: services.evict(cache_key))
     if found is None:
         raise HTTPException(404, "No model of that key is in memory: GET /api/v1/models lists those that are.")
     response.status_code = 202 if found["retiring"] else 200

@@ -129,8 +129,7 @@ def _convert_in_child(source: Path, half: Path, compute_type: str, size: int, ca
     # Absolute, because a folder's relative name could pass for a repository's.
     argv = [sys.executable, "-m", __name__, str(source.absolute()), str(half.absolute()), compute_type]
     # Where Python and its libraries lie is known only to Python: all may be read, and nothing written but the target.
-    reads = [Path("/"), *map(Path, (sys.prefix, sys.base_prefix)), *map(Path, path.split(os.pathsep)), source]
-    child = Child(argv, _LIMITS, reads=reads, writes=[half], environment={**_QUIET, "PYTHONPATH": path})
+    child = Child(argv, _LIMITS, reads=[Path("/")], writes=[half], environment={**_QUIET, "PYTHONPATH": path})
     try:
         run(child, cancel)
     except ToolStopped as error:
