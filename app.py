@@ -37,7 +37,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     served.close()
 
 
-app = Traced(Front(make_api(served), hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))))
+page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
+app = Traced(Front(make_api(served), page), served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()
