@@ -46,12 +46,13 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
 _DESCRIPTIONS = {
     400: "The request, or its body, is not of the form that this takes.",
     401: "VT_ADMIN_TOKEN is set, and the request names another token, or comes from this machine and names none.",
-    403: "The request names no token and comes from elsewhere: from another machine, through a proxy, from another "
-    "site's page; or it comes without a token to a server on a Space that has none.",
+    403: "A page of another site had the request sent; or it needs a token, names none, and comes from elsewhere: from "
+    "another machine, through a proxy, or to a server on a Space.",
     409: "The job's state does not allow this: the answer's `state` says which it is.",
     412: "The lines are of another version by now: read them again.",
     413: "The film is larger than this server takes.",
     416: "The file has no such part.",
+    421: "The request names a host that this server does not answer for: see VT_ALLOWED_HOSTS.",
     422: "What was asked for cannot be done: the answer says why.",
     428: "The request names no version in If-Match.",
     429: "More was asked for at a time than one visitor, or all of them, may: Retry-After says when to ask again.",

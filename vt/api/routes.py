@@ -36,12 +36,24 @@ def _described(app: FastAPI) -> dict[str, Any]:
         components["Problem"] = problems.Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             components.pop(name, None)
-        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-            # FastAPI expects it wherever a route has a parameter; those that can really answer it say so themselves.
-            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                del operation["responses"]["422"]
+        for path in schema["paths"].values():
+            for method, operation in path.items():
+                _describe(method, operation)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _describe(method: str, operation: dict[str, Any]) -> None:
+    """Say of a route what it can answer, beside what it says itself."""
+    answers = operation["responses"]
+    # FastAPI expects it wherever a route has a parameter; those that can really answer it say so themselves.
+    if "application/json" in answers.get("422", {}).get("content", {}):
+        del answers["422"]
+    # What stands in front of all routes refuses for itself.
+    refusals = (400, 421) if method == "get" else (400, 403, 413, 421)
+    for status, described in problems.documented(*refusals).items():
+        answers.setdefault(str(status), described)
+    operation["responses"] = dict(sorted(answers.items()))
 
 
 _system = APIRouter(tags=["service"])
