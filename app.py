@@ -14,8 +14,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fastapi import FastAPI
 
-from vt import logs, services, settings
-from vt.api import Front, Traced, make_api
+from vt import guard, logs, services, settings
+from vt.api import Front, Perimeter, Traced, make_api
 from vt.errors import SettingsError
 from vt.store import FolderTaken
 from vt.ui.page import hang, make_page
@@ -37,7 +37,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     served.close()
 
 
-app = Traced(Front(make_api(served), hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))))
+page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
+app = Traced(Perimeter(Front(make_api(served), page), known), served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()
@@ -46,6 +47,7 @@ try:
     served.begin()
 except FolderTaken as error:
     sys.exit(f"vt: {error}")
+logging.getLogger("vt").info("%s", guard.summary(known))
 
 
 def main() -> int:
@@ -61,7 +63,14 @@ def main() -> int:
         return 1
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_SECONDS)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # would have any program on this machine say for whom it asks
+        server_header=False,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+    )
     with suppress(KeyboardInterrupt):  # uvicorn has ended in good order by then, and hands the signal on
         uvicorn.Server(config).run([listening])
     return 0

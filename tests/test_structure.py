@@ -22,6 +22,7 @@ FLOORS: dict[str, int] = {
     "remote": 2,
     "multipart": 2,
     "visitors": 2,
+    "hosts": 2,
     "executors": 6,
     "worker": 7,
     "jobs": 8,

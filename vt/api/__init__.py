@@ -1,7 +1,8 @@
 """The routes: one face of the services, over HTTP."""
 
 from vt.api.front import Front
+from vt.api.perimeter import Perimeter
 from vt.api.routes import make_api
 from vt.api.tracing import Traced
 
-__all__ = ["Front", "Traced", "make_api"]
+__all__ = ["Front", "Perimeter", "Traced", "make_api"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vt import errors, jobs, store
+from vt.api import tracing
 from vt.multipart import BadUpload
 
 if TYPE_CHECKING:
@@ -45,12 +47,13 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
 _DESCRIPTIONS = {
     400: "The request, or its body, is not of the form that this takes.",
     401: "VT_ADMIN_TOKEN is set, and the request names another token, or comes from this machine and names none.",
-    403: "The request names no token and comes from elsewhere: from another machine, through a proxy, from another "
-    "site's page; or it comes without a token to a server on a Space that has none.",
+    403: "A page of another site had the request sent; or it needs a token, names none, and comes from elsewhere: from "
+    "another machine, through a proxy, or to a server on a Space.",
     409: "The job's state does not allow this: the answer's `state` says which it is.",
     412: "The lines are of another version by now: read them again.",
     413: "The film is larger than this server takes.",
     416: "The file has no such part.",
+    421: "The request names a host that this server does not answer for: see VT_ALLOWED_HOSTS.",
     422: "What was asked for cannot be done: the answer says why.",
     428: "The request names no version in If-Match.",
     429: "More was asked for at a time than one visitor, or all of them, may: Retry-After says when to ask again.",
@@ -149,9 +152,14 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 
 def of(error: errors.VtError) -> JSONResponse:
     """Return an error as a response."""
+    tracing.note_reason(_snake(type(error).__name__))
     state = error.state.value if isinstance(error, store.WrongState) else None
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
     return problem(status_of(error), str(error), headers, state=state)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

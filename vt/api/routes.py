@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, Path, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt.api import jobs, problems, shapes
+from vt.api import jobs, problems, shapes, tracing
 from vt.api.problems import documented
 from vt.api.served import FOR_MANAGERS, OnThreads, Served, Threads
 from vt.services import Services
@@ -20,6 +20,7 @@ def make_api(services: Services) -> FastAPI:
     app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
     app.state.services, app.state.threads = services, Threads()
     problems.install(app)
+    app.add_middleware(tracing.Routed)
     app.include_router(_system)
     app.include_router(_models)
     app.include_router(jobs.router)
@@ -35,12 +36,24 @@ def _described(app: FastAPI) -> dict[str, Any]:
         components["Problem"] = problems.Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             components.pop(name, None)
-        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-            # FastAPI expects it wherever a route has a parameter; those that can really answer it say so themselves.
-            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                del operation["responses"]["422"]
+        for path in schema["paths"].values():
+            for method, operation in path.items():
+                _describe(method, operation)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _describe(method: str, operation: dict[str, Any]) -> None:
+    """Say of a route what it can answer, beside what it says itself."""
+    answers = operation["responses"]
+    # FastAPI expects it wherever a route has a parameter; those that can really answer it say so themselves.
+    if "application/json" in answers.get("422", {}).get("content", {}):
+        del answers["422"]
+    # What stands in front of all routes refuses for itself.
+    refusals = (400, 421) if method == "get" else (400, 403, 413, 421)
+    for status, described in problems.documented(*refusals).items():
+        answers.setdefault(str(status), described)
+    operation["responses"] = dict(sorted(answers.items()))
 
 
 _system = APIRouter(tags=["service"])
@@ -85,9 +98,10 @@ async def languages(services: Served, threads: OnThreads) -> shapes.Languages:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"example": "vt_model_hits_total 17.0"}}}},
 )
-async def metrics(services: Served) -> Response:
+async def metrics(services: Served, threads: OnThreads) -> Response:
     """Give all counters in Prometheus' text format."""
-    return Response(services.factory.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    told = await threads.read(services.factory.metrics.exposition)
+    return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @_models.get("", summary="What is in memory")

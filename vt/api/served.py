@@ -9,6 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
+from vt import visitors
 from vt.guard import admit
 from vt.services import Services
 
@@ -67,7 +68,7 @@ OnThreads = Annotated[Threads, Depends(_threads)]
 
 
 async def _admitted(request: Request, services: Served) -> None:
-    admit(services.settings, request.client.host if request.client else "", request.headers)
+    admit(services.settings, visitors.of(request.scope), request.headers)
 
 
 FOR_MANAGERS: dict[str, Any] = {"dependencies": [Depends(_admitted)]}
