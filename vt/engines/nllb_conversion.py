@@ -61,6 +61,7 @@ _QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    "TMPDIR": "/dev/shm",  # noqa: S108 (in a sandbox the only folder to be written, but for the target's)
 }
 
 
@@ -208,8 +209,12 @@ def _convert_here(source: str, target: str, compute_type: str) -> None:
 
     if json.loads((Path(source) / "config.json").read_bytes()).get("model_type") != "m2m_100":
         raise ValueError("it is no NLLB, whose model_type in config.json is m2m_100")
-    # The folder is ours and empty already.
-    Converter(source, low_cpu_mem_usage=True).convert(target, quantization=compute_type, force=True)
+    # The converter wants to make its folder itself, and in a sandbox nothing can be made beside the target.
+    made = Path(target, "made")
+    Converter(source, low_cpu_mem_usage=True).convert(str(made), quantization=compute_type)
+    for file in made.iterdir():
+        file.rename(Path(target, file.name))
+    made.rmdir()
 
 
 class _Tokens:
