@@ -107,7 +107,6 @@ def problem(
 ) -> JSONResponse:
     """Return a problem as a response; `state` is that of the job, where it is what is wrong."""
     known = HTTPStatus(status)
-    detail = detail.encode("utf-8", "replace").decode()  # JSON may name what no text can hold
     found = Problem(type="about:blank", title=known.phrase, status=status, detail=detail, state=state)
     body = found.model_dump(exclude_none=True)
     return JSONResponse(body, status, {**_EXTRA.get(known, {}), **(headers or {})}, MEDIA_TYPE)
