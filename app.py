@@ -38,7 +38,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
-app = Traced(Perimeter(Bodies(Front(make_api(served), page), known.max_upload_mb), known))
+guarded = Perimeter(Bodies(Front(make_api(served), page), known.max_upload_mb), known)
+app = Traced(guarded, served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()

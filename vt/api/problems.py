@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vt import errors, jobs, store
+from vt.api import tracing
 from vt.multipart import BadUpload
 
 if TYPE_CHECKING:
@@ -150,9 +152,14 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 
 def of(error: errors.VtError) -> JSONResponse:
     """Return an error as a response."""
+    tracing.note_reason(_snake(type(error).__name__))
     state = error.state.value if isinstance(error, store.WrongState) else None
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
     return problem(status_of(error), str(error), headers, state=state)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, Path, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt.api import jobs, problems, shapes
+from vt.api import jobs, problems, shapes, tracing
 from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.services import Services
@@ -20,6 +20,7 @@ def make_api(services: Services) -> FastAPI:
     app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
     app.state.services, app.state.threads = services, Threads()
     problems.install(app)
+    app.add_middleware(tracing.Routed)
     app.include_router(_system)
     for router in (_models, _managed, jobs.router, jobs.for_managers):
         app.include_router(router)
@@ -98,9 +99,10 @@ async def languages(services: Served, threads: OnThreads) -> shapes.Languages:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"example": "vt_model_hits_total 17.0"}}}},
 )
-async def metrics(services: Served) -> Response:
+async def metrics(services: Served, threads: OnThreads) -> Response:
     """Give all counters in Prometheus' text format."""
-    return Response(services.factory.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    told = await threads.read(services.factory.metrics.exposition)
+    return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @_models.get("", summary="What is in memory")
