@@ -6,11 +6,11 @@ import logging
 import shutil
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders
+from vt import __version__, folders, once
 from vt.errors import StorageError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
@@ -18,7 +18,9 @@ from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
+from vt.telemetry import Load
 from vt.visitors import ConcurrencyLimit
+from vt.watch import JobWatch
 from vt.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Services:
         self._trouble: str | None = None
         """Why no job can be kept, as far as was seen last."""
         self._closing = threading.Event()
+        factory.metrics.watch_load(self._load)
 
     def begin(self) -> None:
         """Start what runs in the background.
@@ -121,6 +124,18 @@ class Services:
         found = (program, folders.obstacle(self.settings.data_folder) or self._trouble)
         return tuple(sentence for sentence in found if sentence)
 
+    def _load(self) -> Load:
+        """Return what the server is at; of what cannot be read now, nothing."""
+        limits = {"uploads": self.uploads, "probes": self.probes, "followers": self.followers}
+        jobs: dict[str, int] = {}
+        free = None
+        with suppress(StorageError):
+            jobs = self._desk.waiting_and_running() if self._desk else {}
+        with suppress(OSError):
+            free = once.free_bytes(self.settings.data_folder)
+        at_work = {what: limit.at_work for what, limit in limits.items()}
+        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, free)
+
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""
         return {"status": "success", "timestamp": _now(), "model_cache": self.factory.get_model_status()}
@@ -187,11 +202,16 @@ class _Desk:
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
                 retention=timedelta(hours=settings.retention_hours),
+                watch=JobWatch(factory.metrics).hear,
             )
             worker.begin()
             opened.enter_context(closing(worker))
             self.close = opened.pop_all().close
         self.jobs = Jobs(settings, factory, data, self._store, worker)
+
+    def waiting_and_running(self) -> dict[str, int]:
+        """Return how many jobs are not over, by state."""
+        return {state.value: count for state, count in self._store.counts().items() if not state.is_over}
 
     def obstacle(self) -> str | None:
         """Say in a sentence what keeps jobs from being kept now, if anything does."""

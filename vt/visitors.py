@@ -138,6 +138,11 @@ class ConcurrencyLimit:
             self._give_back(visitor)
 
     @property
+    def most(self) -> int:
+        """How many there may be at a time, of all visitors."""
+        return self._total
+
+    @property
     def at_work(self) -> int:
         """How many are at work now, of all visitors."""
         with self._lock:
