@@ -42,7 +42,7 @@ _OPEN = {
 """What the page in a browser and gradio_client use, by the way in which it is let through. All else is shut."""
 _THREADS = 4
 """That check calls at a time: it takes them milliseconds."""
-LARGEST_CALL = 2**20
+LARGEST_CALL = 2 * 2**20
 """Bytes that the body of a call may have: room for all lines of a long film, mended."""
 
 
