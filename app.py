@@ -19,8 +19,11 @@ from vt.api import Bodies, Front, Perimeter, Traced, make_api
 from vt.errors import SettingsError
 from vt.store import FolderTaken
 from vt.ui.page import hang, make_page
+from vt.visitors import Proxies
 
 _GOODBYE_SECONDS = 1
+_MOST_HEARD_BYTES = 4096
+"""Of a message over a web socket: nobody has anything to say there."""
 
 try:
     known = settings.load()
@@ -55,6 +58,8 @@ def main() -> int:
     """Serve until somebody ends it, and return the exit code."""
     import uvicorn
 
+    from vt import wire
+
     try:
         listening = _bound(known.host, known.port)
     except OSError as error:
@@ -64,8 +69,12 @@ def main() -> int:
         return 1
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)
+    limits = wire.Limits(wire.connections(), proxies=Proxies(known.proxies))
     config = uvicorn.Config(
         app,
+        http=wire.bounded(limits),
+        ws_max_size=_MOST_HEARD_BYTES,
+        ws_per_message_deflate=False,  # a pair of buffers for each line, for messages of 300 bytes
         log_config=None,
         access_log=False,
         proxy_headers=False,  # would have any program on this machine say for whom it asks

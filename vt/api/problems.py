@@ -63,6 +63,7 @@ _LONGEST_PLACE = 100
 _NO_JSON = "The request cannot be used: its body is no JSON."
 _EXTRA = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "5"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "30"},
 }
 
