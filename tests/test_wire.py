@@ -113,10 +113,14 @@ def in_a_house(scene: Callable[[House], None], **limits: Any) -> None:  # noqa: 
 
     async def played() -> None:
         house = House(Limits(**{"connections": 100, **limits}))
-        scene(house)
-        for task in house.state.tasks:
-            task.cancel()
-        await asyncio.gather(*house.state.tasks, return_exceptions=True)
+        try:
+            scene(house)
+        finally:
+            for line in list(house.state.connections):
+                line.connection_lost(None)  # or uvicorn would have an answer for whoever does not read
+            for task in house.state.tasks:
+                task.cancel()
+            await asyncio.gather(*house.state.tasks, return_exceptions=True)
 
     asyncio.run(played())
 
@@ -280,7 +284,7 @@ async def _patient(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
 @contextlib.contextmanager
 def served(limits: Limits) -> Iterator[tuple[str, int]]:
     """Run a server on a thread."""
-    config = uvicorn.Config(_patient, http=wire.bounded(limits), lifespan="off", log_config=None)
+    config = uvicorn.Config(_patient, http=wire.bounded(limits), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
