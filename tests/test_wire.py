@@ -284,7 +284,9 @@ async def _patient(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
 @contextlib.contextmanager
 def served(limits: Limits) -> Iterator[tuple[str, int]]:
     """Run a server on a thread."""
-    config = uvicorn.Config(_patient, http=wire.bounded(limits), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        _patient, http=wire.bounded(limits), lifespan="off", log_config=None, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
