@@ -423,7 +423,7 @@ def test_a_name_is_for_showing_only_and_never_a_path(server: Server, films: Path
 def _upload(server: Server, size: str, body: bytes) -> socket.socket:
     """Begin an upload whose size a header tells, send `body`, and leave the line open."""
     line = socket.create_connection((urlsplit(server.url).hostname or "", urlsplit(server.url).port or 0), timeout=60)
-    head = f"POST {JOBS} HTTP/1.1\r\nHost: vt\r\n{size}\r\n"
+    head = f"POST {JOBS} HTTP/1.1\r\nHost: localhost\r\n{size}\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in MULTIPART.items())
     line.sendall(head.encode() + b"\r\n" + body)
     return line

@@ -12,6 +12,7 @@ import pytest
 from tests import films
 from tests.conftest import Dubbed
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
 from vt import detect, media, pipeline, subtitles
@@ -27,6 +28,7 @@ from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, WrongState
 from vt.ui import spanish
 from vt.ui.uploads import UploadGone
 from vt.ui.words import Words
+from vt.visitors import Visitor
 
 FILM = "holiday.mp4"
 SRT = "1\n00:00:00,200 --> 00:00:01,000\n{text}\n"
@@ -150,12 +152,15 @@ def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     yield from media.mux(info, info.audio[0], dub, names, (), folder / "out.mp4")
 
 
+LOCAL = Visitor("127.0.0.1", is_local=True)
+
+
 def of_managers(folder: Path, film: Path) -> Iterator[str]:
     del folder, film
     guarded = settings(admin_token="sesame")  # noqa: S106
-    yield said(lambda: admit(guarded, "127.0.0.1", {}, "wrong"))
-    yield said(lambda: admit(guarded, "127.0.0.1", {}))
-    yield said(lambda: admit(guarded, "192.0.2.1", {}))
+    yield said(lambda: admit(guarded, LOCAL, {}, "wrong"))
+    yield said(lambda: admit(guarded, LOCAL, {}))
+    yield said(lambda: admit(guarded, Visitor("192.0.2.1"), {}))
 
 
 SOURCES = (of_films, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers)
@@ -173,6 +178,9 @@ def test_every_sentence_is_what_the_code_says_and_is_said_in_spanish(
     for sentence in english:
         assert spanish.sentence(sentence) != sentence, f"nobody has translated: {sentence}"
         left = {pattern: text for pattern, text in left.items() if not pattern.fullmatch(sentence)}
+    if not offers("apertium-en-gl"):  # the only pair whose target nobody speaks here
+        silent = "Galician cannot be spoken here: espeak-ng has no voice for it."
+        left = {pattern: text for pattern, text in left.items() if not pattern.fullmatch(silent)}
     assert not left, "no code says what these stand for"
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from anyio import to_thread
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from vt.errors import InputError
 
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
 _LONGEST_FIELD = 10_000
 _MOST_PARTS = 32
 _BROKEN_OFF = "The upload broke off before its end: send it again."
 _DISPOSITION = b"content-disposition"
+
+
+Place = Callable[[str, str], Path]
+"""Says where a file goes, by its field and the name that its sender gave it; a `BadUpload` refuses it."""
 
 
 class BadUpload(InputError):
@@ -45,27 +53,29 @@ class Upload:
 async def receive(
     stream: AsyncIterator[bytes],
     content_type: str,
-    places: Mapping[str, Path],
+    place: Place,
     limit: int,
     too_large: Callable[[], Exception],
+    on_thread: Callable[[Callable[[], None]], Awaitable[None]] = to_thread.run_sync,
 ) -> Upload:
     """Take a body apart and return what was in it.
 
     Args:
         stream: the body.
         content_type: as the request names it.
-        places: where the file of each field goes; a file in any other field is refused.
+        place: where each file goes; asked as it begins, on another thread.
         limit: the bytes that all files together may have.
         too_large: makes the error for when they have more.
+        on_thread: calls what may wait for a disk.
 
     Raises:
         BadUpload: it is no multipart form, breaks off, or has a part that nobody asked for.
     """
-    parser = _Parser(content_type, places, limit, too_large)
+    parser = _Parser(content_type, place, limit, too_large)
     try:
         async for chunk in stream:
             # Writing may block: the event loop has others to serve.
-            await to_thread.run_sync(parser.write, chunk)
+            await on_thread(partial(parser.write, chunk))
         return parser.finish()
     except MultipartParseError as error:
         raise BadUpload("The request's body is no whole multipart form: send it again.") from error
@@ -78,29 +88,30 @@ async def receive(
 class _Parser:
     """Turns the parser's callbacks into fields and files."""
 
-    def __init__(
-        self, content_type: str, places: Mapping[str, Path], limit: int, too_large: Callable[[], Exception]
-    ) -> None:
+    def __init__(self, content_type: str, place: Place, limit: int, too_large: Callable[[], Exception]) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
             raise BadUpload("The request's body has to be a multipart form (multipart/form-data) with a film in it.")
-        self._places, self._left, self._too_large = places, limit, too_large
+        self._place, self._left, self._too_large = place, limit, too_large
         self._found, self._part, self._header = Upload(), _Part(), b""
         self._parts, self._whole = 0, False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._name_header,
-                "on_header_value": self._fill_header,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._open,
-                "on_part_data": self._take,
-                "on_part_end": self._end,
-                "on_end": self._finished,
-            },
-        )
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise BadUpload("The form's boundary is too long: 70 characters are the most (RFC 2046).") from error
+
+    def _callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._name_header,
+            "on_header_value": self._fill_header,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._open,
+            "on_part_data": self._take,
+            "on_part_end": self._end,
+            "on_end": self._finished,
+        }
 
     def write(self, chunk: bytes) -> None:
         self._parser.write(chunk)
@@ -134,11 +145,9 @@ class _Parser:
         self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" not in options:
             return
-        place = self._places.get(self._part.name)
-        if place is None:
-            listed = ", ".join(self._places)
-            raise BadUpload(f"A file came in a field that takes none: files go into {listed}.")
-        self._found.files[self._part.name] = options[b"filename"].decode("utf-8", "replace")
+        name = options[b"filename"].decode("utf-8", "replace")
+        place = self._place(self._part.name, name)
+        self._found.files[self._part.name] = name
         self._part.file = place.open("wb")
 
     def _take(self, data: bytes, start: int, end: int) -> None:
