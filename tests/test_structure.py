@@ -16,6 +16,8 @@ FLOORS: dict[str, int] = {
     "languages": 1,
     "offer": 2,
     "pace": 2,
+    "processes": 2,
+    "sandbox": 1,
     "guard": 2,
     "remote": 2,
     "multipart": 2,

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from vt import hub, languages, machine, media, recovery, store
+from vt import hub, languages, machine, processes, recovery, sandbox, store
 from vt.cache import ModelCache
 from vt.catalogue import Catalogue
 from vt.engines import apertium, whisper
@@ -47,13 +47,17 @@ class Served:
     spoken: bool
 
 
-def examine(
-    settings: Settings, run: Run = media.run, obstacle: Callable[[], str | None] | None = None
-) -> Iterator[Finding]:
+def _run(argv: list[str]) -> bytes:
+    return processes.run(processes.Child(argv))
+
+
+def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | None] | None = None) -> Iterator[Finding]:
     """Look at everything that a dub needs, one finding after the other."""
     for program, option in (("ffmpeg", "-version"), ("ffprobe", "-version"), ("espeak-ng", "--version")):
         yield _program(program, option, run)
     yield _rubberband(run)
+    box = sandbox.best()
+    yield Finding("sandbox", box.hides, f"{box.name}: {box.told}", needed=False)
     pairs = apertium.pairs()
     told = f"{len(pairs)} directions" if pairs else "no language pairs: install apertium-eng-spa or others"
     yield Finding("apertium", bool(pairs and shutil.which("apertium")), told)
