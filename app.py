@@ -50,7 +50,7 @@ gc.freeze()
 try:
     served.begin()
 except FolderTaken as error:
-    sys.exit(f"vt: {error}")
+    sys.exit(f"vt: {error.in_full}")
 logging.getLogger("vt").info("%s", guard.summary(known))
 
 

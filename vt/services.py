@@ -65,7 +65,7 @@ class Services:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = str(error)
-            _log.error("%s", error)
+            _log.error("%s", error.in_full)
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
