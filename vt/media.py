@@ -303,7 +303,7 @@ def _number(text: object) -> float | None:
 
 def _length(tag: str, late: float) -> float | None:
     # Matroska keeps a stream's end as a tag, 00:01:02.345000000, in a film that may itself begin late.
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", tag)
+    match = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)", tag)
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - late if match else None
 
 
@@ -399,7 +399,7 @@ def loudness_at(samples: NDArray[np.int16], rate: int, gains: Sequence[float]) -
     for gain in gains:
         argv += ["-af", f"{_levelled(rate, gain, LIMIT)},ebur128=framelog=verbose", "-f", "null", "-"]
     said = run_both(argv, stdin=samples.tobytes(), timeout=600)[1]
-    return [float(value) for value in re.findall(r"^\s+I:\s+(-?[\d.]+) LUFS", said, re.MULTILINE)]
+    return [float(value) for value in re.findall(r"^[ \t]+I:\s+(-?[\d.]+) LUFS", said, re.MULTILINE)]
 
 
 def output_rate(rate: int) -> int:
@@ -448,7 +448,7 @@ def momentary_loudness(path: Path, primed: bool, cancel: Cancel | None = None) -
     argv += ["-f", "aac", "-i", url(path), "-af", f"{skip}ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
     said = run_both(argv, cancel=cancel)[1]
     levels = [float(level) for level in re.findall(r" M:\s*(-?[\d.]+)\s", said)]
-    peak = re.findall(r"^\s+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
+    peak = re.findall(r"^[ \t]+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
     if not peak:
         raise ToolError("ffmpeg measured no loudness.")
     return {"momentary": levels, "true_peak": _number(peak[-1]) if peak[-1] not in ("-inf", "nan") else None}
