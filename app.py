@@ -14,11 +14,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fastapi import FastAPI
 
-from vt import services, settings
-from vt.api import Front, make_api
+from vt import guard, logs, services, settings
+from vt.api import Bodies, Front, Perimeter, Traced, make_api
 from vt.errors import SettingsError
 from vt.store import FolderTaken
-from vt.telemetry import set_up_logging
 from vt.ui.page import hang, make_page
 
 _GOODBYE_SECONDS = 1
@@ -28,7 +27,7 @@ try:
 except SettingsError as error:
     sys.exit(f"vt: {error}")
 os.environ.setdefault("GRADIO_TEMP_DIR", str(known.data_folder.absolute() / "uploads"))
-set_up_logging(known.log_level, known.log_file)
+logs.set_up(known.log_level, known.log_file, known.log_format, known.secrets)
 served = services.build(known)
 
 
@@ -38,7 +37,9 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     served.close()
 
 
-app = Front(make_api(served), hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None)))
+page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
+guarded = Perimeter(Bodies(Front(make_api(served), page), known.max_upload_mb), known)
+app = Traced(guarded, served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()
@@ -47,6 +48,7 @@ try:
     served.begin()
 except FolderTaken as error:
     sys.exit(f"vt: {error}")
+logging.getLogger("vt").info("%s", guard.summary(known))
 
 
 def main() -> int:
@@ -62,7 +64,14 @@ def main() -> int:
         return 1
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_SECONDS)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # would have any program on this machine say for whom it asks
+        server_header=False,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+    )
     with suppress(KeyboardInterrupt):  # uvicorn has ended in good order by then, and hands the signal on
         uvicorn.Server(config).run([listening])
     return 0

@@ -22,6 +22,7 @@ from vt.engines import apertium  # noqa: E402
 from vt.factory import AIServiceFactory  # noqa: E402
 from vt.services import Services  # noqa: E402
 from vt.settings import Settings  # noqa: E402
+from vt.telemetry import COUNTED, READ  # noqa: E402
 
 README = ROOT / "README.md"
 _DEFAULTS = {"PORT": "`8000`; on Spaces `7860`", "VT_DATA_DIR": "`./data`; on Spaces `/data` where that is there"}
@@ -80,9 +81,21 @@ def routes_table() -> str:
     return "\n".join(rows)
 
 
+def metrics_table() -> str:
+    """Return every metric of our own."""
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    rows += [f"| `{one.name}` | {one.kind} | {', '.join(one.labels)} | {one.text} |" for one in (*COUNTED, *READ)]
+    return "\n".join(rows)
+
+
 def written(text: str) -> str:
     """Return the README with every table as it should be."""
-    tables = {"languages": languages_table(), "settings": settings_table(), "routes": routes_table()}
+    tables = {
+        "languages": languages_table(),
+        "settings": settings_table(),
+        "routes": routes_table(),
+        "metrics": metrics_table(),
+    }
     for name, table in tables.items():
         text = re.sub(
             rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)",

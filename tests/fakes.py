@@ -14,6 +14,7 @@ from vt.errors import LanguageError
 from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
 from vt.pace import Paces
 from vt.settings import Settings
+from vt.telemetry import Metrics
 
 Timbre = Callable[[int, int], NDArray[np.float64]]
 """Makes so many samples, within -1..1, at a sample rate."""
@@ -112,7 +113,7 @@ class FakeFactory(AIServiceFactory):
         self.settings = settings or Settings()
         self._translation = _choice("upper case", "translation", heeds)
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
-        self.paces = Paces()
+        self.paces, self.metrics = Paces(), Metrics()
 
     def check(self, source: str, target: str, *, hears: bool = True) -> None:
         """Refuse English, which the fakes hear, and nothing else."""

@@ -128,7 +128,7 @@ class Siege:
         address = urlsplit(server.url)
         with closing(socket.create_connection((address.hostname, address.port))) as client:
             client.sendall(
-                b"POST /api/v1/jobs HTTP/1.1\r\nHost: vt\r\nContent-Length: 9999999\r\n"
+                b"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n"
                 b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
                 b'--x\r\nContent-Disposition: form-data; name="file"; filename="half.mp4"\r\n\r\n'
             )

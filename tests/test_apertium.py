@@ -7,7 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
+from tests.releases import offers
 from vt import languages
 from vt.domain import Cancel
 from vt.engines import apertium
@@ -193,7 +195,14 @@ def test_english_to_spanish_is_one_pair() -> None:
     assert chain("en", "es") == ("eng-spa",)
 
 
-@pytest.mark.parametrize("target", ["es", "ca", "pt", "fr", "it", "gl", "eo"])
+def _offered(target: str, package: str) -> ParameterSet:
+    return pytest.param(target, marks=pytest.mark.skipif(not offers(package), reason=f"this release has no {package}"))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["es", "ca", "pt", "fr", "it", _offered("gl", "apertium-en-gl"), _offered("eo", "apertium-eo-en")],
+)
 def test_the_usual_targets_are_reached_from_english_and_every_step_is_installed(target: str) -> None:
     steps = chain("en", target)
     known = {mode: pair for pair, mode in apertium.pairs().items()}

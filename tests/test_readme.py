@@ -137,7 +137,7 @@ def _profile(command: str, _server: Server, folder: Path) -> None:
         models = server.preloaded()
         assert bool(models) == (settings.get("PRELOAD_MODELS") != "false")
         assert all(model["state"] == "ready" for model in models)
-        wanted = 401 if "VT_ADMIN_TOKEN" in settings else 200
+        wanted = 403 if "VT_TRUSTED_PROXIES" in settings else 401 if "VT_ADMIN_TOKEN" in settings else 200
         assert server.ask("DELETE", "/api/v1/models/cache").status_code == wanted
         server.end()
         assert "Traceback" not in server.said

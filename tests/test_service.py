@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from gradio_client import Client
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.conftest import ROOT, SECRETS, vt
 from tests.servers import APP, BUNDLED, UVICORN, Server, environment, running, said, start
@@ -35,9 +37,14 @@ TRANSLATION = {
 ELSEWHERE = [
     {"X-Forwarded-For": "203.0.113.7"},
     {"Forwarded": "for=203.0.113.7"},
-    {"Origin": "https://elsewhere.example"},
-    {"Origin": "null"},
-    {"Origin": "http://rebound.example", "Host": "rebound.example"},
+    {"Via": "1.1 proxy"},
+    {"X-Envoy-External-Address": "203.0.113.7"},
+]
+FOREIGN = [
+    ({"Origin": "https://elsewhere.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Origin": "http://rebound.example", "Host": "rebound.example"}, 421),
 ]
 
 
@@ -161,6 +168,28 @@ def test_models_are_not_managed_from_elsewhere_without_a_token(
     for method, route in (("POST", f"{MODELS}/preload"), ("DELETE", CACHE), ("DELETE", f"{CACHE}/{BUNDLED}")):
         assert "VT_ADMIN_TOKEN" in problem(server, method, route, 403, headers=headers)
         problem(guarded, method, route, 403, headers=headers)
+
+
+@pytest.mark.parametrize(("headers", "status"), FOREIGN)
+def test_a_page_of_another_site_neither_manages_models_nor_starts_a_job(
+    server: Server, headers: dict[str, str], status: int
+) -> None:
+    for method, route in (("DELETE", CACHE), ("POST", "/api/v1/jobs"), ("POST", "/gradio_api/queue/join")):
+        problem(server, method, route, status, headers=headers)
+    line = server.url.replace("http", "ws") + f"/api/v1/jobs/{'a' * 26}/ws"
+    with pytest.raises(InvalidStatus) as caught, connect(line, additional_headers=headers, proxy=None):
+        pass
+    assert caught.value.response.status_code in (status, 400)  # 400: the host is there twice
+
+
+def test_a_name_that_somebody_made_point_here_reads_nothing(server: Server) -> None:
+    for route in ("/", "/health", "/api/v1/models", "/docs", "/config"):
+        assert "VT_ALLOWED_HOSTS" in problem(server, "GET", route, 421, headers={"Host": "rebound.example"})
+
+
+def test_the_log_says_who_may_manage_models(server: Server, guarded: Server) -> None:
+    assert server.log.count("a server behind a proxy needs VT_ADMIN_TOKEN") == 1
+    assert guarded.log.count("models are managed by whoever knows VT_ADMIN_TOKEN") == 1
 
 
 def test_with_a_token_the_right_one_is_needed_from_everywhere(guarded: Server) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests import films
 from tests.conftest import Dubbed
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
 from vt import detect, media, pipeline, subtitles
@@ -27,6 +28,7 @@ from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, WrongState
 from vt.ui import spanish
 from vt.ui.uploads import UploadGone
 from vt.ui.words import Words
+from vt.visitors import Visitor
 
 FILM = "holiday.mp4"
 SRT = "1\n00:00:00,200 --> 00:00:01,000\n{text}\n"
@@ -78,6 +80,10 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: pipeline.check(with_subtitles(SRT.format(text="<i></i>")), factory))
     yield said(lambda: pipeline.check(with_subtitles("\n"), factory))
     yield said(lambda: subtitles.read("1\n00:00:01,000 --> soon\nWell.\n"))
+    yield said(lambda: subtitles.read(SRT.format(text="well " * 500)))
+    yield said(lambda: subtitles.read(SRT.format(text="Well.") * 20_001))
+    yield said(lambda: subtitles.read(SRT.format(text="I " * 900) * 112))
+    yield said(lambda: pipeline.check(with_subtitles(" " * (subtitles.MOST_BYTES + 1)), factory))
     yield said(lambda: pipeline.dub(with_subtitles(SRT.replace("00:00:0", "00:09:0").format(text="Well.")), factory,
                                     folder, lambda _: None))  # fmt: skip
     yield said(lambda: detect.language_of("?"))
@@ -150,12 +156,15 @@ def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     yield from media.mux(info, info.audio[0], dub, names, (), folder / "out.mp4")
 
 
+LOCAL = Visitor("127.0.0.1", is_local=True)
+
+
 def of_managers(folder: Path, film: Path) -> Iterator[str]:
     del folder, film
     guarded = settings(admin_token="sesame")  # noqa: S106
-    yield said(lambda: admit(guarded, "127.0.0.1", {}, "wrong"))
-    yield said(lambda: admit(guarded, "127.0.0.1", {}))
-    yield said(lambda: admit(guarded, "192.0.2.1", {}))
+    yield said(lambda: admit(guarded, LOCAL, {}, "wrong"))
+    yield said(lambda: admit(guarded, LOCAL, {}))
+    yield said(lambda: admit(guarded, Visitor("192.0.2.1"), {}))
 
 
 SOURCES = (of_films, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers)
@@ -173,6 +182,9 @@ def test_every_sentence_is_what_the_code_says_and_is_said_in_spanish(
     for sentence in english:
         assert spanish.sentence(sentence) != sentence, f"nobody has translated: {sentence}"
         left = {known for known in left if spanish.fields(known, sentence) is None}
+    if not offers("apertium-en-gl"):  # the only pair whose target nobody speaks here
+        silent = "Galician cannot be spoken here: espeak-ng has no voice for it."
+        left = {known for known in left if spanish.fields(known, silent) is None}
     assert not left, "no code says what these stand for"
 
 

@@ -1,27 +1,18 @@
-"""Log and metrics: one line and one number for all that happens to a model, and nothing on anybody's stderr."""
+"""Metrics: one line and one number for all that happens to a model."""
 
 from __future__ import annotations
 
 import logging
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
 
 import pytest
 
-from vt import telemetry
 from vt.cache import ModelCache, ModelSpec
 from vt.errors import ModelUnavailable
 from vt.telemetry import Metrics, Residency
 from vt.watch import CacheWatch, residency
 
-ROOT = Path(__file__).parent.parent
 MB = 2**20
 KEY = "stt_whisper_tiny.en_cpu_2_false"
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ [\w.]+: .+")
 
 
 class Engine:
@@ -57,18 +48,6 @@ class Machine:
 @pytest.fixture
 def machine() -> Machine:
     return Machine()
-
-
-@pytest.fixture
-def root() -> Iterator[logging.Logger]:
-    """The root logger, left as it was found."""
-    root = logging.getLogger()
-    level = root.level
-    yield root
-    root.setLevel(level)
-    for handler in [handler for handler in root.handlers if (handler.name or "").startswith("vt-")]:
-        root.removeHandler(handler)
-        handler.close()
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -169,54 +148,3 @@ def test_two_factories_do_not_share_their_counters() -> None:
     first, second = Metrics(), Metrics()
     first.failed("stt")
     assert second.registry.get_sample_value("vt_model_failures_total", {"kind": "stt"}) is None
-
-
-def test_a_server_logs_to_its_file_and_to_the_console_from_its_level_on(
-    root: logging.Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "logs" / "app.log"
-    telemetry.set_up_logging("INFO", file)
-    logging.getLogger("vt.models").info("loaded it")
-    logging.getLogger("vt.models").debug("a detail")
-    assert root.level == logging.INFO
-    (line,) = file.read_text().splitlines()
-    assert LINE.fullmatch(line)
-    assert line.endswith("INFO vt.models: loaded it")
-    assert capsys.readouterr().err.splitlines() == [line]
-
-
-def test_setting_up_twice_writes_every_line_once(root: logging.Logger, tmp_path: Path) -> None:
-    for name in ("old.log", "new.log"):
-        telemetry.set_up_logging("DEBUG", tmp_path / name)
-    logging.getLogger("vt").debug("a detail")
-    assert root.level == logging.DEBUG
-    assert (tmp_path / "old.log").read_text() == ""
-    assert len((tmp_path / "new.log").read_text().splitlines()) == 1
-
-
-@pytest.mark.usefixtures("root")
-def test_the_log_rotates(tmp_path: Path) -> None:
-    telemetry.set_up_logging("INFO", tmp_path / "app.log")
-    (handler,) = [one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler)]
-    handler.maxBytes = 1000
-    for number in range(200):
-        logging.getLogger("vt").info("line %d", number)
-    assert len(list(tmp_path.iterdir())) == 1 + telemetry.LOG_FILES
-    assert all(file.stat().st_size <= 1000 for file in tmp_path.iterdir())
-
-
-@pytest.mark.usefixtures("root")
-def test_a_log_that_cannot_be_written_costs_the_file_and_not_the_service(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    telemetry.set_up_logging("INFO", tmp_path)
-    logging.getLogger("vt").info("still here")
-    told = capsys.readouterr().err
-    assert f"The log {tmp_path} cannot be written" in told
-    assert "still here" in told
-
-
-def test_who_sets_up_no_log_reads_nothing_on_stderr() -> None:
-    script = "import vt.telemetry, logging; logging.getLogger('vt.models').warning('a warning')"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stderr == ""

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from vt.errors import AdminRefused, TokenRefused
 from vt.settings import Settings
+from vt.visitors import Visitor
 
-_FORWARDING = {"forwarded", "x-real-ip", "via", "true-client-ip", "x-client-ip", "cf-connecting-ip"}
-_FORWARDED = "x-forwarded-"
-"""What all the other headers begin with that proxies add."""
 _BEARER = "bearer "
 
 
-def admit(settings: Settings, peer: str, headers: Mapping[str, str], token: str | None = None) -> None:
+def admit(settings: Settings, visitor: Visitor, headers: Mapping[str, str], token: str | None = None) -> None:
     """Let a request to manage models through, or say why not.
 
     Args:
         settings: With a token, whoever knows it is let through. Without one, only who sits at this machine is.
-        peer: The address that the connection comes from.
+        visitor: Who asks.
         headers: Of the request, by lower-case name.
         token: What was typed where no `Authorization` header can be set.
 
@@ -30,15 +26,31 @@ def admit(settings: Settings, peer: str, headers: Mapping[str, str], token: str 
         AdminRefused: the request comes from elsewhere.
     """
     given = token or _bearer(headers)
-    wanted = settings.admin_token.get_secret_value() if settings.admin_token else ""
+    wanted = _wanted(settings)
     if wanted and given:
-        if not secrets.compare_digest(given.encode(), wanted.encode()):
+        if not secrets.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
             raise TokenRefused("The token is not the one that VT_ADMIN_TOKEN holds.")
         return
-    if not _is_local(peer, headers) or (settings.on_spaces and not wanted):
+    if not visitor.is_local:
         raise AdminRefused(_closed(settings, bool(wanted)))
     if wanted:
         raise TokenRefused("Managing models needs the token that VT_ADMIN_TOKEN holds.")
+
+
+def summary(settings: Settings) -> str:
+    """Say in one line, for the log of the start, who may manage models."""
+    if _wanted(settings):
+        return "models are managed by whoever knows VT_ADMIN_TOKEN"
+    if settings.proxies:
+        return "models are managed by nobody: behind a proxy that takes a token, which VT_ADMIN_TOKEN would hold"
+    return (
+        "models are managed by whoever sits at this machine and asks without a proxy; a server behind a proxy needs "
+        "VT_ADMIN_TOKEN, and VT_TRUSTED_PROXIES"
+    )
+
+
+def _wanted(settings: Settings) -> str:
+    return settings.admin_token.get_secret_value() if settings.admin_token else ""
 
 
 def _closed(settings: Settings, has_token: bool) -> str:
@@ -51,31 +63,3 @@ def _closed(settings: Settings, has_token: bool) -> str:
 def _bearer(headers: Mapping[str, str]) -> str:
     said = headers.get("authorization", "")
     return said[len(_BEARER) :].strip() if said.lower().startswith(_BEARER) else ""
-
-
-def _is_local(peer: str, headers: Mapping[str, str]) -> bool:
-    """Tell whether a request comes from this machine, straight, and from no other site's page."""
-    if not _is_loopback(peer) or any(map(_tells_of_a_proxy, headers)):
-        return False
-    origin = headers.get("origin")
-    if origin is None:
-        return True
-    # A name that somebody made point here (DNS rebinding) is its own origin, but no name of this machine.
-    try:
-        site = urlsplit(origin)
-    except ValueError:
-        return False
-    return site.netloc == headers.get("host") and _is_loopback(site.hostname or "")
-
-
-def _tells_of_a_proxy(name: str) -> bool:
-    return name in _FORWARDING or name.startswith(_FORWARDED)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)

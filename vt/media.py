@@ -143,6 +143,7 @@ def _close_quietly(pipe: IO[bytes]) -> None:
         return
 
 
+_SUMMARY = re.compile(r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS", re.MULTILINE)
 _GENERIC = re.compile(r"Error initializing output stream|Conversion failed")  # what ffmpeg adds to every reason
 
 
@@ -395,11 +396,17 @@ def stretched(samples: NDArray[np.int16], rate: int, tempo: float, cancel: Cance
 
 def loudness_at(samples: NDArray[np.int16], rate: int, gains: Sequence[float]) -> list[float]:
     """Return the integrated loudness in LUFS that `samples` would have at each gain in dB, limiter included."""
-    argv = ["ffmpeg", "-hide_banner", "-nostats", *_raw_input(rate)]
-    for gain in gains:
-        argv += ["-af", f"{_levelled(rate, gain, LIMIT)},ebur128=framelog=verbose", "-f", "null", "-"]
+    # Each meter has a name: in which order they tell is ffmpeg's own business.
+    names = [f"gain{number}" for number in range(len(gains))]
+    graph = [f"asplit={len(gains)}{''.join(f'[{name}]' for name in names)}"]
+    for name, gain in zip(names, gains, strict=True):
+        graph.append(f"[{name}]{_levelled(rate, gain, LIMIT)},ebur128@{name}=framelog=verbose[{name}out]")
+    argv = ["ffmpeg", "-hide_banner", "-nostats", *_raw_input(rate), "-filter_complex", ";".join(graph)]
+    for name in names:
+        argv += ["-map", f"[{name}out]", "-f", "null", "-"]
     said = run_both(argv, stdin=samples.tobytes(), timeout=600)[1]
-    return [float(value) for value in re.findall(r"^[ \t]+I:\s+(-?[\d.]+) LUFS", said, re.MULTILINE)]
+    told = dict(_SUMMARY.findall(said))
+    return [float(told[name]) for name in names]
 
 
 def output_rate(rate: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from vt.domain import Cancel
 from vt.errors import Cancelled
+from vt.logs import carried
 from vt.once import Tell
 
 _POLL_SECONDS = 0.1
@@ -95,7 +96,9 @@ class Preparations:
             work = self._works.get(name)
             if work is None:
                 work = self._works[name] = _Work()
-                threading.Thread(target=self._do, args=(name, work, make), name="vt-prepare", daemon=True).start()
+                threading.Thread(
+                    target=carried(self._do), args=(name, work, make), name="vt-prepare", daemon=True
+                ).start()
             work.waiting += 1
         return work
 

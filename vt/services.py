@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders
+from vt import __version__, folders, once
 from vt.errors import StorageError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
@@ -19,6 +18,9 @@ from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
+from vt.telemetry import Load
+from vt.visitors import ConcurrencyLimit
+from vt.watch import JobWatch
 from vt.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -29,13 +31,17 @@ _LOOKED_FOR_SECONDS = 5.0
 class Services:
     """What every face of a server stands on."""
 
-    def __init__(
-        self, settings: Settings, factory: AIServiceFactory, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:
         self.settings = settings
         self.factory = factory
-        self._clock = clock
-        self._looked: tuple[float, tuple[str, ...]] | None = None
+        self.uploads = ConcurrencyLimit("uploads", each=8, total=256)
+        """Films that come in, from the first byte until their job is in the queue; of routes and page together."""
+        # As many as uploads of a visitor: whoever was let in with a film is not sent away when it has come.
+        self.probes = ConcurrencyLimit("films to be looked into", each=8, total=256)
+        """Films whose tracks and length are being read."""
+        self.followers = ConcurrencyLimit("followers of jobs", each=64, total=1024)
+        """Lines over which jobs are followed: server-sent events and web sockets."""
+        self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
         self._desk: _Desk | None = None
@@ -43,6 +49,7 @@ class Services:
         self._trouble: str | None = None
         """Why no job can be kept, as far as was seen last."""
         self._closing = threading.Event()
+        factory.metrics.watch_load(self._load)
 
     def begin(self) -> None:
         """Start what runs in the background.
@@ -57,6 +64,7 @@ class Services:
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = str(error)
             _log.error("%s", error)
+        self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
             self.factory.preload_default_models()
@@ -83,6 +91,7 @@ class Services:
                 self._trouble = self._opened().obstacle()
             except StorageError as error:
                 self._trouble = str(error)
+            self._lacking = self._looked()
 
     def readiness(self) -> tuple[bool, tuple[Preloaded, ...]]:
         """Tell whether the preload of the start has ended, and the models of the latest preload."""
@@ -107,13 +116,25 @@ class Services:
         }
 
     def _lacks(self) -> tuple[str, ...]:
-        """Say, in sentences, why no film can be dubbed, whatever the models are; looked up now and then."""
-        now, known = self._clock(), self._looked
-        if known is None or now - known[0] >= _LOOKED_FOR_SECONDS:
-            program = None if _has_ffmpeg() else "ffmpeg or ffprobe is missing: install the package ffmpeg."
-            found = (program, folders.obstacle(self.settings.data_folder) or self._trouble)
-            known = self._looked = (now, tuple(sentence for sentence in found if sentence))
-        return known[1]
+        """Say, in sentences, why no film can be dubbed, whatever the models are; of a server, as was seen last."""
+        return self._looked() if self._lacking is None else self._lacking
+
+    def _looked(self) -> tuple[str, ...]:
+        program = None if _has_ffmpeg() else "ffmpeg or ffprobe is missing: install the package ffmpeg."
+        found = (program, folders.obstacle(self.settings.data_folder) or self._trouble)
+        return tuple(sentence for sentence in found if sentence)
+
+    def _load(self) -> Load:
+        """Return what the server is at; of what cannot be read now, nothing."""
+        limits = {"uploads": self.uploads, "probes": self.probes, "followers": self.followers}
+        jobs: dict[str, int] = {}
+        free = None
+        with suppress(StorageError):
+            jobs = self._desk.waiting_and_running() if self._desk else {}
+        with suppress(OSError):
+            free = once.free_bytes(self.settings.data_folder)
+        at_work = {what: limit.at_work for what, limit in limits.items()}
+        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, free)
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""
@@ -181,11 +202,16 @@ class _Desk:
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
                 retention=timedelta(hours=settings.retention_hours),
+                watch=JobWatch(factory.metrics).hear,
             )
             worker.begin()
             opened.enter_context(closing(worker))
             self.close = opened.pop_all().close
         self.jobs = Jobs(settings, factory, data, self._store, worker)
+
+    def waiting_and_running(self) -> dict[str, int]:
+        """Return how many jobs are not over, by state."""
+        return {state.value: count for state, count in self._store.counts().items() if not state.is_over}
 
     def obstacle(self) -> str | None:
         """Say in a sentence what keeps jobs from being kept now, if anything does."""

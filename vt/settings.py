@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +22,8 @@ _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
 _PORT, _SPACES_PORT = 8000, 7860
 _SPACES_DISK = Path("/data")
+_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+"""Networks from which nothing comes over the internet (RFC 1918, RFC 6598, RFC 4193)."""
 
 
 def _switch(value: Any) -> Any:  # noqa: ANN401 (pydantic hands over whatever the caller gave)
@@ -57,6 +60,24 @@ def _address(value: Any) -> Any:  # noqa: ANN401
     if not isinstance(value, str) or not value.strip().startswith(("http://", "https://")):
         raise ValueError("use an address that begins with http:// or https://")
     return value.strip().rstrip("/")
+
+
+def _proxies(value: Any) -> Any:  # noqa: ANN401
+    listed = _listed(value)
+    try:
+        for name in listed:
+            if name != "*":
+                ipaddress.ip_network(name, strict=False)
+    except ValueError as error:
+        raise ValueError("use addresses and networks such as 127.0.0.1,10.0.0.0/8, or *") from error
+    return listed
+
+
+def _hosts(value: Any) -> Any:  # noqa: ANN401
+    listed = _listed(value)
+    if any(mark in name for name in listed for mark in "/:[]") or any("*" in name.removeprefix("*") for name in listed):
+        raise ValueError("use names of hosts such as dub.example.org,.example.net, or *: no scheme, no port")
+    return listed
 
 
 class _ByAlias(EnvSettingsSource):
@@ -127,6 +148,15 @@ class Settings(BaseSettings):
     """The port that a server listens on; 0: any free one."""
     space_id: str = Field("", alias="SPACE_ID")
     """Set by Hugging Face Spaces, and by nobody else."""
+    space_host: Annotated[str, BeforeValidator(_lower)] = Field("", alias="SPACE_HOST")
+    """Set by Hugging Face Spaces too: the Space's own name."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)] = Field((), alias="VT_ALLOWED_HOSTS")
+    """Names, separated by commas, that the server may be asked for by; .example.org: all below it; *: any name."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_proxies)] = Field(
+        (), alias="VT_TRUSTED_PROXIES"
+    )
+    """Addresses and networks, separated by commas, of proxies that say for whom they ask; *: whoever connects, for a
+    container that only a proxy can reach."""
     data_dir: Path | None = Field(None, alias="VT_DATA_DIR")
     """Jobs, their database and converted models."""
     max_upload_mb: int = Field(500, ge=1, alias="VT_MAX_UPLOAD_MB")
@@ -140,13 +170,16 @@ class Settings(BaseSettings):
     retention_hours: float = Field(72, gt=0, allow_inf_nan=False, alias="VT_RETENTION_HOURS")
     """How long a server keeps a job that is over, with its film and results, in hours."""
     admin_token: SecretStr | None = Field(None, alias="VT_ADMIN_TOKEN")
-    """Whoever manages the models of a server must know it; none: only who sits at the same machine may."""
+    """Whoever manages the models of a server must know it; none: only who sits at the same machine may, and nobody
+    where a proxy stands before it."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(
         "INFO", alias="LOG_LEVEL"
     )
     """From which level on a server logs."""
     log_file: Path = Field(Path("app.log"), alias="VT_LOG_FILE")
     """A server's log; it rotates."""
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field("text", alias="VT_LOG_FORMAT")
+    """How a server writes its log: text for people, json for programs, one object a line."""
 
     @classmethod
     def settings_customise_sources(
@@ -171,6 +204,11 @@ class Settings(BaseSettings):
         return bool(self.space_id)
 
     @property
+    def proxies(self) -> tuple[str, ...]:
+        """The resolved proxies: `trusted_proxies`, and on a Space its own, whose addresses are private ones."""
+        return self.trusted_proxies or (_PRIVATE if self.on_spaces else ())
+
+    @property
     def port(self) -> int:
         """The resolved port: `port_wanted`, or the usual one."""
         if self.port_wanted is not None:
@@ -188,6 +226,12 @@ class Settings(BaseSettings):
     def token(self) -> SecretStr | None:
         """The hub's token, by whichever of its two variables."""
         return self.hugging_face_token or self.hf_token
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that nobody is to read in a log."""
+        found = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in found if isinstance(value, SecretStr))
 
 
 def _sentence(error: ValidationError) -> str:

@@ -15,7 +15,8 @@ import pysubs2
 from vt.domain import Word
 from vt.errors import SubtitleError
 
-MOST_MB = 5
+_MOST_MB = 5
+MOST_BYTES = _MOST_MB * 2**20
 MOST_CUES = 20_000
 MOST_CHARACTERS = 2_000
 """Of one cue, with its markup."""
@@ -55,11 +56,11 @@ def cues(sentences: Iterable[Cue], film_seconds: float = math.inf) -> list[Cue]:
     return found
 
 
-class TooLarge(SubtitleError):
+class SubtitlesTooLarge(SubtitleError):
     """The subtitle file is larger than any that is read."""
 
     def __init__(self) -> None:
-        super().__init__(f"The subtitles are too large: {MOST_MB} MB are the most.")
+        super().__init__(f"The subtitles are too large: {_MOST_MB} MB are the most.")
 
 
 def srt(parts: Sequence[Cue]) -> str:
@@ -181,10 +182,10 @@ def check_size(size: int) -> None:
     """Raise where a file of so many bytes is too large to be read.
 
     Raises:
-        TooLarge: it is.
+        SubtitlesTooLarge: it is.
     """
-    if size > MOST_MB * 2**20:
-        raise TooLarge
+    if size > MOST_BYTES:
+        raise SubtitlesTooLarge
 
 
 def read(text: str) -> list[Cue]:
@@ -240,7 +241,7 @@ class _Block:
         Raises:
             SubtitleError: it is longer than any that is taken.
         """
-        text = "\n".join(self.lines)
+        text = "\n".join(self.lines).strip()
         if len(text) > MOST_CHARACTERS:
             raise SubtitleError(
                 f"The cue at line {self.line} of the subtitles is too long: {MOST_CHARACTERS} characters are the most."

@@ -1,57 +1,76 @@
-"""What the outside sees of the inside: the log of a server, and metrics for Prometheus."""
+"""What the outside sees of the inside: metrics for Prometheus."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
+from typing import Any, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LOG_BYTES = 5 * 2**20
-LOG_FILES = 3
-"""Older ones that stay beside the current log."""
-_CONSOLE, _FILE = "vt-console", "vt-file"
+from vt import __version__
+
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-
-# Whoever uses vt as a library and sets up no log wants no lines of ours on stderr.
-logging.getLogger("vt").addHandler(logging.NullHandler())
-
-
-class _Formatter(logging.Formatter):
-    converter = staticmethod(time.gmtime)
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
+_ANSWER_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+_WORK_SECONDS = (0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 7200.0)
+_FACTORS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
-def set_up_logging(level: str, file: Path) -> None:
-    """Log to the console and to `file`, which rotates; a second call takes the place of the first.
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One metric: what Prometheus and the README say of it."""
 
-    For servers only. A file that cannot be written costs the file, not the service.
-    """
-    root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if handler.name in (_CONSOLE, _FILE)]:
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
-    _add(logging.StreamHandler(), _CONSOLE)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _add(RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"), _FILE)
-    except OSError as error:
-        logging.getLogger(__name__).warning("The log %s cannot be written (%s).", file, error.strerror)
+    name: str
+    """As it is exposed, but for a histogram's endings."""
+    kind: Literal["counter", "gauge", "histogram"]
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Of a histogram."""
 
 
-def _add(handler: logging.Handler, name: str) -> None:
-    handler.name = name
-    handler.setFormatter(_Formatter(FORMAT))
-    logging.getLogger().addHandler(handler)
+COUNTED: tuple[Described, ...] = (
+    Described("vt_http_requests_total", "counter", "answers to requests", ("method", "route", "status")),
+    Described("vt_http_seconds", "histogram", "time until an answer began", ("route",), _ANSWER_SECONDS),
+    Described("vt_http_connections", "gauge", "requests under way, and web sockets that are open"),
+    Described("vt_refusals_total", "counter", "requests that were sent away, by reason", ("reason",)),
+    Described("vt_job_wait_seconds", "histogram", "time that jobs waited for their turn", (), _WORK_SECONDS),
+    Described("vt_jobs_ended_total", "counter", "jobs that are over: done, failed or cancelled", ("state",)),
+    Described(
+        "vt_stage_seconds", "histogram", "time that a stage took, of jobs that are done", ("stage",), _WORK_SECONDS
+    ),
+    Described("vt_realtime_factor", "histogram", "seconds of film dubbed in one second", (), _FACTORS),
+    Described("vt_model_load_seconds", "histogram", "time that loads took", ("kind",), _SECONDS),
+    Described("vt_model_wait_seconds", "histogram", "time waited for models that were not ready", ("kind",), _SECONDS),
+    Described(
+        "vt_model_evictions_total",
+        "counter",
+        "models that went: lru, idle, cleared, memory, uncached",
+        ("kind", "reason"),
+    ),
+    Described("vt_model_failures_total", "counter", "loads and unloads that failed", ("kind",)),
+)
+"""What is counted as it happens."""
+READ: tuple[Described, ...] = (
+    Described("vt_info", "gauge", "1; its label is the version", ("version",)),
+    Described("vt_jobs", "gauge", "jobs that wait (queued) or run (running)", ("state",)),
+    Described("vt_at_work", "gauge", "uploads, looks into films, and followers of jobs at this moment", ("what",)),
+    Described("vt_at_work_limit", "gauge", "how many of these there may be at a time", ("what",)),
+    Described("vt_free_disk_bytes", "gauge", "room on the disk of the data folder"),
+    Described("vt_model_hits_total", "counter", "leases that found their model ready"),
+    Described("vt_model_misses_total", "counter", "leases that had to wait or to load"),
+    Described("vt_model_loads_total", "counter", "models that were loaded"),
+    Described("vt_model_budget_bytes", "gauge", "memory that models may take"),
+    Described("vt_models", "gauge", "models in memory", ("kind",)),
+    Described("vt_model_leases", "gauge", "models in use, counted by user", ("kind",)),
+    Described("vt_model_bytes", "gauge", "memory that models take", ("kind",)),
+)
+"""What is looked up at each scrape."""
+
+Reading = float | Mapping[str, float]
+"""A value, or one for each value of the metric's only label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,75 +85,148 @@ class Residency:
     leases: Mapping[str, int] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
 
+    def readings(self) -> dict[str, Reading]:
+        """Return it by the names of the metrics."""
+        return {
+            "vt_model_hits_total": self.hits,
+            "vt_model_misses_total": self.misses,
+            "vt_model_loads_total": self.loads,
+            "vt_model_budget_bytes": self.budget_bytes,
+            "vt_models": self.models,
+            "vt_model_leases": self.leases,
+            "vt_model_bytes": self.bytes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a server is at, at one moment."""
+
+    jobs: Mapping[str, int] = field(default_factory=dict)
+    """By state; empty where the store cannot be read."""
+    at_work: Mapping[str, int] = field(default_factory=dict)
+    """By what is limited."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    free_disk_bytes: int | None = None
+    """None where it cannot be told."""
+
+    def readings(self) -> dict[str, Reading]:
+        """Return it by the names of the metrics."""
+        found: dict[str, Reading] = {
+            "vt_jobs": self.jobs,
+            "vt_at_work": self.at_work,
+            "vt_at_work_limit": self.limits,
+        }
+        return found if self.free_disk_bytes is None else found | {"vt_free_disk_bytes": self.free_disk_bytes}
+
 
 class Metrics:
-    """The counters of one factory, in a registry of their own."""
+    """The metrics of one factory, in a registry of their own, with those of its process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._load_seconds = Histogram(
-            "vt_model_load_seconds", "Time that loads took.", ["kind"], registry=self.registry, buckets=_SECONDS
-        )
-        self._wait_seconds = Histogram(
-            "vt_model_wait_seconds",
-            "Time that requests waited for a model that was not ready.",
-            ["kind"],
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
-        self._evictions = Counter(
-            "vt_model_evictions", "Models that went, by reason.", ["kind", "reason"], registry=self.registry
-        )
-        self._failures = Counter(
-            "vt_model_failures", "Loads and unloads that failed.", ["kind"], registry=self.registry
-        )
+        self._made: dict[str, Any] = {one.name: _made(one, self.registry) for one in COUNTED}
+        self._readers: dict[str, Callable[[], Mapping[str, Reading]]] = {
+            "version": lambda: {"vt_info": {__version__: 1}}
+        }
+        self.registry.register(_Reader(self._readers))
+        ProcessCollector(registry=self.registry)
+
+    # What is looked up
 
     def watch(self, read: Callable[[], Residency]) -> None:
-        """Ask `read` for the state at each scrape: what is counted already is not counted twice, lease by lease."""
-        self.registry.register(_ResidencyCollector(read))
+        """Ask `read` for the models at each scrape: what is counted already is not counted twice, lease by lease."""
+        self._readers["models"] = lambda: read().readings()
+
+    def watch_load(self, read: Callable[[], Load]) -> None:
+        """Ask `read` at each scrape for what the server is at."""
+        self._readers["load"] = lambda: read().readings()
+
+    # What is counted
 
     def loaded(self, kind: str, seconds: float) -> None:
         """Count a load."""
-        self._load_seconds.labels(kind).observe(seconds)
+        self._made["vt_model_load_seconds"].labels(kind).observe(seconds)
 
     def waited(self, kind: str, seconds: float) -> None:
         """Count the wait of a request."""
-        self._wait_seconds.labels(kind).observe(seconds)
+        self._made["vt_model_wait_seconds"].labels(kind).observe(seconds)
 
     def evicted(self, kind: str, reason: str) -> None:
         """Count a model that went."""
-        self._evictions.labels(kind, reason).inc()
+        self._made["vt_model_evictions_total"].labels(kind, reason).inc()
 
     def failed(self, kind: str) -> None:
         """Count a failure."""
-        self._failures.labels(kind).inc()
+        self._made["vt_model_failures_total"].labels(kind).inc()
+
+    def connected(self, change: int) -> None:
+        """Count a request that begins (1) or ends (-1)."""
+        self._made["vt_http_connections"].inc(change)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer by the template of its route, once it has begun."""
+        self._made["vt_http_requests_total"].labels(method, route, str(status)).inc()
+        self._made["vt_http_seconds"].labels(route).observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """Count a request that was sent away."""
+        self._made["vt_refusals_total"].labels(reason).inc()
+
+    def job_begun(self, waited_seconds: float) -> None:
+        """Count the wait of a job that begins."""
+        self._made["vt_job_wait_seconds"].observe(waited_seconds)
+
+    def job_ended(self, state: str) -> None:
+        """Count a job that is over."""
+        self._made["vt_jobs_ended_total"].labels(state).inc()
+
+    def dubbed(self, report: Mapping[str, Any]) -> None:
+        """Count the stages of a finished run, and how fast all of it was, by its report."""
+        for stage in report["stages"]:
+            self._made["vt_stage_seconds"].labels(stage["name"]).observe(stage["seconds"])
+        if report.get("total_seconds"):
+            factor = report["source"]["duration_seconds"] / report["total_seconds"]
+            self._made["vt_realtime_factor"].observe(factor)
 
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
-class _ResidencyCollector(Collector):
-    def __init__(self, read: Callable[[], Residency]) -> None:
-        self._read = read
+def _made(one: Described, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    name, text = one.name.removesuffix("_total"), _sentence(one)
+    if one.kind == "histogram":
+        return Histogram(name, text, one.labels, registry=registry, buckets=one.buckets)
+    made = Counter if one.kind == "counter" else Gauge
+    return made(name, text, one.labels, registry=registry)
+
+
+def _sentence(one: Described) -> str:
+    return f"{one.text[:1].upper()}{one.text[1:]}."
+
+
+class _Reader(Collector):
+    def __init__(self, readers: Mapping[str, Callable[[], Mapping[str, Reading]]]) -> None:
+        self._readers = readers
 
     def collect(self) -> Iterator[Metric]:
-        now = self._read()
-        yield CounterMetricFamily("vt_model_hits", "Leases that found their model ready.", now.hits)
-        yield CounterMetricFamily("vt_model_misses", "Leases that had to wait or to load.", now.misses)
-        yield CounterMetricFamily("vt_model_loads", "Models that were loaded.", now.loads)
-        yield GaugeMetricFamily("vt_model_budget_bytes", "Memory that models may take.", now.budget_bytes)
-        yield _by_kind("vt_models", "Models in memory.", now.models)
-        yield _by_kind("vt_model_leases", "Models in use, counted by user.", now.leases)
-        yield _by_kind("vt_model_bytes", "Memory that models take.", now.bytes)
+        found: dict[str, Reading] = {}
+        for read in tuple(self._readers.values()):
+            found |= read()
+        for one in READ:
+            yield _family(one, found.get(one.name, {}))
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: what is registered must not be read yet."""
         yield from ()
 
 
-def _by_kind(name: str, help_text: str, values: Mapping[str, int]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, help_text, labels=["kind"])
-    for kind, value in sorted(values.items()):
-        family.add_metric([kind], value)
+def _family(one: Described, reading: Reading) -> Metric:
+    """Return a metric with what was read of it; without a sample where nothing was."""
+    made = CounterMetricFamily if one.kind == "counter" else GaugeMetricFamily
+    family = made(one.name.removesuffix("_total"), _sentence(one), labels=one.labels)
+    by_label = reading.items() if isinstance(reading, Mapping) else [("", reading)]
+    for label, value in sorted(by_label):
+        family.add_metric([label] if one.labels else [], value)
     return family

@@ -17,6 +17,7 @@ from vt import media
 from vt.artifacts import Artifacts, Json, fingerprint
 from vt.domain import Cancel, Placement
 from vt.errors import StorageError
+from vt.logs import carried
 from vt.media import Loudness
 
 if TYPE_CHECKING:
@@ -189,9 +190,9 @@ class DubTrack:
             told = self._pieces.json("loudness", name, lambda: media.momentary_loudness(path, first, self._cancel))
             return dict(told)
 
-        encoding = self._encoder.submit(encoded)
+        encoding = self._encoder.submit(carried(encoded))
         self._encoded.append(encoding)
-        self._measured.append(self._meter.submit(measured))
+        self._measured.append(self._meter.submit(carried(measured)))
 
     def _encode(self, stretch: _Stretch, level: Level, first: bool, made: Path) -> None:
         samples = stretch.samples(self._rate, self._pieces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +50,68 @@ def of(scope: Mapping[str, Any]) -> Visitor:
     return Visitor(str(client[0])) if client else Visitor()
 
 
+class Proxies:
+    """The proxies that are believed what they say about whom they ask for."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        """`trusted` are addresses and networks; `*` is every peer, but of what it says only the last part."""
+        listed = list(trusted)
+        self._any_peer = "*" in listed
+        self._networks = [ipaddress.ip_network(name, strict=False) for name in listed if name != "*"]
+
+    def __contains__(self, peer: str) -> bool:
+        return self._any_peer or self._is_listed(peer)
+
+    def client(self, peer: str, headers: Mapping[str, str]) -> str:
+        """Return for whom a believed peer asks: the nearest address that is no believed proxy itself.
+
+        Args:
+            peer: the address that the connection comes from.
+            headers: of the request, by lower-case name, each with all that was said in it.
+        """
+        nearest = peer
+        for said in reversed(_forwarded_for(headers)):
+            address = _plain(said)
+            if not address:
+                break
+            nearest = address
+            if not self._is_listed(nearest):
+                break
+        return nearest
+
+    def _is_listed(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._networks if network.version == address.version)
+
+
+def _forwarded_for(headers: Mapping[str, str]) -> list[str]:
+    """Return the addresses that proxies say, the farthest first (X-Forwarded-For, or else RFC 7239)."""
+    if "x-forwarded-for" in headers:
+        return headers["x-forwarded-for"].split(",")
+    found = []
+    for element in headers.get("forwarded", "").split(","):
+        pairs = (pair.partition("=") for pair in element.split(";"))
+        found.append(next((value for name, _, value in pairs if name.strip().lower() == "for"), ""))
+    return found
+
+
+def _plain(said: str) -> str:
+    """Return an address without quotes, brackets and port; empty where it is none, such as `unknown`."""
+    text = said.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
+
+
 class ConcurrencyLimit:
     """At most so many at a time: of each visitor, and of all together. Any thread may call any method."""
 
@@ -74,6 +136,11 @@ class ConcurrencyLimit:
             yield
         finally:
             self._give_back(visitor)
+
+    @property
+    def most(self) -> int:
+        """How many there may be at a time, of all visitors."""
+        return self._total
 
     @property
     def at_work(self) -> int:

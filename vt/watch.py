@@ -1,4 +1,4 @@
-"""Watches the model cache: one log line for all that happens to a model, numbers for the metrics, and true sizes."""
+"""Watches the models and the jobs: a log line for all that happens to a model, numbers for metrics, and true sizes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from vt import machine
 from vt.cache import CacheObserver, CacheSnapshot, Closable, ModelSpec, Reason
+from vt.domain import Job, JobState
 from vt.telemetry import Metrics, Residency
 
 T = TypeVar("T", bound=Closable)
@@ -122,3 +124,33 @@ def residency(snapshot: CacheSnapshot) -> Residency:
         leases=leases,
         bytes=size,
     )
+
+
+class JobWatch:
+    """Tells the metrics what the jobs of a server do; it hears of each change, in the order of the changes."""
+
+    def __init__(self, metrics: Metrics, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._metrics = metrics
+        self._began = now()
+        self._running: set[str] = set()
+        self._queued: dict[str, datetime] = {}
+        """Since when those wait that were put back, or edited."""
+
+    def hear(self, job: Job) -> None:
+        """Count what a change means; progress means nothing."""
+        if job.state is JobState.QUEUED:
+            self._running.discard(job.id)
+            self._queued[job.id] = job.updated_at
+        elif job.state is JobState.RUNNING:
+            if job.id not in self._running:
+                self._running.add(job.id)
+                self._waited(job)
+        else:
+            self._running.discard(job.id)
+            self._queued.pop(job.id, None)
+            self._metrics.job_ended(job.state.value)
+
+    def _waited(self, job: Job) -> None:
+        since = self._queued.pop(job.id, job.created_at)
+        if since >= self._began:  # else it waited for a server
+            self._metrics.job_begun(max(0.0, (job.updated_at - since).total_seconds()))

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import artifacts, folders
+from vt import artifacts, folders, logs
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
@@ -69,6 +69,7 @@ class Worker:
         retention: timedelta = timedelta(hours=72),
         retry_seconds: float = 5.0,
         goodbye_seconds: float = 2.0,
+        watch: Hear = lambda _: None,
     ) -> None:
         """Make a worker that begins when it is told to.
 
@@ -81,12 +82,14 @@ class Worker:
             retention: how long a job is kept that is over.
             retry_seconds: before what could not be done, for want of memory or disk, is tried again.
             goodbye_seconds: how long `close()` waits for what runs.
+            watch: hears of each change of each job, as a listener does.
         """
         self._store, self._data, self._executor = store, data, executor
         self._queue_size, self._retention = queue_size, retention
         self._retry_seconds, self._goodbye_seconds = retry_seconds, goodbye_seconds
         self._order = threading.RLock()
         self._runs: dict[str, _Run] = {}
+        self._watch = watch
         self._ears = threading.Lock()
         self._listeners: dict[str, list[Hear]] = {}
         self._news = threading.Condition()
@@ -229,7 +232,7 @@ class Worker:
     def _publish(self, job: Job) -> None:
         with self._ears:
             listeners = list(self._listeners.get(job.id, ()))
-        for hear in listeners:
+        for hear in (self._watch, *listeners):
             hear(job)
 
     def _wake(self) -> None:
@@ -246,8 +249,11 @@ class Worker:
             if job is None:
                 with self._news:
                     self._news.wait_for(lambda: self._told != known or self._closing.is_set(), _IDLE_SECONDS)  # noqa: B023
-            elif self._see_through(job).found_no_memory:  # those who hold it are given time
-                self._closing.wait(self._retry_seconds)
+            else:
+                with logs.about(job=_short(job.id)):
+                    run = self._see_through(job)
+                if run.found_no_memory:  # those who hold it are given time
+                    self._closing.wait(self._retry_seconds)
 
     def _claimed(self) -> Job | None:
         """Set the next job running; one that was edited while its cancelled run still ends waits for that."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from anyio import CancelScope, create_task_group, to_thread
+from anyio import CancelScope, create_task_group
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, WebSocket
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -17,14 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketDisconnect
 
 from vt import visitors
-from vt.api import problems, served, shapes
+from vt.api import problems, shapes
+from vt.api.bodies import FORM_BYTES
 from vt.api.problems import documented
-from vt.api.served import FOR_MANAGERS, Served
+from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.domain import Edit, Job, Order
-from vt.errors import InputError
+from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, ResultFile
 from vt.multipart import BadUpload, Upload, receive
+from vt.services import Services
 from vt.store import JobNotFound
+from vt.subtitles import MOST_BYTES, SubtitlesTooLarge
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -32,11 +36,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
+for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
 _FIELDS = ("target_language", "source_language", "audio_track", "from_job")
-_FORM_BYTES = 100_000
-"""What the form around a film may add to its size."""
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
@@ -70,13 +73,14 @@ JobId = Annotated[str, Path(description="As a new job's answer names it.", examp
     summary="Dub a film",
     status_code=202,
     openapi_extra=_form({"file": _film, **_words}, ["target_language"]),
-    responses=documented(400, 404, 413, 422, 503, 507),
+    responses=documented(400, 404, 413, 422, 429, 503, 507),
 )
-async def create(services: Served, request: Request, response: Response) -> shapes.Job:
+async def create(services: Served, threads: OnThreads, request: Request, response: Response) -> shapes.Job:
     """Take a film, or another job's, and put it into the queue. The id in the answer is all that opens the job."""
-    async with _uploaded(services.jobs, request) as (draft, upload):
-        visitor = visitors.of(request.scope).key
-        job = await to_thread.run_sync(_submitted, services.jobs, draft, upload, visitor)
+    visitor = visitors.of(request.scope).key
+    async with _uploaded(services, threads, request, visitor) as (draft, upload):
+        with services.probes.held(visitor):
+            job = await threads.probe(lambda: _submitted(services.jobs, draft, upload, visitor))
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return _shape(job)
 
@@ -85,40 +89,60 @@ async def create(services: Served, request: Request, response: Response) -> shap
     "/inspect",
     summary="What is in a file",
     openapi_extra=_form({"file": _film}, ["file"]),
-    responses=documented(400, 413, 422, 507),
+    responses=documented(400, 413, 422, 429, 507),
 )
-async def inspect(services: Served, request: Request) -> shapes.Inspection:
+async def inspect(services: Served, threads: OnThreads, request: Request) -> shapes.Inspection:
     """Say how long a film is and which tracks it has. The film is not kept."""
-    async with _uploaded(services.jobs, request) as (draft, upload):
+    visitor = visitors.of(request.scope).key
+    async with _uploaded(services, threads, request, visitor) as (draft, upload):
         if "file" not in upload.files:
             raise InputError("The form needs a film in the field file.")
-        found = await to_thread.run_sync(services.jobs.inspect, draft, upload.files["file"])
+        with services.probes.held(visitor):
+            found = await threads.probe(lambda: services.jobs.inspect(draft, upload.files["file"]))
     return shapes.Inspection(**found)
 
 
 @asynccontextmanager
-async def _uploaded(jobs: Jobs, request: Request) -> AsyncIterator[tuple[Draft, Upload]]:
+async def _uploaded(
+    services: Services, threads: Threads, request: Request, visitor: str
+) -> AsyncIterator[tuple[Draft, Upload]]:
     """Receive a form into a draft, which goes unless it is submitted."""
     length = request.headers.get("content-length", "0")
-    promised = max(0, int(length) - _FORM_BYTES) if length.isdecimal() else 0
-    await to_thread.run_sync(jobs.check_room, promised)
-    lent = jobs.draft()
-    draft = await to_thread.run_sync(lent.__enter__)
-    try:
-        places = {"file": draft.film, "subtitles": draft.subtitles}
+    promised = max(0, int(length[:18]) - FORM_BYTES) if length.isdecimal() else 0
+    with services.uploads.held(visitor):
+        jobs = await threads.write(lambda: services.jobs)
+        await threads.write(lambda: jobs.check_room(promised))
+        lent = jobs.draft()
+        draft = await threads.write(lent.__enter__)
+        try:
+            yield draft, await _received(jobs, threads, request, draft)
+        finally:
+            failure = sys.exc_info()
+            await threads.write(lambda: lent.__exit__(*failure))
 
-        def place(field: str, _: str) -> FilePath:
-            if field not in places:
-                raise BadUpload(f"A file came in a field that takes none: files go into {', '.join(places)}.")
-            return places[field]
 
-        content_type = request.headers.get("content-type", "")
-        upload = await receive(request.stream(), content_type, place, jobs.upload_limit, jobs.too_large)
-        for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
-            del upload.files[name]  # a form's field that was left empty
-        yield draft, upload
-    finally:
-        await to_thread.run_sync(lent.__exit__, None, None, None)
+async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft) -> Upload:
+    def guarded(write: Callable[[], None]) -> None:
+        jobs.check_room(0)  # others write too, and not every size was told
+        write()
+
+    async def on_thread(write: Callable[[], None]) -> None:
+        await threads.write(lambda: guarded(write))
+
+    places = {"file": draft.film, "subtitles": draft.subtitles}
+
+    def place(field: str, _: str) -> FilePath:
+        if field not in places:
+            raise BadUpload(f"A file came in a field that takes none: files go into {', '.join(places)}.")
+        return places[field]
+
+    content_type = request.headers.get("content-type", "")
+    stream, most = request.stream(), jobs.upload_limit
+    bounds = {"subtitles": (MOST_BYTES, SubtitlesTooLarge)}
+    upload = await receive(stream, content_type, place, most, jobs.too_large, on_thread, bounds)
+    for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
+        del upload.files[name]  # a form's field that was left empty
+    return upload
 
 
 def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
@@ -152,65 +176,78 @@ def _number(said: str | None) -> int | None:
 # While it runs
 
 
-@router.get("/jobs", summary="All jobs", responses=documented(401, 403, 422, 507), **FOR_MANAGERS)
-def page(
+@for_managers.get("/jobs", summary="All jobs", responses=documented(401, 403, 422, 507))
+async def page(
     services: Served,
+    threads: OnThreads,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9, description="How many newer ones are left out.")] = 0,
 ) -> shapes.Jobs:
     """List the jobs, the newest first, with their ids cut short. For managers of models."""
-    found = services.jobs.page(limit, offset)
+    found = await threads.read(lambda: services.jobs.page(limit, offset))
     return shapes.Jobs(jobs=[_shape(job).model_copy(update={"id": f"{job.id[:6]}..."}) for job in found])
 
 
 @router.get("/jobs/{job_id}", summary="Where a job stands", responses=documented(404, 507))
-def get(services: Served, job_id: JobId) -> shapes.Job:
+async def get(services: Served, threads: OnThreads, job_id: JobId) -> shapes.Job:
     """Say where a job stands."""
-    return _shape(services.jobs.get(job_id))
+    return _shape(await threads.read(lambda: services.jobs.get(job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=documented(404, 409, 507))
-def cancel(services: Served, job_id: JobId) -> shapes.Job:
+async def cancel(services: Served, threads: OnThreads, job_id: JobId) -> shapes.Job:
     """End a job that waits or runs, for good and at once; what it has is kept until it is removed."""
-    return _shape(services.jobs.cancel(job_id))
+    return _shape(await threads.change(lambda: services.jobs.cancel(job_id)))
 
 
 @router.delete("/jobs/{job_id}", summary="Remove a job", status_code=204, responses=documented(404, 507))
-def remove(services: Served, job_id: JobId) -> None:
+async def remove(services: Served, threads: OnThreads, job_id: JobId) -> None:
     """Cancel a job where it waits or runs, and remove all that is kept of it."""
-    services.jobs.remove(job_id)
+    await threads.change(lambda: services.jobs.remove(job_id))
 
 
-def _known(services: Served, job_id: JobId) -> Job:
-    return services.jobs.get(job_id)
+async def _known(services: Served, threads: OnThreads, request: Request, job_id: JobId) -> AsyncIterator[Job]:
+    """Return a job that is about to be followed, and count for its follower until that one has left."""
+    job = await threads.read(lambda: services.jobs.get(job_id))
+    with services.followers.held(visitors.of(request.scope).key):
+        yield job
 
 
 @router.get(
     "/jobs/{job_id}/events",
     summary="Follow a job by server-sent events",
     response_class=EventSourceResponse,
-    responses=documented(404, 507),
+    responses=documented(404, 429, 507),
 )
-async def events(services: Served, known: Annotated[Job, Depends(_known)]) -> AsyncIterator[ServerSentEvent]:
+async def events(
+    services: Served, threads: OnThreads, known: Annotated[Job, Depends(_known)]
+) -> AsyncIterator[ServerSentEvent]:
     """Send the job as it stands, then after each change, and last of all when it is over."""
-    async for job in _followed(services.jobs, known.id):
+    async for job in _followed(services, threads, known.id):
         yield ServerSentEvent(data=job.as_json())
 
 
 @router.websocket("/jobs/{job_id}/ws")
-async def follow(socket: WebSocket, job_id: str) -> None:
+async def follow(services: Served, threads: OnThreads, socket: WebSocket, job_id: str) -> None:
     """Send the job as it stands, then after each change, and last of all when it is over."""
-    await socket.accept()
-    jobs = served.of(socket.app).jobs
     try:
-        await to_thread.run_sync(jobs.get, job_id)
+        with services.followers.held(visitors.of(socket.scope).key):
+            await socket.accept()
+            await _told(services, threads, socket, job_id)
+    except TooManyRequests as refused:
+        await socket.send_denial_response(problems.of(refused))
+
+
+async def _told(services: Services, threads: Threads, socket: WebSocket, job_id: str) -> None:
+    try:
+        await threads.read(lambda: services.jobs.get(job_id))
     except JobNotFound as unknown:
         await socket.close(_UNKNOWN_JOB, str(unknown))
         return
     try:
         async with create_task_group() as group:
             group.start_soon(_until_gone, socket, group.cancel_scope)
-            async for job in _followed(jobs, job_id):
+            async for job in _followed(services, threads, job_id):
                 await socket.send_json(job.as_json())
             group.cancel_scope.cancel()
         await socket.close()
@@ -226,7 +263,7 @@ async def _until_gone(socket: WebSocket, scope: CancelScope) -> None:
     scope.cancel()
 
 
-async def _followed(jobs: Jobs, job_id: str) -> AsyncIterator[Job]:
+async def _followed(services: Services, threads: Threads, job_id: str) -> AsyncIterator[Job]:
     """Yield a job now and after each change, until it is over."""
     loop, news = asyncio.get_running_loop(), asyncio.Queue[Job]()
 
@@ -234,12 +271,15 @@ async def _followed(jobs: Jobs, job_id: str) -> AsyncIterator[Job]:
         with suppress(RuntimeError):  # the loop has ended before the job
             loop.call_soon_threadsafe(news.put_nowait, job)
 
-    with jobs.watching(job_id, hear) as found:
-        job = found
+    lent = await threads.read(lambda: services.jobs.watching(job_id, hear))
+    job = await threads.read(lent.__enter__)
+    try:
         yield job
         while not job.state.is_over:
             job = await news.get()
             yield job
+    finally:
+        lent.__exit__(None, None, None)
 
 
 # Out
@@ -257,9 +297,9 @@ def _file_of(*media_types: str) -> dict[int | str, dict[str, Any]]:
     response_class=FileResponse,
     responses=_file_of("video/mp4", "audio/mp4") | documented(400, 404, 409, 416, 507),
 )
-def video(services: Served, job_id: JobId) -> FileResponse:
+async def video(services: Served, threads: OnThreads, job_id: JobId) -> FileResponse:
     """Give the film, in whole or in the range that was asked for; of a sound file, the sound."""
-    return _sent(services.jobs.film(job_id))
+    return _sent(await threads.read(lambda: services.jobs.film(job_id)))
 
 
 @router.get(
@@ -268,14 +308,15 @@ def video(services: Served, job_id: JobId) -> FileResponse:
     response_class=FileResponse,
     responses=_file_of("application/x-subrip", "text/vtt") | documented(400, 404, 409, 416, 422, 507),
 )
-def subtitles(
+async def subtitles(
     services: Served,
+    threads: OnThreads,
     job_id: JobId,
     language: Annotated[str, Path(description="The language spoken, or the one that is spoken now.", examples=["es"])],
     ending: Annotated[Literal["srt", "vtt"], Path(description="The form.", examples=["srt"])],
 ) -> FileResponse:
     """Give the subtitles in the film's language or in the dub's."""
-    return _sent(services.jobs.subtitles(job_id, language, ending))
+    return _sent(await threads.read(lambda: services.jobs.subtitles(job_id, language, ending)))
 
 
 class _Result(FileResponse):
@@ -298,15 +339,15 @@ def _sent(result: ResultFile) -> FileResponse:
 
 
 @router.get("/jobs/{job_id}/report", summary="The report", responses=documented(404, 409, 507))
-def report(services: Served, job_id: JobId) -> dict[str, Any]:
+async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[str, Any]:
     """Give the report: who heard, translated and spoke, every line with its timing, and how loud it is."""
-    return services.jobs.report(job_id)
+    return await threads.read(lambda: services.jobs.report(job_id))
 
 
 @router.get("/jobs/{job_id}/segments", summary="The lines", responses=documented(404, 409, 507))
-def segments(services: Served, job_id: JobId, response: Response) -> shapes.Segments:
+async def segments(services: Served, threads: OnThreads, job_id: JobId, response: Response) -> shapes.Segments:
     """Give the lines as they are spoken; the answer's ETag is what an edit names in If-Match."""
-    found = services.jobs.lines(job_id)
+    found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
     return shapes.Segments(segments=[shapes.Segment(**segment) for segment in found.segments])
 
@@ -317,8 +358,9 @@ def segments(services: Served, job_id: JobId, response: Response) -> shapes.Segm
     status_code=202,
     responses=documented(404, 409, 412, 422, 428, 503, 507),
 )
-def edit(
+async def edit(
     services: Served,
+    threads: OnThreads,
     job_id: JobId,
     changes: shapes.Changes,
     if_match: Annotated[str | None, Header(description="The ETag of the lines as they were read.")] = None,
@@ -329,7 +371,7 @@ def edit(
     found = {change.id: Edit(change.text, change.source_text, change.start, change.end) for change in changes.segments}
     if len(found) < len(changes.segments):
         raise InputError("A line is there twice: each may be changed once at a time.")
-    return _shape(services.jobs.edit(job_id, _version(if_match), found))
+    return _shape(await threads.change(lambda: services.jobs.edit(job_id, _version(if_match), found)))
 
 
 def _version(if_match: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vt import errors, jobs, store
+from vt.api import tracing
 from vt.multipart import BadUpload
+from vt.subtitles import SubtitlesTooLarge
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -34,6 +37,7 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
     errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
     BadUpload: HTTPStatus.BAD_REQUEST,
     jobs.FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    SubtitlesTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     jobs.NoSuchResult: HTTPStatus.NOT_FOUND,
     store.JobNotFound: HTTPStatus.NOT_FOUND,
     store.WrongState: HTTPStatus.CONFLICT,
@@ -44,18 +48,20 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
 _DESCRIPTIONS = {
     400: "The request, or its body, is not of the form that this takes.",
     401: "VT_ADMIN_TOKEN is set, and the request names another token, or comes from this machine and names none.",
-    403: "The request names no token and comes from elsewhere: from another machine, through a proxy, from another "
-    "site's page; or it comes without a token to a server on a Space that has none.",
+    403: "A page of another site had the request sent; or it needs a token, names none, and comes from elsewhere: from "
+    "another machine, through a proxy, or to a server on a Space.",
     409: "The job's state does not allow this: the answer's `state` says which it is.",
     412: "The lines are of another version by now: read them again.",
-    413: "The film is larger than this server takes.",
+    413: "The film, the subtitles or the body are larger than this server takes.",
     416: "The file has no such part.",
+    421: "The request names a host that this server does not answer for: see VT_ALLOWED_HOSTS.",
     422: "What was asked for cannot be done: the answer says why.",
     428: "The request names no version in If-Match.",
     429: "More was asked for at a time than one visitor, or all of them, may: Retry-After says when to ask again.",
     503: "Not now: the answer's Retry-After says when to ask again.",
     507: "The data folder cannot be used, or its disk has no room.",
 }
+_LONGEST_PLACE = 100
 _NO_JSON = "The request cannot be used: its body is no JSON."
 _EXTRA = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
@@ -143,9 +149,19 @@ def status_of(error: errors.VtError) -> HTTPStatus:
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
+    return of(error)
+
+
+def of(error: errors.VtError) -> JSONResponse:
+    """Return an error as a response."""
+    tracing.note_reason(_snake(type(error).__name__))
     state = error.state.value if isinstance(error, store.WrongState) else None
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
     return problem(status_of(error), str(error), headers, state=state)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -153,13 +169,13 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
-    where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+    where = ".".join(str(part) for part in first["loc"] if part != "body")[:_LONGEST_PLACE] or "the body"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {where}: {first['msg']}.")
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    if isinstance(error.__cause__, UnicodeDecodeError):  # FastAPI tells it apart from other bodies that are no JSON
+    if isinstance(error.__cause__, (ValueError, RecursionError)):  # FastAPI tells some bodies that are no JSON apart
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     known = HTTPStatus(error.status_code)
     detail = error.detail if error.detail != known.phrase else f"{known.description or known.phrase}."

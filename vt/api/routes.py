@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, Path, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt.api import jobs, problems, shapes
+from vt.api import jobs, problems, shapes, tracing
 from vt.api.problems import documented
-from vt.api.served import FOR_MANAGERS, Served
+from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.services import Services
 
 _DESCRIPTION = "Dubs films: the same video, speaking another language, in time with the picture."
@@ -18,11 +18,12 @@ _DESCRIPTION = "Dubs films: the same video, speaking another language, in time w
 def make_api(services: Services) -> FastAPI:
     """Return the application of all routes."""
     app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
-    app.state.services = services
+    app.state.services, app.state.threads = services, Threads()
     problems.install(app)
+    app.add_middleware(tracing.Routed)
     app.include_router(_system)
-    app.include_router(_models)
-    app.include_router(jobs.router)
+    for router in (_models, _managed, jobs.router, jobs.for_managers):
+        app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
@@ -35,16 +36,29 @@ def _described(app: FastAPI) -> dict[str, Any]:
         components["Problem"] = problems.Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             components.pop(name, None)
-        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-            # FastAPI expects it wherever a route has a parameter; those that can really answer it say so themselves.
-            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                del operation["responses"]["422"]
+        for path in schema["paths"].values():
+            for method, operation in path.items():
+                _describe(method, operation)
         app.openapi_schema = schema
     return app.openapi_schema
 
 
+def _describe(method: str, operation: dict[str, Any]) -> None:
+    """Say of a route what it can answer, beside what it says itself."""
+    answers = operation["responses"]
+    # FastAPI expects it wherever a route has a parameter; those that can really answer it say so themselves.
+    if "application/json" in answers.get("422", {}).get("content", {}):
+        del answers["422"]
+    # What stands in front of all routes refuses for itself.
+    refusals = (400, 421) if method == "get" else (400, 403, 413, 421)
+    for status, described in problems.documented(*refusals).items():
+        answers.setdefault(str(status), described)
+    operation["responses"] = dict(sorted(answers.items()))
+
+
 _system = APIRouter(tags=["service"])
 _models = APIRouter(prefix="/api/v1/models", tags=["models"])
+_managed = APIRouter(prefix="/api/v1/models", tags=["models"], route_class=ManagersRoute)
 
 
 @_system.get("/", summary="What this is")
@@ -73,9 +87,10 @@ async def ready(services: Served, response: Response) -> shapes.Readiness:
 
 
 @_system.get("/api/v1/languages", summary="What can be heard, translated and spoken")
-def languages(services: Served) -> shapes.Languages:
+async def languages(services: Served, threads: OnThreads) -> shapes.Languages:
     """List every language with the engines that hear it, translate from and to it, and speak it here, now."""
-    return shapes.Languages(languages=[shapes.LanguageRow(**row) for row in services.languages()])
+    rows = await threads.read(services.languages)
+    return shapes.Languages(languages=[shapes.LanguageRow(**row) for row in rows])
 
 
 @_system.get(
@@ -84,9 +99,10 @@ def languages(services: Served) -> shapes.Languages:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"example": "vt_model_hits_total 17.0"}}}},
 )
-async def metrics(services: Served) -> Response:
+async def metrics(services: Served, threads: OnThreads) -> Response:
     """Give all counters in Prometheus' text format."""
-    return Response(services.factory.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    told = await threads.read(services.factory.metrics.exposition)
+    return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @_models.get("", summary="What is in memory")
@@ -95,30 +111,30 @@ async def models(services: Served) -> shapes.Models:
     return shapes.Models(**services.models())
 
 
-@_models.post(
-    "/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422), **FOR_MANAGERS
-)
-def preload(services: Served, request: Annotated[shapes.PreloadRequest | None, Body()] = None) -> shapes.Preload:
+@_managed.post("/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422))
+async def preload(
+    services: Served, threads: OnThreads, request: Annotated[shapes.PreloadRequest | None, Body()] = None
+) -> shapes.Preload:
     """Load models in the background; what is being loaded already is joined. For managers of models."""
-    started = services.preload(request.models if request else None)
+    started = await threads.change(lambda: services.preload(request.models if request else None))
     status = "accepted" if services.settings.cache_enabled else "skipped"
     return shapes.Preload(status=status, models=[_state(model) for model in started])
 
 
-@_models.delete("/cache", summary="Free every model", responses=documented(401, 403), **FOR_MANAGERS)
-def clear(services: Served) -> shapes.Cleared:
+@_managed.delete("/cache", summary="Free every model", responses=documented(401, 403))
+async def clear(services: Served, threads: OnThreads) -> shapes.Cleared:
     """Free every model: at once where it is idle, else with its last user. For managers of models."""
-    return shapes.Cleared(**services.clear())
+    return shapes.Cleared(**await threads.change(services.clear))
 
 
-@_models.delete(
+@_managed.delete(
     "/cache/{cache_key}",
     summary="Free one model",
     responses={202: {"model": shapes.Cleared}, **documented(401, 403, 404, 422)},
-    **FOR_MANAGERS,
 )
-def evict(
+async def evict(
     services: Served,
+    threads: OnThreads,
     response: Response,
     cache_key: Annotated[
         str,
@@ -126,7 +142,7 @@ def evict(
     ],
 ) -> shapes.Cleared:
     """Free one model; 202 where it is in use and goes with its last user. For managers of models."""
-    found = services.evict(cache_key)
+    found = await threads.change(lambda: services.evict(cache_key))
     if found is None:
         raise HTTPException(404, "No model of that key is in memory: GET /api/v1/models lists those that are.")
     response.status_code = 202 if found["retiring"] else 200

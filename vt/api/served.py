@@ -1,13 +1,44 @@
-"""What every route is given: the services, and the guard of those that manage the server."""
+"""What every route is given: the services, threads for what may wait, and the guard of those that manage the server."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 
+from vt import visitors
 from vt.guard import admit
 from vt.services import Services
+
+_T = TypeVar("_T")
+
+
+class Threads:
+    """Threads for what may wait for a disk or a program, so many of each kind: no kind holds another one up."""
+
+    def __init__(self) -> None:
+        self._reads, self._changes = CapacityLimiter(16), CapacityLimiter(16)
+        self._writes, self._probes = CapacityLimiter(16), CapacityLimiter(16)
+
+    async def read(self, function: Callable[[], _T]) -> _T:
+        """Look something up in the database or on the disk."""
+        return await to_thread.run_sync(function, limiter=self._reads)
+
+    async def change(self, function: Callable[[], _T]) -> _T:
+        """Change a job or what is in memory."""
+        return await to_thread.run_sync(function, limiter=self._changes)
+
+    async def write(self, function: Callable[[], _T]) -> _T:
+        """Write a piece of an upload."""
+        return await to_thread.run_sync(function, limiter=self._writes)
+
+    async def probe(self, function: Callable[[], _T]) -> _T:
+        """Look into a film, which may take long."""
+        return await to_thread.run_sync(function, limiter=self._probes)
 
 
 def of(app: Any) -> Services:  # noqa: ANN401 (of a request or of a web socket)
@@ -16,16 +47,36 @@ def of(app: Any) -> Services:  # noqa: ANN401 (of a request or of a web socket)
     return services
 
 
-def _services(request: Request) -> Services:
-    return of(request.app)
+def threads_of(app: Any) -> Threads:  # noqa: ANN401
+    """Return the threads of an application."""
+    threads: Threads = app.state.threads
+    return threads
+
+
+# Whatever is no coroutine would wait for a thread, in one row with all that blocks: the health too.
+
+
+async def _services(connection: HTTPConnection) -> Services:
+    return of(connection.app)
+
+
+async def _threads(connection: HTTPConnection) -> Threads:
+    return threads_of(connection.app)
 
 
 Served = Annotated[Services, Depends(_services)]
+OnThreads = Annotated[Threads, Depends(_threads)]
 
 
-def _admitted(request: Request, services: Served) -> None:
-    admit(services.settings, request.client.host if request.client else "", request.headers)
+class ManagersRoute(APIRoute):
+    """A route that is not for everybody: who asks is looked at before anything of the body is read."""
 
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
 
-FOR_MANAGERS: dict[str, Any] = {"dependencies": [Depends(_admitted)]}
-"""Options of a route that is not for everybody."""
+        async def guarded(request: Request) -> Response:
+            admit(of(request.app).settings, visitors.of(request.scope), request.headers)
+            return await handle(request)
+
+        return guarded

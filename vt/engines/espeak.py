@@ -15,6 +15,7 @@ from vt import sound
 from vt.domain import Cancel, Clip
 from vt.engines.base import EngineInfo
 from vt.errors import EngineError
+from vt.logs import carried
 from vt.media import run
 
 INFO = EngineInfo(
@@ -49,7 +50,7 @@ class Espeak:
             waiting: deque[Future[Clip]] = deque()
             try:
                 for text, rate in lines:
-                    waiting.append(pool.submit(self._say, text, rate, cancel))
+                    waiting.append(pool.submit(carried(self._say), text, rate, cancel))
                     # A few lines ahead keep the cores busy; all of them at once would hold a whole film in memory.
                     if len(waiting) > _AHEAD * self.threads:
                         yield waiting.popleft().result()

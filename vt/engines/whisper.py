@@ -21,6 +21,7 @@ from vt import folders, languages, sound
 from vt.domain import Cancel, Dropped, Word
 from vt.engines.base import EngineInfo, Heard
 from vt.errors import EngineError, ModelUnavailable
+from vt.logs import carried
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -348,7 +349,7 @@ def _side_by_side(
         try:
             for item in items:
                 cancel.check()
-                running.append(pool.submit(work, item))
+                running.append(pool.submit(carried(work), item))
                 if len(running) > workers:
                     yield running.popleft().result()
             while running:

@@ -29,9 +29,10 @@ class LocalExecutor:
         work.mkdir()
         try:
             pieces = Artifacts(folder / PIECES)
-            files = pipeline.dub(request, self._factory, work, on_progress, cancel, pieces).files
+            result = pipeline.dub(request, self._factory, work, on_progress, cancel, pieces)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
             raise
         pieces.prune()
-        return files
+        self._factory.metrics.dubbed(result.report)
+        return result.files

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from vt import visitors
 from vt.guard import admit
 from vt.services import Services
 from vt.ui import work
@@ -19,8 +20,9 @@ def guarded(services: Services, request: gr.Request, token: str) -> None:
     Raises:
         AdminRefused: it is not let through.
     """
-    peer = request.client.host if request.client else ""
-    admit(services.settings, peer, {name.lower(): value for name, value in request.headers.items()}, token or None)
+    # Where Gradio has kept no request, nobody is known to be local.
+    visitor = visitors.of(request.request.scope) if request.request else visitors.Visitor()
+    admit(services.settings, visitor, {name.lower(): value for name, value in request.headers.items()}, token or None)
 
 
 def add(services: Services) -> None:

@@ -54,6 +54,18 @@ SENTENCES: Mapping[str, str] = {
         "La línea {number} de los subtítulos no se puede leer: «{line}». Debería ser como "
         "00:01:02,500 --> 00:01:04,000."
     ),
+    "The subtitles are too large: {limit} MB are the most.": (
+        "Los subtítulos ocupan demasiado: {limit} MB como máximo."
+    ),
+    "The subtitles are too long: {limit} cues are the most.": (
+        "Los subtítulos son demasiado largos: {limit} rótulos como máximo."
+    ),
+    "The subtitles are too long: {limit} words are the most.": (
+        "Los subtítulos son demasiado largos: {limit} palabras como máximo."
+    ),
+    "The cue at line {number} of the subtitles is too long: {limit} characters are the most.": (
+        "El rótulo de la línea {number} de los subtítulos es demasiado largo: {limit} caracteres como máximo."
+    ),
     'The subtitles do not belong to this film: it ends after {seconds} s, but the line "{line}" begins at {start} s.': (
         "Los subtítulos no son de este vídeo: acaba a los {seconds} s, pero la línea «{line}» empieza a los {start} s."
     ),
