@@ -2,7 +2,7 @@
 FROM python:3.11-slim-bookworm
 
 WORKDIR /app
-COPY packages.txt requirements.lock requirements-cuda.lock ./
+COPY packages.txt requirements.txt requirements.lock requirements-cuda.lock ./
 RUN apt-get update \
     && xargs -a packages.txt apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/* \

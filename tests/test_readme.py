@@ -29,6 +29,7 @@ SHOWS = {
     r"\.venv/bin/python -m vt translate talk\.\w+ --to en --from es": r"(?m)^out/talk\.en\.mp4$",
     r"\.venv/bin/python -m vt translate talk\.\w+ --to it": r"(?m)^out/talk\.it\.mp4$",
     r"\.venv/bin/python -m vt doctor": r"dubs from English into: .*es",
+    r"\.venv/bin/python -m vt licences": r"(?m)^package +faster-whisper +\d",
     r"\.venv/bin/python -m vt fetch small": r"small",
     r"\.venv/bin/python -m vt models": r"stt_whisper_tiny",
     r"\.venv/bin/python -m vt preload": r"stt_whisper_tiny",

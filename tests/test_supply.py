@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 import lock
+from tests.conftest import vt
+from vt import licences
+from vt.errors import StorageError
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-cuda.lock", "requirements-cpu.lock")
@@ -70,3 +74,55 @@ def test_what_is_pinned_is_all_that_the_packages_say_they_need() -> None:
                 continue
             wanted = re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;(]", line, maxsplit=1)[0]).lower()
             assert wanted in pinned, f"{name} needs {wanted}"
+
+
+def test_each_pin_has_a_licence_that_was_read_up_and_something_that_needs_it() -> None:
+    packages = [part for part in licences.parts() if part.kind == "package"]
+    assert {part.name: part.version for part in packages} == lock.pins("requirements.txt")
+    assert [part.name for part in packages if part.licence == "unknown"] == []
+    # What the index's torch brings, which is not pinned but locked, is not among them.
+    assert {part.name for part in packages if part.needed_for == "by nothing here"} <= {"audioop-lts"}
+    told = {part.name: part.needed_for for part in packages}
+    assert told["pysubs2"] == "reads and writes SRT and VTT"
+    assert told["docopt"] == "by num2words"
+    assert told["future"] == "by ffmpeg-python"
+
+
+def test_what_trade_may_not_use_is_nllb_and_mms() -> None:
+    barred = [part.name for part in licences.parts() if not part.commercial]
+    assert barred == ["nllb, from the hub", "mms, from the hub"]
+
+
+def test_every_program_of_packages_txt_is_listed_with_the_version_that_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").write_text(
+        "Package: ffmpeg\nStatus: install ok installed\nVersion: 7:5.1-1\nDescription: a\n b: c\n\n"
+        "Package: espeak-ng\nStatus: deinstall ok config-files\nVersion: 1.5\n",
+        encoding="utf-8",
+    )
+    found = {part.name: part for part in licences.parts(debian=tmp_path) if part.kind == "program"}
+    assert list(found) == (ROOT / "packages.txt").read_text().split()
+    assert (found["ffmpeg"].version, found["espeak-ng"].version) == ("7:5.1-1", "")
+    document = tmp_path / "usr/share/doc/apertium-fra-cat"
+    document.mkdir(parents=True)
+    (document / "copyright").write_text("Files: *\nLicense: GPL-2\n\nFiles: b\nLicense: GPL-3+\n long\n")
+    pairs = {part.name: part.licence for part in licences.parts(debian=tmp_path)}
+    assert pairs["apertium-fra-cat"] == "GPL-2.0-only AND GPL-3.0-or-later"
+    assert pairs["apertium-en-gl"] == "GPL-2.0-or-later"
+    assert all(not part.version for part in licences.parts(debian=tmp_path / "none") if part.kind == "program")
+
+
+def test_the_command_prints_a_row_for_people_and_an_object_a_line_for_programs(tmp_path: Path) -> None:
+    told = vt("licences", cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    rows = told.stdout.splitlines()
+    assert any(row.startswith("model") and row.endswith("(no commercial use)") for row in rows)
+    objects = [json.loads(line) for line in vt("licences", "--json", cwd=tmp_path).stdout.splitlines()]
+    assert len(objects) == len(rows)
+    assert set(objects[0]) == {"kind", "name", "version", "licence", "needed_for", "commercial"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_pins_a_sentence_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"requirements\.txt cannot be read"):
+        licences.parts(tmp_path / "requirements.txt")
