@@ -15,7 +15,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from fastapi import FastAPI
 
 from vt import guard, logs, services, settings
-from vt.api import Front, Perimeter, Traced, make_api
+from vt.api import Bodies, Front, Perimeter, Traced, make_api
 from vt.errors import SettingsError
 from vt.store import FolderTaken
 from vt.ui.page import hang, make_page
@@ -38,7 +38,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
-app = Traced(Perimeter(Front(make_api(served), page), known), served.factory.metrics)
+guarded = Perimeter(Bodies(Front(make_api(served), page), known.max_upload_mb), known)
+app = Traced(guarded, served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()

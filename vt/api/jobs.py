@@ -19,8 +19,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from vt import visitors
 from vt.api import problems, shapes
+from vt.api.bodies import FORM_BYTES
 from vt.api.problems import documented
-from vt.api.served import FOR_MANAGERS, OnThreads, Served, Threads
+from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.domain import Edit, Job, Order
 from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, ResultFile
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
+for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
 _FIELDS = ("target_language", "source_language", "audio_track", "from_job")
-_FORM_BYTES = 100_000
-"""What the form around a film may add to its size."""
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
@@ -107,7 +107,7 @@ async def _uploaded(
 ) -> AsyncIterator[tuple[Draft, Upload]]:
     """Receive a form into a draft, which goes unless it is submitted."""
     length = request.headers.get("content-length", "0")
-    promised = max(0, int(length) - _FORM_BYTES) if length.isdecimal() else 0
+    promised = max(0, int(length[:18]) - FORM_BYTES) if length.isdecimal() else 0
     with services.uploads.held(visitor):
         jobs = await threads.write(lambda: services.jobs)
         await threads.write(lambda: jobs.check_room(promised))
@@ -173,7 +173,7 @@ def _number(said: str | None) -> int | None:
 # While it runs
 
 
-@router.get("/jobs", summary="All jobs", responses=documented(401, 403, 422, 507), **FOR_MANAGERS)
+@for_managers.get("/jobs", summary="All jobs", responses=documented(401, 403, 422, 507))
 async def page(
     services: Served,
     threads: OnThreads,

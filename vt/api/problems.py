@@ -50,7 +50,7 @@ _DESCRIPTIONS = {
     "another machine, through a proxy, or to a server on a Space.",
     409: "The job's state does not allow this: the answer's `state` says which it is.",
     412: "The lines are of another version by now: read them again.",
-    413: "The film is larger than this server takes.",
+    413: "The film, or the body, is larger than this server takes.",
     416: "The file has no such part.",
     421: "The request names a host that this server does not answer for: see VT_ALLOWED_HOSTS.",
     422: "What was asked for cannot be done: the answer says why.",
@@ -59,6 +59,7 @@ _DESCRIPTIONS = {
     503: "Not now: the answer's Retry-After says when to ask again.",
     507: "The data folder cannot be used, or its disk has no room.",
 }
+_LONGEST_PLACE = 100
 _NO_JSON = "The request cannot be used: its body is no JSON."
 _EXTRA = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
@@ -166,13 +167,13 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
-    where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+    where = ".".join(str(part) for part in first["loc"] if part != "body")[:_LONGEST_PLACE] or "the body"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {where}: {first['msg']}.")
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    if isinstance(error.__cause__, UnicodeDecodeError):  # FastAPI tells it apart from other bodies that are no JSON
+    if isinstance(error.__cause__, (ValueError, RecursionError)):  # FastAPI tells some bodies that are no JSON apart
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     known = HTTPStatus(error.status_code)
     detail = error.detail if error.detail != known.phrase else f"{known.description or known.phrase}."

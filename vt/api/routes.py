@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from vt.api import jobs, problems, shapes, tracing
 from vt.api.problems import documented
-from vt.api.served import FOR_MANAGERS, OnThreads, Served, Threads
+from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.services import Services
 
 _DESCRIPTION = "Dubs films: the same video, speaking another language, in time with the picture."
@@ -22,8 +22,8 @@ def make_api(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(tracing.Routed)
     app.include_router(_system)
-    app.include_router(_models)
-    app.include_router(jobs.router)
+    for router in (_models, _managed, jobs.router, jobs.for_managers):
+        app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
@@ -58,6 +58,7 @@ def _describe(method: str, operation: dict[str, Any]) -> None:
 
 _system = APIRouter(tags=["service"])
 _models = APIRouter(prefix="/api/v1/models", tags=["models"])
+_managed = APIRouter(prefix="/api/v1/models", tags=["models"], route_class=ManagersRoute)
 
 
 @_system.get("/", summary="What this is")
@@ -110,9 +111,7 @@ async def models(services: Served) -> shapes.Models:
     return shapes.Models(**services.models())
 
 
-@_models.post(
-    "/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422), **FOR_MANAGERS
-)
+@_managed.post("/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422))
 async def preload(
     services: Served, threads: OnThreads, request: Annotated[shapes.PreloadRequest | None, Body()] = None
 ) -> shapes.Preload:
@@ -122,17 +121,16 @@ async def preload(
     return shapes.Preload(status=status, models=[_state(model) for model in started])
 
 
-@_models.delete("/cache", summary="Free every model", responses=documented(401, 403), **FOR_MANAGERS)
+@_managed.delete("/cache", summary="Free every model", responses=documented(401, 403))
 async def clear(services: Served, threads: OnThreads) -> shapes.Cleared:
     """Free every model: at once where it is idle, else with its last user. For managers of models."""
     return shapes.Cleared(**await threads.change(services.clear))
 
 
-@_models.delete(
+@_managed.delete(
     "/cache/{cache_key}",
     summary="Free one model",
     responses={202: {"model": shapes.Cleared}, **documented(401, 403, 404, 422)},
-    **FOR_MANAGERS,
 )
 async def evict(
     services: Served,

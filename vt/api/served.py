@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from vt import visitors
@@ -67,9 +68,15 @@ Served = Annotated[Services, Depends(_services)]
 OnThreads = Annotated[Threads, Depends(_threads)]
 
 
-async def _admitted(request: Request, services: Served) -> None:
-    admit(services.settings, visitors.of(request.scope), request.headers)
+class ManagersRoute(APIRoute):
+    """A route that is not for everybody: who asks is looked at before anything of the body is read."""
 
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
 
-FOR_MANAGERS: dict[str, Any] = {"dependencies": [Depends(_admitted)]}
-"""Options of a route that is not for everybody."""
+        async def guarded(request: Request) -> Response:
+            admit(of(request.app).settings, visitors.of(request.scope), request.headers)
+            return await handle(request)
+
+        return guarded

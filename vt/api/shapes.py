@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 
 class Root(BaseModel):
@@ -202,13 +202,24 @@ class Segments(BaseModel):
     segments: list[Segment]
 
 
+def _whole(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can name half a character
+        raise ValueError("it holds half of a character (a lone surrogate)") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+
+
 class Change(BaseModel):
     """What is changed in one line; what is left out stays."""
 
     model_config = {"extra": "forbid"}
     id: int = Field(description="Of the line.", ge=0, examples=[3])
-    text: str | None = Field(None, description="What is spoken instead; empty: nothing.", examples=["Buenas noches."])
-    source_text: str | None = Field(
+    text: Text | None = Field(None, description="What is spoken instead; empty: nothing.", examples=["Buenas noches."])
+    source_text: Text | None = Field(
         None, description="What was really said; it is translated again.", examples=["Good night."]
     )
     start: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[1.25])
