@@ -106,7 +106,7 @@ class Shell:
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what a command finds in the folder of a clone, and with somebody's films."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("app.py", "vt", "scripts"):
+    for name in ("app.py", "vt", "scripts", "requirements.txt", "packages.txt"):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(sys.prefix)
     ffmpeg("-i", SAMPLE, "-t", "8", "-c", "copy", folder / "talk.mp4")

@@ -9,9 +9,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
+import audited
 import lock
+import make_sbom
 from tests.conftest import vt
 from vt import licences
 from vt.errors import StorageError
@@ -126,3 +129,45 @@ def test_the_command_prints_a_row_for_people_and_an_object_a_line_for_programs(t
 def test_without_the_pins_a_sentence_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"requirements\.txt cannot be read"):
         licences.parts(tmp_path / "requirements.txt")
+
+
+def test_the_bill_of_materials_is_one_of_cyclonedx_1_6() -> None:
+    folder, names = ROOT / "tests" / "data" / "cyclonedx", ("bom-1.6", "jsf-0.82", "spdx")
+    schema, *others = (
+        json.loads((folder / f"{name}.SNAPSHOT.schema.json").read_text(encoding="utf-8")) for name in names
+    )
+    addresses = [f"http://cyclonedx.org/schema/{name}.SNAPSHOT.schema.json" for name in names[1:]]
+    registry = jsonschema_rs.Registry(list(zip(addresses, others, strict=True)))
+    validator = jsonschema_rs.validator_for(schema, registry=registry)
+    bill = make_sbom.bill()
+    assert [error.message for error in validator.iter_errors(bill)] == []
+    assert not validator.is_valid(bill | {"components": [{"type": "library"}]})
+
+
+def test_the_bill_holds_every_locked_package_with_its_sums_and_who_needs_it() -> None:
+    bill = make_sbom.bill()
+    assert bill == make_sbom.bill()
+    there = {part["purl"]: part for part in bill["components"] if part.get("purl", "").startswith("pkg:pypi/")}
+    locked = lock.pins("requirements.lock") | lock.pins("requirements-cuda.lock")
+    assert set(there) == {f"pkg:pypi/{name}@{version}" for name, version in locked.items()}
+    for part in there.values():
+        (files,) = part["externalReferences"]
+        text = (ROOT / "requirements.lock").read_text() + (ROOT / "requirements-cuda.lock").read_text()
+        assert files["hashes"]
+        assert all(f"sha256:{one['content']}" in text for one in files["hashes"])
+    needs = {row["ref"]: row["dependsOn"] for row in bill["dependencies"]}
+    (gradio,) = [ref for ref in needs if ref.startswith("pkg:pypi/gradio@")]
+    assert any(ref.startswith("pkg:pypi/pydub@") for ref in needs[gradio])
+    assert gradio in needs["pkg:generic/vt@" + bill["metadata"]["component"]["version"]]
+    assert {one for row in needs.values() for one in row} <= {part["bom-ref"] for part in bill["components"]}
+
+
+def test_an_audit_that_could_ask_nobody_is_no_good_news() -> None:
+    clean = {"name": "rich", "version": "15.0.0", "vulns": []}
+    flawed = {"name": "brotli", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}
+    unknown = {"name": "numpy", "skip_reason": "not found"}
+    assert audited.judged({"dependencies": [clean]})[0] == audited.NONE
+    assert audited.judged({"dependencies": [clean, unknown]})[0] == audited.NOT_ASKED
+    assert audited.judged({"dependencies": []})[0] == audited.NOT_ASKED
+    code, lines = audited.judged({"dependencies": [clean, unknown, flawed]})
+    assert (code, lines[0]) == (audited.SOME, "brotli 1: PYSEC-1, mended in 2")

@@ -18,7 +18,7 @@ Kind = Literal["package", "model", "program", "film"]
 ROOT = Path(__file__).parent.parent
 _PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9.-]*)==([^\s;#]+)[^#\n]*(?:# *(.*))?$")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
 _CLASSIFIED = {
     "MIT License": "MIT",
     "Apache Software License": "Apache-2.0",
@@ -125,14 +125,14 @@ def licence_of(name: str) -> str:
     try:
         told = metadata.metadata(name)
     except metadata.PackageNotFoundError:
-        return _READ_UP.get(name, _UNKNOWN)
+        return _READ_UP.get(name, UNKNOWN)
     if "License-Expression" in told:
         return told["License-Expression"]
     if name in _READ_UP:
         return _READ_UP[name]
     classes = [line.rpartition(" :: ")[2] for line in told.get_all("Classifier") or [] if line.startswith("License ::")]
     said = told["License"].strip() if "License" in told else ""
-    plain = said if _SPDX.fullmatch(said) and said != "UNKNOWN" else _SAID.get(said.lower(), _UNKNOWN)
+    plain = said if _SPDX.fullmatch(said) and said != "UNKNOWN" else _SAID.get(said.lower(), UNKNOWN)
     return next((_CLASSIFIED[one] for one in classes if one in _CLASSIFIED), plain)
 
 
