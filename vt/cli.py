@@ -82,6 +82,11 @@ def _parser() -> _Parser:
     fetch.set_defaults(run=_fetch)
     _add_remote(commands)
     doctor = commands.add_parser("doctor", help="say what works here", description="Say what works here.")
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="put the jobs whose folders are in VT_DATA_DIR back into their database; no server may run there",
+    )
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     doctor.set_defaults(run=_doctor)
     licences = commands.add_parser("licences", help="say what it is made of", description="List parts and licences.")
@@ -155,9 +160,13 @@ def _translate(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _doctor(_: argparse.Namespace) -> int:
-    from vt import doctor, settings
+def _doctor(arguments: argparse.Namespace) -> int:
+    from vt import doctor, recovery, settings
 
+    if arguments.repair:
+        for line in recovery.repair(settings.load().data_folder).told:
+            _say(line)
+        return DONE
     findings = []
     for finding in doctor.examine(settings.load()):
         findings.append(finding)
