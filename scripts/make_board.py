@@ -84,6 +84,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ("Memory of the process", "bytes", (("process_resident_memory_bytes", "resident"),)),
         ("Processor", "percentunit", ((f"rate(process_cpu_seconds_total{_RATE})", "cores"),)),
         ("Files and sockets open", "short", (("process_open_fds", "open"), ("process_max_fds", "at most"))),
+        ("Programs at work", "short", (("vt_children", "{{program}}"),)),
+        (
+            "Programs that ended, in an hour",
+            "short",
+            (("sum by (program, how) (increase(vt_children_ended_total[1h]))", "{{program}} {{how}}"),),
+        ),
         ("Room on the disk", "bytes", (("vt_free_disk_bytes", "free"),)),
         ("Version", "short", (("vt_info", "{{version}}"),)),
     ),
