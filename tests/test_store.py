@@ -51,12 +51,18 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = BIRTH
+        self.seconds = 0.0
 
     def __call__(self) -> datetime:
         return self.now
 
+    def elapsed(self) -> float:
+        """Tell the seconds that have passed, whatever the clock on the wall was set to."""
+        return self.seconds
+
     def pass_by(self, **time: float) -> None:
         self.now += timedelta(**time)
+        self.seconds += timedelta(**time).total_seconds()
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         yield store
 
 
@@ -446,12 +452,12 @@ def test_deaths_before_a_run_that_succeeded_are_forgotten(store: Store) -> None:
 
 
 def test_a_restart_puts_the_interrupted_back_in_their_old_order(tmp_path: Path, clock: Clock) -> None:
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         ids = [queued(store) for _ in range(4)]
         for _ in range(3):
             claimed(store)
         store.finish(ids[1])
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         left = store.recover({ids[0]: 5, ids[2]: 5}.__getitem__)
         assert [job.id for job in left] == [ids[0], ids[2]]
         assert {job.state for job in left} == {JobState.QUEUED}
@@ -510,12 +516,12 @@ def multiply(path: Path, times: int) -> None:
 
 
 def test_a_thousand_finished_jobs_are_in_no_queries_way(tmp_path: Path, clock: Clock) -> None:
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         in_state(store, JobState.DONE)
     multiply(tmp_path / "vt.db", 999)
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         waiting = queued(store)
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         assert store.counts()[JobState.DONE] == 1000
         assert len(store.page(100, 950)) == 51
         assert len(store.versions()) == 1001
@@ -589,7 +595,7 @@ def test_many_threads_may_do_everything_at_once(store: Store) -> None:
             job_id = queued(store)
             job = claimed(store)
             store.progress(job.id, "speak", 0.5)
-            assert store.is_writable()
+            assert store.obstacle() is None
             store.finish(job.id)
             assert store.get(job_id).request == ORDER
             assert sum(store.counts().values()) <= 40
@@ -709,7 +715,7 @@ def test_each_migration_runs_once_in_a_databases_life(tmp_path: Path, clock: Clo
         runs.append("colour")
         connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
 
-    Store(tmp_path / "vt.db", clock).close()
+    Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed).close()
     for _ in range(3):
         Store(tmp_path / "vt.db", clock, migrations=[*MIGRATIONS, m900_colour]).close()
     assert runs == ["colour"]
@@ -778,7 +784,7 @@ def test_a_database_with_a_page_overwritten_is_damaged(tmp_path: Path) -> None:
 def test_a_database_that_a_kill_left_empty_is_a_new_one(tmp_path: Path) -> None:
     (tmp_path / "vt.db").touch()
     with closing(Store(tmp_path / "vt.db")) as store:
-        assert store.is_writable()
+        assert store.obstacle() is None
 
 
 def test_a_database_in_no_folder_is_a_storage_error(tmp_path: Path) -> None:
@@ -800,10 +806,10 @@ def test_a_database_that_another_program_holds_can_be_read_but_not_written(tmp_p
         job_id = queued(store)
         with held(tmp_path / "vt.db"):
             assert store.get(job_id).state == JobState.QUEUED
-            assert not store.is_writable()
+            assert store.obstacle()
             with pytest.raises(StorageError, match="held by another program"):
                 store.claim()
-        assert store.is_writable()
+        assert store.obstacle() is None
         assert claimed(store).id == job_id
 
 
@@ -833,11 +839,11 @@ def test_a_full_disk_is_told_in_a_sentence_and_takes_nothing_away(tmp_path: Path
 
 
 def test_health_is_told_that_a_store_cannot_be_written(store: Store, tmp_path: Path) -> None:
-    assert store.is_writable()
+    assert store.obstacle() is None
     with closing(sqlite3.connect(tmp_path / "vt.db")) as other:
         other.execute("DROP TABLE heartbeat")
         other.commit()
-    assert not store.is_writable()
+    assert store.obstacle()
 
 
 # Any order of steps
@@ -859,7 +865,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.next = 0
 
     def opened(self) -> Store:
-        return Store(Path(self.folder.name) / "vt.db", self.clock)
+        return Store(Path(self.folder.name) / "vt.db", self.clock, elapsed=self.clock.elapsed)
 
     def teardown(self) -> None:
         self.store.close()

@@ -15,6 +15,7 @@ VtError
 │   ├── ModelUnavailable   the model cannot be had: not installed, not found, not loadable
 │   └── ModelBusy          all memory is held by models in use; trying again later helps
 ├── ToolError              an external program is missing or failed
+│   └── ToolStopped        it was ended before its end, by a limit or by the system
 ├── StorageError           a folder cannot be written, or the disk is full
 └── Cancelled              the caller asked for the work to stop
 """
@@ -88,6 +89,15 @@ class ToolError(VtError):
         super().__init__(sentence)
         self.said = said
         """All that the program wrote to stderr; for rooms that know how to read it, not for users."""
+
+
+class ToolStopped(ToolError):
+    """An external program was ended before its end: what it said till then is no judgement on what it was given."""
+
+    def __init__(self, sentence: str, said: str = "", *, by_limit: bool = True) -> None:
+        super().__init__(sentence, said)
+        self.by_limit = by_limit
+        """True where it wanted more than it may have; false where the system or somebody else ended it."""
 
 
 class StorageError(VtError):

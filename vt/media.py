@@ -1,4 +1,4 @@
-"""ffmpeg and other programs: argument lists, run with a time-out and a cancel; nothing but the named file is opened."""
+"""ffmpeg: what is in a film, its sound, and the film that is made of it; nothing but the named files is opened."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import Cancel
-from vt.errors import MediaError, StorageError, ToolError
+from vt.errors import MediaError, ToolError, ToolStopped, VtError
+from vt.processes import PROBES, Child, run, run_both
+from vt.sandbox import CORES, MB, ChildLimits
 
 SPEECH_RATE = 16_000
 """What recognisers want, in hertz."""
@@ -39,126 +38,18 @@ TRUE_PEAK_DBTP = -1.0
 LIMIT = 0.75
 """Of full scale, for samples: leaves the encoder 1.5 dB for the peaks that it adds."""
 _PRIMING = 1024  # samples that ffmpeg's AAC encoder puts in front
-
-
-# --- processes ---------------------------------------------------------------------------------------------------
-
-
-def run(
-    argv: Sequence[str],
-    *,
-    stdin: bytes = b"",
-    cancel: Cancel | None = None,
-    timeout: float | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> bytes:
-    """Run a program to its end and return what it wrote to stdout.
-
-    Raises:
-        ToolError: the program is missing, failed or took longer than `timeout` seconds.
-        StorageError: the disk is full.
-        Cancelled: `cancel` was set; the program has been killed.
-    """
-    return run_both(argv, stdin=stdin, cancel=cancel, timeout=timeout, environment=environment)[0]
-
-
-def run_both(
-    argv: Sequence[str],
-    *,
-    stdin: bytes = b"",
-    cancel: Cancel | None = None,
-    timeout: float | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> tuple[bytes, str]:
-    """Run a program as `run` does and return its stdout and its stderr."""
-    process = start(argv, stdin=subprocess.PIPE, environment=environment)
-    with killed_by(process, cancel):
-        try:
-            output, complaint = process.communicate(stdin, timeout)
-        except subprocess.TimeoutExpired:
-            raise ToolError(f"{argv[0]} took longer than {timeout:.0f} seconds and was stopped.") from None
-    if cancel:
-        cancel.check()
-    said = complaint.decode(errors="replace")
-    if process.returncode or _disk_is_full(said):
-        raise failure(argv[0], process.returncode, said)
-    return output, said
-
-
-def start(
-    argv: Sequence[str],
-    *,
-    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
-    stderr: int | IO[bytes] = subprocess.PIPE,
-    environment: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start a program with an argument list; a missing one is a `ToolError` with the way to get it."""
-    try:
-        return subprocess.Popen(
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, **(environment or {})},
-            cwd=folder,
-            process_group=0,  # so that what the program starts can be killed with it
-        )
-    except FileNotFoundError:
-        raise ToolError(f"The program {argv[0]} is missing: install the packages that packages.txt lists.") from None
-
-
-class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
-    """Kill a process and all that it started when `cancel` is set or the block is left, and close its pipes."""
-
-    def __init__(self, process: subprocess.Popen[bytes], cancel: Cancel | None) -> None:
-        self._process = process
-        self._cancel = cancel
-
-    def __enter__(self) -> None:
-        if self._cancel:
-            self._cancel.add(self._kill)
-
-    def __exit__(self, *_: object) -> None:
-        if self._cancel:
-            self._cancel.remove(self._kill)
-        self._kill()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe and not pipe.closed:
-                _close_quietly(pipe)
-        self._process.wait()
-
-    def _kill(self) -> None:
-        # The number is surely still the group's only as long as its leader has not been waited for.
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-
-def _close_quietly(pipe: IO[bytes]) -> None:
-    # Closing flushes; the process at the other end may have gone, which has been reported already.
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        return
-
-
-_SUMMARY = re.compile(r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS", re.MULTILINE)
-_GENERIC = re.compile(r"Error initializing output stream|Conversion failed")  # what ffmpeg adds to every reason
-
-
-def failure(program: str, code: int, said: str) -> ToolError | StorageError:
-    """Turn a failed program's stderr into an error with one sentence."""
-    if _disk_is_full(said):
-        return StorageError("The disk is full: free some space and try again.")
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not _GENERIC.match(line)]
-    detail = f": {lines[-1][:300]}" if lines else f" (exit code {code})"
-    return ToolError(f"{program} failed{detail}", said)
-
-
-def _disk_is_full(said: str) -> bool:
-    # ffmpeg says so and ends well when only the last bytes of a file found no room.
-    return "No space left on device" in said or "Disk quota exceeded" in said
+_THREADS = min(8, CORES)  # each takes memory; more are hardly faster
+_MEMORY = 1024 * MB
+"""For all but encoding a picture: ffmpeg with its libraries takes 300 MB of addresses, before it has done anything."""
+_ENCODING_MEMORY = 6 * 1024 * MB
+"""A picture of 8K that is encoded in 8 threads takes 4.4 GB of addresses, one of 4K half of that."""
+_PROBE = ChildLimits(seconds=60, cpu_seconds=20, memory=_MEMORY)
+"""Looking into a film takes a fraction of a second."""
+_MARGIN_SECONDS = 30.0
+"""As much longer than allowed a film may be: no header is exact."""
+_SUMMARY = re.compile(
+    r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS", re.MULTILINE
+)
 
 
 # --- what is in a file -------------------------------------------------------------------------------------------
@@ -204,9 +95,11 @@ def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
     check_readable(path)
     argv = ["ffprobe", "-v", "error", *_opening(), "-show_format", "-show_streams", "-of", "json", "-i", url(path)]
     try:
-        found = json.loads(run(argv, cancel=cancel, timeout=60))
+        found = json.loads(run(Child(argv, _PROBE, reads=[path]), cancel, slots=PROBES))
+    except ToolStopped as error:
+        raise _unfit(path, error) from error
     except ToolError as error:
-        if not error.said:  # not the file's fault: ffprobe is missing, or took too long
+        if not error.said:  # not the file's fault: ffprobe is missing
             raise
         raise MediaError(_why_unreadable(path, error.said)) from error
     return _media_info(path, found)
@@ -235,13 +128,27 @@ def url(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-def _opening() -> list[str]:
+_OPENING = {
     # Only the named file, and only containers that cannot point at others.
-    return ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
+    "protocol_whitelist": "file",
+    "format_whitelist": DEMUXERS,
+    "threads": str(_THREADS),
+}
+
+
+def _opening() -> list[str]:
+    return [part for key, value in _OPENING.items() for part in (f"-{key}", value)]
 
 
 def _source(path: Path) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
-    return ffmpeg.input(url(path), protocol_whitelist="file", format_whitelist=DEMUXERS)
+    return ffmpeg.input(url(path), **_OPENING)
+
+
+def _unfit(path: Path, error: ToolStopped) -> VtError:
+    """Return what to raise where a program was stopped over a file; the system's doings are not the file's fault."""
+    if not error.by_limit:
+        return error
+    return MediaError(f"{path} cannot be used: it is damaged, or takes more than vt gives to one film. {error}")
 
 
 def _why_unreadable(path: Path, said: str) -> str:
@@ -319,25 +226,69 @@ def _frame_seconds(stream: dict[str, Any]) -> float:
 # --- sound in ----------------------------------------------------------------------------------------------------
 
 
-def extract(info: MediaInfo, track: Track, target: Path, cancel: Cancel | None = None) -> NDArray[np.int16]:
+def extract(
+    info: MediaInfo, track: Track, target: Path, cancel: Cancel | None = None, longest: float | None = None
+) -> NDArray[np.int16]:
     """Decode one track to mono 16 kHz, sample 0 at the film's start, and return it as `extracted` does.
 
+    Args:
+        info: of the film.
+        track: which one.
+        target: where the samples go.
+        cancel: ends it.
+        longest: how many seconds a film may last, whatever its header promises; None: as long as the disk has room.
+
     Raises:
-        MediaError: it cannot be decoded, or breaks off before 90 % of the length that its header promises.
+        MediaError: it cannot be decoded, is too long, or breaks off before 90 % of the length that its header promises.
     """
     stream = _source(info.path)[str(track.index)]
     # first_pts pads a track that starts late; async fills holes, so that time in the array is time in the film.
     stream = stream.filter("aresample", **{"async": 1, "first_pts": 0})
-    argv = _compiled(stream.output(str(target.absolute()), ac=1, ar=SPEECH_RATE, f="s16le", acodec="pcm_s16le"))
+    until = {} if longest is None else {"t": longest + _MARGIN_SECONDS}
+    argv = _compiled(
+        stream.output(str(target.absolute()), ac=1, ar=SPEECH_RATE, f="s16le", acodec="pcm_s16le", **until)
+    )
     if info.video:
         # In MPEG streams ffmpeg counts from the first of the tracks that are read: so the picture is one of them.
-        argv += ["-map", f"0:{info.video.index}", "-c", "copy", "-f", "null", "-"]
+        ends = [part for key, value in until.items() for part in (f"-{key}", str(value))]
+        argv += ["-map", f"0:{info.video.index}", "-c", "copy", *ends, "-f", "null", "-"]
     try:
-        run(argv, cancel=cancel)
+        run(Child(argv, _decoding(info, target, longest), reads=[info.path], writes=[target]), cancel)
+    except ToolStopped as error:
+        raise _unfit(info.path, error) from error
     except ToolError as error:
         raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.") from error
-    _check_whole(info, track, target.stat().st_size / 2 / SPEECH_RATE, cancel)
+    decoded = target.stat().st_size / 2 / SPEECH_RATE
+    if longest is not None and decoded >= longest + _MARGIN_SECONDS - 1:
+        raise MediaError(
+            f"{info.path} is too long: it promises {info.seconds / 60:.1f} minutes, but it holds more than "
+            f"{longest / 60:g}, and longer films are not taken here (VT_MAX_DURATION_MINUTES)."
+        )
+    _check_whole(info, track, decoded, cancel)
     return extracted(target)
+
+
+def _decoding(info: MediaInfo, target: Path, longest: float | None) -> ChildLimits:
+    """Return what may be used to decode the sound of a film, whose header may promise too little."""
+    size = info.path.stat().st_size
+    seconds = max(info.seconds, size / 4000) if longest is None else longest
+    room = _room(target)
+    wanted = room if longest is None else int((longest + 2 * _MARGIN_SECONDS) * SPEECH_RATE * 2)
+    cpu = 60 + seconds / 4  # of which it takes a hundredth, on a machine of today
+    return ChildLimits(_patience(cpu, size), cpu, _MEMORY, min(room, wanted))
+
+
+def _room(target: Path) -> int:
+    """Return how large a file may become on its disk: a tenth of what is free stays so, for others."""
+    try:
+        return int(0.9 * shutil.disk_usage(target.parent).free)
+    except FileNotFoundError:  # it is told of when the file is to be made
+        return 0
+
+
+def _patience(cpu_seconds: float, size: int = 0) -> float:
+    """Return how long to wait for a program on a busy machine with a slow disk."""
+    return 300 + 10 * cpu_seconds + size / MB
 
 
 def extracted(path: Path) -> NDArray[np.int16]:
@@ -349,7 +300,11 @@ def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
     """Return where the last packet of a file ends, whatever its header promises: it is read to its end."""
     stream = _source(info.path).output("-", f="null", c="copy", map="0")
     argv = [str(part) for part in ffmpeg.compile(stream.global_args("-nostdin", "-hide_banner", "-loglevel", "info"))]
-    said = run_both([*argv, "-stats"], cancel=cancel)[1]
+    size = info.path.stat().st_size
+    cpu = 60 + size / MB
+    said = run_both(
+        Child([*argv, "-stats"], ChildLimits(_patience(cpu, size), cpu, _MEMORY), reads=[info.path]), cancel
+    )[1]
     clocks = re.findall(r"time=(\d+):(\d\d):(\d\d\.\d+)", said)
     return sum(float(part) * unit for part, unit in zip(clocks[-1], (3600, 60, 1), strict=True)) if clocks else 0.0
 
@@ -390,7 +345,8 @@ def stretched(samples: NDArray[np.int16], rate: int, tempo: float, cancel: Cance
     samples = np.pad(samples, (0, int(0.03 * rate)))
     pcm = {"f": "s16le", "ar": rate, "ac": 1}
     stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm).filter("rubberband", tempo=f"{tempo:.6f}")
-    output = run(_compiled(stream.output("pipe:1", **pcm)), stdin=samples.tobytes(), cancel=cancel, timeout=600)
+    argv = _compiled(stream.output("pipe:1", **pcm))
+    output = run(Child(argv, _sounding(len(samples) / rate, 4 * len(samples)), samples.tobytes()), cancel)
     return np.frombuffer(output, np.int16)[:wanted]
 
 
@@ -404,9 +360,15 @@ def loudness_at(samples: NDArray[np.int16], rate: int, gains: Sequence[float]) -
     argv = ["ffmpeg", "-hide_banner", "-nostats", *_raw_input(rate), "-filter_complex", ";".join(graph)]
     for name in names:
         argv += ["-map", f"[{name}out]", "-f", "null", "-"]
-    said = run_both(argv, stdin=samples.tobytes(), timeout=600)[1]
+    said = run_both(Child(argv, _sounding(len(gains) * len(samples) / rate), samples.tobytes()))[1]
     told = dict(_SUMMARY.findall(said))
     return [float(told[name]) for name in names]
+
+
+def _sounding(seconds: float, output_bytes: int = 0) -> ChildLimits:
+    """Return what may be used for work on so many seconds of sound; it takes a hundredth of that."""
+    cpu = 60 + 2 * seconds
+    return ChildLimits(_patience(cpu), cpu, _MEMORY, output_bytes=output_bytes + MB)
 
 
 def output_rate(rate: int) -> int:
@@ -433,7 +395,8 @@ def aac_packets(
     bits = "64k" if output_rate(rate) == 24_000 else "128k"
     argv = ["ffmpeg", "-hide_banner", "-nostats", "-loglevel", "error", *_raw_input(rate)]
     argv += ["-af", _levelled(rate, gain, limit), "-c:a", "aac", "-aac_coder", "fast", "-b:a", bits, "-f", "adts"]
-    return _packets(run([*argv, "pipe:1"], stdin=samples.tobytes(), cancel=cancel))
+    limits = _sounding(len(samples) / rate, 4 * len(samples))
+    return _packets(run(Child([*argv, "pipe:1"], limits, samples.tobytes()), cancel))
 
 
 def _packets(stream: bytes) -> list[bytes]:
@@ -453,7 +416,9 @@ def momentary_loudness(path: Path, primed: bool, cancel: Cancel | None = None) -
     skip = f"atrim=start_sample={_PRIMING}," if primed else ""
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "verbose", "-protocol_whitelist", "file"]
     argv += ["-f", "aac", "-i", url(path), "-af", f"{skip}ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
-    said = run_both(argv, cancel=cancel)[1]
+    seconds = path.stat().st_size / 4000
+    limits = replace(_sounding(seconds), said_bytes=int(MB + seconds * 4000))  # ten lines a second, each read below
+    said = run_both(Child(argv, limits, reads=[path]), cancel)[1]
     levels = [float(level) for level in re.findall(r" M:\s*(-?[\d.]+)\s", said)]
     peak = re.findall(r"^[ \t]+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
     if not peak:
@@ -470,7 +435,10 @@ def join_aac(paths: Sequence[Path], rate: int, target: Path, cancel: Cancel | No
                 shutil.copyfileobj(part, whole)
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
     argv += ["-itsoffset", f"{-_PRIMING / rate:.9f}", "-protocol_whitelist", "file", "-f", "aac", "-i", url(joined)]
-    run([*argv, "-c", "copy", "-avoid_negative_ts", "disabled", "-f", "mp4", url(target)], cancel=cancel)
+    argv += ["-c", "copy", "-avoid_negative_ts", "disabled", "-f", "mp4", url(target)]
+    size = joined.stat().st_size
+    limits = replace(_sounding(size / 4000), file_bytes=2 * size + MB)
+    run(Child(argv, limits, reads=[joined], writes=[target]), cancel)
     joined.unlink()
 
 
@@ -512,7 +480,9 @@ def mux(
     argv += [*_opening(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
     for soft in plan.softs:
         argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
-    run([*argv, *plan.arguments(), url(target)], cancel=cancel)
+    argv += [*plan.arguments(), url(target)]
+    reads = [info.path, dub, *(soft.path for soft in plan.softs)]
+    run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
     return plan.notes
 
 
@@ -528,6 +498,16 @@ class _Mux:
         common = ["-map_metadata", "0", "-map_chapters", "0", "-movflags", "+faststart", "-max_interleave_delta", "0"]
         return [*self._picture(), *self._sound(), *self._text(), *self._covers(), *common, "-f", container]
 
+    def limits(self, dub: Path, target: Path) -> ChildLimits:
+        """Return what may be used to put the film together: little, unless its picture is encoded again."""
+        size, seconds = self.info.path.stat().st_size, max(self.info.seconds, dub.stat().st_size / 8000)
+        encodes = bool(self.info.video and self.info.video.codec not in _IN_MP4_VIDEO)
+        a_second = (25 * MB if encodes else 0) + len(self.info.audio) * 32_000
+        cpu = 300 + seconds * (100 if encodes else 1 + len(self.info.audio)) + size / MB
+        room = _room(target)
+        most = int(2 * size + 2 * dub.stat().st_size + 64 * MB + seconds * a_second)
+        return ChildLimits(_patience(cpu, size), cpu, _ENCODING_MEMORY if encodes else _MEMORY, min(most, room))
+
     def _picture(self) -> list[str]:
         video = self.info.video
         if video is None:
@@ -538,6 +518,7 @@ class _Mux:
         self.notes.append(f"The picture was {video.codec}, which cannot live in mp4: it was encoded again as H.264.")
         even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
         encoder = ["-c:v:0", "libx264", "-crf", "18", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
+        encoder += ["-threads:v:0", str(_THREADS)]
         # Frames keep their times: none is doubled or dropped in order to make a constant rate.
         return [*chosen, *encoder, "-filter:v:0", even, "-fps_mode:v:0", "passthrough"]
 

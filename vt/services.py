@@ -10,12 +10,13 @@ from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders, once
+from vt import __version__, folders, once, recovery
 from vt.errors import StorageError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
+from vt.processes import TALLY
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
 from vt.telemetry import Load
@@ -48,6 +49,8 @@ class Services:
         self._opening = threading.Lock()
         self._trouble: str | None = None
         """Why no job can be kept, as far as was seen last."""
+        self._told: tuple[str, ...] = ()
+        """What else is to be said of the data folder."""
         self._closing = threading.Event()
         factory.metrics.watch_load(self._load)
 
@@ -58,7 +61,7 @@ class Services:
             FolderTaken: another server owns the data folder.
         """
         try:
-            self._opened()
+            self._told = self._opened().notes()
         except FolderTaken:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
@@ -88,7 +91,8 @@ class Services:
         """See now and then whether a job could be kept: health tells, and does not wait for a disk."""
         while not self._closing.wait(_LOOKED_FOR_SECONDS):
             try:
-                self._trouble = self._opened().obstacle()
+                desk = self._opened()
+                self._trouble, self._told = desk.obstacle(), desk.notes()
             except StorageError as error:
                 self._trouble = str(error)
             self._lacking = self._looked()
@@ -112,7 +116,7 @@ class Services:
                 "hugging_face_token_configured": self.settings.token is not None,
                 "accepted_video_formats": list(ACCEPTED_FORMATS),
             },
-            "notes": [*lacks, *self.factory.notes()],
+            "notes": [*lacks, *self.factory.notes(), *self._told],
         }
 
     def _lacks(self) -> tuple[str, ...]:
@@ -134,7 +138,8 @@ class Services:
         with suppress(OSError):
             free = once.free_bytes(self.settings.data_folder)
         at_work = {what: limit.at_work for what, limit in limits.items()}
-        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, free)
+        running, ended = TALLY.counts()
+        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, running, ended, free)
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""
@@ -215,9 +220,12 @@ class _Desk:
 
     def obstacle(self) -> str | None:
         """Say in a sentence what keeps jobs from being kept now, if anything does."""
-        if self._store.is_writable():
-            return None
-        return f"The database of the jobs cannot be written: check the disk of {self._path}, and who else uses it."
+        return self._store.obstacle()
+
+    def notes(self) -> tuple[str, ...]:
+        """Say in sentences what of the data folder somebody should look at."""
+        aside = recovery.kept_aside(self._path)
+        return (aside,) if aside else ()
 
 
 def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import re
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +38,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from vt.domain import Job, JobState, Order
 from vt.errors import InputError, StorageError, VtError
+from vt.records import Record
 
+DATABASE, ASIDE = "vt.db", "kept-aside"
+"""In the data folder: the jobs, and folders of which nobody can tell the job."""
 DEATHS = 3
 """So many deaths in a row without a new finished piece are enough."""
 ID = re.compile(r"[a-z2-7]{26}")
@@ -95,6 +99,10 @@ class QueueFull(VtError):
 
 class FolderTaken(StorageError):
     """Another process owns the data folder."""
+
+
+class DatabaseDamaged(StorageError):
+    """What the file holds cannot be made out."""
 
 
 # The data folder
@@ -159,12 +167,17 @@ class DataFolder:
     @property
     def database(self) -> Path:
         """Where the jobs are kept."""
-        return self.path / "vt.db"
+        return self.path / DATABASE
 
     @property
     def jobs(self) -> Path:
         """Where the jobs' folders are."""
         return self.path / "jobs"
+
+    @property
+    def aside(self) -> Path:
+        """Where folders are kept that hold what nobody can tell the job of; missing as long as there are none."""
+        return self.path / ASIDE
 
     def job(self, job_id: str) -> Path:
         """Return a job's folder, which may not exist: it follows from the id alone.
@@ -261,7 +274,21 @@ def m002_mended(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE jobs SET mended = edits WHERE state = 'done'")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended)
+def m003_served(connection: Connection) -> None:
+    """For how long servers have run on this database, and when in that time each job was touched last.
+
+    What was there before counts from now on. And whether a start has looked through the jobs' folders with it: one that
+    knows of jobs has been there when they came.
+    """
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN served_ms INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN settled INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("UPDATE heartbeat SET settled = EXISTS (SELECT * FROM jobs)")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN touched_ms INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("DROP INDEX jobs_by_age")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_age ON jobs (state, touched_ms)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served)
 """In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
 
 _jobs = Table(
@@ -274,6 +301,7 @@ _jobs = Table(
     Column("error", String),
     Column("created_ms", Integer),
     Column("updated_ms", Integer),
+    Column("touched_ms", Integer),
     Column("request", JSON),
     Column("version", Integer),
     Column("edits", JSON),
@@ -299,6 +327,12 @@ class Store:
 
     Every method may raise `StorageError`: the disk is full, or the database is damaged or held by another program.
     Those that name a job raise `JobNotFound` where there is none, and `WrongState` where its state forbids the step.
+
+    How old a job is, is counted in served time: the time for which servers have run on this database, by clocks that
+    nobody sets. It stands still while no server runs, so that no clock, whether it jumps by ten years or back, while a
+    server runs or between two of them, makes a job a second older than it would have become: after a start, a job that
+    is over lives on for what was left of its time, which is at most one period of retention. What is shown to users are
+    the times of the wall clock, and nothing follows from them but the order of a list.
     """
 
     def __init__(
@@ -307,19 +341,21 @@ class Store:
         clock: Callable[[], datetime] = _now,
         patience: float = 5.0,
         migrations: Sequence[Migration] = MIGRATIONS,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the database in the file `path`, made where missing, and bring it up to date.
 
         Args:
             path: the file.
             clock: tells the time, with its zone.
+            elapsed: tells the seconds since some moment; nobody sets it.
             patience: seconds to wait for another program that writes to the file.
             migrations: all that a database of this version has been through.
 
         Raises:
             StorageError: the file is damaged, cannot be written, or was written by a newer version.
         """
-        self._path, self._clock = path, clock
+        self._path, self._clock, self._elapsed = path, clock, elapsed
         self._turn = threading.Lock()  # within the process a lock is fairer and quicker than SQLite's polling
         url = URL.create("sqlite", database=str(path))
         self._engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
@@ -328,6 +364,8 @@ class Store:
         try:
             self._check()
             self._migrate(migrations)
+            self._served_ms, self._opened_at = self._served_before(), elapsed()
+            self._identity = _identity(path)
         except StorageError:
             self.close()
             raise
@@ -350,23 +388,27 @@ class Store:
             QueueFull: so many wait already.
         """
         now = self._milliseconds()
+        values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
+        values |= {"request": asdict(request), "version": 0, "edits": {}, "mended": {}}
         with self._writing() as connection:
             _check_room(connection, limit)
-            values = {
-                "id": job_id,
-                "state": JobState.QUEUED.value,
-                "fraction": 0.0,
-                "created_ms": now,
-                "updated_ms": now,
-                "request": asdict(request),
-                "version": 0,
-                "edits": {},
-                "mended": {},
-                "deaths": 0,
-                "finished_pieces": 0,
-                "place": _last_place(connection),
-            }
-            return _job(connection.execute(insert(_jobs).values(values).returning(_jobs)).one())
+            return self._put(connection, job_id, values)
+
+    def restore(self, job_id: str, record: Record) -> Job:
+        """Put a job that the database has lost back into it, and where it waits, at the end of the queue."""
+        values = asdict(record)
+        del values["format"]
+        values["state"] = record.state.value
+        values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
+        values["created_ms"] = _since_epoch(values.pop("created_at"))
+        values["updated_ms"] = _since_epoch(values.pop("updated_at"))
+        with self._writing() as connection:
+            return self._put(connection, job_id, values)
+
+    def _put(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
+        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served()}
+        row = values | more | {"place": _last_place(connection)}
+        return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
     def get(self, job_id: str) -> Job:
         """Return a job as it stands now."""
@@ -391,10 +433,10 @@ class Store:
             return {row.id: row.version for row in connection.execute(select(_jobs.c.id, _jobs.c.version))}
 
     def expired(self, age: timedelta) -> list[str]:
-        """Return the ids of the jobs that are over and that nothing has happened to for so long, oldest first."""
-        old = _jobs.c.state.in_(_OVER) & (_jobs.c.updated_ms < _since_epoch(self._clock() - age))
+        """Return the ids of the jobs that are over and untouched for so long of served time, oldest first."""
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served() - age // _MILLISECOND)
         with self._reading() as connection:
-            return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.updated_ms)))
+            return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.touched_ms)))
 
     def remove(self, job_id: str) -> None:
         """Forget a job that is over. Remove its folder afterwards: a folder without a job is swept, should you die."""
@@ -496,14 +538,33 @@ class Store:
             left = list(connection.scalars(running))
         return [self.died(job_id, finished_pieces(job_id)) for job_id in left]
 
-    def is_writable(self) -> bool:
-        """Say whether a job could be stored now. Never raises."""
+    def is_settled(self) -> bool:
+        """Whether a start has looked through the jobs' folders with this database: else it is newer than they are."""
+        with self._reading() as connection:
+            return bool(connection.exec_driver_sql("SELECT settled FROM heartbeat").scalar())
+
+    def settle(self) -> None:
+        """Note that a start has looked through the jobs' folders."""
+        with self._writing() as connection:
+            connection.exec_driver_sql("UPDATE heartbeat SET settled = 1")
+
+    def obstacle(self) -> str | None:
+        """Say in a sentence what keeps a job from being stored now, if anything does; and note the served time.
+
+        Never raises.
+        """
         try:
+            if _identity(self._path) != self._identity:
+                return (
+                    f"The database {self._path} has been removed or replaced while the server runs on it: start the "
+                    "server again, which finds the jobs in their folders."
+                )
             with self._writing(_TICK) as connection:
-                beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?", (self._milliseconds(),))
-                return beat.rowcount == 1
-        except StorageError:
-            return False
+                values = (self._milliseconds(), self._served())
+                beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
+                return None if beat.rowcount else f"The database {self._path} lacks what was in it."
+        except StorageError as error:
+            return str(error)
 
     # Inside
 
@@ -529,12 +590,22 @@ class Store:
         here = _found(connection, job_id).state
         if here not in allowed:
             raise WrongState(here)
-        values |= {"state": state.value, "updated_ms": self._milliseconds()}
+        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served()}
         change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
         return _job(connection.execute(change).one())
 
     def _milliseconds(self) -> int:
         return _since_epoch(self._clock())
+
+    def _served(self) -> int:
+        """Return the served time: what earlier servers noted of theirs, and all of this one's."""
+        return self._served_ms + int(1000 * (self._elapsed() - self._opened_at))
+
+    def _served_before(self) -> int:
+        """Return the served time that was noted last; no job has been touched later than that."""
+        with self._reading() as connection:
+            noted = connection.exec_driver_sql("SELECT max(served_ms) FROM heartbeat").scalar() or 0
+            return max(noted, connection.scalar(select(func.max(_jobs.c.touched_ms))) or 0)
 
     def _check(self) -> None:
         """Raise where the file is damaged, before anything is done with it."""
@@ -587,7 +658,7 @@ def _last_place(connection: Connection) -> int:
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
-    del values["place"]
+    del values["place"], values["touched_ms"]
     values["state"] = JobState(values["state"])
     values["request"] = Order(**values["request"])
     values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
@@ -595,11 +666,30 @@ def _job(row: Row[Any]) -> Job:
     return Job(**values)
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def _since_epoch(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
 # What goes wrong
+
+
+def damage(path: Path) -> str | None:
+    """Say in a sentence what is wrong with a database, if anything is, without changing it; a server may use it."""
+    try:
+        with _translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except StorageError as error:
+        return str(error)
+    return None if said == "ok" else str(_damaged(path, said))
 
 
 @contextmanager
@@ -624,9 +714,9 @@ def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError
 
 def _damaged(path: Path, said: str) -> StorageError:
     first = said.strip().splitlines()[0].rstrip(".")
-    return StorageError(
-        f"The database {path} is damaged ({first}); nothing was changed. Put a copy of it back, or move the whole "
-        f"data folder {path.parent} away to start with an empty one."
+    return DatabaseDamaged(
+        f"The database {path} is damaged ({first}); nothing was changed. Stop the server and run `python -m vt doctor "
+        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put a copy of it back."
     )
 
 

@@ -89,7 +89,7 @@ async def create(services: Served, threads: OnThreads, request: Request, respons
     "/inspect",
     summary="What is in a file",
     openapi_extra=_form({"file": _film}, ["file"]),
-    responses=documented(400, 413, 422, 429, 507),
+    responses=documented(400, 413, 422, 429, 503, 507),
 )
 async def inspect(services: Served, threads: OnThreads, request: Request) -> shapes.Inspection:
     """Say how long a film is and which tracks it has. The film is not kept."""

@@ -34,6 +34,7 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ModelBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ToolError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
     BadUpload: HTTPStatus.BAD_REQUEST,
     jobs.FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

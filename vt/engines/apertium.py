@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vt import languages
@@ -12,7 +13,8 @@ from vt.domain import Cancel
 from vt.engines.base import EngineInfo
 from vt.errors import LanguageError
 from vt.languages import Language
-from vt.media import run
+from vt.processes import Child, run
+from vt.sandbox import MB, ChildLimits
 
 INFO = EngineInfo(
     name="apertium",
@@ -22,7 +24,7 @@ INFO = EngineInfo(
     remark="Apertium translates by rules: fair, not good. Read the subtitles through before you publish.",
 )
 MODES = Path("/usr/share/apertium/modes")
-_TIMEOUT_SECONDS = 600
+_LIMITS = ChildLimits(seconds=600, cpu_seconds=300, memory=1024 * MB)
 _LONGEST_CHAIN = 3
 _BRIDGES = ("es", "ca")
 """The languages that a chain goes through by preference: most pairs meet there."""
@@ -86,13 +88,9 @@ class Apertium:
             yield next(answers) if text else ""
 
     def _paragraphs(self, mode: str, texts: list[str], cancel: Cancel) -> list[str]:
-        output = run(
-            ["apertium", "-u", mode],
-            stdin="\n\n".join(texts).encode() + b"\n",
-            cancel=cancel,
-            timeout=_TIMEOUT_SECONDS,
-            environment={"LC_ALL": "C.UTF-8"},
-        )
+        told = "\n\n".join(texts).encode() + b"\n"
+        limits = replace(_LIMITS, output_bytes=MB + 20 * len(told))
+        output = run(Child(["apertium", "-u", mode], limits, told, environment={"LC_ALL": "C.UTF-8"}), cancel)
         answers = [" ".join(part.split()) for part in re.split(r"\n[ \t]*\n", output.decode(errors="replace").strip())]
         if len(answers) == len(texts):
             return answers

@@ -16,7 +16,8 @@ from vt.domain import Cancel, Clip
 from vt.engines.base import EngineInfo
 from vt.errors import EngineError
 from vt.logs import carried
-from vt.media import run
+from vt.processes import Child, run
+from vt.sandbox import MB, ChildLimits
 
 INFO = EngineInfo(
     name="espeak-ng",
@@ -34,7 +35,8 @@ NATIVE_RATE = 22050
 _TOLD = (0.46, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 2.57)
 _SPOKEN = (0.5, 0.82, 0.91, 1.0, 1.085, 1.165, 1.25, 1.39, 1.63, 1.9)
 _AHEAD = 2
-_TIMEOUT_SECONDS = 120
+_LIMITS = ChildLimits(seconds=120, cpu_seconds=60, memory=512 * MB, file_bytes=64 * MB, output_bytes=64 * MB)
+"""Of one line: 64 MB are 25 minutes, which it also keeps beside its answer."""
 
 
 class Espeak:
@@ -66,7 +68,7 @@ class Espeak:
         argv = ["espeak-ng", "-v", self.voice, "-s", str(pace), "-b", "1", "--stdin", "--stdout"]
         # Two brackets would begin a command in phonemes.
         plain = re.sub(r"\[(?=\[)", "[ ", text)
-        return _clip(run(argv, stdin=plain.encode(), cancel=cancel, timeout=_TIMEOUT_SECONDS))
+        return _clip(run(Child(argv, _LIMITS, plain.encode()), cancel))
 
     def close(self) -> None:
         """Nothing is held: every line was a process of its own."""

@@ -15,9 +15,10 @@ from typing import Any
 import vt
 from vt import once
 from vt.domain import Cancel
-from vt.errors import ModelUnavailable, ToolError
-from vt.media import run
+from vt.errors import ModelUnavailable, ToolError, ToolStopped
 from vt.once import GB, Tell
+from vt.processes import Child, run
+from vt.sandbox import CORES, ChildLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ _BYTES = {"int8": 1, "float16": 2, "float32": 4}
 _OVERHEAD = 1.1
 _BESIDE_WEIGHTS = 64 * 2**20
 _TIMEOUT_SECONDS = 3600
+_LIMITS = ChildLimits(_TIMEOUT_SECONDS, _TIMEOUT_SECONDS * CORES, memory=None, file_bytes=None, open_files=1024)
 _VOCABULARIES = ("shared_vocabulary.json", "shared_vocabulary.txt")
 _QUIET = {
     "HF_HUB_OFFLINE": "1",  # nothing is looked for elsewhere, and no custom code
@@ -59,6 +61,7 @@ _QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    "TMPDIR": "/dev/shm",  # noqa: S108 (in a sandbox the only folder to be written, but for the target's)
 }
 
 
@@ -126,11 +129,17 @@ def _convert_in_child(source: Path, half: Path, compute_type: str, size: int, ca
     path = os.pathsep.join(filter(None, (str(Path(vt.__file__).parent.parent), os.environ.get("PYTHONPATH"))))
     # Absolute, because a folder's relative name could pass for a repository's.
     argv = [sys.executable, "-m", __name__, str(source.absolute()), str(half.absolute()), compute_type]
+    # Where Python and its libraries lie is known only to Python: all may be read, and nothing written but the target.
+    child = Child(argv, _LIMITS, reads=[Path("/")], writes=[half], environment={**_QUIET, "PYTHONPATH": path})
     try:
-        run(argv, cancel=cancel, timeout=_TIMEOUT_SECONDS, environment={**_QUIET, "PYTHONPATH": path})
+        run(child, cancel)
+    except ToolStopped as error:
+        raise ModelUnavailable(
+            f"The NLLB model in {source} could not be converted, which takes {size / GB:.1f} GB of memory: {error}"
+        ) from error
     except ToolError as error:
         said = error.said.strip().splitlines()
-        reason = said[-1][:300] if said else f"stopped, perhaps for want of memory ({size / GB:.1f} GB are needed)"
+        reason = said[-1][:300] if said else str(error)
         raise ModelUnavailable(f"The NLLB model in {source} cannot be converted: {reason}") from error
 
 
@@ -200,8 +209,12 @@ def _convert_here(source: str, target: str, compute_type: str) -> None:
 
     if json.loads((Path(source) / "config.json").read_bytes()).get("model_type") != "m2m_100":
         raise ValueError("it is no NLLB, whose model_type in config.json is m2m_100")
-    # The folder is ours and empty already.
-    Converter(source, low_cpu_mem_usage=True).convert(target, quantization=compute_type, force=True)
+    # The converter wants to make its folder itself, and in a sandbox nothing can be made beside the target.
+    made = Path(target, "made")
+    Converter(source, low_cpu_mem_usage=True).convert(str(made), quantization=compute_type)
+    for file in made.iterdir():
+        file.rename(Path(target, file.name))
+    made.rmdir()
 
 
 class _Tokens:
@@ -224,17 +237,8 @@ class _Tokens:
         return str(self._tokenizer.id_to_token(number))
 
 
-def _die_with_parent() -> None:
-    import ctypes
-    import signal
-
-    parent_death_signal = 1  # PR_SET_PDEATHSIG, of Linux
-    ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
-
-
 def main(arguments: list[str]) -> int:
     """Convert, in a process of its own; the last line on stderr says what went wrong."""
-    _die_with_parent()
     try:
         _convert_here(*arguments)
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
