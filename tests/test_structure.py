@@ -50,6 +50,7 @@ FLOORS: dict[str, int] = {
     "preparations": 4,
     "weights": 4,
     "hub": 3,
+    "licences": 4,
     "catalogue": 4,
     "ladder": 4,
     "factory": 4,

@@ -54,7 +54,7 @@ _TRANSIENT = {408, 429, 500, 502, 503, 504}
 _SAFE, _PICKLED = ".safetensors", ".bin"
 _FOREIGN = ["*.onnx*", "*.msgpack", "*.h5", "*.ot", "*.tflite", "*.mlmodel", "*.mlpackage/*", "*.gguf", "*.ckpt.*"]
 """Weights for libraries that are not used here: ONNX, Flax, TensorFlow, Rust, Core ML, llama.cpp."""
-_ID = re.compile(r"(?!.*(--|\.\.))[\w-][\w.-]{0,95}(/[\w-][\w.-]{0,95})?", re.ASCII)
+_ID = re.compile(r"\A(?!.*(--|\.\.))[\w-][\w.-]{0,95}(/[\w-][\w.-]{0,95})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
