@@ -68,7 +68,7 @@ def test_the_root_is_json_for_scripts_and_the_page_for_browsers(server: Server) 
     assert "DELETE /api/v1/models/cache/{cache_key}" in answer.json()["routes"]
     page = server.ask("GET", "/", headers={"Accept": "text/html,*/*;q=0.8"})
     assert "<html" in page.text
-    assert {answer.headers["vary"], page.headers["vary"]} == {"Accept"}
+    assert all("Accept" in found.headers["vary"].split(", ") for found in (answer, page))
 
 
 def test_the_health_has_the_shape_that_scripts_rely_on(server: Server) -> None:

@@ -103,10 +103,10 @@ class Jobs:
         """Lend a folder for a film; it goes, with all that is in it, unless the draft is submitted."""
         job_id = new_id()
         folder = self._data.job(job_id)
-        with _translated():
+        with disk_errors():
             folder.mkdir()
         try:
-            with _translated():
+            with disk_errors():
                 yield Draft(job_id, self._data.input(job_id), self._data.subtitles(job_id))
         finally:
             with suppress(StorageError):  # where nothing can be read, the next start sweeps
@@ -125,6 +125,14 @@ class Jobs:
         if upload_bytes > self.upload_limit:
             raise self.too_large()
         self._check_disk(2 * upload_bytes)
+
+    def check_reserve(self, folder: Path, more_bytes: int = 0) -> None:
+        """Raise where a folder's disk would have no more left than what is not for films; asked while one comes, too.
+
+        Raises:
+            StorageError: there is no room.
+        """
+        self._check_disk(more_bytes, folder)
 
     def too_large(self) -> FilmTooLarge:
         """Return the error of a film beyond the limit."""
@@ -224,8 +232,8 @@ class Jobs:
             error.args = (in_users_words(str(error), self._data, draft.id, order),)
             raise
 
-    def _check_disk(self, needed: int) -> None:
-        free = self._free(self._data.path) - _RESERVE
+    def _check_disk(self, needed: int, folder: Path | None = None) -> None:
+        free = self._free(folder or self._data.path) - _RESERVE
         if needed > free:
             raise StorageError(
                 f"The disk has no room for this: about {needed / MB:.0f} MB are needed, and {max(0, free) / MB:.0f} MB "
@@ -475,7 +483,12 @@ def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, chan
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """Turn what the system says of a disk into our errors.
+
+    Raises:
+        StorageError: it is full, or cannot be written.
+    """
     try:
         yield
     except OSError as error:

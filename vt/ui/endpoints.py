@@ -8,10 +8,13 @@ import gradio as gr
 from gradio.events import api
 
 from vt import visitors
+from vt.errors import InputError
 from vt.guard import admit
 from vt.services import Services
 from vt.ui import work
-from vt.ui.shared import in_words
+from vt.ui.shared import in_words, text
+
+_MOST_MODELS = 100
 
 
 def guarded(services: Services, request: gr.Request, token: str) -> None:
@@ -23,6 +26,12 @@ def guarded(services: Services, request: gr.Request, token: str) -> None:
     # Where Gradio has kept no request, nobody is known to be local.
     visitor = visitors.of(request.request.scope) if request.request else visitors.Visitor()
     admit(services.settings, visitor, {name.lower(): value for name, value in request.headers.items()}, token or None)
+
+
+def _names(models: object) -> list[str]:
+    if not isinstance(models, list) or len(models) > _MOST_MODELS:
+        raise InputError(f"models has to be a list of at most {_MOST_MODELS} names.")
+    return [text(name, "The name of a model") for name in models]
 
 
 def add(services: Services) -> None:
@@ -43,15 +52,15 @@ def add(services: Services) -> None:
     def preload(request: gr.Request, models: list[str] | None = None, token: str = "") -> list[dict[str, Any]]:
         """Load models in the background: those of the names given, or the default ones. For managers of models."""
         with in_words():
-            guarded(services, request, token)
-            started = services.preload(models)
+            guarded(services, request, text(token or "", "token"))
+            started = services.preload(None if models is None else _names(models))
         return [{"cache_key": model.name, "state": model.state, "why": model.why} for model in started]
 
     def clear_cache(request: gr.Request, cache_key: str = "", token: str = "") -> dict[str, Any]:
         """Free one model by its cache key, or every model. For managers of models."""
         with in_words():
-            guarded(services, request, token)
-            found = services.evict(cache_key) if cache_key else services.clear()
+            guarded(services, request, text(token or "", "token"))
+            found = services.evict(text(cache_key, "cache_key")) if cache_key else services.clear()
         if found is None:
             raise gr.Error("No model of that key is in memory.", print_exception=False)
         return found

@@ -12,7 +12,7 @@ from vt.factory import Preloaded
 from vt.services import Services
 from vt.ui import words
 from vt.ui.endpoints import guarded
-from vt.ui.shared import PLAIN, QUIET, in_words
+from vt.ui.shared import PLAIN, QUIET, in_words, text
 from vt.ui.words import Words, label
 
 _REFRESH_SECONDS = 2.0
@@ -29,7 +29,7 @@ def build(services: Services, page: gr.Blocks) -> None:
             label=label("models_token"), type="password", visible=services.settings.admin_token is not None
         )
     with gr.Row():
-        chosen = gr.Dropdown(label=label("models_model"), choices=[], elem_id="vt-model")
+        chosen = gr.Dropdown(choices=[], label=label("models_model"), elem_id="vt-model")
         unload = gr.Button(label("models_unload"), elem_id="vt-unload")
     with gr.Row():
         preload = gr.Button(label("models_preload"), variant="primary", elem_id="vt-preload")
@@ -38,19 +38,19 @@ def build(services: Services, page: gr.Blocks) -> None:
 
     seen = [health, memory, table, chosen]
 
-    def look(key: str | None, request: gr.Request) -> list[Any]:
+    def look(key: object, request: gr.Request) -> list[Any]:
         return _look(services, words.of(request), key)
 
-    def act(request: gr.Request, secret: str, key: str | None, do: Callable[[Words], str]) -> list[Any]:
+    def act(request: gr.Request, secret: object, key: object, do: Callable[[Words], str]) -> list[Any]:
         return [_act(services, request, secret, do), *look(key, request)]
 
-    def preloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
+    def preloading(secret: object, key: object, request: gr.Request) -> list[Any]:
         return act(request, secret, key, lambda said: _preloaded(services, said))
 
-    def clearing(secret: str, request: gr.Request) -> list[Any]:
+    def clearing(secret: object, request: gr.Request) -> list[Any]:
         return act(request, secret, None, lambda said: _cleared(said, services.clear()))
 
-    def unloading(secret: str, key: str | None, request: gr.Request) -> list[Any]:
+    def unloading(secret: object, key: object, request: gr.Request) -> list[Any]:
         return act(request, secret, None, lambda said: _unloaded(services, said, key))
 
     page.load(look, [chosen], seen, **QUIET)
@@ -60,18 +60,18 @@ def build(services: Services, page: gr.Blocks) -> None:
     unload.click(unloading, [token, chosen], [effect, *seen], **QUIET)
 
 
-def _act(services: Services, request: gr.Request, token: str, act: Callable[[Words], str]) -> str:
+def _act(services: Services, request: gr.Request, token: object, act: Callable[[Words], str]) -> str:
     said = words.of(request)
     with in_words(said):
-        guarded(services, request, token)
+        guarded(services, request, text(token or "", "token"))
         return f"<p role='status'>{html.escape(act(said))}</p>"
 
 
-def _look(services: Services, said: Words, chosen: str | None) -> list[Any]:
+def _look(services: Services, said: Words, chosen: object) -> list[Any]:
     """Return health, memory, table and choice as they are now."""
     cache = services.factory.get_model_status()
     keys = [model["cache_key"] for model in cache["models"]]
-    kept = chosen if chosen in keys else next(iter(keys), None)
+    kept = next((key for key in keys if key == chosen), next(iter(keys), None))
     return [_health(services, said), _memory(said, cache), _table(said, cache), gr.Dropdown(choices=keys, value=kept)]
 
 
@@ -136,8 +136,8 @@ def _preloaded(services: Services, said: Words) -> str:
     return said("models_preloading", models=", ".join(_preload_state(said, model) for model in started))
 
 
-def _unloaded(services: Services, said: Words, key: str | None) -> str:
-    found = services.evict(key) if key else None
+def _unloaded(services: Services, said: Words, key: object) -> str:
+    found = services.evict(key) if isinstance(key, str) else None
     return _cleared(said, found) if found else said("models_gone")
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
-from gradio.utils import get_upload_folder
+from starlette.middleware.cors import CORSMiddleware
 
 from vt.services import Services
 from vt.ui import endpoints, files, models, parts, scripts, theme, uploads, words
+from vt.ui.doors import Doors
+from vt.ui.intake import Intake
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
 from vt.ui.translate import TranslateTab
 from vt.ui.upload import UploadTab
@@ -23,6 +25,8 @@ from vt.ui.words import label
 _STYLE = Path(__file__).with_name("style.css")
 _WORKERS = 16
 """Calls at a time; the long work has a queue of its own."""
+_MOST_SESSIONS = 500
+"""Of which Gradio keeps the state, of 140 kB each; a page whose state has gone goes on."""
 _SWEEP_SECONDS = 600.0
 
 
@@ -33,6 +37,9 @@ def make_page(services: Services) -> gr.Blocks:
         _build(services, page)
         endpoints.add(services)
     page.queue(api_open=False, default_concurrency_limit=_WORKERS)
+    page.state_session_capacity = _MOST_SESSIONS
+    # launch() says so, and mounting does not: until then Gradio takes every file for one of the developer's own.
+    page.has_launched = page.is_running = True
     return page
 
 
@@ -60,11 +67,14 @@ def _build(services: Services, page: gr.Blocks) -> None:
     page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], js=scripts.RECALL, **QUIET)
 
 
-def hang(page: gr.Blocks, services: Services, app: FastAPI) -> FastAPI:
-    """Hang the page into an application, at its root, with the files that it plays."""
+def hang(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
+    """Hang the page into an application, at its root, with the files that come and go, and stand before it."""
     app.include_router(files.routes(services))
+    app.include_router(Intake(services).routes())
+    # It allows nobody: without one of ours, Gradio's own would let the pages of other sites in.
+    app.add_middleware(CORSMiddleware)
     app.router.lifespan_context = _sweeping(app.router.lifespan_context, services)
-    mounted: FastAPI = gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         page,
         path="/",
@@ -75,9 +85,8 @@ def hang(page: gr.Blocks, services: Services, app: FastAPI) -> FastAPI:
         footer_links=[],
         run_history=False,
         show_error=False,
-        max_file_size=services.settings.max_upload_mb * 2**20,
     )
-    return mounted
+    return Doors(app, page, embedded=services.settings.on_spaces)
 
 
 def _sweeping(lifespan: Any, services: Services) -> Any:  # noqa: ANN401 (Starlette's, which the state's type makes)
@@ -100,5 +109,5 @@ def _sweeping(lifespan: Any, services: Services) -> Any:  # noqa: ANN401 (Starle
 
 async def _sweep(kept_seconds: float) -> None:
     while True:
-        await asyncio.to_thread(uploads.sweep, Path(get_upload_folder()), time.time(), kept_seconds)
+        await asyncio.to_thread(uploads.sweep, uploads.folder(), time.time(), kept_seconds)
         await asyncio.sleep(_SWEEP_SECONDS)

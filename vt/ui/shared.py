@@ -13,22 +13,28 @@ from gradio.components import Component
 
 from vt import languages
 from vt.domain import Job
-from vt.errors import VtError
+from vt.errors import InputError, VtError
 from vt.jobs import Jobs
 from vt.store import ID, JobNotFound
 from vt.ui import parts
 from vt.ui.scripts import MOST_JOBS
+from vt.ui.uploads import Owner
 from vt.ui.words import ENGLISH, Words
 
 _log = logging.getLogger(__name__)
 
 UPLOAD, TRANSLATE, MODELS = "upload", "translate", "models"
-QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+RAW: dict[str, Any] = {"preprocess": False}
+"""Has Gradio hand over what the browser sent as it is. Its own preparation leaves an empty file behind for each that is
+uploaded, and checks a choice against what it has offered in the browser's session, and forgets sessions: after an hour
+of sleep, and when the server starts again. Each function checks what it is given."""
+QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden", **RAW}
 """Options of the page's own events: scripts have endpoints."""
 
 PLAIN: dict[str, Any] = {"apply_default_css": False}
 """Options of an element that has all of its looks from style.css."""
 
+_LONGEST = 200
 Updates = dict[Any, Any]
 """By the component: what becomes of it."""
 
@@ -165,3 +171,37 @@ def in_words(words: Words = ENGLISH) -> Iterator[None]:
         yield
     except VtError as error:
         raise gr.Error(words.sentence(str(error)), print_exception=False) from error
+
+
+def owner(request: gr.Request) -> Owner:
+    """Return whose uploads a call may use, and for whom its jobs count."""
+    assert request.request is not None  # noqa: S101 (it is made of one for each call from outside)
+    return Owner.of(request.request.scope)
+
+
+def text(value: object, name: str, longest: int = _LONGEST) -> str:
+    """Return a value from outside that has to be text.
+
+    Raises:
+        InputError: it is none, or longer than what it stands for can be.
+    """
+    if isinstance(value, str) and len(value) <= longest:
+        return value
+    raise InputError(f"{name} has to be text of at most {longest} characters.")
+
+
+def number(value: object, name: str) -> int:
+    """Return a value from outside that has to be a whole number.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise InputError(f"{name} has to be a whole number.")
+
+
+def event_value(event: gr.EventData, name: str) -> object:
+    """Return what an event of the page's scripts says, or None: it comes from outside, and may be anything."""
+    said = event._data
+    return said.get(name) if isinstance(said, Mapping) else None

@@ -13,12 +13,28 @@ from gradio.events import Dependency
 
 from vt.domain import Edit, Job, JobState, Order
 from vt.errors import InputError
-from vt.jobs import Jobs, plain_name
+from vt.jobs import Jobs
 from vt.services import Services
 from vt.store import JobNotFound, WrongState
 from vt.ui import parts, scripts, uploads, words
-from vt.ui.shared import PLAIN, QUIET, UPLOAD, Memory, Shared, Subject, Updates, known, native, told
+from vt.ui.shared import (
+    PLAIN,
+    QUIET,
+    UPLOAD,
+    Memory,
+    Shared,
+    Subject,
+    Updates,
+    event_value,
+    known,
+    native,
+    number,
+    owner,
+    text,
+    told,
+)
 from vt.ui.upload import UploadTab
+from vt.ui.uploads import Owner
 from vt.ui.words import Words, label
 
 _TICK_SECONDS = 1.0
@@ -64,11 +80,11 @@ class TranslateTab:
         with gr.Column(visible=False, elem_classes="vt-narrow", elem_id="vt-compose") as self._compose:
             self._film = gr.HTML(**PLAIN)
             with gr.Row():
-                self._source = _choice(label=label("source"), elem_id="vt-source")
-                self._target = _choice(label=label("target"), elem_id="vt-target")
+                self._source = gr.Dropdown(choices=[], label=label("source"), elem_id="vt-source")
+                self._target = gr.Dropdown(choices=[], label=label("target"), elem_id="vt-target")
             self._served = gr.HTML(**PLAIN, elem_id="vt-served")
             with gr.Accordion(label("options"), open=False, elem_id="vt-options") as self._options:
-                self._track = _choice(label=label("audio_track"), elem_id="vt-track")
+                self._track = gr.Dropdown(choices=[], label=label("audio_track"), elem_id="vt-track")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
                 self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
@@ -243,12 +259,12 @@ class TranslateTab:
 
     def _begin(
         self,
-        film: str | None,
-        subtitles: str | None,
+        film: object,
+        subtitles: object,
         held: object,
-        source: str | None,
-        target: str | None,
-        track: int | None,
+        source: object,
+        target: object,
+        track: object,
         kept: object,
         request: gr.Request,
     ) -> Updates:
@@ -257,30 +273,25 @@ class TranslateTab:
         def submit() -> Updates:
             if not target:
                 raise InputError(said("no_target"))
-            if subject and (missing := self._missing(subject, source or _AUTO, target)):
+            spoken, heard = text(target, "target_language"), text(source or _AUTO, "source_language")
+            if subject and (missing := self._missing(subject, heard, spoken)):
                 why = said("language_gone", language=said.language_name(missing).capitalize())
                 told_why = gr.HTML(parts.trouble(said("trouble_start"), why), visible=True)
                 return {**self._choices(said, subject), self._start_trouble: told_why}
-            order = Order("", target, source or _AUTO, audio_track=track)
-            job = self._submitted(subject, order, film, subtitles)
+            order = Order("", spoken, heard, audio_track=None if track is None else number(track, "audio_track"))
+            job = self._submitted(subject, order, film, subtitles, owner(request))
             memory = Memory.of(kept).with_job(job.id)
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
 
         return told(said, "trouble_start", submit, self._start_trouble)
 
-    def _submitted(self, subject: Subject | None, order: Order, film: str | None, subtitles: str | None) -> Job:
-        with self._jobs.draft() as draft:
+    def _submitted(self, subject: Subject | None, order: Order, film: object, subtitles: object, whose: Owner) -> Job:
+        with self._services.probes.held(whose.address), self._jobs.draft() as draft:
             if subject and subject.job_id:
                 order = self._jobs.reuse(draft, subject.job_id, order)
-                return self._jobs.submit(draft, order)
-            if film is None:
-                raise uploads.UploadGone
-            uploads.take(film, draft.film)
-            order = replace(order, file=plain_name(film))
-            if subtitles:
-                uploads.take(subtitles, draft.subtitles)
-                order = replace(order, subtitles=plain_name(subtitles))
-            return self._jobs.submit(draft, order)
+                return self._jobs.submit(draft, order, whose.address)
+            order = uploads.fill(draft, order, film, subtitles, whose)
+            return self._jobs.submit(draft, order, whose.address)
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
         said, memory = words.of(request), Memory.of(kept)
@@ -319,7 +330,7 @@ class TranslateTab:
         return told(said, "trouble_job", remove, self._lost)
 
     def _open(self, kept: object, picked: gr.EventData, request: gr.Request) -> Updates:
-        memory = Memory.of({**Memory.of(kept).kept(), "view": picked.job})
+        memory = Memory.of({**Memory.of(kept).kept(), "view": event_value(picked, "job")})
         said = words.of(request)
         return told(said, "trouble_gone", lambda: self.shown(said, memory), self._lost)
 
@@ -327,7 +338,8 @@ class TranslateTab:
         said, memory = words.of(request), Memory.of(kept)
 
         def edit() -> Updates:
-            self._jobs.edit(memory.view, int(sent.version), _edits(sent.lines))
+            version = number(event_value(sent, "version"), "version")
+            self._jobs.edit(memory.view, version, _edits(event_value(sent, "lines")))
             return self.shown(said, memory)
 
         return told(said, "trouble_change", edit, self._trouble)
@@ -358,31 +370,20 @@ class TranslateTab:
             self._start_trouble: gr.HTML("", visible=False),
         }
 
-    def _engines(self, source: str | None, target: str | None, held: object, request: gr.Request) -> str:
+    def _engines(self, source: object, target: object, held: object, request: gr.Request) -> str:
         """Say who serves the languages that are chosen."""
         subject = Subject.of(held)
         told_by_text = subject is not None and subject.subtitles
         return self._who(words.of(request), self._services.languages(), source, target, told_by_text)
 
-    def _who(self, said: Words, rows: Sequence[_Row], source: str | None, target: str | None, by_text: bool) -> str:
+    def _who(self, said: Words, rows: Sequence[_Row], source: object, target: object, by_text: bool) -> str:
         by_code = {row["code"]: row for row in rows}
-        heard = by_code.get(source or "", {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
-        spoken = by_code.get(target or "", {"translate_to": (), "speak": ()})
+        heard = by_code.get(str(source), {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
+        spoken = by_code.get(str(target), {"translate_to": (), "speak": ()})
         both = [name for name in spoken["translate_to"] if name in heard["translate_from"]]
         hears = (said("served_subtitles"),) if by_text else heard["hear"]
         served = [("served_hear", hears), ("served_translate", both), ("served_speak", spoken["speak"])]
         return parts.served(said, served, self._services.licences())
-
-
-def _choice(**options: Any) -> gr.Dropdown:  # noqa: ANN401 (Gradio's own options)
-    """Make a choice whose value is checked where it is used.
-
-    Gradio would check it against what it has offered in the browser's session, and forgets sessions: after an hour of
-    sleep, and when the server starts again.
-    """
-    made = gr.Dropdown(choices=[], **options)
-    setattr(made, "preprocess", lambda payload: payload)  # noqa: B010 (a method of this one alone)
-    return made
 
 
 def _heard(rows: Sequence[_Row], subject: Subject) -> list[_Row]:
@@ -448,7 +449,7 @@ def _edits(lines: object) -> dict[int, Edit]:
     """
     try:
         return {
-            int(line["id"]): Edit(_text(line.get("text")), _text(line.get("source_text")))
+            number(line["id"], "id"): Edit(_text(line.get("text")), _text(line.get("source_text")))
             for line in lines  # type: ignore[attr-defined]
         }
     except (TypeError, KeyError, ValueError, AttributeError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,24 @@ from urllib.parse import quote
 
 import gradio as gr
 from gradio.events import Dependency
-from gradio.utils import get_upload_folder
 
 from vt.errors import MediaError
-from vt.jobs import plain_name
+from vt.jobs import disk_errors, plain_name
 from vt.services import Services
 from vt.ui import parts, scripts, uploads, words
-from vt.ui.shared import PLAIN, QUIET, TRANSLATE, Shared, Subject, Updates, told
+from vt.ui.shared import (
+    PLAIN,
+    QUIET,
+    TRANSLATE,
+    Shared,
+    Subject,
+    Updates,
+    event_value,
+    in_words,
+    owner,
+    told,
+)
+from vt.ui.uploads import Owner
 from vt.ui.words import Words, label
 
 _SAMPLE = Path(__file__).parent.parent.parent / "samples" / "sense_and_sensibility.mp4"
@@ -53,7 +63,7 @@ class UploadTab:
         seen = [self._facts, self._trouble, self._go, self._shared.subject]
         looked: Dependency = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
         self._limits.submit(self._too_large, None, self._trouble, **QUIET)
-        self._sample.click(_sample, None, self.film, **QUIET)
+        self._sample.click(self._lay_sample, None, self.film, **QUIET)
         self._go.click(lambda: gr.Tabs(selected=TRANSLATE), None, self._shared.tabs, **QUIET)
         return looked
 
@@ -88,10 +98,12 @@ class UploadTab:
     def _too_large(self, refused: gr.EventData, request: gr.Request) -> gr.HTML:
         """Say of a file that the browser has not sent why not."""
         said, limit = words.of(request), self._services.settings.max_upload_mb
-        sentence = said("too_large", file=plain_name(str(refused.file)), megabytes=refused.megabytes, limit=limit)
+        name, size = (event_value(refused, key) for key in ("file", "megabytes"))
+        megabytes = size if isinstance(size, int) else "?"
+        sentence = said("too_large", file=plain_name(str(name)), megabytes=megabytes, limit=limit)
         return gr.HTML(parts.trouble(said("trouble_file"), sentence), visible=True)
 
-    def _look(self, film: str | None, subtitles: str | None, request: gr.Request) -> Updates:
+    def _look(self, film: object, subtitles: object, request: gr.Request) -> Updates:
         said = words.of(request)
         nothing: Updates = {
             self._facts: gr.HTML(visible=False),
@@ -100,18 +112,22 @@ class UploadTab:
         }
         if film is None:
             return {**nothing, self._trouble: gr.HTML(visible=False)}
-        return {**nothing, **told(said, "trouble_file", lambda: self._found(said, film, subtitles), self._trouble)}
 
-    def _found(self, said: Words, film: str, subtitles: str | None) -> Updates:
-        jobs, name = self._services.jobs, plain_name(film)
-        with jobs.draft() as draft:
-            uploads.take(film, draft.film)
-            found = jobs.inspect(draft, name)
+        def look() -> Updates:
+            return self._found(said, owner(request), film, subtitles)
+
+        return {**nothing, **told(said, "trouble_file", look, self._trouble)}
+
+    def _found(self, said: Words, whose: Owner, film: object, subtitles: object) -> Updates:
+        jobs, uploaded = self._services.jobs, uploads.own(film, whose)
+        named = uploads.own(subtitles, whose).name if subtitles else None
+        with self._services.probes.held(whose.address), jobs.draft() as draft:
+            uploads.take(uploaded, draft.film)
+            found = jobs.inspect(draft, uploaded.name)
         minutes, limit = found["duration_seconds"] / 60, self._services.settings.max_duration_minutes
         if minutes > limit:
             raise MediaError(said("too_long", file=found["file"], minutes=f"{minutes:.0f}", limit=f"{limit:g}"))
-        address = f"gradio_api/file={quote(film)}"
-        named = plain_name(subtitles) if subtitles else None
+        address = f"gradio_api/file={quote(str(uploaded))}"
         subject = Subject(
             found["file"],
             found["duration_seconds"],
@@ -125,10 +141,11 @@ class UploadTab:
             self._shared.subject: subject.kept(),
         }
 
-
-def _sample() -> str:
-    """Lay the sample among the uploads, as if it had been uploaded, and return its path."""
-    place = Path(get_upload_folder()) / secrets.token_hex(16) / _SAMPLE.name
-    place.parent.mkdir(parents=True)
-    shutil.copyfile(_SAMPLE, place)  # a copy, for an upload that is linked has become a job
-    return str(place)
+    def _lay_sample(self, request: gr.Request) -> str:
+        """Lay the sample among the uploads, as if it had been uploaded, and return its path."""
+        whose = owner(request)
+        with in_words(words.of(request)), disk_errors():
+            uploads.check(self._services.jobs, whose, _SAMPLE.stat().st_size)
+            place = uploads.place(_SAMPLE.name, whose)
+            shutil.copyfile(_SAMPLE, place)  # a copy, for an upload that is linked has become a job
+        return str(place)

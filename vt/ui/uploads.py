@@ -1,29 +1,158 @@
-"""What browsers and clients upload: how it gets into a job, and how it goes where no job came of it."""
+"""What browsers and clients upload: whose it is, how it gets into a job, and how it goes where no job came of it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
+import secrets
 import shutil
+import stat
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gradio.utils import get_upload_folder
+from starlette.requests import HTTPConnection
 
-from vt.errors import InputError
-from vt.jobs import Jobs
+from vt import visitors
+from vt.domain import Order
+from vt.errors import InputError, TooManyRequests
+from vt.jobs import Draft, Jobs, plain_name
+
+COOKIE = "vt-visitor"
+"""Tells browsers apart that share an address, and knows one again whose address has changed."""
+COOKIE_FORM = re.compile(r"[0-9a-f]{32}")
 
 KEPT_SECONDS = 6 * 3600.0
 """How long an upload waits to become a job."""
 TAKEN_SECONDS = 600.0
-"""How long one stays that has become a job, which has the film by a link of its own. Gradio keeps files by what is in
-them: somebody else may be about to take the same one."""
+"""How long one stays that has become a job, which has the film by a link of its own. Its owner may
+be about to take it once more."""
+_FOLDER_FORM = re.compile(r"[0-9a-f]{32}")
+_RECORD = ".owner"
+"""Lies beside each upload and says whose it is, for a server that starts again. No upload has such a name."""
+_MOST_WAITING = 4
+"""Times the largest film: so much of one visitor's may wait to become jobs."""
 
 
 class UploadGone(InputError):
-    """The uploaded file has been swept, or never came."""
+    """The uploaded file has been swept, never came, or is somebody else's."""
 
     def __init__(self) -> None:
         super().__init__("The uploaded file is no longer here: upload it again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose uploads a request may use: those of its browser, or of its address where they came without a cookie."""
+
+    address: str
+    """The `key` of the visitor."""
+    browser: str = ""
+    """What the cookie says; empty: there is none."""
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any]) -> Owner:
+        """Return the owner that an ASGI scope stands for."""
+        cookie = HTTPConnection(dict(scope)).cookies.get(COOKIE, "")
+        return cls(visitors.of(scope).key, cookie if COOKIE_FORM.fullmatch(cookie) else "")
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What stands for the owner on the disk, where neither cookies nor addresses are to lie."""
+        known = {"browser": self.browser, "address": self.address}
+        return {kind: _hashed(f"{kind} {value}") if value else "" for kind, value in known.items()}
+
+    def has(self, record: Mapping[str, str]) -> bool:
+        """Tell whether what this record belongs to is the owner's."""
+        kind = "browser" if record["browser"] else "address"
+        return secrets.compare_digest(self.marks[kind], record[kind])
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def folder() -> Path:
+    """Return the folder of all uploads."""
+    return Path(get_upload_folder()).absolute()
+
+
+def place(name: str, owner: Owner) -> Path:
+    """Make room for a new file, in a folder whose name nobody can guess, and return where it is to be written.
+
+    Args:
+        name: what its sender calls it.
+        owner: who alone may use it.
+    """
+    made = folder() / secrets.token_hex(16)
+    made.mkdir(parents=True)
+    (made / _RECORD).write_text(json.dumps(owner.marks), encoding="ascii")
+    return made / plain_name(name)
+
+
+def own(file: object, owner: Owner) -> Path:
+    """Return an upload by the path that its owner was told.
+
+    Args:
+        file: the path, or what Gradio makes of a file; from outside, it may be anything.
+        owner: must be the one that it was uploaded by, or made for.
+
+    Raises:
+        UploadGone: the owner has no such upload: whatever else the path leads to is not looked at.
+    """
+    try:
+        given = Path(str(file.get("path") if isinstance(file, Mapping) else file))
+        expected = given.parent.parent == folder() and _FOLDER_FORM.fullmatch(given.parent.name)
+        # Neither may be a link: nobody but the server writes there, but what it hands out is not to hang on that.
+        if expected and not given.name.startswith(".") and _is_plain(given) and owner.has(_record(given.parent)):
+            return given
+    except (OSError, ValueError):  # it has gone, or is no name of a file
+        pass
+    raise UploadGone
+
+
+def _is_plain(path: Path) -> bool:
+    return stat.S_ISDIR(path.parent.lstat().st_mode) and stat.S_ISREG(path.lstat().st_mode)
+
+
+def _record(made: Path) -> dict[str, str]:
+    known: dict[str, str] = json.loads((made / _RECORD).read_bytes())
+    return known
+
+
+def check(jobs: Jobs, owner: Owner, more_bytes: int) -> None:
+    """Raise, before a file comes, where there is no room for it or too much of its owner's waits already.
+
+    Raises:
+        StorageError: the disk has no room for it.
+        TooManyRequests: its owner's uploads have to become jobs first, or be swept.
+    """
+    folder().mkdir(parents=True, exist_ok=True)
+    jobs.check_reserve(folder(), more_bytes)
+    if _waiting_bytes(owner.marks["address"]) + more_bytes > _MOST_WAITING * max(jobs.upload_limit, more_bytes):
+        raise TooManyRequests("Too many of your uploads wait here already: start the jobs that they are for.", 600)
+
+
+def _waiting_bytes(address: str) -> int:
+    """Return the size of what came from an address and has not become a job."""
+    waiting = 0
+    for record in folder().glob(f"*/{_RECORD}"):
+        with suppress(OSError, ValueError):  # gone by itself
+            if json.loads(record.read_bytes())["address"] == address:
+                sizes = (path.lstat() for path in record.parent.iterdir() if path != record)
+                waiting += sum(known.st_size for known in sizes if known.st_nlink == 1)
+    return waiting
+
+
+def discard(files: Iterable[Path]) -> None:
+    """Remove uploads that have not come in whole, with their folders."""
+    for file in files:
+        shutil.rmtree(file.parent, ignore_errors=True)
 
 
 def take(upload: str | Path, place: Path) -> None:
@@ -43,32 +172,48 @@ def take(upload: str | Path, place: Path) -> None:
         raise UploadGone from None
 
 
+def fill(draft: Draft, order: Order, film: object, subtitles: object, owner: Owner) -> Order:
+    """Put an owner's uploads into a job's folder, and return the order for them.
+
+    Raises:
+        UploadGone: one of them is not there.
+    """
+    given = own(film, owner)
+    take(given, draft.film)
+    if not subtitles:
+        return replace(order, file=given.name)
+    words = own(subtitles, owner)
+    take(words, draft.subtitles)
+    return replace(order, file=given.name, subtitles=words.name)
+
+
 def remove(jobs: Jobs, job_id: str) -> None:
     """Remove a job with all that is kept of it, and what was uploaded for it.
 
     Raises:
         JobNotFound: there is no such job.
     """
-    drop(Path(get_upload_folder()), jobs.original(job_id).path)
+    drop(folder(), jobs.original(job_id).path)
     jobs.remove(job_id)
 
 
-def drop(folder: Path, film: Path) -> None:
+def drop(uploads: Path, film: Path) -> None:
     """Remove from the uploads' folder what is the same file as a job's film, which is about to go."""
-    for parent, _, names in os.walk(folder):
+    for parent, _, names in os.walk(uploads):
         for path in (Path(parent, name) for name in names):
             with suppress(OSError):  # gone by itself
                 if path.samefile(film):
                     path.unlink()
 
 
-def sweep(folder: Path, now: float, kept_seconds: float = KEPT_SECONDS) -> None:
+def sweep(uploads: Path, now: float, kept_seconds: float = KEPT_SECONDS) -> None:
     """Remove what lies in the uploads' folder for longer than it may, and the folders that it leaves empty."""
-    for parent, _, names in os.walk(folder, topdown=False):
+    for parent, _, names in os.walk(uploads, topdown=False):
         for name in names:
+            may = min(TAKEN_SECONDS, kept_seconds) if names == [_RECORD] else kept_seconds
             with suppress(OSError):  # gone by itself
-                _remove_old(Path(parent, name), now, kept_seconds)
-        if Path(parent) != folder:
+                _remove_old(Path(parent, name), now, may)
+        if Path(parent) != uploads:
             with suppress(OSError):  # something is in it, or will be
                 Path(parent).rmdir()
 

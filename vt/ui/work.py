@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 from gradio.components.api_component import Api
-from gradio.utils import get_upload_folder
 
 from vt.domain import Job, JobState, Order
 from vt.errors import VtError
-from vt.jobs import Jobs, ResultFile, plain_name
+from vt.jobs import Jobs, ResultFile
 from vt.services import Services
 from vt.ui import parts, uploads
-from vt.ui.shared import in_words
+from vt.ui.shared import RAW, in_words, number, owner, text
+from vt.ui.uploads import Owner
 from vt.ui.words import ENGLISH
 
 _POLL_SECONDS = 0.2
@@ -33,10 +30,11 @@ def add(services: Services) -> None:
     """Add the endpoints to the page that is being built."""
 
     async def translate(
-        video: str,
+        request: gr.Request,
+        video: object,
         target_language: str,
         source_language: str = "auto",
-        subtitles: str | None = None,
+        subtitles: object = None,
         audio_track: int | None = None,
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
@@ -44,27 +42,31 @@ def add(services: Services) -> None:
         Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file,
         those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels it all.
         """
-        order = Order("", target_language, source_language or "auto", audio_track=audio_track)
-        async with _underway(services, order, video, subtitles) as job:
+        whose = owner(request)
+        with in_words():
+            order = _order(text(target_language, "target_language"), source_language, audio_track)
+        async with _underway(services, order, video, subtitles, whose) as job:
             async for at in _awaited(services.jobs, job.id):
                 yield at, None, None
-            film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id)
+            film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id, whose)
             yield film, written, report
 
     async def transcribe(
-        video: str, source_language: str = "auto", audio_track: int | None = None
+        request: gr.Request, video: object, source_language: str = "auto", audio_track: int | None = None
     ) -> AsyncIterator[tuple[Any, Any]]:
         """Write down what is said in a video or audio file.
 
         Yields what it is at, such as ("Listening to what is said: 62 %", None), and at the end the transcript, a line a
         sentence, and the paths of its subtitles as SRT and WebVTT. Who cancels the call cancels the job.
         """
-        order = Order("", "", source_language or "auto", audio_track=audio_track)
-        async with _underway(services, order, video, None) as job:
+        whose = owner(request)
+        with in_words():
+            order = _order("", source_language, audio_track)
+        async with _underway(services, order, video, None, whose) as job:
             async for at in _awaited(services.jobs, job.id):
                 yield at, None
-            text, *written = await asyncio.to_thread(_written_down, services.jobs, job.id)
-            yield text, written
+            transcript, *written = await asyncio.to_thread(_written_down, services.jobs, job.id, whose)
+            yield transcript, written
 
     film, source, track = _file("video"), _text("source_language", "en", "auto"), _number("audio_track")
     _serve(
@@ -91,7 +93,7 @@ def add(services: Services) -> None:
 def _serve(function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]) -> None:
     """Make a function an endpoint by its name; on the page there is nothing of it."""
     gr.Button(visible=False).click(
-        function, inputs, outputs, api_name=function.__name__, concurrency_limit=_WAITING, show_progress="hidden"
+        function, inputs, outputs, api_name=function.__name__, concurrency_limit=_WAITING, show_progress="hidden", **RAW
     )
 
 
@@ -124,12 +126,24 @@ def _answer(name: str, known: dict[str, Any]) -> Api:
 # A call
 
 
+def _order(target: str, source: object, track: object) -> Order:
+    """Return what is asked for, but for the film.
+
+    Raises:
+        InputError: it is of another type than it has to be.
+    """
+    heard = text(source or "auto", "source_language")
+    return Order("", target, heard, audio_track=None if track is None else number(track, "audio_track"))
+
+
 @asynccontextmanager
-async def _underway(services: Services, order: Order, film: str, subtitles: str | None) -> AsyncIterator[Job]:
+async def _underway(
+    services: Services, order: Order, film: object, subtitles: object, whose: Owner
+) -> AsyncIterator[Job]:
     """Have a job for as long as the caller stays."""
     with in_words():
         jobs = services.jobs
-        job = await asyncio.to_thread(_submitted, jobs, order, film, subtitles)
+        job = await asyncio.to_thread(_submitted, services, order, film, subtitles, whose)
     try:
         with in_words():
             yield job
@@ -138,13 +152,10 @@ async def _underway(services: Services, order: Order, film: str, subtitles: str 
         threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
 
 
-def _submitted(jobs: Jobs, order: Order, film: str, subtitles: str | None) -> Job:
-    with jobs.draft() as draft:
-        uploads.take(film, draft.film)
-        if subtitles:
-            uploads.take(subtitles, draft.subtitles)
-        named = plain_name(subtitles) if subtitles else None
-        return jobs.submit(draft, replace(order, file=plain_name(film), subtitles=named))
+def _submitted(services: Services, order: Order, film: object, subtitles: object, whose: Owner) -> Job:
+    jobs = services.jobs
+    with services.probes.held(whose.address), jobs.draft() as draft:
+        return jobs.submit(draft, uploads.fill(draft, order, film, subtitles, whose), whose.address)
 
 
 def _removed(jobs: Jobs, job_id: str) -> None:
@@ -168,32 +179,30 @@ async def _awaited(jobs: Jobs, job_id: str) -> AsyncIterator[str]:
         raise VtError(job.error or "The job was cancelled.")
 
 
-def _dubbed(jobs: Jobs, job_id: str) -> list[Any]:
+def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the dubbed file, the subtitles and the report, to be handed out."""
     report = jobs.report(job_id)
     codes = dict.fromkeys((report["target_language"], report["source"]["language"]))
     files = [jobs.film(job_id), *_subtitles(jobs, job_id, codes)]
-    return [*_handed(files), report]
+    return [*_handed(files, whose), report]
 
 
-def _written_down(jobs: Jobs, job_id: str) -> list[Any]:
+def _written_down(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the transcript and its subtitles, to be handed out."""
     report = jobs.report(job_id)
-    text = "\n".join(line["source_text"] for line in report["segments"])
-    return [text, *_handed(_subtitles(jobs, job_id, [report["source"]["language"]]))]
+    transcript = "\n".join(line["source_text"] for line in report["segments"])
+    return [transcript, *_handed(_subtitles(jobs, job_id, [report["source"]["language"]]), whose)]
 
 
 def _subtitles(jobs: Jobs, job_id: str, codes: Any) -> list[ResultFile]:  # noqa: ANN401
     return [jobs.subtitles(job_id, code, ending) for code in codes for ending in ("srt", "vtt")]
 
 
-def _handed(files: Sequence[ResultFile]) -> list[dict[str, Any]]:
-    """Lay results among the uploads, where Gradio hands them out, as long as those are kept; the job may go."""
-    folder = Path(get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
+def _handed(files: Sequence[ResultFile], whose: Owner) -> list[dict[str, Any]]:
+    """Lay results among their owner's uploads, as long as those are kept; the job may go."""
     given = []
     for file in files:
-        place = folder / file.name
+        place = uploads.place(file.name, whose)
         uploads.take(file.path, place)
         given.append(gr.FileData(path=str(place), orig_name=file.name).model_dump())
     return given

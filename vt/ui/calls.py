@@ -1,0 +1,196 @@
+"""What may be asked of the page's functions: a call from outside is checked as a whole before Gradio sees it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+
+from vt.errors import InputError
+from vt.ui import uploads
+from vt.ui.uploads import Owner
+
+SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What Gradio's clients make up for a session or an event."""
+_DEEPEST = 32
+_MOST_VALUES = 100_000
+_MOST_DATA = 100_000
+"""Characters of all arguments of a call, which Gradio keeps as long as the session; what an event says is not kept."""
+_LARGEST = 2**53
+_GONE = "0" * 32
+"""No upload's folder has this name."""
+
+
+class BadCall(InputError):
+    """A call that no client of the page makes."""
+
+    def __init__(self, sentence: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Calls:
+    """The functions of a page, and the forms in which each may be called."""
+
+    def __init__(self, page: gr.Blocks) -> None:
+        self._page = page
+
+    def checked(self, route: str, name: str, body: bytes, owner: Owner) -> bytes:
+        """Return what Gradio gets of a call: what it needs, checked, and nothing else.
+
+        Args:
+            route: `run`, `call`, `queue`, `cancel` or `reset`, as the address names it.
+            name: of the function, as the address names it; empty: the body names its number.
+            body: JSON.
+            owner: of the uploads that may be named.
+
+        Raises:
+            BadCall: it is of no form that is taken.
+        """
+        sent = _parsed(body)
+        if route in ("cancel", "reset"):
+            return json.dumps(_stopped(route, sent)).encode()
+        function = self._function(route, name, sent.get("fn_index"))
+        known: dict[str, Any] = {
+            "session_hash": _session(sent.get("session_hash")),
+            "data": _arguments(function, sent.get("data"), owner),
+        }
+        if route != "call":
+            known |= {"fn_index": function._id, "event_data": _mended(sent.get("event_data"), owner)}
+        if route == "queue" and known["session_hash"] is None:
+            raise BadCall("The call needs a session_hash.", HTTPStatus.BAD_REQUEST)
+        return json.dumps(known).encode()
+
+    def awaits(self, session: str) -> bool:
+        """Tell whether anything is to be heard of a session's calls."""
+        return session in self._page._queue.pending_messages_per_session
+
+    def knows(self, event: str) -> bool:
+        """Tell whether a call is under way, or its result has not been fetched."""
+        return any(event in events for events in list(self._page._queue.pending_event_ids_session.values()))
+
+    def _function(self, route: str, name: str, number: object) -> BlockFunction:
+        """Return the function that is called: by its name one of the endpoints, by its number the page's own too."""
+        if isinstance(number, int) and not isinstance(number, bool) and route != "call":
+            found = self._page.fns.get(number)
+        else:
+            found = next((fn for fn in self._page.fns.values() if fn.api_name == name and _is_public(fn)), None)
+        # What waits for a job belongs into the queue, and what the page does for itself does not.
+        if found is None or (route == "run" and found.queue) or (route != "run" and not _is_public(found)):
+            raise BadCall("There is no such function: GET /gradio_api/info lists those that are.", HTTPStatus.NOT_FOUND)
+        return found
+
+
+def _is_public(function: BlockFunction) -> bool:
+    return function.api_visibility == "public"
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        sent = json.loads(body, parse_constant=_refused, parse_float=_float, parse_int=_int)
+    except RecursionError:
+        raise BadCall(f"The body's values lie more than {_DEEPEST} deep in one another.") from None
+    except ValueError as error:  # a body that is no text is one too
+        raise BadCall("The body is no JSON.", HTTPStatus.BAD_REQUEST) from error
+    if not isinstance(sent, dict):
+        raise BadCall("The body has to be a JSON object.")
+    _measure(sent)
+    return sent
+
+
+def _refused(constant: str) -> float:
+    raise BadCall(f"{constant} is no number that is taken.")
+
+
+def _float(text: str) -> float:
+    found = float(text)
+    return found if math.isfinite(found) else _refused(text[:20])
+
+
+def _int(text: str) -> int:
+    return int(text) if len(text) <= len(str(_LARGEST)) and abs(int(text)) <= _LARGEST else int(_refused(text[:20]))
+
+
+def _measure(sent: object) -> None:
+    """Raise where a body is too deep or has too much in it to be gone through on the side."""
+    level, count = [sent], 0
+    for _ in range(_DEEPEST):
+        level = [inner for value in level for inner in _inner(value)]
+        count += len(level)
+        if count > _MOST_VALUES:
+            raise BadCall(f"The body has more than {_MOST_VALUES} values.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if not level:
+            return
+    raise BadCall(f"The body's values lie more than {_DEEPEST} deep in one another.")
+
+
+def _inner(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _stopped(route: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = {"reset": ("event_id",), "cancel": ("event_id", "session_hash")}[route]
+    known: dict[str, Any] = {name: _session(sent.get(name)) for name in wanted}
+    if None in known.values():
+        raise BadCall(f"The call needs {' and '.join(wanted)}.")
+    if route == "cancel":
+        known["fn_index"] = sent.get("fn_index")
+        if not isinstance(known["fn_index"], int) or isinstance(known["fn_index"], bool):
+            raise BadCall("The call needs a fn_index, which is a number.")
+    return known
+
+
+def _session(said: object) -> str | None:
+    if said is None or (isinstance(said, str) and SESSION.fullmatch(said)):
+        return said
+    raise BadCall("A session_hash or event_id is a word of at most 64 letters and digits.")
+
+
+def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]:
+    """Return a function's arguments, one for each of its inputs; those that no client sees may be left out."""
+    inputs = list(function.inputs)
+    shown = [block for block in inputs if not block.skip_api]
+    if not isinstance(sent, list) or len(sent) not in (len(inputs), len(shown)):
+        raise BadCall(f"The call needs {len(shown)} values in data, which is a list.")
+    if len(json.dumps(sent)) > _MOST_DATA:
+        raise BadCall(f"The arguments have more than {_MOST_DATA} characters.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if len(sent) < len(inputs):
+        given = iter(sent)
+        sent = [None if block.skip_api else next(given) for block in inputs]
+    for block, value in zip(inputs, sent, strict=True):
+        if isinstance(block, gr.File) and value is not None and not _is_file(value):
+            raise BadCall(f"{block.label or 'The file'} has to be an upload as POST /gradio_api/upload names it.")
+    return [_mended(value, owner) for value in sent]
+
+
+def _is_file(value: object) -> bool:
+    """Tell whether Gradio would take a value for a file, wherever it comes upon it."""
+    return isinstance(value, dict) and isinstance(value.get("path"), str)
+
+
+def _mended(value: Any, owner: Owner) -> Any:  # noqa: ANN401 (JSON)
+    """Return a value in which each file is an upload of the owner's, or one that is not there: so it is said to be.
+
+    Whatever else a file would have about it goes: no address is ever fetched, and no path is believed.
+    """
+    if _is_file(value):
+        try:
+            path = uploads.own(value, owner)
+        except uploads.UploadGone:
+            path = uploads.folder() / _GONE / "gone"
+        return {"path": str(path), "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}
+    if isinstance(value, dict):
+        return {key: _mended(inner, owner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_mended(inner, owner) for inner in value]
+    return value

@@ -1,0 +1,213 @@
+"""What stands before the page: which of Gradio's routes are open, and what of a request gets through them."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from anyio import CapacityLimiter, to_thread
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.responses import JSONResponse, Response
+
+from vt import visitors
+from vt.errors import TooManyRequests
+from vt.ui.calls import SESSION, BadCall, Calls
+from vt.ui.uploads import COOKIE, Owner
+from vt.visitors import ConcurrencyLimit
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_API = "/gradio_api"
+_OPEN = {
+    "page": (("GET", "HEAD"), re.compile(r"/")),
+    "look": (
+        ("GET", "HEAD"),
+        re.compile(
+            r"/(?:config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(?:assets|static|films)/.+)"
+            rf"|{_API}/(?:info|app_id|file=.+)"
+        ),
+    ),
+    "stream": (
+        ("GET",),
+        re.compile(rf"{_API}/(?:upload_progress|queue/data|heartbeat/(?P<session>[^/]+)|call/[^/]+/(?P<event>[^/]+))"),
+    ),
+    "call": (("POST",), re.compile(rf"{_API}/(?:(?P<route>run|call)/(?P<name>[^/]+)|queue/join|cancel|reset)")),
+    "upload": (("POST",), re.compile(rf"{_API}/upload")),
+}
+"""What the page in a browser and gradio_client use, by the way in which it is let through. All else is shut."""
+_THREADS = 4
+"""That check calls at a time: it takes them milliseconds."""
+LARGEST_CALL = 2 * 2**20
+"""Bytes that the body of a call may have: room for all lines of a long film, mended."""
+
+
+class Doors:
+    """An ASGI application before the one that Gradio is mounted in."""
+
+    def __init__(self, app: ASGIApp, page: gr.Blocks, *, embedded: bool) -> None:
+        """`embedded`: the page is shown within another site's, so that its cookies are a third party's."""
+        self._app = app
+        self._calls = Calls(page)
+        self._embedded = embedded
+        self._threads = CapacityLimiter(_THREADS)
+        self._at_work = ConcurrencyLimit("calls", each=32, total=512)
+        self._listening = ConcurrencyLimit("open pages", each=64, total=1024)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or refuse it."""
+        if scope["type"] == "http":
+            try:
+                await self._let_through(scope, receive, send)
+            except (BadCall, TooManyRequests) as error:
+                await _refusal(error)(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door, found = _door(scope["method"], scope["path"])
+        visitor = visitors.of(scope).key
+        if door == "call":
+            with self._at_work.held(visitor):
+                await self._call(found, scope, receive, send)
+        elif door == "stream":
+            self._check_stream(scope, found)
+            with self._listening.held(visitor):
+                await self._app(scope, receive, send)
+        elif door == "page":
+            # Of what may stand there, the server reads but the name of a file with the page's state.
+            await self._app({**scope, "query_string": b""}, receive, self._with_cookie(scope, send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _call(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
+        route = found["route"] or scope["path"].split("/")[2]
+        body = await _read(scope, receive)
+        # Off the event loop: it may be large, and files are looked at.
+        checked = await to_thread.run_sync(
+            self._calls.checked, route, found["name"] or "", body, Owner.of(scope), limiter=self._threads
+        )
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        headers["content-length"] = str(len(checked))
+        del headers["transfer-encoding"]
+        await self._app({**scope, "headers": headers.raw}, _replaying(checked, receive), _blaming_the_right_one(send))
+
+    def _check_stream(self, scope: Scope, found: re.Match[str]) -> None:
+        """Raise where there is nothing to be heard: Gradio would find that out in the middle of its answer."""
+        event = found["event"]
+        if event is not None and not (SESSION.fullmatch(event) and self._calls.knows(event)):
+            raise BadCall("There is no such call, or its result has been fetched.", HTTPStatus.NOT_FOUND)
+        if scope["path"].endswith("/queue/data"):
+            session = QueryParams(scope["query_string"]).get("session_hash", "")
+            if not SESSION.fullmatch(session) or not self._calls.awaits(session):
+                raise BadCall("Nothing was called in this session.", HTTPStatus.NOT_FOUND)
+        if found["session"] is not None and not SESSION.fullmatch(found["session"]):
+            raise BadCall("There is no such session.", HTTPStatus.NOT_FOUND)
+
+    def _with_cookie(self, scope: Scope, send: Send) -> Send:
+        """Return a `send` that gives a browser a cookie which tells its uploads from its neighbours'."""
+        if Owner.of(scope).browser:
+            return send
+        secure = "; Secure" if scope["scheme"] == "https" else ""
+        where = "SameSite=None; Secure; Partitioned" if self._embedded else f"SameSite=Lax{secure}"
+        cookie = f"{COOKIE}={secrets.token_hex(16)}; Path=/; HttpOnly; {where}"
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("set-cookie", cookie)
+            await send(message)
+
+        return sent
+
+
+def _door(method: str, path: str) -> tuple[str, re.Match[str]]:
+    """Return the way in which a request is let through, with what its address names.
+
+    Raises:
+        BadCall: it is not.
+    """
+    elsewhere: tuple[str, ...] = ()
+    for door, (methods, pattern) in _OPEN.items():
+        if found := pattern.fullmatch(path):
+            if method in methods:
+                return door, found
+            elsewhere += methods
+    if elsewhere:
+        raise BadCall("This cannot be asked for in that way.", HTTPStatus.METHOD_NOT_ALLOWED)
+    raise BadCall("There is nothing here.", HTTPStatus.NOT_FOUND)
+
+
+def _refusal(error: BadCall | TooManyRequests) -> Response:
+    """Return an error in the forms of Gradio's clients: one reads `error`, another `detail`."""
+    said = {"error": str(error), "detail": str(error)}
+    if isinstance(error, TooManyRequests):
+        return JSONResponse(said, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(error.retry_after)})
+    return JSONResponse(said, error.status)
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    """Return a call's body.
+
+    Raises:
+        BadCall: it is no JSON, too large, or breaks off.
+    """
+    headers = Headers(scope=scope)
+    # No form of another site's page can send this type, nor its scripts without being asked by the browser.
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise BadCall("A call is JSON: its Content-Type is application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    length = headers.get("content-length", "0")
+    too_large = BadCall(f"A call has at most {LARGEST_CALL} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if not length.isdecimal() or int(length[:20]) > LARGEST_CALL:
+        raise too_large
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadCall("The call broke off before its end.", HTTPStatus.BAD_REQUEST)
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > LARGEST_CALL:
+            raise too_large
+    return bytes(body)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body, and then whatever comes."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return received
+
+
+def _blaming_the_right_one(send: Send) -> Send:
+    """Return a `send` that turns a failure with a sentence for the user into 422: the server has not failed."""
+    held: Message | None = None
+
+    async def sent(message: Message) -> None:
+        nonlocal held
+        if message["type"] == "http.response.start" and message["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+            held = message
+            return
+        if held is not None:
+            status = HTTPStatus.UNPROCESSABLE_ENTITY if _sentence(message.get("body", b"")) else held["status"]
+            await send({**held, "status": status})
+            held = None
+        await send(message)
+
+    return sent
+
+
+def _sentence(body: bytes) -> Any:  # noqa: ANN401 (what Gradio says)
+    try:
+        return json.loads(body).get("error")
+    except (ValueError, AttributeError):
+        return None

@@ -1,0 +1,176 @@
+"""How files get from browsers and clients to the uploads' folder and back: routes in place of Gradio's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mimetypes
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from anyio import CancelScope, CapacityLimiter, to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from vt import visitors
+from vt.errors import InputError, StorageError, TooManyRequests, VtError
+from vt.jobs import FilmTooLarge, Jobs, disk_errors
+from vt.multipart import BadUpload, receive
+from vt.services import Services
+from vt.ui import uploads
+from vt.ui.uploads import Owner
+
+_FIELD = "files"
+_MOST_FILES = 8
+_FORM_BYTES = 100_000
+"""What the form around the files may add to their size."""
+_THREADS = 16
+"""That write at a time. They are no others': a slow disk holds nothing else up."""
+_TELL_SECONDS = 0.1
+_AWAITED_SECONDS = 3.0
+"""How long progress may be asked for before the upload begins."""
+_STATUSES: dict[type[VtError], HTTPStatus] = {
+    FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
+    InputError: HTTPStatus.BAD_REQUEST,
+}
+"""The first that fits counts. Gradio's clients show the text of whatever is no success."""
+
+
+@dataclass(slots=True)
+class _Coming:
+    """An upload that is on its way."""
+
+    name: str = ""
+    """Of the file that comes now."""
+    received: int = 0
+    is_over: bool = False
+
+
+class Intake:
+    """The routes, and the uploads that are on their way."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._coming: dict[str, _Coming] = {}
+        self._threads = CapacityLimiter(_THREADS)
+
+    def routes(self) -> APIRouter:
+        """Return the routes, by the names that Gradio's clients know."""
+        router = APIRouter(prefix="/gradio_api", include_in_schema=False)
+        router.post("/upload")(self._upload)
+        router.get("/upload_progress")(self._progress)
+        router.api_route("/file={path:path}", methods=["GET", "HEAD"])(_file)
+        return router
+
+    async def _upload(self, request: Request, upload_id: str = "") -> Response:
+        """Take files in, and return their paths, which nobody but their owner can use."""
+        try:
+            with self._services.uploads.held(visitors.of(request.scope).key), self._announced(upload_id[:64]) as coming:
+                paths = await self._received(request, coming)
+        except VtError as error:
+            return _refused(error)
+        return JSONResponse([str(path) for path in paths])
+
+    @contextmanager
+    def _announced(self, upload_id: str) -> Iterator[_Coming]:
+        coming = _Coming()
+        known = self._coming.setdefault(upload_id, coming) if upload_id else coming
+        try:
+            yield coming
+        finally:
+            coming.is_over = True
+            if known is coming:
+                self._coming.pop(upload_id, None)
+
+    async def _received(self, request: Request, coming: _Coming) -> list[Path]:
+        jobs, owner = self._services.jobs, Owner.of(request.scope)
+        length = request.headers.get("content-length", "")
+        promised = max(0, int(length) - _FORM_BYTES) if length.isdecimal() else 0
+        begun: list[Path] = []
+
+        def place(field: str, name: str) -> Path:
+            if field != _FIELD or len(begun) == _MOST_FILES:
+                raise BadUpload(f"Files go into the field {_FIELD}, and at most {_MOST_FILES} of them.")
+            begun.append(uploads.place(name, owner))
+            coming.name = name
+            return begun[-1]
+
+        def with_room(write: Callable[[], None]) -> None:
+            jobs.check_reserve(uploads.folder())  # others write too, and not every size was told
+            write()
+
+        async def on_thread(write: Callable[[], None]) -> None:
+            await to_thread.run_sync(with_room, write, limiter=self._threads)
+
+        try:
+            with disk_errors():
+                await to_thread.run_sync(jobs.check_room, promised, limiter=self._threads)
+                await to_thread.run_sync(uploads.check, jobs, owner, promised, limiter=self._threads)
+                body, kind = _counted(request, coming, jobs), request.headers.get("content-type", "")
+                await receive(body, kind, place, jobs.upload_limit, jobs.too_large, on_thread)
+        except BaseException:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(uploads.discard, begun)
+            raise
+        return begun
+
+    async def _progress(self, upload_id: str = "") -> Response:
+        """Tell a browser, as server-sent events, how its upload gets on."""
+        waited = 0.0
+        while (coming := self._coming.get(upload_id)) is None:
+            if waited >= _AWAITED_SECONDS:
+                return PlainTextResponse("No such upload is on its way.", HTTPStatus.NOT_FOUND)
+            await asyncio.sleep(_TELL_SECONDS)
+            waited += _TELL_SECONDS
+        return StreamingResponse(_told(coming), media_type="text/event-stream")
+
+
+async def _counted(request: Request, coming: _Coming, jobs: Jobs) -> AsyncIterator[bytes]:
+    """Yield a body, as long as it is no larger than its files may be and the form around them."""
+    async for chunk in request.stream():
+        coming.received += len(chunk)
+        if coming.received > jobs.upload_limit + _FORM_BYTES:
+            raise jobs.too_large()
+        yield chunk
+
+
+async def _told(coming: _Coming) -> AsyncIterator[str]:
+    before = 0
+    while not coming.is_over:
+        if coming.received > before:
+            yield _event({"msg": "update", "orig_name": coming.name, "chunk_size": coming.received - before})
+            before = coming.received
+        await asyncio.sleep(_TELL_SECONDS)
+    yield _event({"msg": "done"})
+
+
+def _event(message: dict[str, object]) -> str:
+    return f"data: {json.dumps(message)}\n\n"
+
+
+def _refused(error: VtError) -> Response:
+    status = next((known for kind, known in _STATUSES.items() if isinstance(error, kind)), None)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else {}
+    return PlainTextResponse(str(error), status or HTTPStatus.INTERNAL_SERVER_ERROR, headers)
+
+
+def _file(path: str, request: Request) -> Response:
+    """Hand out an upload, or a result that was handed out before, to whom it belongs."""
+    try:
+        found = uploads.own(path, Owner.of(request.scope))
+    except uploads.UploadGone as error:
+        return PlainTextResponse(str(error), HTTPStatus.NOT_FOUND)
+    kind = mimetypes.guess_type(found.name)[0] or ""
+    plays = kind.startswith(("video/", "audio/"))
+    return FileResponse(
+        found,
+        media_type=kind if plays else "application/octet-stream",
+        filename=found.name,
+        headers={"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"},
+        content_disposition_type="inline" if plays else "attachment",
+    )
