@@ -155,7 +155,7 @@ def test_what_is_no_id_becomes_no_path(tmp_path: Path, job_id: str) -> None:
 def test_a_second_owner_of_the_data_folder_is_told_what_to_do(tmp_path: Path) -> None:
     with DataFolder(tmp_path), pytest.raises(StorageError, match="VT_DATA_DIR and PORT") as caught:
         DataFolder(tmp_path)
-    assert str(tmp_path) in str(caught.value)
+    assert (str(tmp_path) in caught.value.in_full, str(tmp_path) in str(caught.value)) == (True, False)
     DataFolder(tmp_path).close()
 
 
@@ -876,9 +876,9 @@ def test_every_migration_has_a_name_of_its_own_and_a_line_on_what_it_does() -> N
 
 def test_a_file_that_is_no_database_is_named_and_kept(tmp_path: Path) -> None:
     (tmp_path / "vt.db").write_bytes(b"these are my holiday photos" * 1000)
-    with pytest.raises(StorageError, match=r"vt.db is damaged .*nothing was changed") as caught:
+    with pytest.raises(StorageError, match=r"database is damaged .*nothing was changed") as caught:
         Store(tmp_path / "vt.db")
-    assert str(tmp_path) in str(caught.value)
+    assert str(tmp_path) in caught.value.in_full
     assert (tmp_path / "vt.db").read_bytes() == b"these are my holiday photos" * 1000
 
 

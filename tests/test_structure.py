@@ -50,6 +50,7 @@ FLOORS: dict[str, int] = {
     "preparations": 4,
     "weights": 4,
     "hub": 3,
+    "licences": 4,
     "catalogue": 4,
     "ladder": 4,
     "factory": 4,
@@ -64,6 +65,7 @@ FLOORS: dict[str, int] = {
     "voice": 5,
     "pipeline": 5,
     "display": 10,
+    "wire": 10,
     "cli": 10,
     "__main__": 11,
 }

@@ -16,6 +16,7 @@ from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
+from vt.processes import TALLY
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
 from vt.telemetry import Load
@@ -65,7 +66,7 @@ class Services:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = str(error)
-            _log.error("%s", error)
+            _log.error("%s", error.in_full)
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
@@ -137,7 +138,8 @@ class Services:
         with suppress(OSError):
             free = once.free_bytes(self.settings.data_folder)
         at_work = {what: limit.at_work for what, limit in limits.items()}
-        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, free)
+        running, ended = TALLY.counts()
+        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, running, ended, free)
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""

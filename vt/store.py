@@ -248,13 +248,14 @@ class DataFolder:
 
     def _taken(self) -> FolderTaken:
         return FolderTaken(
-            f"The data folder {self.path} is in use by another vt server: stop that one, or give this one a folder "
-            "and a port of its own with VT_DATA_DIR and PORT."
+            "The data folder is in use by another vt server: stop that one, or give this one a folder and a port of "
+            "its own with VT_DATA_DIR and PORT.",
+            self.path,
         )
 
     def _unusable(self, error: OSError) -> StorageError:
         return StorageError(
-            f"The data folder {self.path} cannot be written ({error.strerror}): name another one in VT_DATA_DIR."
+            f"The data folder cannot be written ({error.strerror}): name another one in VT_DATA_DIR.", self.path
         )
 
 
@@ -782,22 +783,24 @@ def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(cause))
     if code == sqlite3.SQLITE_FULL:
-        return StorageError(f"The disk of {path} is full: free some space and try again.")
+        return StorageError("The disk of the data folder is full: free some space and try again.", path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageError(f"The database {path} is held by another program: close that one and try again.")
-    return StorageError(f"The database {path} cannot be used ({cause}): check the disk and the rights to the file.")
+        return StorageError("The database is held by another program: close that one and try again.", path)
+    return StorageError(f"The database cannot be used ({cause}): check the disk and the rights to the file.", path)
 
 
 def _damaged(path: Path, said: str) -> StorageError:
     first = said.strip().splitlines()[0].rstrip(".")
     return DatabaseDamaged(
-        f"The database {path} is damaged ({first}); nothing was changed. Stop the server and run `python -m vt doctor "
-        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put a copy of it back."
+        f"The database is damaged ({first}); nothing was changed. Stop the server and run `python -m vt doctor "
+        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put a copy of it back.",
+        path,
     )
 
 
 def _too_new(path: Path, name: str) -> StorageError:
     return StorageError(
-        f"The database {path} was written by a newer version of vt (it has been through {name}): use that version "
-        "again, or name another folder in VT_DATA_DIR."
+        f"The database was written by a newer version of vt (it has been through {name}): use that version again, or "
+        "name another folder in VT_DATA_DIR.",
+        path,
     )

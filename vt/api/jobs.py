@@ -28,6 +28,7 @@ from vt.jobs import Draft, Jobs, ResultFile
 from vt.multipart import BadUpload, Upload, receive
 from vt.services import Services
 from vt.store import JobNotFound
+from vt.subtitles import MOST_BYTES, SubtitlesTooLarge
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -136,7 +137,9 @@ async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft
         return places[field]
 
     content_type = request.headers.get("content-type", "")
-    upload = await receive(request.stream(), content_type, place, jobs.upload_limit, jobs.too_large, on_thread)
+    stream, most = request.stream(), jobs.upload_limit
+    bounds = {"subtitles": (MOST_BYTES, SubtitlesTooLarge)}
+    upload = await receive(stream, content_type, place, most, jobs.too_large, on_thread, bounds)
     for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
         del upload.files[name]  # a form's field that was left empty
     return upload
