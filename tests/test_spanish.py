@@ -24,7 +24,7 @@ from vt.guard import admit
 from vt.jobs import FilmTooLarge
 from vt.languages import get
 from vt.media import Named
-from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, WrongState, new_id
+from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, WrongState, new_id
 from vt.ui import spanish
 from vt.ui.uploads import UploadGone
 from vt.ui.words import Words
@@ -100,9 +100,8 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
 
 
 def of_jobs(folder: Path, film: Path) -> Iterator[str]:
-    yield from map(
-        str, (QueueFull(), JobNotFound(), WrongState(JobState.RUNNING), Outdated(), UploadGone(), FilmTooLarge(500))
-    )
+    full = (QueueFull(), TooManyJobs(8), UploadGone(), FilmTooLarge(500))
+    yield from map(str, (*full, JobNotFound(), WrongState(JobState.RUNNING), Outdated()))
     with closing(Desk(folder / "short", max_duration_minutes=0.01)) as desk:
         yield said(lambda: desk.submit(film))
     with closing(Desk(folder / "desk")) as desk:

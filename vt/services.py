@@ -206,6 +206,7 @@ class _Desk:
                 LocalExecutor(factory),
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
+                visitor_jobs=settings.visitor_jobs,
                 retention=timedelta(hours=settings.retention_hours),
                 watch=JobWatch(factory.metrics).hear,
             )

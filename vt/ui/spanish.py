@@ -91,6 +91,11 @@ SENTENCES: Mapping[str, str] = {
     "Too many jobs are waiting already: try again in some minutes.": (
         "Ya hay demasiados trabajos esperando: inténtalo de nuevo en unos minutos."
     ),
+    "Too many of your jobs are waiting or running ({count} are the most at a time): wait for one to end, or cancel "
+    "one, then try again.": (
+        "Tienes demasiados trabajos a la vez (como máximo, {count}): espera a que termine uno, o cancela alguno, e "
+        "inténtalo de nuevo."
+    ),
     "There is no such job: the address is wrong, or the job has been removed.": (
         "Ese trabajo no existe: se borró o se cumplió su plazo."
     ),
