@@ -2,11 +2,12 @@
 FROM python:3.11-slim-bookworm
 
 WORKDIR /app
-COPY packages.txt requirements.txt ./
+COPY packages.txt requirements.txt requirements.lock requirements-cuda.lock ./
 RUN apt-get update \
     && xargs -a packages.txt apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/* \
-    && pip install --no-cache-dir -r requirements.txt
+    && pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
+        -r requirements.lock -r requirements-cuda.lock
 
 COPY app.py ./
 COPY samples samples

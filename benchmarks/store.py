@@ -20,6 +20,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
+from vt import records  # noqa: E402 (the project is no installed package)
 from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
 from vt.domain import Cancel, Clip, JobRequest, Order, Progress  # noqa: E402
 from vt.store import DataFolder, Store, new_id  # noqa: E402
@@ -62,12 +63,13 @@ def fill(data: DataFolder, jobs: int) -> None:
         store.finish(job_id)
         store.edit(job_id, 1, EDITS, jobs)
         store.claim()
-        store.finish(job_id)
+        job = store.finish(job_id)
         for folder, files in ((data.pieces(job_id), PIECES_OF_A_JOB), (data.results(job_id, 2), 6)):
             folder.mkdir(parents=True)
             for number in range(files):
                 (folder / str(number)).touch()
         data.input(job_id).touch()
+        records.write(data.job(job_id), records.of(job), lasting=False)
     store.close()
 
 
@@ -86,7 +88,7 @@ def queries(data: DataFolder, jobs: int) -> None:
     running = store.claim()
     if running:
         told("progress", lambda: store.progress(running.id, "speak", 0.5), 500)
-    told("is_writable, alone", store.is_writable, 500)
+    told("obstacle, alone", store.obstacle, 500)
     ticking(store)
     store.close()
 
@@ -109,7 +111,7 @@ def ticking(store: Store) -> None:
     threads = [threading.Thread(target=target) for target in (work, work, churn)]
     for thread in threads:
         thread.start()
-    told("is_writable, beside two running jobs and a third", store.is_writable, 5000)
+    told("obstacle, beside two running jobs and a third", store.obstacle, 5000)
     over.set()
     for thread in threads:
         thread.join()

@@ -93,7 +93,9 @@ class Siege:
 
     @contextmanager
     def _server(self) -> Iterator[Server]:
-        with running(self.folder, TMPDIR=str(self.folder / "tmp"), VT_RETENTION_HOURS="24") as server:
+        with running(
+            self.folder, TMPDIR=str(self.folder / "tmp"), VT_RETENTION_HOURS="24", VT_VISITOR_JOBS="64"
+        ) as server:
             yield server
 
     def _until_killed(self, server: Server) -> bool:
@@ -120,7 +122,8 @@ class Siege:
 
     def _finished(self) -> set[str]:
         """Return the names of all pieces and results."""
-        return {str(path) for path in self.jobs.glob("*/*/*") if not path.match("*/pieces/.new-*")}
+        found = [*self.jobs.glob("*/pieces/[a-z]*"), *self.jobs.glob("*/results-*/*")]
+        return {str(path) for path in found}
 
     @contextmanager
     def _half_an_upload(self, server: Server) -> Iterator[None]:
@@ -151,7 +154,7 @@ class Siege:
             assert not others, f"not what it is in peace: {others}, such as {_difference(found.report, wanted.report)}"
         server.end()
         held = {path.name for job_id in self.kinds for path in (self.jobs / job_id).iterdir()}
-        assert held == {"input", "pieces", "results-1"}, held
+        assert held == {"input", "pieces", "results-1", "job.json"}, held
         folders = {path.name for path in self.jobs.iterdir()}
         assert folders == set(self.kinds), f"{len(folders - set(self.kinds))} folders belong to nobody"
         left = list(self.jobs.glob("*/pieces/.*"))

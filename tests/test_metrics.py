@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,13 +19,15 @@ from tests.films import ffmpeg
 from tests.servers import Server, running, wait_for
 from vt.api.tracing import Routed, Traced
 from vt.domain import Job, JobState, Order
+from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
+from vt.processes import Tally
 from vt.telemetry import COUNTED, READ, Load, Metrics
 from vt.watch import JobWatch
 
 TOKEN = "open-sesame-4711"  # noqa: S105 (of nothing)
 STAGES = {"probe", "extract", "transcribe", "translate", "speak", "mix", "mux"}
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, Order("talk.mp4", "es"), 0, {}, {}, 0, 0)
+JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, Order("talk.mp4", "es"), 0, {}, {}, 0, 0, "")
 
 
 class Watched:
@@ -86,9 +89,33 @@ def test_what_cannot_be_read_now_is_left_out() -> None:
     assert value("vt_jobs", {"state": "queued"}) is None
 
 
+def test_how_a_child_ends_is_counted_by_what_came_of_it() -> None:
+    tally = Tally()
+    outcomes = [ToolError("a"), ToolStopped("b"), Cancelled("c"), TooManyRequests("d"), None]
+    for outcome in outcomes:
+        with suppress(VtError), tally.ending("ffmpeg"), tally.running("ffmpeg"):
+            assert tally.counts()[0] == {"ffmpeg": 1}
+            if outcome:
+                raise outcome
+    ends = ("failed", "stopped", "cancelled", "not started", "well")
+    assert tally.counts() == ({"ffmpeg": 0}, {("ffmpeg", how): 1 for how in ends})
+
+
 def test_no_label_can_be_filled_by_a_stranger_or_hold_an_id() -> None:
     told = {label for one in (*COUNTED, *READ) for label in one.labels}
-    assert told == {"method", "route", "status", "reason", "state", "stage", "kind", "version", "what"}
+    assert told == {
+        "method",
+        "route",
+        "status",
+        "reason",
+        "state",
+        "stage",
+        "kind",
+        "version",
+        "what",
+        "program",
+        "how",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +164,9 @@ def test_a_dub_is_seen_in_the_stages_the_pace_the_queue_and_the_jobs(server: Ser
     assert sample(server, "vt_jobs_ended_total", state="done") == 1
     assert found["vt_jobs", frozenset({("state", "queued")})] == 0
     assert sample(server, "vt_free_disk_bytes") > 0
+    assert sample(server, "vt_children_ended_total", program="ffmpeg", how="well") > 0
+    assert sample(server, "vt_children_ended_total", program="espeak-ng", how="well") > 0
+    assert found["vt_children", frozenset({("program", "ffmpeg")})] == 0
     assert sample(server, "process_resident_memory_bytes") > 50 * 2**20
     assert sample(server, "process_open_fds") > 5
 

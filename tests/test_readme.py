@@ -29,6 +29,7 @@ SHOWS = {
     r"\.venv/bin/python -m vt translate talk\.\w+ --to en --from es": r"(?m)^out/talk\.en\.mp4$",
     r"\.venv/bin/python -m vt translate talk\.\w+ --to it": r"(?m)^out/talk\.it\.mp4$",
     r"\.venv/bin/python -m vt doctor": r"dubs from English into: .*es",
+    r"\.venv/bin/python -m vt licences": r"(?m)^package +faster-whisper +\d",
     r"\.venv/bin/python -m vt fetch small": r"small",
     r"\.venv/bin/python -m vt models": r"stt_whisper_tiny",
     r"\.venv/bin/python -m vt preload": r"stt_whisper_tiny",
@@ -105,7 +106,7 @@ class Shell:
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what a command finds in the folder of a clone, and with somebody's films."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("app.py", "vt", "scripts"):
+    for name in ("app.py", "vt", "scripts", "requirements.txt", "packages.txt"):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(sys.prefix)
     ffmpeg("-i", SAMPLE, "-t", "8", "-c", "copy", folder / "talk.mp4")

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import Connection, event
@@ -35,7 +35,9 @@ from vt.store import (
     JobNotFound,
     Outdated,
     QueueFull,
+    Share,
     Store,
+    TooManyJobs,
     WrongState,
     new_id,
 )
@@ -51,12 +53,18 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = BIRTH
+        self.seconds = 0.0
 
     def __call__(self) -> datetime:
         return self.now
 
+    def elapsed(self) -> float:
+        """Tell the seconds that have passed, whatever the clock on the wall was set to."""
+        return self.seconds
+
     def pass_by(self, **time: float) -> None:
         self.now += timedelta(**time)
+        self.seconds += timedelta(**time).total_seconds()
 
 
 @pytest.fixture
@@ -66,7 +74,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         yield store
 
 
@@ -147,7 +155,7 @@ def test_what_is_no_id_becomes_no_path(tmp_path: Path, job_id: str) -> None:
 def test_a_second_owner_of_the_data_folder_is_told_what_to_do(tmp_path: Path) -> None:
     with DataFolder(tmp_path), pytest.raises(StorageError, match="VT_DATA_DIR and PORT") as caught:
         DataFolder(tmp_path)
-    assert str(tmp_path) in str(caught.value)
+    assert (str(tmp_path) in caught.value.in_full, str(tmp_path) in str(caught.value)) == (True, False)
     DataFolder(tmp_path).close()
 
 
@@ -321,6 +329,117 @@ def test_jobs_are_counted_by_state(store: Store) -> None:
     assert store.counts() == dict.fromkeys(JobState, 1)
 
 
+# Visitors
+
+ANN, BEN, CEM = (Share(name, 3) for name in ("192.0.2.1", "192.0.2.2", "2001:db8::"))
+
+
+def from_visitor(store: Store, share: Share) -> str:
+    return store.create(new_id(), ORDER, MANY, share).id
+
+
+def test_visitors_are_served_in_turn_however_many_jobs_one_of_them_sends(store: Store) -> None:
+    ann = [from_visitor(store, replace(ANN, most=9)) for _ in range(4)]
+    assert claimed(store).id == ann[0]
+    ben, cem = [from_visitor(store, BEN) for _ in range(2)], from_visitor(store, CEM)
+    assert [claimed(store).id for _ in range(6)] == [ann[1], ben[0], cem, ann[2], ben[1], ann[3]]
+
+
+def test_a_visitor_who_comes_again_and_again_with_one_job_takes_no_others_turn(store: Store) -> None:
+    ann = [from_visitor(store, replace(ANN, most=9)) for _ in range(3)]
+    served = []
+    for share in (BEN, CEM, BEN, CEM, BEN, CEM):
+        from_visitor(store, share)
+        job = claimed(store)
+        served.append(job.id)
+        store.finish(job.id)
+        store.remove(job.id)  # a visitor who is forgotten is not served earlier for that
+    assert [served.index(job_id) for job_id in ann] == sorted(served.index(job_id) for job_id in ann)
+    assert served.index(ann[2]) <= 5
+
+
+def test_one_visitor_has_only_so_many_jobs_at_a_time_and_the_others_theirs(store: Store) -> None:
+    ids = [from_visitor(store, ANN) for _ in range(3)]
+    claimed(store)
+    with pytest.raises(TooManyJobs, match="3 are the most") as caught:
+        from_visitor(store, ANN)
+    assert caught.value.retry_after > 0
+    from_visitor(store, BEN)
+    for _ in range(9):
+        queued(store)  # of nobody, and counted for nobody
+    store.finish(ids[0])
+    from_visitor(store, ANN)
+
+
+def test_an_edit_counts_for_who_edits_and_waits_for_its_turn(store: Store) -> None:
+    job_id = from_visitor(store, ANN)
+    store.finish(claimed(store).id)
+    for _ in range(3):
+        from_visitor(store, BEN)
+    with pytest.raises(TooManyJobs):
+        store.edit(job_id, 1, {}, MANY, BEN)
+    assert store.get(job_id).state == JobState.DONE
+    edited = store.edit(job_id, 1, {}, MANY, CEM)
+    assert edited.visitor == from_job_of(store, CEM).visitor
+    assert [claimed(store).id for _ in range(2)][1] == job_id
+
+
+def from_job_of(store: Store, share: Share) -> Job:
+    return store.get(from_visitor(store, share))
+
+
+def test_no_address_is_kept(store: Store, tmp_path: Path) -> None:
+    job = from_job_of(store, ANN)
+    assert job.visitor == from_job_of(store, ANN).visitor != from_job_of(store, BEN).visitor
+    assert not any(ANN.visitor.encode() in path.read_bytes() for path in tmp_path.glob("vt.db*"))
+    with closing(Store(tmp_path / "another.db")) as other:
+        assert from_job_of(other, ANN).visitor != job.visitor
+    assert "visitor" not in job.as_json()
+
+
+def test_a_job_that_had_begun_when_the_server_ended_goes_on_before_all_others(store: Store) -> None:
+    begun = from_visitor(store, ANN)
+    claimed(store)
+    waiting = [from_visitor(store, share) for share in (BEN, CEM, ANN)]
+    store.put_back(begun)
+    assert [claimed(store).id for _ in range(4)] == [begun, *waiting]
+    store.put_back(waiting[0], last=True)
+    late = from_visitor(store, CEM)
+    assert [claimed(store).id for _ in range(2)] == [waiting[0], late]
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(st.integers(0, 4), st.sampled_from(["claim", "finish", "cancel", "later"])), max_size=60))
+def test_nobody_waits_for_more_than_one_job_of_each_other_visitor_who_waits(acts: list[int | str]) -> None:
+    """Whatever comes in whatever order: jobs of five visitors (numbers), and what becomes of them."""
+    with TemporaryDirectory() as folder, closing(Store(Path(folder) / "vt.db")) as store:
+        owners: dict[str, int] = {}
+        running: list[str] = []
+
+        def heads() -> set[int]:
+            jobs = [job for job in store.page(MANY) if job.state == JobState.QUEUED]
+            return {owners[job.id] for job in jobs}
+
+        seen: dict[int, list[int]] = {}  # of each visitor who waits: who was served since they began to
+        for act in acts:
+            if isinstance(act, int):
+                job_id = store.create(new_id(), ORDER, MANY, Share(f"visitor {act}", MANY)).id
+                owners[job_id] = act
+            elif act == "claim" and (job := store.claim()):
+                running.append(job.id)
+                seen.pop(owners[job.id], None)
+                for others in seen.values():
+                    others.append(owners[job.id])
+                assert all(len(others) == len(set(others)) for others in seen.values()), seen
+            elif act == "finish" and running:
+                store.finish(running.pop())
+            elif act == "later" and running:
+                store.put_back(running.pop(), last=True)
+            elif act == "cancel" and heads():
+                store.cancel(next(job.id for job in store.page(MANY) if job.state == JobState.QUEUED))
+            seen = {visitor: seen.get(visitor, []) for visitor in heads()}
+
+
 # From state to state
 
 STEPS: dict[str, tuple[set[JobState], Callable[[Store, str], object]]] = {
@@ -446,12 +565,12 @@ def test_deaths_before_a_run_that_succeeded_are_forgotten(store: Store) -> None:
 
 
 def test_a_restart_puts_the_interrupted_back_in_their_old_order(tmp_path: Path, clock: Clock) -> None:
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         ids = [queued(store) for _ in range(4)]
         for _ in range(3):
             claimed(store)
         store.finish(ids[1])
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         left = store.recover({ids[0]: 5, ids[2]: 5}.__getitem__)
         assert [job.id for job in left] == [ids[0], ids[2]]
         assert {job.state for job in left} == {JobState.QUEUED}
@@ -510,12 +629,12 @@ def multiply(path: Path, times: int) -> None:
 
 
 def test_a_thousand_finished_jobs_are_in_no_queries_way(tmp_path: Path, clock: Clock) -> None:
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         in_state(store, JobState.DONE)
     multiply(tmp_path / "vt.db", 999)
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         waiting = queued(store)
-    with closing(Store(tmp_path / "vt.db", clock)) as store:
+    with closing(Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed)) as store:
         assert store.counts()[JobState.DONE] == 1000
         assert len(store.page(100, 950)) == 51
         assert len(store.versions()) == 1001
@@ -525,10 +644,11 @@ def test_a_thousand_finished_jobs_are_in_no_queries_way(tmp_path: Path, clock: C
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        ("SELECT id FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1", "jobs_by_queue"),
+        ("SELECT id FROM jobs WHERE state = 'queued' ORDER BY begun DESC, turn, place LIMIT 1", "jobs_by_queue"),
+        ("SELECT count(*) FROM jobs WHERE visitor = 'a' AND state NOT IN ('done')", "jobs_by_visitor"),
         ("SELECT count(*) FROM jobs WHERE state = 'queued'", "COVERING INDEX"),
         ("SELECT max(place) FROM jobs", "jobs_by_place"),
-        ("SELECT id FROM jobs WHERE state IN ('done', 'failed') AND updated_ms < 5", "jobs_by_age"),
+        ("SELECT id FROM jobs WHERE state IN ('done', 'failed') AND touched_ms < 5", "jobs_by_age"),
         ("SELECT * FROM jobs ORDER BY created_ms DESC, id DESC LIMIT 9", "jobs_by_birth"),
     ],
 )
@@ -589,7 +709,7 @@ def test_many_threads_may_do_everything_at_once(store: Store) -> None:
             job_id = queued(store)
             job = claimed(store)
             store.progress(job.id, "speak", 0.5)
-            assert store.is_writable()
+            assert store.obstacle() is None
             store.finish(job.id)
             assert store.get(job_id).request == ORDER
             assert sum(store.counts().values()) <= 40
@@ -709,7 +829,7 @@ def test_each_migration_runs_once_in_a_databases_life(tmp_path: Path, clock: Clo
         runs.append("colour")
         connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
 
-    Store(tmp_path / "vt.db", clock).close()
+    Store(tmp_path / "vt.db", clock, elapsed=clock.elapsed).close()
     for _ in range(3):
         Store(tmp_path / "vt.db", clock, migrations=[*MIGRATIONS, m900_colour]).close()
     assert runs == ["colour"]
@@ -756,9 +876,9 @@ def test_every_migration_has_a_name_of_its_own_and_a_line_on_what_it_does() -> N
 
 def test_a_file_that_is_no_database_is_named_and_kept(tmp_path: Path) -> None:
     (tmp_path / "vt.db").write_bytes(b"these are my holiday photos" * 1000)
-    with pytest.raises(StorageError, match=r"vt.db is damaged .*nothing was changed") as caught:
+    with pytest.raises(StorageError, match=r"database is damaged .*nothing was changed") as caught:
         Store(tmp_path / "vt.db")
-    assert str(tmp_path) in str(caught.value)
+    assert str(tmp_path) in caught.value.in_full
     assert (tmp_path / "vt.db").read_bytes() == b"these are my holiday photos" * 1000
 
 
@@ -778,7 +898,7 @@ def test_a_database_with_a_page_overwritten_is_damaged(tmp_path: Path) -> None:
 def test_a_database_that_a_kill_left_empty_is_a_new_one(tmp_path: Path) -> None:
     (tmp_path / "vt.db").touch()
     with closing(Store(tmp_path / "vt.db")) as store:
-        assert store.is_writable()
+        assert store.obstacle() is None
 
 
 def test_a_database_in_no_folder_is_a_storage_error(tmp_path: Path) -> None:
@@ -800,10 +920,10 @@ def test_a_database_that_another_program_holds_can_be_read_but_not_written(tmp_p
         job_id = queued(store)
         with held(tmp_path / "vt.db"):
             assert store.get(job_id).state == JobState.QUEUED
-            assert not store.is_writable()
+            assert store.obstacle()
             with pytest.raises(StorageError, match="held by another program"):
                 store.claim()
-        assert store.is_writable()
+        assert store.obstacle() is None
         assert claimed(store).id == job_id
 
 
@@ -833,11 +953,11 @@ def test_a_full_disk_is_told_in_a_sentence_and_takes_nothing_away(tmp_path: Path
 
 
 def test_health_is_told_that_a_store_cannot_be_written(store: Store, tmp_path: Path) -> None:
-    assert store.is_writable()
+    assert store.obstacle() is None
     with closing(sqlite3.connect(tmp_path / "vt.db")) as other:
         other.execute("DROP TABLE heartbeat")
         other.commit()
-    assert not store.is_writable()
+    assert store.obstacle()
 
 
 # Any order of steps
@@ -859,7 +979,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.next = 0
 
     def opened(self) -> Store:
-        return Store(Path(self.folder.name) / "vt.db", self.clock)
+        return Store(Path(self.folder.name) / "vt.db", self.clock, elapsed=self.clock.elapsed)
 
     def teardown(self) -> None:
         self.store.close()

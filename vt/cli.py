@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
     except (VtError, OSError) as error:
-        return _complain(str(error), FAILED)
+        return _complain(error.in_full if isinstance(error, VtError) else str(error), FAILED)
     except (KeyboardInterrupt, Cancelled):
         return _complain("Stopped; nothing was changed.", FAILED)
     except Exception as error:  # noqa: BLE001 (the last seam: no traceback reaches a user)
@@ -81,8 +82,17 @@ def _parser() -> _Parser:
     fetch.set_defaults(run=_fetch)
     _add_remote(commands)
     doctor = commands.add_parser("doctor", help="say what works here", description="Say what works here.")
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="put the jobs whose folders are in VT_DATA_DIR back into their database; no server may run there",
+    )
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     doctor.set_defaults(run=_doctor)
+    licences = commands.add_parser("licences", help="say what it is made of", description="List parts and licences.")
+    licences.add_argument("--json", action="store_true", help="one object a line")
+    licences.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    licences.set_defaults(run=_licences)
     return parser
 
 
@@ -150,9 +160,13 @@ def _translate(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _doctor(_: argparse.Namespace) -> int:
-    from vt import doctor, settings
+def _doctor(arguments: argparse.Namespace) -> int:
+    from vt import doctor, recovery, settings
 
+    if arguments.repair:
+        for line in recovery.repair(settings.load().data_folder).told:
+            _say(line)
+        return DONE
     findings = []
     for finding in doctor.examine(settings.load()):
         findings.append(finding)
@@ -161,6 +175,15 @@ def _doctor(_: argparse.Namespace) -> int:
     missing = [finding.name for finding in findings if finding.needed and not finding.works]
     if missing:
         raise ToolError(f"Missing here: {', '.join(missing)}. ./scripts/demo installs what a dub needs.")
+    return DONE
+
+
+def _licences(arguments: argparse.Namespace) -> int:
+    from vt import display, licences
+
+    found = licences.parts()
+    lines = (json.dumps(part.as_json(), ensure_ascii=False) for part in found)
+    print("\n".join(lines) if arguments.json else display.licences(found))  # noqa: T201
     return DONE
 
 

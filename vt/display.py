@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vt.domain import Progress
+
+if TYPE_CHECKING:
+    from vt.licences import Part
 
 OnProgress = Callable[[Progress], None]
 
@@ -76,3 +79,14 @@ def cleared(result: dict[str, Any]) -> str:
     lines = [f"freed {key}" for key in result["freed"]]
     lines += [f"in use, goes with its last user: {key}" for key in result["retiring"]]
     return "\n".join([*(lines or ["No model was in memory."]), f"{result['freed_mb']:.1f} MB freed."])
+
+
+def licences(parts: Sequence[Part]) -> str:
+    """Return what vt is made of as a table for people; what trade may not use stands out."""
+    rows = [(part.kind, part.name, part.version, part.licence, part.needed_for) for part in parts]
+    wide = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = []
+    for part, row in zip(parts, rows, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, wide, strict=False)]
+        lines.append("  ".join([*cells, row[4] + ("" if part.commercial else " (no commercial use)")]))
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from vt import hub, languages, machine, processes, sandbox
+from vt import hub, languages, machine, processes, recovery, sandbox, store
 from vt.cache import ModelCache
 from vt.catalogue import Catalogue
 from vt.engines import apertium, whisper
@@ -18,6 +18,7 @@ from vt.errors import LanguageError, VtError
 from vt.ladder import Ladder, Rung
 from vt.languages import Language
 from vt.settings import Settings
+from vt.store import DATABASE
 
 _GIGABYTE = 1 << 30
 Run = Callable[[list[str]], bytes]
@@ -66,6 +67,7 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
     yield _hub(settings, asked)
     yield from _stages(settings, asked)
     yield _memory(settings)
+    yield _jobs(settings.data_folder)
 
 
 def served(pairs: Mapping[tuple[str, str], str] | None = None) -> list[Served]:
@@ -162,6 +164,14 @@ def _stage(name: str, rungs: Callable[[], Sequence[Rung[Any]]], ladder: Ladder, 
 
 def _size(rung: Rung[Any]) -> str:
     return f", about {rung.download_bytes / 10**6:.0f} MB" if rung.download_bytes else ""
+
+
+def _jobs(data_folder: Path) -> Finding:
+    """Tell whether a server would find its jobs; nothing is made or changed."""
+    database = data_folder / DATABASE
+    told = store.damage(database) if database.is_file() else None
+    told = told or recovery.kept_aside(data_folder)
+    return Finding("jobs", told is None, told or f"kept in {data_folder}", needed=False)
 
 
 def _memory(settings: Settings) -> Finding:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import IO
 
 from vt import sandbox
 from vt.domain import Cancel
-from vt.errors import StorageError, ToolError, ToolStopped, TooManyRequests
+from vt.errors import Cancelled, StorageError, ToolError, ToolStopped, TooManyRequests
 from vt.sandbox import CORES, MB, ChildLimits, Sandbox
 
 TOOL = ChildLimits(seconds=60, cpu_seconds=60, memory=1024 * MB, file_bytes=64 * MB)
@@ -76,6 +77,55 @@ PROBES = Slots(2 * CORES, patience=20.0)
 """Of those who only look into a file, and for whom somebody waits: jobs do not keep them, nor they the jobs."""
 
 
+class Tally:
+    """How many children there are and were, for the metrics. Any thread may call any method."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: Counter[str] = Counter()
+        self._ended: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def running(self, program: str) -> Iterator[None]:
+        """Count a child while the block runs."""
+        with self._lock:
+            self._running[program] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running[program] -= 1
+
+    @contextmanager
+    def ending(self, program: str) -> Iterator[None]:
+        """Count how a child ends, by what the block raises."""
+        how = "failed"
+        try:
+            yield
+            how = "well"
+        except Cancelled:
+            how = "cancelled"
+            raise
+        except ToolStopped:
+            how = "stopped"
+            raise
+        except TooManyRequests:
+            how = "not started"
+            raise
+        finally:
+            with self._lock:
+                self._ended[program, how] += 1
+
+    def counts(self) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+        """Return how many run, by program, and how many have ended, by program and by how."""
+        with self._lock:
+            return dict(self._running), dict(self._ended)
+
+
+TALLY = Tally()
+"""Of this process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A program that is to be run, and all that it gets."""
@@ -115,10 +165,15 @@ def run_both(
     child: Child, cancel: Cancel | None = None, *, slots: Slots = WORK, box: Sandbox | None = None
 ) -> tuple[bytes, str]:
     """Run a program as `run` does and return its stdout and its stderr."""
+    with TALLY.ending(Path(child.argv[0]).name):
+        return _run(child, cancel, slots, box)
+
+
+def _run(child: Child, cancel: Cancel | None, slots: Slots, box: Sandbox | None) -> tuple[bytes, str]:
     program, limits = child.argv[0], child.limits
     for path in child.writes:
         _make(path)
-    with slots.one(cancel):
+    with slots.one(cancel), TALLY.running(Path(program).name):
         process = _start(child, box or sandbox.best())
         with killed_by(process, cancel):
             talk = _Talk(process, child)

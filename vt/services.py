@@ -10,12 +10,13 @@ from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders, once
+from vt import __version__, folders, once, recovery
 from vt.errors import StorageError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
+from vt.processes import TALLY
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
 from vt.telemetry import Load
@@ -39,8 +40,9 @@ class Services:
         # As many as uploads of a visitor: whoever was let in with a film is not sent away when it has come.
         self.probes = ConcurrencyLimit("films to be looked into", each=8, total=256)
         """Films whose tracks and length are being read."""
-        self.followers = ConcurrencyLimit("followers of jobs", each=64, total=1024)
-        """Lines over which jobs are followed: server-sent events and web sockets."""
+        self.followers = ConcurrencyLimit("followers of jobs", each=640, total=1536)
+        """Lines over which jobs are followed: server-sent events and web sockets. One costs next to nothing, and a
+        classroom behind one address may have hundreds."""
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
@@ -48,6 +50,8 @@ class Services:
         self._opening = threading.Lock()
         self._trouble: str | None = None
         """Why no job can be kept, as far as was seen last."""
+        self._told: tuple[str, ...] = ()
+        """What else is to be said of the data folder."""
         self._closing = threading.Event()
         factory.metrics.watch_load(self._load)
 
@@ -58,12 +62,12 @@ class Services:
             FolderTaken: another server owns the data folder.
         """
         try:
-            self._opened()
+            self._told = self._opened().notes()
         except FolderTaken:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = str(error)
-            _log.error("%s", error)
+            _log.error("%s", error.in_full)
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
@@ -88,7 +92,8 @@ class Services:
         """See now and then whether a job could be kept: health tells, and does not wait for a disk."""
         while not self._closing.wait(_LOOKED_FOR_SECONDS):
             try:
-                self._trouble = self._opened().obstacle()
+                desk = self._opened()
+                self._trouble, self._told = desk.obstacle(), desk.notes()
             except StorageError as error:
                 self._trouble = str(error)
             self._lacking = self._looked()
@@ -112,7 +117,7 @@ class Services:
                 "hugging_face_token_configured": self.settings.token is not None,
                 "accepted_video_formats": list(ACCEPTED_FORMATS),
             },
-            "notes": [*lacks, *self.factory.notes()],
+            "notes": [*lacks, *self.factory.notes(), *self._told],
         }
 
     def _lacks(self) -> tuple[str, ...]:
@@ -134,7 +139,8 @@ class Services:
         with suppress(OSError):
             free = once.free_bytes(self.settings.data_folder)
         at_work = {what: limit.at_work for what, limit in limits.items()}
-        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, free)
+        running, ended = TALLY.counts()
+        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, running, ended, free)
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""
@@ -201,6 +207,7 @@ class _Desk:
                 LocalExecutor(factory),
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
+                visitor_jobs=settings.visitor_jobs,
                 retention=timedelta(hours=settings.retention_hours),
                 watch=JobWatch(factory.metrics).hear,
             )
@@ -215,9 +222,12 @@ class _Desk:
 
     def obstacle(self) -> str | None:
         """Say in a sentence what keeps jobs from being kept now, if anything does."""
-        if self._store.is_writable():
-            return None
-        return f"The database of the jobs cannot be written: check the disk of {self._path}, and who else uses it."
+        return self._store.obstacle()
+
+    def notes(self) -> tuple[str, ...]:
+        """Say in sentences what of the data folder somebody should look at."""
+        aside = recovery.kept_aside(self._path)
+        return (aside,) if aside else ()
 
 
 def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:

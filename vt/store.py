@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import re
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from vt.domain import Job, JobState, Order
-from vt.errors import InputError, StorageError, VtError
+from vt.errors import InputError, StorageError, TooManyRequests, VtError
+from vt.records import Record
 
+DATABASE, ASIDE = "vt.db", "kept-aside"
+"""In the data folder: the jobs, and folders of which nobody can tell the job."""
 DEATHS = 3
 """So many deaths in a row without a new finished piece are enough."""
 ID = re.compile(r"[a-z2-7]{26}")
@@ -93,8 +98,36 @@ class QueueFull(VtError):
         super().__init__("Too many jobs are waiting already: try again in some minutes.")
 
 
+class TooManyJobs(TooManyRequests):
+    """As many jobs of one visitor are waiting and running as may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"Too many of your jobs are waiting or running ({most} are the most at a time): wait for one to end, or "
+            "cancel one, then try again.",
+            retry_after=60,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """For whom a job counts."""
+
+    visitor: str
+    """The `key` of a visitor; empty: for nobody."""
+    most: int
+    """How many of theirs may wait and run at a time."""
+
+
+NOBODY = Share("", 0)
+
+
 class FolderTaken(StorageError):
     """Another process owns the data folder."""
+
+
+class DatabaseDamaged(StorageError):
+    """What the file holds cannot be made out."""
 
 
 # The data folder
@@ -159,12 +192,17 @@ class DataFolder:
     @property
     def database(self) -> Path:
         """Where the jobs are kept."""
-        return self.path / "vt.db"
+        return self.path / DATABASE
 
     @property
     def jobs(self) -> Path:
         """Where the jobs' folders are."""
         return self.path / "jobs"
+
+    @property
+    def aside(self) -> Path:
+        """Where folders are kept that hold what nobody can tell the job of; missing as long as there are none."""
+        return self.path / ASIDE
 
     def job(self, job_id: str) -> Path:
         """Return a job's folder, which may not exist: it follows from the id alone.
@@ -210,13 +248,14 @@ class DataFolder:
 
     def _taken(self) -> FolderTaken:
         return FolderTaken(
-            f"The data folder {self.path} is in use by another vt server: stop that one, or give this one a folder "
-            "and a port of its own with VT_DATA_DIR and PORT."
+            "The data folder is in use by another vt server: stop that one, or give this one a folder and a port of "
+            "its own with VT_DATA_DIR and PORT.",
+            self.path,
         )
 
     def _unusable(self, error: OSError) -> StorageError:
         return StorageError(
-            f"The data folder {self.path} cannot be written ({error.strerror}): name another one in VT_DATA_DIR."
+            f"The data folder cannot be written ({error.strerror}): name another one in VT_DATA_DIR.", self.path
         )
 
 
@@ -261,7 +300,33 @@ def m002_mended(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE jobs SET mended = edits WHERE state = 'done'")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended)
+def m003_served(connection: Connection) -> None:
+    """For how long servers have run on this database, and when in that time each job was touched last.
+
+    What was there before counts from now on. And whether a start has looked through the jobs' folders with it: one that
+    knows of jobs has been there when they came.
+    """
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN served_ms INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN settled INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("UPDATE heartbeat SET settled = EXISTS (SELECT * FROM jobs)")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN touched_ms INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("DROP INDEX jobs_by_age")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_age ON jobs (state, touched_ms)")
+
+
+def m004_turns(connection: Connection) -> None:
+    """For whom a job counts, under a name that a secret of this database makes of the address; and whose turn it is."""
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN secret TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("UPDATE heartbeat SET secret = hex(randomblob(16))")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN visitor TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN begun INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("DROP INDEX jobs_by_queue")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_queue ON jobs (state, begun DESC, turn, place)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_visitor ON jobs (visitor, state)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served, m004_turns)
 """In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
 
 _jobs = Table(
@@ -274,6 +339,7 @@ _jobs = Table(
     Column("error", String),
     Column("created_ms", Integer),
     Column("updated_ms", Integer),
+    Column("touched_ms", Integer),
     Column("request", JSON),
     Column("version", Integer),
     Column("edits", JSON),
@@ -281,7 +347,12 @@ _jobs = Table(
     Column("deaths", Integer),
     Column("finished_pieces", Integer),
     Column("place", Integer),
+    Column("visitor", String),
+    Column("begun", Integer),
+    Column("turn", Integer),
 )
+
+_WAITS = _jobs.c.state == JobState.QUEUED.value
 
 
 # The store
@@ -299,6 +370,17 @@ class Store:
 
     Every method may raise `StorageError`: the disk is full, or the database is damaged or held by another program.
     Those that name a job raise `JobNotFound` where there is none, and `WrongState` where its state forbids the step.
+
+    Visitors take turns. A visitor whose first job comes to wait stands behind all who wait then; one whose job is taken
+    up stands behind all again, with what else waits of theirs. So nobody waits for more than one job of each other
+    visitor before their own next one, however many jobs anybody sends, and from however many addresses. Of one
+    visitor's, the one that came first goes first; and before all others go those that had begun when a server ended.
+
+    How old a job is, is counted in served time: the time for which servers have run on this database, by clocks that
+    nobody sets. It stands still while no server runs, so that no clock, whether it jumps by ten years or back, while a
+    server runs or between two of them, makes a job a second older than it would have become: after a start, a job that
+    is over lives on for what was left of its time, which is at most one period of retention. What is shown to users are
+    the times of the wall clock, and nothing follows from them but the order of a list.
     """
 
     def __init__(
@@ -307,19 +389,21 @@ class Store:
         clock: Callable[[], datetime] = _now,
         patience: float = 5.0,
         migrations: Sequence[Migration] = MIGRATIONS,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the database in the file `path`, made where missing, and bring it up to date.
 
         Args:
             path: the file.
             clock: tells the time, with its zone.
+            elapsed: tells the seconds since some moment; nobody sets it.
             patience: seconds to wait for another program that writes to the file.
             migrations: all that a database of this version has been through.
 
         Raises:
             StorageError: the file is damaged, cannot be written, or was written by a newer version.
         """
-        self._path, self._clock = path, clock
+        self._path, self._clock, self._elapsed = path, clock, elapsed
         self._turn = threading.Lock()  # within the process a lock is fairer and quicker than SQLite's polling
         url = URL.create("sqlite", database=str(path))
         self._engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
@@ -328,6 +412,8 @@ class Store:
         try:
             self._check()
             self._migrate(migrations)
+            self._served_ms, self._opened_at = self._served_before(), elapsed()
+            self._identity = _identity(path)
         except StorageError:
             self.close()
             raise
@@ -338,35 +424,42 @@ class Store:
 
     # Making, reading and removing
 
-    def create(self, job_id: str, request: Order, limit: int) -> Job:
-        """Put a new job at the end of the queue.
+    def create(self, job_id: str, request: Order, limit: int, share: Share = NOBODY) -> Job:
+        """Put a new job into the queue, as the last one of its visitor.
 
         Args:
             job_id: a fresh one from `new_id()`; the job's folder may be there already, with the film in it.
             request: what was asked for.
             limit: how many may wait, this one included.
+            share: for whom it counts.
 
         Raises:
             QueueFull: so many wait already.
+            TooManyJobs: so many of the visitor's wait and run already.
         """
         now = self._milliseconds()
+        values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
+        values |= {"request": asdict(request), "version": 0, "edits": {}, "mended": {}}
         with self._writing() as connection:
+            values["visitor"] = self._counted(connection, share)
             _check_room(connection, limit)
-            values = {
-                "id": job_id,
-                "state": JobState.QUEUED.value,
-                "fraction": 0.0,
-                "created_ms": now,
-                "updated_ms": now,
-                "request": asdict(request),
-                "version": 0,
-                "edits": {},
-                "mended": {},
-                "deaths": 0,
-                "finished_pieces": 0,
-                "place": _last_place(connection),
-            }
-            return _job(connection.execute(insert(_jobs).values(values).returning(_jobs)).one())
+            return self._put(connection, job_id, values)
+
+    def restore(self, job_id: str, record: Record) -> Job:
+        """Put a job that the database has lost back into it, and where it waits, at the end of the queue."""
+        values = asdict(record)
+        del values["format"]
+        values["state"] = record.state.value
+        values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
+        values["created_ms"] = _since_epoch(values.pop("created_at"))
+        values["updated_ms"] = _since_epoch(values.pop("updated_at"))
+        with self._writing() as connection:
+            return self._put(connection, job_id, values)
+
+    def _put(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
+        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served()}
+        row = values | more | _last(connection, values["visitor"])
+        return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
     def get(self, job_id: str) -> Job:
         """Return a job as it stands now."""
@@ -391,10 +484,10 @@ class Store:
             return {row.id: row.version for row in connection.execute(select(_jobs.c.id, _jobs.c.version))}
 
     def expired(self, age: timedelta) -> list[str]:
-        """Return the ids of the jobs that are over and that nothing has happened to for so long, oldest first."""
-        old = _jobs.c.state.in_(_OVER) & (_jobs.c.updated_ms < _since_epoch(self._clock() - age))
+        """Return the ids of the jobs that are over and untouched for so long of served time, oldest first."""
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served() - age // _MILLISECOND)
         with self._reading() as connection:
-            return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.updated_ms)))
+            return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.touched_ms)))
 
     def remove(self, job_id: str) -> None:
         """Forget a job that is over. Remove its folder afterwards: a folder without a job is swept, should you die."""
@@ -407,12 +500,18 @@ class Store:
     # From state to state
 
     def claim(self, besides: Collection[str] = ()) -> Job | None:
-        """Set the first job of the queue running, but for those `besides`, and return it; None where nobody waits."""
-        waiting = (_jobs.c.state == JobState.QUEUED.value) & _jobs.c.id.not_in(besides)
-        first = select(_jobs.c.id).where(waiting).order_by(_jobs.c.place).limit(1)
+        """Set the job whose turn it is running, but for those `besides`, and return it; None where nobody waits."""
+        order = (_jobs.c.begun.desc(), _jobs.c.turn, _jobs.c.place)
+        first = select(_jobs.c.id).where(_WAITS & _jobs.c.id.not_in(besides)).order_by(*order).limit(1)
         with self._writing() as connection:
             job_id = connection.scalar(first)
-            return self._moved(connection, job_id, _QUEUED, JobState.RUNNING) if job_id else None
+            if job_id is None:
+                return None
+            turn = (connection.scalar(select(func.max(_jobs.c.turn)).where(_WAITS)) or 0) + 1
+            job = self._moved(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
+            others = _WAITS & (_jobs.c.visitor == job.visitor)
+            connection.execute(update(_jobs).where(others).values(turn=turn))
+            return job
 
     def progress(self, job_id: str, stage: str, fraction: float) -> Job:
         """Note how far a running job is."""
@@ -440,32 +539,36 @@ class Store:
     def put_back(self, job_id: str, last: bool = False) -> Job:
         """Put a running job back into the queue, at its old place or as the `last` one; no death is counted."""
         with self._writing() as connection:
-            place = {"place": _last_place(connection)} if last else {}
+            place = _last(connection, _found(connection, job_id).visitor) if last else {}
             return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
-    def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int) -> Job:
-        """Put a job that is over and has results at the end of the queue again, with all that was edited by hand.
+    def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int, share: Share = NOBODY) -> Job:
+        """Put a job that is over and has results into the queue again, with all that was edited by hand.
 
         Args:
             job_id: whose lines.
             version: which results the editor saw.
             edits: what is kept from now on, in place of the edits before.
             limit: how many may wait, this one included.
+            share: for whom it counts from now on: who edits it.
 
         Raises:
             Outdated: there are newer results.
             QueueFull: so many wait already.
+            TooManyJobs: so many of the visitor's wait and run already.
         """
         with self._writing() as connection:
             job = _found(connection, job_id)
             allowed = _OVER if job.version else []
             if job.state in allowed and job.version != version:
                 raise Outdated
-            values = {"edits": edits, "stage": None, "fraction": 0.0, "error": None, "deaths": 0}
-            place = _last_place(connection)
-            edited = self._moved(connection, job_id, allowed, JobState.QUEUED, **values, place=place)
-            _check_room(connection, limit + 1)  # it is in the queue by now
-            return edited
+            if job.state not in allowed:
+                raise WrongState(job.state)
+            visitor = self._counted(connection, share)
+            _check_room(connection, limit)
+            values = {"edits": edits, "stage": None, "fraction": 0.0, "error": None, "deaths": 0, "visitor": visitor}
+            values |= _last(connection, visitor)
+            return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
 
     def died(self, job_id: str, finished_pieces: int) -> Job:
         """Count a death of whoever ran a job: it goes back to its old place, or fails where dying is all that it does.
@@ -496,14 +599,33 @@ class Store:
             left = list(connection.scalars(running))
         return [self.died(job_id, finished_pieces(job_id)) for job_id in left]
 
-    def is_writable(self) -> bool:
-        """Say whether a job could be stored now. Never raises."""
+    def is_settled(self) -> bool:
+        """Whether a start has looked through the jobs' folders with this database: else it is newer than they are."""
+        with self._reading() as connection:
+            return bool(connection.exec_driver_sql("SELECT settled FROM heartbeat").scalar())
+
+    def settle(self) -> None:
+        """Note that a start has looked through the jobs' folders."""
+        with self._writing() as connection:
+            connection.exec_driver_sql("UPDATE heartbeat SET settled = 1")
+
+    def obstacle(self) -> str | None:
+        """Say in a sentence what keeps a job from being stored now, if anything does; and note the served time.
+
+        Never raises.
+        """
         try:
+            if _identity(self._path) != self._identity:
+                return (
+                    f"The database {self._path} has been removed or replaced while the server runs on it: start the "
+                    "server again, which finds the jobs in their folders."
+                )
             with self._writing(_TICK) as connection:
-                beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?", (self._milliseconds(),))
-                return beat.rowcount == 1
-        except StorageError:
-            return False
+                values = (self._milliseconds(), self._served())
+                beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
+                return None if beat.rowcount else f"The database {self._path} lacks what was in it."
+        except StorageError as error:
+            return str(error)
 
     # Inside
 
@@ -529,12 +651,33 @@ class Store:
         here = _found(connection, job_id).state
         if here not in allowed:
             raise WrongState(here)
-        values |= {"state": state.value, "updated_ms": self._milliseconds()}
+        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served()}
         change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
         return _job(connection.execute(change).one())
 
+    def _counted(self, connection: Connection, share: Share) -> str:
+        """Return what stands for a visitor, of whom one more job may wait."""
+        if not share.visitor:
+            return ""
+        secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
+        name = hashlib.blake2b(share.visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
+        theirs = (_jobs.c.visitor == name) & _jobs.c.state.not_in(_OVER)
+        if connection.execute(select(func.count()).where(theirs)).scalar_one() >= share.most:
+            raise TooManyJobs(share.most)
+        return name
+
     def _milliseconds(self) -> int:
         return _since_epoch(self._clock())
+
+    def _served(self) -> int:
+        """Return the served time: what earlier servers noted of theirs, and all of this one's."""
+        return self._served_ms + int(1000 * (self._elapsed() - self._opened_at))
+
+    def _served_before(self) -> int:
+        """Return the served time that was noted last; no job has been touched later than that."""
+        with self._reading() as connection:
+            noted = connection.exec_driver_sql("SELECT max(served_ms) FROM heartbeat").scalar() or 0
+            return max(noted, connection.scalar(select(func.max(_jobs.c.touched_ms))) or 0)
 
     def _check(self) -> None:
         """Raise where the file is damaged, before anything is done with it."""
@@ -576,18 +719,23 @@ def _found(connection: Connection, job_id: str) -> Job:
 
 
 def _check_room(connection: Connection, limit: int) -> None:
-    waiting = select(func.count()).where(_jobs.c.state == JobState.QUEUED.value)
-    if connection.execute(waiting).scalar_one() >= limit:
+    if connection.execute(select(func.count()).where(_WAITS)).scalar_one() >= limit:
         raise QueueFull
 
 
-def _last_place(connection: Connection) -> int:
-    return (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
+def _last(connection: Connection, visitor: str) -> dict[str, int]:
+    """Return where a job stands that comes to wait: behind its visitor's others, or else behind all visitors."""
+    place = (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
+    latest = select(func.max(_jobs.c.turn))
+    theirs = connection.scalar(latest.where(_WAITS & (_jobs.c.visitor == visitor)))
+    turn = theirs if theirs is not None else connection.scalar(latest.where(_WAITS)) or 0
+    return {"place": place, "turn": turn, "begun": 0}
 
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
-    del values["place"]
+    for name in ("place", "turn", "begun", "touched_ms"):
+        del values[name]
     values["state"] = JobState(values["state"])
     values["request"] = Order(**values["request"])
     values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
@@ -595,11 +743,30 @@ def _job(row: Row[Any]) -> Job:
     return Job(**values)
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def _since_epoch(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
 # What goes wrong
+
+
+def damage(path: Path) -> str | None:
+    """Say in a sentence what is wrong with a database, if anything is, without changing it; a server may use it."""
+    try:
+        with _translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except StorageError as error:
+        return str(error)
+    return None if said == "ok" else str(_damaged(path, said))
 
 
 @contextmanager
@@ -616,22 +783,24 @@ def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(cause))
     if code == sqlite3.SQLITE_FULL:
-        return StorageError(f"The disk of {path} is full: free some space and try again.")
+        return StorageError("The disk of the data folder is full: free some space and try again.", path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageError(f"The database {path} is held by another program: close that one and try again.")
-    return StorageError(f"The database {path} cannot be used ({cause}): check the disk and the rights to the file.")
+        return StorageError("The database is held by another program: close that one and try again.", path)
+    return StorageError(f"The database cannot be used ({cause}): check the disk and the rights to the file.", path)
 
 
 def _damaged(path: Path, said: str) -> StorageError:
     first = said.strip().splitlines()[0].rstrip(".")
-    return StorageError(
-        f"The database {path} is damaged ({first}); nothing was changed. Put a copy of it back, or move the whole "
-        f"data folder {path.parent} away to start with an empty one."
+    return DatabaseDamaged(
+        f"The database is damaged ({first}); nothing was changed. Stop the server and run `python -m vt doctor "
+        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put a copy of it back.",
+        path,
     )
 
 
 def _too_new(path: Path, name: str) -> StorageError:
     return StorageError(
-        f"The database {path} was written by a newer version of vt (it has been through {name}): use that version "
-        "again, or name another folder in VT_DATA_DIR."
+        f"The database was written by a newer version of vt (it has been through {name}): use that version again, or "
+        "name another folder in VT_DATA_DIR.",
+        path,
     )

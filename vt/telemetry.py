@@ -58,6 +58,13 @@ READ: tuple[Described, ...] = (
     Described("vt_jobs", "gauge", "jobs that wait (queued) or run (running)", ("state",)),
     Described("vt_at_work", "gauge", "uploads, looks into films, and followers of jobs at this moment", ("what",)),
     Described("vt_at_work_limit", "gauge", "how many of these there may be at a time", ("what",)),
+    Described("vt_children", "gauge", "programs that run for it, such as ffmpeg", ("program",)),
+    Described(
+        "vt_children_ended_total",
+        "counter",
+        "programs that have ended: well, failed, stopped (at a limit, or by the system), cancelled, not started",
+        ("program", "how"),
+    ),
     Described("vt_free_disk_bytes", "gauge", "room on the disk of the data folder"),
     Described("vt_model_hits_total", "counter", "leases that found their model ready"),
     Described("vt_model_misses_total", "counter", "leases that had to wait or to load"),
@@ -69,8 +76,8 @@ READ: tuple[Described, ...] = (
 )
 """What is looked up at each scrape."""
 
-Reading = float | Mapping[str, float]
-"""A value, or one for each value of the metric's only label."""
+Reading = float | Mapping[str, float] | Mapping[tuple[str, str], float]
+"""A value, or one for each value of the metric's label or labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,10 @@ class Load:
     at_work: Mapping[str, int] = field(default_factory=dict)
     """By what is limited."""
     limits: Mapping[str, int] = field(default_factory=dict)
+    children: Mapping[str, int] = field(default_factory=dict)
+    """By program."""
+    children_ended: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By program, and by how."""
     free_disk_bytes: int | None = None
     """None where it cannot be told."""
 
@@ -116,6 +127,8 @@ class Load:
             "vt_jobs": self.jobs,
             "vt_at_work": self.at_work,
             "vt_at_work_limit": self.limits,
+            "vt_children": self.children,
+            "vt_children_ended_total": self.children_ended,
         }
         return found if self.free_disk_bytes is None else found | {"vt_free_disk_bytes": self.free_disk_bytes}
 
@@ -226,7 +239,12 @@ def _family(one: Described, reading: Reading) -> Metric:
     """Return a metric with what was read of it; without a sample where nothing was."""
     made = CounterMetricFamily if one.kind == "counter" else GaugeMetricFamily
     family = made(one.name.removesuffix("_total"), _sentence(one), labels=one.labels)
-    by_label = reading.items() if isinstance(reading, Mapping) else [("", reading)]
-    for label, value in sorted(by_label):
-        family.add_metric([label] if one.labels else [], value)
+    for labels, value in _labelled(reading):
+        family.add_metric(labels, value)
     return family
+
+
+def _labelled(reading: Reading) -> list[tuple[list[str], float]]:
+    if not isinstance(reading, Mapping):
+        return [([], reading)]
+    return sorted(([key] if isinstance(key, str) else list(key), value) for key, value in reading.items())

@@ -13,11 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import artifacts, folders, logs
+from vt import artifacts, folders, logs, records, recovery
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
-from vt.store import DataFolder, JobNotFound, Store, WrongState
+from vt.store import DataFolder, JobNotFound, Share, Store, WrongState
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _IDLE_SECONDS = 30.0
 """After so long an idle thread looks for work that nobody told it of."""
 _CANCEL_SECONDS = 1.5
 _HOUSEKEEPING_SECONDS = 600.0
-_KEPT_FILES = ("input", "subtitles", "pieces")
+_KEPT_FILES = ("input", "subtitles", "pieces", records.NAME, records.NEW)
 
 Hear = Callable[[Job], None]
 _T = TypeVar("_T")
@@ -66,6 +66,7 @@ class Worker:
         *,
         at_once: int = 1,
         queue_size: int = 64,
+        visitor_jobs: int = 8,
         retention: timedelta = timedelta(hours=72),
         retry_seconds: float = 5.0,
         goodbye_seconds: float = 2.0,
@@ -79,13 +80,14 @@ class Worker:
             executor: runs them.
             at_once: how many run at the same time.
             queue_size: how many may wait.
+            visitor_jobs: how many of one visitor may wait and run.
             retention: how long a job is kept that is over.
             retry_seconds: before what could not be done, for want of memory or disk, is tried again.
             goodbye_seconds: how long `close()` waits for what runs.
             watch: hears of each change of each job, as a listener does.
         """
         self._store, self._data, self._executor = store, data, executor
-        self._queue_size, self._retention = queue_size, retention
+        self._queue_size, self._visitor_jobs, self._retention = queue_size, visitor_jobs, retention
         self._retry_seconds, self._goodbye_seconds = retry_seconds, goodbye_seconds
         self._order = threading.RLock()
         self._runs: dict[str, _Run] = {}
@@ -101,10 +103,13 @@ class Worker:
 
     def begin(self) -> None:
         """Sweep what a dead server left, take up what it was at, and go on from there."""
-        self._sweep()
+        recovery.take_stock(self._data, self._store)
+        for job_id, version in self._store.versions().items():
+            self._tidy(job_id, version)
         self._data.hold()
         for job in self._store.recover(lambda job_id: artifacts.count(self._data.pieces(job_id))):
             _log.info("job %s was interrupted: %s", _short(job.id), job.state)
+            self._record(job)
         for thread in self._threads:
             thread.start()
 
@@ -129,19 +134,46 @@ class Worker:
 
     # What faces ask for
 
-    def submit(self, job_id: str, order: Order, visitor: str = "") -> Job:  # noqa: ARG002
+    def submit(self, job_id: str, order: Order, visitor: str = "") -> Job:
         """Put a new job, whose film is in its folder, at the end of the queue.
 
-        `visitor` is for whom it counts; empty: for nobody.
+        `visitor` is for whom it counts; empty: for nobody. Once this has returned, nothing takes the job back: not the
+        death of the server, nor a power cut, nor the loss of the database.
 
         Raises:
             QueueFull: too many wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
         """
-        job = self._store.create(job_id, order, self._queue_size)
+        self._flush(job_id)
+        with self._order:
+            job = self._store.create(job_id, order, self._queue_size, Share(visitor, self._visitor_jobs))
+            self._record(job)
         self._wake()
         return job
 
-    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit]) -> Job:
+    def _flush(self, job_id: str) -> None:
+        """Have the disk keep what came with a job, and its folder."""
+        try:
+            for path in (self._data.input(job_id), self._data.subtitles(job_id), self._data.jobs):
+                if path.exists():
+                    folders.flush(path)
+        except OSError as error:
+            raise StorageError(f"The film cannot be kept ({error.strerror}): check the data folder's disk.") from error
+
+    def _record(self, job: Job) -> None:
+        """Write down beside a job's film how it stands; where that cannot be, the database alone knows of it."""
+        folder, record = self._data.job(job.id), records.of(job)
+        try:
+            try:
+                records.write(folder, record)
+            except OSError:
+                if not (folder.exists() and self._data.give_way()):
+                    raise
+                records.write(folder, record)
+        except OSError as error:
+            _log.warning("job %s has no record in its folder: %s", _short(job.id), error.strerror)
+
+    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], visitor: str = "") -> Job:
         """Put a job that has results into the queue again, with all edits that they are to have.
 
         Raises:
@@ -149,9 +181,11 @@ class Worker:
             WrongState: it waits or runs, or has no results.
             Outdated: its results are of another version.
             QueueFull: too many wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
         """
+        share = Share(visitor, self._visitor_jobs)
         kept = {str(line): asdict(edit) for line, edit in edits.items()}
-        job = self._step(lambda: self._store.edit(job_id, version, kept, self._queue_size))
+        job = self._step(lambda: self._store.edit(job_id, version, kept, self._queue_size, share))
         self._wake()
         return job
 
@@ -181,15 +215,24 @@ class Worker:
             run = self._runs.get(job_id)
         if run:
             run.ended.wait(_CANCEL_SECONDS)
-        self._noted(lambda: self._store.remove(job_id))
-        folders.remove(self._data.job(job_id))
+        self._noted(lambda: self._forget(job_id))
 
     def expire(self) -> None:
         """Remove the jobs that have been over for as long as one is kept."""
         for job_id in self._store.expired(self._retention):
             with suppress(JobNotFound, WrongState):  # edited or removed at this moment
-                self._store.remove(job_id)
-                folders.remove(self._data.job(job_id))
+                self._forget(job_id)
+
+    def _forget(self, job_id: str) -> None:
+        """Forget a job that is over, such that a death at any moment leaves it whole, or as one to be forgotten."""
+        with self._order:
+            state = self._store.get(job_id).state
+            if not state.is_over:
+                raise WrongState(state)
+            with suppress(OSError):  # without the mark, a lost database alone would bring the job back
+                records.mark_removed(self._data.job(job_id))
+            self._store.remove(job_id)
+        folders.remove(self._data.job(job_id))
 
     @contextmanager
     def watching(self, job_id: str, hear: Hear) -> Iterator[Job]:
@@ -214,9 +257,10 @@ class Worker:
                     del self._listeners[job_id]
 
     def _step(self, change: Callable[[], Job]) -> Job:
-        """Change a job's state and tell of it."""
+        """Change a job's state, write it down beside the film, and tell of it."""
         with self._order:
             job = self._noted(change)
+            self._record(job)
             self._publish(job)
         return job
 
@@ -354,15 +398,6 @@ class Worker:
                     folders.remove(path)
 
     # Housekeeping
-
-    def _sweep(self) -> None:
-        """Remove every folder that belongs to no job, and what is half-made in the others."""
-        known = self._store.versions()
-        for folder in self._data.jobs.iterdir():
-            if folder.name not in known:
-                folders.remove(folder)
-        for job_id, version in known.items():
-            self._tidy(job_id, version)
 
     def _keep_house(self) -> None:
         period = min(_HOUSEKEEPING_SECONDS, max(1.0, self._retention.total_seconds() / 10))

