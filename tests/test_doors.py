@@ -355,7 +355,8 @@ def test_the_pages_own_functions_are_called_from_the_page_alone(guarded: Server)
 
 
 def test_no_other_sites_page_may_read_what_gradio_answers(tmp_path: Path) -> None:
-    asked = {"Origin": "https://elsewhere.example", "Host": "vt.example"}  # at this machine's own names Gradio is strict
+    # At this machine's own names Gradio is strict by itself.
+    asked = {"Origin": "https://elsewhere.example", "Host": "vt.example"}
     with running(tmp_path, VT_ALLOWED_HOSTS="vt.example") as server:
         answer = server.ask("GET", "/config", headers=asked).raise_for_status()
     assert not [name for name in answer.headers if name.startswith("access-control-allow")]

@@ -48,6 +48,13 @@ class UploadGone(InputError):
         super().__init__("The uploaded file is no longer here: upload it again.")
 
 
+class TooManyWaiting(TooManyRequests):
+    """Of what a visitor has uploaded, as much as may has not become a job."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many of your uploads wait here already: start the jobs that they are for.", 600)
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whose uploads a request may use: those of its browser, or of its address where they came without a cookie."""
@@ -132,13 +139,13 @@ def check(jobs: Jobs, owner: Owner, more_bytes: int) -> None:
 
     Raises:
         StorageError: the disk has no room for it.
-        TooManyRequests: its owner's uploads have to become jobs first, or be swept.
+        TooManyWaiting: its owner's uploads have to become jobs first, or be swept.
     """
     folder().mkdir(parents=True, exist_ok=True)
     jobs.check_reserve(folder(), more_bytes)
     waiting = _waiting_bytes(owner.marks["address"], jobs.upload_limit // _MOST_FILES)
     if waiting + more_bytes > _MOST_WAITING * max(jobs.upload_limit, more_bytes):
-        raise TooManyRequests("Too many of your uploads wait here already: start the jobs that they are for.", 600)
+        raise TooManyWaiting
 
 
 def _waiting_bytes(address: str, least: int) -> int:
