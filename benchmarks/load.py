@@ -140,7 +140,7 @@ def server(folder: Path, jobs: int) -> Iterator[tuple[str, psutil.Process]]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     own = {"HOST": "127.0.0.1", "PORT": str(port), "VT_DATA_DIR": f"{folder}/data", "VT_LOG_FILE": f"{folder}/app.log"}
-    own |= {"VT_ENGINES": "embedded", "VT_QUEUE_SIZE": str(2 * jobs)}
+    own |= {"VT_ENGINES": "embedded", "VT_QUEUE_SIZE": str(2 * jobs), "VT_VISITOR_JOBS": str(2 * jobs)}
     process = subprocess.Popen(
         [sys.executable, "app.py"],
         env={**os.environ, **own},

@@ -7,6 +7,7 @@ import re
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -457,10 +458,63 @@ def test_a_film_beyond_the_limit_is_refused_as_it_comes_where_its_size_is_not_to
     wait_for(lambda: folders(narrow) == set())
 
 
+def test_subtitles_beyond_their_limit_are_refused_as_they_come(server: Server) -> None:
+    before = folders(server)
+    form = PART + b'--x\r\nContent-Disposition: form-data; name="subtitles"; filename="talk.srt"\r\n\r\n'
+    sent = 0
+    with _upload(server, "Transfer-Encoding: chunked", b"%x\r\n%s\r\n" % (len(form), form)) as line:
+        while not select.select([line], [], [], 0)[0]:
+            line.sendall(b"10000\r\n" + b"x" * 2**16 + b"\r\n")
+            sent += 2**16
+            assert sent < 100 * MB
+        answer = line.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"The subtitles are too large: 5 MB are the most." in answer
+    wait_for(lambda: folders(server) <= before)
+
+
+def test_subtitles_of_the_worst_kind_hold_nobody_up(server: Server, films: Path) -> None:
+    cue = "1\n00:00:01,000 --> 00:00:02,000\n{}\n\n"
+    subtitles = cue.format("Well, " + "[" * 1900) * 2500
+    files = {"file": ("talk.mp4", (films / "talk.mp4").read_bytes()), "subtitles": ("talk.srt", subtitles)}
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(server.ask("POST", JOBS, files=files, data=ES)))
+    asking.start()
+    longest = 0.0
+    while asking.is_alive():
+        began = time.monotonic()
+        assert server.ask("GET", "/health").status_code == 200
+        longest = max(longest, time.monotonic() - began)
+    assert longest < 10  # by an expression of the second degree it would be minutes
+    (answer,) = answers
+    assert answer.status_code in (202, 422), answer.text
+    if answer.status_code == 202:
+        server.ask("DELETE", f"{JOBS}/{answer.json()['id']}")
+
+
 def test_a_film_that_lasts_too_long_is_refused(narrow: Server, films: Path, tmp_path: Path) -> None:
     ffmpeg("-i", films / "long.m4a", "-t", "40", "-b:a", "32k", tmp_path / "forty.m4a")
     files = {"file": ("forty.m4a", (tmp_path / "forty.m4a").read_bytes())}
     assert "VT_MAX_DURATION_MINUTES" in refused(narrow.ask("POST", JOBS, files=files, data=ES), 422)
+
+
+def test_a_visitor_with_as_many_jobs_as_one_may_have_is_told_when_to_come_again(
+    server: Server, done: str, at_work: str
+) -> None:
+    etag = server.ask("GET", f"{JOBS}/{done}/segments").headers["etag"]
+    sent: list[str] = []
+    try:
+        while (answer := server.ask("POST", JOBS, files={"from_job": (None, done)}, data=ES)).status_code == 202:
+            sent.append(answer.json()["id"])
+            assert len(sent) < 8, at_work
+        assert "Too many of your jobs" in refused(answer, 429)
+        assert int(answer.headers["retry-after"]) > 0
+        mended = {"segments": [{"id": 0, "text": "Hola."}]}
+        edited = server.ask("PATCH", f"{JOBS}/{done}/segments", json=mended, headers={"If-Match": etag})
+        assert refused(edited, 429) == refused(answer, 429)
+    finally:
+        for job in sent:
+            server.ask("DELETE", f"{JOBS}/{job}")
 
 
 def test_a_full_queue_says_when_to_come_again(narrow: Server, films: Path) -> None:

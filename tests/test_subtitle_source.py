@@ -177,6 +177,92 @@ def test_a_time_that_cannot_be_read_is_named_with_its_line() -> None:
         subtitles.read("1\n00:00:1 -> 2 --> x\nHello\n")
 
 
+CUE = "1\n00:00:01,000 --> 00:00:02,000\n{text}\n\n"
+
+
+def refused(text: str) -> str:
+    with pytest.raises(SubtitleError) as raised:
+        subtitles.read(text)
+    return str(raised.value)
+
+
+def test_as_much_as_may_be_is_read_and_no_more() -> None:
+    assert subtitles.read(CUE.format(text="x" * 2000))[0].text == "x" * 2000
+    assert len(subtitles.read(CUE.format(text="Hello.") * 20_000)) == 20_000
+    assert refused(CUE.format(text="Hello.") * 20_001) == "The subtitles are too long: 20000 cues are the most."
+    assert refused(CUE.format(text="a " * 900) * 112) == "The subtitles are too long: 100000 words are the most."
+    subtitles.check_size(5 * 2**20)
+    with pytest.raises(subtitles.SubtitlesTooLarge, match="5 MB are the most"):
+        subtitles.check_size(5 * 2**20 + 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 2001, "hello there " * 3400, "[" * 40_000, "x" + "\n" * 3000 + "x", "&#1" * 9000]
+)
+def test_a_cue_that_is_too_long_is_named_by_its_line(text: str) -> None:
+    assert refused(CUE.format(text="Hello.") + CUE.format(text=text)) == (
+        "The cue at line 6 of the subtitles is too long: 2000 characters are the most."
+    )
+
+
+def test_a_cue_may_say_a_number_last_and_be_named_in_webvtt() -> None:
+    srt = "1\n00:00:01,000 --> 00:00:02,000\nIt was\n1984\n\n2\n\n00:00:03,000 --> 00:00:04,000\nor\n1985\n"
+    assert [cue.text for cue in subtitles.read(srt)] == ["It was 1984", "or 1985"]
+    vtt = "WEBVTT\n\nintro\n00:01.000 --> 00:02.000\nIn\n1984\n\nsecond part\n00:03.000 --> 00:04.000\nNo.\n"
+    assert [cue.text for cue in subtitles.read(vtt)] == ["In 1984", "No."]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "99999999:00:00,000 --> 99999999:00:01,000",
+        "-00:00:01,000 --> 00:00:02,000",
+        "nan --> inf",
+        "00:00:01,000 -->",
+        "00:00:01,000 --> 1e9",
+        f"00:00:01,000 --> {'9' * 5000}:00:00,000",
+        "-->" * 100_000,
+    ],
+)
+def test_an_absurd_time_is_named_with_its_line_and_cut_short(line: str) -> None:
+    said = refused(f"1\n{line}\nHello.\n")
+    assert said.startswith(f'Line 2 of the subtitles cannot be read: "{line[:40]}')
+    assert len(said) < 200
+
+
+def test_the_latest_time_that_can_be_written_is_read() -> None:
+    assert subtitles.read("999:59:59,999 --> 00:00:01,5\nHello.\n")[0].start == 3_599_999.999
+
+
+@pytest.mark.parametrize(
+    ("nested", "left"), [("[a [b [c] d] e] f", "f"), ("[ [music] there", "[ there"), ("[]]x", "]x")]
+)
+def test_brackets_in_brackets_are_taken_out_whole(nested: str, left: str) -> None:
+    assert [cue.text for cue in subtitles.read(CUE.format(text=nested))] == [left]
+
+
+@pytest.mark.parametrize("text", ["...", "- -", "♪ ♪", "[", "<<<", "?!", "\u0301\u0301"])
+def test_a_cue_of_signs_alone_is_left_out(text: str) -> None:
+    assert subtitles.read(CUE.format(text=text)) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["¿Qué más?", "你好，世界。"])
+def test_utf_16_without_a_mark_is_read(encoding: str, text: str) -> None:
+    assert [cue.text for cue in subtitles.read(subtitles.decoded(CUE.format(text=text).encode(encoding)))] == [text]
+
+
+def test_signs_that_nobody_says_are_left_out() -> None:
+    assert subtitles.read(CUE.format(text="He\x00l\x07lo\x9b, &#0;&#7;\ufeffyou."))[0].text == "Hello, \ufffdyou."
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(range(256)) * 50, b"\0" * 9999, b"\xff\xfe" + b"\x00\xd8" * 99, b"\x1aE\xdf\xa3"]
+)
+def test_what_is_no_text_is_refused(content: bytes) -> None:
+    assert "hold no times" in refused(subtitles.decoded(content))
+
+
 def test_words_share_the_time_of_their_cue() -> None:
     words = subtitles.words([subtitles.Cue(1.0, 3.0, "abcd ef gh"), subtitles.Cue(3.0, 4.0, "ij.")])
     assert [(word.text, word.start, word.end) for word in words] == [

@@ -27,7 +27,7 @@ _TEMPORARY = ".new-"
 _KIND = re.compile(r"[a-z][a-z0-9]*")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"\.[a-z0-9]+")
-_NAME = re.compile(f"({_KIND.pattern}-{_FINGERPRINT.pattern})({_SUFFIX.pattern})?")
+_NAME = re.compile(rf"\A({_KIND.pattern}-{_FINGERPRINT.pattern})({_SUFFIX.pattern})?")
 _DIGITS = 64
 _RATE = struct.Struct("<I")
 

@@ -10,6 +10,8 @@ from vt.errors import LanguageError
 from vt.languages import Language
 
 _SURE = 0.9
+_ENOUGH = 50_000
+"""Characters from which a language can be told: more of them tell no more."""
 
 
 def language_of(text: str) -> tuple[Language, float]:
@@ -18,7 +20,7 @@ def language_of(text: str) -> tuple[Language, float]:
     Raises:
         LanguageError: it is too short or too mixed to tell.
     """
-    code, probability = _identifier().classify(text)
+    code, probability = _identifier().classify(text[:_ENOUGH])
     if probability < _SURE:
         raise LanguageError("The language of the subtitles cannot be told from their text: name it with --from.")
     return languages.get(code), float(probability)

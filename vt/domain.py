@@ -251,6 +251,8 @@ class Job:
     """How often in a row the server died on it without a new finished piece."""
     finished_pieces: int
     """How many there were at the last death."""
+    visitor: str
+    """For whom it counts: what stands for an address, and does not tell it; empty: for nobody."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what its owner may see."""

@@ -52,6 +52,7 @@ _MOST_PIXELS = 8192 * 4352
 """Of a picture that is decoded, cover art too: a film in 8K has hardly less."""
 _MARGIN_SECONDS = 30.0
 """As much longer than allowed a film may be: no header is exact."""
+_SUMMARY = re.compile(r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS", re.MULTILINE)
 
 
 # --- what is in a file -------------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ def _number(text: object) -> float | None:
 
 def _length(tag: str, late: float) -> float | None:
     # Matroska keeps a stream's end as a tag, 00:01:02.345000000, in a film that may itself begin late.
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", tag)
+    match = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)", tag)
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - late if match else None
 
 
@@ -375,8 +376,7 @@ def loudness_at(samples: NDArray[np.int16], rate: int, gains: Sequence[float]) -
     for name in names:
         argv += ["-map", f"[{name}out]", "-f", "null", "-"]
     said = run_both(Child(argv, _sounding(len(gains) * len(samples) / rate), samples.tobytes()))[1]
-    summary = r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS"
-    told = dict(re.findall(summary, said, re.MULTILINE))
+    told = dict(_SUMMARY.findall(said))
     return [float(told[name]) for name in names]
 
 
@@ -435,7 +435,7 @@ def momentary_loudness(path: Path, primed: bool, cancel: Cancel | None = None) -
     limits = replace(_sounding(seconds), said_bytes=int(MB + seconds * 4000))  # ten lines a second, each read below
     said = run_both(Child(argv, limits, reads=[path]), cancel)[1]
     levels = [float(level) for level in re.findall(r" M:\s*(-?[\d.]+)\s", said)]
-    peak = re.findall(r"^\s+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
+    peak = re.findall(r"^[ \t]+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
     if not peak:
         raise ToolError("ffmpeg measured no loudness.")
     return {"momentary": levels, "true_peak": _number(peak[-1]) if peak[-1] not in ("-inf", "nan") else None}

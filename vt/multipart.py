@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ _DISPOSITION = b"content-disposition"
 
 Place = Callable[[str, str], Path]
 """Says where a file goes, by its field and the name that its sender gave it; a `BadUpload` refuses it."""
+Bound = tuple[int, Callable[[], Exception]]
+"""How many bytes there may be, and what makes the error for when there are more."""
 
 
 class BadUpload(InputError):
@@ -39,6 +41,8 @@ class _Part:
     headers: dict[bytes, bytes] = field(default_factory=dict)
     name: str = ""
     file: IO[bytes] | None = None
+    taken: int = 0
+    """Bytes of the file so far."""
     value: bytearray = field(default_factory=bytearray)
 
 
@@ -57,6 +61,7 @@ async def receive(
     limit: int,
     too_large: Callable[[], Exception],
     on_thread: Callable[[Callable[[], None]], Awaitable[None]] = to_thread.run_sync,
+    bounds: Mapping[str, Bound] | None = None,
 ) -> Upload:
     """Take a body apart and return what was in it.
 
@@ -67,11 +72,12 @@ async def receive(
         limit: the bytes that all files together may have.
         too_large: makes the error for when they have more.
         on_thread: calls what may wait for a disk.
+        bounds: of the files of single fields, where they may have less than all together.
 
     Raises:
         BadUpload: it is no multipart form, breaks off, or has a part that nobody asked for.
     """
-    parser = _Parser(content_type, place, limit, too_large)
+    parser = _Parser(content_type, place, (limit, too_large), bounds or {})
     try:
         async for chunk in stream:
             # Writing may block: the event loop has others to serve.
@@ -88,12 +94,12 @@ async def receive(
 class _Parser:
     """Turns the parser's callbacks into fields and files."""
 
-    def __init__(self, content_type: str, place: Place, limit: int, too_large: Callable[[], Exception]) -> None:
+    def __init__(self, content_type: str, place: Place, all_together: Bound, bounds: Mapping[str, Bound]) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
             raise BadUpload("The request's body has to be a multipart form (multipart/form-data) with a film in it.")
-        self._place, self._left, self._too_large = place, limit, too_large
+        self._place, (self._left, self._too_large), self._bounds = place, all_together, bounds
         self._found, self._part, self._header = Upload(), _Part(), b""
         self._parts, self._whole = 0, False
         try:
@@ -153,8 +159,11 @@ class _Parser:
     def _take(self, data: bytes, start: int, end: int) -> None:
         if self._part.file:
             self._left -= end - start
+            self._part.taken += end - start
             if self._left < 0:
                 raise self._too_large()
+            if (bound := self._bounds.get(self._part.name)) and self._part.taken > bound[0]:
+                raise bound[1]()
             self._part.file.write(data[start:end])
             return
         self._part.value += data[start:end]

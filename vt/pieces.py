@@ -12,7 +12,7 @@ from vt.sentences import sentences
 
 # Where no space need follow the end of a sentence. A point between digits ends none.
 _UNSPACED_END = r"(?:[。｡？！‼⁇⁈⁉؟۔।॥։።፧។៕]|(?<!\d)．|．(?!\d))[”’»›)\]}」』】》〉）］\"']*"
-_PARTS = re.compile(rf"\s*(?:(?!{_UNSPACED_END})\S)*(?:{_UNSPACED_END})+|\s*\S+?(?=\s|{_UNSPACED_END}|$)")
+_PARTS = re.compile(rf" ?(?:(?:(?!{_UNSPACED_END})\S)++(?:{_UNSPACED_END})*+|(?:{_UNSPACED_END})++)")
 _HALFWAY = re.compile(r"[,;:،؛、，；：]\s*|\s[–—-]\s")
 _SPACE = re.compile(r"\s+")
 _MIDDLE = 0.3
@@ -41,9 +41,10 @@ def joined(parts: Sequence[str], script: str) -> str:
 
 def _sentences(text: str) -> list[str]:
     # Spoken all at once: then nothing but its punctuation, read as in speech, divides it.
-    words = [Word(0.0, 0.0, part) for part in _PARTS.findall(text)]
+    flat = " ".join(text.split())
+    words = [Word(0.0, 0.0, part) for part in _PARTS.findall(flat)]
     found = [part.text for part in sentences(words, max_seconds=math.inf, max_characters=len(text) + 1)]
-    return found if _bare("".join(found)) == _bare(text) else [" ".join(text.split())]
+    return found if _bare("".join(found)) == _bare(text) else [flat]
 
 
 def _bare(text: str) -> str:

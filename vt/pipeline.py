@@ -117,6 +117,7 @@ def _read(request: JobRequest, notes: list[str]) -> Transcript:
     path = request.subtitles
     assert path is not None  # noqa: S101
     media.check_readable(path)
+    subtitles.check_size(path.stat().st_size)
     cues = subtitles.read(subtitles.decoded(path.read_bytes()))
     segments = tuple(sentences.sentences(subtitles.words(cues)))
     if not segments:

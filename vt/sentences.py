@@ -17,10 +17,11 @@ _JITTER_SECONDS = 0.5  # recognisers date a word a little before its forerunner;
 _OPENING = "¿¡“‘«‹„‚([{「『【《〈（［\"'"
 _CLOSING = "”’“»›)]}」』】》〉）］\"'♪♫ \u00a0\u202f"  # French puts a space before its quotation marks
 _DASHES = "-–—"
+_TAIL = 40  # signs of a text that tell how it ends
 _ENDED = re.compile(r"[.?!…。．｡？！‼⁇⁈⁉؟۔।॥։።፧។៕။\u037e]$|[\u0370-\u03ff];$")  # Greek asks with a semicolon
 _ELLIPSIS = re.compile(r"(\.\.|…)$")
 _HALFWAY = re.compile(r"[,;:،؛、，；：–—-]$")
-_ACRONYM = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]$")
+_ACRONYM = re.compile(r"\A(?:[^\W\d_]\.)*[^\W\d_]$")
 _FIRST_PERSON = re.compile(r"I\b")
 # Thai, Lao, Tibetan, Burmese, Khmer, Chinese and Japanese put no space between words.
 _UNSPACED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
@@ -106,18 +107,25 @@ def _spaced(words: Sequence[Word]) -> list[Word]:
 def _punctuated(words: Sequence[Word]) -> list[Word]:
     """Hang punctuation that stands alone on the word it belongs to; silent as it is, it adds no time."""
     result: list[Word] = []
-    prefix = ""
+    prefix = suffix = ""
     for word in words:
         mark = word.text.strip()
         if any(char.isalnum() for char in mark):
+            _hang(suffix, result)
             tight = prefix and prefix[-1] not in _DASHES + "«"
             result.append(replace(word, text=prefix + (word.text.lstrip() if tight else word.text)))
-            prefix = ""
-        elif not result or prefix or _opens(mark, result[-1].text):
+            prefix = suffix = ""
+        elif not result or prefix or _opens(mark, result[-1].text[-_TAIL:] + suffix[-_TAIL:]):
             prefix += word.text
         else:
-            result[-1] = replace(result[-1], text=result[-1].text + word.text)
+            suffix += word.text
+    _hang(suffix, result)
     return result
+
+
+def _hang(suffix: str, result: list[Word]) -> None:
+    if suffix:
+        result[-1] = replace(result[-1], text=result[-1].text + suffix)
 
 
 def _opens(mark: str, before: str) -> bool:
@@ -215,23 +223,41 @@ def _starts_sentence(word: Word) -> bool:
 
 def _divided(words: Sequence[Word], max_seconds: float, max_characters: int) -> list[Sequence[Word]]:
     """Divide a sentence that is too long, again and again, but leave no word alone."""
-    fits = words[-1].end - words[0].start <= max_seconds and len(_text(words)) <= max_characters
-    if fits or len(words) < 4:
-        return [words]
-    at = _best_division(words, max_seconds, max_characters)
-    return _divided(words[:at], max_seconds, max_characters) + _divided(words[at:], max_seconds, max_characters)
+    done: list[Sequence[Word]] = []
+    left = [(0, len(words))]
+    worths: list[float] = []
+    while left:
+        first, end = left.pop()
+        part = words[first:end]
+        if len(part) < 4 or _fits(part, max_seconds, max_characters):
+            done.append(part)
+            continue
+        worths = worths or [0.0, *(_worth(before, after) for before, after in pairwise(words))]
+        at = first + _best_division(part, worths[first:end], max_seconds, max_characters)
+        left += [(at, end), (first, at)]
+    return done
 
 
-def _best_division(words: Sequence[Word], max_seconds: float, max_characters: int) -> int:
-    """Give the index of the word to begin anew with: after a comma, before an "and", in a pause, near the middle."""
+def _fits(words: Sequence[Word], max_seconds: float, max_characters: int) -> bool:
+    return words[-1].end - words[0].start <= max_seconds and len(_text(words)) <= max_characters
+
+
+def _worth(before: Word, after: Word) -> float:
+    """Tell how well a sentence can be divided between two words: after a comma, before an "and", in a pause."""
+    halfway = bool(_HALFWAY.search(before.text.strip().rstrip(_CLOSING)))
+    joining = 0.6 * (_bare(after.text) in _JOINING)
+    return max(halfway, joining) + min(_gap(before, after), 1.0)
+
+
+def _best_division(words: Sequence[Word], worths: Sequence[float], max_seconds: float, max_characters: int) -> int:
+    """Give the index of the word to begin anew with: where that is worth most, near the middle."""
     characters = list(accumulate(len(word.text) / max_characters for word in words))
     sizes = [(word.end - words[0].start) / max_seconds + count for word, count in zip(words, characters, strict=True)]
+    # Never at the very edge of a long one: each division takes a good part of it, whatever its words are.
+    edge = max(2, len(words) // 8)
 
     def merit(at: int) -> float:
-        before, after = words[at - 1], words[at]
-        halfway = bool(_HALFWAY.search(before.text.strip().rstrip(_CLOSING)))
-        joining = 0.6 * (_bare(after.text) in _JOINING)
         # Off the middle by a quarter costs as much as a comma or a pause of a second gains.
-        return max(halfway, joining) + min(_gap(before, after), 1.0) - 4 * abs(sizes[at - 1] / sizes[-1] - 0.5)
+        return worths[at] - 4 * abs(sizes[at - 1] / sizes[-1] - 0.5)
 
-    return max(range(2, len(words) - 1), key=merit)
+    return max(range(edge, len(words) - edge + 1), key=merit)

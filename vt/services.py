@@ -66,7 +66,7 @@ class Services:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = str(error)
-            _log.error("%s", error)
+            _log.error("%s", error.in_full)
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
@@ -206,6 +206,7 @@ class _Desk:
                 LocalExecutor(factory),
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
+                visitor_jobs=settings.visitor_jobs,
                 retention=timedelta(hours=settings.retention_hours),
                 watch=JobWatch(factory.metrics).hear,
             )

@@ -21,20 +21,26 @@ _DECIMALS_APART = {"en", "de", "nl", "sv"}
 """Languages that say each digit behind the point by itself."""
 _LONGEST = 9
 """Digits without separators: a longer run is no number but a telephone's, an account's or the like."""
+_LONGEST_NUMBER = 66
+"""Digits with separators: of more than that nobody knows the name."""
 _ONE = {"es": (("veintiuno", "veintiún"), ("uno", "un")), "de": (("eins", "ein"),)}
 """How a number that ends in one looks before what is counted."""
 _MILLIONS = re.compile(r"(?:mill?[oó]n(?:es)?|milh(?:ão|ões)|mili(?:ó|ons)|milli(?:on|ard)s?)$")
 _OF = {"es": "de", "pt": "de", "ca": "de", "fr": "de"}
 """Stands between millions and what is counted."""
 _ORDINALS = {
-    "en": r"(?:st|nd|rd|th)\b",
-    "es": r"\.?[ºª]",
-    "pt": r"\.?[ºª]",
-    "fr": r"(?:er|re|ère|ème|e)\b",
-    "nl": r"(?:e|de|ste)\b",
-    "de": r"\.(?= (?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b)",
+    code: re.compile(rf"(?<![\w.,])(\d{{1,4}})({ending})")
+    for code, ending in {
+        "en": r"(?:st|nd|rd|th)\b",
+        "es": r"\.?[ºª]",
+        "pt": r"\.?[ºª]",
+        "fr": r"(?:er|re|ère|ème|e)\b",
+        "nl": r"(?:e|de|ste)\b",
+        "de": r"\.(?= (?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b)",
+    }.items()
 }
-_FEMININE = {"ª": ("o", "a"), "re": ("er", "ère"), "ère": ("er", "ère")}
+_FEMININE = {"ª": (re.compile(r"o\b"), "a")} | dict.fromkeys(("re", "ère"), (re.compile(r"er\b"), "ère"))
+"""By the ending: what of the masculine is replaced, and by what."""
 _GERMAN_DATE = re.compile(r"(?<=am |im |um )(\w+te)(?= [A-Z])|(?<=zum |vom |bis |dem |den )(\w+te)(?= [A-Z])")
 _MARKS = str.maketrans({"−": "-", "٪": "%", "％": "%", "＋": "+", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
@@ -137,7 +143,8 @@ def _with_numbers(text: str, words: _Words) -> str:
 
 def _apart(said: str, found: re.Match[str]) -> str:
     """Return the words, with a space towards a letter that touches them: B2B."""
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    start, end = found.span()
+    before, after = found.string[max(0, start - 1) : start], found.string[end : end + 1]
     return " " * before.isalnum() + said + " " * after.isalnum()
 
 
@@ -150,7 +157,7 @@ def _quantities(words: _Words) -> re.Pattern[str]:
     unit = r"%|°[CF]?|[€$£¥]|(?:km/h|km|kg|cm|mm|m)\b"
     return re.compile(
         rf"(?P<sign>(?<![\w)])[-+])?(?P<money>(?:{money}) ?)?(?(money)(?P<minus>-)?)(?<!\d)(?P<number>{number})"
-        rf"(?:(?P<scale>(?<=\d){_SCALE})(?(money)|(?!)))?(?: ?(?P<unit>{unit}))?"
+        rf"(?(money)(?P<scale>(?<=\d){_SCALE})?)(?: ?(?P<unit>{unit}))?"
     )
 
 
@@ -183,7 +190,8 @@ def _sign(found: re.Match[str], words: _Words) -> str:
 def _split(number: str, words: _Words) -> tuple[str, str]:
     """Return what stands before and behind the decimal separator, the former with its separators of thousands."""
     grouped = re.match(r"\d{1,3}(?:[.,' ’]\d{3})+(?!\d)", number)
-    if grouped and not re.fullmatch(rf"\d+{re.escape(words.decimal)}\d{{3}}", number):
+    before, _, behind = number.rpartition(words.decimal)
+    if grouped and not (before.isdecimal() and behind.isdecimal() and len(behind) == 3):
         return grouped[0], number[grouped.end() + 1 :]
     whole, _, fraction = number.replace(",", ".").partition(".")
     return whole, fraction
@@ -212,14 +220,17 @@ def _whole(digits: str, words: _Words) -> str:
 
 
 def _each(digits: str, words: _Words) -> str:
-    names = words.digits.split()
-    found = re.findall(r"\d", digits)
-    return " ".join(names[int(digit)] if names else _said(digit, words) or digit for digit in found)
+    return " ".join(_digit(digit, words) for digit in re.findall(r"\d", digits))
+
+
+@cache
+def _digit(digit: str, words: _Words) -> str:
+    return words.digits.split()[int(digit)] if words.digits else _said(digit, words) or digit
 
 
 def _said(digits: str, words: _Words, to: str = "cardinal") -> str:
     """Return num2words's words for a whole number; nothing where it has none."""
-    if not words.numbers:
+    if not words.numbers or len(digits) > _LONGEST_NUMBER:
         return ""
     from num2words import num2words  # type: ignore[import-untyped]
 
@@ -245,18 +256,18 @@ def _time(hours: int, minutes: int, words: _Words) -> str:
 
 
 def _ordinals(text: str, words: _Words) -> str:
-    ending = _ORDINALS.get(words.code)
-    if not ending:
+    known = _ORDINALS.get(words.code)
+    if not known:
         return text
 
     def said(found: re.Match[str]) -> str:
         ordinal = _said(found[1], words, "ordinal")
-        masculine, feminine = _FEMININE.get(found[2].lstrip("."), ("", ""))
+        masculine, feminine = _FEMININE.get(found[2].lstrip("."), (None, ""))
         if masculine:
-            ordinal = re.sub(rf"{masculine}\b", feminine, ordinal)
+            ordinal = masculine.sub(feminine, ordinal)
         return ordinal or found[0]
 
-    text = re.sub(rf"(?<![\w.,])(\d{{1,4}})({ending})", said, text)
+    text = known.sub(said, text)
     return _GERMAN_DATE.sub(r"\1\2n", text) if words.code == "de" else text
 
 
@@ -264,5 +275,5 @@ def _with_symbols(text: str, words: _Words) -> str:
     """Return the text with symbols that stand alone, or between words, in words."""
     for symbol, name in _ALONE.items():
         if symbol in text and (word := words.named(name)):
-            text = re.sub(rf"\s*{re.escape(symbol)}\s*", f" {word} ", text).strip()
+            text = f" {word} ".join(part.strip() for part in text.split(symbol)).strip()
     return text

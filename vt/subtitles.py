@@ -7,13 +7,21 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pysubs2
 
 from vt.domain import Word
 from vt.errors import SubtitleError
 
+_MOST_MB = 5
+MOST_BYTES = _MOST_MB * 2**20
+MOST_CUES = 20_000
+MOST_CHARACTERS = 2_000
+"""Of one cue, with its markup."""
+MOST_WORDS = 100_000
+"""Of all cues: ten hours of speech."""
 LINE_CHARACTERS = 42
 """The common limit of a subtitle line (BBC and Netflix guidelines: 37 to 42)."""
 CUE_CHARACTERS = 2 * LINE_CHARACTERS - 4  # two lines that break at a space are rarely full
@@ -23,7 +31,7 @@ SHORTEST_CUE_SECONDS = 1.0
 _PAUSES = set(",;:.!?…)»、，；：。！？」』）")
 """A cue ends well behind these, and no line begins with one."""
 _JOINER = "\u200d"  # holds emoji together
-_TAG = re.compile(r"<( */? *[a-zA-Z][^>]*)>")
+_TAG = re.compile(r"<(?= *+/?+ *+[a-zA-Z])|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +56,29 @@ def cues(sentences: Iterable[Cue], film_seconds: float = math.inf) -> list[Cue]:
     return found
 
 
+class SubtitlesTooLarge(SubtitleError):
+    """The subtitle file is larger than any that is read."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The subtitles are too large: {_MOST_MB} MB are the most.")
+
+
 def srt(parts: Sequence[Cue]) -> str:
     """Return cues as an SRT file."""
     # SRT has no way to escape: what looks like a tag or like a cue's times would be taken for one.
-    return _file([Cue(c.start, c.end, _TAG.sub(r"‹\1›", c.text).replace("-->", "→")) for c in parts]).to_string("srt")
+    return _file([Cue(c.start, c.end, _untagged(c.text).replace("-->", "→")) for c in parts]).to_string("srt")
+
+
+def _untagged(text: str) -> str:
+    """Put other brackets around what would be taken for a tag."""
+    end, opened = text.rfind(">") + 1, False
+
+    def bracket(found: re.Match[str]) -> str:
+        nonlocal opened
+        closes, opened = found[0] == ">" and opened, found[0] == "<"
+        return "›" if closes else found[0].replace("<", "‹")
+
+    return _TAG.sub(bracket, text[:end]) + text[end:]
 
 
 def vtt(parts: Sequence[Cue]) -> str:
@@ -132,14 +159,33 @@ def broken(text: str) -> str:
     return f"{text[:cut].strip()}\n{text[cut:].strip()}"
 
 
-_TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{1,2}[,.]\d{1,3}"
-_TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
+_TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_TIMES = re.compile(rf"\A\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 _NO_CUE = re.compile(r"(NOTE|STYLE|REGION)(\s|$)")
-_MARKUP = re.compile(r"<[^<>]*>")
+# The markup of SRT and WebVTT, and the commands of the format ASS, which many an SRT file has.
+_MARKUP = re.compile(r"<[^<>]*>|\{[^{}]*\}")
+_BREAK = re.compile(r"\\[Nnh]")
 # "[applause]" anywhere, "(applause)" alone in its cue, notes, and what is sung between two of them.
-_SOUND = re.compile(r"\[[^\]]*\]|\A\s*\([^()]*\)\s*\Z|[♪♫][^♪♫]*[♪♫]|[♪♫]")
+_BRACKETED = re.compile(r"\[[^\[\]]*\]")
+_NESTED = 3
+"""Brackets in brackets that are taken out with them."""
+_SOUND = re.compile(r"\A\s*\([^()]*\)\s*\Z|[♪♫][^♪♫]*[♪♫]|[♪♫]")
 # "- " before each of two speakers, and "MAN IN BLACK: " before either.
-_SPEAKER = re.compile(r"(?m)^\s*(?:[-–—]\s+)?(?:(?=[^\n:]*[A-ZÀ-ÞА-Я]{2})(?:(?![a-zß-öø-ÿа-я])[\w .'’-]){2,40}:\s+)?")
+_SPEAKER = re.compile(
+    r"(?m)^\s*+(?:[-–—]\s++)?(?:(?=[^\n:]*[A-ZÀ-ÞА-Я]{2})(?:(?![a-zß-öø-ÿа-я])[\w .'’-]){2,40}:\s++)?"
+)
+_CONTROLS = dict.fromkeys(sign for sign in [*range(0x20), *range(0x7F, 0xA0), 0xFEFF] if not chr(sign).isspace())
+"""Signs that nobody says, nor writes on purpose."""
+
+
+def check_size(size: int) -> None:
+    """Raise where a file of so many bytes is too large to be read.
+
+    Raises:
+        SubtitlesTooLarge: it is.
+    """
+    if size > MOST_BYTES:
+        raise SubtitlesTooLarge
 
 
 def read(text: str) -> list[Cue]:
@@ -148,13 +194,13 @@ def read(text: str) -> list[Cue]:
     A cue without words (empty, or only a description of a sound such as "[music]") is left out.
 
     Raises:
-        SubtitleError: no such file, or a line of times that cannot be read; the sentence says which.
+        SubtitleError: no such file, a line of times that cannot be read, or more than is taken; the sentence says
+            which, and where.
     """
-    lines = text.removeprefix("\ufeff").splitlines()
-    _check_times(lines)
-    events = pysubs2.SSAFile.from_string("\n".join(_without_notes(lines)), format_="srt", keep_unknown_html_tags=True)
-    found = [Cue(event.start / 1000, event.end / 1000, _plain(event.plaintext)) for event in events]
-    spoken = sorted((cue for cue in found if cue.text), key=lambda cue: cue.start)
+    found = [Cue(block.start, block.end, _plain(block.text)) for block in _blocks(text)]
+    spoken = sorted((cue for cue in found if any(map(str.isalnum, cue.text))), key=lambda cue: cue.start)
+    if sum(cue.text.count(" ") + 1 for cue in spoken) > MOST_WORDS:
+        raise SubtitleError(f"The subtitles are too long: {MOST_WORDS} words are the most.")
     nexts = [*(cue.start for cue in spoken[1:]), math.inf]
     return [_tidy(cue, following) for cue, following in zip(spoken, nexts, strict=False)]
 
@@ -163,6 +209,10 @@ def decoded(content: bytes) -> str:
     """Return the text of a subtitle file in the encodings that people's files have."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
+    head = content[:4000]
+    if 8 * head.count(0) > len(head):  # half of what Europeans write is zeros in UTF-16, and so is any line of times
+        low = head[::2].count(0) < head[1::2].count(0)
+        return content.decode("utf-16-le" if low else "utf-16-be", errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -174,37 +224,85 @@ def words(cues_in_order: Iterable[Cue]) -> list[Word]:
     return [word for cue in cues_in_order for word in _words_of(cue)]
 
 
-def _check_times(lines: Sequence[str]) -> None:
-    timed = [(number, line) for number, line in enumerate(lines, 1) if "-->" in line]
-    for number, line in timed:
-        if not _TIMES.match(line):
+@dataclass(slots=True)
+class _Block:
+    """A cue as it stands in a file."""
+
+    line: int
+    """The number of its line of times."""
+    start: float
+    end: float
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Its lines as one text.
+
+        Raises:
+            SubtitleError: it is longer than any that is taken.
+        """
+        text = "\n".join(self.lines).strip()
+        if len(text) > MOST_CHARACTERS:
             raise SubtitleError(
-                f'Line {number} of the subtitles cannot be read: "{line.strip()[:60]}". '
-                "It should look like 00:01:02,500 --> 00:01:04,000."
+                f"The cue at line {self.line} of the subtitles is too long: {MOST_CHARACTERS} characters are the most."
             )
-    if not timed:
+        return text
+
+    def end_before_another(self) -> None:
+        """Leave out what belongs to the next cue: its number."""
+        below = len(self.lines)
+        while below and not self.lines[below - 1].strip():
+            below -= 1
+        touching = below == len(self.lines)
+        if below > 1 and self.lines[below - 1].strip().isdecimal() and (touching or not self.lines[below - 2].strip()):
+            del self.lines[below - 1 :]
+
+
+def _blocks(text: str) -> list[_Block]:
+    lines = text.removeprefix("\ufeff").splitlines()
+    is_vtt = bool(lines) and lines[0].startswith("WEBVTT")
+    found: list[_Block] = []
+    is_open = False
+    for number, (before, line) in enumerate(pairwise(["", *lines]), 1):
+        if "-->" in line:
+            if is_open:
+                found[-1].end_before_another()
+            found.append(_block(number, line))
+            if len(found) > MOST_CUES:
+                raise SubtitleError(f"The subtitles are too long: {MOST_CUES} cues are the most.")
+            is_open = True
+        elif not before.strip() and (_NO_CUE.match(line) or (is_vtt and found)):
+            is_open = False  # a note, a style, or in WebVTT the name of the next cue: nobody says that
+        elif is_open:
+            found[-1].lines.append(line)
+    if not found:
         raise SubtitleError("The subtitles hold no times: an SRT or WebVTT file is needed, from its line 1 on.")
+    return found
 
 
-def _without_notes(lines: Sequence[str]) -> Iterable[str]:
-    """Yield the lines of an SRT file that says the same: WebVTT's head, notes and styles are not for the screen."""
-    skipping = bool(lines) and lines[0].startswith("WEBVTT")
-    for before, line in zip(["", *lines], lines, strict=False):
-        if not line.strip():
-            skipping = False
-        elif not before.strip() and _NO_CUE.match(line):
-            skipping = True
-        if not skipping:
-            yield _hours(line)
+def _block(number: int, line: str) -> _Block:
+    times = _TIMES.match(line)
+    if not times:
+        raise SubtitleError(
+            f'Line {number} of the subtitles cannot be read: "{_shown(line)}". '
+            "It should look like 00:01:02,500 --> 00:01:04,000."
+        )
+    return _Block(number, _seconds(times.groups()[:4]), _seconds(times.groups()[4:]))
 
 
-def _hours(line: str) -> str:
-    """Give WebVTT's short times their hours, which SRT always has."""
-    return re.sub(r"(?<![\d:])(\d{1,2}:\d{2}[,.]\d{3})", r"00:\1", line) if "-->" in line else line
+def _shown(line: str) -> str:
+    return "".join(sign for sign in line[:1000].strip() if sign.isprintable())[:60]
+
+
+def _seconds(groups: Sequence[str | None]) -> float:
+    hours, minutes, seconds, behind = (group or "0" for group in groups)
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(behind.ljust(3, "0")) / 1000
 
 
 def _plain(text: str) -> str:
-    bare = html.unescape(_MARKUP.sub("", text))
+    bare = html.unescape(_BREAK.sub("\n", _MARKUP.sub("", text))).translate(_CONTROLS)
+    for _ in range(_NESTED):
+        bare = _BRACKETED.sub(" ", bare)
     return " ".join(_SPEAKER.sub("", _SOUND.sub(" ", bare)).split())
 
 

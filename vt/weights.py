@@ -11,7 +11,7 @@ from pathlib import Path
 from vt import fetch
 from vt.domain import Cancel
 
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+HUB_ID = re.compile(r"\A[\w-][\w.-]*/[\w-][\w.-]*")
 Tell = Callable[[str], object]
 
 

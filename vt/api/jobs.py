@@ -28,6 +28,7 @@ from vt.jobs import Draft, Jobs, ResultFile
 from vt.multipart import BadUpload, Upload, receive
 from vt.services import Services
 from vt.store import JobNotFound
+from vt.subtitles import MOST_BYTES, SubtitlesTooLarge
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -136,7 +137,9 @@ async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft
         return places[field]
 
     content_type = request.headers.get("content-type", "")
-    upload = await receive(request.stream(), content_type, place, jobs.upload_limit, jobs.too_large, on_thread)
+    stream, most = request.stream(), jobs.upload_limit
+    bounds = {"subtitles": (MOST_BYTES, SubtitlesTooLarge)}
+    upload = await receive(stream, content_type, place, most, jobs.too_large, on_thread, bounds)
     for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
         del upload.files[name]  # a form's field that was left empty
     return upload
@@ -353,11 +356,12 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
     "/jobs/{job_id}/segments",
     summary="Mend lines",
     status_code=202,
-    responses=documented(404, 409, 412, 422, 428, 503, 507),
+    responses=documented(404, 409, 412, 422, 428, 429, 503, 507),
 )
 async def edit(
     services: Served,
     threads: OnThreads,
+    request: Request,
     job_id: JobId,
     changes: shapes.Changes,
     if_match: Annotated[str | None, Header(description="The ETag of the lines as they were read.")] = None,
@@ -368,7 +372,8 @@ async def edit(
     found = {change.id: Edit(change.text, change.source_text, change.start, change.end) for change in changes.segments}
     if len(found) < len(changes.segments):
         raise InputError("A line is there twice: each may be changed once at a time.")
-    return _shape(await threads.change(lambda: services.jobs.edit(job_id, _version(if_match), found)))
+    version, visitor = _version(if_match), visitors.of(request.scope).key
+    return _shape(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor)))
 
 
 def _version(if_match: str) -> int:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from vt import errors, jobs, store
 from vt.api import tracing
 from vt.multipart import BadUpload
+from vt.subtitles import SubtitlesTooLarge
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -37,6 +38,7 @@ _STATUSES: dict[type[errors.VtError], HTTPStatus] = {
     errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
     BadUpload: HTTPStatus.BAD_REQUEST,
     jobs.FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    SubtitlesTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     jobs.NoSuchResult: HTTPStatus.NOT_FOUND,
     store.JobNotFound: HTTPStatus.NOT_FOUND,
     store.WrongState: HTTPStatus.CONFLICT,
@@ -51,7 +53,7 @@ _DESCRIPTIONS = {
     "another machine, through a proxy, or to a server on a Space.",
     409: "The job's state does not allow this: the answer's `state` says which it is.",
     412: "The lines are of another version by now: read them again.",
-    413: "The film, or the body, is larger than this server takes.",
+    413: "The film, the subtitles or the body are larger than this server takes.",
     416: "The file has no such part.",
     421: "The request names a host that this server does not answer for: see VT_ALLOWED_HOSTS.",
     422: "What was asked for cannot be done: the answer says why.",
@@ -64,6 +66,7 @@ _LONGEST_PLACE = 100
 _NO_JSON = "The request cannot be used: its body is no JSON."
 _EXTRA = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "5"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "30"},
 }
 
@@ -154,6 +157,8 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 def of(error: errors.VtError) -> JSONResponse:
     """Return an error as a response."""
     tracing.note_reason(_snake(type(error).__name__))
+    if isinstance(error, errors.StorageError):
+        _log.warning("%s", error.in_full)
     state = error.state.value if isinstance(error, store.WrongState) else None
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
     return problem(status_of(error), str(error), headers, state=state)

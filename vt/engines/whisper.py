@@ -485,4 +485,6 @@ def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper
 def _bare(text: str) -> str:
     """Return the text without punctuation, and once what it says several times over."""
     words = re.sub(r"[^\w ]", "", text).lower().split()
-    return re.sub(r"^(.+?)( \1)+$", r"\1", " ".join(words))
+    lengths = (length for length in range(1, len(words)) if len(words) % length == 0)
+    once = next((length for length in lengths if words[length:] == words[:-length]), len(words))
+    return " ".join(words[:once])

@@ -71,6 +71,18 @@ SENTENCES: Mapping[str, str] = {
         "La línea {number} de los subtítulos no se puede leer: «{line}». Debería ser como "
         "00:01:02,500 --> 00:01:04,000."
     ),
+    "The subtitles are too large: {limit} MB are the most.": (
+        "Los subtítulos ocupan demasiado: {limit} MB como máximo."
+    ),
+    "The subtitles are too long: {limit} cues are the most.": (
+        "Los subtítulos son demasiado largos: {limit} rótulos como máximo."
+    ),
+    "The subtitles are too long: {limit} words are the most.": (
+        "Los subtítulos son demasiado largos: {limit} palabras como máximo."
+    ),
+    "The cue at line {number} of the subtitles is too long: {limit} characters are the most.": (
+        "El rótulo de la línea {number} de los subtítulos es demasiado largo: {limit} caracteres como máximo."
+    ),
     'The subtitles do not belong to this film: it ends after {seconds} s, but the line "{line}" begins at {start} s.': (
         "Los subtítulos no son de este vídeo: acaba a los {seconds} s, pero la línea «{line}» empieza a los {start} s."
     ),
@@ -95,6 +107,11 @@ SENTENCES: Mapping[str, str] = {
     # Jobs
     "Too many jobs are waiting already: try again in some minutes.": (
         "Ya hay demasiados trabajos esperando: inténtalo de nuevo en unos minutos."
+    ),
+    "Too many of your jobs are waiting or running ({count} are the most at a time): wait for one to end, or cancel "
+    "one, then try again.": (
+        "Tienes demasiados trabajos a la vez (como máximo, {count}): espera a que termine uno, o cancela alguno, e "
+        "inténtalo de nuevo."
     ),
     "There is no such job: the address is wrong, or the job has been removed.": (
         "Ese trabajo no existe: se borró o se cumplió su plazo."
@@ -177,25 +194,41 @@ _QUOTED = ("file", "line")
 
 def sentence(english: str) -> str:
     """Return an English sentence in Spanish, or as it is where nobody has translated it."""
-    for pattern, spanish in _patterns():
-        if found := pattern.fullmatch(english):
-            return spanish.format(**{name: _value(name, value) for name, value in found.groupdict().items()})
+    for known, spanish in SENTENCES.items():
+        if (found := fields(known, english)) is not None:
+            return spanish.format(**{name: _value(name, value) for name, value in found.items()})
     return english
 
 
+def fields(known: str, english: str) -> dict[str, str] | None:
+    """Return what stands in the fields of a known sentence, the first ones as short as may be; None for another."""
+    texts, names = _parts(known)
+    if not names:
+        return {} if known == english else None
+    here, end = len(texts[0]), len(english) - len(texts[-1])
+    if not (english.startswith(texts[0]) and english.endswith(texts[-1]) and here + len(names) <= end):
+        return None
+    found: dict[str, str] = {}
+    for name, text in zip(names, texts[1:], strict=True):
+        at = end if name == names[-1] else english.find(text, here + 1, end)
+        if at < here + 1:
+            return None
+        found[name], here = english[here:at], at + len(text)
+    return found
+
+
 @cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(_pattern(english), re.DOTALL), spanish) for english, spanish in SENTENCES.items())
-
-
-def _pattern(english: str) -> str:
-    parts = string.Formatter().parse(english)
-    return "".join(re.escape(text) + (f"(?P<{name}>.+?)" if name else "") for text, name, *_ in parts)
+def _parts(known: str) -> tuple[list[str], list[str]]:
+    """Return the names of a sentence's fields, and the texts before, between and behind them."""
+    parts = list(string.Formatter().parse(known))
+    names = [name for _, name, *_ in parts if name]
+    texts = [text for text, *_ in parts]
+    return (texts if len(texts) > len(names) else [*texts, ""]), names
 
 
 def _value(name: str, value: str) -> str:
     if name.startswith("language"):
         with suppress(LanguageError):
             return languages.name_in(languages.get(value).code, "es")
-    is_number = name not in _QUOTED and re.fullmatch(r"\d+\.\d+", value)
+    is_number = name not in _QUOTED and re.fullmatch(r"\A\d++\.\d+", value)
     return value.replace(".", ",") if is_number else value

@@ -1,0 +1,105 @@
+"""No text from outside makes an expression slow, nor what reads it: all take time in proportion to its length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from tests import expressions
+from tests.expressions import COMMON, Expression
+from vt import detect, languages, pieces, sentences, spelling, subtitles
+from vt.domain import Word
+from vt.engines.whisper import _bare
+from vt.errors import VtError
+from vt.jobs import plain_name
+from vt.subtitles import Cue
+from vt.ui import spanish
+
+MADE = [Expression(f"spelling {row.code}", spelling._quantities(row)) for row in spelling._table().values()]
+"""What functions make at their first call."""
+MAKERS = {"_quantities"}
+FOUND = {(each.pattern.pattern, each.pattern.flags): each
+         for each in (*expressions.lasting(), *expressions.literal(), *MADE)}  # fmt: skip
+
+
+def test_every_expression_is_found() -> None:
+    """It lasts in a module, stands in its call, or is made by a function that is called here."""
+    hidden = [call for call in expressions.calls() if not (call.is_literal or call.is_named)]
+    assert {call.function.name for call in hidden if call.function and call.makes} == MAKERS
+    assert [call.where for call in hidden if not call.makes] == []
+    assert len(FOUND) > 60
+
+
+@pytest.mark.parametrize("expression", FOUND.values(), ids=lambda each: each.where)
+def test_no_text_makes_an_expression_slow(expression: Expression) -> None:
+    assert expressions.slow(expression.pattern) == ""
+
+
+@pytest.mark.parametrize("hostile", [r"\[[^\]]*\]", r"< */? *[a-z]", r"\s+$", r"^(.+?)( \1)+$", r"\d+(?=x)"])
+def test_an_expression_that_is_slow_for_some_text_is_seen(hostile: str) -> None:
+    assert expressions.slow(re.compile(hostile)) != ""
+
+
+def _sentences(text: str) -> None:
+    sentences.sentences(subtitles.words([Cue(0.0, 9000.0, text)]))
+
+
+def _late(text: str) -> None:
+    """Words of which each last one outlasts all before it, which draws every division to the edge."""
+    words = [Word(0.001 * at, 0.001 * at + 0.0005, f" {word}") for at, word in enumerate(text.split())]
+    sentences.sentences([*words, Word(len(words), 90 * 3600.0, " end")] if words else [])
+
+
+def _read(text: str) -> None:
+    with suppress(VtError):
+        subtitles.read(text)
+
+
+def _language(text: str) -> None:
+    with suppress(VtError):
+        languages.get(text)
+
+
+def _told(text: str) -> None:
+    with suppress(VtError):
+        detect.language_of(text)
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "an SRT file": _read,
+    "a cue": lambda text: _read(f"1\n00:00:01,000 --> 00:00:02,000\n{text}"),
+    "many cues": lambda text: _read("\n".join(f"00:01,000 --> 00:02,000\n{part}\n" for part in _parts(text, 1900))),
+    "a decoded file": lambda text: subtitles.decoded(text.encode("utf-8", "replace")),
+    "sentences": _sentences,
+    "a sentence with a long last word": _late,
+    "cues of a sentence": lambda text: subtitles.cues([Cue(0.0, 9.0, text)]),
+    "an SRT file to be written": lambda text: subtitles.srt([Cue(0.0, 9.0, text)]),
+    "a WebVTT file to be written": lambda text: subtitles.vtt([Cue(0.0, 9.0, text)]),
+    "pieces for a translator": lambda text: pieces.pieces(text, lambda part: len(part) < 500),
+    "a line in Spanish": lambda text: spelling.spelled(text, "es"),
+    "a line in English": lambda text: spelling.spelled(text, "en"),
+    "a line in French": lambda text: spelling.spelled(text, "fr"),
+    "a line in Hindi": lambda text: spelling.spelled(text, "hi"),
+    "a text of some language": _told,
+    "a language's name": _language,
+    "a file's name": plain_name,
+    "a sentence to be said in Spanish": spanish.sentence,
+    "what Whisper makes up": _bare,
+}
+
+
+def _parts(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_no_text_makes_slow_what_reads_it(reader: str) -> None:
+    READERS[reader]("1 Warm")  # whatever is loaded at the first call
+    assert [piece for piece in COMMON if expressions.grows_too_fast(READERS[reader], piece)] == []
+
+
+def test_what_grows_with_the_square_of_a_text_is_seen() -> None:
+    assert expressions.grows_too_fast(lambda text: [text[at:].count("x") for at in range(len(text) // 4)], "ab")
