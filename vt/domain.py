@@ -135,6 +135,9 @@ class JobRequest:
     edits: Mapping[int, Edit] = field(default_factory=dict)
     """By the id of the line."""
 
+    longest_seconds: float | None = None
+    """How long the film may last, whatever it promises; None: as long as there is room for it."""
+
     @property
     def title(self) -> str:
         """The film's name as the user knows it."""
