@@ -47,9 +47,7 @@ _PROBE = ChildLimits(seconds=60, cpu_seconds=20, memory=_MEMORY)
 """Looking into a film takes a fraction of a second."""
 _MARGIN_SECONDS = 30.0
 """As much longer than allowed a film may be: no header is exact."""
-_SUMMARY = re.compile(
-    r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS", re.MULTILINE
-)
+_SUMMARY = re.compile(r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS", re.MULTILINE)
 
 
 # --- what is in a file -------------------------------------------------------------------------------------------
