@@ -15,12 +15,15 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from fastapi import FastAPI
 
 from vt import guard, logs, services, settings
-from vt.api import Bodies, Front, Perimeter, Traced, make_api
+from vt.api import Bodies, Front, Perimeter, Shield, Traced, make_api
 from vt.errors import SettingsError
 from vt.store import FolderTaken
 from vt.ui.page import hang, make_page
+from vt.visitors import Proxies
 
 _GOODBYE_SECONDS = 1
+_MOST_HEARD_BYTES = 4096
+"""Of a message over a web socket: nobody has anything to say there."""
 
 try:
     known = settings.load()
@@ -39,7 +42,7 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
 guarded = Perimeter(Bodies(Front(make_api(served), page), known.max_upload_mb), known)
-app = Traced(guarded, served.factory.metrics)
+app = Traced(Shield(guarded, on_spaces=known.on_spaces), served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()
@@ -47,13 +50,15 @@ gc.freeze()
 try:
     served.begin()
 except FolderTaken as error:
-    sys.exit(f"vt: {error}")
+    sys.exit(f"vt: {error.in_full}")
 logging.getLogger("vt").info("%s", guard.summary(known))
 
 
 def main() -> int:
     """Serve until somebody ends it, and return the exit code."""
     import uvicorn
+
+    from vt import wire
 
     try:
         listening = _bound(known.host, known.port)
@@ -64,8 +69,12 @@ def main() -> int:
         return 1
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)
+    limits = wire.Limits(wire.connections(), proxies=Proxies(known.proxies))
     config = uvicorn.Config(
         app,
+        http=wire.bounded(limits),
+        ws_max_size=_MOST_HEARD_BYTES,
+        ws_per_message_deflate=False,  # a pair of buffers for each line, for messages of 300 bytes
         log_config=None,
         access_log=False,
         proxy_headers=False,  # would have any program on this machine say for whom it asks

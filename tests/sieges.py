@@ -93,7 +93,9 @@ class Siege:
 
     @contextmanager
     def _server(self) -> Iterator[Server]:
-        with running(self.folder, TMPDIR=str(self.folder / "tmp"), VT_RETENTION_HOURS="24") as server:
+        with running(
+            self.folder, TMPDIR=str(self.folder / "tmp"), VT_RETENTION_HOURS="24", VT_VISITOR_JOBS="64"
+        ) as server:
             yield server
 
     def _until_killed(self, server: Server) -> bool:

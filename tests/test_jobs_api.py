@@ -498,6 +498,25 @@ def test_a_film_that_lasts_too_long_is_refused(narrow: Server, films: Path, tmp_
     assert "VT_MAX_DURATION_MINUTES" in refused(narrow.ask("POST", JOBS, files=files, data=ES), 422)
 
 
+def test_a_visitor_with_as_many_jobs_as_one_may_have_is_told_when_to_come_again(
+    server: Server, done: str, at_work: str
+) -> None:
+    etag = server.ask("GET", f"{JOBS}/{done}/segments").headers["etag"]
+    sent: list[str] = []
+    try:
+        while (answer := server.ask("POST", JOBS, files={"from_job": (None, done)}, data=ES)).status_code == 202:
+            sent.append(answer.json()["id"])
+            assert len(sent) < 8, at_work
+        assert "Too many of your jobs" in refused(answer, 429)
+        assert int(answer.headers["retry-after"]) > 0
+        mended = {"segments": [{"id": 0, "text": "Hola."}]}
+        edited = server.ask("PATCH", f"{JOBS}/{done}/segments", json=mended, headers={"If-Match": etag})
+        assert refused(edited, 429) == refused(answer, 429)
+    finally:
+        for job in sent:
+            server.ask("DELETE", f"{JOBS}/{job}")
+
+
 def test_a_full_queue_says_when_to_come_again(narrow: Server, films: Path) -> None:
     talk = (films / "talk.mp4").read_bytes()
     answers = [narrow.ask("POST", JOBS, files={"file": ("talk.mp4", talk)}, data=ES) for _ in range(6)]

@@ -322,3 +322,7 @@ def test_a_data_folder_that_cannot_be_written_makes_it_unhealthy(tmp_path: Path)
         answer = server.ask("GET", "/health")
         assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
         assert "cannot be written" in " ".join(answer.json()["notes"])
+        refused = problem(server, "GET", f"/api/v1/jobs/{'a' * 26}", 507)
+        # Where it lies is nobody's business but the operator's.
+        assert str(tmp_path) not in answer.text + refused
+        assert str(tmp_path) in server.log

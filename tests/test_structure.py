@@ -65,6 +65,7 @@ FLOORS: dict[str, int] = {
     "voice": 5,
     "pipeline": 5,
     "display": 10,
+    "wire": 10,
     "cli": 10,
     "__main__": 11,
 }

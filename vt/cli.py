@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
     except (VtError, OSError) as error:
-        return _complain(str(error), FAILED)
+        return _complain(error.in_full if isinstance(error, VtError) else str(error), FAILED)
     except (KeyboardInterrupt, Cancelled):
         return _complain("Stopped; nothing was changed.", FAILED)
     except Exception as error:  # noqa: BLE001 (the last seam: no traceback reaches a user)

@@ -135,6 +135,9 @@ class JobRequest:
     edits: Mapping[int, Edit] = field(default_factory=dict)
     """By the id of the line."""
 
+    longest_seconds: float | None = None
+    """How long the film may last, whatever it promises; None: as long as there is room for it."""
+
     @property
     def title(self) -> str:
         """The film's name as the user knows it."""
@@ -248,6 +251,8 @@ class Job:
     """How often in a row the server died on it without a new finished piece."""
     finished_pieces: int
     """How many there were at the last death."""
+    visitor: str
+    """For whom it counts: what stands for an address, and does not tell it; empty: for nobody."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what its owner may see."""

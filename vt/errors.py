@@ -20,9 +20,16 @@ VtError
 └── Cancelled              the caller asked for the work to stop
 """
 
+from pathlib import Path
+
 
 class VtError(Exception):
     """Base of all errors of vt. `str(error)` is one sentence that a user can act on."""
+
+    @property
+    def in_full(self) -> str:
+        """The sentence with what only concerns whoever runs this: for the log and the command line."""
+        return str(self)
 
 
 class InputError(VtError):
@@ -102,6 +109,16 @@ class ToolStopped(ToolError):
 
 class StorageError(VtError):
     """A folder cannot be written, or the disk is full."""
+
+    def __init__(self, sentence: str, where: Path | None = None) -> None:
+        super().__init__(sentence)
+        self.where = where
+        """The file or folder; for whoever runs this, not for users elsewhere."""
+
+    @property
+    def in_full(self) -> str:
+        """The sentence with the place that it is about."""
+        return f"{self} The place: {self.where}." if self.where else str(self)
 
 
 class Cancelled(VtError):

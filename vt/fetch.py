@@ -316,8 +316,9 @@ class _Download:
         room = self._source.free_bytes(cache)
         if needed > room:
             raise StorageError(
-                f"The model {self._repo_id} needs {_mb(needed)}, and the disk of {cache} has {_mb(room)} left: "
-                "free some space, or let HF_HOME name a folder on another disk."
+                f"The model {self._repo_id} needs {_mb(needed)}, and the disk of HF_HOME has {_mb(room)} left: "
+                "free some space, or let HF_HOME name a folder on another disk.",
+                cache,
             )
         already = f", of which {_mb(here)} are here already" if here else ""
         # No gigabytes come without a line about them, even where the log is to hold warnings only.
@@ -480,7 +481,7 @@ class _Download:
         except _Broken as error:
             raise ModelUnavailable(self._stopped(str(error))) from error
         except OSError as error:
-            raise StorageError(self._unwritable(error)) from error
+            raise StorageError(self._unwritable(error), self._source.cache) from error
 
     def _stopped(self, why: str, error: Exception | None = None) -> str:
         """Say how far it got."""
@@ -498,13 +499,12 @@ class _Download:
         )
 
     def _unwritable(self, error: OSError) -> str:
-        folder = self._source.cache
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return (
-                f"The disk of {folder} is full, with {_mb(self._here)} of {_mb(self._total)} of the model "
+                f"The disk of HF_HOME is full, with {_mb(self._here)} of {_mb(self._total)} of the model "
                 f"{self._repo_id} there: free some space and try again; it goes on from there."
             )
-        return f"The folder {folder} cannot take the model {self._repo_id} ({error.strerror}): set HF_HOME to another."
+        return f"The folder HF_HOME cannot take the model {self._repo_id} ({error.strerror}): name another one in it."
 
     def _refusal(self, status: int, code: str) -> str:
         """Say what the hub's answer means. To strangers it says 401 of what is missing, private and gated alike."""

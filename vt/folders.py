@@ -57,7 +57,7 @@ def obstacle(folder: Path) -> str | None:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"0")
     except OSError as error:
-        return f"The data folder {folder} cannot be written: {error.strerror}."
+        return f"The data folder cannot be written: {error.strerror}."
     return None
 
 

@@ -156,6 +156,7 @@ class Jobs:
             ModelUnavailable: a stage has no model or engine.
             StorageError: the results would find no room.
             QueueFull: too many jobs wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
         """
         order = self._checked(draft, order)
         return self._worker.submit(draft.id, order, visitor)
@@ -345,13 +346,14 @@ class Jobs:
         job, report = self._finished(job_id, _report)
         return Lines(report["segments"], job.version)
 
-    def edit(self, job_id: str, version: int, changes: Mapping[int, Edit]) -> Job:
+    def edit(self, job_id: str, version: int, changes: Mapping[int, Edit], visitor: str = "") -> Job:
         """Have some lines of a finished dub done again; all else stays as it is, and the old results until then.
 
         Args:
             job_id: whose lines.
             version: of the results that the changes were made from.
             changes: by the id of the line.
+            visitor: for whom the job counts from now on, the `key` of a `Visitor`; empty: for nobody.
 
         Raises:
             JobNotFound: there is no such job.
@@ -360,6 +362,7 @@ class Jobs:
             InputError: a line is unknown, or cannot be as it was asked for.
             StorageError: new results would find no room beside the old ones.
             QueueFull: too many jobs wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
         """
         job = self._store.get(job_id)
         if not job.state.is_over:
@@ -374,7 +377,7 @@ class Jobs:
         edits = {int(line): Edit(**edit) for line, edit in job.mended.items()}
         for line, change in changes.items():
             edits[line] = _merged(edits.get(line, Edit()), change)
-        return self._worker.edit(job_id, version, edits)
+        return self._worker.edit(job_id, version, edits, visitor)
 
     def _finished(self, job_id: str, read: Callable[[Job, Path], _T]) -> tuple[Job, _T]:
         """Return a job with what `read` finds in its results, which newer ones may replace at this moment."""

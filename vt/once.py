@@ -77,8 +77,9 @@ def _make(
 def _check_room(parent: Path, needed: int, free: int) -> None:
     if free < needed:
         raise StorageError(
-            f"The disk of {parent} has {free / GB:.1f} GB free, and {needed / GB:.1f} GB are needed: "
-            "free some space, or choose another folder with VT_DATA_DIR."
+            f"The disk of the data folder has {free / GB:.1f} GB free, and {needed / GB:.1f} GB are needed: "
+            "free some space, or choose another folder with VT_DATA_DIR.",
+            parent,
         )
 
 

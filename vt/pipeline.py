@@ -268,8 +268,9 @@ class _Dub:
     def _listen(self, info: MediaInfo, track: Track, name: str) -> _Heard:
         with self._stage("extract"):
             sounding = fingerprint("sound", name)
+            longest = self.request.longest_seconds
             path = self.pieces.file(
-                "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel)
+                "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel, longest)
             )
             samples = media.extracted(path)
         # Sound alone is as long as it really is; its header may only estimate it.

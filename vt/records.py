@@ -34,6 +34,7 @@ class Record:
     version: int
     edits: dict[str, Any]
     mended: dict[str, Any]
+    visitor: str = ""
     format: Literal[1] = 1
     """Of the file, should it ever have to change."""
 
@@ -52,6 +53,7 @@ def of(job: Job) -> Record:
         version=job.version,
         edits=job.edits,
         mended=job.mended,
+        visitor=job.visitor,
     )
 
 

@@ -40,8 +40,9 @@ class Services:
         # As many as uploads of a visitor: whoever was let in with a film is not sent away when it has come.
         self.probes = ConcurrencyLimit("films to be looked into", each=8, total=256)
         """Films whose tracks and length are being read."""
-        self.followers = ConcurrencyLimit("followers of jobs", each=64, total=1024)
-        """Lines over which jobs are followed: server-sent events and web sockets."""
+        self.followers = ConcurrencyLimit("followers of jobs", each=640, total=1536)
+        """Lines over which jobs are followed: server-sent events and web sockets. One costs next to nothing, and a
+        classroom behind one address may have hundreds."""
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
@@ -66,7 +67,7 @@ class Services:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = str(error)
-            _log.error("%s", error)
+            _log.error("%s", error.in_full)
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
@@ -206,6 +207,7 @@ class _Desk:
                 LocalExecutor(factory),
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
+                visitor_jobs=settings.visitor_jobs,
                 retention=timedelta(hours=settings.retention_hours),
                 watch=JobWatch(factory.metrics).hear,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import re
 import secrets
 import sqlite3
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from vt.domain import Job, JobState, Order
-from vt.errors import InputError, StorageError, VtError
+from vt.errors import InputError, StorageError, TooManyRequests, VtError
 from vt.records import Record
 
 DATABASE, ASIDE = "vt.db", "kept-aside"
@@ -95,6 +96,30 @@ class QueueFull(VtError):
 
     def __init__(self) -> None:
         super().__init__("Too many jobs are waiting already: try again in some minutes.")
+
+
+class TooManyJobs(TooManyRequests):
+    """As many jobs of one visitor are waiting and running as may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"Too many of your jobs are waiting or running ({most} are the most at a time): wait for one to end, or "
+            "cancel one, then try again.",
+            retry_after=60,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """For whom a job counts."""
+
+    visitor: str
+    """The `key` of a visitor; empty: for nobody."""
+    most: int
+    """How many of theirs may wait and run at a time."""
+
+
+NOBODY = Share("", 0)
 
 
 class FolderTaken(StorageError):
@@ -223,13 +248,14 @@ class DataFolder:
 
     def _taken(self) -> FolderTaken:
         return FolderTaken(
-            f"The data folder {self.path} is in use by another vt server: stop that one, or give this one a folder "
-            "and a port of its own with VT_DATA_DIR and PORT."
+            "The data folder is in use by another vt server: stop that one, or give this one a folder and a port of "
+            "its own with VT_DATA_DIR and PORT.",
+            self.path,
         )
 
     def _unusable(self, error: OSError) -> StorageError:
         return StorageError(
-            f"The data folder {self.path} cannot be written ({error.strerror}): name another one in VT_DATA_DIR."
+            f"The data folder cannot be written ({error.strerror}): name another one in VT_DATA_DIR.", self.path
         )
 
 
@@ -288,7 +314,19 @@ def m003_served(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX jobs_by_age ON jobs (state, touched_ms)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served)
+def m004_turns(connection: Connection) -> None:
+    """For whom a job counts, under a name that a secret of this database makes of the address; and whose turn it is."""
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN secret TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("UPDATE heartbeat SET secret = hex(randomblob(16))")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN visitor TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN begun INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("DROP INDEX jobs_by_queue")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_queue ON jobs (state, begun DESC, turn, place)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_visitor ON jobs (visitor, state)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served, m004_turns)
 """In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
 
 _jobs = Table(
@@ -309,7 +347,12 @@ _jobs = Table(
     Column("deaths", Integer),
     Column("finished_pieces", Integer),
     Column("place", Integer),
+    Column("visitor", String),
+    Column("begun", Integer),
+    Column("turn", Integer),
 )
+
+_WAITS = _jobs.c.state == JobState.QUEUED.value
 
 
 # The store
@@ -327,6 +370,11 @@ class Store:
 
     Every method may raise `StorageError`: the disk is full, or the database is damaged or held by another program.
     Those that name a job raise `JobNotFound` where there is none, and `WrongState` where its state forbids the step.
+
+    Visitors take turns. A visitor whose first job comes to wait stands behind all who wait then; one whose job is taken
+    up stands behind all again, with what else waits of theirs. So nobody waits for more than one job of each other
+    visitor before their own next one, however many jobs anybody sends, and from however many addresses. Of one
+    visitor's, the one that came first goes first; and before all others go those that had begun when a server ended.
 
     How old a job is, is counted in served time: the time for which servers have run on this database, by clocks that
     nobody sets. It stands still while no server runs, so that no clock, whether it jumps by ten years or back, while a
@@ -376,21 +424,24 @@ class Store:
 
     # Making, reading and removing
 
-    def create(self, job_id: str, request: Order, limit: int) -> Job:
-        """Put a new job at the end of the queue.
+    def create(self, job_id: str, request: Order, limit: int, share: Share = NOBODY) -> Job:
+        """Put a new job into the queue, as the last one of its visitor.
 
         Args:
             job_id: a fresh one from `new_id()`; the job's folder may be there already, with the film in it.
             request: what was asked for.
             limit: how many may wait, this one included.
+            share: for whom it counts.
 
         Raises:
             QueueFull: so many wait already.
+            TooManyJobs: so many of the visitor's wait and run already.
         """
         now = self._milliseconds()
         values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
         values |= {"request": asdict(request), "version": 0, "edits": {}, "mended": {}}
         with self._writing() as connection:
+            values["visitor"] = self._counted(connection, share)
             _check_room(connection, limit)
             return self._put(connection, job_id, values)
 
@@ -407,7 +458,7 @@ class Store:
 
     def _put(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
         more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served()}
-        row = values | more | {"place": _last_place(connection)}
+        row = values | more | _last(connection, values["visitor"])
         return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
     def get(self, job_id: str) -> Job:
@@ -449,12 +500,18 @@ class Store:
     # From state to state
 
     def claim(self, besides: Collection[str] = ()) -> Job | None:
-        """Set the first job of the queue running, but for those `besides`, and return it; None where nobody waits."""
-        waiting = (_jobs.c.state == JobState.QUEUED.value) & _jobs.c.id.not_in(besides)
-        first = select(_jobs.c.id).where(waiting).order_by(_jobs.c.place).limit(1)
+        """Set the job whose turn it is running, but for those `besides`, and return it; None where nobody waits."""
+        order = (_jobs.c.begun.desc(), _jobs.c.turn, _jobs.c.place)
+        first = select(_jobs.c.id).where(_WAITS & _jobs.c.id.not_in(besides)).order_by(*order).limit(1)
         with self._writing() as connection:
             job_id = connection.scalar(first)
-            return self._moved(connection, job_id, _QUEUED, JobState.RUNNING) if job_id else None
+            if job_id is None:
+                return None
+            turn = (connection.scalar(select(func.max(_jobs.c.turn)).where(_WAITS)) or 0) + 1
+            job = self._moved(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
+            others = _WAITS & (_jobs.c.visitor == job.visitor)
+            connection.execute(update(_jobs).where(others).values(turn=turn))
+            return job
 
     def progress(self, job_id: str, stage: str, fraction: float) -> Job:
         """Note how far a running job is."""
@@ -482,32 +539,36 @@ class Store:
     def put_back(self, job_id: str, last: bool = False) -> Job:
         """Put a running job back into the queue, at its old place or as the `last` one; no death is counted."""
         with self._writing() as connection:
-            place = {"place": _last_place(connection)} if last else {}
+            place = _last(connection, _found(connection, job_id).visitor) if last else {}
             return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
-    def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int) -> Job:
-        """Put a job that is over and has results at the end of the queue again, with all that was edited by hand.
+    def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int, share: Share = NOBODY) -> Job:
+        """Put a job that is over and has results into the queue again, with all that was edited by hand.
 
         Args:
             job_id: whose lines.
             version: which results the editor saw.
             edits: what is kept from now on, in place of the edits before.
             limit: how many may wait, this one included.
+            share: for whom it counts from now on: who edits it.
 
         Raises:
             Outdated: there are newer results.
             QueueFull: so many wait already.
+            TooManyJobs: so many of the visitor's wait and run already.
         """
         with self._writing() as connection:
             job = _found(connection, job_id)
             allowed = _OVER if job.version else []
             if job.state in allowed and job.version != version:
                 raise Outdated
-            values = {"edits": edits, "stage": None, "fraction": 0.0, "error": None, "deaths": 0}
-            place = _last_place(connection)
-            edited = self._moved(connection, job_id, allowed, JobState.QUEUED, **values, place=place)
-            _check_room(connection, limit + 1)  # it is in the queue by now
-            return edited
+            if job.state not in allowed:
+                raise WrongState(job.state)
+            visitor = self._counted(connection, share)
+            _check_room(connection, limit)
+            values = {"edits": edits, "stage": None, "fraction": 0.0, "error": None, "deaths": 0, "visitor": visitor}
+            values |= _last(connection, visitor)
+            return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
 
     def died(self, job_id: str, finished_pieces: int) -> Job:
         """Count a death of whoever ran a job: it goes back to its old place, or fails where dying is all that it does.
@@ -594,6 +655,17 @@ class Store:
         change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
         return _job(connection.execute(change).one())
 
+    def _counted(self, connection: Connection, share: Share) -> str:
+        """Return what stands for a visitor, of whom one more job may wait."""
+        if not share.visitor:
+            return ""
+        secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
+        name = hashlib.blake2b(share.visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
+        theirs = (_jobs.c.visitor == name) & _jobs.c.state.not_in(_OVER)
+        if connection.execute(select(func.count()).where(theirs)).scalar_one() >= share.most:
+            raise TooManyJobs(share.most)
+        return name
+
     def _milliseconds(self) -> int:
         return _since_epoch(self._clock())
 
@@ -647,18 +719,23 @@ def _found(connection: Connection, job_id: str) -> Job:
 
 
 def _check_room(connection: Connection, limit: int) -> None:
-    waiting = select(func.count()).where(_jobs.c.state == JobState.QUEUED.value)
-    if connection.execute(waiting).scalar_one() >= limit:
+    if connection.execute(select(func.count()).where(_WAITS)).scalar_one() >= limit:
         raise QueueFull
 
 
-def _last_place(connection: Connection) -> int:
-    return (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
+def _last(connection: Connection, visitor: str) -> dict[str, int]:
+    """Return where a job stands that comes to wait: behind its visitor's others, or else behind all visitors."""
+    place = (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
+    latest = select(func.max(_jobs.c.turn))
+    theirs = connection.scalar(latest.where(_WAITS & (_jobs.c.visitor == visitor)))
+    turn = theirs if theirs is not None else connection.scalar(latest.where(_WAITS)) or 0
+    return {"place": place, "turn": turn, "begun": 0}
 
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
-    del values["place"], values["touched_ms"]
+    for name in ("place", "turn", "begun", "touched_ms"):
+        del values[name]
     values["state"] = JobState(values["state"])
     values["request"] = Order(**values["request"])
     values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
@@ -706,22 +783,24 @@ def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(cause))
     if code == sqlite3.SQLITE_FULL:
-        return StorageError(f"The disk of {path} is full: free some space and try again.")
+        return StorageError("The disk of the data folder is full: free some space and try again.", path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageError(f"The database {path} is held by another program: close that one and try again.")
-    return StorageError(f"The database {path} cannot be used ({cause}): check the disk and the rights to the file.")
+        return StorageError("The database is held by another program: close that one and try again.", path)
+    return StorageError(f"The database cannot be used ({cause}): check the disk and the rights to the file.", path)
 
 
 def _damaged(path: Path, said: str) -> StorageError:
     first = said.strip().splitlines()[0].rstrip(".")
     return DatabaseDamaged(
-        f"The database {path} is damaged ({first}); nothing was changed. Stop the server and run `python -m vt doctor "
-        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put a copy of it back."
+        f"The database is damaged ({first}); nothing was changed. Stop the server and run `python -m vt doctor "
+        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put a copy of it back.",
+        path,
     )
 
 
 def _too_new(path: Path, name: str) -> StorageError:
     return StorageError(
-        f"The database {path} was written by a newer version of vt (it has been through {name}): use that version "
-        "again, or name another folder in VT_DATA_DIR."
+        f"The database was written by a newer version of vt (it has been through {name}): use that version again, or "
+        "name another folder in VT_DATA_DIR.",
+        path,
     )

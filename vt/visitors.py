@@ -59,8 +59,8 @@ class Proxies:
         self._any_peer = "*" in listed
         self._networks = [ipaddress.ip_network(name, strict=False) for name in listed if name != "*"]
 
-    def __contains__(self, peer: str) -> bool:
-        return self._any_peer or self._is_listed(peer)
+    def __contains__(self, peer: object) -> bool:
+        return self._any_peer or self._is_listed(str(peer))
 
     def client(self, peer: str, headers: Mapping[str, str]) -> str:
         """Return for whom a believed peer asks: the nearest address that is no believed proxy itself.

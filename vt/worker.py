@@ -17,7 +17,7 @@ from vt import artifacts, folders, logs, records, recovery
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
-from vt.store import DataFolder, JobNotFound, Store, WrongState
+from vt.store import DataFolder, JobNotFound, Share, Store, WrongState
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Worker:
         *,
         at_once: int = 1,
         queue_size: int = 64,
+        visitor_jobs: int = 8,
         retention: timedelta = timedelta(hours=72),
         retry_seconds: float = 5.0,
         goodbye_seconds: float = 2.0,
@@ -79,13 +80,14 @@ class Worker:
             executor: runs them.
             at_once: how many run at the same time.
             queue_size: how many may wait.
+            visitor_jobs: how many of one visitor may wait and run.
             retention: how long a job is kept that is over.
             retry_seconds: before what could not be done, for want of memory or disk, is tried again.
             goodbye_seconds: how long `close()` waits for what runs.
             watch: hears of each change of each job, as a listener does.
         """
         self._store, self._data, self._executor = store, data, executor
-        self._queue_size, self._retention = queue_size, retention
+        self._queue_size, self._visitor_jobs, self._retention = queue_size, visitor_jobs, retention
         self._retry_seconds, self._goodbye_seconds = retry_seconds, goodbye_seconds
         self._order = threading.RLock()
         self._runs: dict[str, _Run] = {}
@@ -132,7 +134,7 @@ class Worker:
 
     # What faces ask for
 
-    def submit(self, job_id: str, order: Order, visitor: str = "") -> Job:  # noqa: ARG002
+    def submit(self, job_id: str, order: Order, visitor: str = "") -> Job:
         """Put a new job, whose film is in its folder, at the end of the queue.
 
         `visitor` is for whom it counts; empty: for nobody. Once this has returned, nothing takes the job back: not the
@@ -140,10 +142,11 @@ class Worker:
 
         Raises:
             QueueFull: too many wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
         """
         self._flush(job_id)
         with self._order:
-            job = self._store.create(job_id, order, self._queue_size)
+            job = self._store.create(job_id, order, self._queue_size, Share(visitor, self._visitor_jobs))
             self._record(job)
         self._wake()
         return job
@@ -170,7 +173,7 @@ class Worker:
         except OSError as error:
             _log.warning("job %s has no record in its folder: %s", _short(job.id), error.strerror)
 
-    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit]) -> Job:
+    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], visitor: str = "") -> Job:
         """Put a job that has results into the queue again, with all edits that they are to have.
 
         Raises:
@@ -178,9 +181,11 @@ class Worker:
             WrongState: it waits or runs, or has no results.
             Outdated: its results are of another version.
             QueueFull: too many wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
         """
+        share = Share(visitor, self._visitor_jobs)
         kept = {str(line): asdict(edit) for line, edit in edits.items()}
-        job = self._step(lambda: self._store.edit(job_id, version, kept, self._queue_size))
+        job = self._step(lambda: self._store.edit(job_id, version, kept, self._queue_size, share))
         self._wake()
         return job
 

@@ -356,11 +356,12 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
     "/jobs/{job_id}/segments",
     summary="Mend lines",
     status_code=202,
-    responses=documented(404, 409, 412, 422, 428, 503, 507),
+    responses=documented(404, 409, 412, 422, 428, 429, 503, 507),
 )
 async def edit(
     services: Served,
     threads: OnThreads,
+    request: Request,
     job_id: JobId,
     changes: shapes.Changes,
     if_match: Annotated[str | None, Header(description="The ETag of the lines as they were read.")] = None,
@@ -371,7 +372,8 @@ async def edit(
     found = {change.id: Edit(change.text, change.source_text, change.start, change.end) for change in changes.segments}
     if len(found) < len(changes.segments):
         raise InputError("A line is there twice: each may be changed once at a time.")
-    return _shape(await threads.change(lambda: services.jobs.edit(job_id, _version(if_match), found)))
+    version, visitor = _version(if_match), visitors.of(request.scope).key
+    return _shape(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor)))
 
 
 def _version(if_match: str) -> int:

@@ -66,6 +66,7 @@ _LONGEST_PLACE = 100
 _NO_JSON = "The request cannot be used: its body is no JSON."
 _EXTRA = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "5"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "30"},
 }
 
@@ -156,6 +157,8 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 def of(error: errors.VtError) -> JSONResponse:
     """Return an error as a response."""
     tracing.note_reason(_snake(type(error).__name__))
+    if isinstance(error, errors.StorageError):
+        _log.warning("%s", error.in_full)
     state = error.state.value if isinstance(error, store.WrongState) else None
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
     return problem(status_of(error), str(error), headers, state=state)

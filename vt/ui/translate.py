@@ -339,7 +339,7 @@ class TranslateTab:
 
         def edit() -> Updates:
             version = number(event_value(sent, "version"), "version")
-            self._jobs.edit(memory.view, version, _edits(event_value(sent, "lines")))
+            self._jobs.edit(memory.view, version, _edits(event_value(sent, "lines")), owner(request).address)
             return self.shown(said, memory)
 
         return told(said, "trouble_change", edit, self._trouble)
