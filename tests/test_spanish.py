@@ -16,7 +16,7 @@ from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
 from vt import detect, media, pipeline, processes, subtitles
-from vt.domain import Edit, JobRequest, JobState
+from vt.domain import Cancel, Edit, JobRequest, JobState
 from vt.engines import apertium, espeak, mms, nllb
 from vt.errors import ToolStopped, VtError
 from vt.factory import AIServiceFactory
@@ -30,6 +30,7 @@ from vt.ui import spanish
 from vt.ui.uploads import UploadGone
 from vt.ui.words import Words
 from vt.visitors import Visitor
+from vt.watchdog import Patience, Watchdog
 
 FILM = "holiday.mp4"
 SRT = "1\n00:00:00,200 --> 00:00:01,000\n{text}\n"
@@ -75,6 +76,8 @@ def of_programs(folder: Path, film: Path) -> Iterator[str]:
         processes.run(computing)
     yield str(media.unfit(film, stopped.value))
     yield said(lambda: processes.run(Child(["sh", "-c", "kill -KILL $$"])))
+    for patience in (Patience(standstill=0.0), Patience(at_least=0.0)):
+        yield str(Watchdog(Cancel(), patience).trouble())
     slots = Slots(0, patience=0.0)
     yield said(lambda: processes.run(computing, slots=slots))
 

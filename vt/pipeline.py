@@ -189,6 +189,7 @@ class _Dub:
     stages: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    film_seconds: float = 0.0
 
     def run(self) -> Result:
         with self._stage("probe"):
@@ -196,6 +197,7 @@ class _Dub:
             examined = _examined(self.request, self.factory, self.cancel)
             name = self._name()
         heard = self._kept("heard", name, _HEARD, lambda: self._hear(examined, name))
+        self.film_seconds = max(self.film_seconds, heard.film_seconds)
         self.notes += heard.notes
         with self._stage("translate"):
             found = self._kept("texts", fingerprint(name, self.target), _TRANSLATED, lambda: self._translate(heard))
@@ -276,6 +278,7 @@ class _Dub:
         # Sound alone is as long as it really is; its header may only estimate it.
         seconds = len(samples) / media.SPEECH_RATE
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
+        self.film_seconds = max(film, seconds)
         with self._stage("transcribe"):
             stt, notes = self.factory.get_stt_service(self.request.source_language, cancel=self.cancel), []
             if self.request.source_language == "auto":
@@ -539,7 +542,7 @@ class _Dub:
 
     def _tell(self, stage: str, fraction: float) -> None:
         self.cancel.check()
-        self.on_progress(Progress(stage, min(1.0, max(0.0, fraction))))
+        self.on_progress(Progress(stage, min(1.0, max(0.0, fraction)), self.film_seconds))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

@@ -43,6 +43,12 @@ SENTENCES: Mapping[str, str] = {
     "{program} was ended by the system ({signal}), probably because memory ran out: free some, or try again later.": (
         "El sistema detuvo {program} ({signal}), probablemente por falta de memoria: inténtalo de nuevo más tarde."
     ),
+    "Nothing went on for {minutes} minutes, so the job was stopped: try it again.": (
+        "No hubo avance durante {minutes} minutos y el trabajo se detuvo: inténtalo de nuevo."
+    ),
+    "The job took longer than {hours} hours and was stopped: try a shorter film.": (
+        "El trabajo tardó más de {hours} horas y se detuvo: prueba con un vídeo más corto."
+    ),
     "Too much is at work here at this moment: try again in a while.": (
         "Ahora mismo hay demasiado trabajo aquí: inténtalo de nuevo dentro de un rato."
     ),
