@@ -35,6 +35,14 @@ def refused(variable: str, value: str, environment: pytest.MonkeyPatch) -> str:
     return str(caught.value)
 
 
+def test_a_home_that_nobody_has_and_a_name_that_no_folder_can_have_are_refused(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert "VT_DATA_DIR" in refused("VT_DATA_DIR", "~nosuchuser/x", environment)
+    environment.delenv("VT_DATA_DIR")
+    assert "VT_NLLB_MODEL" in refused("VT_NLLB_MODEL", "/models/" + "x" * 300, environment)
+
+
 def value_of(variable: str) -> object:
     """Return what the loaded settings hold for a variable."""
     return settings.load().model_dump(by_alias=True)[variable]

@@ -274,6 +274,8 @@ def extract(
     except ToolError as error:
         raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.") from error
     decoded = target.stat().st_size / 2 / SPEECH_RATE
+    if not decoded:
+        raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.")
     if longest is not None and decoded >= longest + _MARGIN_SECONDS - 1:
         raise MediaError(
             f"{info.path} is too long: it promises {info.seconds / 60:.1f} minutes, but it holds more than "
@@ -312,14 +314,27 @@ def extracted(path: Path) -> NDArray[np.int16]:
 
 
 def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
-    """Return where the last packet of a file ends, whatever its header promises: it is read to its end."""
-    stream = _source(info.path).output("-", f="null", c="copy", map="0")
+    """Return where the last packet of a file ends, whatever its header promises: it is read to its end.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    # What else is in a file may be of a kind that nobody knows.
+    tracks = [track for track in (info.video, *info.audio) if track]
+    if not tracks:
+        return 0.0
+    source = _source(info.path)
+    stream = ffmpeg.output(*(source[str(track.index)] for track in tracks), "-", f="null", c="copy")
     argv = [str(part) for part in ffmpeg.compile(stream.global_args("-nostdin", "-hide_banner", "-loglevel", "info"))]
     size = info.path.stat().st_size
     cpu = 60 + size / MB
-    said = run_both(
-        Child([*argv, "-stats"], ChildLimits(_patience(cpu, size), cpu, _MEMORY), reads=[info.path]), cancel
-    )[1]
+    child = Child([*argv, "-stats"], ChildLimits(_patience(cpu, size), cpu, _MEMORY), reads=[info.path])
+    try:
+        said = run_both(child, cancel)[1]
+    except ToolStopped as error:
+        raise unfit(info.path, error) from error
+    except ToolError as error:
+        raise MediaError(f"{info.path} cannot be read to its end: the file is damaged.") from error
     clocks = re.findall(r"time=(\d+):(\d\d):(\d\d\.\d+)", said)
     return sum(float(part) * unit for part, unit in zip(clocks[-1], (3600, 60, 1), strict=True)) if clocks else 0.0
 
@@ -489,6 +504,9 @@ def mux(
     """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
 
     `names` are the dub's and the original's. Returns sentences about what could not be kept as it was.
+
+    Raises:
+        MediaError: the film is damaged, or takes more than is given to one.
     """
     plan = _Mux(info, original, names, list(softs))
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
@@ -497,7 +515,12 @@ def mux(
         argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
     argv += [*plan.arguments(), url(target)]
     reads = [info.path, dub, *(soft.path for soft in plan.softs)]
-    run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
+    try:
+        run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
+    except ToolStopped as error:
+        raise unfit(info.path, error) from error
+    except ToolError as error:
+        raise MediaError(f"{info.path} cannot be written anew with its dub: the file is damaged.") from error
     return plan.notes
 
 

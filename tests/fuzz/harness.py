@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,13 +14,17 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
+from tests.fakes import ScriptedTranscriber
 from tests.fuzz import mutations, seeds
-from tests.test_jobs import ORDER, Desk
+from tests.test_jobs import ORDER, SCRIPT, Desk
 from vt import media
 from vt.api.problems import status_of
-from vt.domain import JobState, Order
+from vt.domain import Cancel, Dropped, JobState, Order
+from vt.engines.base import Heard
 from vt.errors import VtError
 
 Tell = Callable[[str], object]
@@ -96,7 +100,7 @@ def run(
         for number in count(first):
             if summary.cases == cases or (seconds is not None and time.monotonic() - began >= seconds):
                 break
-            _one(bench, bench.case(seed, number, dubbed), summary, tell)
+            _one(bench, bench.case(seed, number, dubbed), summary, began, tell)
         summary.grown_bytes = bench.grown
         if summary.grown_bytes > GROWTH_BYTES:
             summary.failures.append(f"memory has grown by {summary.grown_bytes / 2**20:.0f} MB")
@@ -105,15 +109,26 @@ def run(
     return summary
 
 
-def _one(bench: Bench, case: Case, summary: Summary, tell: Tell) -> None:
+def _one(bench: Bench, case: Case, summary: Summary, began: float, tell: Tell) -> None:
     outcome, wrong = bench.ended(case)
     summary.cases += 1
+    summary.seconds = time.monotonic() - began
     summary.outcomes[outcome] += 1
     for sentence in wrong:
         summary.failures.append(f"{case}: {sentence}")
         tell(f"run(1, seed={case.seed}, first={case.number}): {case.name} ({', '.join(case.ways)}): {sentence}")
     if summary.cases % 200 == 0:
         tell(str(summary))
+
+
+class _Within(ScriptedTranscriber):
+    """Hears of its script what lies within the sound."""
+
+    def transcribe(self, samples: NDArray[np.float32], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+        end = len(samples) / media.SPEECH_RATE
+        for found in super().transcribe(samples, language, cancel):
+            if isinstance(found, Heard):
+                yield Heard(tuple(word for word in found.words if word.end <= end))
 
 
 class Bench:
@@ -124,6 +139,7 @@ class Bench:
         self._seeds = [(path.name, path.read_bytes()) for path in seeds.make(folder / "seeds")]
         self._contents = [content for _, content in self._seeds]
         self._desk = Desk(folder / "data", max_duration_minutes=_MINUTES)
+        self._desk.factory.heard = _Within(SCRIPT)
         self._data = folder / "data"
         self._pool = ThreadPoolExecutor(1, "fuzz")
         self._process = psutil.Process()

@@ -31,6 +31,16 @@ def test_every_damaged_file_ends_in_a_documented_error_or_a_right_result() -> No
     assert {"inspected", "dubbed", "MediaError", "SubtitleError"} <= set(summary.outcomes)
 
 
+ONCE_WRONG = [(33, 139, 0.15), (77, 78, 1.0), (77, 115, 1.0), (77, 83, 1.0), (33, 1035, 0.15)]
+"""Seed, number and share: a sound of nothing, a track that nobody can copy, a film that ends before its sound."""
+
+
+def test_what_was_once_wrong_is_right(tmp_path: Path) -> None:
+    with closing(Bench(tmp_path)) as bench:
+        for seed, number, dubbed in ONCE_WRONG:
+            assert bench.ended(bench.case(seed, number, dubbed))[1] == []
+
+
 def test_a_case_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
     with closing(Bench(tmp_path)) as bench:
         twice = [bench.case(7, 30, 1.0), bench.case(7, 30, 1.0)]

@@ -26,6 +26,12 @@ SENTENCES: Mapping[str, str] = {
     "{file} is incomplete: it promises {promised} s, but only {there} s are there. Copy or download it again.": (
         "{file} está incompleto: promete {promised} s, pero solo hay {there} s. Cópialo o descárgalo otra vez."
     ),
+    "{file} cannot be written anew with its dub: the file is damaged.": (
+        "{file} no se puede volver a escribir con su doblaje: el archivo está dañado. Cópialo o descárgalo otra vez."
+    ),
+    "{file} cannot be read to its end: the file is damaged.": (
+        "{file} no se puede leer hasta el final: el archivo está dañado. Cópialo o descárgalo otra vez."
+    ),
     "The sound of {file} cannot be decoded: the file is damaged.": (
         "El sonido de {file} no se puede leer: el archivo está dañado. Cópialo o descárgalo otra vez."
     ),
