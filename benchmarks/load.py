@@ -32,7 +32,7 @@ sys.path[:] = [place for place in sys.path if Path(place) != Path(__file__).pare
 import httpx  # noqa: E402
 import psutil  # noqa: E402
 from websockets.asyncio.client import connect  # noqa: E402
-from websockets.exceptions import ConnectionClosed  # noqa: E402
+from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
@@ -114,10 +114,15 @@ class Crowd:
         """Follow a job by WebSocket, and return the last state."""
         state, route = "", f"{self.url.replace('http', 'ws', 1)}/api/v1/jobs/{job_id}/ws"
         while state not in ("done", "failed", "cancelled"):
-            with suppress(ConnectionClosed, OSError):
+            try:
                 async with connect(route, local_addr=(address(visitor), 0), open_timeout=60) as stream:
                     async for message in stream:
                         state = json.loads(message)["state"]
+            except InvalidStatus as refused:
+                see(refused.response.status_code in _LATER, f"a web socket got {refused.response.status_code}")
+                await asyncio.sleep(int(refused.response.headers["retry-after"]))
+            except (ConnectionClosed, OSError):
+                await asyncio.sleep(_POLL_SECONDS)
         self.told[f"socket: {state}"] += 1
         return state
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import threading
 import time
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests import films
+from tests import films, hostile
 from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg
 from tests.sounds import pcm, silence, speech
 from vt import media
@@ -413,7 +415,7 @@ def test_a_decoder_that_the_system_killed_is_not_blamed_on_the_film(
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        ("kill -XCPU $$", "ffprobe took more than 20 seconds of processor time."),
+        ("kill -XCPU $$", "ffprobe took more than 10 seconds of processor time."),
         ("kill -SEGV $$", "ffprobe broke down (SIGSEGV)."),
         ("yes", "ffprobe answered with more than 4 MB and was stopped."),
         ("echo Cannot allocate memory >&2; exit 1", "ffprobe needed more memory than the 1024 MB that it may take."),
@@ -425,6 +427,67 @@ def test_a_film_that_takes_too_much_is_refused_with_what_it_took(
     instead_of("ffprobe", tmp_path, script, monkeypatch)
     told = refused(film)
     assert told.endswith(f"takes more than vt gives to one film. {sentence}")
+
+
+# Small films that want much
+
+
+def in_megabytes(program: str, megabytes: int, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let a program have so much memory only."""
+    real = shutil.which(program)
+    instead_of(program, folder, f'exec prlimit --as={megabytes << 20} {real} "$@"', patch)
+
+
+def test_a_film_with_too_many_tags_is_given_up_soon_and_has_a_sentence(tmp_path: Path) -> None:
+    told = refused(hostile.of_many_tags(tmp_path / "film.mkv", 6000))
+    assert re.search(r"takes more than vt gives to one film\. ffprobe took (more|longer) than \d+ seconds", told)
+
+
+def test_a_film_with_some_hundred_tags_is_no_trouble(tmp_path: Path) -> None:
+    assert len(media.probe(hostile.of_many_tags(tmp_path / "film.mkv", 300)).audio) == 1
+
+
+def test_a_title_is_not_longer_than_anybody_reads(tmp_path: Path) -> None:
+    films.film(tmp_path / "film.mkv", "-metadata:s:a:0", f"title={'x' * 100_000}")
+    (track,) = media.probe(tmp_path / "film.mkv").audio
+    assert track.title == 200 * "x"
+
+
+def test_a_film_of_too_many_tracks_is_refused_with_their_number(tmp_path: Path) -> None:
+    assert "has more tracks and attachments than the 256" in refused(hostile.of_many_tracks(tmp_path / "a.mkv", 300))
+
+
+def test_a_huge_cover_is_not_unpacked_and_is_left_out(
+    tmp_path: Path, dub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = hostile.of_a_large_cover(tmp_path / "song.mp3", 11_000)
+    in_megabytes("ffprobe", 500, tmp_path / "a", monkeypatch)
+    in_megabytes("ffmpeg", 500, tmp_path / "b", monkeypatch)
+    info = media.probe(path)
+    assert [cover.codec for cover in info.covers] == ["png"]
+    assert len(media.extract(info, info.audio[0], tmp_path / "pcm")) == pytest.approx(2 * RATE, abs=RATE / 5)
+    (_, note) = media.mux(info, info.audio[0], dub, NAMED, [], tmp_path / "out.m4a")
+    assert note == "A cover was left out: it is too large, or damaged."
+    assert len(media.probe(tmp_path / "out.m4a").audio) == 2
+
+
+def test_a_film_that_holds_more_than_it_promises_is_decoded_as_far_as_is_allowed(tmp_path: Path) -> None:
+    info = media.probe(hostile.of_more_than_it_promises(tmp_path / "film.mkv", 1.0, 600.0))
+    assert info.seconds == pytest.approx(1.0, abs=0.1)
+    with pytest.raises(MediaError, match=r"too long: it promises 0\.0 minutes, but it holds more than 0\.5, and"):
+        media.extract(info, info.audio[0], tmp_path / "pcm", longest=30.0)
+    assert (tmp_path / "pcm").stat().st_size <= 61 * RATE * 2
+    assert len(media.extract(info, info.audio[0], tmp_path / "all")) == pytest.approx(600 * RATE, rel=0.01)
+
+
+def test_a_film_whose_subtitles_end_early_is_put_together_in_little_memory(
+    tmp_path: Path, dub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = media.probe(hostile.of_a_long_silence_of_its_subtitles(tmp_path / "film.mkv"))
+    assert info.path.stat().st_size > 120e6
+    in_megabytes("ffmpeg", 450, tmp_path, monkeypatch)
+    media.mux(info, info.audio[0], dub, NAMED, [], tmp_path / "out.mp4")
+    assert films.streams(tmp_path / "out.mp4")[0]["nb_frames"] == "60"
 
 
 # Sound in
@@ -493,7 +556,7 @@ def test_the_samples_stay_on_disk(tmp_path: Path, film: Path) -> None:
 def instead_of(program: str, folder: Path, script: str, patch: pytest.MonkeyPatch) -> None:
     """Put a shell script in the place of a program."""
     stand_in = folder / "bin" / program
-    stand_in.parent.mkdir()
+    stand_in.parent.mkdir(parents=True)
     stand_in.write_text(f"#!/bin/sh\n{script}\n")
     stand_in.chmod(0o755)
     patch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")

@@ -390,6 +390,16 @@ def test_no_file_stays_open_after_success_failure_or_cancel(box: Sandbox) -> Non
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+# Signs of life
+
+
+def test_a_program_that_computes_shows_life_and_one_that_stands_still_shows_none() -> None:
+    busy, idle = Cancel(), Cancel()
+    processes.run(Child(["sh", "-c", "end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do :; done"]), busy)
+    processes.run(Child(["sleep", "5"]), idle)
+    assert busy.beats > idle.beats
+
+
 # How many at a time
 
 

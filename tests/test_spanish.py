@@ -9,26 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from tests import films
+from tests import films, hostile
 from tests.conftest import Dubbed
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
-from vt import detect, media, pipeline, subtitles
-from vt.domain import Edit, JobRequest, JobState
+from vt import detect, media, pipeline, processes, subtitles
+from vt.domain import Cancel, Edit, JobRequest, JobState
 from vt.engines import apertium, espeak, mms, nllb
-from vt.errors import VtError
+from vt.errors import ToolStopped, VtError
 from vt.factory import AIServiceFactory
 from vt.guard import admit
 from vt.jobs import FilmTooLarge
 from vt.languages import get
 from vt.media import Named
+from vt.processes import Child, Slots
 from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, WrongState, new_id
 from vt.ui import spanish
 from vt.ui.uploads import UploadGone
 from vt.ui.words import Words
 from vt.visitors import Visitor
+from vt.watchdog import Patience, Watchdog
 from vt.worker import _sentence
 
 FILM = "holiday.mp4"
@@ -63,6 +65,22 @@ def of_films(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: media.extract(half, half.audio[0], folder / "half.pcm"))
     away = media.probe(film)
     yield said(lambda: media.extract(away, replace(away.audio[0], index=9), folder / "away.pcm"))
+    yield said(lambda: media.probe(hostile.of_many_tracks(folder / "many.mkv", 300)))
+    more = media.probe(hostile.of_more_than_it_promises(folder / "more.mkv", 1.0, 90.0))
+    yield said(lambda: media.extract(more, more.audio[0], folder / "more.pcm", longest=6.0))
+
+
+def of_programs(folder: Path, film: Path) -> Iterator[str]:
+    del folder
+    computing = Child(["sh", "-c", "kill -XCPU $$"])
+    with pytest.raises(ToolStopped) as stopped:
+        processes.run(computing)
+    yield str(media.unfit(film, stopped.value))
+    yield said(lambda: processes.run(Child(["sh", "-c", "kill -KILL $$"])))
+    for patience in (Patience(standstill=0.0), Patience(at_least=0.0)):
+        yield str(Watchdog(Cancel(), patience).trouble())
+    slots = Slots(0, patience=0.0)
+    yield said(lambda: processes.run(computing, slots=slots))
 
 
 def of_requests(folder: Path, film: Path) -> Iterator[str]:
@@ -159,7 +177,7 @@ def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     films.ffmpeg(*films.PICTURE, *films.SOUND, "-c:v", "libvpx", "-c:a", "pcm_s16le", webm)
     films.ffmpeg(*films.SOUND, *films.AAC, dub)
     info = media.probe(webm)
-    info = replace(info, subtitles=(replace(info.audio[0], codec="dvd_subtitle"),))
+    info = replace(info, subtitles=(replace(info.audio[0], codec="dvd_subtitle"),), covers=(info.audio[0],))
     names = (Named("spa", "Español"), Named("eng", "English"))
     yield from media.mux(info, info.audio[0], dub, names, (), folder / "out.mp4")
 
@@ -175,7 +193,7 @@ def of_managers(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: admit(guarded, Visitor("192.0.2.1"), {}))
 
 
-SOURCES = (of_films, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers)
+SOURCES = (of_films, of_programs, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers)
 
 
 def test_every_sentence_is_what_the_code_says_and_is_said_in_spanish(

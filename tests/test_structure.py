@@ -17,6 +17,7 @@ FLOORS: dict[str, int] = {
     "offer": 2,
     "pace": 2,
     "processes": 2,
+    "watchdog": 2,
     "sandbox": 1,
     "guard": 2,
     "remote": 2,

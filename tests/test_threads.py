@@ -11,14 +11,17 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from vt.api import make_api
+from vt.domain import Order
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory
 from vt.jobs import Draft, Jobs
 from vt.services import Services
 from vt.settings import Settings
-from vt.store import DataFolder, Store
+from vt.store import DataFolder, Store, new_id
+from vt.visitors import ConcurrencyLimit
 from vt.worker import Worker
 
 PATIENCE = 30.0
@@ -45,6 +48,8 @@ class SlowServices(Services):
     """Services of such jobs."""
 
     slow: SlowJobs
+    job_id: str
+    """Of a job that waits: nobody takes it up."""
 
     @property
     def jobs(self) -> Jobs:
@@ -58,6 +63,7 @@ def services(tmp_path: Path) -> Iterator[SlowServices]:
     with closing(DataFolder(tmp_path)) as data, closing(Store(data.database)) as store:
         worker = Worker(store, data, LocalExecutor(factory))
         found = SlowServices(settings, factory)
+        found.job_id = store.create(new_id(), Order("film", "es"), 1).id
         found.slow = SlowJobs(settings, factory, data, store, worker, free=lambda _: found.slow.free_bytes)
         yield found
 
@@ -160,3 +166,19 @@ def test_a_boundary_that_is_too_long_is_a_bad_request(services: SlowServices, bo
 
     answer = asyncio.run(scene())
     assert (answer.status_code, "boundary" in answer.json()["detail"]) == (400, True)
+
+
+def test_followers_are_bounded_by_either_way_and_count_until_they_leave(services: SlowServices) -> None:
+    services.followers = ConcurrencyLimit("followers of jobs", each=1, total=2)
+    route = f"/api/v1/jobs/{services.job_id}"
+    with TestClient(make_api(services)) as client:
+        with client.websocket_connect(f"{route}/ws") as following:
+            assert following.receive_json()["state"] == "queued"
+            too_many = client.get(f"{route}/events")
+            with pytest.raises(WebSocketDenialResponse) as denied, client.websocket_connect(f"{route}/ws"):
+                pass
+            for answer in (too_many, denied.value):
+                assert answer.status_code == 429
+                assert int(answer.headers["retry-after"]) > 0
+        with client.websocket_connect(f"{route}/ws") as following:
+            assert following.receive_json()["state"] == "queued"

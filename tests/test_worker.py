@@ -20,6 +20,7 @@ from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress
 from vt.errors import EngineError, ModelBusy, StorageError, VtError
 from vt.executors.local import WORK
 from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, WrongState, new_id
+from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
 
 ORDER = Order(file="ein Film.mp4", target_language="es")
@@ -600,3 +601,58 @@ def test_old_jobs_go_but_never_one_that_waits_or_runs(bench: Bench) -> None:
     assert not bench.data.job(old).exists()
     assert set(bench.store.versions()) == {running, waiting, young}
     assert bench.data.input(young).exists()
+
+
+# Work that stands still
+
+
+class Seconds:
+    """A clock of the watchdog's that goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def dog(self, cancel: Cancel) -> Watchdog:
+        return Watchdog(cancel, Patience(standstill=60.0, to_heed=60.0), self)
+
+
+def test_a_job_that_stands_still_fails_with_a_sentence_and_the_next_one_runs(bench: Bench) -> None:
+    clock, executor = Seconds(), Acting(Run.until_cancelled)
+    worker = bench.worker(executor, watchdog=clock.dog, look_seconds=0.01)
+    job_id, next_id = bench.submitted(worker), bench.submitted(worker)
+    executor.began(1)
+    clock.now = 61.0
+    job = bench.waits_for(job_id)
+    assert (job.state, job.error) == (
+        JobState.FAILED,
+        "Nothing went on for 1 minutes, so the job was stopped: try it again.",
+    )
+    assert bench.waits_for(next_id).state is JobState.DONE
+
+
+def test_a_job_whose_thread_hangs_fails_too_and_the_next_one_runs_in_another(bench: Bench) -> None:
+    clock, go = Seconds(), threading.Event()
+
+    def hang(_: Run) -> None:
+        go.wait(2 * PATIENCE)
+
+    executor = Acting(hang)
+    worker = bench.worker(executor, watchdog=clock.dog, look_seconds=0.01)
+    job_id, next_id = bench.submitted(worker), bench.submitted(worker)
+    run = executor.began(1)
+    clock.now = 61.0
+    stopped = threading.Event()
+    run.cancel.add(stopped.set)
+    assert stopped.wait(PATIENCE)
+    assert bench.store.get(job_id).state is JobState.RUNNING
+    clock.now = 122.0
+    assert bench.waits_for(job_id).state is JobState.FAILED
+    assert bench.waits_for(next_id).state is JobState.DONE
+    go.set()
+    assert run.over.wait(PATIENCE)
+    third = bench.submitted(worker)
+    assert bench.waits_for(third).state is JobState.DONE
+    assert bench.store.get(job_id).state is JobState.FAILED

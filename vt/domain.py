@@ -135,6 +135,9 @@ class JobRequest:
     edits: Mapping[int, Edit] = field(default_factory=dict)
     """By the id of the line."""
 
+    longest_seconds: float | None = None
+    """How long the film may last, whatever it promises; None: as long as there is room for it."""
+
     @property
     def title(self) -> str:
         """The film's name as the user knows it."""
@@ -148,6 +151,8 @@ class Progress:
     stage: str
     fraction: float
     """Of this stage, 0..1."""
+    film_seconds: float = 0.0
+    """Of the whole film, once that is known."""
 
 
 @dataclass(slots=True)
@@ -157,6 +162,8 @@ class Cancel:
     _event: threading.Event = field(default_factory=threading.Event)
     _hooks: set[Callable[[], None]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    beats: int = 0
+    """Signs of life: how often the work has come by here."""
 
     def set(self) -> None:
         """Ask for the end; hooks (such as killing a process) run in this thread."""
@@ -173,8 +180,13 @@ class Cancel:
 
     def check(self) -> None:
         """Raise `Cancelled` where the end was asked for."""
+        self.beat()
         if self._event.is_set():
             raise Cancelled("The work was stopped on request.")
+
+    def beat(self) -> None:
+        """Show that the work goes on; of two at the same instant one may be lost, which nobody misses."""
+        self.beats += 1
 
     def add(self, hook: Callable[[], None]) -> None:
         """Run `hook` at `set()`, at once where that has happened already."""

@@ -43,8 +43,13 @@ _MEMORY = 1024 * MB
 """For all but encoding a picture: ffmpeg with its libraries takes 300 MB of addresses, before it has done anything."""
 _ENCODING_MEMORY = 6 * 1024 * MB
 """A picture of 8K that is encoded in 8 threads takes 4.4 GB of addresses, one of 4K half of that."""
-_PROBE = ChildLimits(seconds=60, cpu_seconds=20, memory=_MEMORY)
+_PROBE = ChildLimits(seconds=60, cpu_seconds=10, memory=_MEMORY)
 """Looking into a film takes a fraction of a second."""
+_LONGEST_TITLE = 200
+_MOST_STREAMS = 256
+"""Fonts and other attachments of Matroska are streams too."""
+_MOST_PIXELS = 8192 * 4352
+"""Of a picture that is decoded, cover art too: a film in 8K has hardly less."""
 _MARGIN_SECONDS = 30.0
 """As much longer than allowed a film may be: no header is exact."""
 _SUMMARY = re.compile(r"^\[ebur128@(\w+) @ \w+\] Summary:\s+Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS", re.MULTILINE)
@@ -66,6 +71,8 @@ class Track:
     seconds: float | None
     """What the header promises for this stream; None where it says nothing."""
     channels: int = 0
+    width: int = 0
+    """Of a picture, in pixels; 0 where nobody could or would look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,11 @@ def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
         MediaError: it is missing, a folder, empty, unreadable, a playlist, or no media file.
     """
     check_readable(path)
-    argv = ["ffprobe", "-v", "error", *_opening(), "-show_format", "-show_streams", "-of", "json", "-i", url(path)]
+    argv = ["ffprobe", "-v", "error", *_opening(), "-show_entries", _ENTRIES, "-of", "json", "-i", url(path)]
     try:
         found = json.loads(run(Child(argv, _PROBE, reads=[path]), cancel, slots=PROBES))
     except ToolStopped as error:
-        raise _unfit(path, error) from error
+        raise unfit(path, error) from error
     except ToolError as error:
         if not error.said:  # not the file's fault: ffprobe is missing
             raise
@@ -130,8 +137,15 @@ _OPENING = {
     # Only the named file, and only containers that cannot point at others.
     "protocol_whitelist": "file",
     "format_whitelist": DEMUXERS,
+    "max_streams": str(_MOST_STREAMS),
+    "max_pixels": str(_MOST_PIXELS),
     "threads": str(_THREADS),
 }
+_ENTRIES = (
+    "format=duration,start_time,format_name:stream=index,codec_type,codec_name,duration,sample_rate,channels,width,"
+    "avg_frame_rate,r_frame_rate:stream_disposition=attached_pic:stream_tags=language,title,duration"
+)
+"""What is asked of ffprobe: whatever else a file says of itself is not even told."""
 
 
 def _opening() -> list[str]:
@@ -142,8 +156,10 @@ def _source(path: Path) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
     return ffmpeg.input(url(path), **_OPENING)
 
 
-def _unfit(path: Path, error: ToolStopped) -> VtError:
+def unfit(path: Path, error: ToolStopped) -> VtError:
     """Return what to raise where a program was stopped over a file; the system's doings are not the file's fault."""
+    if "max_streams" in error.said:  # of which ffmpeg says that it has no memory
+        return MediaError(f"{path} has more tracks and attachments than the {_MOST_STREAMS} that vt takes.")
     if not error.by_limit:
         return error
     return MediaError(f"{path} cannot be used: it is damaged, or takes more than vt gives to one film. {error}")
@@ -189,14 +205,15 @@ def _media_info(path: Path, found: dict[str, Any]) -> MediaInfo:
 
 def _track(stream: dict[str, Any], late: float) -> Track:
     tags = {key.lower(): value for key, value in stream.get("tags", {}).items()}
-    language = tags.get("language", "")
+    language = tags.get("language", "")[:_LONGEST_TITLE]
     return Track(
         index=int(stream["index"]),
         codec=stream.get("codec_name", ""),
         language="" if language == "und" else language,
-        title=tags.get("title", ""),
+        title=tags.get("title", "")[:_LONGEST_TITLE],
         seconds=_number(stream.get("duration")) or _length(tags.get("duration", ""), late),
         channels=int(stream.get("channels") or 0),
+        width=int(stream.get("width") or 0),
     )
 
 
@@ -253,7 +270,7 @@ def extract(
     try:
         run(Child(argv, _decoding(info, target, longest), reads=[info.path], writes=[target]), cancel)
     except ToolStopped as error:
-        raise _unfit(info.path, error) from error
+        raise unfit(info.path, error) from error
     except ToolError as error:
         raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.") from error
     decoded = target.stat().st_size / 2 / SPEECH_RATE
@@ -493,7 +510,7 @@ class _Mux:
 
     def arguments(self) -> list[str]:
         container = "mp4" if self.info.video else "ipod"
-        common = ["-map_metadata", "0", "-map_chapters", "0", "-movflags", "+faststart", "-max_interleave_delta", "0"]
+        common = ["-map_metadata", "0", "-map_chapters", "0", "-movflags", "+faststart"]
         return [*self._picture(), *self._sound(), *self._text(), *self._covers(), *common, "-f", container]
 
     def limits(self, dub: Path, target: Path) -> ChildLimits:
@@ -504,7 +521,9 @@ class _Mux:
         cpu = 300 + seconds * (100 if encodes else 1 + len(self.info.audio)) + size / MB
         room = _room(target)
         most = int(2 * size + 2 * dub.stat().st_size + 64 * MB + seconds * a_second)
-        return ChildLimits(_patience(cpu, size), cpu, _ENCODING_MEMORY if encodes else _MEMORY, min(most, room))
+        # The index of the packets is kept in memory, twice: about 20 kB for each second of a film with many tracks.
+        memory = (_ENCODING_MEMORY if encodes else _MEMORY) + int(50_000 * seconds)
+        return ChildLimits(_patience(cpu, size), cpu, memory, min(most, room))
 
     def _picture(self) -> list[str]:
         video = self.info.video
@@ -547,7 +566,9 @@ class _Mux:
 
     def _covers(self) -> list[str]:
         first = 1 if self.info.video else 0
-        covers = [track for track in self.info.covers if track.codec in _IN_MP4_COVER]
+        covers = [track for track in self.info.covers if track.codec in _IN_MP4_COVER and track.width]
+        if any(not track.width for track in self.info.covers):
+            self.notes.append("A cover was left out: it is too large, or damaged.")
         out: list[str] = []
         for place, track in enumerate(covers, first):
             out += ["-map", f"0:{track.index}", f"-c:v:{place}", "copy", f"-disposition:v:{place}", "attached_pic"]

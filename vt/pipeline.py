@@ -192,6 +192,7 @@ class _Dub:
     stages: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    film_seconds: float = 0.0
 
     def run(self) -> Result:
         with self._stage("probe"):
@@ -199,6 +200,7 @@ class _Dub:
             examined = _examined(self.request, self.factory, self.cancel)
             name = self._name()
         heard = self._kept("heard", name, _HEARD, lambda: self._hear(examined, name))
+        self.film_seconds = max(self.film_seconds, heard.film_seconds)
         self.notes += heard.notes
         with self._stage("translate"):
             found = self._kept("texts", fingerprint(name, self.target), _TRANSLATED, lambda: self._translate(heard))
@@ -293,13 +295,15 @@ class _Dub:
     def _listen(self, info: MediaInfo, track: Track, name: str) -> _Heard:
         with self._stage("extract"):
             sounding = fingerprint("sound", name)
+            longest = self.request.longest_seconds
             path = self.pieces.file(
-                "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel)
+                "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel, longest)
             )
             samples = media.extracted(path)
         # Sound alone is as long as it really is; its header may only estimate it.
         seconds = len(samples) / media.SPEECH_RATE
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
+        self.film_seconds = max(film, seconds)
         with self._stage("transcribe"):
             return self._with_model(
                 lambda after: self.factory.get_stt_service(
@@ -589,7 +593,7 @@ class _Dub:
 
     def _tell(self, stage: str, fraction: float) -> None:
         self.cancel.check()
-        self.on_progress(Progress(stage, min(1.0, max(0.0, fraction))))
+        self.on_progress(Progress(stage, min(1.0, max(0.0, fraction)), self.film_seconds))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from vt import sandbox
 from vt.domain import Cancel
 from vt.errors import Cancelled, StorageError, ToolError, ToolStopped, TooManyRequests
@@ -26,6 +28,7 @@ TOOL = ChildLimits(seconds=60, cpu_seconds=60, memory=1024 * MB, file_bytes=64 *
 """Of a program that has little to do."""
 _ARENAS = {"MALLOC_ARENA_MAX": "2"}  # glibc's own choice, eight a core, would fill the limit of addresses with nothing
 _GONE_SECONDS = 2.0
+_LOOK_SECONDS = 2.0
 _CHUNK = 1 << 18
 
 
@@ -176,7 +179,7 @@ def _run(child: Child, cancel: Cancel | None, slots: Slots, box: Sandbox | None)
     with slots.one(cancel), TALLY.running(Path(program).name):
         process = _start(child, box or sandbox.best())
         with killed_by(process, cancel):
-            talk = _Talk(process, child)
+            talk = _Talk(process, child, cancel)
             talk.see_through()
     if cancel:
         cancel.check()
@@ -256,11 +259,21 @@ def _close_quietly(pipe: IO[bytes]) -> None:
         return
 
 
+def _computed(pid: int) -> float:
+    """Return how many seconds a process has computed, with those that it started and that are there."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        return sum(time.user + time.system for time in times)
+    return 0.0
+
+
 class _Talk:
     """What goes into a process and what comes out of it, until it ends or says too much or takes too long."""
 
-    def __init__(self, process: subprocess.Popen[bytes], child: Child) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], child: Child, cancel: Cancel | None) -> None:
         self.output = bytearray()
+        self._cancel, self._computed, self._looked = cancel, 0.0, time.monotonic()
         self._process, self._program, self._limits = process, child.argv[0], child.limits
         self._until = time.monotonic() + child.limits.seconds
         self._complaint = bytearray()
@@ -281,14 +294,25 @@ class _Talk:
             waiting.register(process.stdout, selectors.EVENT_READ, self._hear)
             waiting.register(process.stderr, selectors.EVENT_READ, self._overhear)
             while waiting.get_map():
-                for key, _ in waiting.select(self._left()):
+                for key, _ in waiting.select(min(_LOOK_SECONDS, self._left())):
                     if not key.data(key.fd):
                         waiting.unregister(key.fileobj)
                         _close_quietly(key.fileobj)  # type: ignore[arg-type] # it is one of the three
+                self._look()
         try:
             process.wait(self._left())
         except subprocess.TimeoutExpired:
             raise self._too_long() from None
+
+    def _look(self) -> None:
+        """See now and then whether the process computes: a sign of life of the work that waits for it."""
+        now = time.monotonic()
+        if self._cancel is None or now - self._looked < _LOOK_SECONDS:
+            return
+        computed, self._looked = _computed(self._process.pid), now
+        if computed != self._computed:
+            self._computed = computed
+            self._cancel.beat()
 
     def _left(self) -> float:
         left = self._until - time.monotonic()

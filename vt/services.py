@@ -40,8 +40,9 @@ class Services:
         # As many as uploads of a visitor: whoever was let in with a film is not sent away when it has come.
         self.probes = ConcurrencyLimit("films to be looked into", each=8, total=256)
         """Films whose tracks and length are being read."""
-        self.followers = ConcurrencyLimit("followers of jobs", each=64, total=1024)
-        """Lines over which jobs are followed: server-sent events and web sockets."""
+        self.followers = ConcurrencyLimit("followers of jobs", each=640, total=1536)
+        """Lines over which jobs are followed: server-sent events and web sockets. One costs next to nothing, and a
+        classroom behind one address may have hundreds."""
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models

@@ -31,7 +31,7 @@ class Limits:
 
     connections: int
     """At most so many at a time."""
-    each: int = 256
+    each: int = 1024
     """Of one address, unless that is a proxy which is believed: it asks for many."""
     proxies: Container[str] = ()
     head_seconds: float = 10.0

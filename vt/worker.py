@@ -19,6 +19,7 @@ from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
 from vt.store import DataFolder, JobNotFound, Share, Store, WrongState
+from vt.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +42,15 @@ _T = TypeVar("_T")
 class _Run:
     """A job at work."""
 
-    cancel: Cancel = field(default_factory=Cancel)
+    cancel: Cancel
+    dog: Watchdog
     ended: threading.Event = field(default_factory=threading.Event)
     found_no_memory: bool = False
     """For its models: all of it is held by those of others."""
     given_up: bool = False
-    """Put back by a server that ends: whatever comes of it is not to be noted."""
+    """Put back by a server that ends, or failed by its watchdog: whatever comes of it is not to be noted."""
+    trouble: str | None = None
+    """Why its watchdog had it stopped."""
 
 
 class Worker:
@@ -72,6 +76,8 @@ class Worker:
         retry_seconds: float = 5.0,
         goodbye_seconds: float = 2.0,
         watch: Hear = lambda _: None,
+        watchdog: Callable[[Cancel], Watchdog] = Watchdog,
+        look_seconds: float = 5.0,
     ) -> None:
         """Make a worker that begins when it is told to.
 
@@ -86,6 +92,8 @@ class Worker:
             retry_seconds: before what could not be done, for want of memory or disk, is tried again.
             goodbye_seconds: how long `close()` waits for what runs.
             watch: hears of each change of each job, as a listener does.
+            watchdog: makes the one that watches over a job.
+            look_seconds: how often it looks.
         """
         self._store, self._data, self._executor = store, data, executor
         self._queue_size, self._visitor_jobs, self._retention = queue_size, visitor_jobs, retention
@@ -93,6 +101,7 @@ class Worker:
         self._order = threading.RLock()
         self._runs: dict[str, _Run] = {}
         self._watch = watch
+        self._watchdog, self._look_seconds = watchdog, look_seconds
         self._ears = threading.Lock()
         self._listeners: dict[str, list[Hear]] = {}
         self._news = threading.Condition()
@@ -101,6 +110,7 @@ class Worker:
         names = [f"vt-job-{number}" for number in range(at_once)]
         self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for name in names]
         self._threads.append(threading.Thread(target=self._keep_house, name="vt-housekeeping", daemon=True))
+        self._threads.append(threading.Thread(target=self._watch_over, name="vt-watchdog", daemon=True))
 
     def begin(self) -> None:
         """Sweep what a dead server left, take up what it was at, and go on from there."""
@@ -297,6 +307,8 @@ class Worker:
             else:
                 with logs.about(job=_short(job.id)):
                     run = self._see_through(job)
+                if run.given_up:  # another thread has taken the place of this one
+                    return
                 if run.found_no_memory:  # those who hold it are given time
                     self._closing.wait(self._retry_seconds)
 
@@ -306,7 +318,8 @@ class Worker:
             with self._order:
                 job = None if self._closing.is_set() else self._store.claim(besides=list(self._runs))
                 if job:
-                    self._runs[job.id] = _Run()
+                    cancel = Cancel()
+                    self._runs[job.id] = _Run(cancel, self._watchdog(cancel))
                     self._publish(job)
         except StorageError as error:
             _log.error("no job can be taken up: %s", error)
@@ -336,7 +349,12 @@ class Worker:
                 lambda stage, fraction: self._tell(job_id, stage, fraction),
                 _SHARES if request.target_language else _HEARING,
             )
-            files = self._executor.run(request, self._data.job(job_id), told, cancel)
+
+            def hear(progress: Progress) -> None:
+                run.dog.hear(progress)
+                told(progress)
+
+            files = self._executor.run(request, self._data.job(job_id), hear, cancel)
             cancel.check()
             self._deliver(job, files)
             return lambda: self._store.finish(job_id)
@@ -344,7 +362,9 @@ class Worker:
             run.found_no_memory = True
             return lambda: self._store.put_back(job_id, last=True)
         except (Cancelled, WrongState, JobNotFound):  # stopped by the server's end, or by the user, who knows
-            return lambda: self._store.put_back(job_id)
+            if run.trouble is None:
+                return lambda: self._store.put_back(job_id)
+            sentence = run.trouble
         except VtError as error:
             sentence = in_users_words(str(error), self._data, job_id, job.request)
         except Exception as error:  # noqa: BLE001 (whatever it is, the next job is not to suffer from it)
@@ -397,6 +417,28 @@ class Worker:
             for path in self._data.job(job_id).iterdir():
                 if path.name not in kept:
                     folders.remove(path)
+
+    # The watchdog
+
+    def _watch_over(self) -> None:
+        while not self._closing.wait(self._look_seconds):
+            with self._order:
+                runs = dict(self._runs)
+            for job_id, run in runs.items():
+                if run.trouble is None and (trouble := run.dog.trouble()):
+                    _log.error("job %s: %s", _short(job_id), trouble)
+                    run.trouble = trouble
+                    run.cancel.set()
+                elif run.trouble and run.dog.is_unheard and not run.given_up:
+                    self._abandon(job_id, run, run.trouble)
+
+    def _abandon(self, job_id: str, run: _Run, sentence: str) -> None:
+        """Fail a job whose thread hangs in foreign code, which nobody can end, and let another thread go on."""
+        _log.error("job %s does not end: its thread is left to itself", _short(job_id))
+        with self._order, suppress(VtError):
+            run.given_up = True
+            self._step(lambda: self._store.fail(job_id, sentence))
+        threading.Thread(target=self._serve, name="vt-job-instead", daemon=True).start()
 
     # Housekeeping
 

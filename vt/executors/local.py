@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vt import pipeline
@@ -29,6 +30,7 @@ class LocalExecutor:
         work.mkdir()
         try:
             pieces = Artifacts(folder / PIECES)
+            request = replace(request, longest_seconds=60 * self._factory.settings.max_duration_minutes)
             result = pipeline.dub(request, self._factory, work, on_progress, cancel, pieces)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full

@@ -29,6 +29,29 @@ SENTENCES: Mapping[str, str] = {
     "The sound of {file} cannot be decoded: the file is damaged.": (
         "El sonido de {file} no se puede leer: el archivo está dañado. Cópialo o descárgalo otra vez."
     ),
+    "{file} cannot be used: it is damaged, or takes more than vt gives to one film. {reason}": (
+        "{file} no se puede usar: está dañado o pide más de lo que se da a un solo vídeo. ({reason})"
+    ),
+    "{file} has more tracks and attachments than the {count} that vt takes.": (
+        "{file} tiene más pistas y adjuntos que los {count} que se aceptan."
+    ),
+    "{file} is too long: it promises {minutes} minutes, but it holds more than {limit}, and longer films are not taken "
+    "here (VT_MAX_DURATION_MINUTES).": (
+        "{file} es demasiado largo: promete {minutes} minutos, pero contiene más de {limit}, y aquí no se aceptan "
+        "vídeos más largos (VT_MAX_DURATION_MINUTES)."
+    ),
+    "{program} was ended by the system ({signal}), probably because memory ran out: free some, or try again later.": (
+        "El sistema detuvo {program} ({signal}), probablemente por falta de memoria: inténtalo de nuevo más tarde."
+    ),
+    "Nothing went on for {minutes} minutes, so the job was stopped: try it again.": (
+        "No hubo avance durante {minutes} minutos y el trabajo se detuvo: inténtalo de nuevo."
+    ),
+    "The job took longer than {hours} hours and was stopped: try a shorter film.": (
+        "El trabajo tardó más de {hours} horas y se detuvo: prueba con un vídeo más corto."
+    ),
+    "Too much is at work here at this moment: try again in a while.": (
+        "Ahora mismo hay demasiado trabajo aquí: inténtalo de nuevo dentro de un rato."
+    ),
     "{file} has no audio track: there is nothing to translate.": (
         "{file} no tiene sonido: no hay nada que traducir. Añade subtítulos y se doblará con ellos."
     ),
@@ -166,6 +189,9 @@ SENTENCES: Mapping[str, str] = {
     ),
     "An original sound track was {codec}: it was encoded again as AAC.": (
         "Una pista de sonido original era {codec}: se volvió a codificar como AAC."
+    ),
+    "A cover was left out: it is too large, or damaged.": (
+        "Se dejó fuera una carátula: es demasiado grande o está dañada."
     ),
     "A subtitle track ({codec}) was left out: mp4 holds only text.": (
         "Se dejó fuera una pista de subtítulos ({codec}): un mp4 solo admite texto."

@@ -1,0 +1,64 @@
+"""The watchdog of a piece of work: says when it stands still, or takes longer than any film needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vt.domain import Cancel, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long work may take, in seconds."""
+
+    standstill: float = 30 * 60.0
+    """Without a step, and without a program that computes: the largest models take minutes to load."""
+    at_least: float = 12 * 3600.0
+    """In all, whatever the film: the largest models take hours to come over a slow line."""
+    a_second: float = 30.0
+    """More, for each second of film: a slow machine takes 10."""
+    to_heed: float = 60.0
+    """From the moment at which it is told to end."""
+
+
+class Watchdog:
+    """Watches one piece of work, which shows signs of life by its progress and by asking whether it is cancelled."""
+
+    def __init__(
+        self, cancel: Cancel, patience: Patience | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._cancel, self._patience, self._clock = cancel, patience or Patience(), clock
+        self._began = self._last = clock()
+        self._beats = cancel.beats
+        self._film_seconds = 0.0
+        self._told: float | None = None
+
+    def hear(self, progress: Progress) -> None:
+        """Hear of a step."""
+        self._film_seconds = max(self._film_seconds, progress.film_seconds)
+        self._last = self._clock()
+
+    def trouble(self) -> str | None:
+        """Look whether the work is to be ended, and say in a sentence why; to be called now and then."""
+        now = self._clock()
+        if self._cancel.beats != self._beats:
+            self._beats, self._last = self._cancel.beats, now
+        longest = self._patience.at_least + self._patience.a_second * self._film_seconds
+        if now - self._last >= self._patience.standstill:
+            minutes = f"{self._patience.standstill / 60:.0f}"
+            return self._told_at(now, f"Nothing went on for {minutes} minutes, so the job was stopped: try it again.")
+        if now - self._began >= longest:
+            hours = f"{longest / 3600:.0f}"
+            return self._told_at(now, f"The job took longer than {hours} hours and was stopped: try a shorter film.")
+        return None
+
+    def _told_at(self, now: float, sentence: str) -> str:
+        self._told = now
+        return sentence
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether the work should have ended by now, after the trouble that it was in."""
+        return self._told is not None and self._clock() - self._told >= self._patience.to_heed
