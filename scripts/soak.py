@@ -1,41 +1,109 @@
-"""Dub on a server that is killed at random moments. See scripts/soak."""
+"""Try for a long time what must never be lost, never hang and never be left behind. See scripts/soak."""
 
 from __future__ import annotations
 
 import argparse
 import random
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.conftest import SAMPLE  # noqa: E402 (the project is no installed package)
-from tests.sieges import besiege  # noqa: E402
+from tests.films import ffmpeg  # noqa: E402
+from tests.sieges import FAULTS, Toll, besiege  # noqa: E402
 
-_LONGEST_LIFE = 10.0
+_LONGEST_LIVES = (2.0, 4.0, 10.0)
+_JOBS = 8
+_FAULT_TESTS = ("tests/test_faults.py", "tests/test_recovery.py")
+
+
+class Log:
+    """Prints what happens, with its time, and remembers what went wrong."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.failures: list[str] = []
+
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        print(f"{time.monotonic() - self._began:6.0f} s  {line}", flush=True)
+
+    def fail(self, line: str) -> None:
+        """Print a line that must not be there, and remember it for the end."""
+        self.failures.append(line)
+        self.tell(f"FAILED: {line}")
+
+    def left(self, seconds: float) -> float:
+        """Return how much is left of so many seconds."""
+        return seconds - (time.monotonic() - self._began)
+
+
+@contextmanager
+def fuzzed(log: Log, seconds: float, seed: int) -> Iterator[None]:
+    """Have damaged files sent the way of an upload, beside all else, by a process of its own."""
+    argv = [sys.executable, "-m", "tests.fuzz", "--seconds", f"{seconds:.0f}", "--seed", str(seed)]
+    with tempfile.TemporaryFile("w+") as said:
+        with subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT) as fuzzer:
+            try:
+                yield
+                code = fuzzer.wait(seconds + 600)
+            finally:
+                fuzzer.kill()
+        said.seek(0)
+        lines = said.read().splitlines()
+    for line in lines[-1:] if code == 0 else lines:
+        log.tell(f"damaged files: {line}")
+    if code:
+        log.fail(f"damaged files: exit code {code}")
+
+
+def try_faults(log: Log) -> None:
+    """Have every stage meet every fault once."""
+    argv = [sys.executable, "-m", "pytest", "-q", "--no-header", *_FAULT_TESTS]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    log.tell(f"faults: {done.stdout.strip().splitlines()[-1]}")
+    if done.returncode:
+        log.fail(f"faults: {done.stdout}")
+
+
+def kill(log: Log, seconds: float, chance: random.Random) -> Toll:
+    """Besiege servers until the time is over, and return what was done to them."""
+    toll = Toll()
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder, "film.mp4")
+        ffmpeg("-t", "12", "-i", SAMPLE, "-c", "copy", film)
+        siege = 0
+        while log.left(seconds) > 0:
+            siege += 1
+            seed, longest = chance.randrange(10**9), chance.choice(_LONGEST_LIVES)
+            try:
+                toll += besiege(Path(folder, str(siege)), film, _JOBS, seed, longest, log.tell, FAULTS)
+            except AssertionError as error:
+                log.fail(f"siege of seed {seed}: {error}")
+    return toll
 
 
 def main() -> int:
-    """Print a line for each kill, and return the exit code."""
+    """Print what happens and a summary, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=30)
+    parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     arguments = parser.parse_args()
-    began = time.monotonic()
-
-    def tell(line: str) -> None:
-        print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True)
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            besiege(Path(folder) / "siege", SAMPLE, arguments.jobs, arguments.seed, _LONGEST_LIFE, tell)
-        except AssertionError as error:
-            tell(f"FAILED: {error}")
-            return 1
-    return 0
+    log, seconds = Log(), arguments.minutes * 60
+    log.tell(f"seed {arguments.seed}, {arguments.minutes:g} minutes")
+    with fuzzed(log, seconds, arguments.seed):
+        try_faults(log)
+        toll = kill(log, seconds, random.Random(arguments.seed))  # noqa: S311
+    log.tell(f"servers: {toll}")
+    log.tell("FAILED: see above" if log.failures else "nothing was lost, nothing hung, nothing was left behind")
+    return 1 if log.failures else 0
 
 
 if __name__ == "__main__":

@@ -1,19 +1,24 @@
-"""Servers that are killed at random moments while they dub, and what has to hold of every job all the same."""
+"""Servers that are killed at random moments while they dub, and whose database gives way between two of their lives."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests import films
-from tests.servers import Server, running
+from tests.servers import ROOT, Server, running
 
 KINDS = ({"target_language": "es"}, {"target_language": "fr"})
 _SOUND_RATE = 24_000
@@ -21,7 +26,12 @@ _POLL_SECONDS = 0.1
 _TIMES = ("stages", "total_seconds")
 """What of a report no two runs have in common."""
 
+_FROZEN_SECONDS = 0.5
+_DAMAGED = "vt.db.damaged-"
+
 Tell = Callable[[str], object]
+Fault = Callable[[Path], None]
+"""Does something to a data folder whose server is dead."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +62,74 @@ def content(server: Server, job_id: str, folder: Path) -> Content:
     return found
 
 
+def lose_database(data: Path) -> None:
+    """Have the database be missing."""
+    for path in data.glob("vt.db*"):
+        if not path.name.startswith(_DAMAGED):
+            path.unlink()
+
+
+def empty_database(data: Path) -> None:
+    """Have the database be a file of 0 bytes."""
+    lose_database(data)
+    (data / "vt.db").touch()
+
+
+def damage_database(data: Path) -> None:
+    """Have the database hold what no database holds, and have it repaired as an operator would."""
+    lose_database(data)
+    (data / "vt.db").write_bytes(os.urandom(50_000))
+    argv = [sys.executable, "-m", "vt", "doctor", "--repair"]
+    done = subprocess.run(
+        argv, cwd=ROOT, env={**os.environ, "VT_DATA_DIR": str(data)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+FAULTS: tuple[Fault, ...] = (lose_database, empty_database, damage_database)
+
+
+@dataclass
+class Toll:
+    """What a siege has done to its servers."""
+
+    jobs: int = 0
+    """That came out as in peace, all of them."""
+    kills: int = 0
+    freezes: int = 0
+    """How often a server was stopped for a moment, and went on."""
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Toll) -> Toll:
+        return Toll(
+            self.jobs + other.jobs,
+            self.kills + other.kills,
+            self.freezes + other.freezes,
+            self.faults + other.faults,
+        )
+
+    def __str__(self) -> str:
+        listed = "".join(f", {count} x {name.replace('_', ' ')}" for name, count in sorted(self.faults.items()))
+        return f"{self.jobs} jobs done as in peace, after {self.kills} kills, {self.freezes} freezes{listed}"
+
+
 class Siege:
     """Some jobs, a server that is started again and again, and the pieces that its dead forerunners had finished."""
 
-    def __init__(self, folder: Path, film: Path, chance: random.Random, longest: float) -> None:
-        """`longest` is how many seconds a server lives at most before it is killed; all works in `folder`."""
-        self.folder, self.film, self.chance, self.longest = folder, film, chance, longest
-        self.kills = 0
+    def __init__(
+        self, folder: Path, film: Path, chance: random.Random, longest: float, faults: tuple[Fault, ...] = ()
+    ) -> None:
+        """Work in `folder`.
+
+        Args:
+            folder: for all of it.
+            film: is dubbed.
+            chance: decides.
+            longest: how many seconds a server lives at most before it is killed.
+            faults: one of these befalls its data folder now and then while it is dead.
+        """
+        self.folder, self.film, self.chance, self.longest, self.faults = folder, film, chance, longest, faults
+        self.toll = Toll()
         self.wanted: list[Content] = []
         self.kinds: dict[str, int] = {}
         self._pieces: dict[Path, tuple[int, int]] = {}
@@ -85,11 +156,18 @@ class Siege:
 
     def goes_on(self) -> bool:
         """Start the server once more and kill it, unless every job has ended by then; tell whether it was killed."""
+        if self.faults and self.chance.random() < 0.5:
+            self.befall(self.chance.choice(self.faults))
         with self._server() as server:
             if not self._until_killed(server):
                 self._check(server)
                 return False
         return True
+
+    def befall(self, fault: Fault) -> None:
+        """Have a fault befall the data folder, now that the server is dead."""
+        fault(self.folder / "data")
+        self.toll.faults[fault.__name__] += 1
 
     @contextmanager
     def _server(self) -> Iterator[Server]:
@@ -106,14 +184,22 @@ class Siege:
         while time.monotonic() < moment or (spared and self._finished() == before):
             if self._all_over(server):
                 return False
+            if self.faults and self.chance.random() < 0.05:
+                self._freeze(server)
             time.sleep(_POLL_SECONDS)
         with self._half_an_upload(server):
             server.process.kill()
             server.process.wait()
-        self.kills += 1
+        self.toll.kills += 1
         self._mark = before if self._finished() == before else None
         self._compare_pieces()
         return True
+
+    def _freeze(self, server: Server) -> None:
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(_FROZEN_SECONDS)
+        server.process.send_signal(signal.SIGCONT)
+        self.toll.freezes += 1
 
     def _all_over(self, server: Server) -> bool:
         states = [server.json("GET", f"/api/v1/jobs/{job_id}")["state"] for job_id in self.kinds]
@@ -159,27 +245,37 @@ class Siege:
         assert folders == set(self.kinds), f"{len(folders - set(self.kinds))} folders belong to nobody"
         left = list(self.jobs.glob("*/pieces/.*"))
         assert not left, left
-        data = {path.name for path in self.jobs.parent.iterdir()}
-        assert data <= {"jobs", "lock", "reserve", "uploads", "vt.db", "vt.db-wal", "vt.db-shm"}, data
+        self._check_data(self.folder / "data")
         left = [*(self.folder / "tmp").iterdir(), *self.folder.glob("gradio/*")]
         assert not left, left
+        self.toll.jobs = len(self.kinds)
+
+    def _check_data(self, data: Path) -> None:
+        """Fail where a data folder holds what it should not; of half an upload nobody can tell what it was."""
+        names = {path.name for path in data.iterdir() if not path.name.startswith(_DAMAGED)}
+        aside = {"kept-aside"} if self.toll.faults else set()
+        assert names <= {"jobs", "lock", "reserve", "uploads", "vt.db", "vt.db-wal", "vt.db-shm"} | aside, names
+        lost = list(data.glob("kept-aside/*/job.json"))
+        assert not lost, lost
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     return {name: (found.get(name), wanted.get(name)) for name in wanted if found.get(name) != wanted.get(name)}
 
 
-def besiege(folder: Path, film: Path, count: int, seed: int, longest: float, tell: Tell) -> int:
-    """Dub a film so many times on servers that are killed at random moments, and return how many were killed.
+def besiege(
+    folder: Path, film: Path, count: int, seed: int, longest: float, tell: Tell, faults: tuple[Fault, ...] = ()
+) -> Toll:
+    """Dub a film so many times on servers that are killed at random moments, and return what was done to them.
 
     Raises:
         AssertionError: a job was lost, or came out otherwise than in peace; a piece was made twice; a file was left.
     """
     tell(f"seed {seed}")
-    siege = Siege(folder, film, random.Random(seed), longest)
+    siege = Siege(folder, film, random.Random(seed), longest, faults)
     siege.begin(count)
     while siege.goes_on():
         done = len({path.parent for path in siege.jobs.glob("*/results-1/*.report.json")})
-        tell(f"kill {siege.kills}: {done} of {count} jobs done")
-    tell(f"{count} jobs done as in peace, after {siege.kills} kills")
-    return siege.kills
+        tell(f"kill {siege.toll.kills}: {done} of {count} jobs done")
+    tell(str(siege.toll))
+    return siege.toll

@@ -8,24 +8,38 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import quote, urlsplit
 
 import gradio as gr
 import httpx
 import pytest
 from fastapi import FastAPI
+from gradio.context import LocalContext
+from gradio.exceptions import InvalidPathError
+from gradio.processing_utils import _check_allowed
 from starlette.routing import Mount
 
-from tests.servers import Server
-from vt.ui.uploads import COOKIE
+from tests.servers import Server, running, wait_for
+from tests.test_jobs import Desk
+from vt.services import Services
+from vt.settings import Settings
+from vt.ui import uploads
+from vt.ui.intake import Intake
+from vt.ui.page import make_page
+from vt.ui.uploads import COOKIE, TAKEN_SECONDS, Owner, UploadGone
+from vt.visitors import ConcurrencyLimit
 
 NOTE = "the canary sings at noon"
 PATIENCE = 60.0
+UPLOAD_PROGRESS = "/gradio_api/upload_progress?upload_id=a"
 OPEN = {
     "GET /", "HEAD /", "GET /config", "GET /theme.css", "GET /favicon.ico", "GET /manifest.json", "GET /robots.txt",
     "GET /assets/{path:path}", "GET /static/{path:path}", "GET /gradio_api/info", "GET /gradio_api/app_id",
@@ -266,3 +280,245 @@ def test_no_endpoint_takes_a_file_that_is_not_the_callers_own(
             assert 'success":false' in me.client.get(f"/gradio_api/queue/data?session_hash={name}").text
         assert guarded.ask("GET", "/health").status_code == 200
     assert (copies(guarded), asked[1]) == (before, [])
+
+
+NESTED: Any = []
+for _ in range(20):
+    NESTED = {"deeper": [NESTED]}
+WRONG: list[Any] = [
+    None, True, 7, -1, 2**53, 1e300, "", "x" * 10_000, "\ud800", [], [None, 7], {}, {"path": 7}, {"url": "http://x/"},
+    {"path": None, "meta": 3}, {"jobs": [7], "view": []}, {"jobs": ["a" * 26], "view": "a" * 26},
+    {"name": 7, "seconds": "x", "tracks": 3}, {"name": "x", "seconds": -1e300, "job_id": "a" * 26},
+    {"version": "x", "lines": 7}, {"version": 1, "lines": [7, {"id": []}]}, {"job": {}, "file": 7, "megabytes": "x"},
+    NESTED,
+]  # fmt: skip
+
+
+def test_what_is_of_a_wrong_type_is_refused_in_a_sentence_and_nothing_fails(guarded: Server) -> None:
+    with stranger(guarded) as me:
+        for function in functions(guarded):
+            for value in WRONG:
+                answer = me.run(function["id"], [value] * len(function["inputs"]), value)
+                assert answer.status_code in (200, 404, 422), (function["api_name"], value, answer.text)
+                assert answer.status_code == 200 or answer.json()["error"], (function["api_name"], value)
+                if function["api_visibility"] == "public":
+                    body = {"data": [value] * len(function["inputs"])}
+                    heard = me.heard(me.post(f"call/{function['api_name']}", body))
+                    assert '"error": null' not in heard, (function["api_name"], value, heard)
+            for count in (0, len(function["inputs"]) + 1, 50):
+                if count != len(function["inputs"]):
+                    assert me.run(function["id"], [None] * count).status_code in (200, 404, 422)
+        assert guarded.ask("GET", "/health").status_code == 200
+    assert "Traceback" not in guarded.said
+    assert "unexpected error" not in guarded.log
+
+
+def raw(stranger: Stranger, body: bytes, **headers: str) -> int:
+    """Send a call as it is, and return the status that it is refused with; the refusal says why."""
+    answer = stranger.client.post("/gradio_api/run/predict", content=body, headers={**JSON, **headers})
+    assert answer.json()["error" if answer.status_code != 413 else "detail"]
+    return answer.status_code
+
+
+def test_a_body_that_is_no_call_is_refused_before_gradio_sees_it(guarded: Server) -> None:
+    call = b'{"fn_index": 0, "session_hash": "a", "data": [%s]}'
+    with stranger(guarded) as me:
+        assert raw(me, b"no json") == 400
+        assert raw(me, b"\xff\xfe") == 400
+        assert raw(me, b"[]") == 422
+        assert raw(me, call % (b"[" * 100_000 + b"]" * 100_000)) == 422
+        assert raw(me, call % (b"[" * 40 + b"]" * 40)) == 422
+        assert raw(me, call % b"NaN") == 422
+        assert raw(me, call % b"1e999") == 422
+        assert raw(me, call % (b"9" * 5000)) == 422
+        assert raw(me, call % b'"x"', **{"Content-Type": "text/plain"}) == 415
+        assert raw(me, call % (b'"' + b"x" * 200_000 + b'"')) == 413
+        assert raw(me, call % (b'"' + b"x" * 3_000_000 + b'"')) == 413
+        assert raw(me, b'{"fn_index": 999, "data": []}') == 404
+        assert raw(me, b'{"fn_index": "0", "data": []}') == 404
+        for session in (b'"../x"', b'"%s"' % (b"x" * 65), b"7", b"[]"):
+            assert raw(me, b'{"fn_index": 0, "data": [null], "session_hash": %s}' % session) == 422
+        for route in ("heartbeat/" + "x" * 65, "queue/data?session_hash=unknown", "queue/data", "call/health/unknown"):
+            assert me.client.get(f"/gradio_api/{route}").status_code == 404
+        assert me.post("cancel", {"session_hash": [], "event_id": 7, "fn_index": "x"}).status_code == 422
+        assert guarded.ask("GET", "/health").status_code == 200
+    assert "Traceback" not in guarded.said
+
+
+def test_the_pages_own_functions_are_called_from_the_page_alone(guarded: Server) -> None:
+    private = next(known for known in functions(guarded) if known["api_visibility"] == "private")
+    with stranger(guarded) as me:
+        joined = {"data": [None], "fn_index": private["id"], "session_hash": "a"}
+        assert me.post("queue/join", joined).status_code == 404
+        assert me.post(f"call/{private['api_name']}", {"data": [None]}).status_code == 404
+        assert me.post("run/translate", {"data": [None] * 5}).status_code == 404
+
+
+def test_no_other_sites_page_may_read_what_gradio_answers(tmp_path: Path) -> None:
+    # At this machine's own names Gradio is strict by itself.
+    asked = {"Origin": "https://elsewhere.example", "Host": "vt.example"}
+    with running(tmp_path, VT_ALLOWED_HOSTS="vt.example") as server:
+        answer = server.ask("GET", "/config", headers=asked).raise_for_status()
+    assert not [name for name in answer.headers if name.startswith("access-control-allow")]
+
+
+# Uploads
+
+
+def test_an_upload_is_its_visitors_alone_and_outlives_the_address_where_there_is_a_cookie(guarded: Server) -> None:
+    with stranger(guarded) as me, stranger(guarded, "127.0.0.2") as other:
+        plain = me.upload("plain.txt", b"plain")
+        assert (me.file(plain).content, other.file(plain).status_code) == (b"plain", 404)
+        assert me.file(plain).headers["content-disposition"].startswith("attachment")
+    with stranger(guarded, cookie="a" * 32) as home, stranger(guarded, "127.0.0.2", "a" * 32) as away:
+        film = home.upload("film.mp4", b"film")
+        assert away.file(film).headers["content-type"] == "video/mp4"
+    with stranger(guarded) as neighbour, stranger(guarded, cookie="b" * 32) as another:
+        assert (neighbour.file(film).status_code, another.file(film).status_code) == (404, 404)
+
+
+def test_the_page_gives_each_browser_a_cookie_that_scripts_cannot_read(guarded: Server) -> None:
+    page = guarded.ask("GET", "/", headers={"Accept": "text/html"})
+    assert re.fullmatch(rf"{COOKIE}=[0-9a-f]{{32}}; Path=/; HttpOnly; SameSite=Lax", page.headers["set-cookie"])
+    again = guarded.ask("GET", "/", headers={"Accept": "text/html", "Cookie": f"{COOKIE}={'a' * 32}"})
+    assert "set-cookie" not in again.headers
+
+
+def test_an_upload_that_breaks_off_or_is_refused_leaves_nothing(guarded: Server) -> None:
+    folder = guarded.folder / "gradio"
+    before = set(folder.iterdir())
+    address = urlsplit(guarded.url)
+    with socket.create_connection((address.hostname, address.port)) as client:
+        client.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+            b'--x\r\nContent-Disposition: form-data; name="files"; filename="half.mp4"\r\n\r\n' + bytes(100_000)
+        )
+        wait_for(lambda: set(folder.iterdir()) > before)
+    wait_for(lambda: set(folder.iterdir()) == before)
+    with stranger(guarded) as me:
+        for files in ({"other": ("x", b"x")}, [("files", ("x", b"x"))] * 9):
+            assert me.client.post("/gradio_api/upload", files=files).status_code == 400
+        assert me.client.post("/gradio_api/upload", json={}).status_code == 400
+    assert set(folder.iterdir()) == before
+
+
+def test_a_call_leaves_no_empty_file_behind(guarded: Server) -> None:
+    with stranger(guarded) as me:
+        mine = named(me.upload())
+        look = next(known for known in functions(guarded) if len(known["inputs"]) == 2 and known["id"] == 5)
+        before = set((guarded.folder / "gradio").iterdir())
+        assert "not a video" in me.run(look["id"], [mine, None]).text
+    assert set((guarded.folder / "gradio").iterdir()) == before
+
+
+def test_the_progress_of_an_upload_is_told(guarded: Server) -> None:
+    with stranger(guarded) as me, ThreadPoolExecutor(1) as others:
+        sent = threading.Event()
+
+        def slow() -> Iterator[bytes]:
+            yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="slow.mp4"\r\n\r\n' + bytes(70_000)
+            sent.wait(PATIENCE)
+            yield b"\r\n--x--\r\n"
+
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        upload = others.submit(me.client.post, "/gradio_api/upload?upload_id=a", content=slow(), headers=kind)
+        told = []
+        with stranger(guarded) as listener, listener.client.stream("GET", UPLOAD_PROGRESS) as stream:
+            for line in filter(None, stream.iter_lines()):
+                told.append(json.loads(line.removeprefix("data: ")))
+                sent.set()
+        assert upload.result().status_code == 200
+    assert (told[0]["msg"], told[0]["orig_name"], told[-1]) == ("update", "slow.mp4", {"msg": "done"})
+    assert guarded.ask("GET", "/gradio_api/upload_progress?upload_id=b").status_code == 404
+
+
+def test_the_whole_request_is_held_to_the_limit_and_what_waits_of_one_visitor_too(tmp_path: Path) -> None:
+    half = bytes(600_000)
+    with running(tmp_path, VT_MAX_UPLOAD_MB="1") as server, stranger(server) as me:
+        both = me.client.post("/gradio_api/upload", files=[("files", ("a.mp4", half)), ("files", ("b.mp4", half))])
+        assert both.status_code == 413
+        assert not list((tmp_path / "gradio").glob("*"))
+        statuses = [me.client.post("/gradio_api/upload", files={"files": half}).status_code for _ in range(8)]
+        assert statuses == [200] * 7 + [429]
+        with stranger(server, "127.0.0.2") as other:
+            theirs = other.upload()
+        server.end()
+        with running(tmp_path, PORT=str(urlsplit(server.url).port)) as again, stranger(again, "127.0.0.2") as other:
+            assert other.file(theirs).content == b"mine"
+
+
+class Disk:
+    """The jobs of a server, its page's uploads, and a disk that fills as somebody wants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.desk = Desk(folder / "data")
+        self.limit = ConcurrencyLimit("uploads", each=1, total=1)
+        services = cast(Services, SimpleNamespace(jobs=self.desk.jobs, uploads=self.limit))
+        self._app = FastAPI()
+        self._app.include_router(Intake(services).routes())
+
+    async def upload(self, content: AsyncIterator[bytes] | bytes) -> httpx.Response:
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url="http://vt") as client:
+            return await client.post("/gradio_api/upload", content=content, headers=kind)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))  # from there alone Gradio takes it
+    made = Disk(tmp_path)
+    yield made
+    made.desk.close()
+
+
+HEAD = b'--x\r\nContent-Disposition: form-data; name="files"; filename="film.mp4"\r\n\r\n'
+END = b"\r\n--x--\r\n"
+
+
+def test_an_upload_leaves_the_reserve_of_the_disk_alone_also_when_others_fill_it_meanwhile(
+    disk: Disk, tmp_path: Path
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield HEAD + bytes(100_000)
+        assert list((tmp_path / "uploads").glob("*/film.mp4"))
+        disk.desk.free = 200 * 2**20 - 1
+        yield bytes(100_000) + END
+
+    answer = asyncio.run(disk.upload(body()))
+    assert answer.status_code == 507
+    assert "no room" in answer.text
+    assert not list((tmp_path / "uploads").iterdir())
+    assert asyncio.run(disk.upload(HEAD + END)).status_code == 507
+    disk.desk.free = 10**12
+    assert asyncio.run(disk.upload(HEAD + END)).status_code == 200
+
+
+def test_uploads_of_the_page_count_like_all_others(disk: Disk) -> None:
+    with disk.limit.held("127.0.0.1"):
+        answer = asyncio.run(disk.upload(HEAD + END))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+
+
+def test_a_record_of_an_owner_goes_with_its_upload(disk: Disk, tmp_path: Path) -> None:
+    del disk
+    film = uploads.place("film.mp4", Owner("192.0.2.1"))
+    film.write_bytes(b"film")
+    uploads.sweep(tmp_path / "uploads", time.time() + TAKEN_SECONDS + 60)
+    assert uploads.own(str(film), Owner("192.0.2.1")) == film
+    uploads.drop(tmp_path / "uploads", film)
+    uploads.sweep(tmp_path / "uploads", time.time() + TAKEN_SECONDS - 60)
+    assert film.parent.exists()
+    uploads.sweep(tmp_path / "uploads", time.time() + TAKEN_SECONDS + 60)
+    assert not film.parent.exists()
+    with pytest.raises(UploadGone):
+        uploads.own(str(film), Owner("192.0.2.1"))
+
+
+def test_gradio_itself_takes_no_file_that_was_not_uploaded(canary: Path, disk: Disk) -> None:
+    async def page() -> gr.Blocks:  # within an event loop, for Gradio would make one, and leave it open
+        return make_page(Services(Settings(), disk.desk.factory))
+
+    LocalContext.blocks.set(asyncio.run(page()))
+    with pytest.raises(InvalidPathError):
+        _check_allowed(canary, check_in_upload_folder=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import running, said, start
-from tests.sieges import besiege
+from tests.sieges import FAULTS, Siege, besiege
 
 JOBS = 4
 LONGEST_LIFE = 2.0  # seconds: less than the jobs take anywhere, so that some server is killed
@@ -18,7 +18,20 @@ def test_a_server_that_is_killed_at_random_moments_ends_every_job_as_in_peace(tm
     film = tmp_path / "film.mp4"
     ffmpeg("-t", "12", "-i", SAMPLE, "-c", "copy", film)
     seed = random.SystemRandom().randrange(10**9)
-    assert besiege(tmp_path / "siege", film, JOBS, seed, LONGEST_LIFE, print) >= 1
+    assert besiege(tmp_path / "siege", film, JOBS, seed, LONGEST_LIFE, print).kills >= 1
+
+
+def test_databases_that_are_lost_empty_or_damaged_between_two_lives_of_a_server_lose_no_job(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    ffmpeg("-t", "12", "-i", SAMPLE, "-c", "copy", film)
+    siege = Siege(tmp_path / "siege", film, random.Random(1), LONGEST_LIFE)
+    siege.begin(len(FAULTS))
+    for fault in FAULTS:
+        siege.befall(fault)
+        siege.goes_on()
+    siege.longest = 600.0
+    assert not siege.goes_on()
+    assert siege.toll.jobs == len(FAULTS)
 
 
 def test_a_second_server_says_that_the_data_folder_has_an_owner_and_ends(tmp_path: Path) -> None:

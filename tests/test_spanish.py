@@ -27,9 +27,9 @@ from vt.media import Named
 from vt.processes import Child, Slots
 from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, WrongState, new_id
 from vt.ui import spanish
-from vt.ui.uploads import UploadGone
+from vt.ui.uploads import TooManyWaiting, UploadGone
 from vt.ui.words import Words
-from vt.visitors import Visitor
+from vt.visitors import ConcurrencyLimit, Visitor
 from vt.watchdog import Patience, Watchdog
 from vt.worker import _sentence
 
@@ -119,7 +119,7 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
 
 
 def of_jobs(folder: Path, film: Path) -> Iterator[str]:
-    full = (QueueFull(), TooManyJobs(8), UploadGone(), FilmTooLarge(500))
+    full = (QueueFull(), TooManyJobs(8), UploadGone(), TooManyWaiting(), FilmTooLarge(500))
     yield from map(str, (*full, JobNotFound(), WrongState(JobState.RUNNING), Outdated()))
     with closing(Desk(folder / "short", max_duration_minutes=0.01)) as desk:
         yield said(lambda: desk.submit(film))
@@ -193,7 +193,15 @@ def of_managers(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: admit(guarded, Visitor("192.0.2.1"), {}))
 
 
-SOURCES = (of_films, of_programs, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers)
+def of_crowds(folder: Path, film: Path) -> Iterator[str]:
+    del folder, film
+    yield said(lambda: ConcurrencyLimit("films to be looked into", each=0, total=1).held("192.0.2.1").__enter__())
+    yield said(lambda: ConcurrencyLimit("films to be looked into", each=1, total=0).held("192.0.2.1").__enter__())
+
+
+SOURCES = (
+    of_films, of_programs, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers, of_crowds,
+)  # fmt: skip
 
 
 def test_every_sentence_is_what_the_code_says_and_is_said_in_spanish(

@@ -190,7 +190,7 @@ class Catalogue:
             return weights.of_hub(repository, wanted, whisper.FILES, self._source, self.preparations.told)
         if not weights.is_local(wanted):
             return weights.of_hub(wanted, weights.marked(wanted), whisper.FILES, self._source, self.preparations.told)
-        if "/" not in wanted and not Path(wanted).expanduser().is_dir():
+        if "/" not in wanted and not weights.is_folder(wanted):
             known = ", ".join(whisper.SIZES)
             raise ModelUnavailable(
                 f"The recognition model {wanted} is not known: known are {known}, hub ids and folders on this machine."
@@ -235,7 +235,7 @@ class Catalogue:
             name = Path(wanted).name if known else weights.marked(wanted)
             hub = weights.of_hub(wanted, name, nllb_conversion.FILES, self._source, self.preparations.told)
             return replace(hub, here=lambda: self._converted(name), obtain=lambda cancel: self._convert(hub, cancel))
-        if "/" not in wanted and not Path(wanted).expanduser().is_dir():
+        if "/" not in wanted and not weights.is_folder(wanted):
             names = ", ".join(model.source for model in nllb_conversion.MODELS)
             raise ModelUnavailable(
                 f"The translation model {wanted} is not known: known are {names}, {apertium.INFO.name}, "

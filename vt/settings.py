@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -22,6 +22,8 @@ _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
 _PORT, _SPACES_PORT = 8000, 7860
 _SPACES_DISK = Path("/data")
+_LONGEST_PATH, _LONGEST_NAME = 1000, 250
+"""Bytes of what a model is called: a little less than disks take."""
 _PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 """Networks from which nothing comes over the internet (RFC 1918, RFC 6598, RFC 4193)."""
 
@@ -80,6 +82,24 @@ def _hosts(value: Any) -> Any:  # noqa: ANN401
     return listed
 
 
+def _model(value: Any) -> Any:  # noqa: ANN401
+    named = _stripped(value)
+    written = os.fsencode(named) if isinstance(named, str) else b""
+    if len(written) > _LONGEST_PATH or max(map(len, written.split(b"/"))) > _LONGEST_NAME:
+        raise ValueError("no folder has so long a name")
+    return named
+
+
+Model = Annotated[str, BeforeValidator(_model)]
+
+
+def _at_home(value: Path) -> Path:
+    try:
+        return value.expanduser()
+    except RuntimeError:
+        raise ValueError("nobody here has the home folder that its ~ names: use a path that begins with /") from None
+
+
 class _ByAlias(EnvSettingsSource):
     """The environment, without variables that happen to bear the name of a field."""
 
@@ -112,15 +132,13 @@ class Settings(BaseSettings):
     engines: Annotated[Literal["auto", "embedded"], BeforeValidator(_lower)] = Field("auto", alias="VT_ENGINES")
     """auto: the configured models and what stands in for them; embedded: only engines that need no download."""
 
-    whisper_model: Annotated[str, BeforeValidator(_stripped)] = Field("auto", alias="VT_WHISPER_MODEL", min_length=1)
+    whisper_model: Model = Field("auto", alias="VT_WHISPER_MODEL", min_length=1)
     """The recognition model: a Whisper size, a hub id or a local folder (CTranslate2); auto: the largest that fits the
     memory, at most medium."""
-    nllb_model: Annotated[str, BeforeValidator(_stripped)] = Field("auto", alias="VT_NLLB_MODEL", min_length=1)
+    nllb_model: Model = Field("auto", alias="VT_NLLB_MODEL", min_length=1)
     """The translation model: a hub id or a local folder (transformers or CTranslate2 format); auto: the largest NLLB
     that fits the memory, at most 1.3B."""
-    mms_model: Annotated[str, BeforeValidator(_stripped)] = Field(
-        "facebook/mms-tts-{language}", alias="VT_MMS_MODEL", min_length=1
-    )
+    mms_model: Model = Field("facebook/mms-tts-{language}", alias="VT_MMS_MODEL", min_length=1)
     """The voices: hub ids or local folders; {language} becomes the MMS code."""
     mms_precision: Annotated[Literal["float32", "bfloat16"], BeforeValidator(_lower)] = Field(
         "float32", alias="VT_MMS_PRECISION"
@@ -157,7 +175,7 @@ class Settings(BaseSettings):
     )
     """Addresses and networks, separated by commas, of proxies that say for whom they ask; *: whoever connects, for a
     container that only a proxy can reach."""
-    data_dir: Path | None = Field(None, alias="VT_DATA_DIR")
+    data_dir: Annotated[Path, AfterValidator(_at_home)] | None = Field(None, alias="VT_DATA_DIR")
     """Jobs, their database and converted models."""
     max_upload_mb: int = Field(500, ge=1, alias="VT_MAX_UPLOAD_MB")
     """The largest film that a server takes, in megabytes."""
@@ -221,7 +239,7 @@ class Settings(BaseSettings):
     def data_folder(self) -> Path:
         """The resolved folder: `data_dir`, or the lasting disk of a Space, or `data` beside the caller."""
         if self.data_dir is not None:
-            return self.data_dir.expanduser()
+            return self.data_dir
         return _SPACES_DISK if self.on_spaces and _SPACES_DISK.is_dir() else Path("data")
 
     @property

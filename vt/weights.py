@@ -57,7 +57,7 @@ class Weights:
 
 def local(wanted: str, lack: Callable[[Path], str | None]) -> Weights:
     """Return the files in a folder of this machine."""
-    folder = Path(wanted).expanduser()
+    folder = _at_home(wanted)
     return Weights(marked(str(folder.resolve())), lambda: folder, lambda: lack(folder))
 
 
@@ -72,7 +72,19 @@ def of_hub(repository: str, name: str, patterns: Sequence[str], source: fetch.So
 
 def is_local(wanted: str) -> bool:
     """Tell whether what somebody named is meant to be a folder, and no hub id."""
-    return not HUB_ID.fullmatch(wanted) or Path(wanted).expanduser().is_dir()
+    return not HUB_ID.fullmatch(wanted) or is_folder(wanted)
+
+
+def is_folder(wanted: str) -> bool:
+    """Tell whether what somebody named is a folder of this machine."""
+    return _at_home(wanted).is_dir()
+
+
+def _at_home(wanted: str) -> Path:
+    try:
+        return Path(wanted).expanduser()
+    except RuntimeError:  # nobody's home
+        return Path(wanted)
 
 
 def marked(whole: str) -> str:

@@ -42,8 +42,6 @@ _OPEN = {
 """What the page in a browser and gradio_client use, by the way in which it is let through. All else is shut."""
 _THREADS = 4
 """That check calls at a time: it takes them milliseconds."""
-LARGEST_CALL = 2 * 2**20
-"""Bytes that the body of a call may have: room for all lines of a long film, mended."""
 
 
 class Doors:
@@ -153,19 +151,15 @@ def _refusal(error: BadCall | TooManyRequests) -> Response:
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
-    """Return a call's body.
+    """Return a call's body, which is no larger than what stands in front of everything lets through.
 
     Raises:
-        BadCall: it is no JSON, too large, or breaks off.
+        BadCall: it is no JSON, or breaks off.
     """
-    headers = Headers(scope=scope)
+    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
     # No form of another site's page can send this type, nor its scripts without being asked by the browser.
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if kind != "application/json":
         raise BadCall("A call is JSON: its Content-Type is application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    length = headers.get("content-length", "0")
-    too_large = BadCall(f"A call has at most {LARGEST_CALL} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    if not length.isdecimal() or int(length[:20]) > LARGEST_CALL:
-        raise too_large
     body, more = bytearray(), True
     while more:
         message = await receive()
@@ -173,8 +167,6 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
             raise BadCall("The call broke off before its end.", HTTPStatus.BAD_REQUEST)
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > LARGEST_CALL:
-            raise too_large
     return bytes(body)
 
 

@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 
 from vt import visitors
 from vt.errors import InputError, StorageError, TooManyRequests, VtError
-from vt.jobs import FilmTooLarge, Jobs, disk_errors
+from vt.jobs import FilmTooLarge, disk_errors
 from vt.multipart import BadUpload, receive
 from vt.services import Services
 from vt.ui import uploads
@@ -111,7 +111,7 @@ class Intake:
             with disk_errors():
                 await to_thread.run_sync(jobs.check_room, promised, limiter=self._threads)
                 await to_thread.run_sync(uploads.check, jobs, owner, promised, limiter=self._threads)
-                body, kind = _counted(request, coming, jobs), request.headers.get("content-type", "")
+                body, kind = _counted(request, coming), request.headers.get("content-type", "")
                 await receive(body, kind, place, jobs.upload_limit, jobs.too_large, on_thread)
         except BaseException:
             with CancelScope(shield=True):
@@ -130,12 +130,9 @@ class Intake:
         return StreamingResponse(_told(coming), media_type="text/event-stream")
 
 
-async def _counted(request: Request, coming: _Coming, jobs: Jobs) -> AsyncIterator[bytes]:
-    """Yield a body, as long as it is no larger than its files may be and the form around them."""
+async def _counted(request: Request, coming: _Coming) -> AsyncIterator[bytes]:
     async for chunk in request.stream():
         coming.received += len(chunk)
-        if coming.received > jobs.upload_limit + _FORM_BYTES:
-            raise jobs.too_large()
         yield chunk
 
 

@@ -119,6 +119,16 @@ SENTENCES: Mapping[str, str] = {
         "Tienes demasiados trabajos a la vez (como máximo, {count}): espera a que termine uno, o cancela alguno, e "
         "inténtalo de nuevo."
     ),
+    "Too many of your uploads wait here already: start the jobs that they are for.": (
+        "Tienes demasiados archivos subidos que aún esperan: empieza los trabajos para los que son."
+    ),
+    "Too many {what} at a time come from your address ({count} are the most): wait for one to end, then try again.": (
+        "Llegan demasiadas peticiones a la vez desde tu dirección ({count} como máximo): espera a que termine una e "
+        "inténtalo de nuevo."
+    ),
+    "This server has too many {what} at once: try again in a moment.": (
+        "El servidor tiene demasiado que hacer en este momento: inténtalo de nuevo dentro de poco."
+    ),
     "There is no such job: the address is wrong, or the job has been removed.": (
         "Ese trabajo no existe: se borró o se cumplió su plazo."
     ),

@@ -37,6 +37,8 @@ _RECORD = ".owner"
 """Lies beside each upload and says whose it is, for a server that starts again. No upload has such a name."""
 _MOST_WAITING = 4
 """Times the largest film: so much of one visitor's may wait to become jobs."""
+_MOST_FILES = 100
+"""For each time: small ones fill no disk, but all of them are gone through."""
 
 
 class UploadGone(InputError):
@@ -44,6 +46,13 @@ class UploadGone(InputError):
 
     def __init__(self) -> None:
         super().__init__("The uploaded file is no longer here: upload it again.")
+
+
+class TooManyWaiting(TooManyRequests):
+    """Of what a visitor has uploaded, as much as may has not become a job."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many of your uploads wait here already: start the jobs that they are for.", 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +139,23 @@ def check(jobs: Jobs, owner: Owner, more_bytes: int) -> None:
 
     Raises:
         StorageError: the disk has no room for it.
-        TooManyRequests: its owner's uploads have to become jobs first, or be swept.
+        TooManyWaiting: its owner's uploads have to become jobs first, or be swept.
     """
     folder().mkdir(parents=True, exist_ok=True)
     jobs.check_reserve(folder(), more_bytes)
-    if _waiting_bytes(owner.marks["address"]) + more_bytes > _MOST_WAITING * max(jobs.upload_limit, more_bytes):
-        raise TooManyRequests("Too many of your uploads wait here already: start the jobs that they are for.", 600)
+    waiting = _waiting_bytes(owner.marks["address"], jobs.upload_limit // _MOST_FILES)
+    if waiting + more_bytes > _MOST_WAITING * max(jobs.upload_limit, more_bytes):
+        raise TooManyWaiting
 
 
-def _waiting_bytes(address: str) -> int:
-    """Return the size of what came from an address and has not become a job."""
+def _waiting_bytes(address: str, least: int) -> int:
+    """Return the size of what came from an address and has not become a job; a file counts for no less than `least`."""
     waiting = 0
     for record in folder().glob(f"*/{_RECORD}"):
         with suppress(OSError, ValueError):  # gone by itself
             if json.loads(record.read_bytes())["address"] == address:
                 sizes = (path.lstat() for path in record.parent.iterdir() if path != record)
-                waiting += sum(known.st_size for known in sizes if known.st_nlink == 1)
+                waiting += sum(max(known.st_size, least) for known in sizes if known.st_nlink == 1)
     return waiting
 
 
