@@ -122,9 +122,13 @@ class FakeFactory(AIServiceFactory):
             raise LanguageError("The film speaks English already: choose another target language.")
 
     def get_stt_service(
-        self, language: str = "auto", model_size: str | None = None, cancel: Cancel | None = None
+        self,
+        language: str = "auto",
+        model_size: str | None = None,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
     ) -> SttService:
-        del language, model_size, cancel
+        del language, model_size, cancel, after
         return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), "en", True)
 
     def get_translation_service(
@@ -133,16 +137,17 @@ class FakeFactory(AIServiceFactory):
         target: str | None = None,
         model: str | None = None,
         cancel: Cancel | None = None,
+        after: Choice | None = None,
     ) -> TranslationService:
-        del source, target, model, cancel
+        del source, target, model, cancel, after
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
 
     def voice(self, language: str) -> Choice:
         del language
         return _choice("tone", "tts")
 
-    def get_tts_service(self, language: str, cancel: Cancel | None = None) -> TtsService:
-        del language, cancel
+    def get_tts_service(self, language: str, cancel: Cancel | None = None, after: Choice | None = None) -> TtsService:
+        del language, cancel, after
         return TtsService(_choice("tone", "tts"), lambda: nullcontext(self.spoken))
 
 

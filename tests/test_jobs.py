@@ -233,6 +233,18 @@ def test_results_that_somebody_took_away_are_missed_in_a_sentence(desk: Desk, fi
         desk.jobs.film(done)
 
 
+def test_results_that_are_damaged_are_told_of_in_a_sentence(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    report = desk.jobs.report_file(done).path
+    report.write_bytes(report.read_bytes()[:100])
+    with pytest.raises(StorageError, match="damaged: dub the film again"):
+        desk.jobs.report(done)
+    report.unlink()
+    report.mkdir()
+    with pytest.raises(StorageError, match="cannot be read"):
+        desk.jobs.report(done)
+
+
 # Lines mended
 
 

@@ -267,6 +267,26 @@ def test_a_removal_that_a_death_cut_short_is_finished_and_never_undone(
         assert not after.data.aside.exists()
 
 
+class Dying(Store):
+    """A store whose server dies as soon as it has forgotten a job."""
+
+    def remove(self, job_id: str) -> None:
+        super().remove(job_id)
+        raise KeyboardInterrupt
+
+
+def test_a_job_whose_removal_and_whose_database_were_lost_together_does_not_come_back(tmp_path: Path) -> None:
+    with life(tmp_path) as before:
+        job_id = before.done()
+    with DataFolder(tmp_path) as data, closing(Dying(data.database)) as store:
+        with pytest.raises(KeyboardInterrupt):
+            Worker(store, data, Nobody(), at_once=0).remove(job_id)
+        assert data.input(job_id).exists()
+    lose(tmp_path, "missing")
+    with life(tmp_path) as after:
+        assert after.store.page(9) == []
+
+
 def test_a_removed_job_does_not_come_back_with_a_new_database(tmp_path: Path) -> None:
     with life(tmp_path) as before:
         before.worker.remove(before.done())

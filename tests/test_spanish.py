@@ -31,6 +31,7 @@ from vt.ui.uploads import TooManyWaiting, UploadGone
 from vt.ui.words import Words
 from vt.visitors import ConcurrencyLimit, Visitor
 from vt.watchdog import Patience, Watchdog
+from vt.worker import _sentence
 
 FILM = "holiday.mp4"
 SRT = "1\n00:00:00,200 --> 00:00:01,000\n{text}\n"
@@ -131,6 +132,12 @@ def of_jobs(folder: Path, film: Path) -> Iterator[str]:
         yield said(lambda: desk.jobs.edit(done, 1, {0: Edit("long " * 1000)}))
         desk.free = 0
         yield said(lambda: desk.submit(film))
+        report = desk.jobs.report_file(done).path
+        report.write_text("{")
+        yield said(lambda: desk.jobs.report(done))
+        report.unlink()
+        report.mkdir()
+        yield said(lambda: desk.jobs.report(done))
     with closing(Store(folder / "vt.db")) as store:
         job_id = store.create(new_id(), ORDER, 1).id
         for _ in range(DEATHS):
@@ -152,6 +159,8 @@ def of_accidents(folder: Path, film: Path) -> Iterator[str]:
             yield str(desk.over(desk.submit(film)).error)
 
     yield from broken(KeyError("whatever"))
+    yield from broken(MemoryError())
+    yield _sentence(MemoryError())
     yield from broken(OSError(28, "No space left on device"))
 
 

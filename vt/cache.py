@@ -599,7 +599,7 @@ class ModelCache:
         try:
             return spec.load()
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             with self._lock:
                 others = sum(entry.bytes for entry in self._entries.values())
@@ -640,7 +640,7 @@ class ModelCache:
 
     def _crash(self, flight: _Flight, error: BaseException, failure: tuple[type[VtError], str] | None) -> None:
         """Leave nothing of a flight behind, and share its failure with all aboard; without one they try again."""
-        _forget(error)
+        forget(error)
         if self._turn is flight:
             # What was half loaded goes before the next one tries.
             self._reclaim_for(flight.spec.key)
@@ -756,22 +756,22 @@ def _load_unless_out_of_memory(spec: ModelSpec[Closable]) -> Closable | None:
     try:
         return spec.load()
     except Exception as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-        _forget(error)
+        forget(error)
         return None
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Libraries say it in many ways: as MemoryError, as ENOMEM, or as a RuntimeError's text; and wrap it."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY):
         return True
-    return error.__cause__ is not None and _is_out_of_memory(error.__cause__)
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 
 
-def _forget(error: BaseException | None) -> None:
+def forget(error: BaseException | None) -> None:
     """Empty the frames of an exception that others may keep: where it was raised stays, what was loaded goes."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
@@ -783,7 +783,7 @@ def _problem_of(action: Callable[[], object]) -> str | None:
     try:
         action()
     except Exception as error:  # noqa: BLE001 - every caller reports it to the observer
-        _forget(error)
+        forget(error)
         return _detail(error)
     return None
 

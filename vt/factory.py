@@ -217,11 +217,16 @@ class AIServiceFactory:
         self._choose(self._catalogue.tts(target))
 
     def get_stt_service(
-        self, language: str = "auto", model_size: str | None = None, cancel: Cancel | None = None
+        self,
+        language: str = "auto",
+        model_size: str | None = None,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
     ) -> SttService:
         """Return what hears `language`, its model resident.
 
-        Whoever sets `cancel` waits no longer: for a download or a conversion, for another's load, or for memory.
+        Whoever sets `cancel` waits no longer: for a download or a conversion, for another's load, or for memory. Where
+        the work of one choice found too little memory, what is asked for `after` it stands below it on the ladder.
 
         Raises:
             LanguageError: no model here hears that language.
@@ -229,7 +234,7 @@ class AIServiceFactory:
             ModelBusy: all memory for models stays in use.
         """
         rungs = self._catalogue.stt(language, model_size)
-        rung, choice = self._serve(rungs, configured=model_size is None, cancel=cancel)
+        rung, choice = self._serve(rungs, configured=model_size is None, cancel=cancel, after=after)
         return SttService(choice, self._leases(rung, cancel), rung.language, rung.detects)
 
     def get_translation_service(
@@ -238,8 +243,11 @@ class AIServiceFactory:
         target: str | None = None,
         model: str | None = None,
         cancel: Cancel | None = None,
+        after: Choice | None = None,
     ) -> TranslationService:
         """Return what translates from `source` (default English) to `target` (default Spanish), its model resident.
+
+        For `cancel` and `after` see `get_stt_service`.
 
         Raises:
             LanguageError: nobody here translates that pair.
@@ -247,18 +255,20 @@ class AIServiceFactory:
             ModelBusy: all memory for models stays in use.
         """
         rungs = self._catalogue.translation(source or "en", target or "es", model)
-        rung, choice = self._serve(rungs, configured=model is None, cancel=cancel)
+        rung, choice = self._serve(rungs, configured=model is None, cancel=cancel, after=after)
         return TranslationService(choice, self._leases(rung, cancel))
 
-    def get_tts_service(self, language: str, cancel: Cancel | None = None) -> TtsService:
+    def get_tts_service(self, language: str, cancel: Cancel | None = None, after: Choice | None = None) -> TtsService:
         """Return what speaks `language`, its model resident.
+
+        For `cancel` and `after` see `get_stt_service`.
 
         Raises:
             LanguageError: nobody here speaks it.
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        rung, choice = self._serve(self._catalogue.tts(language), cancel=cancel)
+        rung, choice = self._serve(self._catalogue.tts(language), cancel=cancel, after=after)
         return TtsService(choice, self._leases(rung, cancel))
 
     def voice(self, language: str) -> Choice:
@@ -274,16 +284,37 @@ class AIServiceFactory:
         return self._ladder.choose(rungs, load=False)[0]
 
     def _serve(
-        self, rungs: Sequence[Rung[E]], *, configured: bool = True, cancel: Cancel | None = None
+        self,
+        rungs: Sequence[Rung[E]],
+        *,
+        configured: bool = True,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
     ) -> tuple[Rung[E], Choice]:
         """Have the first rung that can be had resident; what was asked for by name says nothing of the health."""
         cancel = cancel or self._end
-        waited = [rung.until(cancel) for rung in rungs]
+        left = self._below(rungs, after) if after else rungs
+        waited = [rung.until(cancel) for rung in left]
         metered = [rung if rung.is_process else replace(rung, spec=self._watch.metered(rung.spec)) for rung in waited]
-        rung, choice = self._ladder.choose(metered, load=True, cancel=cancel)
+        reason = _no_memory(after) if after else None
+        rung, choice = self._ladder.choose(metered, load=True, cancel=cancel, reason=reason)
         if configured:
             self._choices[rungs[0].label] = choice
         return rung, choice
+
+    def _below(self, rungs: Sequence[Rung[E]], spent: Choice) -> Sequence[Rung[E]]:
+        """Free the model of a choice, whose work found too little memory, and return the rungs below it.
+
+        Raises:
+            ModelUnavailable: there are none, or nothing may stand in for a model.
+        """
+        choice = replace(spent, fallback_reason=None)
+        place = next(number for number, rung in enumerate(rungs) if rung.choice(None) == choice)
+        if not rungs[place].is_process:
+            self._cache.evict(rungs[place].spec.key)
+        if not (self.settings.fallback and rungs[place + 1 :]):
+            raise ModelUnavailable(f"{_no_memory(spent)} Choose a smaller model, or give it more memory.")
+        return rungs[place + 1 :]
 
     def _leases(self, rung: Rung[E], cancel: Cancel | None) -> Leases[E]:
         if rung.is_process:
@@ -455,6 +486,10 @@ class AIServiceFactory:
         reasons = [choice.fallback_reason for choice in list(self._choices.values())]
         failures = [item.why for item in self._preload.states() if item.state == "failed"]
         return tuple(dict.fromkeys(sentence for sentence in (*reasons, *failures) if sentence))
+
+
+def _no_memory(spent: Choice) -> str:
+    return f"The memory did not suffice for the work of the model {spent.model}."
 
 
 @contextmanager

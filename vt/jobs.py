@@ -373,7 +373,9 @@ class Jobs:
             raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
         report = self.report(job_id)
         _check_changes(report["segments"], report["source"]["duration_seconds"], changes)
-        self._check_disk(int(1.1 * self._data.input(job_id).stat().st_size) + len(changes) * MB)
+        with disk_errors():
+            film_bytes = self._data.input(job_id).stat().st_size
+        self._check_disk(int(1.1 * film_bytes) + len(changes) * MB)
         edits = {int(line): Edit(**edit) for line, edit in job.mended.items()}
         for line, change in changes.items():
             edits[line] = _merged(edits.get(line, Edit()), change)
@@ -392,6 +394,10 @@ class Jobs:
                 if job.version == version:
                     raise StorageError("The results have been removed from the disk: dub the film again.") from error
                 version = job.version
+            except OSError as error:
+                raise StorageError(f"The results cannot be read ({error.strerror}): check the disk.") from error
+            except ValueError as error:
+                raise StorageError("The results are damaged: dub the film again.") from error
 
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.results(job.id, job.version) / f"input.{ending}"

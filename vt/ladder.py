@@ -92,8 +92,12 @@ class Ladder:
         self._hub = hub
         self._fallback = fallback
 
-    def choose(self, rungs: Sequence[Rung[E]], *, load: bool, cancel: Cancel | None = None) -> tuple[Rung[E], Choice]:
+    def choose(
+        self, rungs: Sequence[Rung[E]], *, load: bool, cancel: Cancel | None = None, reason: str | None = None
+    ) -> tuple[Rung[E], Choice]:
         """Return the first rung that can be had; with `load`, its model is resident, unless `cancel` is set before.
+
+        `reason` is a sentence on why these rungs are not all, where that is so.
 
         Raises:
             LanguageError: none of them serves the languages that are asked for.
@@ -102,11 +106,13 @@ class Ladder:
             Cancelled: `cancel` was set while the model was waited for.
         """
         reasons = _Reasons()
-        for rung in rungs if self._fallback else rungs[:1]:
-            reason = self._refusal(rung, reasons) or (self._failure(rung, cancel) if load else None)
-            if reason is None:
-                return rung, rung.choice(reasons.told or None)
+        if reason:
             reasons.add(reason)
+        for rung in rungs if self._fallback else rungs[:1]:
+            refusal = self._refusal(rung, reasons) or (self._failure(rung, cancel) if load else None)
+            if refusal is None:
+                return rung, rung.choice(reasons.told or None)
+            reasons.add(refusal)
         if not self._fallback and len(rungs) > 1:
             reasons.add("VT_FALLBACK=false allows nothing in its place.")
         raise _error(rungs, reasons.told)

@@ -328,13 +328,13 @@ def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
     argv = [str(part) for part in ffmpeg.compile(stream.global_args("-nostdin", "-hide_banner", "-loglevel", "info"))]
     size = info.path.stat().st_size
     cpu = 60 + size / MB
-    child = Child([*argv, "-stats"], ChildLimits(_patience(cpu, size), cpu, _MEMORY), reads=[info.path])
+    limits = ChildLimits(_patience(cpu, size), cpu, _MEMORY)
     try:
-        said = run_both(child, cancel)[1]
+        said = run_both(Child([*argv, "-stats"], limits, reads=[info.path]), cancel)[1]
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:
-        raise MediaError(f"{info.path} cannot be read to its end: the file is damaged.") from error
+        raise MediaError(_why_unreadable(info.path, error.said)) from error
     clocks = re.findall(r"time=(\d+):(\d\d):(\d\d\.\d+)", said)
     return sum(float(part) * unit for part, unit in zip(clocks[-1], (3600, 60, 1), strict=True)) if clocks else 0.0
 

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from vt import detect, languages, media, report, sentences, sound, subtitles, timing, track, voice
 from vt.artifacts import Artifacts, Json, fingerprint
+from vt.cache import forget, is_out_of_memory
 from vt.domain import Cancel, Dropped, Edit, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
-from vt.errors import LanguageError, MediaError, NoSpeechError, SubtitleError
-from vt.factory import AIServiceFactory, Choice, SttService, TranslationService
+from vt.errors import EngineError, LanguageError, MediaError, NoSpeechError, SubtitleError
+from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
 from vt.report import Script
@@ -33,6 +34,8 @@ PIECE_SECONDS = 600.0
 _BATCH = 64  # sentences that are translated and kept together
 
 OnProgress = Callable[[Progress], None]
+_S = TypeVar("_S", bound=Service[Any])
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,28 @@ class _Dub:
         """Return a value as it was kept, made first where it was not."""
         return shape.validate_python(self.pieces.json(kind, name, lambda: shape.dump_python(make(), mode="json")))
 
+    def _with_model(self, serve: Callable[[Choice | None], _S], work: Callable[[_S], _T]) -> _T:
+        """Work with a model, and where the memory does not suffice for that, once more with a smaller one.
+
+        Args:
+            serve: has the model resident, or, after a choice that was too large, one that stands below it.
+            work: what is to be done. What it keeps of it bears the model's name, and is not taken for another's.
+
+        Raises:
+            EngineError: the memory did not suffice for the smaller one either.
+            ModelUnavailable: there is no smaller one.
+        """
+        service, done = serve(None), list[_T]()
+        if _has_memory_for(lambda: done.append(work(service))):
+            return done[0]
+        smaller = serve(service.choice)
+        if _has_memory_for(lambda: done.append(work(smaller))):
+            return done[0]
+        raise EngineError(
+            f"The memory did not suffice for the work of the model {service.choice.model}, nor for that of "
+            f"{smaller.choice.model}, which stood in for it: try a shorter film, or give vt more memory."
+        )
+
     # Hearing
 
     def _hear(self, examined: _Examined, name: str) -> _Heard:
@@ -280,12 +305,22 @@ class _Dub:
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
         self.film_seconds = max(film, seconds)
         with self._stage("transcribe"):
-            stt, notes = self.factory.get_stt_service(self.request.source_language, cancel=self.cancel), []
-            if self.request.source_language == "auto":
-                stt, note = self._detected(stt, samples, info, track)
-                notes.append(note)
-            transcript = self._transcribe(stt, samples, sounding)
-        return _Heard(transcript, stt.choice, film, tuple(notes))
+            return self._with_model(
+                lambda after: self.factory.get_stt_service(
+                    self.request.source_language, cancel=self.cancel, after=after
+                ),
+                lambda stt: self._understood(stt, samples, (info, track), sounding, film),
+            )
+
+    def _understood(
+        self, stt: SttService, samples: NDArray[np.int16], tagged: tuple[MediaInfo, Track], sounding: str, film: float
+    ) -> _Heard:
+        """Return what is heard; `tagged` says in which language the film claims to be."""
+        notes = []
+        if self.request.source_language == "auto":
+            stt, note = self._detected(stt, samples, *tagged)
+            notes.append(note)
+        return _Heard(self._transcribe(stt, samples, sounding), stt.choice, film, tuple(notes))
 
     def _detected(
         self, stt: SttService, samples: NDArray[np.int16], info: MediaInfo, track: Track
@@ -346,11 +381,17 @@ class _Dub:
     # Translating
 
     def _translate(self, heard: _Heard) -> _Translated:
-        translation = self.factory.get_translation_service(heard.transcript.language, self.target, cancel=self.cancel)
-        sources = [segment.text for segment in heard.transcript.segments]
-        budgets = self._budgets(translation, _slots(heard.transcript.segments), heard.film_seconds)
-        texts = self._rendered(translation, heard.transcript.language, sources, budgets)
-        return _Translated(texts, translation.choice)
+        language, sources = heard.transcript.language, [segment.text for segment in heard.transcript.segments]
+        slots = _slots(heard.transcript.segments)
+
+        def translated(translation: TranslationService) -> _Translated:
+            budgets = self._budgets(translation, slots, heard.film_seconds)
+            return _Translated(self._rendered(translation, language, sources, budgets), translation.choice)
+
+        return self._with_model(lambda after: self._translator(language, after), translated)
+
+    def _translator(self, source: str, after: Choice | None) -> TranslationService:
+        return self.factory.get_translation_service(source, self.target, cancel=self.cancel, after=after)
 
     def _budgets(
         self, translation: TranslationService, slots: Sequence[tuple[float, float]], film: float
@@ -404,11 +445,14 @@ class _Dub:
             said[line] = said[line] if edit.text is None else edit.text
         open_ = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
         if open_:
-            translation = self.factory.get_translation_service(transcript.language, self.target, cancel=self.cancel)
             sources = [segments[line].text for line in open_]
-            every = self._budgets(translation, _slots(segments), heard.film_seconds)
-            budgets = every and [every[line] for line in open_]
-            answers = self._rendered(translation, transcript.language, sources, budgets)
+
+            def translated(translation: TranslationService) -> tuple[str, ...]:
+                every = self._budgets(translation, _slots(segments), heard.film_seconds)
+                budgets = every and [every[line] for line in open_]
+                return self._rendered(translation, transcript.language, sources, budgets)
+
+            answers = self._with_model(lambda after: self._translator(transcript.language, after), translated)
             for line, text in zip(open_, answers, strict=True):
                 said[line] = text
         return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), ())
@@ -418,8 +462,15 @@ class _Dub:
     def _speak_and_mix(
         self, examined: _Examined, heard: _Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
+        return self._with_model(
+            lambda after: self.factory.get_tts_service(self.target, self.cancel, after),
+            lambda tts: self._spoken_and_mixed(tts, examined, heard, texts, script),
+        )
+
+    def _spoken_and_mixed(
+        self, tts: TtsService, examined: _Examined, heard: _Heard, texts: tuple[str, ...], script: Script
+    ) -> tuple[Choice, _Finished]:
         """Speak and mix: the track is encoded while the lines come, so that the second core has work too."""
-        tts = self.factory.get_tts_service(self.target, self.cancel)
         film, identity = heard.film_seconds, _voice_name(tts.choice, self.target)
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:
@@ -563,6 +614,18 @@ def _segment(segment: Segment, edit: Edit) -> Segment:
         start=segment.start if edit.start is None else edit.start,
         end=segment.end if edit.end is None else edit.end,
     )
+
+
+def _has_memory_for(work: Callable[[], object]) -> bool:
+    """Work, and tell whether the memory sufficed; where it did not, no traceback holds what was in it any more."""
+    try:
+        work()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        forget(error)
+        return False
+    return True
 
 
 def _voice_name(choice: Choice, language: str) -> str:

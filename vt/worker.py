@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import artifacts, folders, logs, records, recovery
+from vt.cache import is_out_of_memory
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
@@ -452,6 +453,8 @@ class Worker:
 
 def _sentence(error: Exception) -> str:
     """Return what to say of an error that nobody foresaw."""
+    if is_out_of_memory(error):
+        return "The memory did not suffice for this: try a smaller model or a shorter film, or give vt more memory."
     if not isinstance(error, OSError):
         return "An unexpected error, which the server's log tells of. Please report it."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -272,7 +272,8 @@ async def _followed(services: Services, threads: Threads, job_id: str) -> AsyncI
             loop.call_soon_threadsafe(news.put_nowait, job)
 
     lent = await threads.read(lambda: services.jobs.watching(job_id, hear))
-    job = await threads.read(lent.__enter__)
+    with CancelScope(shield=True):  # who leaves now has begun to listen all the same
+        job = await threads.read(lent.__enter__)
     try:
         yield job
         while not job.state.is_over:

@@ -29,9 +29,6 @@ SENTENCES: Mapping[str, str] = {
     "{file} cannot be written anew with its dub: the file is damaged.": (
         "{file} no se puede volver a escribir con su doblaje: el archivo está dañado. Cópialo o descárgalo otra vez."
     ),
-    "{file} cannot be read to its end: the file is damaged.": (
-        "{file} no se puede leer hasta el final: el archivo está dañado. Cópialo o descárgalo otra vez."
-    ),
     "The sound of {file} cannot be decoded: the file is damaged.": (
         "El sonido de {file} no se puede leer: el archivo está dañado. Cópialo o descárgalo otra vez."
     ),
@@ -159,6 +156,18 @@ SENTENCES: Mapping[str, str] = {
     "was given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film.": (
         "El servidor se cayó {count} veces seguidas mientras trabajaba en esto, sin avanzar, así que se abandonó. "
         "Quizá falte memoria: prueba con un modelo más pequeño o un vídeo más corto."
+    ),
+    "The memory did not suffice for the work of the model {model}, nor for that of {other}, which stood in for it: "
+    "try a shorter film, or give vt more memory.": (
+        "La memoria no bastó para el modelo {model}, ni para {other}, que lo sustituyó: prueba con un vídeo más corto "
+        "o dale más memoria al servidor."
+    ),
+    "The memory did not suffice for this: try a smaller model or a shorter film, or give vt more memory.": (
+        "La memoria no bastó: prueba con un modelo más pequeño o un vídeo más corto, o dale más memoria al servidor."
+    ),
+    "The results are damaged: dub the film again.": "Los resultados están dañados: dobla el vídeo otra vez.",
+    "The results cannot be read ({why}): check the disk.": (
+        "Los resultados no se pueden leer ({why}): revisa el disco del servidor."
     ),
     "An unexpected error, which the server's log tells of. Please report it.": (
         "Un error inesperado, que el registro del servidor explica. Avisa a quien lo administra."
