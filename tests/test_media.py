@@ -412,6 +412,18 @@ def test_a_decoder_that_the_system_killed_is_not_blamed_on_the_film(
         media.extract(info, info.audio[0], tmp_path / "pcm")
 
 
+def test_a_film_that_cannot_be_read_to_its_end_is_blamed_and_not_the_server(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = media.probe(film)
+    instead_of("ffmpeg", tmp_path / "a", "echo Invalid data >&2; exit 1", monkeypatch)
+    with pytest.raises(MediaError, match="is not a video or audio file that vt can read"):
+        media.measured_seconds(info)
+    instead_of("ffmpeg", tmp_path / "b", "kill -XCPU $$", monkeypatch)
+    with pytest.raises(MediaError, match="takes more than vt gives to one film"):
+        media.measured_seconds(info)
+
+
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [

@@ -312,14 +312,22 @@ def extracted(path: Path) -> NDArray[np.int16]:
 
 
 def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
-    """Return where the last packet of a file ends, whatever its header promises: it is read to its end."""
+    """Return where the last packet of a file ends, whatever its header promises: it is read to its end.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
     stream = _source(info.path).output("-", f="null", c="copy", map="0")
     argv = [str(part) for part in ffmpeg.compile(stream.global_args("-nostdin", "-hide_banner", "-loglevel", "info"))]
     size = info.path.stat().st_size
     cpu = 60 + size / MB
-    said = run_both(
-        Child([*argv, "-stats"], ChildLimits(_patience(cpu, size), cpu, _MEMORY), reads=[info.path]), cancel
-    )[1]
+    limits = ChildLimits(_patience(cpu, size), cpu, _MEMORY)
+    try:
+        said = run_both(Child([*argv, "-stats"], limits, reads=[info.path]), cancel)[1]
+    except ToolStopped as error:
+        raise unfit(info.path, error) from error
+    except ToolError as error:
+        raise MediaError(_why_unreadable(info.path, error.said)) from error
     clocks = re.findall(r"time=(\d+):(\d\d):(\d\d\.\d+)", said)
     return sum(float(part) * unit for part, unit in zip(clocks[-1], (3600, 60, 1), strict=True)) if clocks else 0.0
 

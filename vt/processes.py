@@ -26,7 +26,8 @@ from vt.sandbox import CORES, MB, ChildLimits, Sandbox
 
 TOOL = ChildLimits(seconds=60, cpu_seconds=60, memory=1024 * MB, file_bytes=64 * MB)
 """Of a program that has little to do."""
-_ARENAS = {"MALLOC_ARENA_MAX": "2"}  # glibc's own choice, eight a core, would fill the limit of addresses with nothing
+# What libraries take for each core as they are loaded would fill the limit of addresses, with nothing.
+_FRUGAL = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _GONE_SECONDS = 2.0
 _LOOK_SECONDS = 2.0
 _CHUNK = 1 << 18
@@ -206,7 +207,7 @@ def _start(child: Child, box: Sandbox) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**_ARENAS, **sandbox.inherited(), **child.environment},
+        env={**_FRUGAL, **sandbox.inherited(), **child.environment},
         process_group=0,  # so that what the program starts can be killed with it
     )
 

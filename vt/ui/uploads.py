@@ -114,14 +114,12 @@ def own(file: object, owner: Owner) -> Path:
     Raises:
         UploadGone: the owner has no such upload: whatever else the path leads to is not looked at.
     """
-    try:
+    with suppress(OSError, ValueError):  # it has gone, or is no name of a file
         given = Path(str(file.get("path") if isinstance(file, Mapping) else file))
         expected = given.parent.parent == folder() and _FOLDER_FORM.fullmatch(given.parent.name)
         # Neither may be a link: nobody but the server writes there, but what it hands out is not to hang on that.
         if expected and not given.name.startswith(".") and _is_plain(given) and owner.has(_record(given.parent)):
             return given
-    except (OSError, ValueError):  # it has gone, or is no name of a file
-        pass
     raise UploadGone
 
 

@@ -28,7 +28,17 @@ _WAITING = 256
 
 def add(services: Services) -> None:
     """Add the endpoints to the page that is being built."""
+    _add_translate(services)
+    _add_transcribe(services)
 
+
+_FILM: dict[str, Any] = {"type": "string", "description": "Progress, and at the end the path of the dubbed file."}
+_SUBTITLES: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "description": "Paths: SRT, WebVTT."}
+_REPORT: dict[str, Any] = {"type": "object", "description": "Who did what, every line with its timing."}
+_TRANSCRIPT: dict[str, Any] = {"type": "string", "description": "Progress, and at the end what is said."}
+
+
+def _add_translate(services: Services) -> None:
     async def translate(
         request: gr.Request,
         video: object,
@@ -51,6 +61,11 @@ def add(services: Services) -> None:
             film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id, whose)
             yield film, written, report
 
+    inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
+    _serve(translate, inputs, [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)])
+
+
+def _add_transcribe(services: Services) -> None:
     async def transcribe(
         request: gr.Request, video: object, source_language: str = "auto", audio_track: int | None = None
     ) -> AsyncIterator[tuple[Any, Any]]:
@@ -68,26 +83,12 @@ def add(services: Services) -> None:
             transcript, *written = await asyncio.to_thread(_written_down, services.jobs, job.id, whose)
             yield transcript, written
 
-    film, source, track = _file("video"), _text("source_language", "en", "auto"), _number("audio_track")
-    _serve(
-        translate,
-        [film, _text("target_language", "es"), source, _file("subtitles"), track],
-        [
-            _answer(
-                "video", {"type": "string", "description": "Progress, and at the end the path of the dubbed file."}
-            ),
-            _answer("subtitles", {"type": "array", "items": {"type": "string"}, "description": "Paths: SRT, WebVTT."}),
-            _answer("report", {"type": "object", "description": "Who did what, every line with its timing."}),
-        ],
-    )
-    _serve(
-        transcribe,
-        [film, source, track],
-        [
-            _answer("transcript", {"type": "string", "description": "Progress, and at the end what is said."}),
-            _answer("subtitles", {"type": "array", "items": {"type": "string"}, "description": "Paths: SRT, WebVTT."}),
-        ],
-    )
+    inputs = [_file("video"), _source(), _number("audio_track")]
+    _serve(transcribe, inputs, [_answer("transcript", _TRANSCRIPT), _answer("subtitles", _SUBTITLES)])
+
+
+def _source() -> Api:
+    return _text("source_language", "en", "auto")
 
 
 def _serve(function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]) -> None:
