@@ -7,7 +7,7 @@ import errno
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +15,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from anyio import CancelScope, from_thread
+from anyio import CancelScope
 
 from tests import films
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.test_factory import impatient, settings
 from tests.test_jobs import SCRIPT, Desk
 from vt import pipeline
-from vt.api.jobs import _followed
+from vt.api.jobs import _followed, _sent
 from vt.api.served import Threads
 from vt.artifacts import Artifacts
 from vt.cache import ModelSpec
@@ -31,6 +31,7 @@ from vt.domain import Cancel, JobRequest, JobState, Order, Progress
 from vt.engines.base import EngineInfo
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
 from vt.factory import AIServiceFactory
+from vt.jobs import ResultFile
 from vt.ladder import Rung
 from vt.store import DataFolder, Store, new_id
 from vt.worker import Worker
@@ -296,7 +297,7 @@ def test_a_job_that_ends_while_the_database_is_held_is_settled_when_it_is_free(t
 # Followers
 
 
-@pytest.mark.parametrize("leaves", ["before it hears", "between two messages", "while it waits"])
+@pytest.mark.parametrize("leaves", ["between two messages", "while it waits"])
 def test_of_a_follower_that_has_gone_nothing_stays(tmp_path: Path, leaves: str) -> None:
     with closing(Desk(tmp_path / "data")) as desk:
         job_id = desk.store.create(new_id(), ORDER, 9).id  # nobody tells the worker of it: it waits
@@ -304,7 +305,7 @@ def test_of_a_follower_that_has_gone_nothing_stays(tmp_path: Path, leaves: str) 
 
         async def follow() -> None:
             scope = CancelScope()
-            followed: Any = _followed(services, Leaving(scope) if leaves == "before it hears" else Threads(), job_id)
+            followed: Any = _followed(services, Threads(), job_id)
             with scope:
                 assert (await anext(followed)).id == job_id
                 assert desk.worker._listeners
@@ -317,19 +318,17 @@ def test_of_a_follower_that_has_gone_nothing_stays(tmp_path: Path, leaves: str) 
         assert not desk.worker._listeners
 
 
-class Leaving(Threads):
-    """Threads in which a follower leaves at the moment at which it has begun to listen."""
+def test_a_result_that_is_removed_as_it_is_about_to_be_sent_is_a_job_that_is_none(tmp_path: Path) -> None:
+    sent: list[MutableMapping[str, Any]] = []
 
-    def __init__(self, scope: CancelScope) -> None:
-        super().__init__()
-        self._scope, self._asked = scope, 0
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
 
-    async def read(self, function: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever is read)
-        def left() -> Any:  # noqa: ANN401
-            found = function()
-            self._asked += 1
-            if self._asked == 2:
-                from_thread.run_sync(self._scope.cancel)
-            return found
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.disconnect"}
 
-        return await super().read(left)
+    scope = {"type": "http", "method": "GET", "headers": [], "path": "/"}
+    gone = ResultFile(tmp_path / "removed.mp4", "talk.es.mp4", "video/mp4")
+    asyncio.run(_sent(gone)(scope, receive, send))
+    assert sent[0]["status"] == 404
+    assert b"no such job" in sent[1]["body"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -272,8 +273,7 @@ async def _followed(services: Services, threads: Threads, job_id: str) -> AsyncI
             loop.call_soon_threadsafe(news.put_nowait, job)
 
     lent = await threads.read(lambda: services.jobs.watching(job_id, hear))
-    with CancelScope(shield=True):  # who leaves now has begun to listen all the same
-        job = await threads.read(lent.__enter__)
+    job = await threads.read(lent.__enter__)
     try:
         yield job
         while not job.state.is_over:
@@ -324,7 +324,12 @@ class _Result(FileResponse):
     """A finished file, in whole or in part; where there is no such part, that is told as all problems are."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, receive, problems.replacing(_NO_PART, "text/plain", scope, receive, send))
+        try:
+            await super().__call__(scope, receive, problems.replacing(_NO_PART, "text/plain", scope, receive, send))
+        except RuntimeError:  # the library's word for a file that is not there, before it has sent anything
+            if os.path.lexists(self.path):
+                raise
+            await problems.of(JobNotFound())(scope, receive, send)
 
 
 def _sent(result: ResultFile) -> FileResponse:
