@@ -476,9 +476,9 @@ def test_time_in_which_no_server_ran_is_not_counted_and_all_that_one_ran_is(tmp_
             assert now.store.expired(timedelta(hours=72)) == []
             times.pass_by(hours=8)
             assert now.store.obstacle() is None  # asked by the server now and then; and killed after that
-            if now.store.expired(timedelta(hours=72)):
+            if found := now.store.expired(timedelta(hours=72)):
                 break
-    assert now.store.expired(timedelta(hours=72)) == [job_id]
+    assert found == [job_id]
 
 
 def test_jobs_of_an_earlier_version_live_for_another_period_from_then_on(tmp_path: Path) -> None:

@@ -104,6 +104,11 @@ class Bench:
         self.store = Store(self.data.database, self.clock, elapsed=self.clock.elapsed)
         self.workers: list[Worker] = []
 
+    def keep(self, store: Store) -> None:
+        """Have the jobs kept by another store from now on."""
+        self.store.close()
+        self.store = store
+
     def worker(self, executor: Acting | None = None, *, begins: bool = True, **settings: Any) -> Worker:  # noqa: ANN401
         worker = Worker(self.store, self.data, executor or Acting(), **settings)
         if begins:
@@ -243,7 +248,7 @@ def test_progress_is_written_now_and_then_and_not_with_every_word(bench: Bench) 
             return super().progress(job_id, stage, fraction)
 
     with closing(Counting(bench.data.database)) as store:
-        bench.store = store
+        bench.keep(store)
         bench.waits_for(bench.submitted(bench.worker(Acting(act))))
         assert store.ticks < 20
 
@@ -339,7 +344,7 @@ class Moody(Store):
 def test_a_finished_job_is_settled_as_soon_as_the_disk_lets_it(bench: Bench) -> None:
     with closing(Moody(bench.data.database)) as store:
         store.refusals = 3
-        bench.store = store
+        bench.keep(store)
         job_id = bench.submitted(bench.worker(retry_seconds=0))
         assert bench.waits_for(job_id).state == JobState.DONE
         assert store.refusals == 0
@@ -364,7 +369,7 @@ def test_a_failure_is_told_of_even_where_the_disk_has_no_room_for_one_more_word(
                 raise StorageError("The disk is full.")
 
     with closing(Full(bench.data.database)) as store:
-        bench.store = store
+        bench.keep(store)
         worker = bench.worker(Acting(failing(StorageError("The disk is full."))), retry_seconds=3600)
         assert reserve.stat().st_size >= 2**20
         job_id = bench.submitted(worker)
@@ -378,7 +383,7 @@ def test_a_failure_is_told_of_even_where_the_disk_has_no_room_for_one_more_word(
 def test_progress_that_cannot_be_noted_is_missed_by_nobody(bench: Bench) -> None:
     with closing(Moody(bench.data.database)) as store:
         store.refusals = 1
-        bench.store = store
+        bench.keep(store)
         job_id = bench.submitted(bench.worker(Acting(lambda run: run.tell(Progress("probe", 0.0)))))
         assert bench.waits_for(job_id).state == JobState.DONE
 
