@@ -247,10 +247,10 @@ def test_progress_is_written_now_and_then_and_not_with_every_word(bench: Bench) 
             self.ticks += 1
             return super().progress(job_id, stage, fraction)
 
-    with closing(Counting(bench.data.database)) as store:
-        bench.keep(store)
-        bench.waits_for(bench.submitted(bench.worker(Acting(act))))
-        assert store.ticks < 20
+    store = Counting(bench.data.database)
+    bench.keep(store)
+    bench.waits_for(bench.submitted(bench.worker(Acting(act))))
+    assert store.ticks < 20
 
 
 def test_as_many_jobs_run_at_once_as_may_and_no_more(bench: Bench) -> None:
@@ -368,16 +368,16 @@ def test_a_failure_is_told_of_even_where_the_disk_has_no_room_for_one_more_word(
             if reserve.exists():
                 raise StorageError("The disk is full.")
 
-    with closing(Full(bench.data.database)) as store:
-        bench.keep(store)
-        worker = bench.worker(Acting(failing(StorageError("The disk is full."))), retry_seconds=3600)
-        assert reserve.stat().st_size >= 2**20
-        job_id = bench.submitted(worker)
-        assert bench.waits_for(job_id).error == "The disk is full."
-        assert not reserve.exists()
-        bench.data.hold()
-        worker.remove(job_id)
-        assert not bench.data.job(job_id).exists()
+    store = Full(bench.data.database)
+    bench.keep(store)
+    worker = bench.worker(Acting(failing(StorageError("The disk is full."))), retry_seconds=3600)
+    assert reserve.stat().st_size >= 2**20
+    job_id = bench.submitted(worker)
+    assert bench.waits_for(job_id).error == "The disk is full."
+    assert not reserve.exists()
+    bench.data.hold()
+    worker.remove(job_id)
+    assert not bench.data.job(job_id).exists()
 
 
 def test_progress_that_cannot_be_noted_is_missed_by_nobody(bench: Bench) -> None:
