@@ -55,6 +55,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _QUEUED, _RUNNING = {JobState.QUEUED}, {JobState.RUNNING}
 _OVER = [state for state in JobState if state.is_over]
+_GOODBYE_SECONDS = 10.0
 _DIED = (
     f"The server died {DEATHS} times in a row while working on this, without finishing one more piece of it, so it "
     "was given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film."
@@ -405,6 +406,8 @@ class Store:
         """
         self._path, self._clock, self._elapsed = path, clock, elapsed
         self._turn = threading.Lock()  # within the process a lock is fairer and quicker than SQLite's polling
+        self._change = threading.Condition()
+        self._at_work, self._is_closed = 0, False
         url = URL.create("sqlite", database=str(path))
         self._engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
         event.listen(self._engine, "connect", _connected)
@@ -419,7 +422,10 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, once nobody is at work on it any more; who comes later is told."""
+        with self._change:
+            self._is_closed = True
+            self._change.wait_for(lambda: not self._at_work, _GOODBYE_SECONDS)
         self._engine.dispose()
 
     # Making, reading and removing
@@ -631,13 +637,28 @@ class Store:
 
     @contextmanager
     def _writing(self, opening: tuple[str, ...] = _WRITE) -> Iterator[Connection]:
-        with _translated(self._path), self._turn, self._engine.execution_options(opening=opening).begin() as connection:
+        engine = self._engine.execution_options(opening=opening)
+        with self._kept_open(), _translated(self._path), self._turn, engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _translated(self._path), self._engine.begin() as connection:
+        with self._kept_open(), _translated(self._path), self._engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _kept_open(self) -> Iterator[None]:
+        """Keep the file open: a connection in use while it is closed would never be closed itself."""
+        with self._change:
+            if self._is_closed:
+                raise StorageError("The database has been closed: this server is ending.")
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._at_work -= 1
+                self._change.notify_all()
 
     def _moved(
         self,
