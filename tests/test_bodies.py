@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from vt.api import Bodies, make_api
-from vt.api.bodies import FORM_BYTES, MOST_BYTES
+from vt.api.bodies import FORM_BYTES, MOST_BYTES, MOST_VALUES
+from vt.api.shapes import Changes, PreloadRequest
 from vt.factory import AIServiceFactory
 from vt.services import Services
 from vt.settings import Settings
@@ -112,6 +114,118 @@ def test_a_body_that_does_not_tell_its_length_is_counted_as_it_comes(
     assert exchange.read * 2**16 <= MOST_BYTES + 2 * 2**16
 
 
+FULL = {
+    "unknown names": b'{"segments": [{' + b",".join(b'"%x": 1' % number for number in range(MOST_VALUES)) + b"}]}",
+    "empty lists": b"[" + b"[]," * MOST_VALUES + b"1]",
+    "empty objects": b'{"segments": [' + b"{}\n," * MOST_VALUES + b"{}]}",
+    "lists in lists": b"[" * MOST_VALUES + b"[",
+}
+
+
+@pytest.mark.parametrize("body", FULL.values(), ids=FULL.keys())
+@pytest.mark.parametrize(("method", "path"), ROUTES[:3])
+def test_a_body_with_too_much_in_it_is_refused_before_it_is_taken_apart(method: str, path: str, body: bytes) -> None:
+    read = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        del scope, send
+        while (message := await receive())["type"] == "http.request":
+            read.append(message["more_body"])
+
+    pieces = [body[start : start + 2**16] for start in range(0, len(body), 2**16)]
+    exchange = Exchange(Bodies(app, max_upload_mb=1), method, path, pieces, JSON)
+    assert (exchange.status, all(read)) == (413, True)
+    assert f"{MOST_VALUES} values are the most" in exchange.sent[1]["body"].decode()
+
+
+def test_a_body_with_all_lines_of_a_long_film_is_let_through(services: Services) -> None:
+    text = "Well, now that you say so, I do remember what she said."
+    line = {"text": text, "source_text": text, "start": 1.0, "end": 2.0}
+    body = json.dumps({"segments": [{"id": number} | line for number in range(3000)]}).encode()
+    exchange = Exchange(Bodies(make_api(services), 1), "PATCH", SEGMENTS, [body], JSON | {"If-Match": '"1"'})
+    assert exchange.status == 404  # there is no such job
+
+
+def test_an_upload_may_hold_whatever_bytes_it_likes(services: Services) -> None:
+    exchange = Exchange(Bodies(make_api(services), 1), "POST", "/api/v1/jobs", [b"," * 2 * MOST_VALUES], JSON)
+    assert exchange.status in (400, 422)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sent"),
+    [
+        (PreloadRequest, {str(number): 1 for number in range(100)}),
+        (PreloadRequest, {"models": [1] * 60}),
+        (Changes, {str(number): 1 for number in range(100)}),
+        (Changes, {"segments": [[]] * 100}),
+        (Changes, {"segments": [{"id": 1} | {str(number): 1 for number in range(100)}]}),
+    ],
+)
+def test_a_body_that_is_wrong_a_hundred_times_is_told_what_is_wrong_a_few_times(
+    shape: type[BaseModel], sent: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError) as raised:
+        shape.model_validate(sent)
+    assert raised.value.error_count() <= 6
+
+
+def _half_sent(bodies: Bodies, path: str, headers: dict[str, str], visitors: list[str]) -> list[int]:
+    """Return the statuses that come at once, where each visitor has begun a body and does not go on."""
+    statuses: list[int] = []
+
+    async def begin(address: str) -> None:
+        async def receive() -> Any:  # noqa: ANN401
+            return await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:  # noqa: ANN401
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+                assert any(name == b"retry-after" for name, _ in message["headers"])
+
+        scope = {
+            "type": "http",
+            "method": "PATCH",
+            "path": path,
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            SCOPE_KEY: Visitor(address),
+        }
+        await bodies(scope, receive, send)
+
+    async def all_of_them() -> None:
+        begun = [asyncio.create_task(begin(address)) for address in visitors]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        for task in begun:
+            task.cancel()
+        await asyncio.wait(begun)
+
+    asyncio.run(all_of_them())
+    return statuses
+
+
+async def _reading(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+    del scope, send
+    await receive()
+
+
+@pytest.mark.parametrize("headers", [{"Content-Length": "2000000"}, {"Transfer-Encoding": "chunked"}])
+def test_bodies_that_are_half_sent_count_for_their_visitor(headers: dict[str, str]) -> None:
+    bodies = Bodies(_reading, 1)
+    assert _half_sent(bodies, SEGMENTS, headers, ["192.0.2.1"] * 34 + ["192.0.2.2"]) == [429, 429]
+    assert _half_sent(bodies, SEGMENTS, headers, ["192.0.2.1"] * 32) == []  # those that have left count no more
+    crowd = [f"192.0.2.{number}" for number in range(32) for _ in range(9)]
+    assert len(_half_sent(bodies, SEGMENTS, headers, crowd)) == len(crowd) - 256
+
+
+@pytest.mark.parametrize(("path", "headers"), [(SEGMENTS, {}), (SEGMENTS, {"Content-Length": "0"})])
+def test_requests_without_a_body_are_not_counted_as_bodies(path: str, headers: dict[str, str]) -> None:
+    assert _half_sent(Bodies(_reading, 1), path, headers, ["192.0.2.1"] * 100) == []
+
+
+def test_uploads_are_not_counted_with_the_other_bodies() -> None:
+    assert _half_sent(Bodies(_reading, 1), "/api/v1/jobs", {"Content-Length": "9"}, ["192.0.2.1"] * 100) == []
+
+
 def test_an_answer_that_has_begun_is_not_begun_again() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
         del scope
@@ -136,9 +250,9 @@ WRONG: list[bytes] = [
     b"\xff\xfe\x00",
     b'{"segments": [{"id": 0, "text": "\xff"}]}',
     b'"text',
-    b"[" * 100_000,
-    b'{"segments":' * 100_000,
-    b"[" * 100_000 + b"]" * 100_000,
+    b"[" * 40_000,
+    b'{"segments":' * 40_000,
+    b"[" * 40_000 + b"]" * 40_000,
     b"1" * 10_000,
     b'{"segments": [{"id": ' + b"1" * 10_000 + b"}]}",
     b'{"segments": [{"id": NaN}]}',
@@ -153,7 +267,7 @@ WRONG: list[bytes] = [
     b"[]",
     b'{"models": ["\\ud800"]}',
     b'{"models": {"a": 1}}',
-    b'{"models": [' + b'"x",' * 400_000 + b'"x"]}',
+    b'{"models": [' + b'"x",' * 40_000 + b'"x"]}',
 ]
 
 

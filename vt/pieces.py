@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from vt.domain import Word
 from vt.sentences import sentences
 
 # Where no space need follow the end of a sentence. A point between digits ends none.
-_UNSPACED_END = r"(?:[。｡？！‼⁇⁈⁉؟۔।॥։።፧។៕]|(?<!\d)．|．(?!\d))[”’»›)\]}」』】》〉）］\"']*"
-_PARTS = re.compile(rf" ?(?:(?:(?!{_UNSPACED_END})\S)++(?:{_UNSPACED_END})*+|(?:{_UNSPACED_END})++)")
+_UNSPACED_ENDS = re.compile(r"(?:(?:[。｡？！‼⁇⁈⁉؟۔।॥։።፧។៕]|(?<!\d)．|(?<=\d)．(?!\d))[”’»›)\]}」』】》〉）］\"']*)+")
 _HALFWAY = re.compile(r"[,;:،؛、，；：]\s*|\s[–—-]\s")
 _SPACE = re.compile(r"\s+")
 _MIDDLE = 0.3
@@ -42,9 +41,20 @@ def joined(parts: Sequence[str], script: str) -> str:
 def _sentences(text: str) -> list[str]:
     # Spoken all at once: then nothing but its punctuation, read as in speech, divides it.
     flat = " ".join(text.split())
-    words = [Word(0.0, 0.0, part) for part in _PARTS.findall(flat)]
+    words = [Word(0.0, 0.0, part) for part in _parts(flat)]
     found = [part.text for part in sentences(words, max_seconds=math.inf, max_characters=len(text) + 1)]
     return found if _bare("".join(found)) == _bare(text) else [flat]
+
+
+def _parts(flat: str) -> Iterator[str]:
+    """Yield the words of a text, each with the space before it, and divided where a sentence may end within it."""
+    for number, word in enumerate(flat.split(" ")):
+        here, before = 0, " " if number else ""
+        for ends in _UNSPACED_ENDS.finditer(word):
+            yield before + word[here : ends.end()]
+            here, before = ends.end(), ""
+        if here < len(word):
+            yield before + word[here:]
 
 
 def _bare(text: str) -> str:

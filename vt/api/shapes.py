@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 
 class Root(BaseModel):
@@ -103,12 +103,26 @@ class Models(BaseModel):
     model_cache: ModelCache
 
 
-class PreloadRequest(BaseModel):
-    """Which models to load; none: the default ones."""
+class _Asked(BaseModel):
+    """What a request's body holds: nothing but the fields, and no more of what is wrong with it than one says."""
 
     model_config = {"extra": "forbid"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, sent: Any) -> Any:  # noqa: ANN401 (JSON)
+        # Each key too many would have an error of its own, of which the answer says the first.
+        if isinstance(sent, dict) and len(sent) > len(cls.model_fields):
+            raise ValueError(f"it may have {', '.join(cls.model_fields)}, and nothing else")
+        return sent
+
+
+class PreloadRequest(_Asked):
+    """Which models to load; none: the default ones."""
+
     models: list[str] | None = Field(
         None,
+        fail_fast=True,
         description="Names from the engines' tables or the settings; no paths, no other hub ids.",
         max_length=64,
         examples=[["tiny.en"]],
@@ -213,10 +227,9 @@ def _whole(text: str) -> str:
 Text = Annotated[str, AfterValidator(_whole)]
 
 
-class Change(BaseModel):
+class Change(_Asked):
     """What is changed in one line; what is left out stays."""
 
-    model_config = {"extra": "forbid"}
     id: int = Field(description="Of the line.", ge=0, examples=[3])
     text: Text | None = Field(None, description="What is spoken instead; empty: nothing.", examples=["Buenas noches."])
     source_text: Text | None = Field(
@@ -226,11 +239,10 @@ class Change(BaseModel):
     end: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[3.5])
 
 
-class Changes(BaseModel):
+class Changes(_Asked):
     """Which lines are changed, each once."""
 
-    model_config = {"extra": "forbid"}
-    segments: list[Change] = Field(min_length=1, max_length=10_000)
+    segments: list[Change] = Field(fail_fast=True, min_length=1, max_length=10_000)
 
 
 class TrackInfo(BaseModel):
