@@ -29,11 +29,14 @@ from starlette.routing import Mount
 
 from tests.servers import Server, running, wait_for
 from tests.test_jobs import Desk
+from vt.errors import InputError, TooManyRequests
 from vt.services import Services
 from vt.settings import Settings
 from vt.ui import uploads
 from vt.ui.intake import Intake
 from vt.ui.page import make_page
+from vt.ui.results import Results
+from vt.ui.translate import _edits
 from vt.ui.uploads import COOKIE, TAKEN_SECONDS, Owner, UploadGone
 from vt.visitors import ConcurrencyLimit
 
@@ -522,3 +525,84 @@ def test_gradio_itself_takes_no_file_that_was_not_uploaded(canary: Path, disk: D
     LocalContext.blocks.set(asyncio.run(page()))
     with pytest.raises(InvalidPathError):
         _check_allowed(canary, check_in_upload_folder=True)
+
+
+# Results that nobody fetches
+
+
+def test_who_fetches_no_results_makes_no_more_calls_and_who_fetches_them_does(tmp_path: Path) -> None:
+    with running(tmp_path) as server, stranger(server) as me, stranger(server, "127.0.0.2") as other:
+        answers = [me.post("call/languages", {"data": []}) for _ in range(34)]
+        assert [answer.status_code for answer in answers] == [200] * 32 + [429] * 2
+        assert "fetch their results" in answers[-1].json()["error"]
+        assert other.post("call/languages", {"data": []}).status_code == 200
+        assert "Spanish" in me.heard(answers[0])
+        assert me.post("call/languages", {"data": []}).status_code == 200
+
+
+class Heap:
+    """What Gradio's queue keeps of calls, with a clock of the test's own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.cleaned: list[str] = []
+        self.queue = SimpleNamespace(
+            pending_messages_per_session={},
+            pending_event_ids_session={},
+            event_ids_to_events={},
+            clean_events=self.clean,
+        )
+        self.results = Results(cast(gr.Blocks, SimpleNamespace(_queue=self.queue)), lambda: self.now)
+
+    async def clean(self, *, event_id: str) -> None:
+        self.cleaned.append(event_id)
+
+    def call(self, session: str, event: str, visitor: str = "192.0.2.1") -> SimpleNamespace:
+        made = SimpleNamespace(alive=True)
+        with self.results.joined(session, visitor):
+            self.queue.pending_messages_per_session.setdefault(session, asyncio.Queue())
+            self.queue.pending_event_ids_session.setdefault(session, set()).add(event)
+            self.queue.event_ids_to_events[event] = made
+        return made
+
+    @property
+    def sessions(self) -> set[str]:
+        return {*self.queue.pending_messages_per_session, *self.queue.pending_event_ids_session}
+
+
+def test_results_that_nobody_fetches_go_after_a_while_and_their_calls_end() -> None:
+    heap = Heap()
+    left = heap.call("left", "a")
+    heap.call("heard", "b")
+    with heap.results.heard("heard"):
+        heap.now = 119.0
+        asyncio.run(heap.results.sweep())
+        assert heap.sessions == {"left", "heard"}
+        heap.now = 120.0
+        asyncio.run(heap.results.sweep())
+        assert (heap.sessions, heap.cleaned, left.alive) == ({"heard"}, ["a"], False)
+        heap.queue.pending_event_ids_session["heard"].clear()
+    assert not heap.sessions
+
+
+def test_all_visitors_together_leave_no_more_results_than_there_is_room_for() -> None:
+    heap = Heap()
+    for number in range(256):
+        heap.call(f"s{number}", f"e{number}", f"192.0.2.{number}")
+    with pytest.raises(TooManyRequests, match="This server has too many calls"):
+        heap.call("more", "more", "198.51.100.1")
+
+
+def test_a_session_whose_messages_nobody_takes_gets_no_more() -> None:
+    heap = Heap()
+    heap.call("full", "a")
+    for _ in range(1000):
+        heap.queue.pending_messages_per_session["full"].put_nowait("told")
+    with pytest.raises(TooManyRequests, match="listen to its results"):
+        heap.results.check_backlog("full")
+
+
+@pytest.mark.parametrize("text", [7, ["hi"], {"text": "hi"}, True])
+def test_a_line_that_is_no_text_is_no_line(text: object) -> None:
+    with pytest.raises(InputError, match="did not come through"):
+        _edits([{"id": 0, "text": text}])

@@ -318,6 +318,8 @@ def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
         ({3: Edit(text="x")}, "no line 3: the lines are 0 to 2"),
         ({-1: Edit(text="x")}, "no line -1"),
         ({0: Edit(text="x" * 2001)}, "2000 characters"),
+        ({0: Edit(text="hi \ud800")}, "cannot be written or spoken"),
+        ({0: Edit(source_text="hi \0")}, "cannot be written or spoken"),
         ({0: Edit(source_text="x" * 2001)}, "2000 characters"),
         ({1: Edit(start=1.4)}, "cannot last from 1.400"),
         ({1: Edit(start=0.1)}, "between its neighbours' starts"),

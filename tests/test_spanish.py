@@ -130,6 +130,7 @@ def of_jobs(folder: Path, film: Path) -> Iterator[str]:
     with closing(Desk(folder / "desk")) as desk:
         done = desk.dubbed(film)
         yield said(lambda: desk.jobs.edit(done, 1, {0: Edit("long " * 1000)}))
+        yield said(lambda: desk.jobs.edit(done, 1, {0: Edit("half \ud800")}))
         desk.free = 0
         yield said(lambda: desk.submit(film))
         report = desk.jobs.report_file(done).path

@@ -7,6 +7,7 @@ import json
 import mimetypes
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -480,6 +481,11 @@ def _merged(before: Edit, change: Edit) -> Edit:
     )
 
 
+def _is_plain(text: str) -> bool:
+    """Tell whether a text has no control characters but ends of lines and tabs, and no halves of characters."""
+    return all(character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs") for character in text)
+
+
 def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, changes: Mapping[int, Edit]) -> None:
     """Raise where a line is unknown, says too much, or would no longer stand where it stands among the others."""
     times = [(segment["start"], segment["end"]) for segment in segments]
@@ -489,6 +495,8 @@ def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, chan
         for text in (change.text, change.source_text):
             if text is not None and len(text) > _LONGEST_TEXT:
                 raise InputError(f"Line {line} is too long: {_LONGEST_TEXT} characters are the most.")
+            if text is not None and not _is_plain(text):
+                raise InputError(f"Line {line} holds a character that cannot be written or spoken: type its text anew.")
         start, end = times[line]
         times[line] = (start if change.start is None else change.start, end if change.end is None else change.end)
     for line in changes:

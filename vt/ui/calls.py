@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -42,8 +43,8 @@ class Calls:
     def __init__(self, page: gr.Blocks) -> None:
         self._page = page
 
-    def checked(self, route: str, name: str, body: bytes, owner: Owner) -> bytes:
-        """Return what Gradio gets of a call: what it needs, checked, and nothing else.
+    def checked(self, route: str, name: str, body: bytes, owner: Owner) -> tuple[str, bytes]:
+        """Return a call's session, and what Gradio gets of it: what it needs, checked, and nothing else.
 
         Args:
             route: `run`, `call`, `queue`, `cancel` or `reset`, as the address names it.
@@ -56,7 +57,8 @@ class Calls:
         """
         sent = _parsed(body)
         if route in ("cancel", "reset"):
-            return json.dumps(_stopped(route, sent)).encode()
+            stopped = _stopped(route, sent)
+            return stopped.get("session_hash", ""), json.dumps(stopped).encode()
         function = self._function(route, name, sent.get("fn_index"))
         known: dict[str, Any] = {
             "session_hash": _session(sent.get("session_hash")),
@@ -66,15 +68,18 @@ class Calls:
             known |= {"fn_index": function._id, "event_data": _mended(sent.get("event_data"), owner)}
         if route == "queue" and known["session_hash"] is None:
             raise BadCall("The call needs a session_hash.", HTTPStatus.BAD_REQUEST)
-        return json.dumps(known).encode()
+        if route == "call":
+            known["session_hash"] = known["session_hash"] or secrets.token_hex(16)  # by which its result can be dropped
+        return known["session_hash"] or "", json.dumps(known).encode()
 
     def awaits(self, session: str) -> bool:
         """Tell whether anything is to be heard of a session's calls."""
         return session in self._page._queue.pending_messages_per_session
 
-    def knows(self, event: str) -> bool:
-        """Tell whether a call is under way, or its result has not been fetched."""
-        return any(event in events for events in list(self._page._queue.pending_event_ids_session.values()))
+    def session_of(self, event: str) -> str | None:
+        """Return the session of a call that is under way, or whose result has not been fetched; None: it is neither."""
+        pending = self._page._queue.pending_event_ids_session
+        return next((session for session, events in pending.items() if event in events), None)
 
     def _function(self, route: str, name: str, number: object) -> BlockFunction:
         """Return the function that is called: by its name one of the endpoints, by its number the page's own too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from vt import visitors
 from vt.errors import TooManyRequests
 from vt.ui.calls import SESSION, BadCall, Calls
+from vt.ui.results import Results
 from vt.ui.uploads import COOKIE, Owner
 from vt.visitors import ConcurrencyLimit
 
@@ -47,10 +49,14 @@ _THREADS = 4
 class Doors:
     """An ASGI application before the one that Gradio is mounted in."""
 
-    def __init__(self, app: ASGIApp, page: gr.Blocks, *, embedded: bool) -> None:
-        """`embedded`: the page is shown within another site's, so that its cookies are a third party's."""
+    def __init__(self, app: ASGIApp, page: gr.Blocks, results: Results, *, embedded: bool) -> None:
+        """`results` are those of the page's calls.
+
+        `embedded`: the page is shown within another site's, so that its cookies are a third party's.
+        """
         self._app = app
         self._calls = Calls(page)
+        self._results = results
         self._embedded = embedded
         self._threads = CapacityLimiter(_THREADS)
         self._at_work = ConcurrencyLimit("calls", each=32, total=512)
@@ -74,10 +80,10 @@ class Doors:
         visitor = visitors.of(scope).key
         if door == "call":
             with self._at_work.held(visitor):
-                await self._call(found, scope, receive, send)
+                await self._call(found, visitor, scope, receive, send)
         elif door == "stream":
-            self._check_stream(scope, found)
-            with self._listening.held(visitor):
+            session = self._session(scope, found)
+            with self._listening.held(visitor), self._results.heard(session) if session else nullcontext():
                 await self._app(scope, receive, send)
         elif door == "page":
             # Of what may stand there, the server reads but the name of a file with the page's state.
@@ -85,29 +91,47 @@ class Doors:
         else:
             await self._app(scope, receive, send)
 
-    async def _call(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _call(self, found: re.Match[str], visitor: str, scope: Scope, receive: Receive, send: Send) -> None:
         route = found["route"] or scope["path"].split("/")[2]
         body = await _read(scope, receive)
         # Off the event loop: it may be large, and files are looked at.
-        checked = await to_thread.run_sync(
+        session, checked = await to_thread.run_sync(
             self._calls.checked, route, found["name"] or "", body, Owner.of(scope), limiter=self._threads
         )
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["content-length"] = str(len(checked))
         del headers["transfer-encoding"]
-        await self._app({**scope, "headers": headers.raw}, _replaying(checked, receive), _blaming_the_right_one(send))
+        with self._joined(route, session, visitor):
+            await self._app(
+                {**scope, "headers": headers.raw}, _replaying(checked, receive), _blaming_the_right_one(send)
+            )
 
-    def _check_stream(self, scope: Scope, found: re.Match[str]) -> None:
-        """Raise where there is nothing to be heard: Gradio would find that out in the middle of its answer."""
+    def _joined(self, route: str, session: str, visitor: str) -> AbstractContextManager[None]:
+        """Count a call whose result waits for a listener."""
+        if route == "cancel":
+            self._results.check_backlog(session)  # Gradio tells the end of each call that is cancelled, each time
+        return self._results.joined(session, visitor) if route in ("call", "queue") else nullcontext()
+
+    def _session(self, scope: Scope, found: re.Match[str]) -> str | None:
+        """Return the session whose results a stream tells; None: it tells other things.
+
+        Raises:
+            BadCall: there is nothing to be heard. Gradio would find that out in the middle of its answer.
+        """
         event = found["event"]
-        if event is not None and not (SESSION.fullmatch(event) and self._calls.knows(event)):
-            raise BadCall("There is no such call, or its result has been fetched.", HTTPStatus.NOT_FOUND)
+        if event is not None:
+            known = self._calls.session_of(event)
+            if known is None:
+                raise BadCall("There is no such call, or its result has been fetched.", HTTPStatus.NOT_FOUND)
+            return known
         if scope["path"].endswith("/queue/data"):
             session = QueryParams(scope["query_string"]).get("session_hash", "")
             if not SESSION.fullmatch(session) or not self._calls.awaits(session):
                 raise BadCall("Nothing was called in this session.", HTTPStatus.NOT_FOUND)
+            return session
         if found["session"] is not None and not SESSION.fullmatch(found["session"]):
             raise BadCall("There is no such session.", HTTPStatus.NOT_FOUND)
+        return None
 
     def _with_cookie(self, scope: Scope, send: Send) -> Send:
         """Return a `send` that gives a browser a cookie which tells its uploads from its neighbours'."""

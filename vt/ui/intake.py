@@ -88,7 +88,9 @@ class Intake:
                 self._coming.pop(upload_id, None)
 
     async def _received(self, request: Request, coming: _Coming) -> list[Path]:
-        jobs, owner = self._services.jobs, Owner.of(request.scope)
+        # The first to ask opens the database, which may wait.
+        jobs = await to_thread.run_sync(lambda: self._services.jobs, limiter=self._threads)
+        owner = Owner.of(request.scope)
         length = request.headers.get("content-length", "")
         promised = max(0, int(length) - _FORM_BYTES) if length.isdecimal() else 0
         begun: list[Path] = []

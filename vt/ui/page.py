@@ -17,6 +17,7 @@ from vt.services import Services
 from vt.ui import endpoints, files, models, parts, scripts, theme, uploads, words
 from vt.ui.doors import Doors
 from vt.ui.intake import Intake
+from vt.ui.results import Results
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
 from vt.ui.translate import TranslateTab
 from vt.ui.upload import UploadTab
@@ -28,6 +29,7 @@ _WORKERS = 16
 _MOST_SESSIONS = 500
 """Of which Gradio keeps the state, of 140 kB each; a page whose state has gone goes on."""
 _SWEEP_SECONDS = 600.0
+_RESULTS_SWEEP_SECONDS = 15.0
 
 
 def make_page(services: Services) -> gr.Blocks:
@@ -73,7 +75,8 @@ def hang(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     app.include_router(Intake(services).routes())
     # It allows nobody: without one of ours, Gradio's own would let the pages of other sites in.
     app.add_middleware(CORSMiddleware)
-    app.router.lifespan_context = _sweeping(app.router.lifespan_context, services)
+    results = Results(page)
+    app.router.lifespan_context = _sweeping(app.router.lifespan_context, services, results)
     gr.mount_gradio_app(
         app,
         page,
@@ -86,23 +89,24 @@ def hang(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
         run_history=False,
         show_error=False,
     )
-    return Doors(app, page, embedded=services.settings.on_spaces)
+    return Doors(app, page, results, embedded=services.settings.on_spaces)
 
 
-def _sweeping(lifespan: Any, services: Services) -> Any:  # noqa: ANN401 (Starlette's, which the state's type makes)
-    """Return a lifespan that also has uploads swept of which no job came."""
+def _sweeping(lifespan: Any, services: Services, results: Results) -> Any:  # noqa: ANN401 (Starlette's, which the state's type makes)
+    """Return a lifespan that also has uploads swept of which no job came, and results that nobody fetches."""
     kept_seconds = min(uploads.KEPT_SECONDS, 3600 * services.settings.retention_hours)
 
     @asynccontextmanager
     async def swept(app: FastAPI) -> AsyncIterator[Any]:
-        sweeper = asyncio.create_task(_sweep(kept_seconds))
+        sweepers = [asyncio.create_task(_sweep(kept_seconds)), asyncio.create_task(_sweep_results(results))]
         try:
             async with lifespan(app) as state:
                 yield state
         finally:
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper
+            for sweeper in sweepers:
+                sweeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeper
 
     return swept
 
@@ -111,3 +115,9 @@ async def _sweep(kept_seconds: float) -> None:
     while True:
         await asyncio.to_thread(uploads.sweep, uploads.folder(), time.time(), kept_seconds)
         await asyncio.sleep(_SWEEP_SECONDS)
+
+
+async def _sweep_results(results: Results) -> None:
+    while True:
+        await results.sweep()
+        await asyncio.sleep(_RESULTS_SWEEP_SECONDS)

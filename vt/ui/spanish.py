@@ -146,6 +146,9 @@ SENTENCES: Mapping[str, str] = {
     "The lines have been changed by somebody else meanwhile: load them again, then edit.": (
         "Alguien más cambió las líneas entretanto: recarga la página y vuelve a editarlas."
     ),
+    "Line {number} holds a character that cannot be written or spoken: type its text anew.": (
+        "La línea {number} contiene un carácter que no se puede escribir ni pronunciar: vuelve a escribir su texto."
+    ),
     "Line {number} is too long: {most} characters are the most.": (
         "La línea {number} es demasiado larga: {most} caracteres como máximo."
     ),

@@ -457,4 +457,8 @@ def _edits(lines: object) -> dict[int, Edit]:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value).strip()
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError
+    return value.strip()

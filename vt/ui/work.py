@@ -143,7 +143,7 @@ async def _underway(
 ) -> AsyncIterator[Job]:
     """Have a job for as long as the caller stays."""
     with in_words():
-        jobs = services.jobs
+        jobs = await asyncio.to_thread(lambda: services.jobs)  # the first to ask opens the database, which may wait
         job = await asyncio.to_thread(_submitted, services, order, film, subtitles, whose)
     try:
         with in_words():
