@@ -69,7 +69,8 @@ def main() -> int:
         return 1
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)
-    limits = wire.Limits(wire.connections(), proxies=Proxies(known.proxies))
+    most = wire.connections()
+    limits = wire.Limits(most, wire.of_each(most), proxies=Proxies(known.proxies))
     config = uvicorn.Config(
         app,
         http=wire.bounded(limits),

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.conftest import SAMPLE
 from tests.servers import UVICORN, Server, running
@@ -215,6 +217,14 @@ def test_a_caller_may_name_its_request_by_a_clean_short_id(server: Server) -> No
     name = "0f0e5b4e-7a55-4f55-9d22-1df2b6f3c001"
     assert server.ask("GET", "/nowhere", headers={"X-Request-ID": name}).headers["X-Request-ID"] == name
     assert name in server.log
+
+
+def test_a_web_socket_that_is_refused_is_no_error_of_the_server(server: Server) -> None:
+    address = f"ws{server.url.removeprefix('http')}/api/v1/jobs/{new_id()}/ws"
+    with pytest.raises(InvalidStatus):
+        connect(address, origin=Origin("http://elsewhere.example"))
+    server.ask("GET", "/health")  # is answered on the same loop, after what came before it
+    assert "ERROR" not in {line["level"] for line in objects(server.log)}
 
 
 def test_a_jobs_lines_name_the_job_and_nothing_else_of_it_or_of_who_asked(server: Server) -> None:

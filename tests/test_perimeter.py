@@ -280,6 +280,14 @@ FOREIGN: list[dict[str, str]] = [
 LAN = {"Host": "192.168.1.5:8000"}
 
 
+def test_a_body_whose_length_is_told_in_two_ways_ends_the_line() -> None:
+    passed = Passed(OPEN, "192.0.2.1", LAN | {"Content-Length": "5", "Transfer-Encoding": "chunked"}, method="POST")
+    assert (passed.status, "two ways" in passed.detail) == (400, True)
+    assert (b"connection", b"close") in passed.sent[0]["headers"]
+    for header in ({"Content-Length": "5"}, {"Transfer-Encoding": "chunked"}):
+        assert Passed(OPEN, "192.0.2.1", LAN | header, method="POST").status == 200
+
+
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_a_page_of_another_site_has_nothing_done(headers: dict[str, str]) -> None:
     for method in ("POST", "PATCH", "PUT", "DELETE", "X"):

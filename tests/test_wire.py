@@ -184,6 +184,21 @@ def test_a_body_may_be_slow_but_not_for_ever() -> None:
     in_a_house(at(1100))
 
 
+def test_a_body_has_so_long_as_a_whole_however_steadily_it_comes() -> None:
+    def scene(house: House) -> None:
+        steady, line = house.line(HEAD)
+        looks = 0
+        while not line.is_closed and looks < 12:
+            steady.data_received(b"x" * 60_000)
+            steady.cycle.body.clear()
+            steady.flow.resume_reading()
+            house.clock.forward(30.0)
+            looks += 1
+        assert (line.is_closed, looks, line.said[:12]) == (True, 10, b"HTTP/1.1 408")
+
+    in_a_house(scene, whole_body_seconds=300.0)
+
+
 def test_a_client_that_is_kept_waiting_is_not_blamed() -> None:
     def scene(house: House) -> None:
         _, full = house.line(HEAD, b"x" * 100_000)  # which nobody reads
@@ -254,6 +269,11 @@ def test_each_address_has_so_many_connections_but_for_proxies_that_are_believed(
         assert not any(house.line(address="10.0.0.1")[1].is_closed for _ in range(9))
 
     in_a_house(scene, each=3, proxies=Proxies(["10.0.0.0/8"]))
+
+
+@pytest.mark.parametrize(("most", "each"), [(16, 16), (100, 50), (384, 192), (2048, 1024), (9999, 1024)])
+def test_one_address_has_no_more_than_half_of_few_connections(most: int, each: int) -> None:
+    assert wire.of_each(most) == each
 
 
 def test_a_process_gets_as_many_files_as_it_may_have_and_keeps_some_for_itself() -> None:

@@ -19,7 +19,7 @@ from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress
 from vt.errors import EngineError, ModelBusy, StorageError, VtError
 from vt.executors.local import WORK
-from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, WrongState, new_id
+from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
 from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
 
@@ -631,6 +631,30 @@ def test_a_job_that_stands_still_fails_with_a_sentence_and_the_next_one_runs(ben
         "Nothing went on for 1 minutes, so the job was stopped: try it again.",
     )
     assert bench.waits_for(next_id).state is JobState.DONE
+
+
+def test_the_films_of_one_visitor_take_only_so_much_those_of_cancelled_jobs_too(bench: Bench) -> None:
+    worker = bench.worker(begins=False, visitor_bytes=2 * len("film"))
+
+    def submitted(visitor: str) -> str:
+        return worker.submit(bench.film(), ORDER, visitor).id
+
+    first, second = submitted("ann"), submitted("ann")
+    for job_id in (first, second):
+        worker.cancel(job_id)
+    with pytest.raises(TooMuchKept, match="remove jobs that are over"):
+        submitted("ann")
+    again = new_id()
+    bench.data.job(again).mkdir()
+    bench.data.input(again).hardlink_to(bench.data.input(first))
+    worker.submit(again, ORDER, "ann")  # takes no more room
+    for visitor in ("ben", "", "", ""):
+        submitted(visitor)
+    worker.remove(first)
+    with pytest.raises(TooMuchKept):  # the other job has that film still
+        submitted("ann")
+    worker.remove(second)
+    submitted("ann")
 
 
 def test_a_job_whose_thread_hangs_fails_too_and_the_next_one_runs_in_another(bench: Bench) -> None:

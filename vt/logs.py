@@ -142,10 +142,13 @@ def _adopt() -> None:
         logger.setLevel(max(logging.INFO, logging.getLogger().level))  # below, it writes down every header
     logging.getLogger(_ACCESS).handlers.clear()
     errors = logging.getLogger("uvicorn.error")
-    errors.removeFilter(_tells_no_address)
-    errors.addFilter(_tells_no_address)
+    errors.removeFilter(_is_wanted)
+    errors.addFilter(_is_wanted)
 
 
-def _tells_no_address(record: logging.LogRecord) -> bool:
-    """Tell whether a line of the web server is none of those that it writes for each WebSocket."""
-    return not str(record.msg).startswith('%s - "WebSocket')
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the web server says anything that has not been said.
+
+    For each WebSocket it writes one with the address, and for each that is refused in good form one of an error.
+    """
+    return not str(record.msg).startswith(('%s - "WebSocket', "ASGI callable returned without completing handshake"))

@@ -21,6 +21,7 @@ _MOST_CONNECTIONS = 2048
 _MOST_DESCRIPTORS = 2**16
 _OWN_DESCRIPTORS = 256
 """Of the process: its database, models, logs, and the pipes of its children."""
+_MOST_OF_ONE = 1024
 _WINDOWS = 4
 """Over so many looks a body's pace is measured: a train goes through tunnels."""
 
@@ -31,7 +32,7 @@ class Limits:
 
     connections: int
     """At most so many at a time."""
-    each: int = 1024
+    each: int = _MOST_OF_ONE
     """Of one address, unless that is a proxy which is believed: it asks for many."""
     proxies: Container[str] = ()
     head_seconds: float = 10.0
@@ -40,6 +41,8 @@ class Limits:
     """Between two looks at a body that comes: something has to have come."""
     least_rate: float = 1000.0
     """Bytes a second of a body, over some looks; an honest phone in a bad place has five times that."""
+    whole_body_seconds: float = 7200.0
+    """For a body from its begin to its end, without the time for which it is kept waiting here."""
     lingering_seconds: float = 30.0
     """For a body of which the answer wants no more: who sends on hears it before the line is cut."""
     stalled_seconds: float = 300.0
@@ -58,6 +61,11 @@ def connections() -> int:
         soft = wanted
     there = _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
     return max(16, min(_MOST_CONNECTIONS, (there - _OWN_DESCRIPTORS) // 2))
+
+
+def of_each(most: int) -> int:
+    """Return how many of `most` connections one address may have: where they are few, others find some too."""
+    return min(_MOST_OF_ONE, max(16, most // 2))
 
 
 def bounded(limits: Limits) -> type[asyncio.Protocol]:
@@ -82,6 +90,7 @@ class Line(H11Protocol):
         self._stall: asyncio.TimerHandle | None = None
         self._arrived = 0
         self._looks: deque[int] = deque(maxlen=_WINDOWS)
+        self._looked = 0
         self._is_over = False
 
     # What the loop tells
@@ -158,6 +167,7 @@ class Line(H11Protocol):
         what, _ = awaited
         if what == "body":
             self._looks.clear()
+            self._looked = 0
             self._look(self._arrived)
         else:
             seconds = self.limits.head_seconds if what == "head" else self.limits.lingering_seconds
@@ -182,11 +192,16 @@ class Line(H11Protocol):
             self._looks.clear()
         else:
             self._looks.append(came)
-            least = self.limits.least_rate * self.limits.body_seconds * _WINDOWS
-            if not came or (len(self._looks) == _WINDOWS and sum(self._looks) < least):
+            self._looked += 1
+            if not came or self._is_too_slow():
                 self._end(_TOO_SLOW)
                 return
         self._look(self._arrived)
+
+    def _is_too_slow(self) -> bool:
+        least = self.limits.least_rate * self.limits.body_seconds * _WINDOWS
+        is_below = len(self._looks) == _WINDOWS and sum(self._looks) < least
+        return is_below or self._looked * self.limits.body_seconds >= self.limits.whole_body_seconds
 
     def _wait_for_reader(self, left_before: int) -> None:
         left = self.transport.get_write_buffer_size()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from vt import hosts
@@ -53,7 +54,8 @@ class Perimeter:
         said = _last(headers.get("x-forwarded-host", "")) if trusted else ""
         host = hosts.parsed(said or headers.get("host", ""))
         if refusal := self._refusal(scope, headers, host):
-            await problems.problem(*refusal)(scope, receive, send)
+            ends = {"Connection": "close"} if refusal[0] == HTTPStatus.BAD_REQUEST else None
+            await problems.problem(*refusal, ends)(scope, receive, send)
             return
         seen = {**scope, SCOPE_KEY: self._visitor(scope, headers, host, trusted)}
         if trusted:
@@ -62,6 +64,8 @@ class Perimeter:
         await self._app(seen, receive, send)
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str], host: hosts.Host | None) -> tuple[int, str] | None:
+        if "content-length" in headers and "transfer-encoding" in headers:  # RFC 9112, 6.3: somebody smuggles
+            return 400, "The request cannot be used: it tells the length of its body in two ways."
         if host is None or not (scope["path"].startswith("/") or scope.get("method") == "OPTIONS"):
             return 400, "The request cannot be used: it has to name a host, and a path that begins with a slash."
         if not self._hosts.allow(host):
