@@ -680,3 +680,32 @@ def test_a_job_whose_thread_hangs_fails_too_and_the_next_one_runs_in_another(ben
     third = bench.submitted(worker)
     assert bench.waits_for(third).state is JobState.DONE
     assert bench.store.get(job_id).state is JobState.FAILED
+
+
+def test_a_job_whose_thread_hangs_fails_as_soon_as_the_disk_lets_it(bench: Bench) -> None:
+    clock, go, tries = Seconds(), threading.Event(), list[str]()
+
+    class FullAtFirst(Store):
+        def fail(self, job_id: str, sentence: str) -> Job:
+            tries.append(job_id)
+            if len(tries) <= 3:
+                raise StorageError("The disk is full.")
+            return super().fail(job_id, sentence)
+
+    def hang(_: Run) -> None:
+        go.wait(4 * PATIENCE)
+
+    bench.store.close()
+    bench.store = FullAtFirst(bench.data.database)
+    worker = bench.worker(Acting(hang), watchdog=clock.dog, look_seconds=0.01)
+    job_id, next_id = bench.submitted(worker), bench.submitted(worker)
+    bench.waits_for(job_id, JobState.RUNNING)
+    clock.now = 61.0
+    until = time.monotonic() + PATIENCE
+    while not tries:
+        assert time.monotonic() < until
+        clock.now += 61.0
+        time.sleep(0.02)
+    assert bench.waits_for(job_id).state is JobState.FAILED
+    assert bench.waits_for(next_id).state is JobState.DONE
+    go.set()

@@ -450,9 +450,14 @@ class Worker:
     def _abandon(self, job_id: str, run: _Run, sentence: str) -> None:
         """Fail a job whose thread hangs in foreign code, which nobody can end, and let another thread go on."""
         _log.error("job %s does not end: its thread is left to itself", _short(job_id))
-        with self._order, suppress(VtError):
-            run.given_up = True
-            self._step(lambda: self._store.fail(job_id, sentence))
+        try:
+            with self._order:
+                with suppress(WrongState, JobNotFound):  # the user was quicker
+                    self._step(lambda: self._store.fail(job_id, sentence))
+                run.given_up = True
+        except StorageError as error:  # the next look tries it again
+            _log.error("job %s cannot be settled: %s", _short(job_id), error)
+            return
         threading.Thread(target=self._serve, name="vt-job-instead", daemon=True).start()
 
     # Housekeeping
