@@ -22,7 +22,7 @@ SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What Gradio's clients make up for a session or an event."""
 _DEEPEST = 32
 _MOST_VALUES = 100_000
-_MOST_DATA = 30_000
+_MOST_DATA = 100_000
 """Characters of all arguments of a call, which Gradio keeps as long as the session; what an event says is not kept."""
 _LARGEST = 2**53
 _GONE = "0" * 32
