@@ -25,6 +25,7 @@ _GOODBYE_SECONDS = 1
 _MOST_HEARD_BYTES = 4096
 """Of a message over a web socket: nobody has anything to say there."""
 
+os.umask(0o077)  # films, jobs and the log, which tells of them, are for no other account of this machine
 try:
     known = settings.load()
 except SettingsError as error:

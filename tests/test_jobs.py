@@ -20,6 +20,7 @@ from vt.executors.local import LocalExecutor
 from vt.jobs import MB, FilmTooLarge, Jobs, NoSuchResult, plain_name
 from vt.settings import Settings
 from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.visitors import Turns
 from vt.worker import Worker
 
 PATIENCE = 30.0
@@ -39,6 +40,7 @@ class Desk:
         self.store = Store(self.data.database)
         self.worker = Worker(self.store, self.data, LocalExecutor(self.factory))
         self.free = 10**12
+        self.looks = Turns(1)
         self.jobs = Jobs(
             Settings(**settings),  # type: ignore[arg-type]
             self.factory,
@@ -46,6 +48,7 @@ class Desk:
             self.store,
             self.worker,
             free=lambda _: self.free,
+            looks=self.looks,
         )
         self.worker.begin()
 
@@ -192,6 +195,33 @@ def test_what_is_in_a_film_is_told_and_the_film_not_kept(shared: tuple[Desk, str
     assert (found["file"], found["duration_seconds"]) == ("a.mp4", pytest.approx(2.0, abs=0.1))
     assert [track["codec"] for track in (found["video"], *found["audio"])] == ["h264", "aac"]
     assert desk.folders == {done}
+
+
+@pytest.mark.parametrize("submits", [False, True])
+def test_films_of_one_visitor_wait_to_be_looked_into_while_those_of_others_are(
+    tmp_path: Path, film: Path, submits: bool
+) -> None:
+    done = threading.Event()
+
+    def look(desk: Desk, visitor: str) -> None:
+        with desk.jobs.draft() as draft:
+            draft.film.write_bytes(film.read_bytes())
+            if submits:
+                desk.jobs.submit(draft, ORDER, visitor)
+            else:
+                desk.jobs.inspect(draft, "a.mp4", visitor)
+
+    def ann(desk: Desk) -> None:
+        look(desk, "ann")
+        done.set()
+
+    with closing(Desk(tmp_path)) as desk:
+        waiting = threading.Thread(target=ann, args=(desk,), daemon=True)
+        with desk.looks.one("ann"):
+            waiting.start()
+            look(desk, "ben")
+            assert not done.wait(0.5)
+        assert done.wait(PATIENCE)
 
 
 # Out

@@ -138,6 +138,19 @@ def test_what_a_stranger_sends_never_looks_like_a_line_of_its_own(tmp_path: Path
 
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.usefixtures("root")
+def test_no_sign_that_steers_a_terminal_or_ends_a_line_is_written_as_it_is(tmp_path: Path, form: logs.Form) -> None:
+    logs.set_up("INFO", tmp_path / "app.log", form)
+    steering = "".join(map(chr, (0x07, 0x0B, 0x1B, 0x7F, 0x85, 0x9B, 0x2028, 0x2029, 0x202E, 0xDC80)))
+    _log.info("a film: %s, Español 日本", steering, exc_info=ValueError(f"it is {steering}"))
+    text = (tmp_path / "app.log").read_text(encoding="utf-8")
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "Español 日本" in text
+    assert text.count("\\u001b") == 2
+    assert text.count("\\u2028") == 2
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.usefixtures("root")
 def test_no_line_holds_a_whole_job_id_or_a_secret_wherever_it_stands(tmp_path: Path, form: logs.Form) -> None:
     logs.set_up("INFO", tmp_path / "app.log", form, [SECRET, ""])
     job_id = new_id()
@@ -192,6 +205,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("logging")
     with running(folder, UVICORN, VT_LOG_FORMAT="json", LOG_LEVEL="DEBUG", VT_ADMIN_TOKEN=SECRET) as found:
         yield found
+
+
+def test_what_a_server_keeps_is_for_no_other_account(server: Server) -> None:
+    data = server.folder / "data"
+    kept = [server.folder / "app.log", data, *data.rglob("*")]
+    assert {"jobs", "vt.db", "app.log"} <= {path.name for path in kept}
+    assert [path for path in kept if path.stat().st_mode & 0o077] == []
 
 
 def test_every_line_of_a_server_is_an_object_the_web_servers_own_too(server: Server) -> None:

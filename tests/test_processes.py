@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -437,6 +438,56 @@ def test_a_cancel_ends_the_wait() -> None:
     threading.Timer(0.1, cancel.set).start()
     with slots.one(), pytest.raises(Cancelled), slots.one(cancel):
         pass
+
+
+class Deaf(Cancel):
+    """Is set, and the one who waits has not heard of it yet."""
+
+    def add(self, hook: Callable[[], object]) -> None:
+        del hook
+
+
+def test_two_threads_of_one_job_wait_each_for_itself() -> None:
+    slots, cancel, ends = Slots(1, patience=60.0), Cancel(), list[str]()
+    hold = threading.Event()
+
+    def work() -> None:
+        with suppress(Cancelled), slots.one(cancel):
+            ends.append("began")
+            hold.wait(30)
+        ends.append("over")
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(2)]
+    with slots.one():
+        for thread in threads:
+            thread.start()
+        assert comes(lambda: len(slots._change._waiters) == 2)  # type: ignore[attr-defined]
+    assert comes(lambda: ends == ["began"])
+    cancel.set()
+    assert comes(lambda: ends == ["began", "over"])  # the one that still waited
+    hold.set()
+    for thread in threads:
+        thread.join(30)
+
+
+def test_a_cancelled_waiter_keeps_no_other_from_a_slot_that_becomes_free() -> None:
+    slots, cancel, began = Slots(1, patience=60.0), Deaf(), threading.Event()
+
+    def cancelled() -> None:
+        with suppress(Cancelled), slots.one(cancel):
+            pass
+
+    def patient() -> None:
+        with slots.one():
+            began.set()
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (cancelled, patient)]
+    with slots.one():
+        for count, thread in enumerate(threads, 1):
+            thread.start()
+            assert comes(lambda: len(slots._change._waiters) == count)  # type: ignore[attr-defined] # noqa: B023
+        cancel.set()
+    assert began.wait(10)
 
 
 def test_a_program_that_fails_gives_its_slot_back() -> None:

@@ -25,7 +25,7 @@ from vt.jobs import FilmTooLarge
 from vt.languages import get
 from vt.media import Named
 from vt.processes import Child, Slots
-from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, WrongState, new_id
+from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, TooMuchKept, WrongState, new_id
 from vt.ui import spanish
 from vt.ui.uploads import TooManyWaiting, UploadGone
 from vt.ui.words import Words
@@ -123,7 +123,7 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
 
 
 def of_jobs(folder: Path, film: Path) -> Iterator[str]:
-    full = (QueueFull(), TooManyJobs(8), UploadGone(), TooManyWaiting(), FilmTooLarge(500))
+    full = (QueueFull(), TooManyJobs(8), TooMuchKept(2**30), UploadGone(), TooManyWaiting(), FilmTooLarge(500))
     yield from map(str, (*full, JobNotFound(), WrongState(JobState.RUNNING), Outdated()))
     with closing(Desk(folder / "short", max_duration_minutes=0.01)) as desk:
         yield said(lambda: desk.submit(film))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from vt.errors import TooManyRequests
-from vt.visitors import SCOPE_KEY, ConcurrencyLimit, Visitor, of
+from vt.visitors import SCOPE_KEY, ConcurrencyLimit, Turns, Visitor, of
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,21 @@ def test_each_visitor_has_a_limit_and_so_have_all_together() -> None:
     assert limit.at_work == 0
     with limit.held("c"):
         assert limit.at_work == 1
+
+
+def test_a_visitor_waits_for_a_turn_of_their_own_and_never_for_one_of_another() -> None:
+    turns, began = Turns(each=2), threading.Event()
+
+    def third() -> None:
+        with turns.one("a"):
+            began.set()
+
+    waiting = threading.Thread(target=third, daemon=True)
+    with turns.one("a"):
+        with turns.one("a"):
+            waiting.start()
+            assert not began.wait(0.2)
+            with turns.one("b"), turns.one("b"):
+                assert not began.is_set()
+        assert began.wait(30)
+    waiting.join(30)

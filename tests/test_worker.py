@@ -19,7 +19,7 @@ from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress
 from vt.errors import EngineError, ModelBusy, StorageError, VtError
 from vt.executors.local import WORK
-from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, WrongState, new_id
+from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
 from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
 
@@ -638,6 +638,30 @@ def test_a_job_that_stands_still_fails_with_a_sentence_and_the_next_one_runs(ben
     assert bench.waits_for(next_id).state is JobState.DONE
 
 
+def test_the_films_of_one_visitor_take_only_so_much_those_of_cancelled_jobs_too(bench: Bench) -> None:
+    worker = bench.worker(begins=False, visitor_bytes=2 * len("film"))
+
+    def submitted(visitor: str) -> str:
+        return worker.submit(bench.film(), ORDER, visitor).id
+
+    first, second = submitted("ann"), submitted("ann")
+    for job_id in (first, second):
+        worker.cancel(job_id)
+    with pytest.raises(TooMuchKept, match="remove jobs that are over"):
+        submitted("ann")
+    again = new_id()
+    bench.data.job(again).mkdir()
+    bench.data.input(again).hardlink_to(bench.data.input(first))
+    worker.submit(again, ORDER, "ann")  # takes no more room
+    for visitor in ("ben", "", "", ""):
+        submitted(visitor)
+    worker.remove(first)
+    with pytest.raises(TooMuchKept):  # the other job has that film still
+        submitted("ann")
+    worker.remove(second)
+    submitted("ann")
+
+
 def test_a_job_whose_thread_hangs_fails_too_and_the_next_one_runs_in_another(bench: Bench) -> None:
     clock, go = Seconds(), threading.Event()
 
@@ -661,3 +685,32 @@ def test_a_job_whose_thread_hangs_fails_too_and_the_next_one_runs_in_another(ben
     third = bench.submitted(worker)
     assert bench.waits_for(third).state is JobState.DONE
     assert bench.store.get(job_id).state is JobState.FAILED
+
+
+def test_a_job_whose_thread_hangs_fails_as_soon_as_the_disk_lets_it(bench: Bench) -> None:
+    clock, go, tries = Seconds(), threading.Event(), list[str]()
+
+    class FullAtFirst(Store):
+        def fail(self, job_id: str, sentence: str) -> Job:
+            tries.append(job_id)
+            if len(tries) <= 3:
+                raise StorageError("The disk is full.")
+            return super().fail(job_id, sentence)
+
+    def hang(_: Run) -> None:
+        go.wait(4 * PATIENCE)
+
+    bench.store.close()
+    bench.store = FullAtFirst(bench.data.database)
+    worker = bench.worker(Acting(hang), watchdog=clock.dog, look_seconds=0.01)
+    job_id, next_id = bench.submitted(worker), bench.submitted(worker)
+    bench.waits_for(job_id, JobState.RUNNING)
+    clock.now = 61.0
+    until = time.monotonic() + PATIENCE
+    while not tries:
+        assert time.monotonic() < until
+        clock.now += 61.0
+        time.sleep(0.02)
+    assert bench.waits_for(job_id).state is JobState.FAILED
+    assert bench.waits_for(next_id).state is JobState.DONE
+    go.set()

@@ -19,8 +19,10 @@ from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobRequest, Order
 from vt.errors import InputError, MediaError, StorageError, VtError
 from vt.factory import AIServiceFactory
+from vt.sandbox import CORES
 from vt.settings import Settings
 from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.visitors import Turns
 from vt.worker import Hear, Worker, in_users_words
 
 _T = TypeVar("_T")
@@ -91,11 +93,23 @@ class Jobs:
         store: Store,
         worker: Worker,
         free: Callable[[Path], int] = once.free_bytes,
+        looks: Turns | None = None,
     ) -> None:
-        """`free` tells how many bytes there is room for on the disk of a folder."""
+        """Serve the jobs of a worker.
+
+        Args:
+            settings: the limits.
+            factory: makes what the jobs need.
+            data: where their folders are.
+            store: of the jobs.
+            worker: runs them.
+            free: tells how many bytes there is room for on the disk of a folder.
+            looks: those of visitors into their films; None: half of what is looked into at a time is one visitor's.
+        """
         self._settings, self._factory = settings, factory
         self._data, self._store, self._worker = data, store, worker
         self._free = free
+        self._looks = looks or Turns(CORES)  # `processes.PROBES` are twice as many
 
     # In
 
@@ -158,8 +172,9 @@ class Jobs:
             StorageError: the results would find no room.
             QueueFull: too many jobs wait already.
             TooManyJobs: too many of the visitor's wait and run already.
+            TooMuchKept: too much is kept of the visitor's films already.
         """
-        order = self._checked(draft, order)
+        order = self._checked(draft, order, visitor)
         return self._worker.submit(draft.id, order, visitor)
 
     def reuse(self, draft: Draft, job_id: str, order: Order) -> Order:
@@ -188,14 +203,14 @@ class Jobs:
             source_language=before.source_language if order.source_language == "auto" else order.source_language,
         )
 
-    def inspect(self, draft: Draft, name: str) -> dict[str, Any]:
-        """Say what is in a film that lies in the draft's folder.
+    def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
+        """Say what is in a film that lies in the draft's folder, to the visitor of that key.
 
         Raises:
             MediaError: it is none, or cannot be read.
         """
         order = Order(file=plain_name(name), target_language="")
-        with self._in_words(draft, order):
+        with self._in_words(draft, order), self._looks.one(visitor):
             info = media.probe(draft.film)
         return {
             "file": order.file,
@@ -205,7 +220,7 @@ class Jobs:
             "subtitles": [_track(track) for track in info.subtitles],
         }
 
-    def _checked(self, draft: Draft, order: Order) -> Order:
+    def _checked(self, draft: Draft, order: Order, visitor: str) -> Order:
         order = replace(
             order,
             file=plain_name(order.file),
@@ -213,7 +228,7 @@ class Jobs:
             target_language=order.target_language and languages.get(order.target_language).code,
             source_language=_source_code(order.source_language),
         )
-        with self._in_words(draft, order):
+        with self._in_words(draft, order), self._looks.one(visitor):
             seconds = pipeline.check(_request(draft, order), self._factory)
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:

@@ -68,12 +68,13 @@ class _Formatter(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._clean(super().format(record))
+        # An exception's lines stay lines.
+        return "\n".join(map(_printable, self._clean(super().format(record)).split("\n")))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the library's name)
         told = " ".join(f"{name} {value}" for name, value in _context.get().items())
         # What a stranger has sent, such as a file's name, is not to look like a line of its own.
-        line = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
+        line = _printable(super().formatMessage(record))
         return f"{line} ({told})" if told else line
 
     def _clean(self, line: str) -> str:
@@ -97,7 +98,12 @@ class _JsonFormatter(_Formatter):
             told["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             told["stack"] = self.formatStack(record.stack_info)
-        return json.dumps({name: self._clean(value) for name, value in told.items()}, ensure_ascii=False)
+        return _printable(json.dumps({name: self._clean(value) for name, value in told.items()}, ensure_ascii=False))
+
+
+def _printable(line: str) -> str:
+    """Return a line in which whatever steers a terminal, ends a line or is no character is escaped, as JSON does it."""
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in line)
 
 
 def set_up(level: str, file: Path, form: Form = "text", secrets: Sequence[str] = ()) -> None:

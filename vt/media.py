@@ -43,8 +43,8 @@ _MEMORY = 1024 * MB
 """For all but encoding a picture: ffmpeg with its libraries takes 300 MB of addresses, before it has done anything."""
 _ENCODING_MEMORY = 6 * 1024 * MB
 """A picture of 8K that is encoded in 8 threads takes 4.4 GB of addresses, one of 4K half of that."""
-_PROBE = ChildLimits(seconds=60, cpu_seconds=10, memory=_MEMORY)
-"""Looking into a film takes a fraction of a second."""
+_PROBE = ChildLimits(seconds=60, cpu_seconds=3, memory=_MEMORY)
+"""Looking into a film takes some hundredths of a second."""
 _LONGEST_TITLE = 200
 _MOST_STREAMS = 256
 """Fonts and other attachments of Matroska are streams too."""

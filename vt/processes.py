@@ -56,10 +56,14 @@ class Slots:
         finally:
             with self._change:
                 self._taken -= 1
-                self._change.notify()
+                self._change.notify_all()  # whoever is woken alone may be cancelled, and would tell nobody
 
     def _take(self, cancel: Cancel) -> None:
-        cancel.add(self._wake)
+        def wake() -> None:  # each call's own: the threads of a job have one `Cancel`, of which hooks are a set
+            with self._change:
+                self._change.notify_all()
+
+        cancel.add(wake)
         try:
             with self._change:
                 free = self._change.wait_for(lambda: cancel.is_set or self._taken < self._count, self._patience)
@@ -68,11 +72,7 @@ class Slots:
                     raise TooManyRequests("Too much is at work here at this moment: try again in a while.", 30)
                 self._taken += 1
         finally:
-            cancel.remove(self._wake)
-
-    def _wake(self) -> None:
-        with self._change:
-            self._change.notify_all()
+            cancel.remove(wake)
 
 
 WORK = Slots(2 * CORES + 2, patience=3600.0)

@@ -27,6 +27,8 @@ from vt.worker import Worker
 _log = logging.getLogger(__name__)
 
 _LOOKED_FOR_SECONDS = 5.0
+_KEPT_FILMS = 16
+"""As much of the disk as so many of the largest may the films of one visitor's jobs take."""
 
 
 class Services:
@@ -208,6 +210,7 @@ class _Desk:
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
                 visitor_jobs=settings.visitor_jobs,
+                visitor_bytes=_KEPT_FILMS * settings.max_upload_mb * 2**20,
                 retention=timedelta(hours=settings.retention_hours),
                 watch=JobWatch(factory.metrics).hear,
             )

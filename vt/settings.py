@@ -186,7 +186,8 @@ class Settings(BaseSettings):
     queue_size: int = Field(64, ge=1, alias="VT_QUEUE_SIZE")
     """How many jobs may wait for their turn."""
     visitor_jobs: int = Field(8, ge=1, alias="VT_VISITOR_JOBS")
-    """How many jobs of one visitor may wait and run at a time; visitors are told apart by their addresses."""
+    """How many jobs of one visitor may wait and run at a time; visitors are told apart by their addresses. The films of
+    all their jobs, those that are over too, take at most as much of the disk as 16 of the largest do."""
     retention_hours: float = Field(72, gt=0, allow_inf_nan=False, alias="VT_RETENTION_HOURS")
     """How long a server keeps a job that is over, with its film and results, in hours for which it runs."""
     admin_token: SecretStr | None = Field(None, alias="VT_ADMIN_TOKEN")

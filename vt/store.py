@@ -110,6 +110,17 @@ class TooManyJobs(TooManyRequests):
         )
 
 
+class TooMuchKept(TooManyRequests):
+    """The films of one visitor's jobs, those that are over too, take as much of the disk as they may."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(
+            f"The films of your jobs take too much room ({most_bytes // 2**20} MB are the most that this server keeps "
+            "of one visitor): remove jobs that are over, or wait until the server does, then try again.",
+            retry_after=600,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """For whom a job counts."""
@@ -472,6 +483,11 @@ class Store:
         with self._reading() as connection:
             return _found(connection, job_id)
 
+    def of_visitor(self, visitor: str) -> list[str]:
+        """Return the ids of a visitor's jobs, whatever state they are in."""
+        with self._reading() as connection:
+            return list(connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _name(connection, visitor))))
+
     def page(self, limit: int, offset: int = 0) -> list[Job]:
         """Return at most `limit` jobs, the newest first, after `offset` others."""
         wanted = select(_jobs).order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit).offset(offset)
@@ -680,8 +696,7 @@ class Store:
         """Return what stands for a visitor, of whom one more job may wait."""
         if not share.visitor:
             return ""
-        secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
-        name = hashlib.blake2b(share.visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
+        name = _name(connection, share.visitor)
         theirs = (_jobs.c.visitor == name) & _jobs.c.state.not_in(_OVER)
         if connection.execute(select(func.count()).where(theirs)).scalar_one() >= share.most:
             raise TooManyJobs(share.most)
@@ -737,6 +752,12 @@ def _found(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise JobNotFound
     return _job(row)
+
+
+def _name(connection: Connection, visitor: str) -> str:
+    """Return what stands for a visitor in this database."""
+    secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
+    return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
 
 
 def _check_room(connection: Connection, limit: int) -> None:

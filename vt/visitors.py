@@ -164,3 +164,34 @@ class ConcurrencyLimit:
             self._at_work[visitor] -= 1
             if not self._at_work[visitor]:
                 del self._at_work[visitor]
+
+
+class Turns:
+    """So many of each visitor's at a time, and their next ones wait: nobody takes all that there is for everybody.
+
+    Any thread may call any method.
+    """
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._change = threading.Condition()
+        self._at_work: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, visitor: str) -> Iterator[None]:
+        """Have a turn while the block runs, which surely ends; before that, wait for one.
+
+        Args:
+            visitor: the `key` of a visitor.
+        """
+        with self._change:
+            self._change.wait_for(lambda: self._at_work[visitor] < self._each)
+            self._at_work[visitor] += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._at_work[visitor] -= 1
+                if not self._at_work[visitor]:
+                    del self._at_work[visitor]
+                self._change.notify_all()

@@ -18,7 +18,7 @@ from vt.cache import is_out_of_memory
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
-from vt.store import DataFolder, JobNotFound, Share, Store, WrongState
+from vt.store import DataFolder, JobNotFound, Share, Store, TooMuchKept, WrongState
 from vt.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Worker:
         at_once: int = 1,
         queue_size: int = 64,
         visitor_jobs: int = 8,
+        visitor_bytes: int = 8 * 2**30,
         retention: timedelta = timedelta(hours=72),
         retry_seconds: float = 5.0,
         goodbye_seconds: float = 2.0,
@@ -88,6 +89,7 @@ class Worker:
             at_once: how many run at the same time.
             queue_size: how many may wait.
             visitor_jobs: how many of one visitor may wait and run.
+            visitor_bytes: how much the films of one visitor's jobs may take, those that are over too.
             retention: how long a job is kept that is over.
             retry_seconds: before what could not be done, for want of memory or disk, is tried again.
             goodbye_seconds: how long `close()` waits for what runs.
@@ -97,6 +99,7 @@ class Worker:
         """
         self._store, self._data, self._executor = store, data, executor
         self._queue_size, self._visitor_jobs, self._retention = queue_size, visitor_jobs, retention
+        self._visitor_bytes = visitor_bytes
         self._retry_seconds, self._goodbye_seconds = retry_seconds, goodbye_seconds
         self._order = threading.RLock()
         self._runs: dict[str, _Run] = {}
@@ -154,13 +157,25 @@ class Worker:
         Raises:
             QueueFull: too many wait already.
             TooManyJobs: too many of the visitor's wait and run already.
+            TooMuchKept: too much is kept of the visitor's films already.
         """
         self._flush(job_id)
         with self._order:
+            self._check_kept(job_id, visitor)
             job = self._store.create(job_id, order, self._queue_size, Share(visitor, self._visitor_jobs))
             self._record(job)
         self._wake()
         return job
+
+    def _check_kept(self, job_id: str, visitor: str) -> None:
+        """Raise where a visitor's films, with that of a new job, take too much; one that several jobs have is one."""
+        films: dict[tuple[int, int], int] = {}
+        for one in (job_id, *self._store.of_visitor(visitor)) if visitor else ():
+            with suppress(FileNotFoundError):  # removed at this moment
+                facts = self._data.input(one).stat()
+                films[facts.st_dev, facts.st_ino] = facts.st_size
+        if sum(films.values()) > self._visitor_bytes:
+            raise TooMuchKept(self._visitor_bytes)
 
     def _flush(self, job_id: str) -> None:
         """Have the disk keep what came with a job, and its folder."""
@@ -435,9 +450,14 @@ class Worker:
     def _abandon(self, job_id: str, run: _Run, sentence: str) -> None:
         """Fail a job whose thread hangs in foreign code, which nobody can end, and let another thread go on."""
         _log.error("job %s does not end: its thread is left to itself", _short(job_id))
-        with self._order, suppress(VtError):
-            run.given_up = True
-            self._step(lambda: self._store.fail(job_id, sentence))
+        try:
+            with self._order:
+                with suppress(WrongState, JobNotFound):  # the user was quicker
+                    self._step(lambda: self._store.fail(job_id, sentence))
+                run.given_up = True
+        except StorageError as error:  # the next look tries it again
+            _log.error("job %s cannot be settled: %s", _short(job_id), error)
+            return
         threading.Thread(target=self._serve, name="vt-job-instead", daemon=True).start()
 
     # Housekeeping

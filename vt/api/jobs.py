@@ -99,7 +99,7 @@ async def inspect(services: Served, threads: OnThreads, request: Request) -> sha
         if "file" not in upload.files:
             raise InputError("The form needs a film in the field file.")
         with services.probes.held(visitor):
-            found = await threads.probe(lambda: services.jobs.inspect(draft, upload.files["file"]))
+            found = await threads.probe(lambda: services.jobs.inspect(draft, upload.files["file"], visitor))
     return shapes.Inspection(**found)
 
 

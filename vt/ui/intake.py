@@ -29,6 +29,8 @@ _FORM_BYTES = 100_000
 """What the form around the files may add to their size."""
 _THREADS = 16
 """That write at a time. They are no others': a slow disk holds nothing else up."""
+_CHECKS = 16
+"""So often, in an upload as large as may be, what its visitor has waiting is counted again."""
 _TELL_SECONDS = 0.1
 _AWAITED_SECONDS = 3.0
 """How long progress may be asked for before the upload begins."""
@@ -102,8 +104,14 @@ class Intake:
             coming.name = name
             return begun[-1]
 
+        checked = 0
+
         def with_room(write: Callable[[], None]) -> None:
+            nonlocal checked
             jobs.check_reserve(uploads.folder())  # others write too, and not every size was told
+            if coming.received - checked >= jobs.upload_limit // _CHECKS:
+                checked = coming.received
+                uploads.check(jobs, owner, 0)  # what has come of this one lies among the others
             write()
 
         async def on_thread(write: Callable[[], None]) -> None:

@@ -122,6 +122,11 @@ SENTENCES: Mapping[str, str] = {
         "Tienes demasiados trabajos a la vez (como máximo, {count}): espera a que termine uno, o cancela alguno, e "
         "inténtalo de nuevo."
     ),
+    "The films of your jobs take too much room ({count} MB are the most that this server keeps of one visitor): remove "
+    "jobs that are over, or wait until the server does, then try again.": (
+        "Los vídeos de tus trabajos ocupan demasiado (como máximo, {count} MB por visitante): borra trabajos que ya "
+        "hayan terminado, o espera a que lo haga el servidor, e inténtalo de nuevo."
+    ),
     "Too many of your uploads wait here already: start the jobs that they are for.": (
         "Tienes demasiados archivos subidos que aún esperan: empieza los trabajos para los que son."
     ),

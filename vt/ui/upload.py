@@ -123,7 +123,7 @@ class UploadTab:
         named = uploads.own(subtitles, whose).name if subtitles else None
         with self._services.probes.held(whose.address), jobs.draft() as draft:
             uploads.take(uploaded, draft.film)
-            found = jobs.inspect(draft, uploaded.name)
+            found = jobs.inspect(draft, uploaded.name, whose.address)
         minutes, limit = found["duration_seconds"] / 60, self._services.settings.max_duration_minutes
         if minutes > limit:
             raise MediaError(said("too_long", file=found["file"], minutes=f"{minutes:.0f}", limit=f"{limit:g}"))

@@ -91,16 +91,18 @@ def folder() -> Path:
     return Path(get_upload_folder()).absolute()
 
 
-def place(name: str, owner: Owner) -> Path:
+def place(name: str, owner: Owner, *, is_result: bool = False) -> Path:
     """Make room for a new file, in a folder whose name nobody can guess, and return where it is to be written.
 
     Args:
         name: what its sender calls it.
         owner: who alone may use it.
+        is_result: it is handed out, and waits for no job.
     """
     made = folder() / secrets.token_hex(16)
     made.mkdir(parents=True)
-    (made / _RECORD).write_text(json.dumps(owner.marks), encoding="ascii")
+    record = {**owner.marks, "kind": "result" if is_result else "upload"}
+    (made / _RECORD).write_text(json.dumps(record), encoding="ascii")
     return made / plain_name(name)
 
 
@@ -147,13 +149,15 @@ def check(jobs: Jobs, owner: Owner, more_bytes: int) -> None:
 
 
 def _waiting_bytes(address: str, least: int) -> int:
-    """Return the size of what came from an address and has not become a job; a file counts for no less than `least`."""
+    """Return the size of what came from an address and has not become a job; each upload for at least `least`."""
     waiting = 0
     for record in folder().glob(f"*/{_RECORD}"):
         with suppress(OSError, ValueError):  # gone by itself
-            if json.loads(record.read_bytes())["address"] == address:
+            known = json.loads(record.read_bytes())
+            if known["address"] == address:
+                least_here = 0 if known.get("kind") == "result" else least
                 sizes = (path.lstat() for path in record.parent.iterdir() if path != record)
-                waiting += sum(max(known.st_size, least) for known in sizes if known.st_nlink == 1)
+                waiting += sum(max(size.st_size, least_here) for size in sizes if size.st_nlink == 1)
     return waiting
 
 
