@@ -1085,3 +1085,15 @@ def test_every_error_of_the_store_is_a_sentence() -> None:
     for error in (JobNotFound(), WrongState(JobState.DONE), Outdated(), QueueFull()):
         assert isinstance(error, VtError)
         assert str(error).endswith(".")
+
+
+def test_interrupted_jobs_go_on_in_their_old_order_whatever_was_served_since(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "vt.db")) as store:
+        first = queued(store)
+        store.claim()
+        store.died(first, 0)
+        store.claim()
+        second = queued(store)
+        store.claim()
+        store.recover(lambda _: 1)
+        assert [job.id for job in (store.claim(), store.claim()) if job] == [first, second]

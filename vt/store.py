@@ -27,6 +27,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    case,
     create_engine,
     delete,
     event,
@@ -523,7 +524,9 @@ class Store:
 
     def claim(self, besides: Collection[str] = ()) -> Job | None:
         """Set the job whose turn it is running, but for those `besides`, and return it; None where nobody waits."""
-        order = (_jobs.c.begun.desc(), _jobs.c.turn, _jobs.c.place)
+        # Those that were interrupted are few, and go on in their old order, whoever has been served since.
+        turn_of = case((_jobs.c.begun == 1, 0), else_=_jobs.c.turn)
+        order = (_jobs.c.begun.desc(), turn_of, _jobs.c.place)
         first = select(_jobs.c.id).where(_WAITS & _jobs.c.id.not_in(besides)).order_by(*order).limit(1)
         with self._writing() as connection:
             job_id = connection.scalar(first)
