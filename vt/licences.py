@@ -31,13 +31,14 @@ _SAID = {"apache 2.0 license": "Apache-2.0", "3-clause bsd license": "BSD-3-Clau
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 _READ_UP = {
     "audioop-lts": "PSF-2.0",
+    "docopt": "MIT",
     "jinja2": "BSD-3-Clause",
     "mpmath": "BSD-3-Clause",
     "num2words": "LGPL-2.1-or-later",
     "semantic-version": "BSD-2-Clause",
     "sympy": "BSD-3-Clause",
 }
-"""By the text of the licence that a package ships, where its metadata is vague."""
+"""By the text of the licence that a package ships, where its metadata is vague, or it is not installed here."""
 _NO_TRADE = "-NC-"
 _FIELD = re.compile(r"(Package|Version|Status): ")
 _LICENSE = re.compile(r"(?m)^License: (L?GPL-\d)(\+?)$")
