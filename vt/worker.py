@@ -428,7 +428,7 @@ class Worker:
     def _tidy(self, job_id: str, version: int) -> None:
         """Remove from a job's folder what is neither its input, nor its pieces, nor its latest results."""
         kept = {*_KEPT_FILES, self._data.results(job_id, version).name}
-        with suppress(FileNotFoundError):  # removed at this moment
+        with suppress(OSError):  # removed at this moment, or the disk fails: the next start sweeps
             for path in self._data.job(job_id).iterdir():
                 if path.name not in kept:
                     folders.remove(path)
