@@ -642,13 +642,13 @@ class Store:
         try:
             if _identity(self._path) != self._identity:
                 return (
-                    f"The database {self._path} has been removed or replaced while the server runs on it: start the "
+                    "The database has been removed or replaced while the server runs on it: start the "
                     "server again, which finds the jobs in their folders."
                 )
             with self._writing(_TICK) as connection:
                 values = (self._milliseconds(), self._served())
                 beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
-                return None if beat.rowcount else f"The database {self._path} lacks what was in it."
+                return None if beat.rowcount else "The database lacks what was in it: start the server again."
         except StorageError as error:
             return str(error)
 
