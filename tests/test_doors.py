@@ -497,9 +497,9 @@ def test_an_upload_leaves_the_reserve_of_the_disk_alone_also_when_others_fill_it
     assert asyncio.run(disk.upload(HEAD + END)).status_code == 200
 
 
-def waiting(size: int, *, is_result: bool = False) -> None:
+def waiting(size: int, kind: uploads.Kind = "upload") -> None:
     """Let a file of the visitor's lie among the uploads."""
-    with uploads.place("film.mp4", Owner("127.0.0.1"), is_result=is_result).open("wb") as file:
+    with uploads.place("film.mp4", Owner("127.0.0.1"), kind).open("wb") as file:
         file.truncate(size)
 
 
@@ -517,7 +517,7 @@ def test_an_upload_whose_size_was_not_told_is_counted_while_it_comes(disk: Disk)
 
 def test_small_results_that_are_handed_out_keep_nobody_from_uploading(disk: Disk) -> None:
     for _ in range(410):
-        waiting(10, is_result=True)
+        waiting(10, "result")
     assert asyncio.run(disk.upload(HEAD + END)).status_code == 200
     for _ in range(410):
         waiting(10)
@@ -543,6 +543,21 @@ def test_a_record_of_an_owner_goes_with_its_upload(disk: Disk, tmp_path: Path) -
     assert not film.parent.exists()
     with pytest.raises(UploadGone):
         uploads.own(str(film), Owner("192.0.2.1"))
+
+
+@pytest.mark.usefixtures("disk")
+def test_an_upload_in_whose_middle_the_server_was_killed_goes_soon_and_one_that_has_arrived_does_not(
+    tmp_path: Path,
+) -> None:
+    half, whole = (uploads.place("film.mp4", Owner("192.0.2.1"), "coming") for _ in range(2))
+    for film in (half, whole):
+        film.write_bytes(b"film")
+    uploads.arrived([whole])
+    uploads.sweep(tmp_path / "uploads", time.time() + 60)
+    assert half.exists()
+    uploads.sweep(tmp_path / "uploads", time.time() + 400)
+    assert not half.parent.exists()
+    assert uploads.own(whole, Owner("192.0.2.1")) == whole
 
 
 def test_gradio_itself_takes_no_file_that_was_not_uploaded(canary: Path, disk: Disk) -> None:

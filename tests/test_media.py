@@ -387,7 +387,7 @@ def test_a_playlist_that_slips_past_the_probe_opens_nothing_when_it_is_decoded_o
         swapped.path.write_text(hls(str(pipe)))
         with pytest.raises(MediaError):
             media.extract(swapped, info.audio[0], tmp_path / "pcm")
-        with pytest.raises(MediaError, match="cannot be written anew with its dub: the file is damaged"):
+        with pytest.raises(MediaError, match="cannot be written anew with its dub: it is damaged"):
             media.mux(swapped, info.audio[0], dub, (Named("spa", ""), Named("eng", "")), [], tmp_path / "out.mp4")
     assert opened == []
 

@@ -520,7 +520,9 @@ def mux(
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:
-        raise MediaError(f"{info.path} cannot be written anew with its dub: the file is damaged.") from error
+        raise MediaError(
+            f"{info.path} cannot be written anew with its dub: it is damaged, or holds what no mp4 can."
+        ) from error
     return plan.notes
 
 

@@ -100,7 +100,7 @@ class Intake:
         def place(field: str, name: str) -> Path:
             if field != _FIELD or len(begun) == _MOST_FILES:
                 raise BadUpload(f"Files go into the field {_FIELD}, and at most {_MOST_FILES} of them.")
-            begun.append(uploads.place(name, owner))
+            begun.append(uploads.place(name, owner, "coming"))
             coming.name = name
             return begun[-1]
 
@@ -123,6 +123,7 @@ class Intake:
                 await to_thread.run_sync(uploads.check, jobs, owner, promised, limiter=self._threads)
                 body, kind = _counted(request, coming), request.headers.get("content-type", "")
                 await receive(body, kind, place, jobs.upload_limit, jobs.too_large, on_thread)
+                await to_thread.run_sync(uploads.arrived, begun, limiter=self._threads)
         except BaseException:
             with CancelScope(shield=True):
                 await to_thread.run_sync(uploads.discard, begun)

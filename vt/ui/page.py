@@ -26,8 +26,9 @@ from vt.ui.words import label
 _STYLE = Path(__file__).with_name("style.css")
 _WORKERS = 16
 """Calls at a time; the long work has a queue of its own."""
-_MOST_SESSIONS = 500
-"""Of which Gradio keeps the state, of 140 kB each; a page whose state has gone goes on."""
+_MOST_SESSIONS = 200
+"""Of which Gradio keeps the state: 140 kB each, and 1.3 MB where somebody wants that; a page whose state has gone goes
+on."""
 _SWEEP_SECONDS = 600.0
 _RESULTS_SWEEP_SECONDS = 15.0
 

@@ -26,8 +26,8 @@ SENTENCES: Mapping[str, str] = {
     "{file} is incomplete: it promises {promised} s, but only {there} s are there. Copy or download it again.": (
         "{file} está incompleto: promete {promised} s, pero solo hay {there} s. Cópialo o descárgalo otra vez."
     ),
-    "{file} cannot be written anew with its dub: the file is damaged.": (
-        "{file} no se puede volver a escribir con su doblaje: el archivo está dañado. Cópialo o descárgalo otra vez."
+    "{file} cannot be written anew with its dub: it is damaged, or holds what no mp4 can.": (
+        "{file} no se puede volver a escribir con su doblaje: está dañado, o contiene algo que no cabe en un mp4."
     ),
     "The sound of {file} cannot be decoded: the file is damaged.": (
         "El sonido de {file} no se puede leer: el archivo está dañado. Cópialo o descárgalo otra vez."

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gradio.utils import get_upload_folder
 from starlette.requests import HTTPConnection
@@ -32,6 +32,10 @@ KEPT_SECONDS = 6 * 3600.0
 TAKEN_SECONDS = 600.0
 """How long one stays that has become a job, which has the film by a link of its own. Its owner may
 be about to take it once more."""
+_BROKEN_OFF_SECONDS = 300.0
+"""After so long without a byte an upload that is coming comes no more: its line would have been cut before."""
+Kind = Literal["coming", "upload", "result"]
+"""Of a file: it is on its way in, waits to become a job, or is handed out and waits for nothing."""
 _FOLDER_FORM = re.compile(r"[0-9a-f]{32}")
 _RECORD = ".owner"
 """Lies beside each upload and says whose it is, for a server that starts again. No upload has such a name."""
@@ -91,19 +95,30 @@ def folder() -> Path:
     return Path(get_upload_folder()).absolute()
 
 
-def place(name: str, owner: Owner, *, is_result: bool = False) -> Path:
+def place(name: str, owner: Owner, kind: Kind = "upload") -> Path:
     """Make room for a new file, in a folder whose name nobody can guess, and return where it is to be written.
 
     Args:
         name: what its sender calls it.
         owner: who alone may use it.
-        is_result: it is handed out, and waits for no job.
+        kind: what it is to be; one that is coming has arrived only when `arrived` is told.
     """
     made = folder() / secrets.token_hex(16)
     made.mkdir(parents=True)
-    record = {**owner.marks, "kind": "result" if is_result else "upload"}
-    (made / _RECORD).write_text(json.dumps(record), encoding="ascii")
+    _note(made, {**owner.marks, "kind": kind})
     return made / plain_name(name)
+
+
+def arrived(files: Iterable[Path]) -> None:
+    """Note of uploads that were coming that they are whole."""
+    for file in files:
+        _note(file.parent, {**_record(file.parent), "kind": "upload"})
+
+
+def _note(made: Path, record: Mapping[str, str]) -> None:
+    new = made / f"{_RECORD}.new"
+    new.write_text(json.dumps(record), encoding="ascii")
+    new.replace(made / _RECORD)
 
 
 def own(file: object, owner: Owner) -> Path:
@@ -220,6 +235,11 @@ def drop(uploads: Path, film: Path) -> None:
 
 def sweep(uploads: Path, now: float, kept_seconds: float = KEPT_SECONDS) -> None:
     """Remove what lies in the uploads' folder for longer than it may, and the folders that it leaves empty."""
+    for record in uploads.glob(f"*/{_RECORD}"):
+        with suppress(OSError, ValueError):  # gone by itself
+            latest = max(path.lstat().st_mtime for path in record.parent.iterdir())
+            if _record(record.parent).get("kind") == "coming" and latest < now - _BROKEN_OFF_SECONDS:
+                shutil.rmtree(record.parent, ignore_errors=True)  # whoever took it in was killed meanwhile
     for parent, _, names in os.walk(uploads, topdown=False):
         for name in names:
             may = min(TAKEN_SECONDS, kept_seconds) if names == [_RECORD] else kept_seconds

@@ -203,7 +203,7 @@ def _handed(files: Sequence[ResultFile], whose: Owner) -> list[dict[str, Any]]:
     """Lay results among their owner's uploads, as long as those are kept; the job may go."""
     given = []
     for file in files:
-        place = uploads.place(file.name, whose, is_result=True)
+        place = uploads.place(file.name, whose, "result")
         uploads.take(file.path, place)
         given.append(gr.FileData(path=str(place), orig_name=file.name).model_dump())
     return given
