@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders, once, recovery
+from vt import __version__, folders, machine, once, recovery
 from vt.errors import StorageError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
@@ -92,6 +92,7 @@ class Services:
 
     def _look(self) -> None:
         """See now and then whether a job could be kept: health tells, and does not wait for a disk."""
+        was_busy = False
         while not self._closing.wait(_LOOKED_FOR_SECONDS):
             try:
                 desk = self._opened()
@@ -99,6 +100,14 @@ class Services:
             except StorageError as error:
                 self._trouble = str(error)
             self._lacking = self._looked()
+            is_busy = self._is_busy()
+            if was_busy and not is_busy:
+                machine.trim()  # what a crowd has freed would stay with the process
+            was_busy = is_busy
+
+    def _is_busy(self) -> bool:
+        load = self._load()
+        return any((*load.jobs.values(), *load.at_work.values()))
 
     def readiness(self) -> tuple[bool, tuple[Preloaded, ...]]:
         """Tell whether the preload of the start has ended, and the models of the latest preload."""

@@ -57,6 +57,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _QUEUED, _RUNNING = {JobState.QUEUED}, {JobState.RUNNING}
 _OVER = [state for state in JobState if state.is_over]
 _GOODBYE_SECONDS = 10.0
+_CONNECTIONS = 3
 _DIED = (
     f"The server died {DEATHS} times in a row while working on this, without finishing one more piece of it, so it "
     "was given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film."
@@ -421,7 +422,11 @@ class Store:
         self._change = threading.Condition()
         self._at_work, self._is_closed = 0, False
         url = URL.create("sqlite", database=str(path))
-        self._engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
+        # One that writes and two that read, for an instant each. More would gain nothing, and SQLite keeps the files
+        # of connections open that are closed beside others.
+        self._engine = create_engine(
+            url, connect_args={"timeout": patience}, hide_parameters=True, pool_size=_CONNECTIONS, max_overflow=0
+        )
         event.listen(self._engine, "connect", _connected)
         event.listen(self._engine, "begin", _begin)
         try:

@@ -148,6 +148,8 @@ class Line(H11Protocol):
     def _one_too_many(self) -> tuple[int, str] | None:
         if len(self.connections) > self.limits.connections:
             return 503, "This server has too many connections: try again in a moment."
+        if len(self.connections) <= self.limits.each:  # so nobody has more; a crowd need not be gone through
+            return None
         peer = self.client[0] if self.client else ""
         clients = (getattr(line, "client", None) for line in self.connections)
         alike = sum(client is not None and _key(client[0]) == _key(peer) for client in clients)
