@@ -12,9 +12,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from vt.api import Bodies, make_api
-from vt.api.bodies import FORM_BYTES, MOST_BYTES, MOST_VALUES
+from vt.api.bodies import MOST_BYTES, MOST_VALUES
 from vt.api.shapes import Changes, PreloadRequest
 from vt.factory import AIServiceFactory
+from vt.multipart import FORM_BYTES
 from vt.services import Services
 from vt.settings import Settings
 from vt.visitors import SCOPE_KEY, Visitor

@@ -18,6 +18,8 @@ from vt.errors import InputError
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+FORM_BYTES = 100_000
+"""What the form around the files may add to their size."""
 _LONGEST_FIELD = 10_000
 _MOST_PARTS = 32
 _BROKEN_OFF = "The upload broke off before its end: send it again."
@@ -52,6 +54,12 @@ class Upload:
 
     fields: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+
+
+def promised_bytes(headers: Mapping[str, str]) -> int:
+    """Return how large the files of a body are going to be at least, by its headers; 0 where these do not say."""
+    length = headers.get("content-length", "")
+    return max(0, int(length[:18]) - FORM_BYTES) if length.isdecimal() else 0
 
 
 async def receive(

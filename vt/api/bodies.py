@@ -10,6 +10,7 @@ from vt import visitors
 from vt.api import problems
 from vt.errors import TooManyRequests
 from vt.jobs import MB, FilmTooLarge
+from vt.multipart import FORM_BYTES
 from vt.visitors import ConcurrencyLimit
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ MOST_BYTES = 2 * MB
 """Of a body that is no upload. The largest honest one has every line of a long film in it, each letter as six."""
 MOST_VALUES = 50_000
 """In a body that is no upload. All lines of a film of two hours, mended in each of their fields, have half of that."""
-FORM_BYTES = 100_000
-"""What the form around a film may add to its size."""
 _UPLOADS = {"/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload"}
 _SEPARATORS = (b",", b"[", b"{")
 """Each value of JSON but the first comes behind one of them. In texts they count too: telling them apart costs more."""

@@ -20,13 +20,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from vt import visitors
 from vt.api import problems, shapes
-from vt.api.bodies import FORM_BYTES
 from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.domain import Edit, Job, Order
 from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, ResultFile
-from vt.multipart import BadUpload, Upload, receive
+from vt.multipart import BadUpload, Upload, promised_bytes, receive
 from vt.services import Services
 from vt.store import JobNotFound
 from vt.subtitles import MOST_BYTES, SubtitlesTooLarge
@@ -108,8 +107,7 @@ async def _uploaded(
     services: Services, threads: Threads, request: Request, visitor: str
 ) -> AsyncIterator[tuple[Draft, Upload]]:
     """Receive a form into a draft, which goes unless it is submitted."""
-    length = request.headers.get("content-length", "0")
-    promised = max(0, int(length[:18]) - FORM_BYTES) if length.isdecimal() else 0
+    promised = promised_bytes(request.headers)
     with services.uploads.held(visitor):
         jobs = await threads.write(lambda: services.jobs)
         await threads.write(lambda: jobs.check_room(promised))

@@ -18,15 +18,13 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from vt import visitors
 from vt.errors import InputError, StorageError, TooManyRequests, VtError
 from vt.jobs import FilmTooLarge, disk_errors
-from vt.multipart import BadUpload, receive
+from vt.multipart import BadUpload, promised_bytes, receive
 from vt.services import Services
 from vt.ui import uploads
 from vt.ui.uploads import Owner
 
 _FIELD = "files"
 _MOST_FILES = 8
-_FORM_BYTES = 100_000
-"""What the form around the files may add to their size."""
 _THREADS = 16
 """That write at a time. They are no others': a slow disk holds nothing else up."""
 _CHECKS = 16
@@ -93,8 +91,7 @@ class Intake:
         # The first to ask opens the database, which may wait.
         jobs = await to_thread.run_sync(lambda: self._services.jobs, limiter=self._threads)
         owner = Owner.of(request.scope)
-        length = request.headers.get("content-length", "")
-        promised = max(0, int(length) - _FORM_BYTES) if length.isdecimal() else 0
+        promised = promised_bytes(request.headers)
         begun: list[Path] = []
 
         def place(field: str, name: str) -> Path:
