@@ -83,10 +83,11 @@ def cleared(result: dict[str, Any]) -> str:
 
 def licences(parts: Sequence[Part]) -> str:
     """Return what vt is made of as a table for people; what trade may not use stands out."""
-    rows = [(part.kind, part.name, part.version, part.licence, part.needed_for) for part in parts]
+    rows = [(part.kind, part.name, part.version, part.needed_for) for part in parts]
     wide = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for part, row in zip(parts, rows, strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row, wide, strict=False)]
-        lines.append("  ".join([*cells, row[4] + ("" if part.commercial else " (no commercial use)")]))
+        cells = [cell.ljust(width) for cell, width in zip(row, wide, strict=True)]
+        # The licence stands last, for some are as long as a line.
+        lines.append("  ".join([*cells, part.licence + ("" if part.commercial else " (no commercial use)")]))
     return "\n".join(lines)

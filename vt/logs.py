@@ -72,9 +72,10 @@ class _Formatter(logging.Formatter):
         return "\n".join(map(_printable, self._clean(super().format(record)).split("\n")))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the library's name)
-        told = " ".join(f"{name} {value}" for name, value in _context.get().items())
         # What a stranger has sent, such as a file's name, is not to look like a line of its own.
         line = _printable(super().formatMessage(record))
+        about = (f"{name} {value}" for name, value in _context.get().items())
+        told = " ".join(said for said in about if said not in line)
         return f"{line} ({told})" if told else line
 
     def _clean(self, line: str) -> str:
