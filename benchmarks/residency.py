@@ -19,9 +19,10 @@ ROOT = Path(__file__).parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
 from vt import machine  # noqa: E402
-from vt.cache import ModelCache, ModelSpec  # noqa: E402
+from vt.cache import ModelCache  # noqa: E402
 from vt.factory import AIServiceFactory, SttService  # noqa: E402
 from vt.settings import Settings  # noqa: E402
+from vt.specs import ModelSpec  # noqa: E402
 
 MB = 2**20
 LEASES = 5000

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 from numpy.typing import NDArray
 
-from vt.domain import Cancel, Clip, Dropped
+from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.base import EngineInfo, Heard
 from vt.errors import LanguageError
 from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
@@ -115,9 +115,9 @@ class FakeFactory(AIServiceFactory):
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
         self.paces, self.metrics = Paces(), Metrics()
 
-    def check(self, source: str, target: str, *, hears: bool = True) -> None:
+    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
         """Refuse English, which the fakes hear, and nothing else."""
-        del source, hears
+        del source, hears, wishes
         if target == "en":
             raise LanguageError("The film speaks English already: choose another target language.")
 
@@ -138,16 +138,24 @@ class FakeFactory(AIServiceFactory):
         model: str | None = None,
         cancel: Cancel | None = None,
         after: Choice | None = None,
+        engine: str = "",
     ) -> TranslationService:
-        del source, target, model, cancel, after
+        del source, target, model, cancel, after, engine
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
 
-    def voice(self, language: str) -> Choice:
-        del language
+    def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
+        del language, wishes
         return _choice("tone", "tts")
 
-    def get_tts_service(self, language: str, cancel: Cancel | None = None, after: Choice | None = None) -> TtsService:
-        del language, cancel, after
+    def get_tts_service(
+        self,
+        language: str,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
+        voice: str = "",
+        engine: str = "",
+    ) -> TtsService:
+        del language, cancel, after, voice, engine
         return TtsService(_choice("tone", "tts"), lambda: nullcontext(self.spoken))
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from vt.cache import CacheObserver, CacheSnapshot, EntrySnapshot, ModelCache, ModelSpec, Reason, Wait, reclaim_memory
+from vt.cache import CacheObserver, CacheSnapshot, EntrySnapshot, ModelCache, Reason, Wait, reclaim_memory
 from vt.errors import Cancelled, MediaError, ModelBusy, ModelUnavailable, StorageError
+from vt.specs import ModelSpec
 
 MB = 2**20
 LONG = 10.0

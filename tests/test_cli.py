@@ -209,7 +209,8 @@ def test_what_stands_in_for_the_configured_model_is_told(folder: Path, short_fil
 
 def _start(folder: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "vt", "translate", str(SAMPLE), "--to", "es"],
+        # Tests that run in the background ignore what Ctrl-C sends, and so would all that they start.
+        ["env", "--default-signal=INT", sys.executable, "-m", "vt", "translate", str(SAMPLE), "--to", "es"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

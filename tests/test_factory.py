@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,24 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, SAMPLE
-from tests.fakes import ScriptedTranscriber
+from tests.fakes import ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from vt import machine, pipeline
-from vt.cache import CacheObserver, ModelCache, ModelSpec
+from vt.cache import CacheObserver, ModelCache
 from vt.catalogue import Catalogue
-from vt.domain import Cancel, JobRequest, Word
+from vt.domain import Cancel, JobRequest, Wishes, Word
 from vt.engines import whisper
-from vt.engines.base import EngineInfo, Heard, Transcriber
-from vt.errors import LanguageError, ModelBusy, ModelUnavailable
+from vt.engines.base import EngineInfo, Heard, Synthesizer, Transcriber, Voice
+from vt.engines.candidate import Candidate
+from vt.engines.door import Site, TtsEngine
+from vt.engines.table import BUILT_IN
+from vt.errors import LanguageError, ModelBusy, ModelUnavailable, SettingsError, UnknownModel
 from vt.factory import AIServiceFactory
 from vt.hub import Hub
 from vt.hub import of as hub_of
-from vt.ladder import Rung
+from vt.languages import Language
 from vt.settings import Settings
+from vt.specs import ModelSpec
 
 MB = 2**20
 LONG = 10.0
@@ -87,8 +92,8 @@ class Scripted(Catalogue):
         self.lacking: tuple[str, ...] = ()
         self.lacks: set[str] = set()
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Rung[Transcriber]]:
-        """List the scripted rungs; one whose name begins with "bad" cannot be loaded."""
+    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        """List the scripted candidates; one whose name begins with "bad" cannot be loaded."""
         del language, model
         return [self._rung(name) for name in self.names]
 
@@ -98,13 +103,13 @@ class Scripted(Catalogue):
     def closed(self) -> list[bool]:
         return [model.closed for model in self.made]
 
-    def _rung(self, name: str) -> Rung[Transcriber]:
+    def _rung(self, name: str) -> Candidate[Transcriber]:
         spec: ModelSpec[Transcriber] = ModelSpec(f"stt_{name}", "stt", name, "cpu", lambda: self._load(name), 100 * MB)
 
         def obstacle() -> str | None:
             return f"The model {name} is not there." if name in self.lacks else None
 
-        return Rung(INFO, spec, obstacle=obstacle, insists=True, language="en")
+        return Candidate(INFO, spec, obstacle=obstacle, insists=True, language="en")
 
     def _load(self, name: str) -> Transcriber:
         self.before_load()
@@ -358,7 +363,13 @@ def test_by_default_nothing_stands_in_for_anything(bench: Bench) -> None:
     stt, translation, tts = factory.get_stt_service(), factory.get_translation_service(), factory.get_tts_service("es")
     assert [choice.as_report() for choice in (stt.choice, translation.choice, tts.choice)] == [
         {"engine": "whisper", "model": "tiny.en", "device": "cpu", "fallback_reason": None},
-        {"engine": "apertium", "model": "eng-spa", "device": "cpu", "fallback_reason": None},
+        {
+            "engine": "apertium",
+            "model": "eng-spa",
+            "device": "cpu",
+            "fallback_reason": None,
+            "route": [{"engine": "apertium", "from": "en", "to": "es"}],
+        },
         {"engine": "espeak-ng", "model": "es", "device": "cpu", "fallback_reason": None},
     ]
     assert [model["cache_key"] for model in models(factory)] == [BUNDLED_KEY]
@@ -453,7 +464,7 @@ def test_a_name_that_no_model_bears_is_an_error_that_lists_the_known_ones(bench:
     with pytest.raises(ModelUnavailable, match=r"smal is not known: known are tiny\.en, .* turbo"):
         bench.real().get_stt_service("auto", "smal")
     with pytest.raises(
-        ModelUnavailable, match=r"opus is not known: known are facebook/nllb-200-distilled-600M, .* apertium"
+        ModelUnavailable, match=r"opus is not known: known are facebook/nllb-200-distilled-600M, .* other hub ids"
     ):
         bench.real().get_translation_service("en", "es", "opus")
 
@@ -695,3 +706,78 @@ def test_the_dub_of_a_second_film_in_the_same_process_loads_nothing(bench: Bench
         assert all(engine["fallback_reason"] is None for engine in result.report["engines"].values())
         loads.append(factory.get_model_status()["loads"])
     assert loads == [1, 1]
+
+
+# An engine of somebody else
+
+
+class Beeps(TtsEngine):
+    """Speaks Spanish in tones."""
+
+    info = EngineInfo("beeps", "tts", licence="MIT", source="tests")
+
+    def voices(self, site: Site) -> Sequence[Voice]:
+        del site
+        return [Voice("beeps-es", "es", "Beeps", "", "beeps", "MIT")]
+
+    def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
+        spec = ModelSpec(site.key("tts", "beeps", "one", "cpu"), "tts", "one", "cpu", ToneSynthesizer, MB)
+        unfit = None if language.code == "es" else "Beeps are Spanish."
+        return [Candidate(self.info, spec, unfit=unfit, voice=voice or "beeps-es")]
+
+    def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
+        del site, reachable
+        return {"es"}
+
+
+def with_beeps(**fields: object) -> AIServiceFactory:
+    chosen = settings(**fields)
+    return AIServiceFactory(chosen, catalogue=Catalogue(chosen, engines=BUILT_IN.with_first(Beeps())))
+
+
+def test_an_engine_that_stands_in_the_table_serves_a_job_from_end_to_end(tmp_path: Path) -> None:
+    with closing(with_beeps()) as factory:
+        report = pipeline.dub(JobRequest(SAMPLE, "es"), factory, tmp_path).report
+        assert [model["cache_key"] for model in models(factory)] == [BUNDLED_KEY, "tts_beeps_one_cpu_2_false"]
+    told = {"engine": "beeps", "model": "one", "device": "cpu", "fallback_reason": None, "voice": "beeps-es"}
+    assert report["engines"]["tts"] == told
+    assert report["timing"]["speech_overlap"] > 0
+
+
+def test_who_is_named_serves_and_another_only_where_it_cannot(bench: Bench) -> None:
+    del bench
+    with closing(with_beeps(tts_engine="espeak-ng")) as factory:
+        assert factory.voice("es").info.name == "espeak-ng"
+        assert factory.voice("es", Wishes(tts_engine="beeps")).info.name == "beeps"
+        assert factory.voice("es", Wishes(voice="beeps-es")).voice == "beeps-es"
+    with closing(with_beeps(tts_engine="beeps")) as factory:
+        choice = factory.get_tts_service("fr").choice
+        assert (choice.info.name, choice.fallback_reason) == ("espeak-ng", "Beeps are Spanish.")
+
+
+def test_an_engine_or_voice_that_there_is_not_is_an_error_that_names_the_nearest() -> None:
+    with closing(with_beeps()) as factory:
+        with pytest.raises(UnknownModel, match=r"'bips-es' here\. Near are: beeps-es"):
+            factory.voice("es", Wishes(voice="bips-es"))
+        with pytest.raises(LanguageError, match=r"beeps-es speaks Spanish, not French\. Voices for French: espeak"):
+            factory.voice("fr", Wishes(voice="beeps-es"))
+        with pytest.raises(UnknownModel, match=r"'festival': use auto, beeps, .*espeak-ng"):
+            factory.voice("es", Wishes(tts_engine="festival"))
+    with pytest.raises(SettingsError, match=r"VT_TTS_ENGINE: no engine goes by the name 'festival'"):
+        Catalogue(settings(tts_engine="festival"))
+
+
+def test_what_may_not_be_used_in_trade_is_neither_chosen_nor_offered_nor_preloaded() -> None:
+    catalogue = Catalogue(settings(engines="auto", licences="commercial"))
+    barred = {"nllb", "mms"}
+    for offer in catalogue.offers(reachable=True):
+        assert not barred & {*offer.speak, *offer.translate_from, *offer.translate_to}
+    assert not barred & {candidate.info.name for candidate in catalogue.wanted()}
+    assert not barred & {voice.engine for voice in catalogue.voices()}
+    with pytest.raises(UnknownModel, match=r"mms may not be used: VT_LICENCES=commercial leaves out nllb .* and mms"):
+        catalogue.tts("es", engine="mms")
+    with pytest.raises(UnknownModel, match="No model goes by the name 'facebook/mms-tts-spa'"):
+        catalogue.named("facebook/mms-tts-spa")
+    (nobody,) = catalogue.tts("abi")
+    assert "Abidji cannot be spoken here" in str(nobody.unfit)
+    assert "VT_LICENCES=commercial leaves out" in str(nobody.unfit)

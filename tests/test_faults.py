@@ -25,14 +25,14 @@ from vt import pipeline
 from vt.api.jobs import _followed, _sent
 from vt.api.served import Threads
 from vt.artifacts import Artifacts
-from vt.cache import ModelSpec
 from vt.catalogue import Catalogue
 from vt.domain import Cancel, JobRequest, JobState, Order, Progress
 from vt.engines.base import EngineInfo
+from vt.engines.candidate import Candidate
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
 from vt.factory import AIServiceFactory
 from vt.jobs import ResultFile
-from vt.ladder import Rung
+from vt.specs import ModelSpec
 from vt.store import DataFolder, Store, new_id
 from vt.worker import Worker
 
@@ -64,21 +64,23 @@ class Models(Catalogue):
     def __post_init__(self) -> None:
         super().__init__(settings(), gpus=lambda: 0)
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Rung[Any]]:
+    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Any]]:
         del model
         return self._ladder("stt", language="en", detects=language == "auto")
 
-    def translation(self, source: str, target: str, model: str | None = None) -> Sequence[Rung[Any]]:
-        del source, target, model
+    def translation(
+        self, source: str, target: str, model: str | None = None, engine: str = ""
+    ) -> Sequence[Candidate[Any]]:
+        del source, target, model, engine
         return self._ladder("translation")
 
-    def tts(self, language: str) -> Sequence[Rung[Any]]:
-        del language
+    def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Any]]:
+        del language, voice, engine
         return self._ladder("tts")
 
-    def _ladder(self, kind: str, **more: Any) -> list[Rung[Any]]:  # noqa: ANN401 (a rung's own fields)
+    def _ladder(self, kind: str, **more: Any) -> list[Candidate[Any]]:  # noqa: ANN401 (a candidate's own fields)
         info = EngineInfo("fake", kind, licence="none", source="tests")
-        return [Rung(info, self._spec(f"{size}-{kind}", kind), **more) for size in ("large", "small")]
+        return [Candidate(info, self._spec(f"{size}-{kind}", kind), **more) for size in ("large", "small")]
 
     def _spec(self, name: str, kind: str) -> ModelSpec[Any]:
         return ModelSpec(name, kind, name, "cpu", lambda: self._model(name), 2**20)

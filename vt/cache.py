@@ -29,10 +29,11 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from vt import machine
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
+from vt.specs import Closable, ModelSpec
 
 Reason = Literal["lru", "idle", "cleared", "memory", "uncached"]
 """Why a model went: for room, for being idle, on request, for want of memory, or since nothing is to be kept."""
@@ -46,35 +47,9 @@ _TRIES = 100
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "bad allocation")
 
 
-class Closable(Protocol):
-    """All that the cache asks of a model."""
-
-    def close(self) -> None:
-        """Give the memory back; nobody uses the model afterwards."""
-
-
 T = TypeVar("T", bound=Closable)
 R = TypeVar("R")
 Wait = Callable[[threading.Condition, "float | None"], object]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec(Generic[T]):
-    """What a lease needs to know in order to find or make its model."""
-
-    key: str
-    kind: str
-    """stt, translation or tts."""
-    name: str
-    device: str
-    load: Callable[[], T]
-    """Run by one thread at a time over all keys; must not ask the cache for a model."""
-    estimated_bytes: int
-    """What it will take, as far as one can tell before."""
-    measured: Callable[[T], int] | None = None
-    """What it does take, asked once after the load."""
-    prepare: Callable[[], None] | None = None
-    """Downloads or converts what `load` reads."""
 
 
 @dataclass(frozen=True, slots=True)

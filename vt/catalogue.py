@@ -1,64 +1,76 @@
-"""What could serve a request here, best first: the one place that knows every engine by name."""
+"""What could serve a request here, best first: it orders what stands in the table of engines, none known by name."""
 
 from __future__ import annotations
 
-import functools
-import shutil
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from vt import fetch, languages, machine, weights
-from vt.cache import ModelSpec
-from vt.domain import Cancel
-from vt.engines import apertium, espeak, mms, nllb, nllb_conversion, whisper
-from vt.engines.base import EngineInfo, Synthesizer, Transcriber, Translator
-from vt.errors import LanguageError, ModelUnavailable, UnknownModel
-from vt.ladder import Rung
-from vt.languages import Language
+from vt import fetch, languages, machine
+from vt.engines import table
+from vt.engines.base import Engine, EngineInfo, Synthesizer, Transcriber, Translator, Voice
+from vt.engines.candidate import Candidate
+from vt.engines.door import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
+from vt.engines.table import Table
+from vt.errors import LanguageError, SettingsError, UnknownModel
 from vt.offer import Offer
 from vt.preparations import Preparations
 from vt.settings import Settings
-from vt.weights import Weights
 
-AUTO = "auto"
+_E = TypeVar("_E", bound=Engine)
+_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine)
 _LONGEST_SHOWN = 80
-_NO_GPU = "DEVICE is cuda, but no graphics processor was found."
-_NLLB_AUTO = tuple(model for model in reversed(nllb_conversion.MODELS) if model.int8_bytes < 2_000_000_000)
-"""What is tried where nobody names a model, the best first: at most 1.3B."""
-_MMS_FILES = (*mms.FILES, *mms.WEIGHTS)
+_NEAR = 3
+"""So many voices are named to somebody who named none that there is."""
 
 
 class Catalogue:
-    """Makes the rungs of each stage's ladder from the settings."""
+    """Makes the candidates of each stage's ladder from the settings."""
 
     def __init__(
-        self, settings: Settings, gpus: Callable[[], int] = machine.gpus, source: fetch.Source | None = None
+        self,
+        settings: Settings,
+        gpus: Callable[[], int] = machine.gpus,
+        source: fetch.Source | None = None,
+        engines: Table = table.BUILT_IN,
     ) -> None:
-        """`source`: where models come from and are kept, if not where the settings say."""
+        """`source`: where models come from and are kept, if not where the settings say.
+
+        Raises:
+            SettingsError: the settings name an engine that is not in the table.
+        """
         self.settings = settings
-        self._gpus = gpus
-        self._source = source or fetch.of(settings)
-        self.preparations = Preparations()
+        self.site = Site(settings, source or fetch.of(settings), gpus)
+        self._table = engines
+        for variable, wanted, known in (
+            ("VT_TRANSLATION_ENGINE", settings.translation_engine, engines.translation),
+            ("VT_TTS_ENGINE", settings.tts_engine, engines.tts),
+        ):
+            if refusal := _unknown(wanted, known):
+                raise SettingsError(f"{variable}: {refusal}")
+
+    @property
+    def preparations(self) -> Preparations:
+        """Downloads and conversions under way."""
+        return self.site.preparations
 
     @property
     def devices(self) -> tuple[str, ...]:
         """What models run on, best first."""
-        if self.settings.device == "cuda" or (self.settings.device == "auto" and self._gpus()):
-            return ("cuda", "cpu")
-        return ("cpu",)
+        return self.site.devices
 
     @property
     def device(self) -> str:
         """What models do run on."""
-        return "cuda" if "cuda" in self.devices and self._gpus() else "cpu"
+        return self.site.device
 
     def load_libraries(self) -> None:
-        """Load the library of recognition, so that a model's size is the model's alone."""
-        whisper.load_library()
+        """Load what recognition needs, so that a model's size is the model's alone."""
+        for engine in self._table.stt:
+            engine.load_library()
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Rung[Transcriber]]:
+    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
         """List what could hear `language` (or "auto"): the wanted model, smaller ones of the hub, the bundled one.
 
         Raises:
@@ -66,61 +78,62 @@ class Catalogue:
             ModelUnavailable: `model` is no name of a model.
         """
         code = language if language == AUTO else languages.get(language).code
-        wanted = model or self.settings.whisper_model
-        if wanted == AUTO:
-            named = [] if self._is_embedded else [self._whisper(size) for size in whisper.LADDER]
-        else:
-            named = [] if wanted == whisper.BUNDLED else [self._whisper(wanted)]
-        rungs = [self._hearing(files, at, code, wanted != AUTO) for files in named for at in self.devices]
-        return [*rungs, *(self._bundled(at, code) for at in self.devices)]
+        return [one for engine in self._allowed(self._table.stt) for one in engine.candidates(self.site, code, model)]
 
-    def translation(self, source: str, target: str, model: str | None = None) -> Sequence[Rung[Translator]]:
-        """List what could translate from `source` to `target`: the wanted model, smaller ones of the hub, Apertium.
+    def translation(
+        self, source: str, target: str, model: str | None = None, engine: str = ""
+    ) -> Sequence[Candidate[Translator]]:
+        """List what could translate from `source` to `target`, that of `engine` first where one is named.
 
         Raises:
             LanguageError: there is no such language.
             ModelUnavailable: `model` is no name of a model.
+            UnknownModel: no engine goes by that name.
         """
         pair = languages.get(source), languages.get(target)
-        wanted = model or self.settings.nllb_model
-        if wanted == AUTO:
-            named = [] if self._is_embedded else [self._nllb(known.source) for known in _NLLB_AUTO]
-        else:
-            named = [] if wanted == apertium.INFO.name else [self._nllb(wanted)]
-        rungs = [self._translating(files, at, pair, wanted != AUTO) for files in named for at in self.devices]
-        return [*rungs, _apertium(*pair)]
+        wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
+        listed = [
+            (one.info.name, one.candidates(self.site, *pair, model if one.names(self.site) else None))
+            for one in self._ordered(self._table.translation, wanted)
+        ]
+        return self._checked(_fit(listed, wanted), f"translates {pair[0].name} to {pair[1].name}")
 
-    def tts(self, language: str) -> Sequence[Rung[Synthesizer]]:
-        """List what could speak `language`: an MMS voice, espeak-ng.
+    def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
+        """List what could speak `language`, with the voice or by the engine that is named first.
 
         Raises:
-            LanguageError: there is no such language.
+            LanguageError: there is no such language, or the voice speaks another.
+            UnknownModel: there is no such voice or engine.
         """
         row = languages.get(language)
-        if self._is_embedded and not self._has_own_voices:
-            return [self._espeak(row)]
-        return [*(self._speaking(row, at) for at in self.devices), self._espeak(row)]
+        wanted = self._wanted(engine or self.settings.tts_engine, self._table.tts)
+        named = self._voice(voice, row.code) if voice else None
+        if named:
+            wanted = named.engine
+        listed = [
+            (one.info.name, one.candidates(self.site, row, voice if named and one.info.name == wanted else None))
+            for one in self._ordered(self._table.tts, wanted)
+        ]
+        return self._checked(_fit(listed, wanted), f"speaks {row.name}")
 
-    def named(self, name: str) -> Sequence[Rung[Any]]:
+    def voices(self) -> tuple[Voice, ...]:
+        """List all voices that may be chosen here."""
+        return tuple(voice for engine in self._allowed(self._table.tts) for voice in engine.voices(self.site))
+
+    def named(self, name: str) -> Sequence[Candidate[Any]]:
         """List what could be loaded for a name that came from outside: no path or hub id but those of the settings.
 
         Raises:
             UnknownModel: neither the engines' tables nor the settings have it.
         """
-        settings = self.settings
-        translators = {*(known.source for known in nllb_conversion.MODELS), settings.nllb_model} - {AUTO}
-        listeners = {*whisper.SIZES, settings.whisper_model} - {AUTO}
-        if name in listeners:
-            return self.stt(AUTO, name)
-        if name in translators:
-            return self.translation("en", settings.preload_languages[0], name)
-        for row in languages.ALL:
-            if row.mms and name == self._voice(row):
-                return self.tts(row.code)
-        known = ", ".join([*whisper.SIZES, *sorted(translators), settings.mms_model])
+        engines = list(self._all())
+        for engine in engines:
+            if found := engine.named(self.site, name):
+                return found
+        known = ", ".join(name for engine in engines for name in engine.names(self.site))
         raise UnknownModel(f"No model goes by the name {_shown(name)} here. Known are: {known}.")
 
-    def wanted(self) -> list[Rung[Any]]:
+    def wanted(self) -> list[Candidate[Any]]:
         """List the best model of each stage for a default request, whether or not it is here."""
         spoken = self.settings.preload_languages
         listening, translating = self.stt(AUTO), self.translation("en", spoken[0])
@@ -128,19 +141,25 @@ class Catalogue:
 
     def offers(self, *, reachable: bool) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now; `reachable` says whether the hub answers."""
-        pairs = apertium.pairs() if shutil.which("apertium") else {}
-        froms, tos = {source for source, _ in pairs}, {target for _, target in pairs}
-        hears_all, translates_all = self._hears_all(reachable), self._translates_all(reachable)
-        bundled, speaks = not _bundled_lack(), not _espeak_lack()
+        heard = [
+            (engine.info.name, engine.heard(self.site, reachable=reachable))
+            for engine in self._allowed(self._table.stt)
+        ]
+        ways = [
+            (engine.info.name, engine.translated(self.site, reachable=reachable))
+            for engine in self._allowed(self._table.translation)
+        ]
+        spoken = [
+            (engine.info.name, engine.spoken(self.site, reachable=reachable))
+            for engine in self._allowed(self._table.tts)
+        ]
         return tuple(
             Offer(
                 row,
-                hear=_which((whisper.INFO, bool(hears_all and row.whisper) or (bundled and row.code == "en"))),
-                translate_from=_which(
-                    (nllb.INFO, bool(translates_all and row.flores)), (apertium.INFO, row.code in froms)
-                ),
-                translate_to=_which((nllb.INFO, bool(translates_all and row.flores)), (apertium.INFO, row.code in tos)),
-                speak=_which((mms.INFO, self._has_voice(row, reachable)), (espeak.INFO, bool(speaks and row.espeak))),
+                hear=tuple(name for name, codes in heard if row.code in codes),
+                translate_from=tuple(name for name, (sources, _) in ways if row.code in sources),
+                translate_to=tuple(name for name, (_, targets) in ways if row.code in targets),
+                speak=tuple(name for name, codes in spoken if row.code in codes),
             )
             for row in languages.ALL
         )
@@ -148,321 +167,93 @@ class Catalogue:
     @property
     def engines(self) -> tuple[EngineInfo, ...]:
         """The facts about every engine, whether or not it is here."""
-        return (whisper.INFO, nllb.INFO, apertium.INFO, mms.INFO, espeak.INFO)
+        return self._table.infos
+
+    @property
+    def left_out(self) -> str | None:
+        """Say which engines the settings leave out for their licences, where they do."""
+        if self.settings.licences != "commercial":
+            return None
+        names = [f"{info.name} ({info.licence})" for info in self._table.infos if not info.commercial]
+        return f"VT_LICENCES=commercial leaves out {' and '.join(names)}." if names else None
 
     def missing(self) -> tuple[str, ...]:
         """Say, in a sentence each, for which stages there is no engine at all."""
-        found = [lack] if (lack := _bundled_lack()) else []
-        if not shutil.which("apertium") or not apertium.pairs():
-            found.append("Nothing here translates: install apertium and a language pair, such as apertium-eng-spa.")
-        if lack := _espeak_lack():
-            found.append(lack)
-        return tuple(found)
+        stages: tuple[Sequence[SttEngine | TranslationEngine | TtsEngine], ...] = (
+            self._allowed(self._table.stt),
+            self._allowed(self._table.translation),
+            self._allowed(self._table.tts),
+        )
+        lacks = [[engine.lack(self.site) for engine in engines] for engines in stages]
+        # What the last of a stage lacks is what is most easily put right.
+        return tuple(told[-1] for told in lacks if told and all(told) and told[-1])
 
-    # What there is for all languages.
+    # Which engines, in which order.
 
-    @property
-    def _is_embedded(self) -> bool:
-        return self.settings.engines == "embedded"
+    def _all(self) -> Iterator[SttEngine | TranslationEngine | TtsEngine]:
+        yield from self._allowed(self._table.stt)
+        yield from self._allowed(self._table.translation)
+        yield from self._allowed(self._table.tts)
 
-    def _hears_all(self, reachable: bool) -> bool:
-        rungs = self.stt(AUTO)
-        return any(rung.detects and self._can_be_had(rung, reachable) for rung in rungs)
+    def _allowed(self, engines: Sequence[_D]) -> list[_D]:
+        every = self.settings.licences == "any"
+        return [engine for engine in engines if every or engine.info.commercial]
 
-    def _translates_all(self, reachable: bool) -> bool:
-        rungs = self.translation("en", "es")
-        return any(self._can_be_had(rung, reachable) for rung in rungs if rung.info is nllb.INFO)
+    def _ordered(self, engines: Sequence[_D], wanted: str) -> list[_D]:
+        """Return the engines that may serve, the wanted one first."""
+        return sorted(self._allowed(engines), key=lambda engine: engine.info.name != wanted)
 
-    def _has_voice(self, row: Language, reachable: bool) -> bool:
-        if not row.mms or (self._is_embedded and not self._has_own_voices):
-            return False
-        return reachable or self._can_be_had(self._speaking(row, self.device), reachable)
+    def _wanted(self, wanted: str, engines: Sequence[_D]) -> str:
+        if refusal := _unknown(wanted, engines):
+            raise UnknownModel(refusal)
+        refused = [engine.info for engine in engines if engine.info.name == wanted and not engine.info.commercial]
+        if refused and self.settings.licences == "commercial":
+            raise UnknownModel(f"{wanted} may not be used: {self.left_out}")
+        return wanted
 
-    def _can_be_had(self, rung: Rung[Any], reachable: bool) -> bool:
-        return not rung.unfit and not rung.obstacle() and (reachable or not rung.downloads)
-
-    # Recognition.
-
-    def _whisper(self, wanted: str) -> Weights:
-        """Return the files of a model that somebody named: a size, a hub id or a folder."""
-        if wanted in whisper.REPOSITORIES:
-            repository, _ = whisper.REPOSITORIES[wanted]
-            return weights.of_hub(repository, wanted, whisper.FILES, self._source, self.preparations.told)
-        if not weights.is_local(wanted):
-            return weights.of_hub(wanted, weights.marked(wanted), whisper.FILES, self._source, self.preparations.told)
-        if "/" not in wanted and not weights.is_folder(wanted):
-            known = ", ".join(whisper.SIZES)
-            raise ModelUnavailable(
-                f"The recognition model {wanted} is not known: known are {known}, hub ids and folders on this machine."
+    def _voice(self, wanted: str, code: str) -> Voice:
+        """Return the voice that is named, which has to speak a language."""
+        listed = self.voices()
+        found = next((voice for voice in listed if voice.id == wanted), None)
+        own = [voice.id for voice in listed if voice.language == code]
+        name = languages.get(code).name
+        if found is None:
+            known = {voice.id.casefold(): voice.id for voice in listed}
+            near = difflib.get_close_matches(wanted[:_LONGEST_SHOWN].casefold(), known, _NEAR) or own[:_NEAR]
+            raise UnknownModel(
+                f"No voice goes by the name {_shown(wanted)} here. Near are: "
+                f"{', '.join(known.get(one, one) for one in near)}."
             )
-        return weights.local(wanted, lambda folder: _no_whisper(wanted, folder))
-
-    def _bundled(self, device: str, code: str) -> Rung[Transcriber]:
-        lack = _bundled_lack()
-        path = None if lack else Path(_bundled_path())
-        return self._hearing(Weights(whisper.BUNDLED, lambda: path, lambda: lack), device, code, True)
-
-    def _hearing(self, files: Weights, device: str, code: str, insists: bool) -> Rung[Transcriber]:
-        settings, folder = self.settings, files.here()
-        english_only = _hears_english_only(files, folder)
-        spec: ModelSpec[Transcriber] = ModelSpec(
-            key=self._key("stt", f"{whisper.INFO.name}_{files.name}", device),
-            kind="stt",
-            name=files.name,
-            device=device,
-            load=lambda: whisper.Whisper(str(files.folder), settings.threads, settings.vad, device),
-            estimated_bytes=_whisper_bytes(files.name, folder, device),
-        )
-        return Rung(
-            whisper.INFO,
-            spec,
-            unfit=_unheard(files.name, code, english_only),
-            obstacle=self._obstacle(files, device),
-            downloads=files.downloads,
-            insists=insists,
-            prepare=self._shared(files, files.prepare) if files.obtain else None,
-            download_bytes=whisper.REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
-            language="en" if english_only else "" if code == AUTO else code,
-            detects=not english_only,
-        )
-
-    # Translation.
-
-    def _nllb(self, wanted: str) -> Weights:
-        """Return the converted files of a model that somebody named: a hub id or a folder."""
-        known = wanted in {model.source for model in nllb_conversion.MODELS}
-        if not weights.is_local(wanted):
-            name = Path(wanted).name if known else weights.marked(wanted)
-            hub = weights.of_hub(wanted, name, nllb_conversion.FILES, self._source, self.preparations.told)
-            return replace(hub, here=lambda: self._converted(name), obtain=lambda cancel: self._convert(hub, cancel))
-        if "/" not in wanted and not weights.is_folder(wanted):
-            names = ", ".join(model.source for model in nllb_conversion.MODELS)
-            raise ModelUnavailable(
-                f"The translation model {wanted} is not known: known are {names}, {apertium.INFO.name}, "
-                "other hub ids and folders on this machine."
+        if found.language != code:
+            speaks = languages.get(found.language).name
+            raise LanguageError(
+                f"The voice {wanted} speaks {speaks}, not {name}. Voices for {name}: {', '.join(own) or 'none'}."
             )
-        files = weights.local(wanted, lambda folder: _no_checkpoint(wanted, folder))
-        if nllb_conversion.is_converted(files.folder):
-            return files
-        return replace(files, here=lambda: self._converted(files.name) or files.folder)
+        return found
 
-    def _converted(self, name: str) -> Path | None:
-        folder = self._models / name
-        return folder if nllb_conversion.is_converted(folder) else None
-
-    @property
-    def _models(self) -> Path:
-        return self.settings.data_folder / "models"
-
-    def _convert(self, checkpoint: Weights, cancel: Cancel) -> None:
-        """Have a checkpoint converted, and downloaded first where it is not here."""
-        checkpoint.prepare(cancel)
-        target = self._models / checkpoint.name
-        nllb_conversion.convert(checkpoint.folder, target, tell=self.preparations.told, cancel=cancel)
-
-    def _translating(
-        self, files: Weights, device: str, pair: tuple[Language, Language], insists: bool
-    ) -> Rung[Translator]:
-        source, target = pair
-        threads = self.settings.threads
-
-        def prepare(cancel: Cancel) -> None:
-            if files.obtain:
-                files.prepare(cancel)
-            elif not nllb_conversion.is_converted(files.folder):
-                self._convert(files, cancel)
-
-        spec: ModelSpec[nllb.Nllb] = ModelSpec(
-            key=self._key("translation", f"{nllb.INFO.name}_{files.name}", device),
-            kind="translation",
-            name=files.name,
-            device=device,
-            load=lambda: nllb.Nllb(files.folder, threads, device),
-            estimated_bytes=_nllb_bytes(files),
-        )
-        return Rung(
-            nllb.INFO,
-            spec,
-            unfit=_untranslated(pair),
-            obstacle=self._obstacle(files, device),
-            downloads=files.downloads,
-            insists=insists,
-            prepare=self._shared(files, prepare),
-            download_bytes=_nllb_download(files.name),
-            view=lambda model: model.between(source.flores, target.flores),
-        )
-
-    # Speech.
-
-    @property
-    def _has_own_voices(self) -> bool:
-        """Whether the voices are in folders of this machine."""
-        return weights.is_local(self.settings.mms_model.replace("{language}", "xxx"))
-
-    def _voice(self, row: Language) -> str:
-        return self.settings.mms_model.replace("{language}", row.mms)
-
-    def _speaking(self, row: Language, device: str) -> Rung[Synthesizer]:
-        wanted, threads = self._voice(row), self.settings.threads
-        halved = self.settings.mms_precision == "bfloat16" and machine.has_bfloat16()
-        if weights.is_local(wanted):
-            files = weights.local(wanted, lambda folder: _no_voice(wanted, folder))
-        else:
-            ours = wanted == f"facebook/mms-tts-{row.mms}"
-            name = Path(wanted).name if ours else weights.marked(wanted)
-            files = weights.of_hub(wanted, name, _MMS_FILES, self._source, self.preparations.told)
-        folder = files.here()
-        spec: ModelSpec[Synthesizer] = ModelSpec(
-            key=self._key("tts", f"{mms.INFO.name}_{files.name}", device),
-            kind="tts",
-            name=files.name,
-            device=device,
-            load=lambda: mms.Mms(files.folder, row.code, threads, device, bfloat16=halved),
-            estimated_bytes=(mms.estimated_bytes(folder, device) if folder else 0) or mms.DOWNLOAD_BYTES,
-        )
-        unfit = None if row.mms else f"{row.name} cannot be spoken by MMS: it has no voice for it."
-        return Rung(
-            mms.INFO,
-            spec,
-            unfit=unfit,
-            obstacle=self._obstacle(files, device),
-            downloads=files.downloads,
-            insists=True,
-            prepare=self._shared(files, files.prepare) if files.obtain else None,
-            download_bytes=mms.DOWNLOAD_BYTES,
-        )
-
-    def _espeak(self, row: Language) -> Rung[Synthesizer]:
-        threads = self.settings.threads
-        spec: ModelSpec[Synthesizer] = ModelSpec(
-            key=espeak.INFO.name,
-            kind="tts",
-            name=row.espeak,
-            device="cpu",
-            load=lambda: espeak.Espeak(row.espeak, threads),
-            estimated_bytes=0,
-        )
-        unfit = None if row.espeak else f"{row.name} cannot be spoken here: espeak-ng has no voice for it."
-        return Rung(espeak.INFO, spec, is_process=True, unfit=unfit, obstacle=_espeak_lack)
-
-    # All of them.
-
-    def _shared(self, files: Weights, prepare: Callable[[Cancel], object]) -> Callable[[Cancel], None]:
-        """Have a preparation done once for all who want the same files, whoever of them stops waiting."""
-        return lambda cancel: self.preparations.run(files.name, prepare, cancel)
-
-    def _obstacle(self, files: Weights, device: str) -> Callable[[], str | None]:
-        return lambda: _NO_GPU if device == "cuda" and not self._gpus() else files.lack()
-
-    def _key(self, kind: str, name: str, device: str) -> str:
-        return f"{kind}_{name}_{device}_{self.settings.threads}_{'true' if self.settings.vad else 'false'}"
+    def _checked(self, found: Sequence[Candidate[_E]], does: str) -> Sequence[Candidate[_E]]:
+        why = f" {self.left_out}" if self.left_out else ""
+        if not found:
+            raise LanguageError(f"Nobody here {does}.{why}")
+        if all(candidate.unfit for candidate in found):
+            last = replace(found[-1], unfit=f"{found[-1].unfit}{why}")
+            return [*found[:-1], last]
+        return found
 
 
-@functools.cache
-def _bundled_path() -> str:
-    return whisper.bundled_path()
+def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str) -> list[Candidate[_E]]:
+    """Leave out who does not know the languages, unless nobody does or it was asked for by name."""
+    every = [(name, candidate) for name, candidates in listed for candidate in candidates]
+    able = [candidate for name, candidate in every if not candidate.unfit or name == wanted]
+    return able if any(not candidate.unfit for candidate in able) else [candidate for _, candidate in every]
 
 
-def _bundled_lack() -> str | None:
-    try:
-        _bundled_path()
-    except ModelUnavailable as error:
-        return str(error)
-    return None
-
-
-def _espeak_lack() -> str | None:
-    return None if shutil.which("espeak-ng") else "Nothing here speaks: install espeak-ng."
-
-
-def _which(*engines: tuple[EngineInfo, bool]) -> tuple[str, ...]:
-    return tuple(info.name for info, serves in engines if serves)
-
-
-@functools.lru_cache(maxsize=64)
-def _words(folder: Path) -> int:
-    return whisper.vocabulary(str(folder))
-
-
-def _hears_english_only(files: Weights, folder: Path | None) -> bool:
-    if files.name in whisper.SIZES:
-        return whisper.hears_english_only(files.name)
-    return folder is not None and _words(folder) <= whisper.ENGLISH_WORDS
-
-
-def _whisper_bytes(name: str, folder: Path | None, device: str) -> int:
-    if folder is None and name in whisper.REPOSITORIES:
-        return whisper.memory_bytes(whisper.REPOSITORIES[name][1] * 10**6, device)
-    return whisper.estimated_bytes(str(folder), device) if folder else 0
-
-
-def _nllb_bytes(files: Weights) -> int:
-    folder = files.here()
-    if folder and nllb_conversion.is_converted(folder):
-        return nllb.estimated_bytes(folder)
-    known = {Path(model.source).name: model.int8_bytes for model in nllb_conversion.MODELS}
-    return nllb.memory_bytes(known.get(files.name, 0))
-
-
-def _nllb_download(name: str) -> int:
-    known = {Path(model.source).name: model.download_bytes for model in nllb_conversion.MODELS}
-    return known.get(name, 0)
+def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:
+    names = [engine.info.name for engine in engines]
+    if wanted == AUTO or wanted in names:
+        return None
+    return f"no engine goes by the name {_shown(wanted)}: use {', '.join([AUTO, *names])}."
 
 
 def _shown(name: str) -> str:
     return repr(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}...")
-
-
-def _unheard(model: str, code: str, english_only: bool) -> str | None:
-    """Say why a model cannot hear a language, if it can't."""
-    if code == AUTO or (english_only and code == "en") or (not english_only and languages.get(code).whisper):
-        return None
-    name = languages.get(code).name
-    if not english_only:
-        return f"{name} cannot be heard: no Whisper model knows it."
-    return (
-        f"{name} cannot be heard here: the recognition model {model} hears "
-        "English only. A multilingual Whisper model, such as small, would be needed."
-    )
-
-
-def _untranslated(pair: tuple[Language, Language]) -> str | None:
-    unknown = next((row for row in pair if not row.flores), None)
-    return f"NLLB does not know {unknown.name}." if unknown else None
-
-
-def _no_whisper(wanted: str, folder: Path) -> str | None:
-    """Say what a folder lacks that is to hold a recognition model."""
-    if not folder.is_dir():
-        return f"The folder {wanted} of the Whisper model is not there."
-    if whisper.vocabulary(str(folder)) < whisper.ENGLISH_WORDS:
-        return f"The folder {wanted} holds no Whisper model in CTranslate2's format."
-    return None
-
-
-def _no_voice(wanted: str, folder: Path) -> str | None:
-    return None if folder.is_dir() else f"The folder {wanted} of the MMS voice is not there."
-
-
-def _no_checkpoint(wanted: str, folder: Path) -> str | None:
-    """Say what a folder lacks that is to hold an NLLB, converted or not."""
-    if not folder.is_dir():
-        return f"The folder {wanted} of the NLLB model is not there."
-    lack = None if nllb_conversion.is_converted(folder) else nllb_conversion.missing(folder)
-    return f"The NLLB model in {wanted} cannot be used: {lack}." if lack else None
-
-
-def _apertium(source: Language, target: Language) -> Rung[Translator]:
-    try:
-        chain, unfit = apertium.chain(source, target), None
-    except LanguageError as error:
-        chain, unfit = (), str(error)
-    spec: ModelSpec[Translator] = ModelSpec(
-        key=apertium.INFO.name,
-        kind="translation",
-        name=" > ".join(chain),
-        device="cpu",
-        load=lambda: apertium.Apertium(chain),
-        estimated_bytes=0,
-    )
-    return Rung(apertium.INFO, spec, is_process=True, unfit=unfit)

@@ -14,8 +14,9 @@ from vt import hub, languages, machine, processes, recovery, sandbox, store
 from vt.cache import ModelCache
 from vt.catalogue import Catalogue
 from vt.engines import apertium, whisper
+from vt.engines.candidate import Candidate
 from vt.errors import LanguageError, VtError
-from vt.ladder import Ladder, Rung
+from vt.ladder import Ladder
 from vt.languages import Language
 from vt.settings import Settings
 from vt.store import DATABASE
@@ -137,24 +138,24 @@ def _stages(settings: Settings, obstacle: Callable[[], str | None]) -> Iterator[
     catalogue = Catalogue(settings)
     ladder = Ladder(ModelCache(machine.model_budget(settings.cache_budget_mb)), obstacle, fallback=settings.fallback)
     spoken = settings.preload_languages
-    wishes: list[tuple[str, Callable[[], Sequence[Rung[Any]]]]] = [
+    wishes: list[tuple[str, Callable[[], Sequence[Candidate[Any]]]]] = [
         ("hears", lambda: catalogue.stt("auto")),
         (f"translates en to {spoken[0]}", lambda: catalogue.translation("en", spoken[0])),
         *((f"speaks {code}", lambda code=code: catalogue.tts(code)) for code in spoken),
     ]
-    for name, rungs in wishes:
-        yield _stage(name, rungs, ladder, settings.hub_endpoint)
+    for name, candidates in wishes:
+        yield _stage(name, candidates, ladder, settings.hub_endpoint)
 
 
-def _stage(name: str, rungs: Callable[[], Sequence[Rung[Any]]], ladder: Ladder, endpoint: str) -> Finding:
+def _stage(name: str, candidates: Callable[[], Sequence[Candidate[Any]]], ladder: Ladder, endpoint: str) -> Finding:
     try:
-        listed = rungs()
-        rung, choice = ladder.choose(listed, load=False)
+        listed = candidates()
+        candidate, choice = ladder.choose(listed, load=False)
     except VtError as error:
         return Finding(name, False, str(error), needed=False)
-    told = f"{rung.info.name} {rung.spec.name} ({rung.info.licence})"
-    if rung.downloads:
-        told += f": not here yet, to be downloaded from {endpoint}{_size(rung)}"
+    told = f"{candidate.info.name} {candidate.spec.name} ({candidate.info.licence})"
+    if candidate.downloads:
+        told += f": not here yet, to be downloaded from {endpoint}{_size(candidate)}"
     elif choice.fallback_reason:
         told += f" stands in: {choice.fallback_reason}"
         if listed[0].downloads:
@@ -162,8 +163,8 @@ def _stage(name: str, rungs: Callable[[], Sequence[Rung[Any]]], ladder: Ladder, 
     return Finding(name, choice.fallback_reason is None, told, needed=False)
 
 
-def _size(rung: Rung[Any]) -> str:
-    return f", about {rung.download_bytes / 10**6:.0f} MB" if rung.download_bytes else ""
+def _size(candidate: Candidate[Any]) -> str:
+    return f", about {candidate.download_bytes / 10**6:.0f} MB" if candidate.download_bytes else ""
 
 
 def _jobs(data_folder: Path) -> Finding:

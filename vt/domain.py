@@ -119,6 +119,19 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """By whom a dub is to be translated and spoken; empty: by the best that can be had."""
+
+    voice: str = ""
+    """The id of a voice."""
+    tts_engine: str = ""
+    translation_engine: str = ""
+
+
+NO_WISHES = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """One dub that somebody asks for."""
 
@@ -134,6 +147,7 @@ class JobRequest:
     """What the user calls the film, where that is not the name of the file."""
     edits: Mapping[int, Edit] = field(default_factory=dict)
     """By the id of the line."""
+    wishes: Wishes = NO_WISHES
 
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""

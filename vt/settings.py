@@ -132,6 +132,14 @@ class Settings(BaseSettings):
     engines: Annotated[Literal["auto", "embedded"], BeforeValidator(_lower)] = Field("auto", alias="VT_ENGINES")
     """auto: the configured models and what stands in for them; embedded: only engines that need no download."""
 
+    tts_engine: Annotated[str, BeforeValidator(_lower)] = Field("auto", alias="VT_TTS_ENGINE", min_length=1)
+    """Who speaks: kokoro, mms or espeak-ng; auto: the first of these that has a voice for the language."""
+    translation_engine: Annotated[str, BeforeValidator(_lower)] = Field(
+        "auto", alias="VT_TRANSLATION_ENGINE", min_length=1
+    )
+    """Who translates: nllb, firefox or apertium; auto: the first of these that can be had for the languages."""
+    licences: Annotated[Literal["any", "commercial"], BeforeValidator(_lower)] = Field("any", alias="VT_LICENCES")
+    """commercial: leave out models whose licences forbid commercial use (NLLB, MMS)."""
     whisper_model: Model = Field("auto", alias="VT_WHISPER_MODEL", min_length=1)
     """The recognition model: a Whisper size, a hub id or a local folder (CTranslate2); auto: the largest that fits the
     memory, at most medium."""
@@ -140,6 +148,8 @@ class Settings(BaseSettings):
     that fits the memory, at most 1.3B."""
     mms_model: Model = Field("facebook/mms-tts-{language}", alias="VT_MMS_MODEL", min_length=1)
     """The voices: hub ids or local folders; {language} becomes the MMS code."""
+    kokoro_model: Model = Field("auto", alias="VT_KOKORO_MODEL", min_length=1)
+    """The natural voices: a hub id or a local folder of Kokoro's ONNX weights; auto: the bundled ones, or the hub's."""
     mms_precision: Annotated[Literal["float32", "bfloat16"], BeforeValidator(_lower)] = Field(
         "float32", alias="VT_MMS_PRECISION"
     )

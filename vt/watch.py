@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from vt import machine
-from vt.cache import CacheObserver, CacheSnapshot, Closable, ModelSpec, Reason
+from vt.cache import CacheObserver, CacheSnapshot, Reason
 from vt.domain import Job, JobState
+from vt.specs import Closable, ModelSpec
 from vt.telemetry import Metrics, Residency
 
 T = TypeVar("T", bound=Closable)

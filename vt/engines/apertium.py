@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from vt import languages
 from vt.domain import Cancel
-from vt.engines.base import EngineInfo
+from vt.engines.base import EngineInfo, Translator
+from vt.engines.candidate import Candidate, Hop
+from vt.engines.door import Site, TranslationEngine
 from vt.errors import LanguageError
 from vt.languages import Language
 from vt.processes import Child, run
 from vt.sandbox import MB, ChildLimits
+from vt.specs import ModelSpec
 
 INFO = EngineInfo(
     name="apertium",
     kind="translation",
     licence="GPL-2.0-or-later",
     source="https://github.com/apertium",
+    needs="the Debian packages apertium and apertium-*, one for each pair of languages",
     remark="Apertium translates by rules: fair, not good. Read the subtitles through before you publish.",
 )
 MODES = Path("/usr/share/apertium/modes")
@@ -102,3 +107,50 @@ class Apertium:
 
     def close(self) -> None:
         """Nothing is held: every call was a process of its own."""
+
+
+def _lack() -> str | None:
+    if shutil.which("apertium") and pairs():
+        return None
+    return "Nothing here translates: install apertium and a language pair, such as apertium-eng-spa."
+
+
+class ApertiumEngine(TranslationEngine):
+    """How Apertium is found: an installed program, and a Debian package a pair of languages."""
+
+    info = INFO
+
+    def lack(self, site: Site) -> str | None:
+        """Say so where the program or any pair is not installed."""
+        del site
+        return _lack()
+
+    def pairs(self, site: Site) -> Collection[tuple[str, str]]:
+        """Return the directions of the installed pairs."""
+        del site
+        return pairs() if shutil.which("apertium") else ()
+
+    def candidates(
+        self, site: Site, source: Language, target: Language, model: str | None = None
+    ) -> Sequence[Candidate[Translator]]:
+        """List the shortest chain of directions; `model` is of no account, for there is only one."""
+        del site, model
+        try:
+            modes, unfit = chain(source, target), None
+        except LanguageError as error:
+            modes, unfit = (), str(error)
+        spec: ModelSpec[Translator] = ModelSpec(
+            key=INFO.name,
+            kind="translation",
+            name=" > ".join(modes),
+            device="cpu",
+            load=lambda: Apertium(modes),
+            estimated_bytes=0,
+        )
+        route = tuple(_hop(mode) for mode in modes)
+        return [Candidate(INFO, spec, is_process=True, unfit=unfit, route=route)]
+
+
+def _hop(mode: str) -> Hop:
+    ends = next(pair for pair, found in pairs().items() if found == mode)
+    return Hop(INFO.name, *ends)

@@ -29,6 +29,29 @@ class EngineInfo:
     """A sentence that the user should know when this engine was used; empty where there is none."""
     heeds_lengths: bool = False
     """Of a translation engine: it can choose among several translations by their lengths."""
+    needs: str = ""
+    """What it takes to have it, as half a sentence: the Debian package espeak-ng, a download of 145 MB."""
+
+    @property
+    def commercial(self) -> bool:
+        """Whether the licence allows use in trade."""
+        return "-NC-" not in self.licence
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One voice that can be chosen by its id."""
+
+    id: str
+    """What a request names: af_heart, mms-tts-spa, espeak-ng-es."""
+    language: str
+    """The code of what it speaks, as in the table of languages."""
+    name: str
+    """For people: Heart (American)."""
+    gender: str
+    """female, male, or empty where that is not known."""
+    engine: str
+    licence: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import wave
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from vt import sound
+from vt import languages, sound
 from vt.domain import Cancel, Clip
-from vt.engines.base import EngineInfo
+from vt.engines.base import EngineInfo, Synthesizer, Voice
+from vt.engines.candidate import Candidate
+from vt.engines.door import Site, TtsEngine
 from vt.errors import EngineError
+from vt.languages import Language
 from vt.logs import carried
 from vt.processes import Child, run
 from vt.sandbox import MB, ChildLimits
+from vt.specs import ModelSpec
 
 INFO = EngineInfo(
     name="espeak-ng",
     kind="tts",
     licence="GPL-3.0-or-later",
     source="https://github.com/espeak-ng/espeak-ng",
+    needs="the Debian package espeak-ng",
     remark="The voice is espeak-ng's: clear, but plainly a machine's.",
 )
 WORDS_PER_MINUTE = 175
@@ -85,3 +91,47 @@ def _clip(output: bytes) -> Clip:
     except (wave.Error, EOFError, ValueError) as error:
         raise EngineError("espeak-ng gave no sound for a line; check that its voices are installed.") from error
     return Clip(sound.trimmed(samples, rate), rate)
+
+
+def _lack() -> str | None:
+    return None if shutil.which("espeak-ng") else "Nothing here speaks: install espeak-ng."
+
+
+class EspeakEngine(TtsEngine):
+    """How espeak-ng is found: an installed program with a voice for each of its languages."""
+
+    info = INFO
+
+    def lack(self, site: Site) -> str | None:
+        """Say so where the program is not installed."""
+        del site
+        return _lack()
+
+    def voices(self, site: Site) -> Sequence[Voice]:
+        """List one voice a language; none where the program is not installed."""
+        rows = () if self.lack(site) else languages.ALL
+        return [_voice(row) for row in rows if row.espeak]
+
+    def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
+        """List the one voice that there is for a language."""
+        del voice
+        threads, name = site.settings.threads, language.espeak
+        spec: ModelSpec[Synthesizer] = ModelSpec(
+            key=INFO.name,
+            kind="tts",
+            name=name,
+            device="cpu",
+            load=lambda: Espeak(name, threads),
+            estimated_bytes=0,
+        )
+        unfit = None if name else f"{language.name} cannot be spoken here: espeak-ng has no voice for it."
+        return [Candidate(INFO, spec, is_process=True, unfit=unfit, obstacle=_lack)]
+
+    def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
+        """Return the codes of the languages that it has a voice for, where it is installed."""
+        del reachable
+        return {voice.language for voice in self.voices(site)}
+
+
+def _voice(language: Language) -> Voice:
+    return Voice(f"{INFO.name}-{language.code}", language.code, language.name, "", INFO.name, INFO.licence)

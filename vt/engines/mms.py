@@ -7,18 +7,23 @@ import json
 import os
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vt import sound
+from vt import languages, machine, sound, weights
 from vt.domain import Cancel, Clip
-from vt.engines.base import EngineInfo
+from vt.engines.base import EngineInfo, Synthesizer, Voice
+from vt.engines.candidate import Candidate
+from vt.engines.door import Site, TtsEngine
 from vt.errors import Cancelled, EngineError, ModelUnavailable
+from vt.languages import Language
 from vt.pieces import pieces
+from vt.specs import ModelSpec
 from vt.spelling import spelled
+from vt.weights import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +33,7 @@ INFO = EngineInfo(
     kind="tts",
     licence="CC-BY-NC-4.0",
     source="https://huggingface.co/facebook/mms-tts",
+    needs="a download of 145 MB for each language",
     remark="The voice is MMS-TTS's: its licence (CC-BY-NC-4.0) allows no commercial use.",
 )
 FILES = ("config.json", "vocab.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
@@ -329,3 +335,89 @@ def _joined(parts: list[NDArray[np.int16]], pause: int) -> NDArray[np.int16]:
     between = np.zeros(pause, np.int16)
     joined = [piece for part in parts if len(part) for piece in (between, part)]
     return np.concatenate(joined[1:]) if joined else np.empty(0, np.int16)
+
+
+class MmsEngine(TtsEngine):
+    """How MMS voices are found: one model a language, from the hub or in folders that the settings name."""
+
+    info = INFO
+
+    def voices(self, site: Site) -> Sequence[Voice]:
+        """List one voice a language, as far as the settings allow a download or name folders that are there."""
+        return [_voice(site, row) for row in languages.ALL if self._serves(site, row)]
+
+    def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
+        """List the voice of a language on each device; none where nothing may be downloaded."""
+        del voice
+        if site.is_embedded and not _has_own_voices(site):
+            return []
+        return [_candidate(site, language, device) for device in site.devices]
+
+    def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
+        """Return the codes of the languages whose voices are here, or may be fetched."""
+        rows = [row for row in languages.ALL if self._serves(site, row)]
+        return {row.code for row in rows if reachable or site.can_be_had(_candidate(site, row, site.device), reachable)}
+
+    def named(self, site: Site, name: str) -> Sequence[Candidate[Synthesizer]]:
+        """List the voice that the settings call by a name."""
+        for row in languages.ALL:
+            if row.mms and name == _wanted(site, row):
+                return self.candidates(site, row)
+        return ()
+
+    def names(self, site: Site) -> Sequence[str]:
+        """List the pattern of the voices' names."""
+        return (site.settings.mms_model,)
+
+    def _serves(self, site: Site, row: Language) -> bool:
+        return bool(row.mms) and (not site.is_embedded or _has_own_voices(site))
+
+
+def _has_own_voices(site: Site) -> bool:
+    """Tell whether the voices are in folders of this machine."""
+    return weights.is_local(site.settings.mms_model.replace("{language}", "xxx"))
+
+
+def _wanted(site: Site, row: Language) -> str:
+    return site.settings.mms_model.replace("{language}", row.mms)
+
+
+def _voice(site: Site, row: Language) -> Voice:
+    return Voice(Path(_wanted(site, row)).name, row.code, row.name, "", INFO.name, INFO.licence)
+
+
+def _files(site: Site, row: Language) -> Weights:
+    wanted = _wanted(site, row)
+    if weights.is_local(wanted):
+        return weights.local(wanted, lambda folder: _no_voice(wanted, folder))
+    ours = wanted == f"facebook/mms-tts-{row.mms}"
+    name = Path(wanted).name if ours else weights.marked(wanted)
+    return weights.of_hub(wanted, name, (*FILES, *WEIGHTS), site.source, site.preparations.told)
+
+
+def _candidate(site: Site, row: Language, device: str) -> Candidate[Synthesizer]:
+    files, threads = _files(site, row), site.settings.threads
+    halved = site.settings.mms_precision == "bfloat16" and machine.has_bfloat16()
+    folder = files.here()
+    spec: ModelSpec[Synthesizer] = ModelSpec(
+        key=site.key("tts", INFO.name, files.name, device),
+        kind="tts",
+        name=files.name,
+        device=device,
+        load=lambda: Mms(files.folder, row.code, threads, device, bfloat16=halved),
+        estimated_bytes=(estimated_bytes(folder, device) if folder else 0) or DOWNLOAD_BYTES,
+    )
+    return Candidate(
+        INFO,
+        spec,
+        unfit=None if row.mms else f"{row.name} cannot be spoken by MMS: it has no voice for it.",
+        obstacle=site.obstacle(files, device),
+        downloads=files.downloads,
+        insists=True,
+        prepare=site.shared(files, files.prepare) if files.obtain else None,
+        download_bytes=DOWNLOAD_BYTES,
+    )
+
+
+def _no_voice(wanted: str, folder: Path) -> str | None:
+    return None if folder.is_dir() else f"The folder {wanted} of the MMS voice is not there."

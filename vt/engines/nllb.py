@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from vt import languages
+from vt import languages, weights
 from vt.domain import Cancel
-from vt.engines.base import EngineInfo
+from vt.engines import nllb_conversion
+from vt.engines.base import EngineInfo, Translator
+from vt.engines.candidate import Candidate, Hop
+from vt.engines.door import AUTO, Site, TranslationEngine
 from vt.errors import EngineError, LanguageError, ModelUnavailable
+from vt.languages import Language
 from vt.pieces import has_words, joined, pieces
+from vt.specs import ModelSpec
+from vt.weights import Weights
 
 INFO = EngineInfo(
     name="nllb",
@@ -23,6 +29,7 @@ INFO = EngineInfo(
     source="https://huggingface.co/facebook/nllb-200-distilled-600M",
     remark="NLLB's weights are for non-commercial use only (CC-BY-NC-4.0).",
     heeds_lengths=True,
+    needs="a download of 2.5 GB or more, converted once",
 )
 BEAM = 4
 LONGEST = 128
@@ -337,3 +344,146 @@ def _failing() -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:
         raise EngineError(f"NLLB failed while translating: {error}") from error
+
+
+_LADDER = tuple(model for model in reversed(nllb_conversion.MODELS) if model.int8_bytes < 2_000_000_000)
+"""What is tried where nobody names a model, the best first: at most 1.3B."""
+
+
+class NllbEngine(TranslationEngine):
+    """How NLLB is found: on the hub or in a folder, and converted here."""
+
+    info = INFO
+
+    def candidates(
+        self, site: Site, source: Language, target: Language, model: str | None = None
+    ) -> Sequence[Candidate[Translator]]:
+        """List the wanted model, or those of the hub that fit any memory, on each device.
+
+        Raises:
+            ModelUnavailable: `model` is no name of a model.
+        """
+        wanted = model or site.settings.nllb_model
+        if wanted != AUTO:
+            named = [_files(site, wanted)]
+        else:
+            named = [] if site.is_embedded else [_files(site, known.source) for known in _LADDER]
+        pair = source, target
+        return [_candidate(site, files, at, pair, wanted != AUTO) for files in named for at in site.devices]
+
+    def translated(self, site: Site, *, reachable: bool) -> tuple[Collection[str], Collection[str]]:
+        """Return the codes of all languages that NLLB knows, both ways, where any of its models can be had."""
+        try:
+            found = self.candidates(site, languages.get("en"), languages.get("es"))
+        except ModelUnavailable:
+            found = []
+        there = any(site.can_be_had(candidate, reachable) for candidate in found)
+        known = {row.code for row in languages.ALL if row.flores and there}
+        return known, known
+
+    def lack(self, site: Site) -> str | None:
+        """Say that there is no NLLB here, where it would have to be downloaded first."""
+        here = bool(self.translated(site, reachable=False)[0])
+        return None if here else "No NLLB model is here yet: python -m vt fetch downloads one."
+
+    def named(self, site: Site, name: str) -> Sequence[Candidate[Translator]]:
+        """List what stands in the table of models, or in the settings, by a name."""
+        if name not in self.names(site):
+            return ()
+        spoken = languages.get(site.settings.preload_languages[0])
+        return self.candidates(site, languages.get("en"), spoken, name)
+
+    def names(self, site: Site) -> Sequence[str]:
+        """List the models of the table, and that of the settings."""
+        return sorted({*(known.source for known in nllb_conversion.MODELS), site.settings.nllb_model} - {AUTO})
+
+
+def _files(site: Site, wanted: str) -> Weights:
+    """Return the converted files of a model that somebody named: a hub id or a folder."""
+    known = wanted in {model.source for model in nllb_conversion.MODELS}
+    if not weights.is_local(wanted):
+        name = Path(wanted).name if known else weights.marked(wanted)
+        hub = weights.of_hub(wanted, name, nllb_conversion.FILES, site.source, site.preparations.told)
+        return replace(hub, here=lambda: _converted(site, name), obtain=lambda cancel: _convert(site, hub, cancel))
+    if "/" not in wanted and not weights.is_folder(wanted):
+        names = ", ".join(model.source for model in nllb_conversion.MODELS)
+        raise ModelUnavailable(
+            f"The translation model {wanted} is not known: known are {names}, "
+            "other hub ids and folders on this machine."
+        )
+    files = weights.local(wanted, lambda folder: _no_checkpoint(wanted, folder))
+    if nllb_conversion.is_converted(files.folder):
+        return files
+    return replace(files, here=lambda: _converted(site, files.name) or files.folder)
+
+
+def _converted(site: Site, name: str) -> Path | None:
+    folder = site.settings.data_folder / "models" / name
+    return folder if nllb_conversion.is_converted(folder) else None
+
+
+def _convert(site: Site, checkpoint: Weights, cancel: Cancel) -> None:
+    """Have a checkpoint converted, and downloaded first where it is not here."""
+    checkpoint.prepare(cancel)
+    target = site.settings.data_folder / "models" / checkpoint.name
+    nllb_conversion.convert(checkpoint.folder, target, tell=site.preparations.told, cancel=cancel)
+
+
+def _candidate(
+    site: Site, files: Weights, device: str, pair: tuple[Language, Language], insists: bool
+) -> Candidate[Translator]:
+    source, target = pair
+    threads = site.settings.threads
+
+    def prepare(cancel: Cancel) -> None:
+        if files.obtain:
+            files.prepare(cancel)
+        elif not nllb_conversion.is_converted(files.folder):
+            _convert(site, files, cancel)
+
+    spec: ModelSpec[Nllb] = ModelSpec(
+        key=site.key("translation", INFO.name, files.name, device),
+        kind="translation",
+        name=files.name,
+        device=device,
+        load=lambda: Nllb(files.folder, threads, device),
+        estimated_bytes=_bytes(files),
+    )
+    return Candidate(
+        INFO,
+        spec,
+        unfit=_untranslated(pair),
+        obstacle=site.obstacle(files, device),
+        downloads=files.downloads,
+        insists=insists,
+        prepare=site.shared(files, prepare),
+        download_bytes=_known(files.name, "download_bytes"),
+        view=lambda model: model.between(source.flores, target.flores),
+        route=(Hop(INFO.name, source.code, target.code),),
+    )
+
+
+def _bytes(files: Weights) -> int:
+    folder = files.here()
+    if folder and nllb_conversion.is_converted(folder):
+        return estimated_bytes(folder)
+    return memory_bytes(_known(files.name, "int8_bytes"))
+
+
+def _known(name: str, column: str) -> int:
+    """Return a number from the table of models; 0 for those that it does not have."""
+    row = next((model for model in nllb_conversion.MODELS if Path(model.source).name == name), None)
+    return int(getattr(row, column)) if row else 0
+
+
+def _untranslated(pair: tuple[Language, Language]) -> str | None:
+    unknown = next((row for row in pair if not row.flores), None)
+    return f"NLLB does not know {unknown.name}." if unknown else None
+
+
+def _no_checkpoint(wanted: str, folder: Path) -> str | None:
+    """Say what a folder lacks that is to hold an NLLB, converted or not."""
+    if not folder.is_dir():
+        return f"The folder {wanted} of the NLLB model is not there."
+    lack = None if nllb_conversion.is_converted(folder) else nllb_conversion.missing(folder)
+    return f"The NLLB model in {wanted} cannot be used: {lack}." if lack else None

@@ -8,21 +8,25 @@ import re
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vt import folders, languages, sound
+from vt import folders, languages, sound, weights
 from vt.domain import Cancel, Dropped, Word
-from vt.engines.base import EngineInfo, Heard
+from vt.engines.base import EngineInfo, Heard, Transcriber
+from vt.engines.candidate import Candidate
+from vt.engines.door import AUTO, Site, SttEngine
 from vt.errors import EngineError, ModelUnavailable
 from vt.logs import carried
+from vt.specs import ModelSpec
+from vt.weights import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +39,7 @@ INFO = EngineInfo(
     kind="stt",
     licence="MIT",
     source="https://github.com/openai/whisper",
+    needs="the bundled model, or a download of 75 MB to 3 GB",
 )
 REPOSITORIES: dict[str, tuple[str, int]] = {
     "tiny.en": ("Systran/faster-whisper-tiny.en", 75),
@@ -488,3 +493,149 @@ def _bare(text: str) -> str:
     lengths = (length for length in range(1, len(words)) if len(words) % length == 0)
     once = next((length for length in lengths if words[length:] == words[:-length]), len(words))
     return " ".join(words[:once])
+
+
+class WhisperEngine(SttEngine):
+    """How Whisper is found: bundled, on the hub, or in a folder."""
+
+    info = INFO
+
+    def load_library(self) -> None:
+        """Load faster-whisper, once."""
+        load_library()
+
+    def lack(self, site: Site) -> str | None:
+        """Say so where the bundled model is missing and no other may be downloaded."""
+        return _bundled_lack() if site.is_embedded else None
+
+    def candidates(self, site: Site, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        """List the wanted model, or those of the hub from large to small, and the bundled one, on each device.
+
+        Raises:
+            ModelUnavailable: `model` is no name of a model.
+        """
+        wanted = model or site.settings.whisper_model
+        if wanted == AUTO:
+            named = [] if site.is_embedded else [_files(site, size) for size in LADDER]
+        else:
+            named = [] if wanted == BUNDLED else [_files(site, wanted)]
+        listed = [_candidate(site, files, at, language, wanted != AUTO) for files in named for at in site.devices]
+        return [*listed, *(_candidate(site, _bundled(), at, language, True) for at in site.devices)]
+
+    def heard(self, site: Site, *, reachable: bool) -> Collection[str]:
+        """Return the codes of all languages that Whisper knows, or English, by which models can be had."""
+        try:
+            found = self.candidates(site, AUTO)
+        except ModelUnavailable:
+            found = []
+        had = [candidate for candidate in found if site.can_be_had(candidate, reachable)]
+        if any(candidate.detects for candidate in had):
+            return {row.code for row in languages.ALL if row.whisper}
+        return {candidate.language for candidate in had}
+
+    def named(self, site: Site, name: str) -> Sequence[Candidate[Transcriber]]:
+        """List what could be loaded for a size, or for the model of the settings."""
+        known = {*SIZES, site.settings.whisper_model} - {AUTO}
+        return self.candidates(site, AUTO, name) if name in known else ()
+
+    def names(self, site: Site) -> Sequence[str]:
+        """List the sizes."""
+        del site
+        return SIZES
+
+
+def _files(site: Site, wanted: str) -> Weights:
+    """Return the files of a model that somebody named: a size, a hub id or a folder."""
+    if wanted in REPOSITORIES:
+        return weights.of_hub(REPOSITORIES[wanted][0], wanted, FILES, site.source, site.preparations.told)
+    if not weights.is_local(wanted):
+        return weights.of_hub(wanted, weights.marked(wanted), FILES, site.source, site.preparations.told)
+    if "/" not in wanted and not weights.is_folder(wanted):
+        known = ", ".join(SIZES)
+        raise ModelUnavailable(
+            f"The recognition model {wanted} is not known: known are {known}, hub ids and folders on this machine."
+        )
+    return weights.local(wanted, lambda folder: _no_whisper(wanted, folder))
+
+
+def _bundled() -> Weights:
+    lack = _bundled_lack()
+    path = None if lack else Path(_bundled_path())
+    return Weights(BUNDLED, lambda: path, lambda: lack)
+
+
+@cache
+def _bundled_path() -> str:
+    return bundled_path()
+
+
+def _bundled_lack() -> str | None:
+    try:
+        _bundled_path()
+    except ModelUnavailable as error:
+        return str(error)
+    return None
+
+
+def _candidate(site: Site, files: Weights, device: str, code: str, insists: bool) -> Candidate[Transcriber]:
+    settings, folder = site.settings, files.here()
+    english_only = _english_only(files, folder)
+    spec: ModelSpec[Transcriber] = ModelSpec(
+        key=site.key("stt", INFO.name, files.name, device),
+        kind="stt",
+        name=files.name,
+        device=device,
+        load=lambda: Whisper(str(files.folder), settings.threads, settings.vad, device),
+        estimated_bytes=_bytes(files.name, folder, device),
+    )
+    return Candidate(
+        INFO,
+        spec,
+        unfit=_unheard(files.name, code, english_only),
+        obstacle=site.obstacle(files, device),
+        downloads=files.downloads,
+        insists=insists,
+        prepare=site.shared(files, files.prepare) if files.obtain else None,
+        download_bytes=REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
+        language="en" if english_only else "" if code == AUTO else code,
+        detects=not english_only,
+    )
+
+
+@lru_cache(maxsize=64)
+def _words(folder: Path) -> int:
+    return vocabulary(str(folder))
+
+
+def _english_only(files: Weights, folder: Path | None) -> bool:
+    if files.name in SIZES:
+        return hears_english_only(files.name)
+    return folder is not None and _words(folder) <= ENGLISH_WORDS
+
+
+def _bytes(name: str, folder: Path | None, device: str) -> int:
+    if folder is None and name in REPOSITORIES:
+        return memory_bytes(REPOSITORIES[name][1] * 10**6, device)
+    return estimated_bytes(str(folder), device) if folder else 0
+
+
+def _unheard(model: str, code: str, english_only: bool) -> str | None:
+    """Say why a model cannot hear a language, if it can't."""
+    if code == AUTO or (english_only and code == "en") or (not english_only and languages.get(code).whisper):
+        return None
+    name = languages.get(code).name
+    if not english_only:
+        return f"{name} cannot be heard: no Whisper model knows it."
+    return (
+        f"{name} cannot be heard here: the recognition model {model} hears "
+        "English only. A multilingual Whisper model, such as small, would be needed."
+    )
+
+
+def _no_whisper(wanted: str, folder: Path) -> str | None:
+    """Say what a folder lacks that is to hold a recognition model."""
+    if not folder.is_dir():
+        return f"The folder {wanted} of the Whisper model is not there."
+    if vocabulary(str(folder)) < ENGLISH_WORDS:
+        return f"The folder {wanted} holds no Whisper model in CTranslate2's format."
+    return None
