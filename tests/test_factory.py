@@ -23,7 +23,7 @@ import pytest
 from tests.conftest import ROOT, SAMPLE
 from tests.fakes import ScriptedTranscriber
 from tests.releases import offers
-from vt import machine, pipeline
+from vt import bundle, machine, pipeline
 from vt.cache import CacheObserver, ModelCache, ModelSpec
 from vt.catalogue import Catalogue
 from vt.domain import Cancel, JobRequest, Word
@@ -40,7 +40,7 @@ MB = 2**20
 LONG = 10.0
 SILENCE = np.zeros(16_000, np.int16)
 INFO = EngineInfo("scripted", "stt", "MIT", "nowhere")
-BUNDLED_KEY = "stt_whisper_tiny.en_cpu_2_false"
+BUNDLED_KEY = "stt_whisper_base_cpu_2_false"
 
 HEALTH = {"status", "cache_enabled", "device", "cached_models", "memory_usage_mb", "torch_cuda_available"}
 STATUS = {
@@ -357,7 +357,7 @@ def test_by_default_nothing_stands_in_for_anything(bench: Bench) -> None:
     factory = bench.real()
     stt, translation, tts = factory.get_stt_service(), factory.get_translation_service(), factory.get_tts_service("es")
     assert [choice.as_report() for choice in (stt.choice, translation.choice, tts.choice)] == [
-        {"engine": "whisper", "model": "tiny.en", "device": "cpu", "fallback_reason": None},
+        {"engine": "whisper", "model": "base", "device": "cpu", "fallback_reason": None},
         {"engine": "apertium", "model": "eng-spa", "device": "cpu", "fallback_reason": None},
         {"engine": "espeak-ng", "model": "es", "device": "cpu", "fallback_reason": None},
     ]
@@ -383,12 +383,12 @@ def test_cuda_without_a_graphics_processor_falls_to_the_cpu_with_a_reason_or_is_
 @pytest.mark.parametrize(("device", "key"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
 def test_with_a_graphics_processor_the_setting_decides(device: str, key: str) -> None:
     catalogue = Catalogue(settings(device=device, vad=True), gpus=lambda: 1)
-    assert catalogue.stt("auto")[0].spec.key == f"stt_whisper_tiny.en_{key}_2_true"
+    assert catalogue.stt("auto")[0].spec.key == f"stt_whisper_base_{key}_2_true"
     assert catalogue.device == key
 
 
 def copied(folder: Path) -> Path:
-    shutil.copytree(whisper.bundled_path(), folder)
+    shutil.copytree(bundle.ROOT / "whisper-tiny.en", folder)
     return folder
 
 
@@ -429,7 +429,7 @@ def test_a_folder_without_a_good_model_gives_way_to_the_bundled_one_or_is_an_err
     words = damaged(kind, tmp_path / "model")
     factory = bench.real(whisper_model=str(tmp_path / "model"))
     choice = factory.get_stt_service().choice
-    assert choice.model == "tiny.en"
+    assert choice.model == "base"
     assert choice.fallback_reason is not None
     assert words in choice.fallback_reason
     assert str(tmp_path / "model") in choice.fallback_reason
@@ -442,7 +442,7 @@ def test_a_folder_without_a_good_model_gives_way_to_the_bundled_one_or_is_an_err
 def test_a_model_that_is_not_on_this_machine_gives_way_to_the_bundled_one(bench: Bench, name: str) -> None:
     factory = bench.real()
     choice = factory.get_stt_service("auto", name).choice
-    assert choice.model == "tiny.en"
+    assert choice.model == "base"
     assert re.fullmatch(
         rf"The model {Path(name).name}(-\w+)? cannot be downloaded: VT_ENGINES=embedded allows no downloads\.",
         str(choice.fallback_reason),
@@ -677,7 +677,7 @@ def test_the_estimate_is_near_what_the_bundled_model_takes(tmp_path: Path) -> No
     # In a process of its own: what other tests left free in this one would be filled first. The first load: later
     # ones find its tokenizer still there.
     (_, _, told, _), *_ = json.loads(python(MEMORY_SCRIPT, tmp_path))
-    assert told == pytest.approx(whisper.estimated_bytes(whisper.bundled_path()), rel=0.25)
+    assert told == pytest.approx(whisper.estimated_bytes(str(bundle.ROOT / "whisper-base")), rel=0.25)
 
 
 def cut(target: Path, seconds: str) -> Path:

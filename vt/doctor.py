@@ -71,7 +71,7 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
 
 
 def served(pairs: Mapping[tuple[str, str], str] | None = None) -> list[Served]:
-    """Return English and every language that can be translated from or into it with Apertium's `pairs` (default: those installed)."""
+    """Return English, and what Apertium's `pairs` (default: those installed) translate from it or into it."""
     installed = apertium.pairs() if pairs is None else pairs
     rows = [_served(row, installed) for row in languages.ALL]
     return [row for row in rows if row.from_english or row.into_english or row.language.code == "en"]

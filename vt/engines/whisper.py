@@ -66,8 +66,8 @@ FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json
 _TOKENIZER = "tokenizer.json"
 BUNDLED = ("base", "tiny.en")
 """The sizes that set-up can put here, so that none has to be downloaded: best first. tiny.en, which is there for the
-tests and where base cannot be had, hears English alone: twice as fast and in half the memory, but with a word error rate
-of 7.9 % where base has 5.2 % (three minutes of twelve recordings)."""
+tests and where base cannot be had, hears English alone: twice as fast and in half the memory, but with a word error
+rate of 7.9 % where base has 5.2 % (three minutes of twelve recordings)."""
 RATE = 16_000
 LONGEST_WINDOW = 25.0
 """Seconds. Whisper looks at 30 at once, but the encoder's work grows faster than the window."""
