@@ -246,6 +246,8 @@ def _reason(said: str) -> str:
     """Return the last of pip's complaints, or what it means."""
     if "DO NOT MATCH THE HASHES" in said:
         return "its file is another than the one that was tried"
+    if "Retrying (" in said:
+        return "the index does not answer"
     told = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR: ")]
     return told[-1][:_LONGEST_REASON] if told else "pip failed"
 

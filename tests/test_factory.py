@@ -438,6 +438,47 @@ def test_a_folder_without_a_good_model_gives_way_to_the_bundled_one_or_is_an_err
         bench.real(whisper_model=str(tmp_path / "model"), fallback=False).get_stt_service()
 
 
+BUNDLED_SCRIPT = """
+import sys
+sys.prefix = {prefix!r}
+from vt.errors import VtError
+from vt.factory import get_ai_factory
+try:
+    choice = get_ai_factory().get_stt_service().choice
+    print(choice.model, choice.fallback_reason)
+except VtError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (("whisper-base", "whisper-tiny.en"), r"base None"),
+        (("whisper-tiny.en",), r"tiny\.en None"),
+        (
+            ("whisper-base changed", "whisper-tiny.en"),
+            r"tiny\.en Whisper base in .* cannot be used: config\.json changed",
+        ),
+        ((), r"Whisper base is not here, or not whole: run scripts/setup models\."),
+    ],
+)
+def test_embedded_hears_with_the_best_of_the_bundled_models_that_is_whole(
+    tmp_path: Path, there: tuple[str, ...], said: str
+) -> None:
+    for name, _, changed in (one.partition(" ") for one in there):
+        folder = tmp_path / "share" / "vt" / "models" / name
+        folder.mkdir(parents=True)
+        for file in (bundle.ROOT / name).iterdir():
+            (folder / file.name).symlink_to(file)
+        if changed:
+            config = (folder / "config.json").read_text(encoding="utf-8")
+            (folder / "config.json").unlink()
+            (folder / "config.json").write_text(config.replace("1", "2", 1), encoding="utf-8")
+    told = python(BUNDLED_SCRIPT.format(prefix=str(tmp_path)), tmp_path, VT_ENGINES="embedded")
+    assert re.match(said, told), told
+
+
 @pytest.mark.parametrize("name", ["small", "large-v3", "Systran/faster-whisper-base.en"])
 def test_a_model_that_is_not_on_this_machine_gives_way_to_the_bundled_one(bench: Bench, name: str) -> None:
     factory = bench.real()
@@ -459,7 +500,7 @@ def test_a_name_that_no_model_bears_is_an_error_that_lists_the_known_ones(bench:
 
 
 def test_languages_that_nobody_serves_are_refused_before_anything_is_loaded(bench: Bench) -> None:
-    factory = bench.real()
+    factory = bench.real(whisper_model="tiny.en", fallback=False)
     for source, target, words in (
         ("fr", "es", "French cannot be heard here"),
         ("en", "ja", "Nobody here translates English to Japanese"),

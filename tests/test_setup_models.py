@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -89,7 +91,7 @@ class Index:
         self.asked.append(package)
         if package not in self.wheels:
             raise Lack(f"{package}: no matching distribution")
-        return self.wheels[package]
+        return Path(shutil.copy(self.wheels[package], folder))
 
     def shop(self, lots: Sequence[Lot] = LOTS) -> Workshop:
         return Workshop(self.folder.parent / "models", lots, self.pins)
@@ -359,6 +361,18 @@ def test_pip_gives_no_file_of_another_hash_and_none_that_is_not_there(
     index.wheels["small"].unlink()
     with pytest.raises(Lack, match=r"^small: No matching distribution found for small==1\.0$"):
         by_pip("small", gone)
+
+
+def test_an_index_that_does_not_answer_is_told_from_one_that_does_not_have_it(
+    index: Index, by_pip: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{port}/simple")
+    with pytest.raises(Lack, match=r"^voice: the index does not answer$"):
+        by_pip("voice", pin(index, "voice"))
 
 
 # What there really is
