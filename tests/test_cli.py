@@ -26,9 +26,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _refused(folder: Path, *arguments: str | Path, code: int = 2) -> str:
+def _refused(folder: Path, *arguments: str | Path, code: int = 2, **environment: str) -> str:
     before = sorted(folder.rglob("*"))
-    done = vt("translate", *arguments, "-o", "new/out", cwd=folder)
+    done = vt("translate", *arguments, "-o", "new/out", cwd=folder, **environment)
     assert done.returncode == code, done.stdout + done.stderr
     assert sorted(folder.rglob("*")) == before
     lines = done.stderr.splitlines()
@@ -115,7 +115,7 @@ def test_the_language_that_the_film_speaks_is_refused(folder: Path) -> None:
 
 
 def test_a_source_language_that_the_model_cannot_hear_says_which_model_could(folder: Path) -> None:
-    assert "multilingual Whisper model" in _refused(folder, SAMPLE, "--to", "es", "--from", "fr")
+    assert "multilingual Whisper model" in _refused(folder, SAMPLE, "--to", "es", "--from", "fr", VT_FALLBACK="false")
 
 
 def test_missing_arguments_are_named_in_one_line(folder: Path) -> None:

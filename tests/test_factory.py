@@ -24,7 +24,7 @@ import pytest
 from tests.conftest import ROOT, SAMPLE
 from tests.fakes import ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
-from vt import machine, pipeline
+from vt import bundle, machine, pipeline
 from vt.cache import CacheObserver, ModelCache
 from vt.catalogue import Catalogue
 from vt.domain import Cancel, JobRequest, Wishes, Word
@@ -45,7 +45,7 @@ MB = 2**20
 LONG = 10.0
 SILENCE = np.zeros(16_000, np.int16)
 INFO = EngineInfo("scripted", "stt", "MIT", "nowhere")
-BUNDLED_KEY = "stt_whisper_tiny.en_cpu_2_false"
+BUNDLED_KEY = "stt_whisper_base_cpu_2_false"
 
 HEALTH = {"status", "cache_enabled", "device", "cached_models", "memory_usage_mb", "torch_cuda_available"}
 STATUS = {
@@ -362,7 +362,7 @@ def test_by_default_nothing_stands_in_for_anything(bench: Bench) -> None:
     factory = bench.real()
     stt, translation, tts = factory.get_stt_service(), factory.get_translation_service(), factory.get_tts_service("es")
     assert [choice.as_report() for choice in (stt.choice, translation.choice, tts.choice)] == [
-        {"engine": "whisper", "model": "tiny.en", "device": "cpu", "fallback_reason": None},
+        {"engine": "whisper", "model": "base", "device": "cpu", "fallback_reason": None},
         {
             "engine": "apertium",
             "model": "eng-spa",
@@ -394,12 +394,12 @@ def test_cuda_without_a_graphics_processor_falls_to_the_cpu_with_a_reason_or_is_
 @pytest.mark.parametrize(("device", "key"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
 def test_with_a_graphics_processor_the_setting_decides(device: str, key: str) -> None:
     catalogue = Catalogue(settings(device=device, vad=True), gpus=lambda: 1)
-    assert catalogue.stt("auto")[0].spec.key == f"stt_whisper_tiny.en_{key}_2_true"
+    assert catalogue.stt("auto")[0].spec.key == f"stt_whisper_base_{key}_2_true"
     assert catalogue.device == key
 
 
 def copied(folder: Path) -> Path:
-    shutil.copytree(whisper.bundled_path(), folder)
+    shutil.copytree(bundle.ROOT / "whisper-tiny.en", folder)
     return folder
 
 
@@ -440,7 +440,7 @@ def test_a_folder_without_a_good_model_gives_way_to_the_bundled_one_or_is_an_err
     words = damaged(kind, tmp_path / "model")
     factory = bench.real(whisper_model=str(tmp_path / "model"))
     choice = factory.get_stt_service().choice
-    assert choice.model == "tiny.en"
+    assert choice.model == "base"
     assert choice.fallback_reason is not None
     assert words in choice.fallback_reason
     assert str(tmp_path / "model") in choice.fallback_reason
@@ -449,11 +449,52 @@ def test_a_folder_without_a_good_model_gives_way_to_the_bundled_one_or_is_an_err
         bench.real(whisper_model=str(tmp_path / "model"), fallback=False).get_stt_service()
 
 
+BUNDLED_SCRIPT = """
+import sys
+sys.prefix = {prefix!r}
+from vt.errors import VtError
+from vt.factory import get_ai_factory
+try:
+    choice = get_ai_factory().get_stt_service().choice
+    print(choice.model, choice.fallback_reason)
+except VtError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (("whisper-base", "whisper-tiny.en"), r"base None"),
+        (("whisper-tiny.en",), r"tiny\.en None"),
+        (
+            ("whisper-base changed", "whisper-tiny.en"),
+            r"tiny\.en Whisper base in .* cannot be used: config\.json changed",
+        ),
+        ((), r"Whisper base is not here, or not whole: run scripts/setup models\."),
+    ],
+)
+def test_embedded_hears_with_the_best_of_the_bundled_models_that_is_whole(
+    tmp_path: Path, there: tuple[str, ...], said: str
+) -> None:
+    for name, _, changed in (one.partition(" ") for one in there):
+        folder = tmp_path / "share" / "vt" / "models" / name
+        folder.mkdir(parents=True)
+        for file in (bundle.ROOT / name).iterdir():
+            (folder / file.name).symlink_to(file)
+        if changed:
+            config = (folder / "config.json").read_text(encoding="utf-8")
+            (folder / "config.json").unlink()
+            (folder / "config.json").write_text(config.replace("1", "2", 1), encoding="utf-8")
+    told = python(BUNDLED_SCRIPT.format(prefix=str(tmp_path)), tmp_path, VT_ENGINES="embedded")
+    assert re.match(said, told), told
+
+
 @pytest.mark.parametrize("name", ["small", "large-v3", "Systran/faster-whisper-base.en"])
 def test_a_model_that_is_not_on_this_machine_gives_way_to_the_bundled_one(bench: Bench, name: str) -> None:
     factory = bench.real()
     choice = factory.get_stt_service("auto", name).choice
-    assert choice.model == "tiny.en"
+    assert choice.model == "base"
     assert re.fullmatch(
         rf"The model {Path(name).name}(-\w+)? cannot be downloaded: VT_ENGINES=embedded allows no downloads\.",
         str(choice.fallback_reason),
@@ -470,7 +511,7 @@ def test_a_name_that_no_model_bears_is_an_error_that_lists_the_known_ones(bench:
 
 
 def test_languages_that_nobody_serves_are_refused_before_anything_is_loaded(bench: Bench) -> None:
-    factory = bench.real()
+    factory = bench.real(whisper_model="tiny.en", fallback=False)
     for source, target, words in (
         ("fr", "es", "French cannot be heard here"),
         ("en", "ja", "Nobody here translates English to Japanese"),
@@ -688,7 +729,7 @@ def test_the_estimate_is_near_what_the_bundled_model_takes(tmp_path: Path) -> No
     # In a process of its own: what other tests left free in this one would be filled first. The first load: later
     # ones find its tokenizer still there.
     (_, _, told, _), *_ = json.loads(python(MEMORY_SCRIPT, tmp_path))
-    assert told == pytest.approx(whisper.estimated_bytes(whisper.bundled_path()), rel=0.25)
+    assert told == pytest.approx(whisper.estimated_bytes(str(bundle.ROOT / "whisper-base")), rel=0.25)
 
 
 def cut(target: Path, seconds: str) -> Path:

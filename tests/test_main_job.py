@@ -130,7 +130,7 @@ def test_the_report_has_the_promised_shape(dubbed: Dubbed) -> None:
         "file": SAMPLE.name,
         "duration_seconds": pytest.approx(30.7, abs=0.2),
         "language": "en",
-        "language_detected": False,
+        "language_detected": True,
     }
     assert {kind: engine["engine"] for kind, engine in report["engines"].items()} == {
         "stt": "whisper",

