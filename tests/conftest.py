@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.browsers import browser  # noqa: F401 (a fixture, for all)
-from tests.servers import BUNDLED, Server, running
+from tests.servers import Server, running, with_the_faster
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
@@ -26,7 +26,7 @@ def vt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Comp
     """Run the command line as a user does, with no model from a hub, and the faster of the bundled Whispers."""
     import os
 
-    embedded = {"VT_ENGINES": "embedded", "VT_WHISPER_MODEL": BUNDLED}
+    chosen = with_the_faster({"VT_ENGINES": "embedded", **environment})
     return subprocess.run(
         [sys.executable, "-m", "vt", *map(str, arguments)],
         capture_output=True,
@@ -34,7 +34,7 @@ def vt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Comp
         check=False,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **embedded, **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **chosen},
         timeout=300,
     )
 

@@ -126,13 +126,18 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
         "HOST": "127.0.0.1",
         "PORT": "0",
         "VT_ENGINES": "embedded",
-        "VT_WHISPER_MODEL": BUNDLED,
         "VT_DATA_DIR": str(folder / "data"),
         "VT_LOG_FILE": str(folder / "app.log"),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
         "PRELOAD_MODELS": "false",
     }
-    return {**os.environ, **own, **settings}
+    return {**os.environ, **with_the_faster({**own, **settings})}
+
+
+def with_the_faster(environment: dict[str, str]) -> dict[str, str]:
+    """Add to an environment without downloads that it hears with the faster of the bundled models."""
+    faster = {"VT_WHISPER_MODEL": BUNDLED} if environment["VT_ENGINES"] == "embedded" else {}
+    return {**faster, **environment}
 
 
 def start(folder: Path, argv: Sequence[str] = APP, **settings: str) -> subprocess.Popen[bytes]:

@@ -43,9 +43,7 @@ def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
 def test_the_doctor_says_which_model_is_wanted_for_each_stage_how_large_it_is_and_what_stands_in(
     tmp_path: Path,
 ) -> None:
-    done = vt(
-        "doctor", cwd=tmp_path, VT_ENGINES="auto", VT_WHISPER_MODEL="auto", HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path)
-    )
+    done = vt("doctor", cwd=tmp_path, VT_ENGINES="auto", HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
     found = dict(line[9:].split(": ", 1) for line in done.stdout.splitlines())
     assert found["hears"].startswith("whisper base (MIT) stands in: ")
     assert found["translates en to es"].endswith("Wanted is nllb-200-1.3B (CC-BY-NC-4.0, about 5510 MB).")
