@@ -95,6 +95,41 @@ def test_natural_lengths_are_those_at_the_base_rate(pieces: Artifacts) -> None:
     assert found.sample_rate == 22_050
 
 
+def test_in_a_long_film_a_few_lines_spread_over_it_tell_the_pace_of_all(pieces: Artifacts) -> None:
+    # The film's second half is spoken twice as slowly: who listened to its beginning alone would be wrong.
+    texts = tuple(f"Line number {number} says a little." for number in range(200))
+    slots = [(3.0 * line, 3.0 * line + (1.4 if line < 100 else 2.8)) for line in range(200)]
+    engine = ToneSynthesizer(0.09)
+    found = rehearsed(engine, pieces, texts, slots)
+    default = [text for text, rate in engine.asked if rate == 1.0]
+    lengths = [len(text) * 0.09 for text in texts]
+    assert len(default) == 24
+    assert found.base_rate == pytest.approx(timing.base_rate(lengths, slots), rel=0.05)
+    assert len(found.natural_seconds) == 200
+
+
+def test_a_base_rate_that_is_nearly_the_default_is_the_default_and_nothing_is_spoken_twice(pieces: Artifacts) -> None:
+    engine = ToneSynthesizer(0.1)
+    slots = [(3.0 * line, 3.0 * line + len(text) * 0.1 / 1.02) for line, text in enumerate(TEXTS)]
+    assert rehearsed(engine, pieces, TEXTS, slots).base_rate == 1.0
+    assert len(engine.asked) == len(set(TEXTS))
+
+
+@pytest.mark.parametrize(("is_dear", "asked"), [(False, 1.05 * 1.012), (True, 1.0)])
+def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_is_dear(
+    pieces: Artifacts, is_dear: bool, asked: float
+) -> None:
+    engine, cancel, text = ToneSynthesizer(), Cancel(), "A line that has to hurry."
+    takes = Takes(engine, "tone", pieces, cancel, is_dear=is_dear)
+    natural = len(text) * 0.05
+    plan = [Placement(0.0, natural / 1.05, natural / 1.05, natural / 1.05, natural)]
+    borders = track.cuts(plan, 5.0, engine.sample_rate)
+    with DubTrack(borders, engine.sample_rate, Level(0.0), pieces, cancel) as dubbed:
+        (placed,) = voice.speak(takes, dubbed, [text], plan, 1.0)
+    assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
+    assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
+
+
 def test_the_rehearsal_tells_how_far_it_is_after_every_line(pieces: Artifacts) -> None:
     shares: list[float] = []
     voice.rehearse(taking(ToneSynthesizer(), pieces), TEXTS, SLOTS, shares.append)

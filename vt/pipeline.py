@@ -484,7 +484,7 @@ class _Dub:
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:
             with tts as engine:
-                takes = Takes(engine, identity, self.pieces, self.cancel)
+                takes = Takes(engine, identity, self.pieces, self.cancel, is_dear=tts.choice.info.is_dear)
                 with self._stage("speak"):
                     rehearsal = self._rehearsed(takes, identity, heard, texts)
                     plan = self._plan(takes, rehearsal, heard, texts, script)

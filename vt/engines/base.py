@@ -29,6 +29,8 @@ class EngineInfo:
     """A sentence that the user should know when this engine was used; empty where there is none."""
     heeds_lengths: bool = False
     """Of a translation engine: it can choose among several translations by their lengths."""
+    is_dear: bool = False
+    """Of speech: a line takes it long, so nothing is spoken twice that need not be."""
     needs: str = ""
     """What it takes to have it, as half a sentence: the Debian package espeak-ng, a download of 145 MB."""
 

@@ -33,6 +33,7 @@ INFO = EngineInfo(
     kind="tts",
     licence="CC-BY-NC-4.0",
     source="https://huggingface.co/facebook/mms-tts",
+    is_dear=True,
     needs="a download of 145 MB for each language",
     remark="The voice is MMS-TTS's: its licence (CC-BY-NC-4.0) allows no commercial use.",
 )
