@@ -64,6 +64,7 @@ FLOORS: dict[str, int] = {
     "report": 5,
     "track": 5,
     "voice": 5,
+    "written": 2,
     "pipeline": 5,
     "display": 10,
     "wire": 10,
