@@ -52,6 +52,7 @@ _GERMAN_DECADE = re.compile(r"\b(\d{0,2}[2-9]0)er\b")
 _VERSION = re.compile(r"(?<![\w.,])\d{1,9}(?:\.\d{1,9}){2,}(?![\w]|[.,]\d)")
 _FRACTION = re.compile(r"(?<![\w./,:-])(?:(\d{1,3}) )?(\d)/(10|[2-9])(?![\w/]|[.,:]\d)")
 _VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8"}
+_VULGARS = re.compile(rf"((?<=\d) ?)?([{''.join(_VULGAR)}])")
 _ONE_OF = {"de": "Teil"}
 """What the numerator agrees with."""
 _HALVES = {"es": ("medio", "media"), "pt": ("meio", "meia"), "it": ("mezzo", "mezza"), "ca": ("mig", "mitja")}
@@ -100,9 +101,7 @@ def with_telephones(text: str, words: Words) -> str:
 
 def _with_terms(text: str, words: Words) -> str:
     """Return the text with versions, fractions, scores and the like in words, where the language has terms for them."""
-    for sign, plain in _VULGAR.items():
-        if sign in text:
-            text = re.sub(rf"(?<=\d) ?{sign}", f" {plain}", text).replace(sign, plain)
+    text = _VULGARS.sub(lambda found: f"{' ' * (found[1] is not None)}{_VULGAR[found[2]]}", text)
     text = _VERSION.sub(partial(_version, words=words), text)
     text = _FRACTION.sub(partial(_fraction, words=words), text)
     text = _NUMBERED.sub(f"{words.term('word', 'number')} ", text)
@@ -112,7 +111,7 @@ def _with_terms(text: str, words: Words) -> str:
     text = re.sub(r"[~≈] ?(?=\d)", f"{words.term('word', 'about')} ", text)
     text = re.sub(r" ?± ?", f" {words.term('word', 'around')} ", text)
     text = re.sub(r"(?<![\w/])(?<!\d )km/h\b", words.term("unit", "km/h"), text)
-    return re.sub(r"(?<=[^\W_])/(?=[^\W_])", " ", text)
+    return re.sub(r"(?<=[^\W_])/(?=[^\W_])(?![hs]\b)", " ", text)
 
 
 def _version(found: re.Match[str], words: Words) -> str:
