@@ -11,17 +11,26 @@ import pytest
 
 from tests import expressions
 from tests.expressions import COMMON, Expression
-from vt import detect, languages, pieces, sentences, spelling, subtitles
+from vt import detect, languages, pieces, sentences, spelling, subtitles, written
 from vt.domain import Word
 from vt.engines.whisper import _bare
 from vt.errors import VtError
 from vt.jobs import plain_name
+from vt.spelling import abbreviations, dates, numbers
+from vt.spelling.table import languages as spoken
 from vt.subtitles import Cue
 from vt.ui import spanish
 
-MADE = [Expression(f"spelling {row.code}", spelling._quantities(row)) for row in spelling._table().values()]
+SPOKEN = [row for row in spoken().values() if row.terms]
+MADE = [
+    *(Expression(f"quantities {row.code}", numbers._quantities(row)) for row in spoken().values()),
+    *(Expression(f"abbreviations {row.code}", abbreviations._abbreviations(row.code)[0]) for row in SPOKEN),
+    *(Expression(f"first days {row.code}", dates._first_days(row)) for row in SPOKEN),
+    Expression("days in English", dates._english_days()),
+    *(Expression(f"numbers {code}", written._numbers(style)) for code, style in written._styles().items()),
+]
 """What functions make at their first call."""
-MAKERS = {"_quantities"}
+MAKERS = {"_quantities", "_abbreviations", "_first_days", "_english_days", "_numbers"}
 FOUND = {(each.pattern.pattern, each.pattern.flags): each
          for each in (*expressions.lasting(), *expressions.literal(), *MADE)}  # fmt: skip
 
@@ -84,6 +93,9 @@ READERS: dict[str, Callable[[str], object]] = {
     "a line in English": lambda text: spelling.spelled(text, "en"),
     "a line in French": lambda text: spelling.spelled(text, "fr"),
     "a line in Hindi": lambda text: spelling.spelled(text, "hi"),
+    "a line in German": lambda text: spelling.spelled(text, "de"),
+    "a line in Italian": lambda text: spelling.spelled(text, "it"),
+    "a translation's numbers": lambda text: written.localized(text, text, "en", "fr"),
     "a text of some language": _told,
     "a language's name": _language,
     "a file's name": plain_name,

@@ -71,6 +71,7 @@ FLOORS: dict[str, int] = {
     "cli": 12,
     "__main__": 13,
     "specs": 2,
+    "written": 2,
 }
 HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime"}
 DOOR = {"__init__", "base", "candidate", "door", "table"}

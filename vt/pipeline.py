@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from vt import detect, languages, media, report, sentences, sound, subtitles, timing, track, voice
+from vt import detect, languages, media, report, sentences, sound, subtitles, timing, track, voice, written
 from vt.artifacts import Artifacts, Json, fingerprint
 from vt.cache import forget, is_out_of_memory
 from vt.domain import Cancel, Dropped, Edit, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
@@ -426,7 +426,7 @@ class _Dub:
             share = len(texts) / len(sentences), len(batch) / len(sentences)
             texts += self.pieces.json("batch", made, lambda: self._batch(translation, batch, lengths, share))  # noqa: B023
             self._tell("translate", len(texts) / len(sentences))
-        return tuple(texts)
+        return tuple(written.localized(*pair, source, self.target) for pair in zip(sentences, texts, strict=True))
 
     def _batch(
         self,

@@ -31,6 +31,8 @@ SHORTEST_CUE_SECONDS = 1.0
 _PAUSES = set(",;:.!?…)»、，；：。！？」』）")
 """A cue ends well behind these, and no line begins with one."""
 _JOINER = "\u200d"  # holds emoji together
+_GAP = re.compile(r"[^\S\u00a0\u202f]+")
+"""A space, but for those within numbers, at which no line may end."""
 _TAG = re.compile(r"<(?= *+/?+ *+[a-zA-Z])|>")
 
 
@@ -107,7 +109,7 @@ def _readable(part: Cue, free: float, following: float) -> Cue:
 
 def _split(sentence: Cue) -> list[Cue]:
     """Cut a long sentence where it breathes; each part gets its share of the time by its length."""
-    text = " ".join(sentence.text.split())
+    text = _GAP.sub(" ", sentence.text).strip()
     if not text:
         return []
     pieces = _pieces(text)
