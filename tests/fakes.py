@@ -107,11 +107,16 @@ class FakeFactory(AIServiceFactory):
     """Serves the fakes as the real factory serves engines, without their models and without a cache."""
 
     def __init__(
-        self, heard: ScriptedTranscriber, spoken: ToneSynthesizer, settings: Settings | None = None, heeds: bool = False
+        self,
+        heard: ScriptedTranscriber,
+        spoken: ToneSynthesizer,
+        settings: Settings | None = None,
+        heeds: bool = False,
+        detects: bool = True,
     ) -> None:
-        """`heeds`: the translator is one that can choose among translations by their lengths."""
+        """`heeds`: the translator can choose by length; `detects`: the recogniser can tell languages apart."""
         self.settings = settings or Settings()
-        self._translation = _choice("upper case", "translation", heeds)
+        self._translation, self._detects = _choice("upper case", "translation", heeds), detects
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
         self.paces, self.metrics = Paces(), Metrics()
 
@@ -129,7 +134,7 @@ class FakeFactory(AIServiceFactory):
         after: Choice | None = None,
     ) -> SttService:
         del language, model_size, cancel, after
-        return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), "en", True)
+        return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), "en", self._detects)
 
     def get_translation_service(
         self,

@@ -114,12 +114,14 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
 
 def of_languages(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: apertium.chain(get("en"), get("es"), {}))
-    with closing(AIServiceFactory(settings())) as factory:
+    with closing(AIServiceFactory(settings(whisper_model="tiny.en"))) as factory:
         yield said(lambda: factory.check("en", "en"))
         yield said(lambda: factory.check("en", "gl"))
         tagged = folder / "tagged.mp4"
         films.ffmpeg("-i", film, "-c", "copy", "-metadata:s:a:0", "language=fra", tagged)
         yield said(lambda: pipeline.dub(JobRequest(tagged, "es"), factory, folder, lambda _: None))
+    english_only = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer(), detects=False)
+    yield from pipeline.dub(JobRequest(film, "es"), english_only, folder, lambda _: None).report["notes"]
 
 
 def of_jobs(folder: Path, film: Path) -> Iterator[str]:
