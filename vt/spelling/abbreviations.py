@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][^\W\d_]")
 
 _ENDERS = ("etc.", "ecc.", "usw.")
 """They may end a sentence, and keep its point then."""
-_SENTENCE = re.compile(r"\s+[¿¡«\"(]?[A-ZÀ-ÖØ-Þ]")
+_SENTENCE = re.compile(r"\s{1,3}[¿¡«\"(]?[A-ZÀ-ÖØ-Þ]")
 
 
 def spelled(text: str, words: Words) -> str:

@@ -13,8 +13,8 @@ _LONGEST = 500
 _OPENING, _CLOSING = "([{<\"'«“‘¿¡„", ")]}>\"'»”’.,;:!?…"
 _ENDS = "com|org|net|edu|gov|info|io|ai|app|dev|tv|me|eu|es|fr|de|it|pt|br|uk|us|mx|ar|cl|co|ca|ch|at|be|nl|cat|in"
 _WEB = re.compile(r"(?:[a-z]{2,10}://|www\.)(?=\S)(?:www\.)?(.+)")
-_BARE = re.compile(rf"(?:[\w-]+\.)+(?:{_ENDS})(?:/\S*)?")
-_MAIL = re.compile(r"(?:mailto:)?([\w.+-]+@(?:[\w-]+\.)+[a-z]{2,12})")
+_BARE = re.compile(rf"(?<![\w.-])(?:[\w-]+\.)+(?:{_ENDS})(?:/\S*)?")
+_MAIL = re.compile(r"(?<![\w.+-])(?:mailto:)?([\w.+-]+@(?:[\w-]+\.)+[a-z]{2,12})")
 _HANDLE = re.compile(r"@\w[\w.]*")
 _HASHTAG = re.compile(r"#(?=\w*[^\W\d])\w+")
 _PARTS = re.compile(r"[^\W\d_]+|\d+|[./_@+-]")

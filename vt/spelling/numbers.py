@@ -66,7 +66,7 @@ _UNITS = {**_MONEY, "%": "percent", "°": "degrees", "km": "km", "m": "m", "cm":
 ALONE = {"&": "and", "@": "at", "=": "equals", "+": "plus", "%": "percent", "°": "degrees", **_MONEY}
 """Symbols that are said without a number too, by the column of their words."""
 _SCALE = (
-    r"(?: ?(?:[bmt]r?il[lj]?\w+|milh\w+|mil|mrd|mld|mln|thousand|hundred|tausend|tusen|bn|[mMkKB]|"
+    r"(?: ?(?:[bmt]r?il[lj]?\w{1,9}|milh\w{1,5}|mil|mrd|mld|mln|thousand|hundred|tausend|tusen|bn|[mMkKB]|"
     r"लाख|करोड़|अरब|हज़ार)(?!\w)"
     r"(?:\.(?= ?[€$£¥a-zß-ÿ]))?)?"
 )
