@@ -47,6 +47,7 @@ FLOORS: dict[str, int] = {
     "engines": 3,
     "fetch": 3,
     "once": 3,
+    "phonemes": 3,
     "pieces": 3,
     "preparations": 4,
     "weights": 4,

@@ -26,7 +26,7 @@ _ALIKE = str.maketrans(
 )
 _MARK = re.compile(r"[;:,.!?—…\"()“”]")
 _WITHIN_WORDS = ".,:"
-_REPEATED = re.compile(r"([;:,.!?—…\"“”])\1+")
+_REPEATED = re.compile(r"([;:,.!?—…\"()“”])\1+")
 _SWITCH = re.compile(r"\([a-z]{2,3}(?:-[a-z0-9]+)*\)")
 """Stands around a word that espeak-ng takes for another language's."""
 _TIES = str.maketrans({"\u200d": "^", "\u0361": "^"})
@@ -41,8 +41,8 @@ _JOINED = {
     "t^ʃ": "ʧ", "ɔ^ɪ": "Y",
 }  # fmt: skip
 _ENGLISH = _JOINED | {
-    "ɚɹ": "əɹ", "ʔˌn\u0329": "tᵊn", "ʔn\u0329": "tᵊn", "ʔn": "tᵊn", "ʔ": "t", "ə^l": "ᵊl", "ʲ": "", "ɚ": "əɹ", "r": "ɹ", "x": "k",
-    "ç": "k", "ɬ": "l", "\u0303": "", "n\u0329": "ᵊn", "l\u0329": "ᵊl", "m\u0329": "ᵊm",
+    "ɚɹ": "əɹ", "ʔˌn\u0329": "tᵊn", "ʔn\u0329": "tᵊn", "ʔn": "tᵊn", "ʔ": "t", "ə^l": "ᵊl", "ʲ": "", "ɚ": "əɹ", "r": "ɹ",
+    "x": "k", "ç": "k", "ɬ": "l", "\u0303": "", "n\u0329": "ᵊn", "l\u0329": "ᵊl", "m\u0329": "ᵊm",
 }  # fmt: skip
 _BRITISH = _ENGLISH | {"e^ə": "ɛː", "i^ə": "ɪə", "e": "A", "ɐ": "ə", "o": "ɔ"}
 _AMERICAN = _ENGLISH | {"ɜː^ɹ": "ɜɹ", "ɜːɹ": "ɜɹ", "ɜː": "ɜɹ", "ɪ^ə": "iə", "e": "A", "ɐ": "ə", "o": "ɔ", "ː": ""}
