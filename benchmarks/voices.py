@@ -168,6 +168,7 @@ class Peak(threading.Thread):
         self._first = self.most = self._process.memory_info().rss
 
     def run(self) -> None:
+        """Look until the end."""
         while not self._over.wait(0.02):
             self.most = max(self.most, self._process.memory_info().rss)
 

@@ -56,7 +56,7 @@ def tiny_kokoro(
     return file
 
 
-_CONSTANTS = {
+_CONSTANTS: dict[str, NDArray[Any]] = {
     "two": np.array(2, np.int64),
     "none": np.array(0, np.int64),
     "one": np.array(1, np.int64),
