@@ -1,7 +1,8 @@
-"""What the MMS voice costs: seconds of work a second of speech, one load or many, and memory that stays.
+"""What the voices cost: seconds of work a second of speech, one load or many, and memory that stays.
 
-A voice of random weights has the true size and so the true speed; its sound is noise, but the same noise in each way
-of computing it, so that these can be compared. Run by hand: .venv/bin/python benchmarks/voices.py [--lines 20]
+An MMS voice of random weights has the true size and so the true speed; its sound is noise, but the same noise in each
+way of computing it, so that these can be compared. Kokoro is the real one, where its weights are.
+Run by hand: .venv/bin/python benchmarks/voices.py [--lines 20] [--only kokoro] [--kokoro model.onnx]
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import gc
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,12 +28,20 @@ sys.path[0] = str(ROOT)
 
 from tests.tiny_voices import LATIN, write_tokenizer  # noqa: E402
 from vt.domain import Cancel  # noqa: E402
-from vt.engines import mms  # noqa: E402
+from vt.engines import kokoro, mms  # noqa: E402
+from vt.engines.kokoro import Kokoro  # noqa: E402
 from vt.engines.mms import Mms  # noqa: E402
 
 MB = 2**20
 LINE = "la casa vieja estaba junto al camino, cerca del molino y del puente"
 DUB = 100
+KOKORO = Path(sys.prefix) / "share" / "vt" / "models" / "kokoro-82m" / "model.onnx"
+TALK = (
+    "El ministro dijo ayer que la nueva carretera, que costará mucho dinero, estará lista antes del verano.",
+    "La casa vieja estaba junto al camino, cerca del molino y del puente.",
+    "¿Por qué no viniste con nosotros? Te esperamos más de una hora.",
+    "Al final, nadie supo decir quién había cerrado la puerta.",
+)
 SHORT = ("buenos días", "hasta luego", "son las diez", "no lo sé", "vamos a casa", "qué tal estás")
 
 
@@ -149,12 +159,86 @@ def estimate(folder: Path, threads: int) -> None:
     voice.close()
 
 
+class Peak(threading.Thread):
+    """Watches how much memory the process has at most, beyond what it had at first."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._process, self._over = psutil.Process(), threading.Event()
+        self._first = self.most = self._process.memory_info().rss
+
+    def run(self) -> None:
+        """Look until the end."""
+        while not self._over.wait(0.02):
+            self.most = max(self.most, self._process.memory_info().rss)
+
+    def end(self) -> tuple[float, float]:
+        """Return the most and what is left now, in MB."""
+        self._over.set()
+        self.join()
+        return (self.most - self._first) / MB, (self._process.memory_info().rss - self._first) / MB
+
+
+def kokoro_speed(file: Path, rounds: int, threads: int) -> None:
+    """Compare the engine with the plain call, one session of two threads and a line at a time, in turns."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 2, 4
+    plain = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    engine = Kokoro(file, "ef_dora", "es", threads)
+    lines = [(text, 1.0) for text in TALK]
+    parts = [part for line in engine._parts(lines, Cancel()) for part in line]
+    fed = [engine._fed(*part) for part in parts]
+    ratios, ours = [], []
+    length = sum(clip.seconds for clip in engine.speak(lines, Cancel()))
+    plain.run(None, fed[0])
+    for _ in range(rounds):
+        theirs = _seconds(lambda: [plain.run(None, one) for one in fed])
+        ours.append(_seconds(lambda: list(engine.speak(lines, Cancel()))))
+        ratios.append(theirs / ours[-1])
+    told("Kokoro: seconds of work a second of speech, median", f"{statistics.median(ours) / length:.2f}")
+    told("Kokoro: times as fast as one session of two threads, median", f"{statistics.median(ratios):.2f}", "1.2")
+
+
+def kokoro_memory(file: Path, lines: int, threads: int) -> None:
+    """Compare what is reckoned before a load with what long lines take; and see what many lines leave behind."""
+    import onnxruntime  # noqa: F401 (the library's own memory belongs to the process)
+
+    peak = Peak()
+    peak.start()
+    engine = Kokoro(file, "ef_dora", "es", threads)
+    list(engine.speak([(" ".join(TALK) + " " + TALK[0], 1.0)] * 2 * threads, Cancel()))
+    most, left = peak.end()
+    reckoned = kokoro.estimated_bytes(file, threads) / MB
+    told("Kokoro: memory reckoned", f"{reckoned:.0f} MB")
+    told("Kokoro: at most, and after lines of 400 tokens", f"{most:.0f}, {left:.0f} MB")
+    told("Kokoro: measured / reckoned", f"{most / reckoned:.2f} {left / reckoned:.2f}", "0.75..1.25")
+    process, after_fifty = psutil.Process(), 0
+    many = [(f"{TALK[number % len(TALK)]} {number}", 1.0) for number in range(lines)]
+    for number, _ in enumerate(engine.speak(many, Cancel())):
+        if number == 49:
+            after_fifty = process.memory_info().rss
+    if after_fifty:
+        grown = process.memory_info().rss / after_fifty - 1
+        told(f"Kokoro: memory after 50 lines, growth by line {lines}", f"{after_fifty / MB:.0f} MB {grown:+.1%}", "10%")
+    engine.close()
+
+
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", choices=("kokoro", "mms"))
+    parser.add_argument("--kokoro", type=Path, default=KOKORO)
+    parser.add_argument("--spoken", type=int, default=500, help="lines by Kokoro, to see its memory grow")
     arguments = parser.parse_args()
+    if arguments.only != "mms" and arguments.kokoro.is_file():
+        kokoro_memory(arguments.kokoro, arguments.spoken, arguments.threads)
+        kokoro_speed(arguments.kokoro, 5, arguments.threads)
+    if arguments.only == "kokoro":
+        return
     mms.load_library()
     with tempfile.TemporaryDirectory() as name:
         folder = made(Path(name))

@@ -48,6 +48,7 @@ FLOORS: dict[str, int] = {
     "engines": 5,
     "fetch": 3,
     "once": 3,
+    "phonemes": 3,
     "pieces": 3,
     "preparations": 4,
     "weights": 4,

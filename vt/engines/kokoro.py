@@ -1,0 +1,375 @@
+"""Kokoro-82M on ONNX Runtime: a small voice model of good sound (StyleTTS 2 with an iSTFT decoder), six languages."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import unicodedata
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vt import languages, sound
+from vt.domain import Cancel, Clip
+from vt.engines.base import EngineInfo
+from vt.errors import EngineError, ModelUnavailable, VoiceError
+from vt.logs import carried
+from vt.phonemes import phonemes
+from vt.spelling import spelled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INFO = EngineInfo(
+    name="kokoro",
+    kind="tts",
+    licence="Apache-2.0",
+    source="https://huggingface.co/hexgrad/Kokoro-82M",
+)
+REPOSITORY = "onnx-community/Kokoro-82M-v1.0-ONNX"
+"""On the hub: the weights in ONNX's format, in several precisions."""
+FILES = {"int8": "onnx/model_quantized.onnx", "fp16": "onnx/model_fp16.onnx", "fp32": "onnx/model.onnx"}
+"""By precision. int8 is what to take: on a processor with VNNI it needs 0.86 of float32's time and a third of its
+memory; float16 is computed as float32 by ONNX Runtime's processor kernels."""
+DOWNLOAD_BYTES = {"int8": 92_400_000, "fp16": 163_000_000, "fp32": 326_000_000}
+"""About."""
+SAMPLE_RATE = 24_000
+ROWS, STYLE = 510, 256
+"""Of a voice: one vector for each number of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One voice of the model: a name for its style vectors."""
+
+    id: str
+    """Its first letter is the language, its second f for a woman, m for a man."""
+    language: str
+    """Its code in the table of languages."""
+    name: str
+    accent: str = ""
+    """American or British; empty where a language has one."""
+
+    @property
+    def gender(self) -> str:
+        """Female or male."""
+        return "female" if self.id[1] == "f" else "male"
+
+    @property
+    def espeak(self) -> str:
+        """The voice of espeak-ng that knows the pronunciation."""
+        return "en-gb" if self.accent == "British" else languages.get(self.language).espeak
+
+
+VOICES = (
+    Voice("af_heart", "en", "Heart", "American"),
+    Voice("af_bella", "en", "Bella", "American"),
+    Voice("am_fenrir", "en", "Fenrir", "American"),
+    Voice("am_michael", "en", "Michael", "American"),
+    Voice("bf_emma", "en", "Emma", "British"),
+    Voice("bm_george", "en", "George", "British"),
+    Voice("ef_dora", "es", "Dora"),
+    Voice("em_alex", "es", "Alex"),
+    Voice("em_santa", "es", "Santa"),
+    Voice("ff_siwis", "fr", "Siwis"),
+    Voice("hf_alpha", "hi", "Alpha"),
+    Voice("hm_omega", "hi", "Omega"),
+    Voice("if_sara", "it", "Sara"),
+    Voice("im_nicola", "it", "Nicola"),
+    Voice("pf_dora", "pt", "Dora"),
+    Voice("pm_alex", "pt", "Alex"),
+    Voice("pm_santa", "pt", "Santa"),
+)
+"""The first of each language is its default. `kokoro-voices.bin` has their vectors in this order."""
+
+_VOICES = Path(__file__).with_name("kokoro-voices.bin")
+_SIGNS = Path(__file__).with_name("kokoro-signs.tsv")
+_LONGEST = 200
+"""Tokens spoken at once, 13 s or so: work and memory grow with them, and beyond 400 the voice begins to hurry."""
+_AT_ONCE = 4
+"""Parts spoken side by side, at most: each needs its memory. More threads than that share their work."""
+_TOGETHER = 16
+"""Lines whose phonemes are asked for at once: a process costs more than a line."""
+_PAUSES = {".": 0.35, "!": 0.35, "?": 0.35, "…": 0.35, ";": 0.25, ":": 0.25, "—": 0.2, ",": 0.15}
+"""Seconds between the parts of a long line, by the mark at its end."""
+_PAUSE = 0.05
+_ENDS = (
+    re.compile(r"[.!?…][\"”)]? "),
+    re.compile(r"[;:—][\"”)]? |(?<= )[\"“(]"),
+    re.compile(r",[\"”)]? "),
+    re.compile(" "),
+)
+"""Where a long line is divided best, and less well."""
+_AROUND = 0.4
+"""Of a part's length, how much it may differ from that of the others for the sake of a better place."""
+# To be so many times as fast (below) the model has to be told so (above). Measured over Spanish, English and French
+# sentences. It rounds each sound to whole frames, and beyond 1.33 all those of two frames become one: between 1.25 and
+# 1.49 there is nothing.
+_TOLD = (0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.35, 1.5, 1.75, 2.0, 2.5)
+_SPOKEN = (0.47, 0.67, 0.81, 0.935, 1.0, 1.06, 1.12, 1.23, 1.49, 1.6, 1.73, 1.88, 2.1)
+_BYTES_A_TOKEN = 1_200_000
+"""What speaking takes for the time being, as measured."""
+_LOADED = {"fp16": 3.0}
+"""By a part of the file's name: what is in memory for each byte of the file."""
+_LOADED_ELSE = 1.45
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
+
+
+def voice(voice_id: str, language_code: str | None = None) -> Voice:
+    """Return the voice of an id.
+
+    Args:
+        voice_id: such as ef_dora.
+        language_code: the language that it has to speak; None: any.
+
+    Raises:
+        VoiceError: there is none, or it speaks another language; the sentence names the nearest.
+    """
+    wanted = voice_id.strip().lower()
+    of_language = [one.id for one in VOICES if language_code in (None, one.language)]
+    found = next((one for one in VOICES if one.id == wanted), None)
+    if found is None:
+        near = difflib.get_close_matches(wanted[:40], of_language, 3, 0.4) or of_language[:3]
+        shown = "".join(char for char in voice_id[:40] if char.isprintable() and char != '"')
+        raise VoiceError(f'Kokoro has no voice "{shown}". {_choice(near)}')
+    if found.id not in of_language:
+        spoken, asked = languages.get(found.language).name, languages.get(str(language_code)).name
+        raise VoiceError(f"The voice {found.id} speaks {spoken}, not {asked}. {_choice(of_language)}")
+    return found
+
+
+def _choice(names: Sequence[str]) -> str:
+    if not names:
+        return "Kokoro speaks none of its languages there: choose another engine."
+    listed = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"There is {listed}."
+
+
+def default_voice(language_code: str) -> Voice | None:
+    """Return the voice that speaks a language where nobody has chosen one; None where none does."""
+    return next((one for one in VOICES if one.language == language_code), None)
+
+
+def estimated_bytes(file: str | Path, threads: int) -> int:
+    """Return what the model in a file takes in memory while all its threads speak; 0 where there is no file."""
+    file = Path(file)
+    if not file.is_file():
+        return 0
+    factor = next((factor for part, factor in _LOADED.items() if part in file.name), _LOADED_ELSE)
+    return round(file.stat().st_size * factor) + _workers(threads)[0] * _LONGEST * _BYTES_A_TOKEN
+
+
+def _workers(threads: int) -> tuple[int, int]:
+    """Return how many parts are spoken side by side, and the threads of each."""
+    at_once = max(1, min(threads, _AT_ONCE))
+    return at_once, max(1, threads // at_once)
+
+
+class Kokoro:
+    """One voice. Several threads share one session: each speaks a part of a line by itself, from start to end.
+
+    That is faster than to have several threads work on one part, which wait for each other at each of its 2,500 steps,
+    and it needs the weights only once.
+    """
+
+    def __init__(self, file: str | Path, voice_id: str, language_code: str, threads: int, device: str = "cpu") -> None:
+        """Load the model.
+
+        Args:
+            file: of ONNX's format, as exported by any of the usual tools and in any precision.
+            voice_id: one of `VOICES`.
+            language_code: the voice's language.
+            threads: of the processor.
+            device: cpu or cuda.
+
+        Raises:
+            VoiceError: there is no such voice, or it speaks another language.
+            ModelUnavailable: the file is missing, broken, or no such model; or the device cannot be used.
+        """
+        self._voice = voice(voice_id, language_code)
+        self._style, self._signs = styles(self._voice), signs()
+        self._at_once, inside = _workers(threads)
+        self._session = _session(Path(file), inside, device)
+        self._tokens, self._types, self._output = _interface(self._session, Path(file))
+
+    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
+        """Yield a clip for each (text, rate), in order, silence at both ends taken off.
+
+        A line with nothing to say (punctuation, emoji, a foreign script) is an empty clip.
+
+        Raises:
+            EngineError: the model failed.
+            ToolError: espeak-ng, which knows the pronunciation, is missing or failed.
+            Cancelled: `cancel` was set.
+        """
+        leaving = Cancel()
+        cancel.add(leaving.set)
+        waiting: deque[list[Future[NDArray[np.int16]]]] = deque()
+        with ThreadPoolExecutor(self._at_once, "kokoro") as pool:
+            try:
+                for parts in self._parts(lines, cancel):
+                    waiting.append([pool.submit(carried(self._spoken), *part, leaving) for part in parts])
+                    # Some parts ahead keep the cores busy; all of them would hold a whole film in memory.
+                    while waiting and sum(map(len, waiting)) - len(waiting[0]) >= 2 * self._at_once:
+                        yield _clip(waiting.popleft(), cancel)
+                while waiting:
+                    yield _clip(waiting.popleft(), cancel)
+            finally:
+                cancel.remove(leaving.set)
+                leaving.set()
+                for future in (future for line in waiting for future in line):
+                    future.cancel()
+
+    def _parts(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[list[tuple[str, float]]]:
+        """Yield each line as parts of phonemes that can be spoken at once, with the speed that the model is told."""
+        for first in range(0, len(lines), _TOGETHER):
+            some = lines[first : first + _TOGETHER]
+            texts = [spelled(text, self._voice.language) for text, _ in some]
+            for noted, (_, rate) in zip(phonemes(texts, self._voice.espeak, cancel), some, strict=True):
+                told = float(np.interp(rate, _SPOKEN, _TOLD))
+                known = "".join(sign for sign in noted if sign in self._signs)
+                # Slow speech is longer, and it is its length that takes memory.
+                yield [(part, told) for part in _divided(known, int(_LONGEST * min(1.0, told)))]
+
+    def _spoken(self, noted: str, speed: float, leaving: Cancel) -> NDArray[np.int16]:
+        """Return the sound of a part, and the pause behind it."""
+        leaving.check()
+        wave = self._computed(self._fed(noted, speed), leaving)
+        samples = sound.trimmed(_whole_numbers(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
+        pause = _PAUSES.get(noted.rstrip('"”) ')[-1:], _PAUSE) / speed
+        return np.concatenate([samples, np.zeros(round(pause * SAMPLE_RATE), np.int16)])
+
+    def _fed(self, noted: str, speed: float) -> dict[str, NDArray[Any]]:
+        """Return the model's inputs for a part."""
+        tokens = [self._signs[sign] for sign in noted]
+        # Some exports take whole numbers only; they speak at one rate.
+        is_whole = np.issubdtype(_TYPES[self._types["speed"]], np.integer)
+        fed = {
+            self._tokens: [[0, *tokens, 0]],
+            "style": self._style[len(tokens) - 1][None],
+            "speed": [1 if is_whole else speed],
+        }
+        return {name: np.asarray(value, _TYPES[self._types[name]]) for name, value in fed.items()}
+
+    def _computed(self, arrays: dict[str, NDArray[Any]], leaving: Cancel) -> NDArray[Any]:
+        from onnxruntime import RunOptions
+
+        options = RunOptions()
+
+        def end() -> None:
+            options.terminate = True
+
+        leaving.add(end)
+        try:
+            return np.asarray(self._session.run([self._output], arrays, options)[0])
+        except Exception as error:  # the library raises classes of its own that it does not name
+            leaving.check()
+            reason = " ".join(str(error).split())[:300]
+            raise EngineError(f"The Kokoro voice failed at a line: {reason}") from error
+        finally:
+            leaving.remove(end)
+
+    def close(self) -> None:
+        """Let go of the model; whoever closes it collects the garbage."""
+        self._session = None
+
+
+def styles(one: Voice) -> NDArray[np.float32]:
+    """Return the style vectors of a voice, shape (510, 256): row n for a text of n + 1 tokens."""
+    size = ROWS * STYLE * 2
+    whole = zlib.decompressobj().decompress(_VOICES.read_bytes(), size * len(VOICES))
+    at = VOICES.index(one) * size
+    return np.frombuffer(whole[at : at + size], "<f2").reshape(ROWS, STYLE).astype(np.float32)
+
+
+@cache
+def signs() -> dict[str, int]:
+    """Return the model's token of each sign that it knows: phonemes, stress, marks and the space."""
+    lines = _SIGNS.read_text(encoding="utf-8").splitlines()[1:]
+    return {sign: int(token) for sign, token in (line.split("\t") for line in lines)}
+
+
+def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
+    import onnxruntime
+
+    if not file.is_file():
+        raise ModelUnavailable(f"The Kokoro model {file} cannot be loaded: there is no such file.")
+    provider = _PROVIDERS[device]
+    if provider not in onnxruntime.get_available_providers():
+        raise ModelUnavailable(f"The Kokoro model cannot run on {device}: ONNX Runtime is installed without it.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 4  # what it has to say comes with its exceptions
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=[provider])
+    except Exception as error:  # whatever a broken file makes the library stumble over
+        reason = " ".join(str(error).split())[:300]
+        raise ModelUnavailable(f"The Kokoro model {file} cannot be loaded: {reason}") from error
+
+
+def _interface(session: Any, file: Path) -> tuple[str, dict[str, str], str]:  # noqa: ANN401
+    """Return the name of the input for tokens, the types of all inputs, and the name of the output that is sound."""
+    types = {one.name: one.type for one in session.get_inputs()}
+    tokens = next((name for name in ("input_ids", "tokens") if name in types), "")
+    outputs = [one.name for one in session.get_outputs()]
+    if {tokens, "style", "speed"} != set(types) or not set(types.values()) <= set(_TYPES):
+        taken = ", ".join(sorted(types))[:200]
+        raise ModelUnavailable(f"The file {file} holds another model than Kokoro: it takes {taken}.")
+    return tokens, types, next((name for name in outputs if name in ("audio", "waveform")), outputs[0])
+
+
+def _divided(noted: str, longest: int) -> list[str]:
+    """Divide phonemes into parts of about one length: behind a sentence if possible, else a clause, else a word."""
+    parts = []
+    while len(noted) > longest:
+        at = _division(noted, longest)
+        parts.append(noted[:at].strip())
+        noted = noted[at:].strip()
+    return [part for part in (*parts, noted) if any(map(_is_sound, part))]
+
+
+def _is_sound(sign: str) -> bool:
+    """Tell a phoneme from a mark, and from the stress or length of one that the model does not know."""
+    return unicodedata.category(sign) in ("Ll", "Lu", "Lo")
+
+
+def _division(noted: str, longest: int) -> int:
+    """Return where the first part of a text ends that is longer than `longest`."""
+    aim = len(noted) / math.ceil(len(noted) / longest)
+    for ends in _ENDS:
+        places = [
+            found.end() if found[0].endswith(" ") else found.start() for found in ends.finditer(noted, 0, longest)
+        ]
+        near = [place for place in places if aim * (1 - _AROUND) <= place <= aim * (1 + _AROUND)]
+        if near:
+            return min(near, key=lambda place: abs(place - aim))
+    return int(aim)
+
+
+def _clip(parts: list[Future[NDArray[np.int16]]], cancel: Cancel) -> Clip:
+    """Return the parts of a line together; the pause behind the last is none of the line's."""
+    spoken = [part.result() for part in parts]
+    cancel.check()
+    samples = np.concatenate(spoken) if spoken else np.empty(0, np.int16)
+    return Clip(sound.trimmed(samples, SAMPLE_RATE), SAMPLE_RATE)
+
+
+def _whole_numbers(wave: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return samples of -1..1 as 16 bits; what is no number is silence."""
+    heard = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.asarray(np.clip(heard, -1.0, 1.0) * 32767).astype(np.int16)
