@@ -20,6 +20,7 @@ import pytest
 
 import models
 from models import Lack, Lot, Parts, Workshop
+from tests.servers import wait_for
 from vt import bundle
 from vt.bundle import File, Model
 
@@ -292,13 +293,18 @@ def test_a_second_run_waits_for_the_first_and_then_finds_everything_there(index:
             text=True,
         )
         assert second.stdout
-        assert second.stdout.readline() == "begun\n"
+        wait_for(lambda: f" {second.pid} " in waiters() or second.poll() is not None)
         assert here(tmp_path / "models") == []
         first.stdin.close()
         assert second.stdout.read().splitlines()[-1] == "Getting Voice ..."
         assert second.wait() == 0
         second.stdout.close()
     assert here(tmp_path / "models") == WHOLE
+
+
+def waiters() -> str:
+    """Return what the kernel says of those who wait for a lock."""
+    return "\n".join(line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
 
 
 LOCKED = """
@@ -315,7 +321,6 @@ from pathlib import Path
 import models
 from tests.test_setup_models import Index
 index = Index(Path({folder!r}))
-print("begun", flush=True)
 models.get(index.shop(), index.fetch, dev=False, say=print)
 """
 
