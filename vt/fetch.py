@@ -51,9 +51,9 @@ _WORTHWHILE_BYTES = 2**20
 _BLOCK_BYTES = 2**20
 _MB = 2**20
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
-_SAFE, _PICKLED = ".safetensors", ".bin"
+_SAFE, _PICKLED, _ONNX = ".safetensors", ".bin", ".onnx"
 _FOREIGN = ["*.onnx*", "*.msgpack", "*.h5", "*.ot", "*.tflite", "*.mlmodel", "*.mlpackage/*", "*.gguf", "*.ckpt.*"]
-"""Weights for libraries that are not used here: ONNX, Flax, TensorFlow, Rust, Core ML, llama.cpp."""
+"""Weights in forms that only somebody reads who names the file: ONNX, Flax, TensorFlow, Rust, Core ML, llama.cpp."""
 _ID = re.compile(r"\A(?!.*(--|\.\.))[\w-][\w.-]{0,95}(/[\w-][\w.-]{0,95})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -252,12 +252,12 @@ def _has_weights(folder: Path, names: Sequence[str]) -> bool:
         parts = {part for index in indexes for part in json.loads(index.read_bytes())["weight_map"].values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return parts <= set(names) and any(name.endswith((_SAFE, _PICKLED)) for name in names)
+    return parts <= set(names) and any(name.endswith((_SAFE, _PICKLED, _ONNX)) for name in names)
 
 
 def _select(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
     """Return the names that fit: no other library's weights, and none that are pickled where there are safer ones."""
-    chosen = [name for name in names if _fits(name, patterns) and not _fits(name, _FOREIGN)]
+    chosen = [name for name in names if name in patterns or (_fits(name, patterns) and not _fits(name, _FOREIGN))]
     if any(name.endswith(_SAFE) for name in chosen):
         return [name for name in chosen if not name.endswith((_PICKLED, f"{_PICKLED}.index.json"))]
     return chosen

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import shutil
 import unicodedata
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,13 +19,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vt import languages, sound
+from vt import bundle, languages, sound, weights
 from vt.domain import Cancel, Clip
-from vt.engines.base import EngineInfo
+from vt.engines import base
+from vt.engines.base import EngineInfo, Synthesizer
+from vt.engines.candidate import Candidate
+from vt.engines.door import AUTO, Site, TtsEngine
 from vt.errors import EngineError, ModelUnavailable, VoiceError
+from vt.languages import Language
 from vt.logs import carried
 from vt.phonemes import phonemes
+from vt.specs import ModelSpec
 from vt.spelling import spelled
+from vt.weights import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +41,8 @@ INFO = EngineInfo(
     kind="tts",
     licence="Apache-2.0",
     source="https://huggingface.co/hexgrad/Kokoro-82M",
+    is_dear=True,
+    needs="the bundled model, or a download of 92 MB, and the Debian package espeak-ng",
 )
 REPOSITORY = "onnx-community/Kokoro-82M-v1.0-ONNX"
 """On the hub: the weights in ONNX's format, in several precisions."""
@@ -171,7 +181,12 @@ def estimated_bytes(file: str | Path, threads: int) -> int:
     if not file.is_file():
         return 0
     factor = next((factor for part, factor in _LOADED.items() if part in file.name), _LOADED_ELSE)
-    return round(file.stat().st_size * factor) + _workers(threads)[0] * _LONGEST * _BYTES_A_TOKEN
+    return needed_bytes(file.stat().st_size, threads, factor)
+
+
+def needed_bytes(size: int, threads: int, factor: float = _LOADED_ELSE) -> int:
+    """Return what a model whose file has so many bytes takes in memory while all its threads speak."""
+    return round(size * factor) + _workers(threads)[0] * _LONGEST * _BYTES_A_TOKEN
 
 
 def _workers(threads: int) -> tuple[int, int]:
@@ -206,6 +221,17 @@ class Kokoro:
         self._at_once, inside = _workers(threads)
         self._session = _session(Path(file), inside, device)
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
+
+    def speaking(self, voice_id: str, language_code: str) -> Kokoro:
+        """Return the same model with another voice; it serves no longer than this one is open.
+
+        Raises:
+            VoiceError: there is no such voice, or it speaks another language.
+        """
+        other = copy(self)
+        other._voice = voice(voice_id, language_code)
+        other._style = styles(other._voice)
+        return other
 
     def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
         """Yield a clip for each (text, rate), in order, silence at both ends taken off.
@@ -373,3 +399,118 @@ def _whole_numbers(wave: NDArray[np.float32]) -> NDArray[np.int16]:
     """Return samples of -1..1 as 16 bits; what is no number is silence."""
     heard = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
     return np.asarray(np.clip(heard, -1.0, 1.0) * 32767).astype(np.int16)
+
+
+_NAME = "kokoro-82m"
+_ONNX = ("model.onnx", FILES["int8"], "onnx/*.onnx", "*.onnx")
+"""Where the weights are within a folder: the first of these that is there."""
+
+
+class KokoroEngine(TtsEngine):
+    """How Kokoro is found: bundled, on the hub, or in a folder that the settings name."""
+
+    info = INFO
+
+    def lack(self, site: Site) -> str | None:
+        """Say so where its weights, or espeak-ng, which knows the pronunciation, are not here."""
+        files = _files(site)
+        return _obstacle(site, files, site.device)() or (None if files.here() else bundle.lack(_NAME))
+
+    def voices(self, site: Site) -> Sequence[base.Voice]:
+        """List its voices, where the weights are here or may be downloaded."""
+        return [_listed(one) for one in VOICES] if _serves(site) else []
+
+    def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
+        """List the model with a voice for a language, on each device; none where nothing may be downloaded."""
+        if not _serves(site):
+            return []
+        spoken = default_voice(language.code)
+        chosen = voice or (spoken.id if spoken else "")
+        return [_candidate(site, language, chosen, device) for device in site.devices]
+
+    def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
+        """Return the codes of the languages that it has a voice for, where its weights can be had."""
+        english = self.candidates(site, languages.get("en"))
+        there = any(site.can_be_had(candidate, reachable) for candidate in english)
+        return {one.language for one in VOICES} if there else set()
+
+    def named(self, site: Site, name: str) -> Sequence[Candidate[Synthesizer]]:
+        """List the model, by its own name or by that which the settings give it."""
+        return self.candidates(site, languages.get("en")) if name in self.names(site) else ()
+
+    def names(self, site: Site) -> Sequence[str]:
+        """List its name, and that which the settings give it."""
+        return sorted({_NAME, site.settings.kokoro_model} - {AUTO})
+
+
+def _serves(site: Site) -> bool:
+    return not (site.is_embedded and _files(site).downloads)
+
+
+def _listed(one: Voice) -> base.Voice:
+    name = f"{one.name} ({one.accent})" if one.accent else one.name
+    return base.Voice(one.id, one.language, name, one.gender, INFO.name, INFO.licence)
+
+
+def _files(site: Site) -> Weights:
+    """Return the files of the model that the settings ask for."""
+    wanted = site.settings.kokoro_model
+    if wanted == AUTO and bundle.folder(_NAME):
+        return Weights(_NAME, lambda: bundle.folder(_NAME))
+    if wanted != AUTO and weights.is_local(wanted):
+        return weights.local(wanted, lambda folder: _no_voices(wanted, folder))
+    repository = REPOSITORY if wanted == AUTO else wanted
+    name = _NAME if repository == REPOSITORY else weights.marked(repository)
+    return weights.of_hub(repository, name, (FILES["int8"],), site.source, site.preparations.told)
+
+
+def _onnx(folder: Path) -> Path | None:
+    return next((file for pattern in _ONNX for file in sorted(folder.glob(pattern))), None)
+
+
+def _no_voices(wanted: str, folder: Path) -> str | None:
+    """Say what a folder lacks that is to hold the model."""
+    if not folder.is_dir():
+        return f"The folder {wanted} of the Kokoro model is not there."
+    return None if _onnx(folder) else f"The folder {wanted} holds no model in ONNX's format."
+
+
+def _loaded(files: Weights, threads: int, device: str) -> Kokoro:
+    if ours := bundle.at(files.folder):
+        bundle.check(ours)
+    first = VOICES[0]
+    return Kokoro(_onnx(files.folder) or files.folder / _ONNX[0], first.id, first.language, threads, device)
+
+
+def _obstacle(site: Site, files: Weights, device: str) -> Callable[[], str | None]:
+    other = site.obstacle(files, device)
+    return lambda: (
+        other()
+        or (None if shutil.which("espeak-ng") else "Kokoro takes the pronunciation from espeak-ng: install espeak-ng.")
+    )
+
+
+def _candidate(site: Site, language: Language, chosen: str, device: str) -> Candidate[Synthesizer]:
+    files, threads = _files(site), site.settings.threads
+    folder = files.here()
+    file = folder and _onnx(folder)
+    spec: ModelSpec[Kokoro] = ModelSpec(
+        key=site.key("tts", INFO.name, files.name, device),
+        kind="tts",
+        name=files.name,
+        device=device,
+        load=lambda: _loaded(files, threads, device),
+        estimated_bytes=estimated_bytes(file, threads) if file else needed_bytes(DOWNLOAD_BYTES["int8"], threads),
+    )
+    return Candidate(
+        INFO,
+        spec,
+        unfit=None if chosen else f"{language.name} cannot be spoken by Kokoro: it has no voice for it.",
+        obstacle=_obstacle(site, files, device),
+        downloads=files.downloads,
+        insists=True,
+        prepare=site.shared(files, files.prepare) if files.obtain else None,
+        download_bytes=DOWNLOAD_BYTES["int8"],
+        voice=chosen,
+        view=lambda model: model.speaking(chosen, language.code),
+    )
