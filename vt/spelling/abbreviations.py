@@ -14,7 +14,9 @@ _BEHIND = {"#": r"(?=\s?\d)", "^": r"(?=\s?[A-ZÀ-ÖØ-Þ])"}
 _ACRONYM = re.compile(r"(?<![\w&.@#-])(?<![A-Z]['’])([A-Z]{2,6})(s?)(?![\w&]|\.[A-Z])")
 _DOTTED = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,8}(?!\w)")
 _VOWELS = set("AEIOUY")
-_ROMAN = re.compile(r"(?<![\w.'’-])(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(er|re|e|ème|[º°ª]|\.(?=\s|$))?(?![\w'’]|-\w)")
+_ROMAN = re.compile(
+    r"(?<![\w.'’-])(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(er|re|e|ème|[º°ª]|\.(?=\s|$))?(?!\w|['’](?!s\b)|-\w)"
+)
 _VALUES = {"I": 1, "V": 5, "X": 10}
 _NEAR = 40
 _CENTURY = {"es": "siglo", "pt": "século", "it": "secolo", "ca": "segle", "fr": "siècle", "de": "Jahrhundert"}

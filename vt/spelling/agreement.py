@@ -16,7 +16,7 @@ _ENDINGS: dict[str, tuple[str, ...]] = {
 }
 """Of most feminine nouns."""
 _NEAR = 24
-_NEXT = re.compile(r" ([^\W\d_]+)")
+_NEXT = re.compile(r" (?:mil )?([^\W\d_]+)")
 
 
 def noun_behind(text: str, start: int, end: int) -> str:

@@ -11,6 +11,7 @@ from vt.spelling.table import Words
 
 _ISO = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
 _WRITTEN = re.compile(r"(?<![\d./-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d\d)(?![\d/]|[.-]\d)")
+_GERMAN_DAY = re.compile(r"\b(?i:(am|vom|zum|bis|der|dem|den|seit|ab)) (\d\d?)\.(\d\d?)\.(?!\d)")
 _OF = {"es": " de ", "pt": " de ", "ca": " de ", "fr": " ", "it": " ", "hi": " "}
 """Between day, month and year."""
 _ARTICLES = {"l": "il", "dell": "del", "all": "al", "dall": "dal", "nell": "nel"}
@@ -23,7 +24,7 @@ _MONTHS_OF = {
     for short in shorts.split(",")
 }
 _TIME = re.compile(
-    r"(?<![\d:.,])([01]?\d|2[0-4])(?::| ?h ?)([0-5]\d)(?::([0-5]\d))?(?![\d:])(?: (?:Uhr|uur|बजे)(?!\w))?"
+    r"(?<![\d:.,])([01]?\d|2[0-4])(?::| ?h ?)([0-5]\d)(?::([0-5]\d))?(?![\d:])(?: (?:Uhr|uur|बजे|h|hs|hrs)(?!\w))?"
     r"(?: ?([AaPp])(?:[Mm]\b|\. ?[Mm]\.))?"
 )
 _FULL_HOUR = re.compile(r"(?<![\d:.,/])(1[0-2]|0?[1-9]) ?([AaPp])(?:[Mm]\b|\. ?[Mm]\.)")
@@ -44,9 +45,18 @@ def with_dates(text: str, words: Words) -> str:
     text = _WRITTEN.sub(partial(_in_figures, words=words), text)
     if words.code == "en":
         return _english_days().sub(partial(_english_day, words=words), text)
-    if words.code != "de":
+    if words.code == "de":
+        text = _GERMAN_DAY.sub(partial(_german_short, words=words), text)
+    else:
         return _first_days(words).sub(partial(_first_day, words=words), text)
     return text
+
+
+def _german_short(found: re.Match[str], words: Words) -> str:
+    """Return a date without its year: am 24.12."""
+    day, month = int(found[2]), words.term("month", str(int(found[3])))
+    ending = "n" if found[1].lower() in _DATIVE else ""
+    return f"{found[1]} {numbers.ordinal(day, words)}{ending} {month}" if 1 <= day <= 31 and month else found[0]
 
 
 def _in_figures(found: re.Match[str], words: Words) -> str:
@@ -127,7 +137,7 @@ def with_times(text: str, words: Words) -> str:
     if not words.terms:
         text = _ISO.sub(lambda date: f"{date[1]} {int(date[2])} {int(date[3])}", text)
     text = numbers.with_telephones(text, words)
-    text = _TIME.sub(lambda time: numbers.apart(_time(time, words), time), text)
+    text = _TIME.sub(lambda time: numbers.apart(_with_point(_time(time, words), time), time), text)
     if words.terms:
         text = _FULL_HOUR.sub(partial(_full_hour, words=words), text)
     return text
@@ -151,7 +161,7 @@ def _full_hour(found: re.Match[str], words: Words) -> str:
     if words.code == "de" and found[2] in "Aa":  # um 3 am Morgen
         return found[0]
     hours = int(found[1])
-    return _in_half(_clock(hours, 0, words, bare=True), hours, found[2].lower(), words)
+    return _with_point(_in_half(_clock(hours, 0, words, bare=True), hours, found[2].lower(), words), found)
 
 
 def _in_half(said: str, hours: int, half: str, words: Words) -> str:
@@ -162,6 +172,11 @@ def _in_half(said: str, hours: int, half: str, words: Words) -> str:
     night = words.code == "es" and half == "a" and hours == 12
     named = words.term("day", "evening" if late or night else f"{half}m")
     return f"{named} {said}" if words.code == "hi" else f"{said} {named}"
+
+
+def _with_point(said: str, found: re.Match[str]) -> str:
+    """Return a time with the point of p.m. where that ends the text too."""
+    return said + "." * (found[0].endswith(".") and found.end() == len(found.string))
 
 
 def _clock(hours: int, minutes: int, words: Words, bare: bool) -> str:

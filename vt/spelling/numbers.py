@@ -22,7 +22,7 @@ _MILLIONS = re.compile(
 _OF = {"es": "de", "pt": "de", "ca": "de", "fr": "de", "it": "di"}
 """Stands between millions and what is counted."""
 _ORDINALS = {
-    code: re.compile(rf"(?<![\w.,])(\d{{1,4}})({ending})")
+    code: re.compile(rf"(?<![\w.,])((?:\d{{1,3}},)?\d{{1,4}})({ending})")
     for code, ending in {
         "en": r"(?:st|nd|rd|th)\b",
         "es": r"\.?[ºª]|(?:(?<=1)|(?<=3))\.?er\b|(?:ro|ra|do|da|to|ta|mo|ma|vo|va|no|na)\b",
@@ -42,7 +42,8 @@ _GERMAN_MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Okto
 _GERMAN_DAY = re.compile(rf"(?<![\w.,])(\d{{1,2}})\.(?= (?:{_GERMAN_MONTHS})\b)")
 _TELEPHONE = re.compile(
     r"(?<!\w)\+\d[\d ()-]{5,}\d|(?<![\w-])\d{2,}(?:-\d{2,}){2,}(?![\w-])|(?<![\w-])\d{1,7}(?:-\d{1,7}){3,}(?![\w-])|"
-    r"\(\d{3}\) ?\d{3}-\d{4}(?!\d)|(?<![\w-])\d{3}-\d{4}(?![\w-])|(?<![\d.,] )(?<![\w.,])[6-9]\d\d \d{3} \d{3}"
+    r"\(\d{3}\) ?\d{3}-\d{4}(?!\d)|(?<![\w-])\d{3}-\d{4}(?![\w-])|"
+    r"(?<![\d.,] )(?<![\w.,])(?:[6-9]\d\d \d{3} \d{3}|\d\d \d{3} \d\d \d\d)"
     r"(?! ?[\w€$£%])"
 )
 _RANGE = re.compile(r"(?<=\d)\s?[-–]\s?(?=\d)")
@@ -216,7 +217,8 @@ def _quantity(found: re.Match[str], words: Words) -> str:
     is_cents = _is_money(symbol, words) and len(fraction) == 2 and not scale
     if is_cents and before == "0" and int(fraction) and (cents := _cents(symbol, fraction, words)):
         return " ".join(part for part in (_sign(found, words), cents) if part)
-    noun = counted or ("" if unit or scale else noun_behind(found.string, *found.span()))
+    agrees = symbol != "%" or words.code not in ("es", "it")
+    noun = counted * agrees or ("" if unit or scale else noun_behind(found.string, *found.span()))
     said = _number(
         found["number"], before, "" if is_cents else fraction, words, noun if not scale else "", bool(counted)
     )
@@ -362,7 +364,7 @@ def _ordinals(text: str, words: Words) -> str:
 
 
 def _ordinal(found: re.Match[str], words: Words) -> str:
-    digits, ending = found[1], found[2].lstrip(".")
+    digits, ending = found[1].replace(",", ""), found[2].lstrip(".")
     if words.code == "hi":
         stem = _HINDI_ORDINALS.get(digits)
         return stem + _HINDI_ENDINGS[ending] if stem else whole(digits, words) + ending
