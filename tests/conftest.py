@@ -23,7 +23,7 @@ TRANSCRIPT = SAMPLE.with_suffix(".txt")
 
 
 def vt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user does, with no model from a hub, and the faster of the bundled Whispers."""
+    """Run the command line as a user does, with no model from a hub, and the fastest of the engines."""
     import os
 
     chosen = with_the_faster({"VT_ENGINES": "embedded", **environment})

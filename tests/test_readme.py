@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import ROOT, SAMPLE
 from tests.films import ffmpeg
 from tests.hub_server import HubServer
-from tests.servers import BUNDLED, Server, free_port, running, wait_for
+from tests.servers import FASTER, Server, free_port, running, wait_for
 from vt import bundle
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ class Shell:
         self._bash = subprocess.Popen(
             ["bash"],
             cwd=folder,
-            env={**os.environ, "VT_ENGINES": "embedded", "VT_WHISPER_MODEL": BUNDLED, **environment},
+            env={**os.environ, "VT_ENGINES": "embedded", **FASTER, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -232,7 +232,7 @@ def test_the_python_of_the_readme_prints_what_it_is_there_for(word: str, server:
     assert len(blocks("python")) == len(PYTHON_SHOWS)
     (script,) = [block for block in blocks("python") if word in block]
     script = script.replace("http://127.0.0.1:8000", server.url).replace("samples/", f"{ROOT}/samples/")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "VT_ENGINES": "embedded"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "VT_ENGINES": "embedded", **FASTER}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

@@ -242,10 +242,11 @@ class Catalogue:
 
 
 def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str) -> list[Candidate[_E]]:
-    """Leave out who does not know the languages, unless nobody does or it was asked for by name."""
+    """Leave out who does not know the languages, but who was asked for, or, where nobody does, the last."""
     every = [(name, candidate) for name, candidates in listed for candidate in candidates]
     able = [candidate for name, candidate in every if not candidate.unfit or name == wanted]
-    return able if any(not candidate.unfit for candidate in able) else [candidate for _, candidate in every]
+    nobody = all(candidate.unfit for candidate in able)
+    return able if not nobody or not every or every[-1][0] == wanted else [*able, every[-1][1]]
 
 
 def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:
