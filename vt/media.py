@@ -137,7 +137,8 @@ _OPENING = {
     # Only the named file, and only containers that cannot point at others.
     "protocol_whitelist": "file",
     "format_whitelist": DEMUXERS,
-    "max_streams": str(_MOST_STREAMS),
+    # One more, for ffmpeg 7 tells of no error where it leaves out the rest.
+    "max_streams": str(_MOST_STREAMS + 1),
     "max_pixels": str(_MOST_PIXELS),
     "threads": str(_THREADS),
 }
@@ -159,10 +160,14 @@ def _source(path: Path) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
 def unfit(path: Path, error: ToolStopped) -> VtError:
     """Return what to raise where a program was stopped over a file; the system's doings are not the file's fault."""
     if "max_streams" in error.said:  # of which ffmpeg says that it has no memory
-        return MediaError(f"{path} has more tracks and attachments than the {_MOST_STREAMS} that vt takes.")
+        return _too_many(path)
     if not error.by_limit:
         return error
     return MediaError(f"{path} cannot be used: it is damaged, or takes more than vt gives to one film. {error}")
+
+
+def _too_many(path: Path) -> MediaError:
+    return MediaError(f"{path} has more tracks and attachments than the {_MOST_STREAMS} that vt takes.")
 
 
 def _why_unreadable(path: Path, said: str) -> str:
@@ -181,6 +186,8 @@ def _begins_as_mp4(path: Path) -> bool:
 
 def _media_info(path: Path, found: dict[str, Any]) -> MediaInfo:
     streams = found.get("streams", [])
+    if len(streams) > _MOST_STREAMS:
+        raise _too_many(path)
     pictures = [s for s in streams if s.get("codec_type") == "video"]
     covers = [s for s in pictures if s.get("disposition", {}).get("attached_pic")]
     moving = [s for s in pictures if s not in covers and s.get("codec_name")]

@@ -147,7 +147,7 @@ async def _counted(request: Request, coming: _Coming) -> AsyncIterator[bytes]:
 async def _told(coming: _Coming) -> AsyncIterator[str]:
     before = 0
     while not coming.is_over:
-        if coming.received > before:
+        if coming.name and coming.received > before:
             yield _event({"msg": "update", "orig_name": coming.name, "chunk_size": coming.received - before})
             before = coming.received
         await asyncio.sleep(_TELL_SECONDS)
