@@ -63,6 +63,7 @@ FLOORS: dict[str, int] = {
     "artifacts": 4,
     "report": 5,
     "track": 5,
+    "vocabulary": 3,
     "voice": 5,
     "pipeline": 5,
     "display": 10,
