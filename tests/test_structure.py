@@ -44,6 +44,7 @@ FLOORS: dict[str, int] = {
     "telemetry": 2,
     "timing": 2,
     "cache": 3,
+    "endings": 3,
     "engines": 3,
     "fetch": 3,
     "once": 3,

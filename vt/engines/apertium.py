@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vt import languages
+from vt import endings, languages
 from vt.domain import Cancel
 from vt.engines.base import EngineInfo
 from vt.errors import LanguageError
@@ -68,7 +68,7 @@ def chain(
 
 
 class Apertium:
-    """A chain of directions, such as `eng-spa`, `es-pt`. Each step of a call is a process of its own."""
+    """A chain of directions, such as `eng-spa`, `es-pt`. Each step of a call is a process or two of its own."""
 
     def __init__(self, chain: Sequence[str]) -> None:
         self.chain = tuple(chain)
@@ -82,15 +82,26 @@ class Apertium:
         flat = [" ".join(sentence.split()) for sentence in sentences]
         sent = [text for text in flat if text]
         for mode in self.chain if sent else ():
-            sent = self._paragraphs(mode, sent, cancel)
+            sent = self._step(mode, sent, cancel)
         answers = iter(sent)
         for text in flat:
             yield next(answers) if text else ""
 
-    def _paragraphs(self, mode: str, texts: list[str], cancel: Cancel) -> list[str]:
+    def _step(self, mode: str, texts: list[str], cancel: Cancel) -> list[str]:
+        """Translate texts by one mode; between close languages, unknown words get the other language's endings."""
+        plain = self._paragraphs(mode, texts, cancel, marks=False)
+        put = _endings(mode)
+        if put is None:
+            return plain
+        # Only beside a translation without them are the program's marks told from the stars of the text.
+        marked = self._paragraphs(mode, texts, cancel, marks=True)
+        return [endings.mended(*pair, put) for pair in zip(marked, plain, strict=True)]
+
+    def _paragraphs(self, mode: str, texts: list[str], cancel: Cancel, *, marks: bool) -> list[str]:
         told = "\n\n".join(texts).encode() + b"\n"
         limits = replace(_LIMITS, output_bytes=MB + 20 * len(told))
-        output = run(Child(["apertium", "-u", mode], limits, told, environment={"LC_ALL": "C.UTF-8"}), cancel)
+        argv = ["apertium", *([] if marks else ["-u"]), mode]
+        output = run(Child(argv, limits, told, environment={"LC_ALL": "C.UTF-8"}), cancel)
         answers = [" ".join(part.split()) for part in re.split(r"\n[ \t]*\n", output.decode(errors="replace").strip())]
         if len(answers) == len(texts):
             return answers
@@ -98,7 +109,13 @@ class Apertium:
         if len(texts) == 1:
             return [" ".join(answers)]
         middle = len(texts) // 2
-        return self._paragraphs(mode, texts[:middle], cancel) + self._paragraphs(mode, texts[middle:], cancel)
+        halves = (texts[:middle], texts[middle:])
+        return [answer for half in halves for answer in self._paragraphs(mode, half, cancel, marks=marks)]
 
     def close(self) -> None:
         """Nothing is held: every call was a process of its own."""
+
+
+def _endings(mode: str) -> endings.Put | None:
+    source, target = (languages.by_apertium(code) for code in mode.split("-")[:2])
+    return endings.between(source.code, target.code) if source and target else None
