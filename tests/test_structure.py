@@ -49,6 +49,7 @@ FLOORS: dict[str, int] = {
     "fetch": 3,
     "once": 3,
     "pieces": 3,
+    "routes": 3,
     "preparations": 4,
     "weights": 4,
     "hub": 3,
