@@ -46,10 +46,12 @@ FLOORS: dict[str, int] = {
     "timing": 2,
     "cache": 3,
     "engines": 5,
+    "endings": 3,
     "fetch": 3,
     "once": 3,
     "phonemes": 3,
     "pieces": 3,
+    "routes": 3,
     "preparations": 4,
     "weights": 4,
     "hub": 3,
@@ -73,6 +75,7 @@ FLOORS: dict[str, int] = {
     "__main__": 13,
     "specs": 2,
     "written": 2,
+    "vocabulary": 3,
 }
 HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime"}
 DOOR = {"__init__", "base", "candidate", "door", "table"}

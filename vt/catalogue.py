@@ -7,20 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from vt import fetch, languages, machine
+from vt import fetch, languages, machine, routes
 from vt.engines import table
 from vt.engines.base import Engine, EngineInfo, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
 from vt.engines.table import Table
 from vt.errors import LanguageError, SettingsError, UnknownModel
+from vt.languages import Language
 from vt.offer import Offer
 from vt.preparations import Preparations
+from vt.routes import Hop, Route
 from vt.settings import Settings
 
 _E = TypeVar("_E", bound=Engine)
 _D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine)
 _LONGEST_SHOWN = 80
+_ROUTES = 4
+"""So many ways of translating are tried; all are for the same languages, and what hinders two hinders most."""
 _NEAR = 3
 """So many voices are named to somebody who named none that there is."""
 
@@ -92,11 +96,42 @@ class Catalogue:
         """
         pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
-        listed = [
-            (one.info.name, one.candidates(self.site, *pair, model if one.names(self.site) else None))
-            for one in self._ordered(self._table.translation, wanted)
+        engines = self._ordered(self._table.translation, wanted)
+        found = self._routes(*pair, wanted)
+        alone = [one for one in engines if not one.pairs(self.site) or (one is engines[-1] and not found)]
+        listed = [({one.info.name}, one.candidates(self.site, *pair, model)) for one in alone]
+        listed += [({hop.engine for hop in route.hops}, [self._along(route)]) for route in found]
+        listed.sort(key=lambda named: _unlike(named[0], wanted))
+        told = [(wanted if wanted in names else "", candidates) for names, candidates in listed]
+        return self._checked(_fit(told, wanted), f"translates {pair[0].name} to {pair[1].name}")
+
+    def advice(self, source: str, target: str) -> str:
+        """Say in a sentence what somebody could fetch for a better translation; empty where that is nothing."""
+        engines = self._allowed(self._table.translation)
+        here, there = _hops(engines, self.site, fetchable=False), _hops(engines, self.site, fetchable=True)
+        missing = routes.worth_fetching(here, there, languages.get(source).code, languages.get(target).code)
+        return routes.advice(missing)
+
+    def _routes(self, source: Language, target: Language, wanted: str) -> list[Route]:
+        """Return some routes over the engines whose directions may be joined: best first, those of the wanted one before."""
+        hops = _hops(self._allowed(self._table.translation), self.site, fetchable=False)
+        found = routes.find(hops, source.code, target.code)
+        if wanted != AUTO:
+            own = [hop for hop in hops if hop.engine == wanted]
+            found = list(dict.fromkeys([*routes.find(own, source.code, target.code), *found]))
+        return found[:_ROUTES]
+
+    def _along(self, route: Route) -> Candidate[Translator]:
+        """Return what goes a route, hop by hop, each by its engine's first candidate."""
+        engines = {engine.info.name: engine for engine in self._table.translation}
+        steps = [
+            engines[hop.engine].candidates(self.site, languages.get(hop.source), languages.get(hop.target))[0]
+            for hop in route.hops
         ]
-        return self._checked(_fit(listed, wanted), f"translates {pair[0].name} to {pair[1].name}")
+        whole = steps[-1]
+        for step in reversed(steps[:-1]):
+            whole = step.followed(whole)
+        return whole
 
     def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
         """List what could speak `language`, with the voice or by the engine that is named first.
@@ -247,6 +282,17 @@ def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str) -> 
     able = [candidate for name, candidate in every if not candidate.unfit or name == wanted]
     nobody = all(candidate.unfit for candidate in able)
     return able if not nobody or not every or every[-1][0] == wanted else [*able, every[-1][1]]
+
+
+def _unlike(engines: set[str], wanted: str) -> int:
+    """Tell how little engines are what was asked for: 0 where it does all of the work, 2 where it does none."""
+    return (engines != {wanted}) + (wanted not in engines) if wanted != AUTO else 0
+
+
+def _hops(engines: Iterable[TranslationEngine], site: Site, *, fetchable: bool) -> set[Hop]:
+    """Return the hops that engines can do, or whose models may be fetched."""
+    ways = ((engine.info.name, engine.fetchable(site) if fetchable else engine.pairs(site)) for engine in engines)
+    return {Hop(name, *pair) for name, pairs in ways for pair in pairs}
 
 
 def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:

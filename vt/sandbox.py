@@ -163,11 +163,17 @@ def works(argv: Sequence[str]) -> bool:
     return done.returncode == 0
 
 
-def found(tried: Callable[[Sequence[str]], bool] = works, is_root: bool | None = None) -> Sandbox:
-    """Return the strongest sandbox that works here: each is tried with a shell that starts another program."""
+def found(
+    tried: Callable[[Sequence[str]], bool] = works, is_root: bool | None = None, *, networked: bool = False
+) -> Sandbox:
+    """Return the strongest sandbox that works here: each is tried with a shell that starts another program.
+
+    `networked`: of those that keep the network open.
+    """
     shell = shutil.which("sh") or "/bin/sh"
     root = os.geteuid() == 0 if is_root is None else is_root
-    return next((box for box in candidates(root) if tried(box.command([shell, "-c", "true & wait"], _TRIED))), NONE)
+    boxes = (box for box in candidates(root) if not (networked and box.hides))
+    return next((box for box in boxes if tried(box.command([shell, "-c", "true & wait"], _TRIED))), NONE)
 
 
 best = functools.cache(found)

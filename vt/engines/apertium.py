@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vt import languages
+from vt import endings, languages
 from vt.domain import Cancel
 from vt.engines.base import EngineInfo, Translator
-from vt.engines.candidate import Candidate, Hop
+from vt.engines.candidate import Candidate
 from vt.engines.door import Site, TranslationEngine
-from vt.errors import LanguageError
 from vt.languages import Language
 from vt.processes import Child, run
+from vt.routes import Hop
 from vt.sandbox import MB, ChildLimits
 from vt.specs import ModelSpec
 
@@ -30,9 +29,6 @@ INFO = EngineInfo(
 )
 MODES = Path("/usr/share/apertium/modes")
 _LIMITS = ChildLimits(seconds=600, cpu_seconds=300, memory=1024 * MB)
-_LONGEST_CHAIN = 3
-_BRIDGES = ("es", "ca")
-"""The languages that a chain goes through by preference: most pairs meet there."""
 
 
 def pairs(folder: Path = MODES) -> dict[tuple[str, str], str]:
@@ -46,37 +42,11 @@ def pairs(folder: Path = MODES) -> dict[tuple[str, str], str]:
     return found
 
 
-def chain(
-    source: Language, target: Language, installed: Mapping[tuple[str, str], str] | None = None
-) -> tuple[str, ...]:
-    """Return the modes that lead from `source` to `target`, as few as possible.
-
-    Raises:
-        LanguageError: the installed pairs lead nowhere near.
-    """
-    directions = pairs() if installed is None else installed
-    order = sorted(directions, key=lambda pair: _BRIDGES.index(pair[1]) if pair[1] in _BRIDGES else len(_BRIDGES))
-    waiting: deque[tuple[str, tuple[str, ...]]] = deque([(source.code, ())])
-    seen = {source.code}
-    while waiting:
-        here, modes = waiting.popleft()
-        for begin, end in order:
-            if begin == here and end not in seen and len(modes) < _LONGEST_CHAIN:
-                step = (*modes, directions[begin, end])
-                if end == target.code:
-                    return step
-                seen.add(end)
-                waiting.append((end, step))
-    raise LanguageError(
-        f"Nobody here translates {source.name} to {target.name}: a package apertium-* for the pair would be needed."
-    )
-
-
 class Apertium:
-    """A chain of directions, such as `eng-spa`, `es-pt`. Each step of a call is a process of its own."""
+    """One direction, by its mode, such as `eng-spa`. Each call is a process or two of its own."""
 
-    def __init__(self, chain: Sequence[str]) -> None:
-        self.chain = tuple(chain)
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
 
     def translate(
         self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
@@ -86,16 +56,25 @@ class Apertium:
         # An empty line is the only border that Apertium does not move words across.
         flat = [" ".join(sentence.split()) for sentence in sentences]
         sent = [text for text in flat if text]
-        for mode in self.chain if sent else ():
-            sent = self._paragraphs(mode, sent, cancel)
-        answers = iter(sent)
+        answers = iter(self._step(self.mode, sent, cancel) if sent else ())
         for text in flat:
             yield next(answers) if text else ""
 
-    def _paragraphs(self, mode: str, texts: list[str], cancel: Cancel) -> list[str]:
+    def _step(self, mode: str, texts: list[str], cancel: Cancel) -> list[str]:
+        """Translate texts by one mode; between close languages, unknown words get the other language's endings."""
+        plain = self._paragraphs(mode, texts, cancel, marks=False)
+        put = _endings(mode)
+        if put is None:
+            return plain
+        # Only beside a translation without them are the program's marks told from the stars of the text.
+        marked = self._paragraphs(mode, texts, cancel, marks=True)
+        return [endings.mended(*pair, put) for pair in zip(marked, plain, strict=True)]
+
+    def _paragraphs(self, mode: str, texts: list[str], cancel: Cancel, *, marks: bool) -> list[str]:
         told = "\n\n".join(texts).encode() + b"\n"
         limits = replace(_LIMITS, output_bytes=MB + 20 * len(told))
-        output = run(Child(["apertium", "-u", mode], limits, told, environment={"LC_ALL": "C.UTF-8"}), cancel)
+        argv = ["apertium", *([] if marks else ["-u"]), mode]
+        output = run(Child(argv, limits, told, environment={"LC_ALL": "C.UTF-8"}), cancel)
         answers = [" ".join(part.split()) for part in re.split(r"\n[ \t]*\n", output.decode(errors="replace").strip())]
         if len(answers) == len(texts):
             return answers
@@ -103,7 +82,8 @@ class Apertium:
         if len(texts) == 1:
             return [" ".join(answers)]
         middle = len(texts) // 2
-        return self._paragraphs(mode, texts[:middle], cancel) + self._paragraphs(mode, texts[middle:], cancel)
+        halves = (texts[:middle], texts[middle:])
+        return [answer for half in halves for answer in self._paragraphs(mode, half, cancel, marks=marks)]
 
     def close(self) -> None:
         """Nothing is held: every call was a process of its own."""
@@ -133,24 +113,25 @@ class ApertiumEngine(TranslationEngine):
     def candidates(
         self, site: Site, source: Language, target: Language, model: str | None = None
     ) -> Sequence[Candidate[Translator]]:
-        """List the shortest chain of directions; `model` is of no account, for there is only one."""
+        """List the one direction that there is; `model` is of no account."""
         del site, model
-        try:
-            modes, unfit = chain(source, target), None
-        except LanguageError as error:
-            modes, unfit = (), str(error)
+        mode = pairs().get((source.code, target.code), "")
         spec: ModelSpec[Translator] = ModelSpec(
             key=INFO.name,
             kind="translation",
-            name=" > ".join(modes),
+            name=mode,
             device="cpu",
-            load=lambda: Apertium(modes),
+            load=lambda: Apertium(mode),
             estimated_bytes=0,
         )
-        route = tuple(_hop(mode) for mode in modes)
-        return [Candidate(INFO, spec, is_process=True, unfit=unfit, route=route)]
+        unfit = None if mode else _unfit(source, target)
+        return [Candidate(INFO, spec, is_process=True, unfit=unfit, route=(Hop(INFO.name, source.code, target.code),))]
 
 
-def _hop(mode: str) -> Hop:
-    ends = next(pair for pair, found in pairs().items() if found == mode)
-    return Hop(INFO.name, *ends)
+def _unfit(source: Language, target: Language) -> str:
+    return f"Nobody here translates {source.name} to {target.name}: a package apertium-* for the pair would be needed."
+
+
+def _endings(mode: str) -> endings.Put | None:
+    source, target = (languages.by_apertium(code) for code in mode.split("-")[:2])
+    return endings.between(source.code, target.code) if source and target else None

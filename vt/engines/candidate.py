@@ -8,22 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from vt.domain import Cancel
 from vt.engines.base import Engine, EngineInfo
+from vt.routes import Hop
 from vt.specs import ModelSpec
 
 E = TypeVar("E", bound=Engine)
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One step of a translation, from a language to another by one engine."""
-
-    engine: str
-    source: str
-    target: str
-
-    def as_report(self) -> dict[str, str]:
-        """Return the hop as it stands in a report."""
-        return {"engine": self.engine, "from": self.source, "to": self.target}
 
 
 @dataclass(frozen=True, slots=True)

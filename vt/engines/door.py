@@ -124,6 +124,11 @@ class TranslationEngine(_Door):
         del site
         return ()
 
+    def fetchable(self, site: Site) -> Collection[tuple[str, str]]:
+        """Return the directions whose models are not fetched unless somebody asks for them, and may be here already."""
+        del site
+        return ()
+
     def translated(self, site: Site, *, reachable: bool) -> tuple[Collection[str], Collection[str]]:
         """Return the codes of the languages that it translates from and to here, now."""
         del reachable

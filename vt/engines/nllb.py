@@ -14,11 +14,12 @@ from vt import languages, weights
 from vt.domain import Cancel
 from vt.engines import nllb_conversion
 from vt.engines.base import EngineInfo, Translator
-from vt.engines.candidate import Candidate, Hop
+from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, TranslationEngine
 from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.pieces import has_words, joined, pieces
+from vt.routes import Hop
 from vt.specs import ModelSpec
 from vt.weights import Weights
 

@@ -1,0 +1,171 @@
+"""How well each route of translation does: chrF by sacrebleu on lines with their translations.
+
+Run by hand: .venv/bin/python benchmarks/translation.py FOLDER [--models FOLDER] [--table]
+
+FOLDER holds pairs of files of as many lines, such as flores-dev.200.en-es.en and flores-dev.200.en-es.es. Files whose
+first language has the same lines give pairs of their second languages, too. --table prints vt/routes.tsv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import itertools
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import sacrebleu
+
+ROOT = Path(__file__).parent.parent
+sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
+
+from vt import routes  # noqa: E402
+from vt.domain import Cancel  # noqa: E402
+from vt.engines import apertium, firefox  # noqa: E402
+from vt.engines.base import Translator  # noqa: E402
+from vt.routes import Hop, Table  # noqa: E402
+
+MODELS = Path(sys.prefix) / "share" / "vt" / "models" / "firefox"
+FLOORS = {("en", "es"): 50.0, ("en", "ca"): 59.0, ("en", "fr"): 51.0, ("es", "en"): 54.0, ("ca", "en"): 62.0}
+_RIDGE = 0.03
+"""How much a fitted cost is drawn to the usual one."""
+_LEAST = 0.01
+Pair = tuple[str, str]
+Lines = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One route over one pair's lines."""
+
+    hops: tuple[Hop, ...]
+    chrf: float
+    bleu: float
+
+
+@dataclass
+class Engines:
+    """Every hop that is here; what was translated once is kept."""
+
+    models: Path
+    loaded: dict[Hop, Translator] = field(default_factory=dict)
+    done: dict[tuple[tuple[Hop, ...], Lines], Lines] = field(default_factory=dict)
+
+    def hops(self) -> list[Hop]:
+        """Load what is here."""
+        for pair, mode in apertium.pairs().items():
+            self.loaded[Hop("apertium", *pair)] = apertium.Apertium([mode])
+        for folder in sorted(self.models.glob("*-*")):
+            source, _, target = folder.name.partition("-")
+            if firefox.missing(folder) is None:
+                self.loaded[Hop("firefox", source, target)] = firefox.Firefox(folder, target)
+        return sorted(self.loaded)
+
+    def translated(self, hops: tuple[Hop, ...], lines: Lines) -> Lines:
+        """Translate hop after hop."""
+        if not hops:
+            return lines
+        if (hops, lines) not in self.done:
+            before = self.translated(hops[:-1], lines)
+            self.done[hops, lines] = tuple(self.loaded[hops[-1]].translate(before, Cancel()))
+        return self.done[hops, lines]
+
+
+def texts(folder: Path) -> dict[Pair, tuple[Lines, Lines]]:
+    """Return the lines of every pair, in both directions."""
+    found: dict[Pair, tuple[Lines, Lines]] = {}
+    beside: dict[Lines, dict[str, Lines]] = {}
+    for file in sorted(folder.glob("*.*-*.*")):
+        stem, _, language = file.name.rpartition(".")
+        first, _, second = stem.rpartition(".")[2].partition("-")
+        if language == first:
+            lines = tuple(file.read_text(encoding="utf-8").splitlines())
+            other = tuple(file.with_name(f"{stem}.{second}").read_text(encoding="utf-8").splitlines())
+            beside.setdefault(lines, {first: lines})[second] = other
+    for group in beside.values():
+        found |= {(one, two): (group[one], group[two]) for one, two in itertools.permutations(group, 2)}
+    return found
+
+
+def results(engines: Engines, pairs: dict[Pair, tuple[Lines, Lines]]) -> Iterator[Result]:
+    """Yield every route over every pair, best first."""
+    here = engines.hops()
+    for (source, target), (lines, wanted) in sorted(pairs.items()):
+        found = []
+        for hops in routes.ways(here, source, target):
+            said = engines.translated(hops, lines)
+            scores = sacrebleu.corpus_chrf(said, [wanted]).score, sacrebleu.corpus_bleu(said, [wanted]).score
+            found.append(Result(hops, round(scores[0], 2), round(scores[1], 1)))
+        yield from sorted(found, key=lambda one: (-one.chrf, one.hops))
+
+
+def fitted(found: list[Result]) -> dict[Hop, float]:
+    """Return the costs by which measured scores are explained best: log chrF = what there is to gain - the costs.
+
+    No hop costs less than `_LEAST`: what would, is held there while the others are fitted again.
+    """
+    hops = sorted({hop for one in found for hop in one.hops})
+    pairs = sorted({(one.hops[0].source, one.hops[-1].target) for one in found})
+    usual = np.array([routes.usual_cost(hop) for hop in hops])
+    known = np.array([[-one.hops.count(hop) for hop in hops] for one in found], float)
+    gains = np.array([[(one.hops[0].source, one.hops[-1].target) == pair for pair in pairs] for one in found], float)
+    scores = np.log([one.chrf for one in found])
+    costs, free = np.full(len(hops), _LEAST), np.full(len(hops), True)
+    while True:
+        drawn = np.hstack([_RIDGE * np.eye(len(hops))[free][:, free], np.zeros((free.sum(), len(pairs)))])
+        rows = np.vstack([np.hstack([known[:, free], gains]), drawn])
+        wanted = np.concatenate([scores - known[:, ~free] @ costs[~free], _RIDGE * usual[free]])
+        costs[free] = np.linalg.lstsq(rows, wanted, rcond=None)[0][: free.sum()]
+        if not (costs < _LEAST).any():
+            return {hop: round(float(cost), 3) for hop, cost in zip(hops, costs, strict=True)}
+        free &= costs >= _LEAST
+        costs[~free] = _LEAST
+
+
+def table(found: list[Result], source: str) -> Iterator[str]:
+    """Yield the lines of vt/routes.tsv."""
+    costs = fitted(found)
+    scores = {one.hops: f"{one.chrf:.2f}" for one in found}
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    yield "route\tchrF\tcost\ton\twhen"
+    for hops in sorted({*scores, *((hop,) for hop in costs)}):
+        cost = f"{costs[hops[0]]:.3f}" if len(hops) == 1 else ""
+        yield "\t".join((" ".join(map(str, hops)), scores.get(hops, ""), cost, source, today))
+
+
+def _shown(found: list[Result], pairs: dict[Pair, tuple[Lines, Lines]]) -> Iterator[str]:
+    yield "| from, to | Apertium's own pair | best route | chrF (BLEU) | floor |\n| --- | --- | --- | --- | --- |"
+    costs = Table({}, {one.hops: one.chrf for one in found})
+    for pair in sorted(pairs):
+        mine = [one for one in found if (one.hops[0].source, one.hops[-1].target) == pair]
+        if mine:
+            own = next((f"{one.chrf:.1f}" for one in mine if one.hops == (Hop("apertium", *pair),)), "none")
+            best, floor = mine[0], FLOORS.get(pair)
+            told = f"{floor:.0f}" if floor else ""
+            route = costs.route(best.hops)
+            yield f"| {pair[0]}, {pair[1]} | {own} | {route} | {best.chrf:.1f} ({best.bleu:.1f}) | {told} |"
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    began, pairs, engines = time.monotonic(), texts(options.folder), Engines(options.models)
+    found = list(results(engines, pairs))
+    for engine in engines.loaded.values():
+        engine.close()
+    name = next(options.folder.glob("*.*-*.*")).name.rsplit(".", 2)[0]
+    for line in table(found, name) if options.table else _shown(found, pairs):
+        print(line)
+    print(f"{len(found)} routes in {time.monotonic() - began:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,457 @@
+"""Firefox Translations: small neural models, one a direction, all of them to or from English, on fxtranslate."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import vt
+from vt import bundle, folders, languages, machine, once, sandbox
+from vt.domain import Cancel
+from vt.engines.base import EngineInfo, Translator
+from vt.engines.candidate import Candidate
+from vt.engines.door import Site, TranslationEngine
+from vt.errors import EngineError, LanguageError, ModelUnavailable, ToolError
+from vt.languages import Language
+from vt.once import Tell
+from vt.pieces import has_words, joined, pieces
+from vt.processes import Child, run
+from vt.routes import Hop
+from vt.sandbox import MB, ChildLimits
+from vt.specs import ModelSpec
+from vt.vocabulary import UNKNOWN, Source, Tokens
+
+if TYPE_CHECKING:
+    from fxtranslate import Translator as Library
+
+INFO = EngineInfo(
+    name="firefox",
+    kind="translation",
+    licence="MPL-2.0",
+    source="https://github.com/mozilla/translations",
+    needs="the bundled model, or a download of 20 to 60 MB for each direction",
+)
+"""The licence is that of the library and of Mozilla's repositories of models; the model files themselves name none."""
+HUB = "en"
+"""Every model leads to or from this language."""
+PUBLISHED = frozenset(
+    [
+        "bg",
+        "ca",
+        "cs",
+        "de",
+        "el",
+        "es",
+        "et",
+        "fa",
+        "fi",
+        "fr",
+        "hu",
+        "is",
+        "it",
+        "lt",
+        "mt",
+        "nl",
+        "nn",
+        "no",
+        "pl",
+        "pt",
+        "ru",
+        "sl",
+        "tr",
+        "uk",
+    ]
+)
+"""Languages (codes of ours) that Mozilla has models for, at least in one direction: what may be worth a fetch.
+
+Source: https://github.com/mozilla/firefox-translations-models, README; there are more by now.
+"""
+LONGEST = 80
+"""Tokens of one input. From about 100 on the models leave things out or go round in circles, as tried."""
+_LARGEST_FILE = 512 * MB
+_SMALLEST_MODEL = MB
+_NEEDED_BYTES = 300 * MB
+"""Of the disk, while a model is fetched: twice the largest, packed and unpacked."""
+_FETCH_LIMITS = ChildLimits(3600, 600, memory=4096 * MB, file_bytes=_LARGEST_FILE)
+_NETWORK = (
+    "FXTRANSLATE_RECORDS_URL", "XDG_CACHE_HOME", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY",
+    "http_proxy", "NO_PROXY", "no_proxy",
+)  # fmt: skip
+"""Variables that the library reads as it downloads."""
+_NONE = b"none"
+_THEIR_NAMES = {"no": ("nb", "no"), "zh": ("zh-Hans", "zh")}
+"""How Mozilla may call a language whose code here is another."""
+_UNFINISHED = (".download", ".partial")
+_MEMORY = {"model": 1.7, "vocab": 16.0, "lex": 1.0}
+"""Bytes in memory at work for a byte of a file, as measured: embeddings are held twice, vocabularies unpacked twice."""
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Return the files of a model by what they are: model, vocab (or srcvocab and trgvocab), and lex where it is there.
+
+    Of two of a kind the last by name is taken. The names are those under which Mozilla publishes them.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        kind = path.name.partition(".")[0]
+        if kind in {"model", "vocab", "srcvocab", "trgvocab", "lex"} and path.suffix in {".bin", ".spm"}:
+            found[kind] = path
+    return found
+
+
+def missing(folder: Path) -> str | None:
+    """Say in a sentence what a folder lacks that is to hold the model of one direction; None where it is whole."""
+    if not folder.is_dir():
+        return f"The folder {folder} of a Firefox model is not there."
+    if any(path.name.endswith(_UNFINISHED) for path in folder.iterdir()):
+        return f"The Firefox model in {folder} is half downloaded: fetch it again."
+    found = files(folder)
+    vocabularies = "vocab" in found or {"srcvocab", "trgvocab"} <= found.keys()
+    if "model" not in found or not vocabularies:
+        lack = "no model.*.bin" if "model" not in found else "no vocab.*.spm"
+        return f"The folder {folder} holds no whole Firefox model: {lack} is there."
+    sizes = {kind: path.stat().st_size for kind, path in found.items()}
+    if max(sizes.values()) > _LARGEST_FILE:
+        return f"A file in {folder} is larger than any Firefox model."
+    if sizes["model"] < _SMALLEST_MODEL or not min(sizes.values()):
+        return f"The Firefox model in {folder} is not whole: fetch it again."
+    return None
+
+
+def estimated_bytes(folder: Path) -> int:
+    """Return what the model in a folder will take in memory at work; 0 where there is none."""
+    found = files(folder)
+    if "model" not in found:
+        return 0
+    return round(sum(_MEMORY.get(kind, _MEMORY["vocab"] / 2) * path.stat().st_size for kind, path in found.items()))
+
+
+def load_library() -> None:
+    """Load the libraries alone: their memory belongs to the process, and no unloading of a model gives it back."""
+    import fxtranslate  # noqa: F401
+    import sentencepiece  # noqa: F401
+
+
+_OWN = threading.local()
+"""The library's translator, in the one thread that may touch it: elsewhere it panics, even on being freed."""
+
+
+class Firefox:
+    """A loaded model of one direction. The library holds Python's lock while it translates: more threads are no help.
+
+    The same sentence always has the same translation.
+    """
+
+    def __init__(self, folder: Path, target: str) -> None:
+        """Load the model in a folder, which translates to the language `target` (a code).
+
+        Raises:
+            ModelUnavailable: the folder holds no whole model, or it cannot be loaded.
+        """
+        if lack := missing(folder):
+            raise ModelUnavailable(lack)
+        self._script = languages.get(target).flores.partition("_")[2]
+        self._pool = ThreadPoolExecutor(1, "firefox")
+        try:
+            with _unavailable(folder):
+                self._source = Source(_tokens_of(folder), LONGEST)
+                self._pool.submit(_load, folder).result()
+            machine.trim()  # the files have been read whole, and freed: their memory would stay with the process
+        except BaseException:
+            self._pool.shutdown()
+            raise
+
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float | None] | None = None
+    ) -> Iterator[str]:
+        """Yield a translation for each text, the only one there is. What holds no word comes back as it is.
+
+        No input of the model holds two sentences, and none is longer than it can take.
+        """
+        del budgets
+        for text in sentences:
+            yield self._whole(text, cancel) if has_words(text) else text
+
+    def _whole(self, text: str, cancel: Cancel) -> str:
+        done = []
+        sound = text.encode("utf-8", "replace").decode()  # half a pair of surrogates is no text
+        for part in pieces(" ".join(sound.split()), self._source.fits):
+            cancel.check()
+            done.append(self._source.translated(part, self._said) if has_words(part) else part)
+        return joined(done, self._script)
+
+    def _said(self, text: str) -> str:
+        with _failing():
+            # Where the model has nothing to say, the source is better than silence.
+            return self._pool.submit(_translate, text).result().strip() or text
+
+    def close(self) -> None:
+        """Free the model, in the thread that made it."""
+        self._pool.submit(_OWN.__dict__.clear)
+        self._pool.shutdown()
+
+
+def _load(folder: Path) -> None:
+    from fxtranslate import Translator
+
+    found = {kind: path.read_bytes() for kind, path in files(folder).items()}
+    source, target = found.get("vocab") or found["srcvocab"], found.get("vocab") or found["trgvocab"]
+    # The shortlist of likely words makes it a fifth faster, and no worse by chrF.
+    _OWN.translator = Translator(found["model"], source, target, found.get("lex"))
+
+
+def _translate(text: str) -> str:
+    translator: Library = _OWN.translator
+    return translator.translate(text)
+
+
+def _tokens_of(folder: Path) -> Tokens:
+    from sentencepiece import SentencePieceProcessor
+
+    found = files(folder)
+    processor = SentencePieceProcessor(model_proto=(found.get("vocab") or found["srcvocab"]).read_bytes())
+    unknown = processor.unk_id()
+    return lambda text: [UNKNOWN if one == unknown else one for one in processor.encode(text)]
+
+
+@contextmanager
+def _unavailable(folder: Path) -> Iterator[None]:
+    with _translated(lambda why: ModelUnavailable(f"The Firefox model in {folder} cannot be loaded: {why}")):
+        yield
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    with _translated(lambda why: EngineError(f"Firefox's model failed while translating: {why}")):
+        yield
+
+
+@contextmanager
+def _translated(told: Callable[[str], EngineError]) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the library is no Exception
+        raise told(" ".join(str(error).split())[:300] or type(error).__name__) from error
+
+
+# --- how it is found ---------------------------------------------------------------------------------------------
+
+
+class FirefoxEngine(TranslationEngine):
+    """How Firefox's models are found: bundled, or fetched by somebody into the data folder; one a direction."""
+
+    info = INFO
+
+    def lack(self, site: Site) -> str | None:
+        """Say so where no model of any direction is here."""
+        return None if _folders(site) else bundle.lack(f"firefox/{HUB}-pt")
+
+    def pairs(self, site: Site) -> Collection[tuple[str, str]]:
+        """Return the directions whose models are here."""
+        return _folders(site)
+
+    def fetchable(self, site: Site) -> Collection[tuple[str, str]]:
+        """Return the directions that somebody could fetch; none where nothing may be downloaded."""
+        if site.source.forbidden:
+            return ()
+        return {pair for other in PUBLISHED for pair in ((HUB, other), (other, HUB))}
+
+    def candidates(
+        self, site: Site, source: Language, target: Language, model: str | None = None
+    ) -> Sequence[Candidate[Translator]]:
+        """List the model of one direction; `model` is of no account."""
+        del model
+        pair = source.code, target.code
+        folder = _folders(site).get(pair)
+        unfit = None if folder else f"No model of Firefox's from {source.name} to {target.name} is here."
+        return [_candidate(site, pair, folder or _own(site, pair), unfit)]
+
+    def named(self, site: Site, name: str) -> Sequence[Candidate[Translator]]:
+        """List the model of a direction that is named as in firefox:en-es; it is fetched where it is prepared.
+
+        Raises:
+            LanguageError: there is no such language, or neither is English.
+        """
+        engine, _, names = name.partition(":")
+        if engine != INFO.name or "-" not in names:
+            return ()
+        source, target = _pair(*names.split("-", 1))
+        pair = source.code, target.code
+        return [_candidate(site, pair, _folders(site).get(pair) or _own(site, pair), None)]
+
+    def names(self, site: Site) -> Sequence[str]:
+        """List the pattern of the models' names."""
+        del site
+        return (f"{INFO.name}:{HUB}-es",)
+
+
+def _own(site: Site, pair: tuple[str, str]) -> Path:
+    return site.settings.data_folder / "models" / INFO.name / "-".join(pair)
+
+
+def _folders(site: Site) -> dict[tuple[str, str], Path]:
+    """Return the folders of all models that are here by what they translate from and to; fetched ones come first."""
+    bundled = [found for name in bundle.MODELS if name.startswith(f"{INFO.name}/") and (found := bundle.folder(name))]
+    fetched = sorted((site.settings.data_folder / "models" / INFO.name).glob("*-*"))
+    found: dict[tuple[str, str], Path] = {}
+    for folder in (*bundled, *(folder for folder in fetched if missing(folder) is None)):
+        source, _, target = folder.name.partition("-")
+        found[source, target] = folder
+    return found
+
+
+def _loaded(folder: Path, target: str) -> Firefox:
+    if ours := bundle.at(folder):
+        bundle.check(ours)
+    return Firefox(folder, target)
+
+
+def _candidate(site: Site, pair: tuple[str, str], folder: Path, unfit: str | None) -> Candidate[Translator]:
+    name, forbidden = "-".join(pair), site.source.forbidden
+
+    def prepare(cancel: Cancel) -> None:
+        site.preparations.run(
+            f"{INFO.name}:{name}",
+            lambda cancel: fetch(*pair, folder, site.preparations.told, cancel, forbidden),
+            cancel,
+        )
+
+    spec: ModelSpec[Translator] = ModelSpec(
+        key=site.key("translation", INFO.name, name, "cpu"),
+        kind="translation",
+        name=name,
+        device="cpu",
+        load=lambda: _loaded(folder, pair[1]),
+        estimated_bytes=estimated_bytes(folder),
+    )
+    is_here = missing(folder) is None
+    return Candidate(
+        INFO,
+        spec,
+        unfit=unfit,
+        obstacle=lambda: None if is_here or not forbidden else f"{missing(folder)} {forbidden}.",
+        insists=True,
+        prepare=None if is_here else prepare,
+        route=(Hop(INFO.name, *pair),),
+    )
+
+
+# --- fetching ----------------------------------------------------------------------------------------------------
+
+
+def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, forbidden: str | None = None) -> None:
+    """Download the model of one direction into `folder`, unless it is there; only ever where somebody asks for it.
+
+    The library's own discovery finds and verifies it; what lies in the library's own cache is taken from there. A
+    child process does it, since a download in the library cannot be stopped. `folder` appears whole or not at all, and
+    is made once, however many processes ask; a half one is made anew.
+
+    Args:
+        source: a language, by code or name; it or the target is English, as Mozilla has no other models.
+        target: the other one.
+        folder: of this direction alone.
+        tell: is told what goes on.
+        cancel: stops it.
+        forbidden: why nothing may be downloaded, as half a sentence.
+
+    Raises:
+        LanguageError: there is no such language, or no such model.
+        ModelUnavailable: it cannot be downloaded.
+        StorageError: the disk has no room.
+        InputError: the folder around `folder` cannot be written.
+        Cancelled: `cancel` was set; the child has been killed.
+    """
+    pair = _pair(source, target)
+    name = f"Firefox's model from {pair[0].name} to {pair[1].name}"
+    if missing(folder) is None:
+        tell(f"{name} is here already.")
+        return
+    if forbidden:
+        raise ModelUnavailable(f"{name} is not here, and {forbidden}.")
+
+    def make(half: Path) -> None:
+        tell(f"Downloading {name}: 20 to 60 MB, once.")
+        with folders.work_folder(folder.parent) as scratch:
+            _download(pair, name, scratch, cancel)
+            for path in files(next(scratch.glob("*-*"))).values():
+                path.rename(half / path.name)
+        if lack := missing(half):
+            raise ModelUnavailable(f"{name} did not arrive whole: {lack}")
+        tell(f"{name} is here now.")
+
+    once.folder(
+        folder, make, is_whole=lambda made: missing(made) is None, needed_bytes=_NEEDED_BYTES, tell=tell, cancel=cancel
+    )
+
+
+def _pair(source: str, target: str) -> tuple[Language, Language]:
+    pair = languages.get(source), languages.get(target)
+    if (pair[0].code == HUB) is (pair[1].code == HUB):
+        other = next((row for row in pair if row.code != HUB), languages.get("es"))
+        raise LanguageError(
+            f"Firefox's models lead to or from English only: fetch firefox:{other.code}-{HUB} or "
+            f"firefox:{HUB}-{other.code}."
+        )
+    return pair
+
+
+def _download(pair: tuple[Language, Language], name: str, scratch: Path, cancel: Cancel) -> None:
+    path = os.pathsep.join(filter(None, (str(Path(vt.__file__).parent.parent), os.environ.get("PYTHONPATH"))))
+    given = {variable: os.environ[variable] for variable in _NETWORK if variable in os.environ}
+    argv = [sys.executable, "-m", __name__, pair[0].code, pair[1].code, str(scratch.absolute())]
+    try:
+        child = Child(argv, _FETCH_LIMITS, environment={**given, "PYTHONPATH": path})
+        answer = run(child, cancel, box=sandbox.best(networked=True))
+    except ToolError as error:
+        said = error.said.strip().splitlines()
+        reason = said[-1][:300] if said else str(error)
+        raise ModelUnavailable(f"{name} cannot be downloaded: {reason}") from error
+    if answer.strip() == _NONE:
+        raise LanguageError(f"{name} cannot be had: Mozilla publishes none.")
+
+
+# --- in the child ------------------------------------------------------------------------------------------------
+
+
+def _download_here(source: str, target: str, scratch: str) -> None:
+    from fxtranslate import Cache, discovery
+
+    # The library would go through a third language where there is no direct model; its list knows only direct ones.
+    published = set(discovery.model_pairs(discovery.fetch_records_body()))
+    wanted = [(one, other) for one in _names(source) for other in _names(target)]
+    pair = next((names for names in wanted if names in published), None)
+    if pair is None:
+        sys.stdout.buffer.write(_NONE)
+        return
+    place = Path(scratch, "-".join(pair))
+    place.mkdir()
+    for name, _, path in Cache().pair_files(place.name):
+        shutil.copyfile(path, place / name)
+    discovery.add_models(*pair, cache_dir=scratch)
+
+
+def _names(code: str) -> tuple[str, ...]:
+    return _THEIR_NAMES.get(code, (code,))
+
+
+def main(arguments: list[str]) -> int:
+    """Download, in a process of its own; the last line on stderr says what went wrong."""
+    try:
+        _download_here(*arguments)
+    except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
+        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
