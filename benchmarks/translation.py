@@ -58,7 +58,7 @@ class Engines:
     def hops(self) -> list[Hop]:
         """Load what is here."""
         for pair, mode in apertium.pairs().items():
-            self.loaded[Hop("apertium", *pair)] = apertium.Apertium([mode])
+            self.loaded[Hop("apertium", *pair)] = apertium.Apertium(mode)
         for folder in sorted(self.models.glob("*-*")):
             source, _, target = folder.name.partition("-")
             if firefox.missing(folder) is None:

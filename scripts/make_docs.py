@@ -16,10 +16,11 @@ sys.path.insert(0, str(ROOT))
 
 from pydantic.fields import FieldInfo  # noqa: E402
 
-from vt import doctor  # noqa: E402 (the project is no installed package)
+from vt import bundle, doctor  # noqa: E402 (the project is no installed package)
 from vt.api import make_api  # noqa: E402
 from vt.engines import apertium  # noqa: E402
 from vt.factory import AIServiceFactory  # noqa: E402
+from vt.routes import Hop  # noqa: E402
 from vt.services import Services  # noqa: E402
 from vt.settings import Settings  # noqa: E402
 from vt.telemetry import COUNTED, READ  # noqa: E402
@@ -34,12 +35,13 @@ def languages_table() -> str:
     with tempfile.TemporaryDirectory() as folder:
         for mode in _modes():
             (Path(folder) / mode).touch()
-        pairs = apertium.pairs(Path(folder))
+        hops = {Hop("apertium", *pair) for pair in apertium.pairs(Path(folder))}
+    hops |= {Hop("firefox", *name.split("/")[1].split("-")) for name in bundle.MODELS if name.startswith("firefox/")}
     rows = ["| code | language | | heard | from English | into English | spoken |", "|---|---|---|---|---|---|---|"]
-    for row in doctor.served(pairs):
+    for row in doctor.served(hops):
         language = row.language
         cells = [f"`{language.code}`", language.name, language.native_name, "yes" if row.heard else ""]
-        cells += [" > ".join(row.from_english), " > ".join(row.into_english)]
+        cells += [row.from_english, row.into_english]
         cells.append("yes" if row.spoken else "no: cannot be dubbed")
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 
-from tests.releases import offers
-from vt import languages
+from tests.test_factory import settings
+from vt.catalogue import Catalogue
 from vt.domain import Cancel
 from vt.engines import apertium
 from vt.engines.apertium import Apertium
-from vt.errors import Cancelled, LanguageError, ToolError
+from vt.errors import Cancelled, ToolError
 
 AWKWARD = [
     "",
@@ -83,7 +81,7 @@ AWKWARD = [
 
 @pytest.fixture
 def to_spanish() -> Apertium:
-    return Apertium(["eng-spa"])
+    return Apertium("eng-spa")
 
 
 def translated(engine: Apertium, sentences: list[str]) -> list[str]:
@@ -133,17 +131,7 @@ def test_a_newline_in_a_sentence_is_a_space(to_spanish: Apertium) -> None:
 
 @pytest.mark.parametrize("sentences", [[], [""], ["", " ", "\n"]])
 def test_nothing_is_translated_to_nothing_without_a_process(sentences: list[str]) -> None:
-    assert translated(Apertium(["no-such-pair"]), sentences) == [""] * len(sentences)
-
-
-def test_a_chain_goes_through_every_pair() -> None:
-    (found,) = translated(Apertium(["eng-spa", "es-pt"]), ["The houses are red."])
-    assert "casas" in found
-    assert "vermelhas" in found
-
-
-def test_a_chain_keeps_awkward_sentences_apart_too() -> None:
-    assert len(translated(Apertium(["eng-spa", "es-pt"]), AWKWARD)) == len(AWKWARD)
+    assert translated(Apertium("no-such-pair"), sentences) == [""] * len(sentences)
 
 
 def test_unknown_words_come_without_the_marks_of_the_program(to_spanish: Apertium) -> None:
@@ -171,7 +159,7 @@ def test_a_cancel_stops_the_program(to_spanish: Apertium) -> None:
 
 def test_a_pair_that_is_not_installed_is_an_error_of_the_program() -> None:
     with pytest.raises(ToolError, match="apertium failed"):
-        translated(Apertium(["eng-xxx"]), ["The house is red."])
+        translated(Apertium("eng-xxx"), ["The house is red."])
 
 
 def test_closing_needs_nothing_and_may_happen_twice(to_spanish: Apertium) -> None:
@@ -179,70 +167,14 @@ def test_closing_needs_nothing_and_may_happen_twice(to_spanish: Apertium) -> Non
     to_spanish.close()
 
 
-# Chains
+# Pairs
 
 
-def chain(source: str, target: str, installed: dict[tuple[str, str], str] | None = None) -> tuple[str, ...]:
-    return apertium.chain(languages.get(source), languages.get(target), installed)
-
-
-def pairs(text: str) -> dict[tuple[str, str], str]:
-    """Return directions such as `en-es es-pt` as the installed ones."""
-    return {(pair.split("-")[0], pair.split("-")[1]): pair for pair in text.split()}
-
-
-def test_english_to_spanish_is_one_pair() -> None:
-    assert chain("en", "es") == ("eng-spa",)
-
-
-def _offered(target: str, package: str) -> ParameterSet:
-    return pytest.param(target, marks=pytest.mark.skipif(not offers(package), reason=f"this release has no {package}"))
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["es", "ca", "pt", "fr", "it", _offered("gl", "apertium-en-gl"), _offered("eo", "apertium-eo-en")],
-)
-def test_the_usual_targets_are_reached_from_english_and_every_step_is_installed(target: str) -> None:
-    steps = chain("en", target)
-    known = {mode: pair for pair, mode in apertium.pairs().items()}
-    ends = [known[step] for step in steps]
-    assert ends[0][0] == "en"
-    assert ends[-1][1] == target
-    assert all(before[1] == after[0] for before, after in pairwise(ends))
-
-
-def test_the_shortest_chain_wins() -> None:
-    installed = pairs("en-ca ca-es es-pt en-es ca-it it-pt")
-    assert chain("en", "pt", installed) == ("en-es", "es-pt")
-    assert chain("en", "it", installed) == ("en-ca", "ca-it")
-    assert chain("en", "pt", {**installed, ("en", "pt"): "en-pt"}) == ("en-pt",)
-
-
-def test_among_chains_of_a_length_the_one_through_spanish_is_taken() -> None:
-    assert chain("en", "fr", pairs("en-ca ca-fr en-eo eo-fr en-es es-fr")) == ("en-es", "es-fr")
-    assert chain("en", "fr", pairs("en-eo eo-fr en-ca ca-fr")) == ("en-ca", "ca-fr")
-
-
-def test_a_chain_of_four_is_too_long() -> None:
-    installed = pairs("en-ca ca-es es-pt pt-gl")
-    assert chain("en", "pt", installed) == ("en-ca", "ca-es", "es-pt")
-    with pytest.raises(LanguageError):
-        chain("en", "gl", installed)
-
-
-def test_a_circle_of_pairs_ends() -> None:
-    with pytest.raises(LanguageError):
-        chain("en", "fr", pairs("en-es es-en en-ca ca-en es-ca ca-es"))
-
-
-@pytest.mark.parametrize(("source", "target"), [("en", "ja"), ("zh", "es"), ("en", "zu")])
-def test_a_pair_that_nobody_serves_is_an_error_that_names_both_languages(source: str, target: str) -> None:
-    with pytest.raises(LanguageError) as caught:
-        chain(source, target)
-    sentence = str(caught.value)
-    assert languages.get(source).name in sentence
-    assert languages.get(target).name in sentence
+def test_a_pair_that_nobody_serves_is_told_of_with_both_languages() -> None:
+    (found,) = Catalogue(settings()).translation("en", "ja")
+    assert found.unfit == (
+        "Nobody here translates English to Japanese: a package apertium-* for the pair would be needed."
+    )
 
 
 def test_pairs_are_read_from_the_folder_of_modes_without_their_variants(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_only_what_stands_behind_a_mark_is_put(marked: str, plain: str, wanted: 
 @pytest.mark.skipif(("pt", "es") not in apertium.pairs(), reason="apertium-es-pt is not installed")
 def test_the_program_itself_leaves_no_portuguese_ending_and_no_mark_and_keeps_stars_and_names() -> None:
     sentences = ["A locação é desconfortável.", "Um * e *dois* e Tufão Imbração.", "Ele rolou @casa #um."]
-    found = list(Apertium(["pt-es"]).translate(sentences, Cancel()))
+    found = list(Apertium("pt-es").translate(sentences, Cancel()))
     assert found[0] == "La locación es desconfortable."
     assert found[1].count("*") == 3
     assert "Imbração" in found[1]

@@ -16,13 +16,13 @@ from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
 from vt import detect, media, pipeline, processes, subtitles
+from vt.catalogue import Catalogue
 from vt.domain import Cancel, Edit, JobRequest, JobState
 from vt.engines import apertium, espeak, mms, nllb
 from vt.errors import ToolStopped, VtError
 from vt.factory import AIServiceFactory
 from vt.guard import admit
 from vt.jobs import FilmTooLarge
-from vt.languages import get
 from vt.media import Named
 from vt.processes import Child, Slots
 from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, TooMuchKept, WrongState, new_id
@@ -113,7 +113,7 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
 
 
 def of_languages(folder: Path, film: Path) -> Iterator[str]:
-    yield said(lambda: apertium.chain(get("en"), get("es"), {}))
+    yield str(Catalogue(settings()).translation("en", "ja")[0].unfit)
     with closing(AIServiceFactory(settings(whisper_model="tiny.en"))) as factory:
         yield said(lambda: factory.check("en", "en"))
         yield said(lambda: factory.check("en", "gl"))

@@ -107,14 +107,17 @@ class Catalogue:
 
     def advice(self, source: str, target: str) -> str:
         """Say in a sentence what somebody could fetch for a better translation; empty where that is nothing."""
-        engines = self._allowed(self._table.translation)
-        here, there = _hops(engines, self.site, fetchable=False), _hops(engines, self.site, fetchable=True)
-        missing = routes.worth_fetching(here, there, languages.get(source).code, languages.get(target).code)
+        there = _hops(self._allowed(self._table.translation), self.site, fetchable=True)
+        missing = routes.worth_fetching(self.hops(), there, languages.get(source).code, languages.get(target).code)
         return routes.advice(missing)
 
+    def hops(self) -> set[Hop]:
+        """Return the steps from language to language that may be joined here."""
+        return _hops(self._allowed(self._table.translation), self.site, fetchable=False)
+
     def _routes(self, source: Language, target: Language, wanted: str) -> list[Route]:
-        """Return some routes over the engines whose directions may be joined: best first, those of the wanted one before."""
-        hops = _hops(self._allowed(self._table.translation), self.site, fetchable=False)
+        """Return some routes over the engines whose directions may be joined: the wanted one's first."""
+        hops = self.hops()
         found = routes.find(hops, source.code, target.code)
         if wanted != AUTO:
             own = [hop for hop in hops if hop.engine == wanted]

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from vt import hub, languages, machine, processes, recovery, sandbox, store
+from vt import hub, languages, machine, processes, recovery, routes, sandbox, store
 from vt.cache import ModelCache
 from vt.catalogue import Catalogue
 from vt.engines import apertium, whisper
 from vt.engines.candidate import Candidate
-from vt.errors import LanguageError, VtError
+from vt.errors import VtError
 from vt.ladder import Ladder
 from vt.languages import Language
+from vt.routes import Hop
 from vt.settings import Settings
 from vt.store import DATABASE
 
@@ -42,9 +43,9 @@ class Served:
 
     language: Language
     heard: bool
-    from_english: tuple[str, ...]
-    """The chain of Apertium's modes that leads there; empty where none does."""
-    into_english: tuple[str, ...]
+    from_english: str
+    """The best route that leads there, as in pt (firefox) > es (apertium); empty where none does."""
+    into_english: str
     spoken: bool
 
 
@@ -63,33 +64,28 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
     told = f"{len(pairs)} directions" if pairs else "no language pairs: install apertium-eng-spa or others"
     yield Finding("apertium", bool(pairs and shutil.which("apertium")), told)
     yield _whisper()
-    yield from _languages()
+    catalogue = Catalogue(settings)
+    yield from _languages(catalogue.hops())
     asked = obstacle or hub.of(settings).obstacle
     yield _hub(settings, asked)
-    yield from _stages(settings, asked)
+    yield from _stages(settings, catalogue, asked)
     yield _memory(settings)
     yield _jobs(settings.data_folder)
 
 
-def served(pairs: Mapping[tuple[str, str], str] | None = None) -> list[Served]:
-    """Return English, and what Apertium's `pairs` (default: those installed) translate from it or into it."""
-    installed = apertium.pairs() if pairs is None else pairs
-    rows = [_served(row, installed) for row in languages.ALL]
+def served(hops: Collection[Hop]) -> list[Served]:
+    """Return English, and what the hops that there are, without NLLB, translate from it or into it."""
+    rows = [_served(row, hops) for row in languages.ALL]
     return [row for row in rows if row.from_english or row.into_english or row.language.code == "en"]
 
 
-def _served(row: Language, pairs: Mapping[tuple[str, str], str]) -> Served:
-    english = languages.get("en")
-    return Served(row, bool(row.whisper), _chain(english, row, pairs), _chain(row, english, pairs), bool(row.espeak))
+def _served(row: Language, hops: Collection[Hop]) -> Served:
+    return Served(row, bool(row.whisper), _way(hops, "en", row.code), _way(hops, row.code, "en"), bool(row.espeak))
 
 
-def _chain(source: Language, target: Language, pairs: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
-    if source is target or not source.apertium or not target.apertium:
-        return ()
-    try:
-        return apertium.chain(source, target, pairs)
-    except LanguageError:
-        return ()
+def _way(hops: Collection[Hop], source: str, target: str) -> str:
+    found = routes.find(hops, source, target)
+    return str(found[0]).partition(" > ")[2] if found else ""
 
 
 def _program(program: str, option: str, run: Run) -> Finding:
@@ -116,8 +112,8 @@ def _whisper() -> Finding:
     return Finding("whisper", True, f"{' and '.join(sizes)}, bundled, hears {hears}")
 
 
-def _languages() -> Iterator[Finding]:
-    rows = [row for row in served() if row.from_english]
+def _languages(hops: Collection[Hop]) -> Iterator[Finding]:
+    rows = [row for row in served(hops) if row.from_english]
     spoken = " ".join(row.language.code for row in rows if row.spoken)
     yield Finding("dubs from English into", bool(spoken), spoken or "no language")
     silent = " ".join(row.language.code for row in rows if not row.spoken)
@@ -132,9 +128,8 @@ def _hub(settings: Settings, obstacle: Callable[[], str | None]) -> Finding:
     return Finding("hub", there is None, f"{there or 'it answers'}; {token}", needed=False)
 
 
-def _stages(settings: Settings, obstacle: Callable[[], str | None]) -> Iterator[Finding]:
+def _stages(settings: Settings, catalogue: Catalogue, obstacle: Callable[[], str | None]) -> Iterator[Finding]:
     """Tell which engine serves each stage of a default request, and what is wanted in its place, if anything is."""
-    catalogue = Catalogue(settings)
     ladder = Ladder(ModelCache(machine.model_budget(settings.cache_budget_mb)), obstacle, fallback=settings.fallback)
     spoken = settings.preload_languages
     wishes: list[tuple[str, Callable[[], Sequence[Candidate[Any]]]]] = [

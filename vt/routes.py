@@ -2,8 +2,8 @@
 
 What a route is worth is its chrF where `routes.tsv` has it measured, whole. Of any other it is estimated: every hop has
 a cost, costs add up, and a route keeps exp(-cost) of what there is to gain between the two languages. What there is to
-gain follows from the routes between the two that were measured (the geometric mean of chrF / exp(-cost)), or is 100: then
-scores only serve to compare.
+gain follows from the routes between the two that were measured (the geometric mean of chrF / exp(-cost)), or is 100:
+then scores only serve to compare.
 The table's costs are fitted to all measured routes together; a hop that is not in it costs what its engine's hops do.
 
 Source of the table: benchmarks/translation.py, which prints it.

@@ -41,34 +41,7 @@ INFO = EngineInfo(
 """The licence is that of the library and of Mozilla's repositories of models; the model files themselves name none."""
 HUB = "en"
 """Every model leads to or from this language."""
-PUBLISHED = frozenset(
-    [
-        "bg",
-        "ca",
-        "cs",
-        "de",
-        "el",
-        "es",
-        "et",
-        "fa",
-        "fi",
-        "fr",
-        "hu",
-        "is",
-        "it",
-        "lt",
-        "mt",
-        "nl",
-        "nn",
-        "no",
-        "pl",
-        "pt",
-        "ru",
-        "sl",
-        "tr",
-        "uk",
-    ]
-)
+PUBLISHED = frozenset("bg ca cs de el es et fa fi fr hu is it lt mt nl nn no pl pt ru sl tr uk".split())  # noqa: SIM905
 """Languages (codes of ours) that Mozilla has models for, at least in one direction: what may be worth a fetch.
 
 Source: https://github.com/mozilla/firefox-translations-models, README; there are more by now.
@@ -300,7 +273,7 @@ def _own(site: Site, pair: tuple[str, str]) -> Path:
 
 def _folders(site: Site) -> dict[tuple[str, str], Path]:
     """Return the folders of all models that are here by what they translate from and to; fetched ones come first."""
-    bundled = [found for name in bundle.MODELS if name.startswith(f"{INFO.name}/") and (found := bundle.folder(name))]
+    bundled = [place for name in bundle.MODELS if name.startswith(f"{INFO.name}/") and (place := bundle.folder(name))]
     fetched = sorted((site.settings.data_folder / "models" / INFO.name).glob("*-*"))
     found: dict[tuple[str, str], Path] = {}
     for folder in (*bundled, *(folder for folder in fetched if missing(folder) is None)):
