@@ -35,8 +35,8 @@ def checked(folder: Path) -> dict[str, bytes]:
 def packed(found: dict[str, bytes]) -> bytes:
     """Return the voices in the order of `kokoro.VOICES`: float16, little endian, compressed by zlib.
 
-    Half the digits change no vector by more than 0.0005 of 1.2. To leave rows out and interpolate is worse: every
-    second one left out changes them by a hundred times as much.
+    Half the digits change no number by more than 0.001 of 3. To leave rows out and interpolate is worse: every
+    second one left out changes them by a hundred times that.
     """
     rows = [np.frombuffer(found[voice.id], "<f4").reshape(kokoro.ROWS, kokoro.STYLE) for voice in kokoro.VOICES]
     return zlib.compress(np.stack(rows).astype("<f2").tobytes(), 9)

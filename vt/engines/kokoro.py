@@ -6,6 +6,7 @@ import difflib
 import math
 import re
 import shutil
+import threading
 import unicodedata
 import zlib
 from collections import deque
@@ -125,11 +126,12 @@ _AROUND = 0.4
 # 1.49 there is nothing.
 _TOLD = (0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.35, 1.5, 1.75, 2.0, 2.5)
 _SPOKEN = (0.47, 0.67, 0.81, 0.935, 1.0, 1.06, 1.12, 1.23, 1.49, 1.6, 1.73, 1.88, 2.1)
-_BYTES_A_TOKEN = 1_200_000
-"""What speaking takes for the time being, as measured."""
-_LOADED = {"fp16": 3.0}
-"""By a part of the file's name: what is in memory for each byte of the file."""
-_LOADED_ELSE = 1.45
+_BYTES_A_TOKEN = 1_500_000
+"""What speaking takes, as measured: the library keeps it, in pieces that do not fit each other."""
+_LOADED = ((120_000_000, 1.45), (250_000_000, 3.0))
+"""What is in memory for each byte of a file of up to so many: int8, measured; float16, which is computed as float32 and
+was not measured."""
+_LOADED_ELSE = 1.2
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _TYPES = {
     "tensor(float)": np.float32,
@@ -165,7 +167,7 @@ def voice(voice_id: str, language_code: str | None = None) -> Voice:
 
 def _choice(names: Sequence[str]) -> str:
     if not names:
-        return "Kokoro speaks none of its languages there: choose another engine."
+        return "None of Kokoro's does: choose another engine."
     listed = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"There is {listed}."
 
@@ -180,12 +182,12 @@ def estimated_bytes(file: str | Path, threads: int) -> int:
     file = Path(file)
     if not file.is_file():
         return 0
-    factor = next((factor for part, factor in _LOADED.items() if part in file.name), _LOADED_ELSE)
-    return needed_bytes(file.stat().st_size, threads, factor)
+    return needed_bytes(file.stat().st_size, threads)
 
 
-def needed_bytes(size: int, threads: int, factor: float = _LOADED_ELSE) -> int:
+def needed_bytes(size: int, threads: int) -> int:
     """Return what a model whose file has so many bytes takes in memory while all its threads speak."""
+    factor = next((factor for most, factor in _LOADED if size <= most), _LOADED_ELSE)
     return round(size * factor) + _workers(threads)[0] * _LONGEST * _BYTES_A_TOKEN
 
 
@@ -219,6 +221,7 @@ class Kokoro:
         self._voice = voice(voice_id, language_code)
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
+        self._room = threading.BoundedSemaphore(self._at_once)  # however many listen: memory is for so many parts
         self._session = _session(Path(file), inside, device)
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
@@ -274,8 +277,9 @@ class Kokoro:
 
     def _spoken(self, noted: str, speed: float, leaving: Cancel) -> NDArray[np.int16]:
         """Return the sound of a part, and the pause behind it."""
-        leaving.check()
-        wave = self._computed(self._fed(noted, speed), leaving)
+        with self._room:
+            leaving.check()
+            wave = self._computed(self._fed(noted, speed), leaving)
         samples = sound.trimmed(_whole_numbers(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
         pause = _PAUSES.get(noted.rstrip('"”) ')[-1:], _PAUSE) / speed
         return np.concatenate([samples, np.zeros(round(pause * SAMPLE_RATE), np.int16)])
