@@ -47,10 +47,7 @@ def test_the_doctor_says_which_model_is_wanted_for_each_stage_how_large_it_is_an
     found = dict(line[9:].split(": ", 1) for line in done.stdout.splitlines())
     assert found["hears"].startswith("whisper base (MIT) stands in: ")
     assert found["translates en to es"].endswith("Wanted is nllb-200-1.3B (CC-BY-NC-4.0, about 5510 MB).")
-    assert found["speaks es"] == (
-        "espeak-ng es (GPL-3.0-or-later) stands in: The model mms-tts-spa cannot be downloaded: HF_HUB_OFFLINE allows "
-        "no downloads. Wanted is mms-tts-spa (CC-BY-NC-4.0, about 145 MB)."
-    )
+    assert found["speaks es"] == "kokoro kokoro-82m (Apache-2.0)"
 
 
 def test_the_doctor_names_what_is_missing_in_one_line(tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ class Catalogue:
         pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
         engines = self._ordered(self._table.translation, wanted)
-        found = self._routes(*pair, wanted)
-        alone = [one for one in engines if not one.pairs(self.site) or (one is engines[-1] and not found)]
+        found, last = self._routes(*pair, wanted), self._table.translation[-1]
+        alone = [one for one in engines if not one.pairs(self.site) or (one is last and not found)]
         listed = [({one.info.name}, one.candidates(self.site, *pair, model)) for one in alone]
         listed += [({hop.engine for hop in route.hops}, [self._along(route)]) for route in found]
         listed.sort(key=lambda named: _unlike(named[0], wanted))
@@ -283,8 +283,7 @@ def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str) -> 
     """Leave out who does not know the languages, but who was asked for, or, where nobody does, the last."""
     every = [(name, candidate) for name, candidates in listed for candidate in candidates]
     able = [candidate for name, candidate in every if not candidate.unfit or name == wanted]
-    nobody = all(candidate.unfit for candidate in able)
-    return able if not nobody or not every or every[-1][0] == wanted else [*able, every[-1][1]]
+    return able or [candidate for _, candidate in every[-1:]]
 
 
 def _unlike(engines: set[str], wanted: str) -> int:
