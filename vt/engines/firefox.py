@@ -36,7 +36,10 @@ INFO = EngineInfo(
 """The licence is that of the library and of Mozilla's repositories of models; the model files themselves name none."""
 HUB = "en"
 """Every model leads to or from this language."""
-PUBLISHED = frozenset("bg ca cs de el es et fa fi fr hu is it lt mt nl nn no pl pt ru sl tr uk".split())
+PUBLISHED = frozenset({
+    "bg", "ca", "cs", "de", "el", "es", "et", "fa", "fi", "fr", "hu", "is", "it", "lt", "mt", "nl", "nn", "no", "pl",
+    "pt", "ru", "sl", "tr", "uk",
+})  # fmt: skip
 """Languages (codes of ours) that Mozilla has models for, at least in one direction: what may be worth a fetch.
 
 Source: https://github.com/mozilla/firefox-translations-models, README; there are more by now.
