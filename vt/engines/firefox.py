@@ -165,7 +165,7 @@ class Firefox:
 
     def close(self) -> None:
         """Free the model, in the thread that made it."""
-        self._pool.submit(_OWN.__dict__.clear)
+        self._pool.submit(_forget)
         self._pool.shutdown()
 
 
@@ -176,6 +176,10 @@ def _load(folder: Path) -> None:
     source, target = found.get("vocab") or found["srcvocab"], found.get("vocab") or found["trgvocab"]
     # The shortlist of likely words makes it a fifth faster, and no worse by chrF.
     _OWN.translator = Translator(found["model"], source, target, found.get("lex"))
+
+
+def _forget() -> None:
+    del _OWN.translator
 
 
 def _translate(text: str) -> str:
