@@ -138,12 +138,12 @@ def table(found: list[Result], source: str) -> Iterator[str]:
 
 
 def _shown(found: list[Result], pairs: dict[Pair, tuple[Lines, Lines]]) -> Iterator[str]:
-    yield "| from, to | Apertium's own pair | best route | chrF (BLEU) | floor |\n| --- | --- | --- | --- | --- |"
+    yield "| from, to | Apertium alone | best route | chrF (BLEU) | floor |\n| --- | --- | --- | --- | --- |"
     costs = Table({}, {one.hops: one.chrf for one in found})
     for pair in sorted(pairs):
         mine = [one for one in found if (one.hops[0].source, one.hops[-1].target) == pair]
         if mine:
-            own = next((f"{one.chrf:.1f}" for one in mine if one.hops == (Hop("apertium", *pair),)), "none")
+            own = next((f"{one.chrf:.1f}" for one in mine if {hop.engine for hop in one.hops} == {"apertium"}), "none")
             best, floor = mine[0], FLOORS.get(pair)
             told = f"{floor:.0f}" if floor else ""
             route = costs.route(best.hops)

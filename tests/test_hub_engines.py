@@ -240,12 +240,16 @@ def test_every_language_says_which_engines_serve_it_without_torch_being_asked() 
 
 
 def _factory(folder: Path, endpoint: str, hub: Hub | None = None) -> AIServiceFactory:
-    known = settings(engines="auto", hub_endpoint=endpoint, data_dir=folder / "data", whisper_model="tiny.en")
+    known = settings(
+        engines="auto", hub_endpoint=endpoint, data_dir=folder / "data", whisper_model="tiny.en",
+        translation_engine="nllb", tts_engine="mms",
+    )  # fmt: skip
     catalogue = Catalogue(known, source=Source(endpoint, folder=folder / "hub", tries=1))
     return AIServiceFactory(known, catalogue=catalogue, hub=hub)
 
 
 def _server(folder: Path, endpoint: str, **settings: str) -> AbstractContextManager[Server]:
     """Run a server that may download, and preloads."""
-    own = {"VT_ENGINES": "auto", "PRELOAD_MODELS": "true", "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")}
-    return running(folder, **{**own, "HF_HUB_OFFLINE": "0", **settings})
+    hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub"), "HF_HUB_OFFLINE": "0"}
+    own = {"VT_ENGINES": "auto", "PRELOAD_MODELS": "true", "VT_TTS_ENGINE": "mms", **hub}
+    return running(folder, **{**own, **settings})

@@ -1,10 +1,9 @@
 """From language to language over all translation engines: which routes of at most three hops there are, best first.
 
 What a route is worth is its chrF where `routes.tsv` has it measured, whole. Of any other it is estimated: every hop has
-a cost, costs add up, and a route keeps exp(-cost) of what there is to gain between the two languages. What there is to
-gain follows from the routes between the two that were measured (the geometric mean of chrF / exp(-cost)), or is 100:
-then scores only serve to compare.
-The table's costs are fitted to all measured routes together; a hop that is not in it costs what its engine's hops do.
+a cost, costs add up, and a route keeps exp(-cost) of what there is to gain between the two languages: the most that a
+measured route between them lets one expect, its chrF / exp(-cost); where none was measured 100, and then scores only
+serve to compare. The costs are fitted to all measured routes together; a hop that is not among them has its engine's.
 
 Source of the table: benchmarks/translation.py, which prints it.
 """
@@ -94,12 +93,14 @@ class Table:
         return Route(hops, gain * math.exp(-sum(map(self.cost, hops))), False)
 
     def _to_gain(self, source: str, target: str) -> float:
-        known = [
-            math.log(score) + sum(map(self.cost, hops))
-            for hops, score in self.scores.items()
-            if (hops[0].source, hops[-1].target) == (source, target)
-        ]
-        return math.exp(sum(known) / len(known)) if known else 100.0
+        return max(
+            (
+                score * math.exp(sum(map(self.cost, hops)))
+                for hops, score in self.scores.items()
+                if (hops[0].source, hops[-1].target) == (source, target)
+            ),
+            default=100.0,
+        )
 
 
 def usual_cost(hop: Hop) -> float:
