@@ -81,9 +81,11 @@ class Catalogue:
         return [one for engine in self._allowed(self._table.stt) for one in engine.candidates(self.site, code, model)]
 
     def translation(
-        self, source: str, target: str, model: str | None = None, engine: str = ""
+        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Translator]]:
         """List what could translate from `source` to `target`, that of `engine` first where one is named.
+
+        `listening`: the film is heard, so that an engine that translates sound may serve as well, as the last resort.
 
         Raises:
             LanguageError: there is no such language.
@@ -96,7 +98,12 @@ class Catalogue:
             (one.info.name, one.candidates(self.site, *pair, model if one.names(self.site) else None))
             for one in self._ordered(self._table.translation, wanted)
         ]
-        return self._checked(_fit(listed, wanted), f"translates {pair[0].name} to {pair[1].name}")
+        served = listed if listening else [(name, [_deaf(one) for one in found]) for name, found in listed]
+        found = _fit(served, wanted)
+        if {one.info.listens for one in found if not one.unfit} == {True}:
+            why = f"No text translator here knows {pair[0].name} to {pair[1].name}."
+            found = [one if one.info.listens else replace(one, unfit=why) for one in found]
+        return self._checked(found, f"translates {pair[0].name} to {pair[1].name}")
 
     def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
         """List what could speak `language`, with the voice or by the engine that is named first.
@@ -181,7 +188,7 @@ class Catalogue:
         """Say, in a sentence each, for which stages there is no engine at all."""
         stages: tuple[Sequence[SttEngine | TranslationEngine | TtsEngine], ...] = (
             self._allowed(self._table.stt),
-            self._allowed(self._table.translation),
+            [engine for engine in self._allowed(self._table.translation) if not engine.info.listens],
             self._allowed(self._table.tts),
         )
         lacks = [[engine.lack(self.site) for engine in engines] for engines in stages]
@@ -242,10 +249,26 @@ class Catalogue:
 
 
 def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str) -> list[Candidate[_E]]:
-    """Leave out who does not know the languages, unless nobody does or it was asked for by name."""
-    every = [(name, candidate) for name, candidates in listed for candidate in candidates]
-    able = [candidate for name, candidate in every if not candidate.unfit or name == wanted]
-    return able if any(not candidate.unfit for candidate in able) else [candidate for _, candidate in every]
+    """Leave out who does not know the languages, unless it was asked for by name, or is to say why nobody does.
+
+    Nobody: or nobody but a last resort, which is told of only where it serves or was asked for.
+    """
+    every = [
+        candidate
+        for name, candidates in listed
+        for candidate in candidates
+        if name == wanted or not (candidate.unfit and candidate.info.listens)
+    ]
+    able = [candidate for candidate in every if not candidate.unfit or candidate.info.name == wanted]
+    is_enough = any(not one.unfit and (one.info.name == wanted or not one.info.listens) for one in able)
+    return able if is_enough else every
+
+
+def _deaf(candidate: Candidate[_E]) -> Candidate[_E]:
+    """Say of who translates sound that there is none."""
+    if not candidate.info.listens:
+        return candidate
+    return replace(candidate, unfit=f"{candidate.info.name} translates what it hears, and here nothing is heard.")
 
 
 def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vt.engines import apertium, espeak, mms, nllb, whisper
+from vt.engines import apertium, espeak, mms, nllb, whisper, whisper_translation
 from vt.engines.base import EngineInfo
 from vt.engines.door import SttEngine, TranslationEngine, TtsEngine
 
@@ -33,6 +33,6 @@ class Table:
 
 BUILT_IN = Table(
     stt=(whisper.WhisperEngine(),),
-    translation=(nllb.NllbEngine(), apertium.ApertiumEngine()),
+    translation=(nllb.NllbEngine(), apertium.ApertiumEngine(), whisper_translation.WhisperTranslationEngine()),
     tts=(mms.MmsEngine(), espeak.EspeakEngine()),
 )

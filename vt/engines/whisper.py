@@ -133,7 +133,7 @@ _REPEATING = 2.4  # Whisper's own threshold for the compression ratio of a text 
 # scores of -0.6 to -1.2; most sentences of real recordings in the film's own come with more than -0.35.
 _DOUBTFUL = -0.45
 _WORTH_DETECTING = 2.0  # seconds; of less sound no language can be told
-_SURELY_ANOTHER, _HARDLY_OWN = 0.8, 0.1
+_SURELY_ANOTHER, _HARDLY_OWN = 0.7, 0.1
 """Probabilities: of the other language at least, and of the film's at most, where a sentence is heard again."""
 _MUCH_SURER, _SURE_ENOUGH = 0.2, -0.6
 """By how much the other hearing has to have the better score, and which one at least."""
@@ -378,9 +378,9 @@ class Whisper:
 
     def _in_english(self, hearing: _Hearing, stretch: sound.Region, segment: _Segment) -> str:
         if segment.compression_ratio <= _REPEATING:
-            return "" if _doubt(segment, trusting=True) else segment.text.strip()
+            return "" if _doubt(segment, trusting=True) else _once(segment.text)
         segments = list(self._slowly(hearing, stretch))
-        return " ".join(found.text.strip() for found in segments if not _doubt(found, trusting=True))
+        return _once(" ".join(found.text.strip() for found in segments if not _doubt(found, trusting=True)))
 
     def _options(self, hearing: _Hearing) -> tuple[Any, Any]:
         """Return faster-whisper's own options and tokenizer, as it makes them for a batch."""
@@ -627,10 +627,24 @@ def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper
 
 def _bare(text: str) -> str:
     """Return the text without punctuation, and once what it says several times over."""
-    words = re.sub(r"[^\w ]", "", text).lower().split()
+    words = _plain(text).split()
+    return " ".join(words[: _period(words)])
+
+
+def _once(text: str) -> str:
+    """Return a text, and once what it says several times over."""
+    words = text.split()
+    return " ".join(words[: _period([_plain(word) for word in words])])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w ]", "", text).lower()
+
+
+def _period(words: Sequence[str]) -> int:
+    """Return after how many words a text begins anew; all of them, where it says nothing twice."""
     lengths = (length for length in range(1, len(words)) if len(words) % length == 0)
-    once = next((length for length in lengths if words[length:] == words[:-length]), len(words))
-    return " ".join(words[:once])
+    return next((length for length in lengths if words[length:] == words[:-length]), len(words))
 
 
 class WhisperEngine(SttEngine):
