@@ -139,6 +139,7 @@ _MUCH_SURER, _SURE_ENOUGH = 0.2, -0.6
 """By how much the other hearing has to have the better score, and which one at least."""
 _MARGIN = 0.2  # seconds of sound on both sides of a sentence that is translated
 _TRANSLATING_BEAM = 5
+_PHRASE = 3  # words that nobody says twice in one sentence: "no, no" is no loop
 
 
 def bundled_path() -> str:
@@ -634,7 +635,8 @@ def _bare(text: str) -> str:
 def _once(text: str) -> str:
     """Return a text, and once what it says several times over."""
     words = text.split()
-    return " ".join(words[: _period([_plain(word) for word in words])])
+    period = _period([_plain(word) for word in words])
+    return " ".join(words[:period] if period >= _PHRASE else words)
 
 
 def _plain(text: str) -> str:

@@ -16,7 +16,6 @@ from vt.errors import LanguageError
 from vt.languages import Language
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 INFO = EngineInfo(
@@ -52,7 +51,7 @@ class WhisperTranslation:
         raise LanguageError("Whisper translates what it hears, not text: choose another translation engine.")
 
     def translate_sound(
-        self, samples: NDArray[np.float32], stretches: Sequence[tuple[float, float]], cancel: Cancel
+        self, samples: NDArray[Any], stretches: Sequence[tuple[float, float]], cancel: Cancel
     ) -> Iterator[str]:
         """Yield the English for each stretch of the sound; see `SoundTranslator.translate_sound`."""
         yield from self._model.translate(samples, self._language, stretches, cancel)
