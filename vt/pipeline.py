@@ -435,8 +435,7 @@ class _Dub:
 
             texts += self.pieces.json("batch", fingerprint("overheard", sounding, used, batch), listen)
             self._tell("translate", len(texts) / len(slots))
-        # Where it doesn't know how to translate, it writes down what was said.
-        return tuple("" if detect.is_in(text, language, self.target) else text for text in texts)
+        return tuple(texts)
 
     def _budgets(
         self, translation: TranslationService, slots: Sequence[tuple[float, float]], film: float

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vt import folders, languages, sentences, sound, weights
+from vt import detect, folders, languages, sentences, sound, weights
 from vt.domain import Cancel, Dropped, Word
 from vt.engines.base import EngineInfo, Heard, Transcriber
 from vt.engines.candidate import Candidate
@@ -138,7 +138,9 @@ _SURELY_ANOTHER, _HARDLY_OWN = 0.7, 0.1
 _MUCH_SURER, _SURE_ENOUGH = 0.2, -0.6
 """By how much the other hearing has to have the better score, and which one at least."""
 _MARGIN = 0.2  # seconds of sound on both sides of a sentence that is translated
-_TRANSLATING_BEAM = 5
+_TRANSLATING_BEAM = 1  # of more, one may well write down what was said: that has the better score
+_NEVER_TWICE = 4  # tokens in a row of a translation: so it hardly ever goes round in circles
+_LEAST_SCORE = -1.5  # of a translation: of speech it comes with -0.2 to -1.1, of silence and noise with less than -1.6
 _PHRASE = 3  # words that nobody says twice in one sentence: "no, no" is no loop
 
 
@@ -365,23 +367,23 @@ class Whisper:
         """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
         level = sound.levels(samples, RATE)
         code = languages.get(language).whisper
-        hearing = _Hearing(samples, level, sound.voiced(level), code, cancel, task="translate")
+        told = _Hearing(samples, level, sound.voiced(level), code, cancel, task="translate")
+        # Now and then it writes down what was said all the same; then it is told that this was English.
+        hearings = [told, replace(told, language="en")]
         with self._one_at_a_time:
-            options, tokenizer = self._options(hearing)
+            ways = [(hearing, *self._options(hearing)) for hearing in hearings]
 
-            def work(batch: list[sound.Region]) -> list[str]:
-                found = self._segments(hearing, batch, options, tokenizer)
-                return [self._in_english(hearing, *pair) for pair in zip(batch, found, strict=True)]
+            def work(stretch: sound.Region) -> str:
+                texts = (self._in_english(stretch, *way) for way in ways)
+                return next((text for text in texts if text and not detect.is_in(text, language, "en")), "")
 
             clips = _widened(stretches, len(samples) / RATE)
-            for texts in _side_by_side(work, self._batches(clips), self._workers, cancel):
-                yield from texts
+            yield from _side_by_side(work, clips, self._workers, cancel)
 
-    def _in_english(self, hearing: _Hearing, stretch: sound.Region, segment: _Segment) -> str:
-        if segment.compression_ratio <= _REPEATING:
-            return "" if _doubt(segment, trusting=True) else _once(segment.text)
-        segments = list(self._slowly(hearing, stretch))
-        return _once(" ".join(found.text.strip() for found in segments if not _doubt(found, trusting=True)))
+    def _in_english(self, stretch: sound.Region, hearing: _Hearing, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
+        segment = self._segments(hearing, [stretch], options, tokenizer)[0]
+        is_believed = segment.avg_logprob > _LEAST_SCORE and not _doubt(segment, trusting=True)
+        return _once(segment.text) if is_believed else ""
 
     def _options(self, hearing: _Hearing) -> tuple[Any, Any]:
         """Return faster-whisper's own options and tokenizer, as it makes them for a batch."""
@@ -394,8 +396,9 @@ class Whisper:
                 np.zeros(RATE, np.float32),
                 language=hearing.language,
                 task=hearing.task,
-                beam_size=hearing.beam,
-                word_timestamps=hearing.times_words,
+                beam_size=_BEAM if hearing.is_transcript else _TRANSLATING_BEAM,
+                word_timestamps=hearing.is_transcript,
+                no_repeat_ngram_size=0 if hearing.is_transcript else _NEVER_TWICE,
                 vad_filter=False,
             )
             multilingual = self._model.model.is_multilingual
@@ -435,23 +438,18 @@ class Whisper:
 
     def _again(self, hearing: _Hearing, window: sound.Region) -> Iterator[Heard | Dropped]:
         """Listen once more, slowly, to a window that went round in circles: this way can try other temperatures."""
-        start = window[0]
-        for segment in self._slowly(hearing, window):
-            part = float(segment.start) + start, float(segment.end) + start
-            yield from hearing.judged(segment, part, offset=start)
-
-    def _slowly(self, hearing: _Hearing, window: sound.Region) -> Iterator[Any]:
         start, end = window
         with _translated():
             segments, _ = self._model.transcribe(
                 _float(hearing.samples[int(start * RATE) : int(end * RATE)]),
                 language=hearing.language,
-                task=hearing.task,
-                beam_size=hearing.beam,
-                word_timestamps=hearing.times_words,
+                beam_size=_BEAM,
+                word_timestamps=True,
                 condition_on_previous_text=False,
             )
-            yield from segments
+            for segment in segments:
+                part = float(segment.start) + start, float(segment.end) + start
+                yield from hearing.judged(segment, part, offset=start)
 
     def close(self) -> None:
         """Free the weights."""
@@ -557,13 +555,9 @@ class _Hearing:
     task: str = "transcribe"
 
     @property
-    def times_words(self) -> bool:
-        """Whether each word has its time: the words of a translation were not said."""
+    def is_transcript(self) -> bool:
+        """Whether words are written down as they were said, so that each has its time."""
         return self.task == "transcribe"
-
-    @property
-    def beam(self) -> int:
-        return _BEAM if self.task == "transcribe" else _TRANSLATING_BEAM
 
     def judged(self, segment: Any, window: sound.Region, offset: float = 0.0) -> Iterator[Heard | Dropped]:  # noqa: ANN401
         """Yield the words of a segment, whose times begin at `offset`, or that `window` holds none and why."""
