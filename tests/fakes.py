@@ -144,8 +144,10 @@ class FakeFactory(AIServiceFactory):
         cancel: Cancel | None = None,
         after: Choice | None = None,
         engine: str = "",
+        *,
+        listening: bool = False,
     ) -> TranslationService:
-        del source, target, model, cancel, after, engine
+        del source, target, model, cancel, after, engine, listening
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
 
     def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:

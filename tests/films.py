@@ -31,6 +31,12 @@ def film(target: Path, *options: str) -> Path:
     return target
 
 
+def spoken(text: str, voice: str, target: Path) -> Path:
+    """Write what espeak-ng makes of a text, at an easy pace."""
+    subprocess.run(["espeak-ng", "-v", voice, "-s", "150", "-w", str(target), text], check=True)
+    return target
+
+
 def streams(path: Path) -> list[dict[str, Any]]:
     """Return what ffprobe says of each stream."""
     argv = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", "-i", f"file:{path}"]

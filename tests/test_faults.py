@@ -69,9 +69,9 @@ class Models(Catalogue):
         return self._ladder("stt", language="en", detects=language == "auto")
 
     def translation(
-        self, source: str, target: str, model: str | None = None, engine: str = ""
+        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Any]]:
-        del source, target, model, engine
+        del source, target, model, engine, listening
         return self._ladder("translation")
 
     def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Any]]:

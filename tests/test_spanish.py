@@ -15,10 +15,11 @@ from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
+from tests.test_sound_translation import German
 from vt import detect, media, pipeline, processes, subtitles
 from vt.catalogue import Catalogue
 from vt.domain import Cancel, Edit, JobRequest, JobState
-from vt.engines import apertium, espeak, mms, nllb
+from vt.engines import apertium, espeak, mms, nllb, whisper_translation
 from vt.errors import ToolStopped, VtError
 from vt.factory import AIServiceFactory
 from vt.guard import admit
@@ -168,7 +169,7 @@ def of_accidents(folder: Path, film: Path) -> Iterator[str]:
 
 
 def of_remarks(folder: Path, film: Path) -> Iterator[str]:
-    yield from (engine.INFO.remark for engine in (apertium, espeak, nllb, mms))
+    yield from (engine.INFO.remark for engine in (apertium, espeak, nllb, mms, whisper_translation))
     english = "Well now, this is a fine day, and I should like to say so in a good many words."
     spanish_text = "Pues bien, hoy hace un buen día y me gustaría decirlo con muchas palabras seguidas."
     factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())
@@ -189,6 +190,29 @@ def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     yield from media.mux(info, info.audio[0], dub, names, (), folder / "out.mp4")
 
 
+def of_lines(folder: Path, film: Path) -> Iterator[str]:
+    """What is said of lines that are kept, or translated from their sound."""
+
+    def dubbed(
+        served: FakeFactory, target: str, subtitles: Path | None = None, mended: Edit | None = None
+    ) -> list[str]:
+        source = "en" if subtitles else "de"
+        edit = {0: mended} if mended else {}
+        request = JobRequest(film, target, source, subtitles, edits=edit)
+        place = folder / f"{len(list(folder.iterdir()))}"
+        place.mkdir()
+        return list(pipeline.dub(request, served, place).report["notes"])
+
+    kept = "El mar guarda los secretos de todos los pescadores."
+    for text in (kept, f"{kept} {kept}"):
+        path = written(folder / "talk.srt", SRT.format(text=text))
+        yield from dubbed(FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer()), "es", path)
+    yield from dubbed(German("One.", ""), "en")
+    yield from dubbed(German(""), "en")
+    yield said(lambda: dubbed(German("One."), "en", mended=Edit(source_text="Der Hund schläft auf dem Sofa.")))
+    yield "No text translator here knows German to English."
+
+
 LOCAL = Visitor("127.0.0.1", is_local=True)
 
 
@@ -207,7 +231,8 @@ def of_crowds(folder: Path, film: Path) -> Iterator[str]:
 
 
 SOURCES = (
-    of_films, of_programs, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers, of_crowds,
+    of_films, of_programs, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_lines, of_managers,
+    of_crowds,
 )  # fmt: skip
 
 

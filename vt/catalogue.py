@@ -23,6 +23,7 @@ from vt.settings import Settings
 _E = TypeVar("_E", bound=Engine)
 _D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine)
 _LONGEST_SHOWN = 80
+_Named = list[tuple[set[str], Sequence[Candidate[Translator]]]]
 _ROUTES = 4
 """So many ways of translating are tried; all are for the same languages, and what hinders two hinders most."""
 _NEAR = 3
@@ -85,9 +86,11 @@ class Catalogue:
         return [one for engine in self._allowed(self._table.stt) for one in engine.candidates(self.site, code, model)]
 
     def translation(
-        self, source: str, target: str, model: str | None = None, engine: str = ""
+        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Translator]]:
         """List what could translate from `source` to `target`, that of `engine` first where one is named.
+
+        `listening`: the film is heard, so that an engine that translates sound may serve as well, as the last resort.
 
         Raises:
             LanguageError: there is no such language.
@@ -96,14 +99,26 @@ class Catalogue:
         """
         pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
-        engines = self._ordered(self._table.translation, wanted)
-        found, last = self._routes(*pair, wanted), self._table.translation[-1]
-        alone = [one for one in engines if not one.pairs(self.site) or (one is last and not found)]
-        listed = [({one.info.name}, one.candidates(self.site, *pair, model)) for one in alone]
-        listed += [({hop.engine for hop in route.hops}, [self._along(route)]) for route in found]
-        listed.sort(key=lambda named: _unlike(named[0], wanted))
-        told = [(wanted if wanted in names else "", candidates) for names, candidates in listed]
-        return self._checked(_fit(told, wanted), f"translates {pair[0].name} to {pair[1].name}")
+        listed = self._translating(*pair, wanted, model, listening=listening)
+        why = f"No text translator here knows {pair[0].name} to {pair[1].name}."
+        return self._checked(_fit(listed, wanted, why), f"translates {pair[0].name} to {pair[1].name}")
+
+    def _translating(
+        self, source: Language, target: Language, wanted: str, model: str | None, *, listening: bool
+    ) -> list[tuple[str, Sequence[Candidate[Translator]]]]:
+        """List the engines that go alone, the routes of those that may be joined, and who translates sound."""
+        ways = self._routes(source, target, wanted)
+        joined: _Named = [({hop.engine for hop in route.hops}, [self._along(route)]) for route in ways]
+        alone: _Named = []
+        last: _Named = []
+        for engine in self._allowed(self._table.translation):
+            # Where no way leads there, the one that may be joined says so.
+            if not engine.pairs(self.site) or not ways:
+                found = engine.candidates(self.site, source, target, model)
+                entry = {engine.info.name}, found if listening else [_deaf(one) for one in found]
+                (last if engine.info.listens else alone).append(entry)
+        listed = sorted([*alone, *joined, *last], key=lambda named: _unlike(named[0], wanted))
+        return [(wanted if wanted in names else "", candidates) for names, candidates in listed]
 
     def advice(self, source: str, target: str) -> str:
         """Say in a sentence what somebody could fetch for a better translation; empty where that is nothing."""
@@ -219,7 +234,7 @@ class Catalogue:
         """Say, in a sentence each, for which stages there is no engine at all."""
         stages: tuple[Sequence[SttEngine | TranslationEngine | TtsEngine], ...] = (
             self._allowed(self._table.stt),
-            self._allowed(self._table.translation),
+            [engine for engine in self._allowed(self._table.translation) if not engine.info.listens],
             self._allowed(self._table.tts),
         )
         lacks = [[engine.lack(self.site) for engine in engines] for engines in stages]
@@ -279,11 +294,19 @@ class Catalogue:
         return found
 
 
-def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str) -> list[Candidate[_E]]:
-    """Leave out who does not know the languages, but who was asked for, or, where nobody does, the last."""
+def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str, unread: str = "") -> list[Candidate[_E]]:
+    """Leave out who does not know the languages, but who was asked for, or, where nobody does, the last.
+
+    Who translates sound is a last resort, before which `unread` says that no text is translated.
+    """
     every = [(name, candidate) for name, candidates in listed for candidate in candidates]
     able = [candidate for name, candidate in every if not candidate.unfit or name == wanted]
-    return able or [candidate for _, candidate in every[-1:]]
+    reading = [candidate for _, candidate in every if not candidate.info.listens]
+    if not able:
+        return (reading or [candidate for _, candidate in every])[-1:]
+    if reading and able[0].info.listens and able[0].info.name != wanted:
+        return [replace(reading[-1], unfit=unread), *able]
+    return able
 
 
 def _unlike(engines: set[str], wanted: str) -> int:
@@ -295,6 +318,13 @@ def _hops(engines: Iterable[TranslationEngine], site: Site, *, fetchable: bool) 
     """Return the hops that engines can do, or whose models may be fetched."""
     ways = ((engine.info.name, engine.fetchable(site) if fetchable else engine.pairs(site)) for engine in engines)
     return {Hop(name, *pair) for name, pairs in ways for pair in pairs}
+
+
+def _deaf(candidate: Candidate[_E]) -> Candidate[_E]:
+    """Say of who translates sound that there is none."""
+    if not candidate.info.listens:
+        return candidate
+    return replace(candidate, unfit=f"{candidate.info.name} translates what it hears, and here nothing is heard.")
 
 
 def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:

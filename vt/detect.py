@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,14 @@ _ENOUGH = 50_000
 """Characters from which a language can be told: more of them tell no more."""
 
 
+_ODDS = 200.0
+"""So many times as likely as the film's language the other has to be for a single sentence."""
+_WORDS, _SIGNS = 5, 12
+"""A sentence has so many words, or so many signs of a script that puts no space between words, or tells too little."""
+_WORD = re.compile(r"[^\W\d_]+")
+_UNSPACED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
+
 def language_of(text: str) -> tuple[Language, float]:
     """Return the language of a text and the probability that the detector (py3langid) gives it.
 
@@ -24,6 +33,21 @@ def language_of(text: str) -> tuple[Language, float]:
     if probability < _SURE:
         raise LanguageError("The language of the subtitles cannot be told from their text: name it with --from.")
     return languages.get(code), float(probability)
+
+
+def is_in(text: str, language: str, rather_than: str) -> bool:
+    """Tell whether a sentence is surely in one language, by its code, rather than in another.
+
+    Doubt is a no: where it is short, or where a third language that films speak is likelier, as among close relatives.
+    """
+    if len(_WORD.findall(text)) < _WORDS and len(_UNSPACED.findall(text)) < _SIGNS:
+        return False
+    shares: dict[str, float] = {}
+    for code, share in _identifier().rank(text[:_ENOUGH]):  # a language of two scripts comes twice
+        shares[code] = max(shares.get(code, 0.0), float(share))
+    share = shares.get(language, 0.0)
+    likeliest = max(shares.get(row.code, 0.0) for row in languages.ALL if row.whisper)
+    return share >= likeliest and share > _ODDS * shares.get(rather_than, 0.0)
 
 
 @cache

@@ -17,10 +17,10 @@ from vt import settings as vt_settings
 from vt.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
 from vt.catalogue import Catalogue
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
-from vt.engines.base import Engine, EngineInfo, Heard, Synthesizer, Transcriber, Translator, Voice
+from vt.engines.base import Engine, EngineInfo, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.candidate import Candidate, Choice
 from vt.engines.door import AUTO
-from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
+from vt.errors import EngineError, LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.hub import Hub
 from vt.hub import of as hub_of
 from vt.ladder import Ladder
@@ -150,6 +150,22 @@ class TranslationService(Service[Translator]):
         with self._using() as engine:
             yield from engine.translate(sentences, cancel, budgets)
 
+    def translate_sound(
+        self, samples: NDArray[Any], stretches: Sequence[tuple[float, float]], cancel: Cancel
+    ) -> Iterator[str]:
+        """Yield a translation for each stretch of mono 16 kHz samples; see `SoundTranslator.translate_sound`.
+
+        Raises:
+            EngineError: the engine translates text.
+        """
+        with self._using() as engine:
+            if not isinstance(engine, SoundTranslator):
+                raise EngineError(f"{self.choice.info.name} translates text, not sound.")
+            try:
+                yield from engine.translate_sound(samples, stretches, cancel)
+            finally:
+                machine.trim()
+
 
 class _Route:
     """A translation that goes from language to language; no two of its models are held at a time."""
@@ -237,7 +253,8 @@ class AIServiceFactory:
         if heard == languages.get(target).code:
             raise LanguageError(f"The film speaks {name} already: choose another target language.")
         if heard:  # else it will be found out by listening
-            self._choose(self._catalogue.translation(heard, target, engine=wishes.translation_engine))
+            engine = wishes.translation_engine
+            self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
         self._choose(self._catalogue.tts(target, wishes.voice, wishes.tts_engine))
 
     def get_stt_service(
@@ -269,17 +286,21 @@ class AIServiceFactory:
         cancel: Cancel | None = None,
         after: Choice | None = None,
         engine: str = "",
+        *,
+        listening: bool = False,
     ) -> TranslationService:
         """Return what translates from `source` (default English) to `target` (default Spanish), its model resident.
 
-        For `cancel` and `after` see `get_stt_service`; `engine` is the name of the one to be tried first.
+        For `cancel` and `after` see `get_stt_service`; `engine` is the name of the one to be tried first; with
+        `listening` it may be one that translates the sound of the film, as `choice.info.listens` tells.
 
         Raises:
             LanguageError: nobody here translates that pair.
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        candidates = self._catalogue.translation(source or "en", target or "es", model, engine)
+        pair = source or "en", target or "es"
+        candidates = self._catalogue.translation(*pair, model, engine, listening=listening)
         candidate, choice = self._serve(candidates, configured=model is None, cancel=cancel, after=after)
         return TranslationService(choice, self._route(candidate, cancel))
 
@@ -334,7 +355,7 @@ class AIServiceFactory:
         metered = [self._metered(candidate.until(cancel)) for candidate in left]
         reason = _no_memory(after) if after else None
         candidate, choice = self._ladder.choose(metered, load=True, cancel=cancel, reason=reason)
-        if configured:
+        if configured and not choice.info.listens:  # nothing is amiss where nobody translates the words of a language
             self._choices[candidates[0].label] = choice
         return candidate, choice
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from vt import detect, languages, media, report, sentences, sound, subtitles, ti
 from vt.artifacts import Artifacts, Json, fingerprint
 from vt.cache import forget, is_out_of_memory
 from vt.domain import Cancel, Dropped, Edit, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
-from vt.errors import EngineError, LanguageError, MediaError, NoSpeechError, SubtitleError
+from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, NoSpeechError, SubtitleError
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
@@ -32,6 +33,7 @@ STAGES = ("probe", "extract", "transcribe", "translate", "speak", "mix", "mux")
 PIECE_SECONDS = 600.0
 """Recognition takes the film in pieces of this length at most, cut where it is quiet."""
 _BATCH = 64  # sentences that are translated and kept together
+_HEARD_BATCH = 16  # the same of those whose sound is translated, which takes its time
 
 OnProgress = Callable[[Progress], None]
 _S = TypeVar("_S", bound=Service[Any])
@@ -204,8 +206,9 @@ class _Dub:
         self.film_seconds = max(self.film_seconds, heard.film_seconds)
         self.notes += heard.notes
         with self._stage("translate"):
-            found = self._kept("texts", self._texts_name(name), _TRANSLATED, lambda: self._translate(heard))
-            script = self._mended(heard, found.texts)
+            found = self._kept("texts", self._texts_name(name), _TRANSLATED, lambda: self._translate(examined, heard))
+            script = self._mended(heard, found)
+        self.notes += self._of_lines(found.choice, script)
         tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
         self.notes += finished.notes
         outcome = report.Outcome(
@@ -298,14 +301,19 @@ class _Dub:
         inside = tuple(replace(segment, end=min(segment.end, film)) for segment in transcript.segments)
         return _Heard(replace(transcript, segments=inside), None, film, examined.notes)
 
+    def _sound(self, info: MediaInfo, track: Track, sounding: str) -> NDArray[np.int16]:
+        """Return the sound of the film, taken out of it once."""
+        longest = self.request.longest_seconds
+        return media.extracted(
+            self.pieces.file(
+                "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel, longest)
+            )
+        )
+
     def _listen(self, info: MediaInfo, track: Track, name: str) -> _Heard:
         with self._stage("extract"):
             sounding = fingerprint("sound", name)
-            longest = self.request.longest_seconds
-            path = self.pieces.file(
-                "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel, longest)
-            )
-            samples = media.extracted(path)
+            samples = self._sound(info, track, sounding)
         # Sound alone is as long as it really is; its header may only estimate it.
         seconds = len(samples) / media.SPEECH_RATE
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
@@ -337,7 +345,7 @@ class _Dub:
             name = languages.get(stt.language).name
             return stt, f"The language was not detected: the recognition model hears {name} only."
         code, probability = stt.detect(samples)
-        self.factory.check(code, self.request.target_language, hears=False, wishes=self.request.wishes)
+        self.factory.check(code, self.request.target_language, wishes=self.request.wishes)
         name = languages.get(code).name
         return stt.hearing(code), f"The film speaks {name}, as far as was heard (probability {probability:.2f})."
 
@@ -386,19 +394,48 @@ class _Dub:
 
     # Translating
 
-    def _translate(self, heard: _Heard) -> _Translated:
-        language, sources = heard.transcript.language, [segment.text for segment in heard.transcript.segments]
-        slots = _slots(heard.transcript.segments)
+    def _translate(self, examined: _Examined, heard: _Heard) -> _Translated:
+        language, segments = heard.transcript.language, heard.transcript.segments
+        foreign = [not detect.is_in(segment.text, self.target, language) for segment in segments]
 
         def translated(translation: TranslationService) -> _Translated:
-            budgets = self._budgets(translation, slots, heard.film_seconds)
-            return _Translated(self._rendered(translation, language, sources, budgets), translation.choice)
+            if translation.choice.info.listens:
+                made = self._overheard(translation, examined, heard, foreign)
+            else:
+                budgets = self._budgets(translation, _slots(segments), heard.film_seconds)
+                chosen = budgets and [*compress(budgets, foreign)]
+                sources = [segment.text for segment in compress(segments, foreign)]
+                made = self._rendered(translation, language, sources, chosen)
+            answers = iter(made)
+            texts = (next(answers) if one else segment.text for segment, one in zip(segments, foreign, strict=True))
+            return _Translated(tuple(texts), translation.choice)
 
-        return self._with_model(lambda after: self._translator(language, after), translated)
+        return self._with_model(lambda after: self._translator(language, after, heard.choice is not None), translated)
 
-    def _translator(self, source: str, after: Choice | None) -> TranslationService:
+    def _translator(self, source: str, after: Choice | None, listening: bool) -> TranslationService:
         engine = self.request.wishes.translation_engine
-        return self.factory.get_translation_service(source, self.target, cancel=self.cancel, after=after, engine=engine)
+        return self.factory.get_translation_service(
+            source, self.target, cancel=self.cancel, after=after, engine=engine, listening=listening
+        )
+
+    def _overheard(
+        self, translation: TranslationService, examined: _Examined, heard: _Heard, wanted: Sequence[bool]
+    ) -> tuple[str, ...]:
+        """Return a translation of the wanted sentences, made of their sound; a finished batch is not made again."""
+        assert examined.track is not None  # noqa: S101 (or nothing would have been heard)
+        language, sounding = heard.transcript.language, fingerprint("sound", self._name())
+        samples = self._sound(examined.info, examined.track, sounding)
+        used = [translation.choice.info.name, translation.choice.model, language, self.target]
+        slots, texts = [*compress(_slots(heard.transcript.segments), wanted)], list[str]()
+        for first in range(0, len(slots), _HEARD_BATCH):
+            batch = slots[first : first + _HEARD_BATCH]
+
+            def listen() -> list[str]:
+                return [*translation.translate_sound(samples, batch, self.cancel)]  # noqa: B023
+
+            texts += self.pieces.json("batch", fingerprint("overheard", sounding, used, batch), listen)
+            self._tell("translate", len(texts) / len(slots))
+        return tuple(texts)
 
     def _budgets(
         self, translation: TranslationService, slots: Sequence[tuple[float, float]], film: float
@@ -442,15 +479,23 @@ class _Dub:
             self._tell("translate", share[0] + share[1] * len(texts) / len(batch))
         return texts
 
-    def _mended(self, heard: _Heard, texts: tuple[str, ...]) -> Script:
-        """Return the lines with what somebody changed in them by hand; a new source text is translated."""
-        transcript = heard.transcript
+    def _mended(self, heard: _Heard, found: _Translated) -> Script:
+        """Return the lines with what somebody changed in them by hand; a new source text is translated.
+
+        Raises:
+            LanguageError: nobody translates it, because only the film's sound could be translated.
+        """
+        transcript, texts = heard.transcript, found.texts
         edits = {line: edit for line, edit in self.request.edits.items() if line < len(texts)}
         segments, said = list(transcript.segments), list(texts)
         for line, edit in edits.items():
             segments[line] = _segment(segments[line], edit)
             said[line] = said[line] if edit.text is None else edit.text
-        open_ = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
+        changed = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
+        said_so = [line for line in changed if detect.is_in(segments[line].text, self.target, transcript.language)]
+        for line in said_so:
+            said[line] = segments[line].text
+        open_ = [line for line in changed if line not in said_so]
         if open_:
             sources = [segments[line].text for line in open_]
 
@@ -459,10 +504,22 @@ class _Dub:
                 budgets = every and [every[line] for line in open_]
                 return self._rendered(translation, transcript.language, sources, budgets)
 
-            answers = self._with_model(lambda after: self._translator(transcript.language, after), translated)
+            with _told_what_to_write(found.choice, transcript.language, self.target):
+                answers = self._with_model(
+                    lambda after: self._translator(transcript.language, after, listening=False), translated
+                )
             for line, text in zip(open_, answers, strict=True):
                 said[line] = text
         return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), ())
+
+    def _of_lines(self, choice: Choice, script: Script) -> Iterator[str]:
+        """Say how many lines are spoken as they were said, and how many nobody could translate."""
+        language, rows = script.transcript.language, list(zip(script.transcript.segments, script.texts, strict=True))
+        alike = [segment.text for segment, text in rows if segment.text == text]
+        yield from _kept_note(sum(detect.is_in(text, self.target, language) for text in alike), self.target)
+        if choice.info.listens:
+            muted = [line for line, edit in self.request.edits.items() if edit.text == ""]
+            yield from _silent_note(sum(not text and segment.id not in muted for segment, text in rows))
 
     # Speaking
 
@@ -623,6 +680,35 @@ def _segment(segment: Segment, edit: Edit) -> Segment:
         start=segment.start if edit.start is None else edit.start,
         end=segment.end if edit.end is None else edit.end,
     )
+
+
+def _kept_note(count: int, target: str) -> Iterator[str]:
+    name = languages.get(target).name
+    if count == 1:
+        yield f"1 sentence is in {name} already and was kept."
+    elif count:
+        yield f"{count} sentences are in {name} already and were kept."
+
+
+def _silent_note(count: int) -> Iterator[str]:
+    if count == 1:
+        yield "1 sentence could not be translated and stays silent: write what is to be said."
+    elif count:
+        yield f"{count} sentences could not be translated and stay silent: write what is to be said."
+
+
+@contextmanager
+def _told_what_to_write(choice: Choice, source: str, target: str) -> Iterator[None]:
+    """Tell somebody who mends what was translated from sound what can be mended, where nobody translates words."""
+    try:
+        yield
+    except (LanguageError, ModelUnavailable) as error:
+        if not choice.info.listens:
+            raise
+        raise LanguageError(
+            f"Nothing here translates {languages.get(source).name} text to {languages.get(target).name}, for this film "
+            "was translated from its sound: change what is spoken instead of what was said."
+        ) from error
 
 
 def _has_memory_for(work: Callable[[], object]) -> bool:

@@ -137,7 +137,8 @@ class Settings(BaseSettings):
     translation_engine: Annotated[str, BeforeValidator(_lower)] = Field(
         "auto", alias="VT_TRANSLATION_ENGINE", min_length=1
     )
-    """Who translates: nllb, firefox or apertium; auto: the first of these that can be had for the languages."""
+    """Who translates: nllb, firefox, apertium or whisper; auto: the first of these that can be had for the
+    languages."""
     licences: Annotated[Literal["any", "commercial"], BeforeValidator(_lower)] = Field("any", alias="VT_LICENCES")
     """commercial: leave out models whose licences forbid commercial use (NLLB, MMS)."""
     whisper_model: Model = Field("auto", alias="VT_WHISPER_MODEL", min_length=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vt.domain import Cancel, Clip, Dropped, Word
 
@@ -31,6 +31,8 @@ class EngineInfo:
     """Of a translation engine: it can choose among several translations by their lengths."""
     is_dear: bool = False
     """Of speech: a line takes it long, so nothing is spoken twice that need not be."""
+    listens: bool = False
+    """Of a translation engine: it translates the sound of a sentence, not its words, and is a last resort."""
     needs: str = ""
     """What it takes to have it, as half a sentence: the Debian package espeak-ng, a download of 145 MB."""
 
@@ -91,6 +93,20 @@ class Translator(Engine, Protocol):
         """Yield one translation for each sentence.
 
         `budgets`, one for each, are the characters that there is time for; who `heeds_lengths` tries to keep to them.
+        """
+        ...
+
+
+@runtime_checkable
+class SoundTranslator(Engine, Protocol):
+    """Translates what it hears: the sound of sentences in, as many sentences out, in the same order."""
+
+    def translate_sound(
+        self, samples: NDArray[np.float32], stretches: Sequence[tuple[float, float]], cancel: Cancel
+    ) -> Iterator[str]:
+        """Yield one translation for each stretch of `samples` (mono, 16 kHz), given by its start and end in seconds.
+
+        It is empty where nothing was understood that is to be believed.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vt.engines import apertium, espeak, firefox, kokoro, mms, nllb, whisper
+from vt.engines import apertium, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
 from vt.engines.base import EngineInfo
 from vt.engines.door import SttEngine, TranslationEngine, TtsEngine
 
@@ -33,6 +33,11 @@ class Table:
 
 BUILT_IN = Table(
     stt=(whisper.WhisperEngine(),),
-    translation=(nllb.NllbEngine(), firefox.FirefoxEngine(), apertium.ApertiumEngine()),
+    translation=(
+        nllb.NllbEngine(),
+        firefox.FirefoxEngine(),
+        apertium.ApertiumEngine(),
+        whisper_translation.WhisperTranslationEngine(),
+    ),
     tts=(kokoro.KokoroEngine(), mms.MmsEngine(), espeak.EspeakEngine()),
 )

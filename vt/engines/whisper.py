@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tempfile
 import threading
@@ -12,12 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vt import bundle, folders, languages, sound, weights
+from vt import bundle, detect, folders, languages, sentences, sound, weights
 from vt.domain import Cancel, Dropped, Word
 from vt.engines.base import EngineInfo, Heard, Transcriber
 from vt.engines.candidate import Candidate
@@ -94,6 +96,7 @@ _WORKERS = {"cpu": 4, "cuda": 1}
 _BEAM = 2  # of 5 beams, three cost a quarter of the time and mend no word in a hundred
 # Whisper's own rule is 0.6 together with a low score. Batched, over music and silence, the made-up "You" and
 # "Thank you" come with 0.9 and more, whatever their score.
+_NO_SPEECH = "no speech"
 _SURELY_NO_SPEECH = 0.9
 _PROBABLY_NO_SPEECH = 0.6
 _VERY_LOW_SCORE = -1.0
@@ -120,6 +123,19 @@ _DETECTIONS, _DETECTION_SECONDS = 4, 120
 """Of half a minute each; the first that is sure decides."""
 _WORTH_ANOTHER_LOOK = 1.2  # seconds of sound that no word covers
 _REPEATING = 2.4  # Whisper's own threshold for the compression ratio of a text that goes round in circles
+# A sentence in another language than the film's is written down in the film's, half translated, half made up, with
+# scores of -0.6 to -1.2; most sentences of real recordings in the film's own come with more than -0.35.
+_DOUBTFUL = -0.45
+_WORTH_DETECTING = 2.0  # seconds; of less sound no language can be told
+_SURELY_ANOTHER, _HARDLY_OWN = 0.7, 0.1
+"""Probabilities: of the other language at least, and of the film's at most, where a sentence is heard again."""
+_MUCH_SURER, _SURE_ENOUGH = 0.2, -0.6
+"""By how much the other hearing has to have the better score, and which one at least."""
+_MARGIN = 0.2  # seconds of sound on both sides of a sentence that is translated
+_TRANSLATING_BEAM = 1  # of more, one may well write down what was said: that has the better score
+_NEVER_TWICE = 4  # tokens in a row of a translation: so it hardly ever goes round in circles
+_LEAST_SCORE = -1.5  # of a translation: of speech it comes with -0.2 to -1.1, of silence and noise with less than -1.6
+_PHRASE = 3  # words that nobody says twice in one sentence: "no, no" is no loop
 
 
 def bundled(size: str) -> Path | None:
@@ -249,19 +265,95 @@ class Whisper:
         def work(batch: list[sound.Region]) -> list[Heard | Dropped]:
             found = self._segments(hearing, batch, options, tokenizer)
             return [
-                part
+                mended
                 for window, segment in zip(batch, found, strict=True)
                 for part in self._sure(hearing, window, segment)
+                for mended in self._as_spoken(hearing, window, part)
             ]
 
-        batches = [clips[first : first + self._batch] for first in range(0, len(clips), self._batch)]
-        for found in _side_by_side(work, batches, self._workers, hearing.cancel):
+        for found in _side_by_side(work, self._batches(clips), self._workers, hearing.cancel):
             yield from found
+
+    def _batches(self, clips: list[sound.Region]) -> list[list[sound.Region]]:
+        return [clips[first : first + self._batch] for first in range(0, len(clips), self._batch)]
 
     def _sure(self, hearing: _Hearing, window: sound.Region, segment: _Segment) -> Iterator[Heard | Dropped]:
         if segment.compression_ratio > _REPEATING:
             return self._again(hearing, window)
         return hearing.judged(segment, window)
+
+    # Other languages in between
+
+    def _as_spoken(self, hearing: _Hearing, window: sound.Region, found: Heard | Dropped) -> Iterator[Heard | Dropped]:
+        """Yield what was found, but what was surely said in another language as it is heard in that one."""
+        if not self._model.model.is_multilingual:
+            yield found
+        elif isinstance(found, Dropped):
+            stretch = found.start, found.end
+            heard = None if found.reason.startswith(_NO_SPEECH) else self._elsewhere(hearing, stretch, _SURE_ENOUGH)
+            yield heard or found
+        else:
+            yield Heard(tuple(self._mended(hearing, window, found.words)))
+
+    def _mended(self, hearing: _Hearing, window: sound.Region, words: tuple[Word, ...]) -> Iterator[Word]:
+        for stretch, own in _stretches(window, words):
+            score = _score(own)
+            worth = max(_SURE_ENOUGH, score + _MUCH_SURER)
+            heard = self._elsewhere(hearing, stretch, worth) if score < _DOUBTFUL else None
+            yield from heard.words if heard else own
+
+    def _elsewhere(self, hearing: _Hearing, stretch: sound.Region, worth: float) -> Heard | None:
+        """Return what is heard in a stretch in the language that it is surely in, where that is not the film's.
+
+        `worth`: the score that this hearing has to have, or it is not believed.
+        """
+        language = self._spoken_in(hearing, stretch)
+        if language is None:
+            return None
+        other = replace(hearing, language=language, trusting=False)
+        segment = self._segments(other, [stretch], *self._options(other))[0]
+        if segment.no_speech_prob > _MAYBE_NO_SPEECH:
+            return None
+        found = [part.words for part in self._sure(other, stretch, segment) if isinstance(part, Heard)]
+        words = tuple(word for run in found for word in run)
+        return Heard(words) if words and _score(words) >= worth else None
+
+    def _spoken_in(self, hearing: _Hearing, stretch: sound.Region) -> str | None:
+        """Return Whisper's code of the language of a stretch, where that is surely another than the film's."""
+        if stretch[1] - stretch[0] < _WORTH_DETECTING:
+            return None
+        with _translated():
+            encoded = self._model.encode(self._padded(hearing.samples, [stretch]))
+            ranked = {token[2:-2]: float(share) for token, share in self._model.model.detect_language(encoded)[0]}
+        first = max(ranked, key=lambda code: ranked[code])
+        other = ranked[first] >= _SURELY_ANOTHER and ranked.get(hearing.language, 0.0) <= _HARDLY_OWN
+        return first if other and languages.by_whisper(first) else None
+
+    # Translating
+
+    def translate(
+        self, samples: NDArray[Any], language: str, stretches: Sequence[sound.Region], cancel: Cancel
+    ) -> Iterator[str]:
+        """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
+        level = sound.levels(samples, RATE)
+        code = languages.get(language).whisper
+        told = _Hearing(samples, level, sound.voiced(level), code, cancel, task="translate")
+        # Now and then it writes down what was said all the same; then it is told that this was English.
+        hearings = [told, replace(told, language="en")]
+        with self._one_at_a_time:
+            ways = [(hearing, *self._options(hearing)) for hearing in hearings]
+
+            def work(stretch: sound.Region) -> str:
+                texts = (self._in_english(stretch, *way) for way in ways)
+                return next((text for text in texts if text and not detect.is_in(text, language, "en")), "")
+
+            clips = _widened(stretches, len(samples) / RATE)
+            yield from _side_by_side(work, clips, self._workers, cancel)
+
+    def _in_english(self, stretch: sound.Region, hearing: _Hearing, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
+        segment = self._segments(hearing, [stretch], options, tokenizer)[0]
+        is_believed = segment.avg_logprob > _LEAST_SCORE and not _doubt(segment, trusting=True)
+        return _once(segment.text) if is_believed else ""
 
     def _options(self, hearing: _Hearing) -> tuple[Any, Any]:
         """Return faster-whisper's own options and tokenizer, as it makes them for a batch."""
@@ -273,12 +365,14 @@ class Whisper:
             _, info = BatchedInferencePipeline(self._model).transcribe(
                 np.zeros(RATE, np.float32),
                 language=hearing.language,
-                beam_size=_BEAM,
-                word_timestamps=True,
+                task=hearing.task,
+                beam_size=_BEAM if hearing.is_transcript else _TRANSLATING_BEAM,
+                word_timestamps=hearing.is_transcript,
+                no_repeat_ngram_size=0 if hearing.is_transcript else _NEVER_TWICE,
                 vad_filter=False,
             )
             multilingual = self._model.model.is_multilingual
-            tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=hearing.language)
+            tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual, task=hearing.task, language=hearing.language)
         return info.transcription_options, tokenizer
 
     def _segments(
@@ -294,14 +388,18 @@ class Whisper:
         """
         from faster_whisper import BatchedInferencePipeline
 
-        features = [self._features(hearing.samples, clip) for clip in clips]
-        longest = min(_FRAMES, max(feature.shape[-1] for feature in features) + _TAIL_FRAMES)
-        padded = [np.pad(part, ((0, 0), (0, longest - part.shape[-1]))) for part in features]
         about = [{"offset": start, "duration": end - start} for start, end in clips]
         with _translated():
             # One of its own for each call: it remembers where the last one ended.
-            found = BatchedInferencePipeline(self._model).forward(np.stack(padded), tokenizer, about, options)
+            pipeline = BatchedInferencePipeline(self._model)
+            found = pipeline.forward(self._padded(hearing.samples, clips), tokenizer, about, options)
         return [_Segment.of(parts[0]) for parts in found]
+
+    def _padded(self, samples: NDArray[Any], clips: list[sound.Region]) -> NDArray[np.float32]:
+        """Return the spectrograms of clips as one batch."""
+        features = [self._features(samples, clip) for clip in clips]
+        longest = min(_FRAMES, max(feature.shape[-1] for feature in features) + _TAIL_FRAMES)
+        return np.stack([np.pad(part, ((0, 0), (0, longest - part.shape[-1]))) for part in features])
 
     def _features(self, samples: NDArray[Any], clip: sound.Region) -> NDArray[np.float32]:
         """Return the log-mel spectrogram of a clip, shape (80 or 128, 100 a second)."""
@@ -405,7 +503,7 @@ class _Segment:
 
         return cls(
             text=part["text"],
-            words=[Recognised(**word) for word in part["words"]],
+            words=[Recognised(**word) for word in part.get("words", ())],
             no_speech_prob=part["no_speech_prob"],
             avg_logprob=part["avg_logprob"],
             compression_ratio=part["compression_ratio"],
@@ -424,6 +522,12 @@ class _Hearing:
     cancel: Cancel
     trusting: bool = True
     """False where Whisper took it for nothing once already."""
+    task: str = "transcribe"
+
+    @property
+    def is_transcript(self) -> bool:
+        """Whether words are written down as they were said, so that each has its time."""
+        return self.task == "transcribe"
 
     def judged(self, segment: Any, window: sound.Region, offset: float = 0.0) -> Iterator[Heard | Dropped]:  # noqa: ANN401
         """Yield the words of a segment, whose times begin at `offset`, or that `window` holds none and why."""
@@ -438,6 +542,35 @@ class _Hearing:
         return Word(start, end, word.word, float(word.probability))
 
 
+def _stretches(window: sound.Region, words: tuple[Word, ...]) -> Iterator[tuple[sound.Region, tuple[Word, ...]]]:
+    """Yield the sentences of a window with the sound from the word before them to the word behind them."""
+    starts = [segment.start for segment in sentences.sentences(words)]
+    groups = [
+        tuple(word for word in words if here <= word.start < behind)
+        for here, behind in pairwise([-math.inf, *starts[1:], math.inf])
+    ]
+    groups = [group for group in groups if group]
+    ends = [window[0], *(group[-1].end for group in groups)]
+    begins = [*(group[0].start for group in groups), window[1]]
+    for place, group in enumerate(groups):
+        yield (min(ends[place], group[0].start), max(begins[place + 1], group[-1].end)), group
+
+
+def _score(words: Sequence[Word]) -> float:
+    """Return the mean of the logarithms of the words' probabilities."""
+    return sum(math.log(max(word.probability, 1e-6)) for word in words) / len(words)
+
+
+def _widened(stretches: Sequence[sound.Region], seconds: float) -> list[sound.Region]:
+    """Give each stretch a little of the sound around it, but none of its neighbours'."""
+    ends = [0.0, *(end for _, end in stretches)]
+    starts = [*(start for start, _ in stretches), seconds]
+    return [
+        (max(start - _MARGIN, min(before, start)), min(end + _MARGIN, max(behind, end)))
+        for (start, end), before, behind in zip(stretches, ends, starts[1:], strict=False)
+    ]
+
+
 def _extent(found: Heard | Dropped) -> list[sound.Region]:
     if isinstance(found, Dropped):
         return [(found.start, found.end)]
@@ -448,7 +581,7 @@ def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper
     """Return why a segment is not believed to be speech, or nothing."""
     silent, score = segment.no_speech_prob, segment.avg_logprob
     if silent > _SURELY_NO_SPEECH or (silent > _PROBABLY_NO_SPEECH and score < _LOW_SCORE):
-        return f"no speech (probability {silent:.2f})"
+        return f"{_NO_SPEECH} (probability {silent:.2f})"
     if segment.compression_ratio > _REPEATING:
         return f"repeats itself (compression ratio {segment.compression_ratio:.1f})"
     invented = _bare(segment.text) in _INVENTIONS and silent > _MAYBE_NO_SPEECH
@@ -459,10 +592,25 @@ def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper
 
 def _bare(text: str) -> str:
     """Return the text without punctuation, and once what it says several times over."""
-    words = re.sub(r"[^\w ]", "", text).lower().split()
+    words = _plain(text).split()
+    return " ".join(words[: _period(words)])
+
+
+def _once(text: str) -> str:
+    """Return a text, and once what it says several times over."""
+    words = text.split()
+    period = _period([_plain(word) for word in words])
+    return " ".join(words[:period] if period >= _PHRASE else words)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w ]", "", text).lower()
+
+
+def _period(words: Sequence[str]) -> int:
+    """Return after how many words a text begins anew; all of them, where it says nothing twice."""
     lengths = (length for length in range(1, len(words)) if len(words) % length == 0)
-    once = next((length for length in lengths if words[length:] == words[:-length]), len(words))
-    return " ".join(words[:once])
+    return next((length for length in lengths if words[length:] == words[:-length]), len(words))
 
 
 class WhisperEngine(SttEngine):

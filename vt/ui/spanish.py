@@ -184,6 +184,28 @@ SENTENCES: Mapping[str, str] = {
     "Apertium translates by rules: fair, not good. Read the subtitles through before you publish.": (
         "Apertium traduce con reglas: pasable, no bien. Lee los subtítulos antes de publicar."
     ),
+    "Whisper translated what it heard, without a text translator: the English is rough. Read it through before you "
+    "publish.": (
+        "Whisper tradujo lo que oyó, sin traductor de textos: el inglés es aproximado. Léelo antes de publicar."
+    ),
+    "No text translator here knows {language_from} to {language_to}.": (
+        "Aquí ningún traductor de textos sabe pasar de {language_from} a {language_to}."
+    ),
+    "1 sentence is in {language} already and was kept.": "1 frase ya está en {language} y se dejó como está.",
+    "{count} sentences are in {language} already and were kept.": (
+        "{count} frases ya están en {language} y se dejaron como están."
+    ),
+    "1 sentence could not be translated and stays silent: write what is to be said.": (
+        "1 frase no se pudo traducir y queda en silencio: escribe lo que hay que decir."
+    ),
+    "{count} sentences could not be translated and stay silent: write what is to be said.": (
+        "{count} frases no se pudieron traducir y quedan en silencio: escribe lo que hay que decir."
+    ),
+    "Nothing here translates {language_from} text to {language_to}, for this film was translated from its sound: "
+    "change what is spoken instead of what was said.": (
+        "Aquí nada traduce texto en {language_from} a {language_to}, pues el vídeo se tradujo de su sonido: cambia lo "
+        "que se dice en el doblaje, no lo que se dijo."
+    ),
     "The voice is espeak-ng's: clear, but plainly a machine's.": (
         "La voz es de espeak-ng: clara, pero se nota que es una máquina."
     ),
