@@ -367,15 +367,22 @@ def test_by_default_nothing_stands_in_for_anything(bench: Bench) -> None:
     assert [choice.as_report() for choice in (stt.choice, translation.choice, tts.choice)] == [
         {"engine": "whisper", "model": "base", "device": "cpu", "fallback_reason": None},
         {
-            "engine": "apertium",
-            "model": "eng-spa",
+            "engine": "firefox > apertium",
+            "model": "en-pt > pt-es",
             "device": "cpu",
             "fallback_reason": None,
-            "route": [{"engine": "apertium", "from": "en", "to": "es"}],
+            "route": [
+                {"engine": "firefox", "from": "en", "to": "pt"},
+                {"engine": "apertium", "from": "pt", "to": "es"},
+            ],
         },
         {"engine": "kokoro", "model": "kokoro-82m", "device": "cpu", "fallback_reason": None, "voice": "ef_dora"},
     ]
-    assert [model["cache_key"] for model in models(factory)] == [BUNDLED_KEY, "tts_kokoro_kokoro-82m_cpu_2_false"]
+    assert [model["cache_key"] for model in models(factory)] == [
+        BUNDLED_KEY,
+        "translation_firefox_en-pt_cpu_2_false",
+        "tts_kokoro_kokoro-82m_cpu_2_false",
+    ]
     assert factory.health_check()["status"] == "healthy"
 
 

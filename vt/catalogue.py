@@ -304,8 +304,9 @@ def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str, unr
     reading = [candidate for _, candidate in every if not candidate.info.listens]
     if not able:
         return (reading or [candidate for _, candidate in every])[-1:]
-    if reading and able[0].info.listens and able[0].info.name != wanted:
-        return [replace(reading[-1], unfit=unread), *able]
+    first = next((candidate for candidate in able if not candidate.unfit), able[0])
+    if reading and first.info.listens and first.info.name != wanted:
+        return [replace(reading[-1], unfit=unread), *(candidate for candidate in able if candidate.info.listens)]
     return able
 
 
