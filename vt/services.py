@@ -7,16 +7,18 @@ import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders, machine, once, recovery
+from vt import __version__, folders, languages, machine, once, recovery
 from vt.errors import StorageError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
 from vt.processes import TALLY
+from vt.samples import Samples
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
 from vt.telemetry import Load
@@ -45,6 +47,9 @@ class Services:
         self.followers = ConcurrencyLimit("followers of jobs", each=640, total=1536)
         """Lines over which jobs are followed: server-sent events and web sockets. One costs next to nothing, and a
         classroom behind one address may have hundreds."""
+        self.listeners = ConcurrencyLimit("samples of voices", each=4, total=64)
+        """Voices that somebody wants to hear: they speak one after the other."""
+        self.samples = Samples(factory)
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
@@ -171,6 +176,15 @@ class Services:
             }
             for offer in self.factory.offers()
         ]
+
+    def voices(self, language: str = "") -> list[dict[str, Any]]:
+        """List the voices that may be chosen here, the default one of each language first; of one language, or of all.
+
+        Raises:
+            LanguageError: there is no such language.
+        """
+        code = languages.get(language).code if language else ""
+        return [asdict(voice) for voice in self.factory.voices() if code in ("", voice.language)]
 
     def licences(self) -> dict[str, str]:
         """Return each engine's licence by the engine's name, as an SPDX expression."""
