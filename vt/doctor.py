@@ -67,6 +67,7 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
     asked = obstacle or hub.of(settings).obstacle
     yield _hub(settings, asked)
     yield from _stages(settings, asked)
+    yield from _licences(settings)
     yield _memory(settings)
     yield _jobs(settings.data_folder)
 
@@ -145,6 +146,12 @@ def _stages(settings: Settings, obstacle: Callable[[], str | None]) -> Iterator[
     ]
     for name, candidates in wishes:
         yield _stage(name, candidates, ladder, settings.hub_endpoint)
+
+
+def _licences(settings: Settings) -> Iterator[Finding]:
+    """Tell what is left out for its licence."""
+    if told := Catalogue(settings).left_out:
+        yield Finding("licences", True, told, needed=False)
 
 
 def _stage(name: str, candidates: Callable[[], Sequence[Candidate[Any]]], ladder: Ladder, endpoint: str) -> Finding:

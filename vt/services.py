@@ -164,18 +164,7 @@ class Services:
 
     def languages(self) -> list[dict[str, Any]]:
         """List every language with the engines that serve it here, now."""
-        return [
-            {
-                "code": offer.language.code,
-                "name": offer.language.name,
-                "native_name": offer.language.native_name,
-                "hear": offer.hear,
-                "translate_from": offer.translate_from,
-                "translate_to": offer.translate_to,
-                "speak": offer.speak,
-            }
-            for offer in self.factory.offers()
-        ]
+        return [offer.as_json() for offer in self.factory.offers()]
 
     def voices(self, language: str = "") -> list[dict[str, Any]]:
         """List the voices that may be chosen here, the default one of each language first; of one language, or of all.
