@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vt import __version__, folders, languages, machine, once, recovery
-from vt.errors import StorageError
+from vt.domain import Wishes
+from vt.engines.base import Voice
+from vt.errors import StorageError, VtError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import Jobs
@@ -172,8 +174,21 @@ class Services:
         Raises:
             LanguageError: there is no such language.
         """
-        code = languages.get(language).code if language else ""
-        return [asdict(voice) for voice in self.factory.voices() if code in ("", voice.language)]
+        listed = self.spoken_by(languages.get(language).code) if language else self.factory.voices()
+        return [asdict(voice) for voice in listed]
+
+    def spoken_by(self, code: str) -> tuple[Voice, ...]:
+        """List the voices for one language, the default one first."""
+        return tuple(voice for voice in self.factory.voices() if voice.language == code)
+
+    def best_voice(self, code: str, engine: str = "") -> Voice | None:
+        """Return the voice that speaks a language where none is named; None where none can be had."""
+        try:
+            choice = self.factory.voice(code, Wishes(tts_engine=engine))
+        except VtError:
+            return None
+        own = [voice for voice in self.spoken_by(code) if voice.engine == choice.info.name]
+        return next((voice for voice in own if voice.id == choice.voice), next(iter(own), None))
 
     def licences(self) -> dict[str, str]:
         """Return each engine's licence by the engine's name, as an SPDX expression."""
