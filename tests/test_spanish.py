@@ -15,8 +15,9 @@ from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
+from tests.test_samples import Endless, with_tones
 from vt import detect, media, pipeline, processes, subtitles
-from vt.domain import Cancel, Edit, JobRequest, JobState
+from vt.domain import Cancel, Edit, JobRequest, JobState, Wishes
 from vt.engines import apertium, espeak, mms, nllb
 from vt.errors import ToolStopped, VtError
 from vt.factory import AIServiceFactory
@@ -25,6 +26,7 @@ from vt.jobs import FilmTooLarge
 from vt.languages import get
 from vt.media import Named
 from vt.processes import Child, Slots
+from vt.samples import Samples
 from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, TooMuchKept, WrongState, new_id
 from vt.ui import spanish
 from vt.ui.uploads import TooManyWaiting, UploadGone
@@ -122,6 +124,19 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
         yield said(lambda: pipeline.dub(JobRequest(tagged, "es"), factory, folder, lambda _: None))
 
 
+def of_voices(folder: Path, film: Path) -> Iterator[str]:
+    del folder, film
+    with closing(with_tones(ToneSynthesizer(), downloads=True)) as factory:
+        yield said(lambda: Samples(factory).of("tones-a"))
+        yield said(lambda: Samples(factory).of("tones-d"))
+        yield said(lambda: factory.voice("fr", Wishes(voice="tones-a")))
+        yield said(lambda: factory.voice("es", Wishes(voice="tones-a", tts_engine="espeak-ng")))
+    with closing(with_tones(Endless())) as factory:
+        yield said(lambda: Samples(factory, patience_seconds=0.05).of("tones-a"))
+    with closing(with_tones(ToneSynthesizer(0.0))) as factory:
+        yield said(lambda: Samples(factory).of("tones-a"))
+
+
 def of_jobs(folder: Path, film: Path) -> Iterator[str]:
     full = (QueueFull(), TooManyJobs(8), TooMuchKept(2**30), UploadGone(), TooManyWaiting(), FilmTooLarge(500))
     yield from map(str, (*full, JobNotFound(), WrongState(JobState.RUNNING), Outdated()))
@@ -205,7 +220,8 @@ def of_crowds(folder: Path, film: Path) -> Iterator[str]:
 
 
 SOURCES = (
-    of_films, of_programs, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_managers, of_crowds,
+    of_films, of_programs, of_requests, of_languages, of_voices, of_jobs, of_accidents, of_remarks, of_managers,
+    of_crowds,
 )  # fmt: skip
 
 

@@ -31,8 +31,14 @@ class Samples:
     One voice speaks at a time: films need the processor, and whoever asks for the same voice meanwhile finds it spoken.
     """
 
-    def __init__(self, factory: AIServiceFactory, patience_seconds: float = _PATIENCE_SECONDS) -> None:
-        self._factory, self._patience_seconds = factory, patience_seconds
+    def __init__(
+        self,
+        factory: AIServiceFactory,
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        kept_bytes: int = _KEPT_BYTES,
+    ) -> None:
+        self._factory, self._patience_seconds, self._kept_bytes = factory, patience_seconds, kept_bytes
         self._speaking, self._lock = threading.Lock(), threading.Lock()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
@@ -78,7 +84,7 @@ class Samples:
     def _keep(self, voice_id: str, sample: bytes) -> None:
         with self._lock:
             self._kept[voice_id] = sample
-            while sum(map(len, self._kept.values())) > _KEPT_BYTES:
+            while sum(map(len, self._kept.values())) > self._kept_bytes:
                 self._kept.popitem(last=False)
 
 
