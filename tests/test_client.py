@@ -93,5 +93,5 @@ def test_models_are_listed_and_cleared(client: Client, server: Server) -> None:
     listed = client.predict(api_name="/models")["model_cache"]["models"]
     assert key in {model["cache_key"] for model in listed}
     assert key in client.predict(api_name="/clear_cache")["freed"]
-    assert [voice["id"] for voice in client.predict("es", api_name="/voices")] == ["espeak-ng-es"]
+    assert "espeak-ng-es" in {voice["id"] for voice in client.predict("es", api_name="/voices")}
     assert "es" in {row["code"] for row in client.predict(api_name="/languages") if row["speak"]}

@@ -22,6 +22,7 @@ from vt.services import Services
 
 VOICES = "/api/v1/voices"
 VOICE = {"id", "language", "name", "gender", "engine", "licence"}
+ESPEAK = {"language": "es", "name": "Spanish", "gender": "", "engine": "espeak-ng", "licence": "GPL-3.0-or-later"}
 ASKED = {"voice": "espeak-ng-es", "tts_engine": "espeak-ng", "translation_engine": "apertium"}
 
 
@@ -103,7 +104,7 @@ def test_a_job_is_served_by_whom_it_names_and_shows_that(server: Server, talk: P
     ("fields", "said"),
     [
         ({"voice": "espeak-es"}, "No voice goes by the name 'espeak-es' here. Near are: espeak-ng-es"),
-        ({"voice": "espeak-ng-fr"}, "The voice espeak-ng-fr speaks French, not Spanish. Voices for Spanish: espeak-ng"),
+        ({"voice": "espeak-ng-fr"}, "The voice espeak-ng-fr speaks French, not Spanish. Voices for Spanish: "),
         ({"voice": "v" * 9000}, "voice has to be a name of at most 200 characters"),
         ({"tts_engine": "festival"}, "no engine goes by the name 'festival': use auto, "),
         ({"translation_engine": "babelfish"}, "no engine goes by the name 'babelfish': use auto, "),
@@ -141,15 +142,16 @@ def test_a_film_is_dubbed_by_the_voice_that_the_command_line_names(talk: Path, t
 
 def test_the_command_line_lists_voices_and_languages_for_people_and_for_programs(tmp_path: Path) -> None:
     listed = vt("voices", "Spanish", "--json", cwd=tmp_path)
-    assert [row["id"] for row in rows(listed.stdout)] == ["espeak-ng-es"]
-    assert "espeak-ng-es  es  Spanish" in vt("voices", "es", cwd=tmp_path).stdout
+    assert {"id": "espeak-ng-es", **ESPEAK} in rows(listed.stdout)
+    assert {row["language"] for row in rows(listed.stdout)} == {"es"}
+    assert "espeak-ng-es  es" in vt("voices", "es", cwd=tmp_path).stdout
     assert vt("voices", "gl", cwd=tmp_path).stdout == "No voice speaks that here.\n"
     assert (vt("voices", "gl", "--json", cwd=tmp_path).stdout, vt("voices", "spansh", cwd=tmp_path).returncode) == (
         "",
         2,
     )
     table, served = vt("languages", cwd=tmp_path), rows(vt("languages", "--json", cwd=tmp_path).stdout)
-    assert next(row for row in served if row["code"] == "es")["speak"] == ["espeak-ng"]
+    assert next(row for row in served if row["code"] == "es")["speak"][-1] == "espeak-ng"
     assert len(table.stdout.splitlines()) == len(served) + 1
 
 

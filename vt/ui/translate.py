@@ -127,6 +127,7 @@ class TranslateTab:
         self._remove.click(self._forget, memory, every, js=scripts.SURE, **QUIET)
         self._yours.select(self._open, memory, every, **QUIET)
         self._lines.submit(self._mend, memory, every, **QUIET)
+        self._voices.wire()
 
     @property
     def _every(self) -> list[Any]:

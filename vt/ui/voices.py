@@ -30,13 +30,16 @@ class VoiceChoice:
             self._voice = gr.Dropdown(choices=[], label=label("voice"), elem_id="vt-voice", scale=4, min_width=200)
             self._sample = gr.HTML(**PLAIN, js_on_load=scripts.HEAR, elem_id="vt-hear")
         self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-voice-trouble")
-        self._sample.submit(self._pressed, None, self._trouble, **QUIET)
 
     def build_engines(self) -> None:
         """Build the engines, at another place."""
         with gr.Row():
             self._translation = gr.Dropdown(choices=[], label=label("translation_engine"), elem_id="vt-translation")
             self._tts = gr.Dropdown(choices=[], label=label("tts_engine"), elem_id="vt-tts")
+
+    def wire(self) -> None:
+        """Connect what happens with what it does; the choice of a voice is for whoever knows the languages."""
+        self._sample.submit(self._pressed, None, self._trouble, **QUIET)
 
     @property
     def chosen(self) -> list[Any]:
