@@ -119,10 +119,13 @@ class FakeFactory(AIServiceFactory):
         self._translation, self._detects = _choice("upper case", "translation", heeds), detects
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
         self.paces, self.metrics = Paces(), Metrics()
+        self.wished: list[Wishes] = []
+        """By whom each film was to be served that was checked."""
 
     def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
         """Refuse English, which the fakes hear, and nothing else."""
-        del source, hears, wishes
+        del source, hears
+        self.wished.append(wishes)
         if target == "en":
             raise LanguageError("The film speaks English already: choose another target language.")
 

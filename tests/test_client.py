@@ -31,8 +31,10 @@ def words(text: str) -> list[str]:
 
 def test_the_sample_is_translated_with_progress_on_the_way_and_nothing_is_left(client: Client, server: Server) -> None:
     before = jobs(server)
-    job = client.submit(handle_file(SAMPLE), "es", api_name="/translate")
+    wished = {"voice": "espeak-ng-es", "translation_engine": "apertium"}
+    job = client.submit(handle_file(SAMPLE), "es", **wished, api_name="/translate")
     film, subtitles, report = job.result(timeout=180)
+    assert report["engines"]["tts"]["engine"] == "espeak-ng"
     assert Path(film).name == "sense_and_sensibility.es.mp4"
     assert [Path(path).suffix for path in subtitles] == [".srt", ".vtt", ".srt", ".vtt"]
     assert all(Path(path).stat().st_size for path in (film, *subtitles))
@@ -66,6 +68,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(client: Client, tmp_path: Pat
     notes.write_text("this is no film")
     with pytest.raises(Exception, match=r"^notes\.mp4 is not a video or audio file"):
         client.predict(handle_file(notes), "es", api_name="/translate")
+    with pytest.raises(Exception, match=r"^No voice goes by the name 'espeak-es' here\. Near are: espeak-ng-es"):
+        client.predict(handle_file(SAMPLE), "es", voice="espeak-es", api_name="/translate")
     with pytest.raises(Exception, match=r"^Unknown language \"xx\""):
         client.predict(handle_file(SAMPLE), "xx", api_name="/translate")
 
@@ -73,10 +77,12 @@ def test_what_cannot_be_done_is_said_in_a_sentence(client: Client, tmp_path: Pat
 def test_the_endpoints_are_described_with_names_types_and_examples(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(described) == {
-        "/translate", "/transcribe", "/languages", "/models", "/preload", "/clear_cache", "/health",
+        "/translate", "/transcribe", "/languages", "/voices", "/models", "/preload", "/clear_cache", "/health",
     }  # fmt: skip
     given = {row["parameter_name"]: row for row in described["/translate"]["parameters"]}
-    assert list(given) == ["video", "target_language", "source_language", "subtitles", "audio_track"]
+    wishes = ["voice", "tts_engine", "translation_engine"]
+    assert list(given) == ["video", "target_language", "source_language", "subtitles", "audio_track", *wishes]
+    assert [given[name]["parameter_default"] for name in wishes] == ["", "", ""]
     assert (given["target_language"]["python_type"]["type"], given["target_language"]["example_input"]) == ("str", "es")
     assert given["source_language"]["parameter_default"] == "auto"
     assert [row["label"] for row in described["/translate"]["returns"]] == ["video", "subtitles", "report"]
@@ -87,4 +93,5 @@ def test_models_are_listed_and_cleared(client: Client, server: Server) -> None:
     listed = client.predict(api_name="/models")["model_cache"]["models"]
     assert key in {model["cache_key"] for model in listed}
     assert key in client.predict(api_name="/clear_cache")["freed"]
+    assert "espeak-ng-es" in {voice["id"] for voice in client.predict("es", api_name="/voices")}
     assert "es" in {row["code"] for row in client.predict(api_name="/languages") if row["speak"]}

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from vt.engines.base import EngineInfo, Heard, Synthesizer, Transcriber, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.door import Site, TtsEngine
 from vt.engines.table import BUILT_IN
-from vt.errors import LanguageError, ModelBusy, ModelUnavailable, SettingsError, UnknownModel
+from vt.errors import InputError, LanguageError, ModelBusy, ModelUnavailable, SettingsError, UnknownModel
 from vt.factory import AIServiceFactory
 from vt.hub import Hub
 from vt.hub import of as hub_of
@@ -814,6 +815,27 @@ def test_an_engine_or_voice_that_there_is_not_is_an_error_that_names_the_nearest
             factory.voice("fr", Wishes(voice="beeps-es"))
         with pytest.raises(UnknownModel, match=r"'festival': use auto, beeps, .*espeak-ng"):
             factory.voice("es", Wishes(tts_engine="festival"))
+        with pytest.raises(InputError, match=r"The voice beeps-es is one of beeps, not of espeak-ng"):
+            factory.voice("es", Wishes("beeps-es", "espeak-ng"))
+        assert factory.voice("es", Wishes("beeps-es", "auto")).voice == "beeps-es"
+        with pytest.raises(UnknownModel, match=r"'babelfish': use auto, nllb, apertium"):
+            factory.check("en", "es", wishes=Wishes(translation_engine="babelfish"))
+
+
+class Multilingual(Scripted):
+    """Finds out what is spoken by listening."""
+
+    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        return [replace(candidate, language="") for candidate in super().stt(language, model)]
+
+
+def test_an_unknown_translation_engine_is_refused_before_the_films_language_is_known() -> None:
+    chosen = settings()
+    with closing(AIServiceFactory(chosen, catalogue=Multilingual(chosen))) as factory:
+        factory.check("auto", "es", wishes=Wishes(translation_engine="apertium"))
+        with pytest.raises(UnknownModel, match="babelfish"):
+            factory.check("auto", "es", wishes=Wishes(translation_engine="babelfish"))
+
     with pytest.raises(SettingsError, match=r"VT_TTS_ENGINE: no engine goes by the name 'festival'"):
         Catalogue(settings(tts_engine="festival"))
 

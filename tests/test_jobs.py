@@ -13,7 +13,7 @@ import pytest
 
 from tests import films
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.domain import Cancel, Clip, Edit, Job, JobState, Order, Word
+from vt.domain import Cancel, Clip, Edit, Job, JobState, Order, Wishes, Word
 from vt.engines.base import Heard
 from vt.errors import EngineError, InputError, LanguageError, MediaError, StorageError, SubtitleError
 from vt.executors.local import LocalExecutor
@@ -471,3 +471,45 @@ def test_of_a_job_that_is_none_no_film_is_taken(desk: Desk) -> None:
         with pytest.raises(JobNotFound):
             desk.again(unknown, ORDER)
     assert desk.folders == set()
+
+
+# By whom
+
+
+WISHED = {"voice": "ef_dora", "tts_engine": "kokoro", "translation_engine": "apertium"}
+WISHES = Wishes("ef_dora", "kokoro", "apertium")
+
+
+def test_who_is_asked_for_serves_the_job_and_its_edits_and_is_told_of(desk: Desk, film: Path) -> None:
+    asked = replace(ORDER, options={**WISHED, "translation_engine": " apertium "})
+    job = desk.over(desk.submit(film, asked))
+    assert job.as_json()["request"]["options"] == WISHED
+    desk.jobs.edit(job.id, 1, {0: Edit("Bien.")})
+    assert desk.over(job.id).request.wishes == WISHES
+    assert set(desk.factory.wished) == {WISHES}
+    assert desk.over(desk.submit(film, replace(ORDER, options={"voice": "auto"}))).request.options == {}
+
+
+@pytest.mark.parametrize(
+    ("target", "named", "wanted"),
+    [
+        ("Spanish", {}, WISHED),
+        ("fr", {}, {"tts_engine": "kokoro", "translation_engine": "apertium"}),
+        ("es", {"voice": "em_alex"}, {"voice": "em_alex", "translation_engine": "apertium"}),
+        ("es", {"tts_engine": "espeak-ng"}, {"tts_engine": "espeak-ng", "translation_engine": "apertium"}),
+        ("es", {"voice": "auto", "translation_engine": "auto"}, {"translation_engine": "auto"}),
+        ("es", {"voice": "", "tts_engine": "", "translation_engine": ""}, {}),
+    ],
+)
+def test_a_film_that_is_used_again_keeps_what_was_asked_for_as_far_as_it_fits(
+    desk: Desk, film: Path, target: str, named: dict[str, str], wanted: dict[str, str]
+) -> None:
+    first = desk.submit(film, replace(ORDER, options=WISHED))
+    again = desk.again(first, replace(ORDER, target_language=target, options=named))
+    assert desk.store.get(again).request.options == wanted
+
+
+@pytest.mark.parametrize("value", ["x" * 201, 7, None])
+def test_a_wish_that_is_no_name_is_refused(desk: Desk, film: Path, value: object) -> None:
+    with pytest.raises(InputError, match="voice has to be a name of at most 200 characters"):
+        desk.submit(film, replace(ORDER, options={"voice": value}))

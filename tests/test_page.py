@@ -67,9 +67,11 @@ def test_a_film_is_uploaded_translated_watched_saved_mended_and_translated_once_
         expect(page.locator("#vt-facts")).to_contain_text("0:31")
         page.click("#vt-go:enabled")
         expect(page.locator("#vt-served")).to_contain_text("GPL-2.0-or-later")
+        choose_voice(page)
         page.click("#vt-start")
         page.wait_for_selector("#vt-progress [role=progressbar], .vt-lines")  # it takes but seconds
         page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
+        assert asked_for(page) == {"voice": "espeak-ng-es"}
         watch(page)
         with page.expect_download() as saved:
             page.click(".vt-downloads .vt-main")
@@ -77,6 +79,30 @@ def test_a_film_is_uploaded_translated_watched_saved_mended_and_translated_once_
         assert saved.value.path().stat().st_size > 100_000
         mend(page)
         dub_again(page, "Français")
+
+
+def choose_voice(page: Page) -> None:
+    """The voices are those of the language; one is heard at a press of a key, and the button says so until it ends."""
+    options = page.locator("#vt-voice [role=option]")
+    page.click("#vt-voice input")
+    expect(options.first).to_contain_text("Best voice")
+    options.filter(has_text="espeak-ng").click()
+    hear = page.locator("#vt-hear button")
+    expect(hear).to_have_attribute("aria-label", "Hear it: espeak-ng")
+    hear.evaluate(
+        "button => { window.said = []; new MutationObserver(() => said.push(button.ariaLabel))"
+        ".observe(button, {attributeFilter: ['aria-label']}); }"
+    )
+    hear.press("Enter")
+    page.wait_for_function("() => said.length === 2 || document.querySelector('#vt-voice-trouble [role=alert]')")
+    assert page.evaluate("said") == ["Stop", "Hear it: espeak-ng"]
+
+
+def asked_for(page: Page) -> dict[str, str]:
+    """Return the options of the job that the page shows, as the routes have them."""
+    job = page.locator("[data-open][aria-current]").get_attribute("data-open")
+    found: dict[str, str] = page.request.get(f"{page.url}api/v1/jobs/{job}").json()["request"]["options"]
+    return found
 
 
 def watch(page: Page) -> None:
@@ -117,6 +143,7 @@ def dub_again(page: Page, language: str) -> None:
     page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
     found = report(page)
     assert found["target_language"] == "fr"
+    assert asked_for(page) == {}
     assert "transcribe" not in {stage["name"] for stage in found["stages"]}
     expect(page.locator("[data-open]")).to_have_count(2)
 

@@ -23,7 +23,7 @@ from vt.recovery import repair
 from vt.store import DataFolder, FolderTaken, Store, damage, new_id
 from vt.worker import Worker
 
-ORDER = Order("ein Film.mp4", "es", "en", "ein Film.srt", 2, {"burn": True})
+ORDER = Order("ein Film.mp4", "es", "en", "ein Film.srt", 2, {"burn": True, "voice": "ef_dora"})
 EDITS = {3: Edit(text="¡Hola!")}
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -15,10 +15,11 @@ from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
+from tests.test_samples import Endless, with_tones
 from tests.test_sound_translation import German
 from vt import detect, media, pipeline, processes, subtitles
 from vt.catalogue import Catalogue
-from vt.domain import Cancel, Edit, JobRequest, JobState
+from vt.domain import Cancel, Edit, JobRequest, JobState, Wishes
 from vt.engines import apertium, espeak, mms, nllb, whisper_translation
 from vt.errors import ToolStopped, VtError
 from vt.factory import AIServiceFactory
@@ -26,6 +27,7 @@ from vt.guard import admit
 from vt.jobs import FilmTooLarge
 from vt.media import Named
 from vt.processes import Child, Slots
+from vt.samples import Samples
 from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, TooMuchKept, WrongState, new_id
 from vt.ui import spanish
 from vt.ui.uploads import TooManyWaiting, UploadGone
@@ -123,6 +125,19 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
         yield said(lambda: pipeline.dub(JobRequest(tagged, "es"), factory, folder, lambda _: None))
     english_only = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer(), detects=False)
     yield from pipeline.dub(JobRequest(film, "es"), english_only, folder, lambda _: None).report["notes"]
+
+
+def of_voices(folder: Path, film: Path) -> Iterator[str]:
+    del folder, film
+    with closing(with_tones(ToneSynthesizer(), downloads=True)) as factory:
+        yield said(lambda: Samples(factory).of("tones-a"))
+        yield said(lambda: Samples(factory).of("tones-d"))
+        yield said(lambda: factory.voice("fr", Wishes(voice="tones-a")))
+        yield said(lambda: factory.voice("es", Wishes(voice="tones-a", tts_engine="espeak-ng")))
+    with closing(with_tones(Endless())) as factory:
+        yield said(lambda: Samples(factory, patience_seconds=0.05).of("tones-a"))
+    with closing(with_tones(ToneSynthesizer(0.0))) as factory:
+        yield said(lambda: Samples(factory).of("tones-a"))
 
 
 def of_jobs(folder: Path, film: Path) -> Iterator[str]:
@@ -231,8 +246,8 @@ def of_crowds(folder: Path, film: Path) -> Iterator[str]:
 
 
 SOURCES = (
-    of_films, of_programs, of_requests, of_languages, of_jobs, of_accidents, of_remarks, of_lines, of_managers,
-    of_crowds,
+    of_films, of_programs, of_requests, of_languages, of_voices, of_jobs, of_accidents, of_remarks, of_lines,
+    of_managers, of_crowds,
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ FLOORS: dict[str, int] = {
     "worker": 9,
     "jobs": 10,
     "services": 11,
+    "samples": 7,
     "api": 12,
     "ui": 12,
     "settings": 1,

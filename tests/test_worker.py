@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 
 from vt import records
 from vt.artifacts import Artifacts, fingerprint
-from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress
+from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress, Wishes
 from vt.errors import EngineError, ModelBusy, StorageError, VtError
 from vt.executors.local import WORK
 from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
@@ -567,6 +568,15 @@ def test_a_job_is_given_up_after_three_deaths_without_a_new_piece_and_never_afte
             acting.began(1)
             worker.close()
     assert f"died {DEATHS} times in a row" in (bench.store.get(job_id).error or "")
+
+
+def test_a_job_that_a_killed_server_had_begun_is_still_spoken_by_whom_it_was_asked_for(bench: Bench) -> None:
+    asked = replace(ORDER, options={"voice": "ef_dora", "an option": "of another version"})
+    job_id = bench.worker(begins=False).submit(bench.film(), asked).id
+    assert bench.store.claim()  # by a server that is killed while it works
+    bench.worker(acting := Acting())
+    assert bench.waits_for(job_id).state == JobState.DONE
+    assert acting.runs[0].request.wishes == Wishes(voice="ef_dora")
 
 
 def test_a_start_sweeps_what_belongs_to_nobody_and_what_is_half_made(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from vt.engines.base import Engine, EngineInfo, Synthesizer, Transcriber, Transl
 from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
 from vt.engines.table import Table
-from vt.errors import LanguageError, SettingsError, UnknownModel
+from vt.errors import InputError, LanguageError, SettingsError, UnknownModel
 from vt.languages import Language
 from vt.offer import Offer
 from vt.preparations import Preparations
@@ -28,6 +28,8 @@ _ROUTES = 4
 """So many ways of translating are tried; all are for the same languages, and what hinders two hinders most."""
 _NEAR = 3
 """So many voices are named to somebody who named none that there is."""
+_MOST_LISTED = 8
+"""Of the voices for a language in a sentence."""
 
 
 class Catalogue:
@@ -157,11 +159,14 @@ class Catalogue:
         Raises:
             LanguageError: there is no such language, or the voice speaks another.
             UnknownModel: there is no such voice or engine.
+            InputError: the voice is another engine's.
         """
         row = languages.get(language)
         wanted = self._wanted(engine or self.settings.tts_engine, self._table.tts)
-        named = self._voice(voice, row.code) if voice else None
+        named = self._fitting(voice, row) if voice else None
         if named:
+            if engine not in ("", AUTO, named.engine):
+                raise InputError(f"The voice {voice} is one of {named.engine}, not of {engine}: name only one of them.")
             wanted = named.engine
         listed = [
             (one.info.name, one.candidates(self.site, row, voice if named and one.info.name == wanted else None))
@@ -172,6 +177,31 @@ class Catalogue:
     def voices(self) -> tuple[Voice, ...]:
         """List all voices that may be chosen here."""
         return tuple(voice for engine in self._allowed(self._table.tts) for voice in engine.voices(self.site))
+
+    def voice(self, wanted: str, code: str = "") -> Voice:
+        """Return the voice of an id; where there is none like it, a sentence names those for the language of `code`.
+
+        Raises:
+            UnknownModel: there is none.
+        """
+        listed = self.voices()
+        found = next((voice for voice in listed if voice.id == wanted), None)
+        if found is None:
+            known = {voice.id.casefold(): voice.id for voice in listed}
+            own = [voice.id for voice in listed if voice.language == code]
+            alike = difflib.get_close_matches(wanted[:_LONGEST_SHOWN].casefold(), known, _NEAR)
+            near = [known[one] for one in alike] or own[:_NEAR]
+            told = f"Near are: {', '.join(near)}." if near else "See the list of voices."
+            raise UnknownModel(f"No voice goes by the name {_shown(wanted)} here. {told}")
+        return found
+
+    def check_translation_engine(self, wanted: str) -> None:
+        """Raise where no engine that may be used goes by a name; for whoever does not know the languages yet.
+
+        Raises:
+            UnknownModel: none does.
+        """
+        self._wanted(wanted or AUTO, self._table.translation)
 
     def named(self, name: str) -> Sequence[Candidate[Any]]:
         """List what could be loaded for a name that came from outside: no path or hub id but those of the settings.
@@ -264,23 +294,15 @@ class Catalogue:
             raise UnknownModel(f"{wanted} may not be used: {self.left_out}")
         return wanted
 
-    def _voice(self, wanted: str, code: str) -> Voice:
+    def _fitting(self, wanted: str, row: Language) -> Voice:
         """Return the voice that is named, which has to speak a language."""
-        listed = self.voices()
-        found = next((voice for voice in listed if voice.id == wanted), None)
-        own = [voice.id for voice in listed if voice.language == code]
-        name = languages.get(code).name
-        if found is None:
-            known = {voice.id.casefold(): voice.id for voice in listed}
-            near = difflib.get_close_matches(wanted[:_LONGEST_SHOWN].casefold(), known, _NEAR) or own[:_NEAR]
-            raise UnknownModel(
-                f"No voice goes by the name {_shown(wanted)} here. Near are: "
-                f"{', '.join(known.get(one, one) for one in near)}."
-            )
-        if found.language != code:
-            speaks = languages.get(found.language).name
+        found = self.voice(wanted, row.code)
+        if found.language != row.code:
+            own = [voice.id for voice in self.voices() if voice.language == row.code]
+            listed = ", ".join(own[:_MOST_LISTED]) + ("" if len(own) <= _MOST_LISTED else " and others")
             raise LanguageError(
-                f"The voice {wanted} speaks {speaks}, not {name}. Voices for {name}: {', '.join(own) or 'none'}."
+                f"The voice {wanted} speaks {languages.get(found.language).name}, not {row.name}. "
+                f"Voices for {row.name}: {listed or 'none'}."
             )
         return found
 

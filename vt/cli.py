@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vt import __version__
 from vt.errors import Cancelled, InputError, ToolError, VtError
@@ -72,8 +73,12 @@ def _parser() -> _Parser:
     translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
     translate.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or VTT in place of recognition")
     translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
+    translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
+    translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
+    translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     translate.set_defaults(run=_translate)
+    _add_lists(commands)
     fetch = commands.add_parser("fetch", help="get models ahead of time", description="Download and convert models.")
     fetch.add_argument(
         "names", nargs="*", metavar="MODEL", help="a name, such as small; default: what a dub would want"
@@ -89,11 +94,21 @@ def _parser() -> _Parser:
     )
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     doctor.set_defaults(run=_doctor)
-    licences = commands.add_parser("licences", help="say what it is made of", description="List parts and licences.")
-    licences.add_argument("--json", action="store_true", help="one object a line")
-    licences.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
-    licences.set_defaults(run=_licences)
     return parser
+
+
+def _add_lists(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add the commands that list something."""
+    voices = commands.add_parser("voices", help="list the voices", description="List the voices that may be chosen.")
+    voices.add_argument("language", nargs="?", default="", metavar="LANGUAGE", help="only the voices for this one")
+    languages = commands.add_parser(
+        "languages", help="list the languages", description="List who serves each language."
+    )
+    licences = commands.add_parser("licences", help="say what it is made of", description="List parts and licences.")
+    for command, run in ((voices, _voices), (languages, _languages), (licences, _licences)):
+        command.add_argument("--json", action="store_true", help="one object a line")
+        command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+        command.set_defaults(run=run)
 
 
 def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -138,7 +153,7 @@ def _translate(arguments: argparse.Namespace) -> int:
     # Imported here, so that --help need not wait for what it doesn't use.
     from vt import folders, languages, media, pipeline
     from vt.display import progress_display
-    from vt.domain import JobRequest
+    from vt.domain import JobRequest, Wishes
     from vt.factory import get_ai_factory
 
     languages.get(arguments.to)
@@ -149,6 +164,7 @@ def _translate(arguments: argparse.Namespace) -> int:
         source_language=arguments.origin,
         subtitles=arguments.subtitles,
         audio_track=arguments.audio_track,
+        wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )
     factory = get_ai_factory()
     factory.tell(_say)
@@ -158,6 +174,11 @@ def _translate(arguments: argparse.Namespace) -> int:
         inputs = [path for path in (request.source, request.subtitles) if path]
         _present(result, folders.deliver(result.files, arguments.out, inputs))
     return DONE
+
+
+def _voice(named: str) -> str:
+    """Return the id of a voice; as elsewhere, auto is whichever is best."""
+    return "" if named == "auto" else named
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -182,9 +203,35 @@ def _licences(arguments: argparse.Namespace) -> int:
     from vt import display, licences
 
     found = licences.parts()
-    lines = (json.dumps(part.as_json(), ensure_ascii=False) for part in found)
-    print("\n".join(lines) if arguments.json else display.licences(found))  # noqa: T201
+    _list(arguments, [part.as_json() for part in found], display.licences(found))
     return DONE
+
+
+def _voices(arguments: argparse.Namespace) -> int:
+    from vt import display, languages
+    from vt.factory import get_ai_factory
+
+    row = languages.get(arguments.language) if arguments.language else None
+    factory = get_ai_factory()
+    found = [voice for voice in factory.voices() if row is None or voice.language == row.code]
+    _list(arguments, map(asdict, found), display.voices(found, factory.left_out()))
+    return DONE
+
+
+def _languages(arguments: argparse.Namespace) -> int:
+    from vt import display
+    from vt.factory import get_ai_factory
+
+    factory = get_ai_factory()
+    offers = [offer for offer in factory.offers() if offer.serves]
+    _list(arguments, (offer.as_json() for offer in offers), display.languages(offers, factory.left_out()))
+    return DONE
+
+
+def _list(arguments: argparse.Namespace, rows: Iterable[dict[str, Any]], table: str) -> None:
+    """Print rows for a program, one object a line, or the table for people."""
+    for line in (json.dumps(row, ensure_ascii=False) for row in rows) if arguments.json else (table,):
+        _say(line)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

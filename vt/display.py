@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vt.domain import Progress
 
 if TYPE_CHECKING:
+    from vt.engines.base import Voice
     from vt.licences import Part
+    from vt.offer import Offer
 
 OnProgress = Callable[[Progress], None]
 
@@ -83,11 +85,42 @@ def cleared(result: dict[str, Any]) -> str:
 
 def licences(parts: Sequence[Part]) -> str:
     """Return what vt is made of as a table for people; what trade may not use stands out."""
-    rows = [(part.kind, part.name, part.version, part.needed_for) for part in parts]
-    wide = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = []
-    for part, row in zip(parts, rows, strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row, wide, strict=True)]
-        # The licence stands last, for some are as long as a line.
-        lines.append("  ".join([*cells, part.licence + ("" if part.commercial else " (no commercial use)")]))
-    return "\n".join(lines)
+    # The licence stands last, for some are as long as a line.
+    return _table(
+        (part.kind, part.name, part.version, part.needed_for, _licence(part.licence, part.commercial)) for part in parts
+    )
+
+
+def voices(found: Sequence[Voice], left_out: str | None) -> str:
+    """Return voices as a table for people; `left_out` is what else there would be."""
+    table = _table(
+        (voice.id, voice.language, voice.name, voice.gender, voice.engine, _licence(voice.licence, voice.commercial))
+        for voice in found
+    )
+    return "\n".join(filter(None, (table or "No voice speaks that here.", left_out)))
+
+
+def languages(offers: Sequence[Offer], left_out: str | None) -> str:
+    """Return who serves which language as a table for people; `left_out` is who else would."""
+    head = ("code", "language", "heard by", "translated from by", "translated to by", "spoken by")
+    rows = (
+        (
+            offer.language.code,
+            offer.language.name,
+            *(", ".join(names) for names in (offer.hear, offer.translate_from, offer.translate_to, offer.speak)),
+        )
+        for offer in offers
+    )
+    return "\n".join(filter(None, (_table([head, *rows]), left_out)))
+
+
+def _licence(licence: str, commercial: bool) -> str:
+    return licence + ("" if commercial else " (no commercial use)")
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Return rows with their columns below each other."""
+    listed = list(rows)
+    wide = [max(map(len, column)) for column in list(zip(*listed, strict=True))[:-1]]
+    padded = ([*(cell.ljust(width) for cell, width in zip(row, wide, strict=False)), row[-1]] for row in listed)
+    return "\n".join("  ".join(row).rstrip() for row in padded)

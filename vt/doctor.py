@@ -69,6 +69,7 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
     asked = obstacle or hub.of(settings).obstacle
     yield _hub(settings, asked)
     yield from _stages(settings, catalogue, asked)
+    yield from _licences(catalogue)
     yield _memory(settings)
     yield _jobs(settings.data_folder)
 
@@ -139,6 +140,12 @@ def _stages(settings: Settings, catalogue: Catalogue, obstacle: Callable[[], str
     ]
     for name, candidates in wishes:
         yield _stage(name, candidates, ladder, settings.hub_endpoint)
+
+
+def _licences(catalogue: Catalogue) -> Iterator[Finding]:
+    """Tell what is left out for its licence."""
+    if told := catalogue.left_out:
+        yield Finding("licences", True, told, needed=False)
 
 
 def _stage(name: str, candidates: Callable[[], Sequence[Candidate[Any]]], ladder: Ladder, endpoint: str) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -129,6 +129,8 @@ class Wishes:
 
 
 NO_WISHES = Wishes()
+WISHES = tuple(wish.name for wish in fields(Wishes))
+"""The names of the options that say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,12 @@ class Order:
     """The name of the subtitle file that came along; None where the film is listened to."""
     audio_track: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    """Further wishes, as JSON."""
+    """Further wishes, as JSON: those of `Wishes` by their names."""
+
+    @property
+    def wishes(self) -> Wishes:
+        """By whom it is to be translated and spoken."""
+        return Wishes(**{name: self.options[name] for name in WISHES if name in self.options})
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,6 +244,7 @@ class AIServiceFactory:
 
         Raises:
             LanguageError: `source` cannot be heard, the pair not translated, or `target` not spoken here.
+            UnknownModel: there is no such voice or engine.
             ModelUnavailable: a stage has no model or engine.
         """
         heard = languages.get(source).code if not hears else self._choose(self._catalogue.stt(source)).language
@@ -255,6 +256,8 @@ class AIServiceFactory:
         if heard:  # else it will be found out by listening
             engine = wishes.translation_engine
             self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
+        else:
+            self._catalogue.check_translation_engine(wishes.translation_engine)
         self._choose(self._catalogue.tts(target, wishes.voice, wishes.tts_engine))
 
     def get_stt_service(
@@ -325,9 +328,36 @@ class AIServiceFactory:
         candidate, choice = self._serve(self._catalogue.tts(language, voice, engine), cancel=cancel, after=after)
         return TtsService(choice, self._leases(candidate, cancel))
 
+    def get_sample_service(self, voice: Voice, cancel: Cancel | None = None) -> TtsService:
+        """Return what speaks in one voice and no other, its model resident, where nothing is to be downloaded for that.
+
+        Raises:
+            ModelUnavailable: the model is not here, or cannot be loaded.
+            ModelBusy: all memory for models stays in use.
+        """
+        every = self._catalogue.tts(voice.language, voice.id)
+        own = [one for one in every if one.info.name == voice.engine and not one.unfit]
+        here = [replace(one, prepare=None) for one in own if not one.downloads]
+        if not here:
+            raise ModelUnavailable(f"The voice {voice.id} cannot be heard yet: its model has not been downloaded here.")
+        candidate, choice = self._serve(here, configured=False, cancel=cancel)
+        return TtsService(choice, self._leases(candidate, cancel))
+
     def voices(self) -> tuple[Voice, ...]:
         """List the voices that may be chosen here."""
         return self._catalogue.voices()
+
+    def named_voice(self, voice_id: str) -> Voice:
+        """Return the voice of an id.
+
+        Raises:
+            UnknownModel: there is none; the sentence names the nearest.
+        """
+        return self._catalogue.voice(voice_id)
+
+    def left_out(self) -> str | None:
+        """Say which engines the settings leave out for their licences, where they do."""
+        return self._catalogue.left_out
 
     def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
         """Return what would speak a language; nothing is loaded.

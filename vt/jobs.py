@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from vt import languages, media, once, pipeline
 from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobRequest, Order
+from vt.engines.door import AUTO
 from vt.errors import InputError, MediaError, StorageError, VtError
 from vt.factory import AIServiceFactory
 from vt.sandbox import CORES
@@ -181,7 +182,8 @@ class Jobs:
         """Take over another job's film, subtitles and finished pieces, for no more space.
 
         Returns:
-            The order for that film; subtitles, track and language are the other job's where it names none.
+            The order for that film; subtitles, track, language and options are the other job's where it names none,
+            but a voice only for the language that it speaks.
 
         Raises:
             JobNotFound: there is no such job.
@@ -201,6 +203,7 @@ class Jobs:
             subtitles=order.subtitles or before.subtitles,
             audio_track=order.audio_track or before.audio_track,
             source_language=before.source_language if order.source_language == "auto" else order.source_language,
+            options={**_fitting(before, order), **order.options},
         )
 
     def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
@@ -227,6 +230,7 @@ class Jobs:
             subtitles=None if order.subtitles is None else plain_name(order.subtitles, "subtitles"),
             target_language=order.target_language and languages.get(order.target_language).code,
             source_language=_source_code(order.source_language),
+            options=_options(order.options),
         )
         with self._in_words(draft, order), self._looks.one(visitor):
             seconds = pipeline.check(_request(draft, order), self._factory)
@@ -446,6 +450,29 @@ def _source_code(wanted: str) -> str:
     return "auto" if wanted.strip().lower() == "auto" else languages.get(wanted).code
 
 
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that ask for anything.
+
+    Raises:
+        InputError: one is no name.
+    """
+    for name, value in given.items():
+        if not isinstance(value, str) or len(value) > _LONGEST_NAME:
+            raise InputError(f"{name} has to be a name of at most {_LONGEST_NAME} characters.")
+    plain = {name: value.strip() for name, value in given.items()}
+    return {name: value for name, value in plain.items() if value and (name, value) != ("voice", AUTO)}
+
+
+def _fitting(before: Order, order: Order) -> dict[str, Any]:
+    """Return an earlier order's options without those that could not go with what is asked for now."""
+    kept, named = dict(before.options), order.options
+    if languages.get(order.target_language).code != before.target_language or "tts_engine" in named:
+        kept.pop("voice", None)
+    if "voice" in named:
+        kept.pop("tts_engine", None)
+    return kept
+
+
 def _request(draft: Draft, order: Order) -> JobRequest:
     return JobRequest(
         source=draft.film,
@@ -454,6 +481,7 @@ def _request(draft: Draft, order: Order) -> JobRequest:
         subtitles=draft.subtitles if order.subtitles is not None else None,
         audio_track=order.audio_track,
         name=order.file,
+        wishes=order.wishes,
     )
 
 

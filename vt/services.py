@@ -7,16 +7,20 @@ import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders, machine, once, recovery
-from vt.errors import StorageError
+from vt import __version__, folders, languages, machine, once, recovery
+from vt.domain import Wishes
+from vt.engines.base import Voice
+from vt.errors import StorageError, VtError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import Jobs
 from vt.media import ACCEPTED_FORMATS
 from vt.processes import TALLY
+from vt.samples import Samples
 from vt.settings import Settings
 from vt.store import DataFolder, FolderTaken, Store
 from vt.telemetry import Load
@@ -45,6 +49,9 @@ class Services:
         self.followers = ConcurrencyLimit("followers of jobs", each=640, total=1536)
         """Lines over which jobs are followed: server-sent events and web sockets. One costs next to nothing, and a
         classroom behind one address may have hundreds."""
+        self.listeners = ConcurrencyLimit("samples of voices", each=4, total=64)
+        """Voices that somebody wants to hear: they speak one after the other."""
+        self.samples = Samples(factory)
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
@@ -159,18 +166,29 @@ class Services:
 
     def languages(self) -> list[dict[str, Any]]:
         """List every language with the engines that serve it here, now."""
-        return [
-            {
-                "code": offer.language.code,
-                "name": offer.language.name,
-                "native_name": offer.language.native_name,
-                "hear": offer.hear,
-                "translate_from": offer.translate_from,
-                "translate_to": offer.translate_to,
-                "speak": offer.speak,
-            }
-            for offer in self.factory.offers()
-        ]
+        return [offer.as_json() for offer in self.factory.offers()]
+
+    def voices(self, language: str = "") -> list[dict[str, Any]]:
+        """List the voices that may be chosen here, the default one of each language first; of one language, or of all.
+
+        Raises:
+            LanguageError: there is no such language.
+        """
+        listed = self.spoken_by(languages.get(language).code) if language else self.factory.voices()
+        return [asdict(voice) for voice in listed]
+
+    def spoken_by(self, code: str) -> tuple[Voice, ...]:
+        """List the voices for one language, the default one first."""
+        return tuple(voice for voice in self.factory.voices() if voice.language == code)
+
+    def best_voice(self, code: str, engine: str = "") -> Voice | None:
+        """Return the voice that speaks a language where none is named; None where none can be had."""
+        try:
+            choice = self.factory.voice(code, Wishes(tts_engine=engine))
+        except VtError:
+            return None
+        own = [voice for voice in self.spoken_by(code) if voice.engine == choice.info.name]
+        return next((voice for voice in own if voice.id == choice.voice), next(iter(own), None))
 
     def licences(self) -> dict[str, str]:
         """Return each engine's licence by the engine's name, as an SPDX expression."""

@@ -518,6 +518,7 @@ def _request(job: Job, data: DataFolder) -> JobRequest:
         audio_track=order.audio_track,
         name=order.file,
         edits={int(line): Edit(**edit) for line, edit in job.edits.items()},
+        wishes=order.wishes,
     )
 
 

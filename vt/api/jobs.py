@@ -22,7 +22,7 @@ from vt import visitors
 from vt.api import problems, shapes
 from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
-from vt.domain import Edit, Job, Order
+from vt.domain import WISHES, Edit, Job, Order
 from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, ResultFile
 from vt.multipart import BadUpload, Upload, promised_bytes, receive
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
-_FIELDS = ("target_language", "source_language", "audio_track", "from_job")
+_FIELDS = ("target_language", "source_language", "audio_track", "from_job", *WISHES)
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
@@ -53,7 +53,21 @@ _words: dict[str, Any] = {
     "source_language": {"type": "string", "description": "The language spoken.", "default": "auto"},
     "subtitles": {"type": "string", "format": "binary", "description": "SRT or WebVTT in place of recognition."},
     "audio_track": {"type": "integer", "minimum": 1, "description": "Which sound track is dubbed; default: the first."},
-    "from_job": {"type": "string", "description": "In place of a file: a job whose film is dubbed once more."},
+    "from_job": {
+        "type": "string",
+        "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for.",
+    },
+    "voice": {
+        "type": "string",
+        "description": "The id of a voice for the language to speak, as GET /api/v1/voices lists them; auto: the best.",
+        "examples": ["espeak-ng-es"],
+    },
+    "tts_engine": {"type": "string", "description": "Who is to speak; auto: the best.", "examples": ["espeak-ng"]},
+    "translation_engine": {
+        "type": "string",
+        "description": "Who is to translate; auto: the best.",
+        "examples": ["apertium"],
+    },
 }
 
 
@@ -158,6 +172,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         source_language=fields.get("source_language", "auto"),
         subtitles=upload.files.get("subtitles"),
         audio_track=_number(fields.get("audio_track")),
+        options={name: fields[name] for name in WISHES if name in fields},
     )
     if "from_job" in fields:
         order = jobs.reuse(draft, fields["from_job"], order)

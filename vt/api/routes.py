@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, Path, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt.api import jobs, problems, shapes, tracing
+from vt.api import jobs, problems, shapes, tracing, voices
 from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.services import Services
@@ -22,7 +22,7 @@ def make_api(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(tracing.Routed)
     app.include_router(_system)
-    for router in (_models, _managed, jobs.router, jobs.for_managers):
+    for router in (voices.router, _models, _managed, jobs.router, jobs.for_managers):
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

@@ -23,6 +23,7 @@ class Threads:
     def __init__(self) -> None:
         self._reads, self._changes = CapacityLimiter(16), CapacityLimiter(16)
         self._writes, self._probes = CapacityLimiter(16), CapacityLimiter(16)
+        self._voice = CapacityLimiter(1)
 
     async def read(self, function: Callable[[], _T]) -> _T:
         """Look something up in the database or on the disk."""
@@ -39,6 +40,10 @@ class Threads:
     async def probe(self, function: Callable[[], _T]) -> _T:
         """Look into a film, which may take long."""
         return await to_thread.run_sync(function, limiter=self._probes)
+
+    async def speak(self, function: Callable[[], _T]) -> _T:
+        """Have a voice speak; one at a time, for films need the processor, and whoever waits takes no thread."""
+        return await to_thread.run_sync(function, limiter=self._voice)
 
 
 def of(app: Any) -> Services:  # noqa: ANN401 (of a request or of a web socket)

@@ -163,6 +163,25 @@ class Languages(BaseModel):
     languages: list[LanguageRow]
 
 
+class VoiceRow(BaseModel):
+    """One voice that may be chosen."""
+
+    id: str = Field(description="What a job names in its field voice.", examples=["espeak-ng-es"])
+    language: str = Field(description="The code of what it speaks.", examples=["es"])
+    name: str = Field(description="For people.", examples=["Spanish"])
+    gender: Literal["female", "male", ""] = Field(description="Empty where that is not known.", examples=[""])
+    engine: str = Field(description="Who speaks.", examples=["espeak-ng"])
+    licence: str = Field(
+        description="An SPDX expression; one with -NC- in it allows no commercial use.", examples=["GPL-3.0-or-later"]
+    )
+
+
+class Voices(BaseModel):
+    """The voices that may be chosen here, the default one of each language first."""
+
+    voices: list[VoiceRow]
+
+
 class Request(BaseModel):
     """What was asked for."""
 
@@ -171,7 +190,10 @@ class Request(BaseModel):
     source_language: str = Field(examples=["auto"])
     subtitles: str | None = Field(description="The name of the subtitle file that came along.", examples=[None])
     audio_track: int | None = Field(description="Which sound track is dubbed; null: the first.", examples=[None])
-    options: dict[str, Any] = Field(description="Further wishes.", examples=[{}])
+    options: dict[str, Any] = Field(
+        description="Further wishes, as far as there are any: voice, tts_engine, translation_engine.",
+        examples=[{"voice": "espeak-ng-es"}],
+    )
 
 
 class Job(BaseModel):

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def is_commercial(licence: str) -> bool:
+    """Tell whether a licence, an SPDX expression, allows use in trade."""
+    return "-NC-" not in licence
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Facts about an engine, known without importing its library."""
@@ -39,7 +44,7 @@ class EngineInfo:
     @property
     def commercial(self) -> bool:
         """Whether the licence allows use in trade."""
-        return "-NC-" not in self.licence
+        return is_commercial(self.licence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,11 @@ class Voice:
     """female, male, or empty where that is not known."""
     engine: str
     licence: str
+
+    @property
+    def commercial(self) -> bool:
+        """Whether the licence allows use in trade."""
+        return is_commercial(self.licence)
 
 
 @dataclass(frozen=True, slots=True)

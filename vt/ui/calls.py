@@ -13,7 +13,9 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.components.api_component import Api
 
+from vt.domain import WISHES
 from vt.errors import InputError
 from vt.ui import uploads
 from vt.ui.uploads import Owner
@@ -162,9 +164,16 @@ def _session(said: object) -> str | None:
 
 
 def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]:
-    """Return a function's arguments, one for each of its inputs; those that no client sees may be left out."""
+    """Return a function's arguments, one for each of its inputs; those that no client sees may be left out.
+
+    So may the last wishes of a public function: a client that was written before there were any goes on.
+    """
     inputs = list(function.inputs)
     shown = [block for block in inputs if not block.skip_api]
+    if isinstance(sent, list) and len(sent) < len(shown) and _is_public(function):
+        wishes = [block for block in shown[len(sent) :] if isinstance(block, Api) and block.label in WISHES]
+        if len(sent) + len(wishes) == len(shown):
+            sent = [*sent, *(wish.value for wish in wishes)]
     if not isinstance(sent, list) or len(sent) not in (len(inputs), len(shown)):
         raise BadCall(f"The call needs {len(shown)} values in data, which is a list.")
     if len(json.dumps(sent)) > _MOST_DATA:

@@ -49,6 +49,11 @@ def add(services: Services) -> None:
         """List every language with the engines that hear, translate and speak it here, now."""
         return services.languages()
 
+    def voices(language: str = "") -> list[dict[str, Any]]:
+        """List the voices that may be chosen here, of one language or of all, with gender, engine and licence."""
+        with in_words():
+            return services.voices(text(language or "", "language"))
+
     def preload(request: gr.Request, models: list[str] | None = None, token: str = "") -> list[dict[str, Any]]:
         """Load models in the background: those of the names given, or the default ones. For managers of models."""
         with in_words():
@@ -66,5 +71,5 @@ def add(services: Services) -> None:
         return found
 
     work.add(services)
-    for function in (health, models, languages, preload, clear_cache):
+    for function in (health, models, languages, voices, preload, clear_cache):
         api(function, api_name=function.__name__, queue=False)

@@ -35,6 +35,11 @@ def report(job_id: str, version: int) -> str:
     return f"films/{quote(job_id, safe='')}/report?{version}"
 
 
+def sample(voice_id: str) -> str:
+    """Return the address of what a voice says of itself: a route for everybody."""
+    return f"api/v1/voices/{quote(voice_id, safe='')}/sample"
+
+
 def routes(services: Services) -> APIRouter:
     """Return the routes behind the addresses."""
     router = APIRouter(prefix="/films/{job_id}", include_in_schema=False)

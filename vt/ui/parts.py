@@ -160,6 +160,16 @@ def _engine(words: Words, name: str, licences: Mapping[str, str]) -> str:
     return f"<b>{escaped(name)}</b> <small>{escaped(licence)}{warning}</small>"
 
 
+def sample(words: Words, voice_id: str, voice: str) -> str:
+    """Return the button that lets a voice be heard."""
+    said = f"{words('hear')}: {escaped(voice)}"
+    return (
+        f"<button type='button' class='vt-play' data-sample='{escaped(files.sample(voice_id))}' aria-label='{said}' "
+        f"title='{said}' data-hear='{words('hear')}' data-hush='{words('hush')}'><i aria-hidden='true'></i>"
+        f"<span>{words('hear')}</span></button>"
+    )
+
+
 def job_head(words: Words, job: Job, target: str) -> str:
     """Return which job it is about, and how it stands."""
     state = job.state.value

@@ -28,6 +28,53 @@ element.addEventListener('play', event => {
 """
 """One player plays at a time; one that the browser cannot play says so."""
 
+HEAR = """
+let sound = null, pressed = null;
+const show = playing => {
+  pressed.classList.toggle('vt-playing', playing);
+  pressed.ariaLabel = playing ? pressed.dataset.hush : pressed.title;
+  pressed.querySelector('span').textContent = playing ? pressed.dataset.hush : pressed.dataset.hear;
+};
+const hush = () => {
+  if (!sound) return;
+  sound.pause();
+  URL.revokeObjectURL(sound.src);
+  show(false);
+  sound = null;
+};
+element.addEventListener('click', async event => {
+  const button = event.target.closest('[data-sample]');
+  if (!button || button.ariaBusy === 'true') return;
+  const again = sound && pressed === button;
+  hush();
+  if (again) return;
+  button.ariaBusy = 'true';
+  let told = '';
+  try {
+    const answer = await fetch(button.dataset.sample);
+    if (!answer.ok) {
+      told = (await answer.json()).detail;
+      throw new Error(told);
+    }
+    const spoken = new Audio(URL.createObjectURL(await answer.blob()));
+    spoken.addEventListener('ended', hush);
+    if (!button.isConnected) return;
+    sound = spoken;
+    pressed = button;
+    show(true);
+    await spoken.play();
+    if (document.querySelector('#vt-voice-trouble [role=alert]')) trigger('submit', {heard: true});
+  } catch (failure) {
+    const byHand = failure.name === 'AbortError';
+    hush();
+    if (!byHand) trigger('submit', {said: told});
+  } finally {
+    button.ariaBusy = 'false';
+  }
+});
+"""
+"""Lets a voice be heard at one press, and hushes it at the next; says what the server said where it cannot be heard."""
+
 MEND = """
 const fields = () => [...element.querySelectorAll('textarea[data-line]')];
 const changed = () => fields().filter(field => field.value !== field.defaultValue);

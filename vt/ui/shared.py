@@ -35,6 +35,8 @@ PLAIN: dict[str, Any] = {"apply_default_css": False}
 """Options of an element that has all of its looks from style.css."""
 
 _LONGEST = 200
+Row = Mapping[str, Any]
+"""A language, and which engines serve it."""
 Updates = dict[Any, Any]
 """By the component: what becomes of it."""
 

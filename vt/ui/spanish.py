@@ -113,6 +113,23 @@ SENTENCES: Mapping[str, str] = {
         "El sonido de {file} dice estar en {language_tag}, pero el modelo solo entiende {language_heard}: elige otra "
         "pista o, si no es cierto, elige el idioma en «Idioma del vídeo»."
     ),
+    # Voices
+    "The voice {voice} cannot be heard yet: its model has not been downloaded here.": (
+        "La voz {voice} aún no se puede escuchar: su modelo no se ha descargado en este servidor."
+    ),
+    "The voice {voice} cannot be heard now: too much else is at work here.": (
+        "La voz {voice} no se puede escuchar ahora: hay demasiado trabajo aquí."
+    ),
+    "The voice {voice} cannot be heard: it gave no sound.": "La voz {voice} no se puede escuchar: no dio sonido.",
+    "No voice goes by the name {voice} here. Near are: {near}.": (
+        "Aquí no hay ninguna voz llamada {voice}. Se parecen: {near}."
+    ),
+    "The voice {voice} speaks {language_spoken}, not {language_wanted}. Voices for {language_again}: {near}.": (
+        "La voz {voice} habla {language_spoken}, no {language_wanted}. Voces para {language_again}: {near}."
+    ),
+    "The voice {voice} is one of {own}, not of {other}: name only one of them.": (
+        "La voz {voice} es de {own}, no de {other}: elige solo una de las dos cosas."
+    ),
     # Jobs
     "Too many jobs are waiting already: try again in some minutes.": (
         "Ya hay demasiados trabajos esperando: inténtalo de nuevo en unos minutos."

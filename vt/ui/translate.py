@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +22,7 @@ from vt.ui.shared import (
     QUIET,
     UPLOAD,
     Memory,
+    Row,
     Shared,
     Subject,
     Updates,
@@ -35,14 +36,13 @@ from vt.ui.shared import (
 )
 from vt.ui.upload import UploadTab
 from vt.ui.uploads import Owner
+from vt.ui.voices import VoiceChoice, options
 from vt.ui.words import Words, label
 
 _TICK_SECONDS = 1.0
 _SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
 """After so much of a run its end can be guessed."""
 _AUTO = "auto"
-_Row = Mapping[str, Any]
-"""A language, and which engines serve it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,10 @@ class TranslateTab:
             with gr.Row():
                 self._source = gr.Dropdown(choices=[], label=label("source"), elem_id="vt-source")
                 self._target = gr.Dropdown(choices=[], label=label("target"), elem_id="vt-target")
+            self._voices = VoiceChoice(self._services)
             self._served = gr.HTML(**PLAIN, elem_id="vt-served")
-            with gr.Accordion(label("options"), open=False, elem_id="vt-options") as self._options:
+            with gr.Accordion(label("options"), open=False, elem_id="vt-options"):
+                self._voices.build_engines()
                 self._track = gr.Dropdown(choices=[], label=label("audio_track"), elem_id="vt-track")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
@@ -114,9 +116,10 @@ class TranslateTab:
         gr.on([self._to_upload.click, self._new.click], self._away, memory, [shared.tabs, *every], **QUIET)
         self._back.click(self._step_back, [memory, shared.subject], [shared.tabs, *every], **QUIET)
         looked.then(self._composed, [memory, shared.subject], every, **QUIET)
-        gr.on([self._source.input, self._target.input], self._engines, [self._source, self._target, shared.subject],
-              self._served, **QUIET)  # fmt: skip
-        asked = [upload.film, upload.subtitles, shared.subject, self._source, self._target, self._track, memory]
+        languages, wished = [self._source, self._target], self._voices.chosen
+        gr.on([one.input for one in (*languages, *wished)], self._engines, [shared.subject, *languages, *wished],
+              [self._served, self._start_trouble, *self._voices.everything], **QUIET)  # fmt: skip
+        asked = [upload.film, upload.subtitles, shared.subject, *languages, self._track, memory, *wished]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
         self._timer.tick(self._tick, [memory, self._seen, shared.subject], every, **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
@@ -124,15 +127,17 @@ class TranslateTab:
         self._remove.click(self._forget, memory, every, js=scripts.SURE, **QUIET)
         self._yours.select(self._open, memory, every, **QUIET)
         self._lines.submit(self._mend, memory, every, **QUIET)
+        self._voices.wire()
 
     @property
     def _every(self) -> list[Any]:
         """All that a step may change."""
         return [
             self._shared.memory, self._shared.subject, self._seen, self._timer, self._lost, self._nothing,
-            self._nothing_text, self._compose, self._film, self._source, self._target, self._served, self._options,
-            self._track, self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel,
-            self._trouble, self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
+            self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
+            *self._voices.everything, self._track, self._start_trouble, self._job, self._job_head, self._live,
+            self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines, self._other, self._new,
+            self._remove, self._yours,
         ]  # fmt: skip
 
     @property
@@ -266,6 +271,9 @@ class TranslateTab:
         target: object,
         track: object,
         kept: object,
+        voice: object,
+        tts_engine: object,
+        translation_engine: object,
         request: gr.Request,
     ) -> Updates:
         said, subject = words.of(request), Subject.of(held)
@@ -278,7 +286,9 @@ class TranslateTab:
                 why = said("language_gone", language=said.language_name(missing).capitalize())
                 told_why = gr.HTML(parts.trouble(said("trouble_start"), why), visible=True)
                 return {**self._choices(said, subject), self._start_trouble: told_why}
-            order = Order("", spoken, heard, audio_track=None if track is None else number(track, "audio_track"))
+            which = None if track is None else number(track, "audio_track")
+            wished = options((voice, tts_engine, translation_engine))
+            order = Order("", spoken, heard, audio_track=which, options=wished)
             job = self._submitted(subject, order, film, subtitles, owner(request))
             memory = Memory.of(kept).with_job(job.id)
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
@@ -365,50 +375,80 @@ class TranslateTab:
             self._source: gr.Dropdown(choices=[(said("source_auto"), _AUTO), *_named(said, heard)], value=source),
             self._target: gr.Dropdown(choices=_named(said, spoken), value=target),
             self._served: self._who(said, rows, source, target, subject.subtitles),
-            self._options: gr.Accordion(visible=len(tracks) > 1),
-            self._track: gr.Dropdown(choices=tracks, value=1 if tracks and not subject.job_id else None),
+            **self._voices.offered(said, rows, target),
+            self._track: gr.Dropdown(
+                choices=tracks, value=1 if tracks and not subject.job_id else None, visible=len(tracks) > 1
+            ),
             self._start_trouble: gr.HTML("", visible=False),
         }
 
-    def _engines(self, source: object, target: object, held: object, request: gr.Request) -> str:
-        """Say who serves the languages that are chosen."""
-        subject = Subject.of(held)
+    def _engines(
+        self,
+        held: object,
+        source: object,
+        target: object,
+        voice: object,
+        tts_engine: object,
+        translation_engine: object,
+        request: gr.Request,
+    ) -> Updates:
+        """Say who serves the languages that are chosen, and offer the voices for them."""
+        said, subject = words.of(request), Subject.of(held)
         told_by_text = subject is not None and subject.subtitles
-        return self._who(words.of(request), self._services.languages(), source, target, told_by_text)
 
-    def _who(self, said: Words, rows: Sequence[_Row], source: object, target: object, by_text: bool) -> str:
+        def offer() -> Updates:
+            rows = self._services.languages()
+            wanted = translation_engine, self._voices.speaker(target, voice, tts_engine)
+            return {
+                self._served: self._who(said, rows, source, target, told_by_text, wanted),
+                **self._voices.shown(said, rows, target, voice, tts_engine),
+            }
+
+        return told(said, "trouble_start", offer, self._start_trouble)
+
+    def _who(
+        self,
+        said: Words,
+        rows: Sequence[Row],
+        source: object,
+        target: object,
+        by_text: bool,
+        wanted: Sequence[object] = (),
+    ) -> str:
+        """Say who does what; `wanted` are the engines that somebody chose, who come first where they can do it."""
         by_code = {row["code"]: row for row in rows}
         heard = by_code.get(str(source), {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
         spoken = by_code.get(str(target), {"translate_to": (), "speak": ()})
         both = [name for name in spoken["translate_to"] if name in heard["translate_from"]]
         hears = (said("served_subtitles"),) if by_text else heard["hear"]
-        served = [("served_hear", hears), ("served_translate", both), ("served_speak", spoken["speak"])]
+        translates, speaks = (sorted(names, key=lambda name: name not in wanted) for names in (both, spoken["speak"]))
+        served = [("served_hear", hears), ("served_translate", translates), ("served_speak", speaks)]
         return parts.served(said, served, self._services.licences())
 
 
-def _heard(rows: Sequence[_Row], subject: Subject) -> list[_Row]:
+def _heard(rows: Sequence[Row], subject: Subject) -> list[Row]:
     """Return the languages that a film may speak."""
     return [row for row in rows if row["translate_from"] and (row["hear"] or subject.subtitles)]
 
 
-def _spoken(rows: Sequence[_Row]) -> list[_Row]:
+def _spoken(rows: Sequence[Row]) -> list[Row]:
     """Return the languages that it may be dubbed into."""
     return [row for row in rows if row["translate_to"] and row["speak"]]
 
 
-def _codes(rows: Sequence[_Row]) -> list[str]:
+def _codes(rows: Sequence[Row]) -> list[str]:
     return [row["code"] for row in rows]
 
 
-def _any(rows: Sequence[_Row], what: str) -> list[str]:
+def _any(rows: Sequence[Row], what: str) -> list[str]:
     """Return the engines that serve any language, the best first."""
     return list(dict.fromkeys(name for row in rows for name in row[what]))
 
 
-def _named(said: Words, rows: Sequence[_Row]) -> list[tuple[str, str]]:
+def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Return languages by their own names, with the reader's name for whoever searches by that."""
 
-    def name(row: _Row) -> str:
+    def name(row: Row) -> str:
         own, readers = row["native_name"], said.language_name(row["code"])
         return own if own.casefold() == readers.casefold() else f"{own} · {readers}"
 

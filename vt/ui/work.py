@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.components.api_component import Api
 
-from vt.domain import Job, JobState, Order
+from vt.domain import WISHES, Job, JobState, Order
 from vt.errors import VtError
 from vt.jobs import Jobs, ResultFile
 from vt.services import Services
@@ -36,6 +36,8 @@ _FILM: dict[str, Any] = {"type": "string", "description": "Progress, and at the 
 _SUBTITLES: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "description": "Paths: SRT, WebVTT."}
 _REPORT: dict[str, Any] = {"type": "object", "description": "Who did what, every line with its timing."}
 _TRANSCRIPT: dict[str, Any] = {"type": "string", "description": "Progress, and at the end what is said."}
+_WISHED = ("espeak-ng-es", "espeak-ng", "apertium")
+"""Examples of wishes."""
 
 
 def _add_translate(services: Services) -> None:
@@ -46,6 +48,9 @@ def _add_translate(services: Services) -> None:
         source_language: str = "auto",
         subtitles: object = None,
         audio_track: int | None = None,
+        voice: str = "",
+        tts_engine: str = "",
+        translation_engine: str = "",
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
@@ -54,7 +59,8 @@ def _add_translate(services: Services) -> None:
         """
         whose = owner(request)
         with in_words():
-            order = _order(text(target_language, "target_language"), source_language, audio_track)
+            wishes = _wishes(voice, tts_engine, translation_engine)
+            order = _order(text(target_language, "target_language"), source_language, audio_track, wishes)
         async with _underway(services, order, video, subtitles, whose) as job:
             async for at in _awaited(services.jobs, job.id):
                 yield at, None, None
@@ -62,6 +68,7 @@ def _add_translate(services: Services) -> None:
             yield film, written, report
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
+    inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
     _serve(translate, inputs, [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)])
 
 
@@ -114,6 +121,11 @@ def _number(name: str) -> Api:
     return _field(name, {"type": "integer", "additional_description": said}, 1)
 
 
+def _wish(name: str, example: str) -> Api:
+    said = "one of those that /voices lists" if name == "voice" else "as the report names it"
+    return _field(name, {"type": "string", "additional_description": f"{said}; none: the best"}, example, "")
+
+
 def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:
     made = Api(default, known, name)
     setattr(made, "example_payload", lambda: example)  # noqa: B010 (of this one alone)
@@ -127,14 +139,19 @@ def _answer(name: str, known: dict[str, Any]) -> Api:
 # A call
 
 
-def _order(target: str, source: object, track: object) -> Order:
+def _wishes(*said: object) -> dict[str, str]:
+    return {name: text(value or "", name) for name, value in zip(WISHES, said, strict=True)}
+
+
+def _order(target: str, source: object, track: object, options: dict[str, str] | None = None) -> Order:
     """Return what is asked for, but for the film.
 
     Raises:
         InputError: it is of another type than it has to be.
     """
     heard = text(source or "auto", "source_language")
-    return Order("", target, heard, audio_track=None if track is None else number(track, "audio_track"))
+    which = None if track is None else number(track, "audio_track")
+    return Order("", target, heard, audio_track=which, options=options or {})
 
 
 @asynccontextmanager

@@ -1,0 +1,57 @@
+"""The routes of voices: which there are, and how each sounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.exceptions import HTTPException
+
+from vt import visitors
+from vt.api import shapes
+from vt.api.problems import documented
+from vt.api.served import OnThreads, Served
+from vt.errors import UnknownModel
+
+router = APIRouter(prefix="/api/v1/voices", tags=["voices"])
+
+_LONGEST = 200
+_KEPT_SECONDS = 3600
+
+
+@router.get("", summary="Which voices there are", responses=documented(422))
+async def voices(
+    services: Served,
+    threads: OnThreads,
+    language: Annotated[
+        str, Query(description="A code or a name: only the voices for that.", max_length=_LONGEST, examples=["es"])
+    ] = "",
+) -> shapes.Voices:
+    """List the voices that may be chosen here, the default one of each language first."""
+    found = await threads.read(lambda: services.voices(language))
+    return shapes.Voices(voices=[shapes.VoiceRow(**voice) for voice in found])
+
+
+@router.get(
+    "/{voice_id}/sample",
+    summary="How a voice sounds",
+    response_class=Response,
+    responses={200: {"content": {"audio/wav": {}}}, **documented(404, 422, 429, 503)},
+)
+async def sample(
+    services: Served,
+    threads: OnThreads,
+    request: Request,
+    voice_id: Annotated[
+        str, Path(description="As in the list of voices.", max_length=_LONGEST, examples=["espeak-ng-es"])
+    ],
+) -> Response:
+    """Speak a sentence in a voice. 503 where its model is not here: nothing is downloaded for a sample."""
+    spoken = services.samples.kept(voice_id)
+    if spoken is None:
+        with services.listeners.held(visitors.of(request.scope).key):
+            try:
+                spoken = await threads.speak(lambda: services.samples.of(voice_id))
+            except UnknownModel as error:
+                raise HTTPException(404, str(error)) from error
+    return Response(spoken, media_type="audio/wav", headers={"Cache-Control": f"private, max-age={_KEPT_SECONDS}"})

@@ -1,0 +1,117 @@
+"""The choice of a voice, with a button to hear it, and of the engines that are to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from vt import languages
+from vt.domain import WISHES
+from vt.engines.base import Voice, is_commercial
+from vt.services import Services
+from vt.ui import parts, scripts, words
+from vt.ui.shared import PLAIN, QUIET, Row, Updates, event_value, text
+from vt.ui.words import Words, label
+
+_LONGEST_SAID = 500
+_NOBODY = ""
+"""Chosen where nobody is: whoever is best serves."""
+
+
+class VoiceChoice:
+    """The choice, and what it does."""
+
+    def __init__(self, services: Services) -> None:
+        """Build the voice where a page is being built."""
+        self._services = services
+        with gr.Row(elem_classes="vt-voice"):
+            self._voice = gr.Dropdown(choices=[], label=label("voice"), elem_id="vt-voice", scale=4, min_width=200)
+            self._sample = gr.HTML(**PLAIN, js_on_load=scripts.HEAR, elem_id="vt-hear")
+        self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-voice-trouble")
+
+    def build_engines(self) -> None:
+        """Build the engines, at another place."""
+        with gr.Row():
+            self._translation = gr.Dropdown(choices=[], label=label("translation_engine"), elem_id="vt-translation")
+            self._tts = gr.Dropdown(choices=[], label=label("tts_engine"), elem_id="vt-tts")
+
+    def wire(self) -> None:
+        """Connect what happens with what it does; the choice of a voice is for whoever knows the languages."""
+        self._sample.submit(self._pressed, None, self._trouble, **QUIET)
+
+    @property
+    def chosen(self) -> list[Any]:
+        """The components that hold the wishes, in the order of `Wishes`."""
+        return [self._voice, self._tts, self._translation]
+
+    @property
+    def everything(self) -> list[Any]:
+        """What `offered` changes."""
+        return [*self.chosen, self._sample, self._trouble]
+
+    def offered(self, said: Words, rows: Sequence[Row], target: str | None) -> Updates:
+        """Return the choice for a language, with nothing chosen; `rows`: who serves which language here, now."""
+        return {
+            **self.shown(said, rows, target, _NOBODY, _NOBODY),
+            self._tts: gr.Dropdown(choices=self._engines(said, rows, "speak"), value=_NOBODY),
+            self._translation: gr.Dropdown(choices=self._engines(said, rows, "translate_to"), value=_NOBODY),
+        }
+
+    def shown(self, said: Words, rows: Sequence[Row], target: object, voice: object, engine: object) -> Updates:
+        """Return the voices for a language, of an engine where one is chosen; what was chosen stays if it can."""
+        code, speaker = text(target or "", "target_language"), text(engine or _NOBODY, "tts_engine")
+        there = next((row["speak"] for row in rows if row["code"] == code), ())
+        spoken = self._services.spoken_by(code)
+        listed = [one for one in spoken if one.engine in there and speaker in (_NOBODY, one.engine)]
+        best = self._services.best_voice(code, speaker) if code else None
+        here = next((one for one in listed if one.id == voice), None)
+        choices = [(said("voice_best"), _NOBODY), *((voice_text(said, one), one.id) for one in listed)]
+        return {
+            self._voice: gr.Dropdown(choices=choices, value=here.id if here else _NOBODY),
+            self._sample: parts.sample(said, heard.id, voice_text(said, heard)) if (heard := here or best) else "",
+            self._trouble: gr.HTML("", visible=False),
+        }
+
+    def speaker(self, target: object, voice: object, engine: object) -> str | None:
+        """Return the engine that is chosen, or that of the voice; None: nobody is."""
+        found = (one.engine for one in self._services.spoken_by(str(target)) if one.id == voice)
+        return str(engine) if engine else next(found, None)
+
+    def _engines(self, said: Words, rows: Sequence[Row], what: str) -> list[tuple[str, str]]:
+        there = {name for row in rows for name in row[what]}
+        named = (
+            (_joined(name, "" if is_commercial(licence) else said("non_commercial")), name)
+            for name, licence in self._services.licences().items()  # the best first
+            if name in there
+        )
+        return [(said("engine_best"), _NOBODY), *named]
+
+    def _pressed(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
+        """Say why a voice was not heard, as the server told the page, or that nothing was told."""
+        if event_value(came, "heard") is True:
+            return gr.HTML("", visible=False)
+        reader, told = words.of(request), event_value(came, "said")
+        why = reader.sentence(told[:_LONGEST_SAID]) if isinstance(told, str) and told else reader("voice_failed")
+        return gr.HTML(parts.trouble(reader("trouble_voice"), why), visible=True)
+
+
+def options(wished: Sequence[object]) -> dict[str, str]:
+    """Return the options of a job for what is chosen; whoever is not chosen is named too, lest an older choice stay.
+
+    Raises:
+        InputError: it is no text.
+    """
+    return {name: text(value or _NOBODY, name) for name, value in zip(WISHES, wished, strict=True)}
+
+
+def voice_text(said: Words, voice: Voice) -> str:
+    """Return a voice in words, not escaped: its name, gender and engine, and whether trade may not use it."""
+    own = "" if voice.name == languages.get(voice.language).name else voice.name  # of an engine's only voice
+    gender = said(f"gender_{voice.gender}") if voice.gender else ""
+    return _joined(own, gender, voice.engine, "" if voice.commercial else said("non_commercial"))
+
+
+def _joined(*told: str) -> str:
+    return " · ".join(filter(None, told))
