@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.browsers import browser  # noqa: F401 (a fixture, for all)
-from tests.servers import Server, running, with_the_faster
+from tests.servers import FASTER, Server, running, with_the_faster
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
@@ -62,7 +62,8 @@ class Dubbed:
 def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Dubbed:
     """The sample, dubbed into Spanish by the real engines, as they come."""
     folder = tmp_path_factory.mktemp("dubbed")
-    return Dubbed(folder / "out", vt("translate", SAMPLE, "--to", "es", cwd=folder, VT_WHISPER_MODEL="auto"))
+    auto = dict.fromkeys(FASTER, "auto")
+    return Dubbed(folder / "out", vt("translate", SAMPLE, "--to", "es", cwd=folder, **auto))
 
 
 @pytest.fixture(scope="session")

@@ -153,6 +153,10 @@ class FakeFactory(AIServiceFactory):
         del source, target, model, cancel, after, engine, listening
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
 
+    def advice(self, choice: Choice) -> str:
+        del choice
+        return ""
+
     def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
         del language, wishes
         return _choice("tone", "tts")

@@ -854,3 +854,28 @@ def test_what_may_not_be_used_in_trade_is_neither_chosen_nor_offered_nor_preload
     (nobody,) = catalogue.tts("abi")
     assert "Abidji cannot be spoken here" in str(nobody.unfit)
     assert "VT_LICENCES=commercial leaves out" in str(nobody.unfit)
+
+
+def test_a_report_says_what_would_translate_better_where_somebody_could_fetch_it() -> None:
+    asked = Catalogue(settings(engines="auto", translation_engine="firefox"))
+    (first, *_) = asked.translation("en", "es")
+    assert (
+        asked.advice(first.choice(None).route)
+        == "A better translation is one download away: python -m vt fetch firefox:en-es."
+    )
+    assert asked.advice(asked.translation("en", "pt")[0].choice(None).route) == ""
+    (nllb, *_) = Catalogue(settings(engines="auto", translation_engine="nllb")).translation("en", "es")
+    assert asked.advice(nllb.choice(None).route) == ""
+    offline = Catalogue(settings(translation_engine="firefox"))
+    assert offline.advice(offline.translation("en", "es")[0].choice(None).route) == ""
+
+
+def test_a_model_of_firefox_that_is_not_here_has_a_name_and_is_fetched_only_where_that_is_allowed() -> None:
+    asked = Catalogue(settings(engines="auto"))
+    (candidate,) = asked.named("firefox:en-de")
+    assert candidate.spec.key == "translation_firefox_en-de_cpu_2_false"
+    assert candidate.prepare is not None
+    with pytest.raises(LanguageError, match="lead to or from English only: fetch firefox:de-en or firefox:en-de"):
+        asked.named("firefox:de-fr")
+    (offline,) = Catalogue(settings()).named("firefox:en-de")
+    assert "VT_ENGINES=embedded allows no downloads" in str(offline.obstacle())

@@ -16,12 +16,20 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import SAMPLE, TRANSCRIPT, Dubbed
+from vt import bundle
+from vt.domain import Cancel
+from vt.engines.base import Heard
+from vt.engines.whisper import Whisper
 
 RATE = 16_000
 
 
 def _plain(text: str) -> str:
     return " ".join(re.sub(r"[^a-z ]", " ", text.lower().replace("mr.", "mister").replace("-", " ")).split())
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower().replace("sr.", "señor")))
 
 
 def _probe(film: Path) -> dict[str, Any]:
@@ -85,6 +93,16 @@ def test_it_says_it_in_spanish(dubbed: Dubbed) -> None:
     assert len(words & {"the", "and", "that", "was", "to", "of", "him", "than"}) == 0
 
 
+def test_the_dub_is_understood_by_a_recogniser(dubbed: Dubbed) -> None:
+    folder = bundle.check("whisper-base")
+    base = Whisper(str(folder), 2, vad=False)
+    found = base.transcribe(_samples(dubbed.film, "a:0"), "es", Cancel())
+    heard = " ".join(word.text for piece in found if isinstance(piece, Heard) for word in piece.words)
+    base.close()
+    said = " ".join(segment["text"] for segment in dubbed.report["segments"])
+    assert jiwer.wer(_words(said), _words(heard)) <= 0.20
+
+
 def test_the_sound_is_where_lines_are_placed_and_rests_elsewhere(dubbed: Dubbed) -> None:
     samples = _samples(dubbed.film, "a:0")
     segments = dubbed.report["segments"]
@@ -134,9 +152,12 @@ def test_the_report_has_the_promised_shape(dubbed: Dubbed) -> None:
     }
     assert {kind: engine["engine"] for kind, engine in report["engines"].items()} == {
         "stt": "whisper",
-        "translation": "apertium",
-        "tts": "espeak-ng",
+        "translation": "firefox > apertium",
+        "tts": "kokoro",
     }
+    assert report["engines"]["tts"]["voice"] == "ef_dora"
+    hops = [(hop["engine"], hop["from"], hop["to"]) for hop in report["engines"]["translation"]["route"]]
+    assert hops == [("firefox", "en", "pt"), ("apertium", "pt", "es")]
     assert all(engine["fallback_reason"] is None for engine in report["engines"].values())
     assert [segment["id"] for segment in report["segments"]] == list(range(len(report["segments"])))
     wanted = (

@@ -17,7 +17,7 @@ from tests.test_factory import settings
 from tests.test_jobs import ORDER, SCRIPT, Desk
 from tests.test_samples import Endless, with_tones
 from tests.test_sound_translation import German
-from vt import detect, media, pipeline, processes, subtitles
+from vt import detect, media, pipeline, processes, routes, subtitles
 from vt.catalogue import Catalogue
 from vt.domain import Cancel, Edit, JobRequest, JobState, Wishes
 from vt.engines import apertium, espeak, mms, nllb, whisper_translation
@@ -185,6 +185,7 @@ def of_accidents(folder: Path, film: Path) -> Iterator[str]:
 
 def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     yield from (engine.INFO.remark for engine in (apertium, espeak, nllb, mms, whisper_translation))
+    yield routes.advice([routes.Hop("firefox", "en", "es")])
     english = "Well now, this is a fine day, and I should like to say so in a good many words."
     spanish_text = "Pues bien, hoy hace un buen día y me gustaría decirlo con muchas palabras seguidas."
     factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())

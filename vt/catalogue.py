@@ -122,10 +122,13 @@ class Catalogue:
         listed = sorted([*alone, *joined, *last], key=lambda named: _unlike(named[0], wanted))
         return [(wanted if wanted in names else "", candidates) for names, candidates in listed]
 
-    def advice(self, source: str, target: str) -> str:
-        """Say in a sentence what somebody could fetch for a better translation; empty where that is nothing."""
+    def advice(self, taken: Sequence[Hop]) -> str:
+        """Say in a sentence what somebody could fetch for a better translation than by the route that was taken."""
+        if not taken or not set(taken) <= self.hops():
+            return ""  # by an engine that goes alone: none is better
+        source, target = taken[0].source, taken[-1].target
         there = _hops(self._allowed(self._table.translation), self.site, fetchable=True)
-        missing = routes.worth_fetching(self.hops(), there, languages.get(source).code, languages.get(target).code)
+        missing = routes.worth_fetching(self.hops(), there, source, target)
         return routes.advice(missing)
 
     def hops(self) -> set[Hop]:

@@ -343,6 +343,10 @@ class AIServiceFactory:
         candidate, choice = self._serve(here, configured=False, cancel=cancel)
         return TtsService(choice, self._leases(candidate, cancel))
 
+    def advice(self, choice: Choice) -> str:
+        """Say in a sentence what somebody could fetch for a better translation; empty where that is nothing."""
+        return self._catalogue.advice(choice.route)
+
     def voices(self) -> tuple[Voice, ...]:
         """List the voices that may be chosen here."""
         return self._catalogue.voices()

@@ -210,7 +210,7 @@ class _Dub:
             script = self._mended(heard, found)
         self.notes += self._of_lines(found.choice, script)
         tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
-        self.notes += finished.notes
+        self.notes += filter(None, [*finished.notes, self.factory.advice(found.choice)])
         outcome = report.Outcome(
             request=self.request,
             film_seconds=heard.film_seconds,

@@ -223,6 +223,10 @@ SENTENCES: Mapping[str, str] = {
         "Aquí nada traduce texto en {language_from} a {language_to}, pues el vídeo se tradujo de su sonido: cambia lo "
         "que se dice en el doblaje, no lo que se dijo."
     ),
+    "A better translation is one download away: python -m vt fetch {models}.": (
+        "Hay una traducción mejor a una descarga de distancia, para quien administra el servidor: "
+        "python -m vt fetch {models}."
+    ),
     "The voice is espeak-ng's: clear, but plainly a machine's.": (
         "La voz es de espeak-ng: clara, pero se nota que es una máquina."
     ),
