@@ -1,0 +1,135 @@
+"""A whole talk, dubbed with the engines that need no download: how many times as fast as it lasts, and in what memory.
+
+Run by hand: .venv/bin/python benchmarks/talk.py TEXT [--minutes 10] [--to es] [--long 120]
+
+TEXT holds English sentences, one a line. espeak-ng speaks them into a film of which four fifths are speech; the rest is
+pauses. --long dubs a longer film as well, whose lines come again in another order, and compares the memory of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).parent.parent
+sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
+
+from vt.domain import Cancel  # noqa: E402
+from vt.engines.espeak import NATIVE_RATE, Espeak  # noqa: E402
+
+_SPEECH = 0.8
+_POLL_SECONDS = 0.5
+_MB = 2**20
+
+
+@dataclass(frozen=True)
+class Run:
+    """One dub, measured."""
+
+    film_seconds: float
+    seconds: float
+    peak_bytes: int
+    """Of the process and all that it started, at its largest; what they share counts once."""
+    report: dict[str, Any]
+
+
+def lines(text: Path) -> Iterator[str]:
+    """Yield the sentences for ever, each time in another order, and with a number so that none is said twice."""
+    sentences = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for turn in count():
+        order = random.Random(turn).sample(sentences, len(sentences))  # noqa: S311
+        yield from order if not turn else (f"Part {turn + 1}: {sentence}" for sentence in order)
+
+
+def film(text: Path, seconds: float, path: Path) -> Path:
+    """Make a film that lasts so long."""
+    spoken: list[NDArray[np.int16]] = []
+    length = 0
+    voice = Espeak("en-us", os.cpu_count() or 1)
+    source = lines(text)
+    while length < seconds * NATIVE_RATE:
+        some = [(next(source), 1.0) for _ in range(20)]
+        for clip in voice.speak(some, Cancel()):
+            pause = np.zeros(int(len(clip.samples) * (1 - _SPEECH) / _SPEECH), np.int16)
+            spoken += [clip.samples, pause]
+            length += len(clip.samples) + len(pause)
+    argv = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"color=c=gray:s=320x180:r=25:d={seconds}"]
+    argv += ["-f", "s16le", "-ar", str(NATIVE_RATE), "-ac", "1", "-i", "-", "-t", str(seconds), "-c:v", "libx264"]
+    sound = np.concatenate(spoken).tobytes()
+    subprocess.run([*argv, "-preset", "ultrafast", "-c:a", "aac", path], input=sound, check=True)
+    return path
+
+
+def dubbed(path: Path, seconds: float, target: str, folder: Path) -> Run:
+    """Dub a film in a process of its own."""
+    argv = [sys.executable, "-m", "vt", "translate", str(path), "--to", target, "-o", str(folder)]
+    environment = {**os.environ, "VT_ENGINES": "embedded", "VT_MAX_DURATION_MINUTES": "600", "PYTHONPATH": str(ROOT)}
+    began, peak = time.monotonic(), 0
+    process = psutil.Popen(argv, env=environment, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        peak = max(peak, _held([process, *process.children(recursive=True)]))
+        time.sleep(_POLL_SECONDS)
+    taken = time.monotonic() - began
+    if process.returncode:
+        raise SystemExit("the dub failed")
+    report = json.loads((folder / f"{path.stem}.{target}.report.json").read_text(encoding="utf-8"))
+    return Run(seconds, taken, peak, report)
+
+
+def _held(processes: Sequence[psutil.Process]) -> int:
+    total = 0
+    for process in processes:
+        try:
+            total += process.memory_full_info().pss
+        except psutil.Error:  # it has just ended
+            continue
+    return total
+
+
+def told(run: Run) -> None:
+    """Print what a run took."""
+    engines = {kind: engine["engine"] for kind, engine in run.report["engines"].items()}
+    print(f"{run.film_seconds / 60:.0f} minutes by {engines}")
+    for stage in run.report["stages"]:
+        print(f"  {stage['name']:<12} {stage['seconds']:8.1f} s")
+    ratio = run.film_seconds / run.seconds
+    print(f"  {run.seconds:.0f} s: {ratio:.2f} times as fast as the film (floor 1.5, goal 2.5)")
+    print(f"  peak {run.peak_bytes / _MB:.0f} MB; {run.report['timing']}")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("text", type=Path)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--to", default="es")
+    parser.add_argument("--long", type=float, default=0.0)
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        runs = []
+        for minutes in filter(None, (wanted.minutes, wanted.long)):
+            path = film(wanted.text, minutes * 60, folder / f"talk{minutes:.0f}.mp4")
+            runs.append(dubbed(path, minutes * 60, wanted.to, folder / "out"))
+            told(runs[-1])
+        if len(runs) > 1:
+            print(f"peak of the long film: {runs[1].peak_bytes / runs[0].peak_bytes:.2f} (floor 1.15)")
+
+
+if __name__ == "__main__":
+    main()
