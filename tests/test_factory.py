@@ -807,6 +807,57 @@ def test_who_is_named_serves_and_another_only_where_it_cannot(bench: Bench) -> N
         assert (choice.info.name, choice.fallback_reason) == ("kokoro", "Beeps are Spanish.")
 
 
+def test_who_is_named_and_not_here_gives_way_with_a_sentence_or_is_an_error() -> None:
+    with closing(with_beeps()) as factory:
+        for source, target, engine, why in (
+            ("en", "es", "nllb", "No NLLB model is here yet: python -m vt fetch downloads one."),
+            ("es", "ca", "firefox", "firefox does not translate Spanish to Catalan here."),
+        ):
+            choice = factory.get_translation_service(source, target, engine=engine).choice
+            assert (choice.info.name != engine, choice.fallback_reason) == (True, why)
+        choice = factory.get_tts_service("es", engine="mms").choice
+        assert (choice.info.name, choice.fallback_reason) == (
+            "beeps",
+            "No MMS voice is here yet: python -m vt fetch downloads one.",
+        )
+        with pytest.raises(LanguageError, match="espeak-ng has no voice for it"):
+            factory.get_tts_service("abi", engine="mms")
+    with closing(with_beeps(fallback=False, tts_engine="mms", translation_engine="nllb")) as factory:
+        with pytest.raises(LanguageError, match=r"No NLLB model is here yet.* VT_FALLBACK=false"):
+            factory.get_translation_service("en", "es")
+        with pytest.raises(LanguageError, match=r"No MMS voice is here yet.* VT_FALLBACK=false"):
+            factory.get_tts_service("es")
+        with pytest.raises(ModelUnavailable, match="No NLLB model is here yet"):
+            factory.fetch([])
+
+
+def test_who_was_wished_for_in_vain_by_one_job_is_no_matter_of_health(bench: Bench) -> None:
+    del bench
+    with closing(with_beeps(tts_engine="auto")) as factory:
+        assert factory.get_tts_service("es", engine="mms").choice.fallback_reason
+        assert factory.get_tts_service("fr", engine="beeps").choice.fallback_reason == "Beeps are Spanish."
+        assert factory.get_translation_service("en", "es", engine="nllb").choice.fallback_reason
+        assert (factory.health_check()["status"], factory.notes()) == ("healthy", ())
+
+
+def test_a_machine_without_espeak_ng_speaks_nothing_and_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = Catalogue(settings())
+    assert catalogue.missing() == ()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert catalogue.missing()[-1] == "Nothing here speaks: install espeak-ng."
+
+
+def test_a_data_folder_that_cannot_be_read_hides_fetched_models_and_nothing_else(tmp_path: Path) -> None:
+    hidden = Catalogue(settings(data_dir=tmp_path / ("d" * 300)))  # what looks into it gets an error of the system
+    assert hidden.hops() == Catalogue(settings(data_dir=tmp_path)).hops()
+
+
+def test_natural_voices_that_may_not_be_fetched_are_not_among_the_names_of_models() -> None:
+    with pytest.raises(UnknownModel, match="Known are: ") as refused:
+        Catalogue(settings(kokoro_model="somebody/kokoro")).named("kokoro-82m")
+    assert "kokoro" not in str(refused.value).partition("Known are: ")[2]
+
+
 def test_an_engine_or_voice_that_there_is_not_is_an_error_that_names_the_nearest() -> None:
     with closing(with_beeps()) as factory:
         with pytest.raises(UnknownModel, match=r"'bips-es' here\. Near are: beeps-es"):
@@ -818,7 +869,7 @@ def test_an_engine_or_voice_that_there_is_not_is_an_error_that_names_the_nearest
         with pytest.raises(InputError, match=r"The voice beeps-es is one of beeps, not of espeak-ng"):
             factory.voice("es", Wishes("beeps-es", "espeak-ng"))
         assert factory.voice("es", Wishes("beeps-es", "auto")).voice == "beeps-es"
-        with pytest.raises(UnknownModel, match=r"'babelfish': use auto, nllb, apertium"):
+        with pytest.raises(UnknownModel, match=r"'babelfish': use auto, nllb, firefox, apertium"):
             factory.check("en", "es", wishes=Wishes(translation_engine="babelfish"))
 
 
@@ -838,6 +889,9 @@ def test_an_unknown_translation_engine_is_refused_before_the_films_language_is_k
 
     with pytest.raises(SettingsError, match=r"VT_TTS_ENGINE: no engine goes by the name 'festival'"):
         Catalogue(settings(tts_engine="festival"))
+    for fields in ({"tts_engine": "mms"}, {"translation_engine": "nllb"}):
+        with pytest.raises(SettingsError, match="may not be used: VT_LICENCES=commercial leaves out nllb"):
+            Catalogue(settings(licences="commercial", **fields))
 
 
 def test_what_may_not_be_used_in_trade_is_neither_chosen_nor_offered_nor_preloaded() -> None:

@@ -117,6 +117,11 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
 
 def of_languages(folder: Path, film: Path) -> Iterator[str]:
     yield str(Catalogue(settings()).translation("en", "ja")[0].unfit)
+    yield str(Catalogue(settings(translation_engine="firefox")).translation("es", "ca")[0].unfit)
+    commercial = Catalogue(settings(licences="commercial"))
+    yield str(commercial.translation("en", "ja")[-1].unfit)
+    yield str(commercial.tts("abi")[-1].unfit)
+    yield said(lambda: commercial.tts("es", engine="mms"))
     with closing(AIServiceFactory(settings(whisper_model="tiny.en"))) as factory:
         yield said(lambda: factory.check("en", "en"))
         yield said(lambda: factory.check("en", "gl"))

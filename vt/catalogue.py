@@ -45,17 +45,13 @@ class Catalogue:
         """`source`: where models come from and are kept, if not where the settings say.
 
         Raises:
-            SettingsError: the settings name an engine that is not in the table.
+            SettingsError: the settings name an engine that is not in the table, or that they leave out for its licence.
         """
         self.settings = settings
         self.site = Site(settings, source or fetch.of(settings), gpus)
         self._table = engines
-        for variable, wanted, known in (
-            ("VT_TRANSLATION_ENGINE", settings.translation_engine, engines.translation),
-            ("VT_TTS_ENGINE", settings.tts_engine, engines.tts),
-        ):
-            if refusal := _unknown(wanted, known):
-                raise SettingsError(f"{variable}: {refusal}")
+        self._check("VT_TRANSLATION_ENGINE", settings.translation_engine, engines.translation)
+        self._check("VT_TTS_ENGINE", settings.tts_engine, engines.tts)
 
     @property
     def preparations(self) -> Preparations:
@@ -102,8 +98,10 @@ class Catalogue:
         pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
         listed = self._translating(*pair, wanted, model, listening=listening)
+        does = f"translate {pair[0].name} to {pair[1].name}"
         why = f"No text translator here knows {pair[0].name} to {pair[1].name}."
-        return self._checked(_fit(listed, wanted, why), f"translates {pair[0].name} to {pair[1].name}")
+        found = self._told(_fit(listed, wanted, why), self._unlisted(listed, wanted, self._table.translation, does))
+        return self._checked(found, f"translates {pair[0].name} to {pair[1].name}")
 
     def _translating(
         self, source: Language, target: Language, wanted: str, model: str | None, *, listening: bool
@@ -175,7 +173,8 @@ class Catalogue:
             (one.info.name, one.candidates(self.site, row, voice if named and one.info.name == wanted else None))
             for one in self._ordered(self._table.tts, wanted)
         ]
-        return self._checked(_fit(listed, wanted), f"speaks {row.name}")
+        absent = self._unlisted(listed, wanted, self._table.tts, f"speak {row.name}")
+        return self._checked(self._told(_fit(listed, wanted), absent), f"speaks {row.name}")
 
     def voices(self) -> tuple[Voice, ...]:
         """List all voices that may be chosen here."""
@@ -289,6 +288,13 @@ class Catalogue:
         """Return the engines that may serve, the wanted one first."""
         return sorted(self._allowed(engines), key=lambda engine: engine.info.name != wanted)
 
+    def _check(self, variable: str, wanted: str, engines: Sequence[_D]) -> None:
+        """Raise where a variable names an engine that may not serve."""
+        try:
+            self._wanted(wanted, engines)
+        except UnknownModel as error:
+            raise SettingsError(f"{variable}: {error}") from None
+
     def _wanted(self, wanted: str, engines: Sequence[_D]) -> str:
         if refusal := _unknown(wanted, engines):
             raise UnknownModel(refusal)
@@ -308,6 +314,19 @@ class Catalogue:
                 f"Voices for {row.name}: {listed or 'none'}."
             )
         return found
+
+    def _unlisted(
+        self, listed: Sequence[tuple[str, Sequence[Candidate[_E]]]], wanted: str, engines: Sequence[_D], does: str
+    ) -> str:
+        """Say why somebody who was asked for is not even listed; empty where they are, or nobody was asked for."""
+        if wanted == AUTO or any(name == wanted and found for name, found in listed):
+            return ""
+        engine = next(engine for engine in engines if engine.info.name == wanted)
+        return engine.lack(self.site) or f"{wanted} does not {does} here."
+
+    def _told(self, found: Sequence[Candidate[_E]], absent: str) -> Sequence[Candidate[_E]]:
+        """Put a refusal before what is found, where whoever was asked for is absent: none takes a place silently."""
+        return [replace(found[0], unfit=absent), *found] if absent and found else found
 
     def _checked(self, found: Sequence[Candidate[_E]], does: str) -> Sequence[Candidate[_E]]:
         why = f" {self.left_out}" if self.left_out else ""

@@ -304,7 +304,7 @@ class AIServiceFactory:
         """
         pair = source or "en", target or "es"
         candidates = self._catalogue.translation(*pair, model, engine, listening=listening)
-        candidate, choice = self._serve(candidates, configured=model is None, cancel=cancel, after=after)
+        candidate, choice = self._serve(candidates, configured=model is None and not engine, cancel=cancel, after=after)
         return TranslationService(choice, self._route(candidate, cancel))
 
     def get_tts_service(
@@ -325,7 +325,8 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        candidate, choice = self._serve(self._catalogue.tts(language, voice, engine), cancel=cancel, after=after)
+        candidates = self._catalogue.tts(language, voice, engine)
+        candidate, choice = self._serve(candidates, configured=not (voice or engine), cancel=cancel, after=after)
         return TtsService(choice, self._leases(candidate, cancel))
 
     def get_sample_service(self, voice: Voice, cancel: Cancel | None = None) -> TtsService:
@@ -405,7 +406,8 @@ class AIServiceFactory:
             ModelUnavailable: there are none, or nothing may stand in for a model.
         """
         choice = replace(spent, fallback_reason=None)
-        place = next(number for number, candidate in enumerate(candidates) if candidate.choice(None) == choice)
+        able = ((number, one) for number, one in enumerate(candidates) if not one.unfit)
+        place = next(number for number, one in able if one.choice(None) == choice)
         for part in candidates[place].parts:
             if not part.is_process:
                 self._cache.evict(part.spec.key)
@@ -463,6 +465,8 @@ class AIServiceFactory:
         """
         wanted = [self._catalogue.named(name)[0] for name in names] if names else self._catalogue.wanted()
         for candidate in (part for whole in wanted for part in whole.parts):
+            if candidate.unfit:
+                raise ModelUnavailable(candidate.unfit)
             refusal = candidate.obstacle() or (self._hub.obstacle() if candidate.downloads else None)
             if refusal:
                 raise ModelUnavailable(f"The model {candidate.spec.name} cannot be had: {refusal.rstrip('.')}.")

@@ -206,7 +206,7 @@ class _Dub:
         self.film_seconds = max(self.film_seconds, heard.film_seconds)
         self.notes += heard.notes
         with self._stage("translate"):
-            found = self._kept("texts", self._texts_name(name), _TRANSLATED, lambda: self._translate(examined, heard))
+            found = self._texts(examined, heard, self._texts_name(name))
             script = self._mended(heard, found)
         self.notes += self._of_lines(found.choice, script)
         tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
@@ -394,6 +394,15 @@ class _Dub:
 
     # Translating
 
+    def _texts(self, examined: _Examined, heard: _Heard, name: str) -> _Translated:
+        """Return the translation as it was kept, unless whoever made it has been ruled out since for a licence."""
+        found: _Translated = self._kept("texts", name, _TRANSLATED, lambda: self._translate(examined, heard))
+        if self.factory.settings.licences == "any" or all(info.commercial for info in found.choice.infos):
+            return found
+        ours = fingerprint(name, "commercial")
+        again: _Translated = self._kept("texts", ours, _TRANSLATED, lambda: self._translate(examined, heard))
+        return again
+
     def _translate(self, examined: _Examined, heard: _Heard) -> _Translated:
         language, segments = heard.transcript.language, heard.transcript.segments
         foreign = [not detect.is_in(segment.text, self.target, language) for segment in segments]
@@ -454,7 +463,8 @@ class _Dub:
         self, translation: TranslationService, source: str, sentences: Sequence[str], budgets: list[float] | None
     ) -> tuple[str, ...]:
         """Return a translation of each sentence; a finished batch is not translated again."""
-        used = [translation.choice.info.name, translation.choice.model, source, self.target]
+        choice = translation.choice
+        used = [choice.info.name, choice.model, source, self.target, *map(str, choice.route)]
         texts: list[str] = []
         for first in range(0, len(sentences), _BATCH):
             part = slice(first, first + _BATCH)

@@ -281,12 +281,19 @@ def _own(site: Site, pair: tuple[str, str]) -> Path:
 def _folders(site: Site) -> dict[tuple[str, str], Path]:
     """Return the folders of all models that are here by what they translate from and to; fetched ones come first."""
     bundled = [place for name in bundle.MODELS if name.startswith(f"{INFO.name}/") and (place := bundle.folder(name))]
-    fetched = sorted((site.settings.data_folder / "models" / INFO.name).glob("*-*"))
     found: dict[tuple[str, str], Path] = {}
-    for folder in (*bundled, *(folder for folder in fetched if missing(folder) is None)):
+    for folder in (*bundled, *_fetched(site.settings.data_folder / "models" / INFO.name)):
         source, _, target = folder.name.partition("-")
         found[source, target] = folder
     return found
+
+
+def _fetched(root: Path) -> list[Path]:
+    """Return the folders of whole models below one; what somebody else's account keeps to itself is not here."""
+    try:
+        return [folder for folder in sorted(root.glob("*-*")) if missing(folder) is None]
+    except OSError:
+        return []
 
 
 def _loaded(folder: Path, target: str) -> Firefox:

@@ -444,7 +444,7 @@ class KokoroEngine(TtsEngine):
 
     def names(self, site: Site) -> Sequence[str]:
         """List its name, and that which the settings give it."""
-        return sorted({_NAME, site.settings.kokoro_model} - {AUTO})
+        return sorted({_NAME, site.settings.kokoro_model} - {AUTO}) if _serves(site) else ()
 
 
 def _serves(site: Site) -> bool:

@@ -343,6 +343,11 @@ class MmsEngine(TtsEngine):
 
     info = INFO
 
+    def lack(self, site: Site) -> str | None:
+        """Say that there is no voice here, where it would have to be downloaded first."""
+        here = bool(self.spoken(site, reachable=False))
+        return None if here else "No MMS voice is here yet: python -m vt fetch downloads one."
+
     def voices(self, site: Site) -> Sequence[Voice]:
         """List one voice a language, as far as the settings allow a download or name folders that are there."""
         return [_voice(site, row) for row in languages.ALL if self._serves(site, row)]

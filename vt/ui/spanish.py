@@ -102,6 +102,21 @@ SENTENCES: Mapping[str, str] = {
     "Nobody here translates {language_from} to {language_to}: a package apertium-* for the pair would be needed.": (
         "Aquí nadie traduce del {language_from} al {language_to}: elige otro idioma."
     ),
+    "Nobody here translates {language_from} to {language_to}: a package apertium-* for the pair would be needed. "
+    "VT_LICENCES=commercial leaves out {engines}.": (
+        "Aquí nadie traduce del {language_from} al {language_to}: elige otro idioma. No se permite lo que excluye "
+        "el uso comercial: {engines}."
+    ),
+    "{language} cannot be spoken here: espeak-ng has no voice for it. VT_LICENCES=commercial leaves out {engines}.": (
+        "Aquí ninguna voz habla {language}: elige otro idioma. No se permite lo que excluye el uso comercial: "
+        "{engines}."
+    ),
+    "{engine} may not be used: VT_LICENCES=commercial leaves out {engines}.": (
+        "{engine} no se puede usar. No se permite lo que excluye el uso comercial: {engines}."
+    ),
+    "{engine} does not translate {language_from} to {language_to} here.": (
+        "{engine} no traduce aquí de {language_from} a {language_to}."
+    ),
     "{language} cannot be spoken here: espeak-ng has no voice for it.": (
         "Aquí ninguna voz habla {language}: elige otro idioma."
     ),
