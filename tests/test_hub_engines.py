@@ -43,6 +43,7 @@ def dub(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tu
     """The sample, dubbed with the three of them, without any network: what was said, the report, and where."""
     folder = tmp_path_factory.mktemp("dub")
     own = {f"VT_{name.upper()}_MODEL": str(path) for name, path in models.items()}
+    own |= {"VT_TRANSLATION_ENGINE": "nllb", "VT_TTS_ENGINE": "mms"}
     done = vt("translate", SAMPLE, "--to", "es", cwd=folder, VT_DATA_DIR=str(folder / "data"), **own)
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((folder / "out" / f"{SAMPLE.stem}.es.report.json").read_text(encoding="utf-8"))
