@@ -477,7 +477,7 @@ except VtError as error:
     ("there", "said"),
     [
         (("whisper-base", "whisper-tiny.en"), r"base None"),
-        (("whisper-tiny.en",), r"tiny\.en None"),
+        (("whisper-tiny.en",), r"tiny\.en Whisper base is not here, or not whole: run scripts/setup models\."),
         (
             ("whisper-base changed", "whisper-tiny.en"),
             r"tiny\.en Whisper base in .* cannot be used: config\.json changed",
@@ -933,3 +933,26 @@ def test_a_model_of_firefox_that_is_not_here_has_a_name_and_is_fetched_only_wher
         asked.named("firefox:de-fr")
     (offline,) = Catalogue(settings()).named("firefox:en-de")
     assert "VT_ENGINES=embedded allows no downloads" in str(offline.obstacle())
+
+
+ABSENT_SCRIPT = """
+import sys
+sys.prefix = {prefix!r}
+from vt.factory import get_ai_factory
+factory = get_ai_factory()
+for choice in (factory.get_translation_service("en", "es").choice, factory.get_tts_service("es").choice):
+    print(choice.model, "|", choice.fallback_reason)
+"""
+
+
+def test_without_what_set_up_puts_here_the_next_best_serves_and_says_what_is_missing(tmp_path: Path) -> None:
+    told = python(ABSENT_SCRIPT.format(prefix=str(tmp_path)), tmp_path, VT_ENGINES="embedded")
+    firefox = "Firefox's English-Portuguese is not here, or not whole: run scripts/setup models."
+    kokoro = "Kokoro-82M (int8) is not here, or not whole: run scripts/setup models."
+    assert told.splitlines() == [f"eng-spa | {firefox}", f"es | {kokoro}"]
+
+
+def test_a_preload_of_english_is_no_translation_from_english_to_english() -> None:
+    wanted = Catalogue(settings(preload_languages=("en",), translation_engine="auto", tts_engine="auto")).wanted()
+    assert [candidate.unfit for candidate in wanted] == [None, None, None]
+    assert [(hop.source, hop.target) for hop in wanted[1].choice(None).route][-1][1] == "en"

@@ -43,6 +43,7 @@ def dub(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tu
     """The sample, dubbed with the three of them, without any network: what was said, the report, and where."""
     folder = tmp_path_factory.mktemp("dub")
     own = {f"VT_{name.upper()}_MODEL": str(path) for name, path in models.items()}
+    own |= {"VT_TRANSLATION_ENGINE": "nllb", "VT_TTS_ENGINE": "mms"}
     done = vt("translate", SAMPLE, "--to", "es", cwd=folder, VT_DATA_DIR=str(folder / "data"), **own)
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((folder / "out" / f"{SAMPLE.stem}.es.report.json").read_text(encoding="utf-8"))
@@ -205,7 +206,7 @@ def test_a_server_whose_preload_failed_is_degraded_and_says_why(tmp_path: Path) 
 
 
 def test_an_embedded_server_that_has_preloaded_is_healthy(tmp_path: Path) -> None:
-    with _server(tmp_path, "http://127.0.0.1:9", VT_ENGINES="embedded") as server:
+    with _server(tmp_path, "http://127.0.0.1:9", VT_ENGINES="embedded", VT_TTS_ENGINE="auto") as server:
         assert [model["state"] for model in server.preloaded()] == ["ready"] * 3
         health = server.json("GET", "/health")
         assert (health["status"], health["notes"]) == ("healthy", [])
@@ -214,7 +215,7 @@ def test_an_embedded_server_that_has_preloaded_is_healthy(tmp_path: Path) -> Non
 def test_a_language_without_an_mms_voice_is_spoken_by_the_next_which_stands_in_for_nobody(tmp_path: Path) -> None:
     with HubServer({}) as hub:
         factory = _factory(tmp_path, hub.endpoint)
-        choice = factory.get_tts_service("it").choice
+        choice = factory.get_tts_service("ja", engine="auto").choice
         assert choice.info.name == "espeak-ng"
         assert choice.fallback_reason is None
         factory.close()
@@ -235,8 +236,9 @@ def test_every_language_says_which_engines_serve_it_without_torch_being_asked() 
     swahili, spanish = offers["sw"], offers["es"]
     assert (swahili.hear, swahili.translate_to, swahili.speak) == (("whisper",), ("nllb",), ("mms", "espeak-ng"))
     assert spanish.translate_to == ("nllb", "apertium")
+    assert spanish.speak == ("kokoro", "mms", "espeak-ng")
     here = {offer.language.code: offer for offer in Catalogue(settings()).offers(reachable=False)}
-    assert (here["sw"].hear, here["sw"].translate_to, here["es"].speak) == (("whisper",), (), ("espeak-ng",))
+    assert (here["sw"].hear, here["sw"].translate_to, here["sw"].speak) == (("whisper",), (), ("espeak-ng",))
 
 
 def _factory(folder: Path, endpoint: str, hub: Hub | None = None) -> AIServiceFactory:

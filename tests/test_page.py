@@ -188,7 +188,7 @@ def test_a_language_that_is_gone_since_the_page_was_loaded_is_told_of(browser: B
     with running(tmp_path, PORT=port) as server, opened(browser, server) as page:
         page.click("#vt-sample")
         page.click("#vt-go:enabled")
-        expect(page.locator("#vt-served")).to_contain_text("espeak-ng")
+        expect(page.locator("#vt-served")).to_contain_text("kokoro")
         server.end()
         with running(tmp_path, PORT=port, PATH=str(speechless)):
             expect(page.get_by_text("Connection to the server was lost")).to_be_hidden()

@@ -98,7 +98,7 @@ def test_every_language_is_listed_with_what_serves_it(server: Server) -> None:
     assert (rows["en"]["hear"], rows["es"]["translate_to"], rows["es"]["speak"]) == (
         ["whisper"],
         ["apertium"],
-        ["espeak-ng"],
+        ["kokoro", "espeak-ng"],
     )
     assert rows["gl"]["speak"] == []
 

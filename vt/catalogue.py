@@ -99,7 +99,7 @@ class Catalogue:
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
         listed = self._translating(*pair, wanted, model, listening=listening)
         does = f"translate {pair[0].name} to {pair[1].name}"
-        why = f"No text translator here knows {pair[0].name} to {pair[1].name}."
+        why = f"No text translator here knows {pair[0].name} to {pair[1].name}. {self.left_out or ''}".strip()
         found = self._told(_fit(listed, wanted, why), self._unlisted(listed, wanted, self._table.translation, does))
         return self._checked(found, f"translates {pair[0].name} to {pair[1].name}")
 
@@ -109,7 +109,7 @@ class Catalogue:
         """List the engines that go alone, the routes of those that may be joined, and who translates sound."""
         ways = self._routes(source, target, wanted)
         joined: _Named = [({hop.engine for hop in route.hops}, [self._along(route)]) for route in ways]
-        alone: _Named = []
+        alone: _Named = self._set_back(source, target)
         last: _Named = []
         for engine in self._allowed(self._table.translation):
             # Where no way leads there, the one that may be joined says so.
@@ -119,6 +119,20 @@ class Catalogue:
                 (last if engine.info.listens else alone).append(entry)
         listed = sorted([*alone, *joined, *last], key=lambda named: _unlike(named[0], wanted))
         return [(wanted if wanted in names else "", candidates) for names, candidates in listed]
+
+    def _set_back(self, source: Language, target: Language) -> _Named:
+        """Return who would translate better had set-up put its models here, with a sentence on that."""
+        absent = {
+            Hop(engine.info.name, *pair): (engine, why)
+            for engine in self._allowed(self._table.translation)
+            for pair, why in engine.absent(self.site).items()
+        }
+        missing = routes.worth_fetching(self.hops(), absent, source.code, target.code) if absent else ()
+        return [({hop.engine}, [self._refused(hop, *absent[hop])]) for hop in missing]
+
+    def _refused(self, hop: Hop, engine: TranslationEngine, why: str) -> Candidate[Translator]:
+        ends = languages.get(hop.source), languages.get(hop.target)
+        return replace(engine.candidates(self.site, *ends)[0], unfit=None, obstacle=lambda: why)
 
     def advice(self, taken: Sequence[Hop]) -> str:
         """Say in a sentence what somebody could fetch for a better translation than by the route that was taken."""
@@ -221,8 +235,14 @@ class Catalogue:
     def wanted(self) -> list[Candidate[Any]]:
         """List the best model of each stage for a default request, whether or not it is here."""
         spoken = self.settings.preload_languages
-        listening, translating = self.stt(AUTO), self.translation("en", spoken[0])
+        listening, translating = self.stt(AUTO), self.translation(*self.usual_pair)
         return [listening[0], translating[0], *(self.tts(code)[0] for code in spoken)]
+
+    @property
+    def usual_pair(self) -> tuple[str, str]:
+        """From which language to which a default request translates."""
+        target = self.settings.preload_languages[0]
+        return "es" if languages.get(target).code == "en" else "en", target
 
     def offers(self, *, reachable: bool) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now; `reachable` says whether the hub answers."""

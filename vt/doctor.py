@@ -135,7 +135,7 @@ def _stages(settings: Settings, catalogue: Catalogue, obstacle: Callable[[], str
     spoken = settings.preload_languages
     wishes: list[tuple[str, Callable[[], Sequence[Candidate[Any]]]]] = [
         ("hears", lambda: catalogue.stt("auto")),
-        (f"translates en to {spoken[0]}", lambda: catalogue.translation("en", spoken[0])),
+        ("translates {} to {}".format(*catalogue.usual_pair), lambda: catalogue.translation(*catalogue.usual_pair)),
         *((f"speaks {code}", lambda code=code: catalogue.tts(code)) for code in spoken),
     ]
     for name, candidates in wishes:

@@ -486,7 +486,7 @@ class AIServiceFactory:
         spoken = self.settings.preload_languages
         tasks = [
             self._task("stt", lambda: self._catalogue.stt("auto")),
-            self._task("translation", lambda: self._catalogue.translation("en", spoken[0])),
+            self._task("translation", lambda: self._catalogue.translation(*self._catalogue.usual_pair)),
         ]
         return tasks + [self._task("tts", lambda code=code: self._catalogue.tts(code)) for code in spoken]  # type: ignore[misc]
 

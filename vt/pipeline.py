@@ -332,20 +332,25 @@ class _Dub:
         """Return what is heard; `tagged` says in which language the film claims to be."""
         notes = []
         if self.request.source_language == "auto":
-            stt, note = self._detected(stt, samples, *tagged)
+            stt, note = self._detected(stt, samples, tagged, sounding)
             notes.append(note)
         return _Heard(self._transcribe(stt, samples, sounding), stt.choice, film, tuple(notes))
 
     def _detected(
-        self, stt: SttService, samples: NDArray[np.int16], info: MediaInfo, track: Track
+        self, stt: SttService, samples: NDArray[np.int16], tagged: tuple[MediaInfo, Track], sounding: str
     ) -> tuple[SttService, str]:
         """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
         if not stt.detects:
-            _check_tag(info, track, stt.language)
+            _check_tag(*tagged, stt.language)
             name = languages.get(stt.language).name
             return stt, f"The language was not detected: the recognition model hears {name} only."
         code, probability = stt.detect(samples)
-        self.factory.check(code, self.request.target_language, wishes=self.request.wishes)
+        try:
+            self.factory.check(code, self.request.target_language, wishes=self.request.wishes)
+        except LanguageError:
+            # Of music a recogniser says anything: where nobody speaks, that is what is to be said.
+            self._transcribe(stt.hearing(code), samples, sounding)
+            raise
         name = languages.get(code).name
         return stt.hearing(code), f"The film speaks {name}, as far as was heard (probability {probability:.2f})."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,6 +123,11 @@ class TranslationEngine(_Door):
         """Return the directions, in codes, that may be hops of a longer way; none: it serves alone or not at all."""
         del site
         return ()
+
+    def absent(self, site: Site) -> Mapping[tuple[str, str], str]:
+        """Return the directions that set-up should have put here and has not, each with a sentence on that."""
+        del site
+        return {}
 
     def fetchable(self, site: Site) -> Collection[tuple[str, str]]:
         """Return the directions whose models are not fetched unless somebody asks for them, and may be here already."""

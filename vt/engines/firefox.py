@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,10 +42,9 @@ INFO = EngineInfo(
 HUB = "en"
 """Every model leads to or from this language."""
 PUBLISHED = frozenset({
-    "bg", "ca", "cs", "de", "el", "es", "et", "fa", "fi", "fr", "hu", "is", "it", "lt", "mt", "nl", "nn", "no", "pl",
-    "pt", "ru", "sl", "tr", "uk",
+    "bg", "ca", "cs", "de", "el", "es", "et", "fi", "fr", "hu", "it", "lt", "nl", "pl", "pt", "ru", "sl", "tr", "uk",
 })  # fmt: skip
-"""Languages (codes of ours) that Mozilla has models for, at least in one direction: what may be worth a fetch.
+"""Languages (codes of ours) that Mozilla has models for in both directions: what may be worth a fetch.
 
 Source: https://github.com/mozilla/firefox-translations-models, README; there are more by now.
 """
@@ -239,6 +238,11 @@ class FirefoxEngine(TranslationEngine):
         """Return the directions whose models are here."""
         return _folders(site)
 
+    def absent(self, site: Site) -> Mapping[tuple[str, str], str]:
+        """Return the bundled directions that are not here."""
+        here = _folders(site)
+        return {pair: bundle.lack(name) for name in _bundled() if (pair := _ends(name.rpartition("/")[2])) not in here}
+
     def fetchable(self, site: Site) -> Collection[tuple[str, str]]:
         """Return the directions that somebody could fetch; none where nothing may be downloaded."""
         if site.source.forbidden:
@@ -280,11 +284,10 @@ def _own(site: Site, pair: tuple[str, str]) -> Path:
 
 def _folders(site: Site) -> dict[tuple[str, str], Path]:
     """Return the folders of all models that are here by what they translate from and to; fetched ones come first."""
-    bundled = [place for name in bundle.MODELS if name.startswith(f"{INFO.name}/") and (place := bundle.folder(name))]
+    bundled = [place for name in _bundled() if (place := bundle.folder(name))]
     found: dict[tuple[str, str], Path] = {}
     for folder in (*bundled, *_fetched(site.settings.data_folder / "models" / INFO.name)):
-        source, _, target = folder.name.partition("-")
-        found[source, target] = folder
+        found[_ends(folder.name)] = folder
     return found
 
 
@@ -294,6 +297,15 @@ def _fetched(root: Path) -> list[Path]:
         return [folder for folder in sorted(root.glob("*-*")) if missing(folder) is None]
     except OSError:
         return []
+
+
+def _bundled() -> list[str]:
+    return [name for name in bundle.MODELS if name.startswith(f"{INFO.name}/")]
+
+
+def _ends(name: str) -> tuple[str, str]:
+    source, _, target = name.partition("-")
+    return source, target
 
 
 def _loaded(folder: Path, target: str) -> Firefox:

@@ -422,7 +422,9 @@ class KokoroEngine(TtsEngine):
 
     def voices(self, site: Site) -> Sequence[base.Voice]:
         """List its voices, where the weights are here or may be downloaded."""
-        return [_listed(one) for one in VOICES] if _serves(site) else []
+        files = _files(site)
+        is_there = _serves(site) and (files.here() is not None or files.downloads)
+        return [_listed(one) for one in VOICES] if is_there else []
 
     def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
         """List the model with a voice for a language, on each device; none where nothing may be downloaded."""
@@ -459,13 +461,17 @@ def _listed(one: Voice) -> base.Voice:
 def _files(site: Site) -> Weights:
     """Return the files of the model that the settings ask for."""
     wanted = site.settings.kokoro_model
-    if wanted == AUTO and bundle.folder(_NAME):
-        return Weights(_NAME, lambda: bundle.folder(_NAME))
+    if wanted == AUTO and (bundle.folder(_NAME) or site.is_embedded):
+        return Weights(_NAME, lambda: bundle.folder(_NAME), _no_bundle)
     if wanted != AUTO and weights.is_local(wanted):
         return weights.local(wanted, lambda folder: _no_voices(wanted, folder))
     repository = REPOSITORY if wanted == AUTO else wanted
     name = _NAME if repository == REPOSITORY else weights.marked(repository)
     return weights.of_hub(repository, name, (FILES["int8"],), site.source, site.preparations.told)
+
+
+def _no_bundle() -> str | None:
+    return None if bundle.folder(_NAME) else bundle.lack(_NAME)
 
 
 def _onnx(folder: Path) -> Path | None:

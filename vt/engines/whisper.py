@@ -639,7 +639,7 @@ class WhisperEngine(SttEngine):
             named = [_files(site, wanted)]
         listed = [_candidate(site, files, at, language, wanted != AUTO) for files in named for at in site.devices]
         there = {files.name for files in named}
-        last = [files for files in _bundled() if files.name not in there or files.lack()]
+        last = [files for files in _bundled(site) if files.name not in there]
         return [*listed, *(_candidate(site, files, at, language, True) for files in last for at in site.devices)]
 
     def heard(self, site: Site, *, reachable: bool) -> Collection[str]:
@@ -684,10 +684,13 @@ def _here(size: str) -> Weights:
     return Weights(size, lambda: bundled(size))
 
 
-def _bundled() -> list[Weights]:
-    """Return the bundled models that are here, best first; or the best with what it lacks."""
+def _bundled(site: Site) -> list[Weights]:
+    """Return the bundled models that are here, best first; the best also where it is not, if no other can take part."""
     found = [_here(size) for size in bundled_sizes()]
-    return found or [replace(_here(BUNDLED[0]), lack=bundled_lack)]
+    best = BUNDLED[0]
+    if bundled(best) or (found and not site.is_embedded):
+        return found
+    return [replace(_here(best), lack=lambda: bundle.lack(_bundle(best))), *found]
 
 
 def _candidate(site: Site, files: Weights, device: str, code: str, insists: bool) -> Candidate[Transcriber]:

@@ -32,6 +32,8 @@ INFO = EngineInfo(
     needs="a multilingual Whisper model, and a film that is heard rather than read from subtitles",
 )
 _TARGET = "en"
+_NEVER_TRAINED = ("turbo", "large-v3-turbo")
+"""Sizes that hear many languages but were not taught to translate (the README of OpenAI's Whisper)."""
 
 
 class WhisperTranslation:
@@ -85,6 +87,8 @@ def _engine() -> whisper.WhisperEngine:
 
 def _candidate(heard: Candidate[Any], source: Language, target: Language) -> Candidate[Translator]:
     unfit = heard.unfit
+    if heard.spec.name in _NEVER_TRAINED:
+        unfit = f"The recognition model {heard.spec.name} was not taught to translate."
     if target.code != _TARGET:
         unfit = f"Whisper translates what it hears into English only, not into {target.name}."
     return replace(
