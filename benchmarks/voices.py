@@ -186,7 +186,7 @@ def kokoro_speed(file: Path, rounds: int, threads: int) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 2, 4
     plain = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    engine = Kokoro(file, "ef_dora", "es", threads)
+    engine = Kokoro(file, "ef_dora", threads)
     lines = [(text, 1.0) for text in TALK]
     parts = [part for line in engine._parts(lines, Cancel()) for part in line]
     fed = [engine._fed(*part) for part in parts]
@@ -207,7 +207,7 @@ def kokoro_memory(file: Path, lines: int, threads: int) -> None:
 
     peak = Peak()
     peak.start()
-    engine = Kokoro(file, "ef_dora", "es", threads)
+    engine = Kokoro(file, "ef_dora", threads)
     list(engine.speak([(" ".join(TALK) + " " + TALK[0], 1.0)] * 2 * threads, Cancel()))
     most, left = peak.end()
     reckoned = kokoro.estimated_bytes(file, threads) / MB

@@ -952,6 +952,20 @@ def test_without_what_set_up_puts_here_the_next_best_serves_and_says_what_is_mis
     assert told.splitlines() == [f"eng-spa | {firefox}", f"es | {kokoro}"]
 
 
+WISHED_SCRIPT = """
+import sys
+sys.prefix = {prefix!r}
+from vt import settings
+from vt.catalogue import Catalogue
+print(*(candidate.info.name for candidate in Catalogue(settings.load()).wanted()))
+"""
+
+
+def test_where_models_may_be_downloaded_what_set_up_has_not_put_here_is_missed_by_nobody(tmp_path: Path) -> None:
+    told = python(WISHED_SCRIPT.format(prefix=str(tmp_path)), tmp_path, VT_ENGINES="auto", HF_HUB_OFFLINE="0")
+    assert told.split() == ["whisper", "nllb", "kokoro"]
+
+
 def test_a_preload_of_english_is_no_translation_from_english_to_english() -> None:
     wanted = Catalogue(settings(preload_languages=("en",), translation_engine="auto", tts_engine="auto")).wanted()
     assert [candidate.unfit for candidate in wanted] == [None, None, None]

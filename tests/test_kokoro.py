@@ -17,7 +17,7 @@ from tests.tiny_kokoro import FLOAT16, INT32, INT64, tiny_kokoro
 from vt.domain import Cancel, Clip
 from vt.engines import kokoro
 from vt.engines.kokoro import Kokoro
-from vt.errors import Cancelled, ModelUnavailable, VoiceError
+from vt.errors import Cancelled, ModelUnavailable
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = Path(sys.prefix) / "share" / "vt" / "models" / "kokoro-82m" / "model.onnx"
@@ -32,14 +32,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(file: Path) -> Iterator[Kokoro]:
-    spanish = Kokoro(file, "ef_dora", "es", threads=2)
+    spanish = Kokoro(file, "ef_dora", threads=2)
     yield spanish
     spanish.close()
 
 
 @pytest.fixture(scope="module")
 def real() -> Iterator[Kokoro]:
-    spanish = Kokoro(BUNDLED, "ef_dora", "es", threads=2)
+    spanish = Kokoro(BUNDLED, "ef_dora", threads=2)
     yield spanish
     spanish.close()
 
@@ -58,7 +58,7 @@ def test_importing_the_engine_loads_no_heavy_library() -> None:
 def test_loading_and_speaking_write_nothing(file: Path) -> None:
     script = (
         "import sys\nfrom vt.domain import Cancel\nfrom vt.engines.kokoro import Kokoro\n"
-        "print(len(next(Kokoro(sys.argv[1], 'ef_dora', 'es', 1).speak([('hola', 1.0)], Cancel())).samples) > 0)"
+        "print(len(next(Kokoro(sys.argv[1], 'ef_dora', 1).speak([('hola', 1.0)], Cancel())).samples) > 0)"
     )
     argv = [sys.executable, "-W", "error", "-c", script, str(file)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
@@ -82,7 +82,7 @@ EXPORTS: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("how", EXPORTS.values(), ids=EXPORTS.keys())
 def test_any_export_speaks_the_same(engine: Kokoro, tmp_path: Path, how: dict[str, str]) -> None:
-    other = Kokoro(tiny_kokoro(tmp_path / "model.onnx", **how), "ef_dora", "es", threads=1)  # type: ignore[arg-type]
+    other = Kokoro(tiny_kokoro(tmp_path / "model.onnx", **how), "ef_dora", threads=1)  # type: ignore[arg-type]
     one, two = said(engine, "hola").samples.astype(int), said(other, "hola").samples.astype(int)
     assert len(one) == len(two)
     assert np.abs(one - two).max() < 10
@@ -90,7 +90,7 @@ def test_any_export_speaks_the_same(engine: Kokoro, tmp_path: Path, how: dict[st
 
 @pytest.mark.parametrize("speed", [INT32, INT64])
 def test_an_export_that_takes_whole_speeds_speaks_at_its_own_rate(engine: Kokoro, tmp_path: Path, speed: int) -> None:
-    other = Kokoro(tiny_kokoro(tmp_path / "model.onnx", speed=speed), "ef_dora", "es", threads=1)
+    other = Kokoro(tiny_kokoro(tmp_path / "model.onnx", speed=speed), "ef_dora", threads=1)
     assert len({said(other, "hola", rate).seconds for rate in (0.8, 1.0, 1.5)}) == 1
     assert said(other, "hola").seconds == said(engine, "hola").seconds
 
@@ -105,13 +105,13 @@ def test_a_line_sounds_the_same_alone_and_in_the_middle_of_others(engine: Kokoro
     lines = [("buenos días", 1.0), ("son 24 personas, ¿no?", 1.1), ("hasta luego", 0.9)]
     among = list(engine.speak(lines, Cancel()))[1]
     assert np.array_equal(among.samples, said(engine, *lines[1]).samples)
-    assert np.array_equal(among.samples, said(Kokoro(file, "ef_dora", "es", threads=1), *lines[1]).samples)
+    assert np.array_equal(among.samples, said(Kokoro(file, "ef_dora", threads=1), *lines[1]).samples)
 
 
 def test_each_voice_sounds_different(file: Path) -> None:
     for language in {one.language for one in kokoro.VOICES}:
         ids = [one.id for one in kokoro.VOICES if one.language == language]
-        heard = {said(Kokoro(file, one, language, 1), "casa").samples.tobytes() for one in ids}
+        heard = {said(Kokoro(file, one, 1), "casa").samples.tobytes() for one in ids}
         assert len(heard) == len(ids)
 
 
@@ -157,7 +157,7 @@ def test_a_long_line_is_divided_behind_a_sentence_or_else_a_clause_and_pauses_th
 
 def test_signs_that_the_model_does_not_know_are_left_out(file: Path) -> None:
     known = {sign: token for sign, token in kokoro.signs().items() if sign != "a"}
-    plain, less = (Kokoro(file, "ef_dora", "es", threads=1) for _ in range(2))
+    plain, less = (Kokoro(file, "ef_dora", threads=1) for _ in range(2))
     less._signs = known
     assert 0 < said(less, "casa").seconds < said(plain, "casa").seconds
     assert len(said(less, "a").samples) == 0
@@ -210,7 +210,7 @@ def test_a_missing_broken_or_foreign_file_is_an_error_in_one_line(tmp_path: Path
     foreign = tiny_kokoro(tmp_path / "foreign.onnx", tokens="words")
     for path in (broken, empty, foreign, tmp_path / "none.onnx", tmp_path):
         with pytest.raises(ModelUnavailable, match="Kokoro") as caught:
-            Kokoro(path, "ef_dora", "es", threads=1)
+            Kokoro(path, "ef_dora", threads=1)
         assert "\n" not in str(caught.value)
         assert str(path) in str(caught.value)
 
@@ -221,28 +221,7 @@ def test_without_onnx_runtime_for_graphics_cards_cuda_is_an_error_in_one_line(fi
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("ONNX Runtime can compute on a graphics card here")
     with pytest.raises(ModelUnavailable, match="cuda"):
-        Kokoro(file, "ef_dora", "es", threads=1, device="cuda")
-
-
-def test_an_unknown_voice_names_the_nearest(file: Path) -> None:
-    with pytest.raises(VoiceError, match=r"ef_dora"):
-        kokoro.voice("ef_dorra")
-    with pytest.raises(VoiceError, match=r"no voice.*There is .*em_alex"):
-        Kokoro(file, "em_alx", "es", threads=1)
-    with pytest.raises(VoiceError) as caught:
-        kokoro.voice('"\n' + "x" * 10_000)
-    assert len(str(caught.value)) < 200
-    assert "\n" not in str(caught.value)
-
-
-def test_a_voice_of_another_language_says_which_there_are(file: Path) -> None:
-    with pytest.raises(
-        VoiceError, match=r"af_heart speaks English, not Spanish\. There is ef_dora, em_alex or em_santa"
-    ):
-        Kokoro(file, "af_heart", "es", threads=1)
-    with pytest.raises(VoiceError, match=r"speaks Spanish, not German"):
-        kokoro.voice("ef_dora", "de")
-    assert kokoro.voice(" EF_Dora ", "es").id == "ef_dora"
+        Kokoro(file, "ef_dora", threads=1, device="cuda")
 
 
 def test_each_language_has_a_default_voice() -> None:
@@ -270,7 +249,7 @@ def test_the_estimate_grows_with_the_file_and_the_threads_up_to_a_bound(file: Pa
 
 
 def test_closing_may_happen_twice(file: Path) -> None:
-    closed = Kokoro(file, "ef_dora", "es", threads=1)
+    closed = Kokoro(file, "ef_dora", threads=1)
     closed.close()
     closed.close()
 

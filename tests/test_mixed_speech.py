@@ -15,10 +15,11 @@ from tests import films
 from tests.conftest import SAMPLE
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import detect, media, pipeline, sentences
-from vt.domain import Cancel, Edit, JobRequest, Word
+from vt.domain import NO_WISHES, Cancel, Edit, JobRequest, Wishes, Word
 from vt.engines import whisper
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
+from vt.errors import InputError, LanguageError
 
 ENGLISH = "My grandmother always told us this story."
 SPANISH = "El mar guarda los secretos de todos los pescadores."
@@ -108,6 +109,39 @@ def test_where_all_is_in_the_source_language_nothing_is_told(film: Path, tmp_pat
 
 
 # What is heard in another language
+
+
+class Guess(ScriptedTranscriber):
+    """Takes everything for Nynorsk, as surely as it is told."""
+
+    def __init__(self, sure: float, *lines: str) -> None:
+        super().__init__(told(*lines) if lines else [])
+        self.sure = sure
+
+    def detect(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+        del samples
+        return "nn", self.sure
+
+
+class NoNynorsk(FakeFactory):
+    """Refuses Nynorsk."""
+
+    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
+        super().check(source, target, hears=hears, wishes=wishes)
+        if source == "nn":
+            raise LanguageError("Nobody here translates Norwegian Nynorsk to Spanish.")
+
+
+@pytest.mark.parametrize(
+    ("sure", "lines", "why"),
+    [(0.3, (), "no speech found"), (0.3, (ENGLISH,), "Nobody here"), (0.95, (), "Nobody here")],
+    ids=["music", "unsure of speech", "sure"],
+)
+def test_a_language_that_is_guessed_where_nobody_speaks_is_not_what_a_film_is_refused_for(
+    film: Path, tmp_path: Path, sure: float, lines: tuple[str, ...], why: str
+) -> None:
+    with pytest.raises(InputError, match=why):
+        pipeline.dub(JobRequest(film, "es"), NoNynorsk(Guess(sure, *lines), ToneSynthesizer()), tmp_path)
 
 
 def test_each_sentence_of_a_window_reaches_to_its_neighbours() -> None:

@@ -109,7 +109,7 @@ class Catalogue:
         """List the engines that go alone, the routes of those that may be joined, and who translates sound."""
         ways = self._routes(source, target, wanted)
         joined: _Named = [({hop.engine for hop in route.hops}, [self._along(route)]) for route in ways]
-        alone: _Named = self._set_back(source, target)
+        alone: _Named = []
         last: _Named = []
         for engine in self._allowed(self._table.translation):
             # Where no way leads there, the one that may be joined says so.
@@ -117,6 +117,7 @@ class Catalogue:
                 found = engine.candidates(self.site, source, target, model)
                 entry = {engine.info.name}, found if listening else [_deaf(one) for one in found]
                 (last if engine.info.listens else alone).append(entry)
+        joined = [*self._set_back(source, target), *joined]
         listed = sorted([*alone, *joined, *last], key=lambda named: _unlike(named[0], wanted))
         return [(wanted if wanted in names else "", candidates) for names, candidates in listed]
 

@@ -6,7 +6,6 @@ VtError
 │   │   └── NoSpeechError  the sound holds no speech
 │   ├── SubtitleError      the subtitle file cannot be used
 │   ├── LanguageError      unknown language, or a pair that nobody here can serve
-│   ├── VoiceError         unknown voice, or one of another language
 │   └── UnknownModel       no model goes by that name here
 ├── AdminRefused           models may not be managed from there
 │   └── TokenRefused       the token is missing or wrong
@@ -51,10 +50,6 @@ class SubtitleError(InputError):
 
 class LanguageError(InputError):
     """The language is unknown, or nobody here can serve the pair."""
-
-
-class VoiceError(InputError):
-    """The voice is unknown, or speaks another language."""
 
 
 class UnknownModel(InputError):

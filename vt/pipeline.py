@@ -33,6 +33,7 @@ STAGES = ("probe", "extract", "transcribe", "translate", "speak", "mix", "mux")
 PIECE_SECONDS = 600.0
 """Recognition takes the film in pieces of this length at most, cut where it is quiet."""
 _BATCH = 64  # sentences that are translated and kept together
+_SURE_OF_LANGUAGE = 0.7  # of speech it is 0.9 and more, of music 0.3 to 0.5
 _HEARD_BATCH = 16  # the same of those whose sound is translated, which takes its time
 
 OnProgress = Callable[[Progress], None]
@@ -348,8 +349,9 @@ class _Dub:
         try:
             self.factory.check(code, self.request.target_language, wishes=self.request.wishes)
         except LanguageError:
-            # Of music a recogniser says anything: where nobody speaks, that is what is to be said.
-            self._transcribe(stt.hearing(code), samples, sounding)
+            # Of music a recogniser says anything, and is not sure: where nobody speaks, that is what is to be said.
+            if probability < _SURE_OF_LANGUAGE:
+                self._transcribe(stt.hearing(code), samples, sounding)
             raise
         name = languages.get(code).name
         return stt.hearing(code), f"The film speaks {name}, as far as was heard (probability {probability:.2f})."

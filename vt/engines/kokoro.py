@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import shutil
@@ -26,7 +25,7 @@ from vt.engines import base
 from vt.engines.base import EngineInfo, Synthesizer
 from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, TtsEngine
-from vt.errors import EngineError, ModelUnavailable, VoiceError
+from vt.errors import EngineError, ModelUnavailable
 from vt.languages import Language
 from vt.logs import carried
 from vt.phonemes import phonemes
@@ -142,34 +141,9 @@ _TYPES = {
 }
 
 
-def voice(voice_id: str, language_code: str | None = None) -> Voice:
-    """Return the voice of an id.
-
-    Args:
-        voice_id: such as ef_dora.
-        language_code: the language that it has to speak; None: any.
-
-    Raises:
-        VoiceError: there is none, or it speaks another language; the sentence names the nearest.
-    """
-    wanted = voice_id.strip().lower()
-    of_language = [one.id for one in VOICES if language_code in (None, one.language)]
-    found = next((one for one in VOICES if one.id == wanted), None)
-    if found is None:
-        near = difflib.get_close_matches(wanted[:40], of_language, 3, 0.4) or of_language[:3]
-        shown = "".join(char for char in voice_id[:40] if char.isprintable() and char != '"')
-        raise VoiceError(f'Kokoro has no voice "{shown}". {_choice(near)}')
-    if found.id not in of_language:
-        spoken, asked = languages.get(found.language).name, languages.get(str(language_code)).name
-        raise VoiceError(f"The voice {found.id} speaks {spoken}, not {asked}. {_choice(of_language)}")
-    return found
-
-
-def _choice(names: Sequence[str]) -> str:
-    if not names:
-        return "None of Kokoro's does: choose another engine."
-    listed = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return f"There is {listed}."
+def voice(voice_id: str) -> Voice:
+    """Return the voice of an id, such as ef_dora; any other, which the catalogue lets nobody ask for, is a KeyError."""
+    return {one.id: one for one in VOICES}[voice_id]
 
 
 def default_voice(language_code: str) -> Voice | None:
@@ -204,35 +178,29 @@ class Kokoro:
     and it needs the weights only once.
     """
 
-    def __init__(self, file: str | Path, voice_id: str, language_code: str, threads: int, device: str = "cpu") -> None:
+    def __init__(self, file: str | Path, voice_id: str, threads: int, device: str = "cpu") -> None:
         """Load the model.
 
         Args:
             file: of ONNX's format, as exported by any of the usual tools and in any precision.
             voice_id: one of `VOICES`.
-            language_code: the voice's language.
             threads: of the processor.
             device: cpu or cuda.
 
         Raises:
-            VoiceError: there is no such voice, or it speaks another language.
             ModelUnavailable: the file is missing, broken, or no such model; or the device cannot be used.
         """
-        self._voice = voice(voice_id, language_code)
+        self._voice = voice(voice_id)
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
         self._room = threading.BoundedSemaphore(self._at_once)  # however many listen: memory is for so many parts
         self._session = _session(Path(file), inside, device)
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
-    def speaking(self, voice_id: str, language_code: str) -> Kokoro:
-        """Return the same model with another voice; it serves no longer than this one is open.
-
-        Raises:
-            VoiceError: there is no such voice, or it speaks another language.
-        """
+    def speaking(self, voice_id: str) -> Kokoro:
+        """Return the same model with another voice; it serves no longer than this one is open."""
         other = copy(self)
-        other._voice = voice(voice_id, language_code)
+        other._voice = voice(voice_id)
         other._style = styles(other._voice)
         return other
 
@@ -488,8 +456,7 @@ def _no_voices(wanted: str, folder: Path) -> str | None:
 def _loaded(files: Weights, threads: int, device: str) -> Kokoro:
     if ours := bundle.at(files.folder):
         bundle.check(ours)
-    first = VOICES[0]
-    return Kokoro(_onnx(files.folder) or files.folder / _ONNX[0], first.id, first.language, threads, device)
+    return Kokoro(_onnx(files.folder) or files.folder / _ONNX[0], VOICES[0].id, threads, device)
 
 
 def _obstacle(site: Site, files: Weights, device: str) -> Callable[[], str | None]:
@@ -522,5 +489,5 @@ def _candidate(site: Site, language: Language, chosen: str, device: str) -> Cand
         prepare=site.shared(files, files.prepare) if files.obtain else None,
         download_bytes=DOWNLOAD_BYTES["int8"],
         voice=chosen,
-        view=lambda model: model.speaking(chosen, language.code),
+        view=lambda model: model.speaking(chosen),
     )
