@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vt import languages
-from vt.spelling import names_numbers, spelled
+from vt.spelling import names_numbers, normalized
 from vt.spelling.table import languages as spoken
 
 SAID = [
@@ -63,15 +63,17 @@ LANGUAGES = sorted({code for code, _, _ in ROWS})
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_line_is_spoken_as_the_table_says(language: str) -> None:
-    wrong = {text: spelled(text, code) for code, text, said in ROWS if code == language and spelled(text, code) != said}
+    wrong = {
+        text: normalized(text, code) for code, text, said in ROWS if code == language and normalized(text, code) != said
+    }
     assert wrong == {}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_spelled_once_is_not_changed_by_being_spelled_again(language: str) -> None:
+def test_what_is_normalized_once_is_not_changed_by_being_normalized_again(language: str) -> None:
     for code, text, said in [*ROWS, *((code, text, said) for code, text, said in SAID)]:
         if code == language:
-            assert spelled(said, code) == said, text
+            assert normalized(said, code) == said, text
 
 
 def test_the_table_is_large_enough_to_mean_something() -> None:
@@ -83,7 +85,7 @@ def test_the_table_is_large_enough_to_mean_something() -> None:
 def test_a_number_in_any_language_of_the_terms_agrees_with_its_unit_in_one_and_in_many() -> None:
     for words in spoken().values():
         for sign in words.signs("unit"):
-            said = spelled(f"1 {sign}, 3 {sign}", words.code)
+            said = normalized(f"1 {sign}, 3 {sign}", words.code)
             assert words.term("unit", sign, one=True) in said, words.code
             assert words.term("unit", sign) in said, words.code
 
@@ -95,7 +97,7 @@ def test_a_number_in_any_language_of_the_terms_agrees_with_its_unit_in_one_and_i
     ("it", "Mi vide. Ti vidi."), ("es", "¿QUÉ? ¡NO!"), ("pt", "NÃO! SIM!"), ("en", "a well-known man's man"),
 ])  # fmt: skip
 def test_what_only_looks_like_an_abbreviation_or_a_number_stays(code: str, text: str) -> None:
-    assert spelled(text, code) == text
+    assert normalized(text, code) == text
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -103,33 +105,33 @@ def test_a_long_line_takes_time_in_proportion(code: str) -> None:
     line = " ".join(text for of, text, _ in ROWS if of == code) + " "
     text = line * (100_000 // len(line))
     began = time.process_time()
-    spelled(text, code)
+    normalized(text, code)
     assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(("code", "text", "said"), SAID)
 def test_what_is_no_letter_is_said_in_words(code: str, text: str, said: str) -> None:
-    assert spelled(text, code) == said
+    assert normalized(text, code) == said
 
 
 def test_a_language_without_number_words_says_digit_by_digit() -> None:
-    assert spelled("24", "ta") == "இரண்டு நான்கு"
+    assert normalized("24", "ta") == "இரண்டு நான்கு"
     assert not names_numbers("ta")
     assert all(map(names_numbers, ("es", "pt-br", "hi")))
 
 
 def test_a_language_of_which_nothing_is_known_keeps_its_digits_in_western_form() -> None:
-    assert spelled("१२ nayi 5 %", "aca") == "12 nayi 5 %"
+    assert normalized("१२ nayi 5 %", "aca") == "12 nayi 5 %"
 
 
 def test_a_text_of_letters_alone_stays_as_it_is() -> None:
     text = "«¿Qué tal?», dijo Ana; l'été, größer… 😀"
-    assert all(spelled(text, code) == text for code in ("es", "fr", "de", "sw", "aca"))
+    assert all(normalized(text, code) == text for code in ("es", "fr", "de", "sw", "aca"))
 
 
 @pytest.mark.parametrize("code", sorted(spoken()))
 def test_every_language_of_the_table_says_its_numbers_without_a_digit_left(code: str) -> None:
-    said = spelled("0, 7, 21, 300, 1984, 12345, 6.5, 12:30", code)
+    said = normalized("0, 7, 21, 300, 1984, 12345, 6.5, 12:30", code)
     assert not any(char.isdigit() for char in said)
     assert any(char.isalpha() for char in said)
 
@@ -144,7 +146,7 @@ def test_every_row_of_the_table_is_a_language_that_mms_speaks_or_the_table_of_la
     st.sampled_from(["es", "en", "de", "fr", "hi", "ar", "pl", "it", "pt", "ca"]),
 )
 def test_no_text_makes_it_fail_nor_leaves_a_digit(text: str, code: str) -> None:
-    assert not any(char.isdecimal() for char in spelled(text, code))
+    assert not any(char.isdecimal() for char in normalized(text, code))
 
 
 def test_importing_it_loads_no_table_of_numbers() -> None:

@@ -250,18 +250,18 @@ def _say(sentence: str) -> None:
 
 def _remote(arguments: argparse.Namespace) -> int:
     from vt import display, settings
-    from vt.remote import Server
+    from vt.remote import Client
 
     known = settings.load()
     token = known.admin_token.get_secret_value() if known.admin_token else None
-    server = Server(arguments.url or f"http://127.0.0.1:{known.port}", token)
+    client = Client(arguments.url or f"http://127.0.0.1:{known.port}", token)
     if arguments.command == "models":
-        print(display.models(server.models()))  # noqa: T201
+        print(display.models(client.models()))  # noqa: T201
     elif arguments.command == "preload":
-        print(display.preloaded(server.preload(arguments.names)))  # noqa: T201
+        print(display.preloaded(client.preload(arguments.names)))  # noqa: T201
     else:
         for key in arguments.names or [None]:
-            print(display.cleared(server.clear(key)))  # noqa: T201
+            print(display.cleared(client.clear(key)))  # noqa: T201
     return DONE
 
 

@@ -1,12 +1,9 @@
-"""Whether the model hub answers: asked once, remembered, and asked again behind everybody's back."""
+"""Whether the model hub answers: asked once, remembered, and asked again in the background when that is old."""
 
 from __future__ import annotations
 
-import http.client
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 
 from vt.settings import Settings
@@ -16,7 +13,7 @@ MEMORY_SECONDS = 120.0
 _PROBE_SECONDS = 4.0
 
 Start = Callable[[Callable[[], None]], None]
-"""Runs something beside the caller."""
+"""Runs a function without keeping the caller waiting."""
 
 
 def in_background(work: Callable[[], None]) -> None:
@@ -25,15 +22,12 @@ def in_background(work: Callable[[], None]) -> None:
 
 
 def answers(endpoint: str, seconds: float = _PROBE_SECONDS) -> bool:
-    """Ask the hub at `endpoint` (http or https) whether it is there; a refusal is an answer, too."""
-    request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 (the settings hold it to http and https)
+    """Ask the hub at `endpoint` (http or https) whether it is there; a refusal or a redirection is an answer, too."""
+    import httpx
+
     try:
-        with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
-            return True
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code < 500
-    except (OSError, ValueError, http.client.HTTPException):
+        return httpx.head(endpoint, timeout=seconds).status_code < 500
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
         return False
 
 
@@ -70,7 +64,7 @@ class Hub:
         if self._is_due():
             self._start(self._ask)
         if not self._decided.wait(self._patience_seconds):
-            # Silence is an answer. Should a true one come later, it counts from then on.
+            # No answer in time is taken for a no. A real answer that comes later counts from then on.
             self._decided.set()
         return None if self._answers else "the model hub does not answer"
 

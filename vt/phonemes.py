@@ -70,7 +70,7 @@ def phonemes(texts: Sequence[str], espeak_voice: str, cancel: Cancel) -> list[st
     """Return the phonemes of each text, with its punctuation; all of them by one process.
 
     Args:
-        texts: in words, see `spelling`; signs, emoji and letters of other scripts are left out.
+        texts: normalized by `vt.spelling`; signs, emoji and letters of other scripts are left out.
         espeak_voice: espeak-ng's code of the language, such as es, pt-br or en-gb.
         cancel: ends the process.
 

@@ -1,4 +1,4 @@
-"""A running server, as the command line asks it."""
+"""The client of a running server: what the command line asks it over HTTP."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from vt.errors import InputError, ToolError
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
 _AT_FAULT = {404, 422}
-"""What the caller can mend by other arguments."""
+"""Statuses for requests that the caller can correct."""
 
 
-class Server:
-    """One server, by its address; with its token where managing models needs one."""
+class Client:
+    """Sends requests to one server; with its token where managing models needs one."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         """`url` such as http://127.0.0.1:8000.
@@ -28,19 +28,19 @@ class Server:
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache; see `GET /api/v1/models`."""
-        return self._ask("GET", "/api/v1/models")
+        return self._request("GET", "/api/v1/models")
 
     def preload(self, names: list[str]) -> dict[str, Any]:
         """Begin to load models, the default ones where none is named."""
-        return self._ask("POST", "/api/v1/models/preload", {"models": names} if names else None)
+        return self._request("POST", "/api/v1/models/preload", {"models": names} if names else None)
 
     def clear(self, cache_key: str | None = None) -> dict[str, Any]:
         """Free one model, or all."""
         route = "/api/v1/models/cache"
-        return self._ask("DELETE", f"{route}/{quote(cache_key, safe='')}" if cache_key else route)
+        return self._request("DELETE", f"{route}/{quote(cache_key, safe='')}" if cache_key else route)
 
-    def _ask(self, method: str, route: str, body: object = None) -> dict[str, Any]:
-        """Ask for a route.
+    def _request(self, method: str, route: str, body: object = None) -> dict[str, Any]:
+        """Send a request and return the JSON object that comes back.
 
         Raises:
             InputError: the server refuses the request, and says why.

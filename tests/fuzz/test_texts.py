@@ -77,8 +77,8 @@ def test_subtitles_of_any_bytes_are_read_or_refused_in_a_sentence(content: bytes
 @given(texts, st.sampled_from(["es", "en", "fr", "de", "tr", "sw", "hi", "ar", "hu", "ja", "xx"]))
 @example("9.999" * 2000, "es")
 @example("1" + ".111" * 1430, "hu")
-def test_any_line_can_be_spelled_and_cut_into_pieces_of_which_nothing_is_lost(text: str, code: str) -> None:
-    spelling.spelled(text, code)
+def test_any_line_can_be_normalized_and_cut_into_pieces_of_which_nothing_is_lost(text: str, code: str) -> None:
+    spelling.normalized(text, code)
     found = pieces.pieces(text, lambda part: len(part) <= 20)
     assert "".join("".join(found).split()) == "".join(text.split())
 

@@ -23,7 +23,7 @@ from vt.logs import carried
 from vt.processes import Child, run
 from vt.sandbox import MB, ChildLimits
 from vt.specs import ModelSpec
-from vt.spelling import names_numbers, spelled
+from vt.spelling import names_numbers, normalized
 
 INFO = EngineInfo(
     name="espeak-ng",
@@ -74,16 +74,16 @@ class Espeak:
         pace = min(FASTEST, max(SLOWEST, round(told)))
         argv = ["espeak-ng", "-v", self.voice, "-s", str(pace), "-b", "1", "--stdin", "--stdout"]
         # Two brackets would begin a command in phonemes.
-        plain = re.sub(r"\[(?=\[)", "[ ", _spelled(text, self.voice))
+        plain = re.sub(r"\[(?=\[)", "[ ", _normalized(text, self.voice))
         return _clip(run(Child(argv, _LIMITS, plain.encode()), cancel))
 
     def close(self) -> None:
         """Nothing is held: every line was a process of its own."""
 
 
-def _spelled(text: str, voice: str) -> str:
+def _normalized(text: str, voice: str) -> str:
     """Return the text as it is spoken, where that is known; the voices bear their language's code."""
-    return spelled(text, voice) if names_numbers(voice) else text
+    return normalized(text, voice) if names_numbers(voice) else text
 
 
 def _clip(output: bytes) -> Clip:

@@ -30,7 +30,7 @@ from vt.languages import Language
 from vt.logs import carried
 from vt.phonemes import phonemes
 from vt.specs import ModelSpec
-from vt.spelling import spelled
+from vt.spelling import normalized
 from vt.weights import Weights
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class Kokoro:
         """Yield each line as parts of phonemes that can be spoken at once, with the speed that the model is told."""
         for first in range(0, len(lines), _TOGETHER):
             some = lines[first : first + _TOGETHER]
-            texts = [spelled(text, self._voice.language) for text, _ in some]
+            texts = [normalized(text, self._voice.language) for text, _ in some]
             for noted, (_, rate) in zip(phonemes(texts, self._voice.espeak, cancel), some, strict=True):
                 told = float(np.interp(rate, _SPOKEN, _TOLD))
                 known = "".join(sign for sign in noted if sign in self._signs)

@@ -22,7 +22,7 @@ from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.languages import Language
 from vt.pieces import pieces
 from vt.specs import ModelSpec
-from vt.spelling import spelled
+from vt.spelling import normalized
 from vt.weights import Weights
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Mms:
 
     def _tokens(self, text: str) -> list[list[int]]:
         """Return the tokens of each part of a line, without the parts that leave nothing to say."""
-        plain = self._romanized(_known(spelled(text, self._language), self._alphabet))
+        plain = self._romanized(_known(normalized(text, self._language), self._alphabet))
         parts = pieces(plain, lambda part: len(part) <= _LONGEST) if len(plain) > _LONGEST else [plain]
         prepared = [self._tokenizer.prepare_for_tokenization(part)[0] for part in parts]
         return [self._interspersed(part) for part in prepared if any(map(_is_said, part))]

@@ -1,4 +1,4 @@
-"""Text as it is spoken: numbers, dates, units, abbreviations and addresses in words, for voices that read letters only.
+"""Text normalization for speech: numbers, dates, units, abbreviations and addresses written out in words.
 
 Three kinds of languages are told apart by `languages.tsv`: those whose numbers are known (to num2words, or by their
 hundred names), those with ten names of digits (24 is then said "two four", which is understood), and all others, whose
@@ -17,25 +17,25 @@ from vt.spelling.table import Words, languages
 _MARKS = str.maketrans({"−": "-", "٪": "%", "％": "%", "＋": "+", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
 
 
-def spelled(text: str, language_code: str) -> str:
-    """Return the text with everything that has a spoken form in words; punctuation and other letters stay.
+def normalized(text: str, language_code: str) -> str:
+    """Return the text with everything that has a spoken form written out in words; punctuation and other letters stay.
 
-    What was spelled once is not changed by being spelled again.
+    What was normalized once is not changed by being normalized again.
 
     Args:
         text: one line of a dub.
-        language_code: of the text, as in the table of languages (es, pt, sw); its region is of no account.
+        language_code: of the text, as in the table of languages (es, pt, sw); its region is ignored.
     """
-    words = languages().get(_bare(language_code))
-    text = "".join(_western(char) for char in text.translate(_MARKS))
+    words = languages().get(_primary_subtag(language_code))
+    text = "".join(_ascii_digit(char) for char in text.translate(_MARKS))
     if words is None:
         return text
     if words.terms:
-        text = addresses.spelled(text, words)
-        text = abbreviations.spelled(text, words)
+        text = addresses.normalized(text, words)
+        text = abbreviations.normalized(text, words)
         text = dates.with_dates(text, words)
     if words.numbers or words.digits:
-        text = numbers.spelled(dates.with_times(text, words), words)
+        text = numbers.normalized(dates.with_times(text, words), words)
     if words.terms:
         text = abbreviations.with_letters(text, words)
     return _with_symbols(text, words)
@@ -43,15 +43,15 @@ def spelled(text: str, language_code: str) -> str:
 
 def names_numbers(language_code: str) -> bool:
     """Tell whether numbers are said as such, not digit by digit: better than an engine's own reading, as a rule."""
-    words = languages().get(_bare(language_code))
+    words = languages().get(_primary_subtag(language_code))
     return words is not None and bool(words.numbers or words.counts)
 
 
-def _bare(language_code: str) -> str:
+def _primary_subtag(language_code: str) -> str:
     return language_code.split("-", maxsplit=1)[0]
 
 
-def _western(char: str) -> str:
+def _ascii_digit(char: str) -> str:
     """Turn the digits of any script, and Arabic's separators, into those that num2words reads."""
     if char in "٫٬":
         return "." if char == "٫" else ","

@@ -1,4 +1,4 @@
-"""Abbreviations, acronyms and Roman numerals as they are spoken."""
+"""Text normalization of abbreviations, acronyms and Roman numerals: each becomes the words that a voice says."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENDERS = ("etc.", "ecc.", "usw.")
 _SENTENCE = re.compile(r"\s{1,3}[¿¡«\"(]?[A-ZÀ-ÖØ-Þ]")
 
 
-def spelled(text: str, words: Words) -> str:
+def normalized(text: str, words: Words) -> str:
     """Return the text with its abbreviations and Roman numerals in words."""
     pattern, said = _abbreviations(words.code)
     text = pattern.sub(lambda found: _expanded(found, said), text)
@@ -135,7 +135,7 @@ def _dotted(found: re.Match[str], words: Words) -> str:
 
 def _acronym(found: re.Match[str], words: Words) -> str:
     name, plural = found[1], found[2]
-    if not _is_spelled(name, words.code):
+    if not _is_said_letter_by_letter(name, words.code):
         return found[0]
     said = letters(name, words)
     if plural and words.code == "en":
@@ -143,7 +143,8 @@ def _acronym(found: re.Match[str], words: Words) -> str:
     return said
 
 
-def _is_spelled(name: str, code: str) -> bool:
+def _is_said_letter_by_letter(name: str, code: str) -> bool:
+    """Tell whether a language says an acronym by the names of its letters, as FBI, and not as a word, as NASA."""
     if name in listed("letters", code) or not set(name) & _VOWELS:
         return True
     if name in listed("word", code) or name in listed("plain", code):

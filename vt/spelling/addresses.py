@@ -1,4 +1,4 @@
-"""Addresses as they are spoken: web pages, e-mail, names with an @, hashtags."""
+"""Text normalization of addresses: web pages, e-mail, names with an @, hashtags."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MAIL = re.compile(r"(?<![\w.+-])(?:mailto:)?([\w.+-]+@(?:[\w-]+\.)+[a-z]{2,12})
 _HANDLE = re.compile(r"@\w[\w.]*")
 _HASHTAG = re.compile(r"#(?=\w*[^\W\d])\w+")
 _PARTS = re.compile(r"[^\W\d_]+|\d+|[./_@+-]")
-_HUMP = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|_+")
+_CAMEL_CASE = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|_+")
 _NAMES = {".": "dot", "/": "slash", "-": "hyphen", "_": "underscore"}
 _SHORT = 4
 """Letters without a vowel up to here are said one by one: pdf, html, www."""
 
 
-def spelled(text: str, words: Words) -> str:
+def normalized(text: str, words: Words) -> str:
     """Return the text with its addresses in words."""
     if "." not in text and "@" not in text and "#" not in text and "://" not in text:
         return text
@@ -49,9 +49,9 @@ def _core(core: str, words: Words) -> str:
     if _BARE.fullmatch(core):
         return _address(re.sub(r"[?#].*", "", core).rstrip("/"), words)
     if _HANDLE.fullmatch(core):
-        return f"{words.at} {_humps(core[1:])}"
+        return f"{words.at} {_camel_case_apart(core[1:])}"
     if _HASHTAG.fullmatch(core):
-        return f"{words.term('word', 'hashtag')} {_humps(core[1:])}"
+        return f"{words.term('word', 'hashtag')} {_camel_case_apart(core[1:])}"
     return core
 
 
@@ -74,6 +74,6 @@ def letters(name: str, words: Words) -> str:
     return " ".join(words.term("letter", letter.upper()) or letter for letter in name)
 
 
-def _humps(name: str) -> str:
+def _camel_case_apart(name: str) -> str:
     """Return what is written in one word, as in MeToo, word by word."""
-    return _HUMP.sub(" ", name).strip()
+    return _CAMEL_CASE.sub(" ", name).strip()

@@ -1,4 +1,4 @@
-"""Dates and times of day as they are spoken."""
+"""Text normalization of dates and times of day."""
 
 from __future__ import annotations
 
@@ -154,18 +154,18 @@ def _time(found: re.Match[str], words: Words) -> str:
         said += f" {numbers.whole(str(int(seconds)), words)}"
     elif found[4] and not half:
         said += f" {found[4]}m"
-    return _in_half(said, hours, half, words)
+    return _with_part_of_day(said, hours, half, words)
 
 
 def _full_hour(found: re.Match[str], words: Words) -> str:
     if words.code == "de" and found[2] in "Aa":  # um 3 am Morgen
         return found[0]
     hours = int(found[1])
-    return _with_point(_in_half(_clock(hours, 0, words, bare=True), hours, found[2].lower(), words), found)
+    return _with_point(_with_part_of_day(_clock(hours, 0, words, bare=True), hours, found[2].lower(), words), found)
 
 
-def _in_half(said: str, hours: int, half: str, words: Words) -> str:
-    """Return a time with the half of the day that it is in."""
+def _with_part_of_day(said: str, hours: int, half: str, words: Words) -> str:
+    """Return a time with the words for its part of the day: in the morning, in the evening."""
     if not half:
         return said
     late = half == "p" and _EVENING.get(words.code, 13) <= hours < 12

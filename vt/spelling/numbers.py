@@ -1,4 +1,4 @@
-"""Numbers as they are spoken: with their signs, currencies and units; ordinals, fractions, ranges, telephones."""
+"""Text normalization of numbers: with their signs, currencies and units; ordinals, fractions, ranges, telephones."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _HINDI_ORDINALS = {"1": "पहल", "2": "दूसर", "3": "तीसर", "
 _HINDI_ENDINGS = {"वाँ": "ा", "वां": "ा", "वें": "े", "वीं": "ी"}
 
 
-def spelled(text: str, words: Words) -> str:
+def normalized(text: str, words: Words) -> str:
     """Return the text with its numbers in words; dates and times are so already."""
     if words.code in _PERCENT_FIRST:
         text = _PERCENT_BEFORE.sub(r"\1 %", text)
