@@ -10,6 +10,7 @@ from vt.domain import Cancel
 from vt.engines.base import Engine
 from vt.engines.candidate import Candidate, Choice
 from vt.errors import LanguageError, ModelUnavailable, StorageError, VtError
+from vt.messages import Message, joined
 
 E = TypeVar("E", bound=Engine)
 _MB = 2**20
@@ -66,9 +67,11 @@ class Ladder:
         needed, budget = candidate.spec.estimated_bytes, self._cache.budget_bytes
         if needed <= budget or candidate.insists:
             return None
-        return (
-            f"The model {candidate.spec.name} needs about {needed / _MB:.0f} MB, "
-            f"more than the {budget / _MB:.0f} MB for models."
+        return Message(
+            "The model {model} needs about {needed:.0f} MB, more than the {budget:.0f} MB for models.",
+            model=candidate.spec.name,
+            needed=needed / _MB,
+            budget=budget / _MB,
         )
 
     def _is_resident(self, candidate: Candidate[E]) -> bool:
@@ -85,7 +88,7 @@ class Ladder:
                 pass
         except (ModelUnavailable, StorageError) as error:
             # Its sentence, never the exception: the next candidate's memory may be pinned by its traceback.
-            return str(error)
+            return error.message
         return None
 
 
@@ -102,8 +105,17 @@ class _Reasons:
         if model not in self._absent:
             self._absent.append(model)
         *others, last = self._absent
-        models = f"models {', '.join(others)} and {last}" if others else f"model {last}"
-        before, self._on_absent = self._on_absent, f"The {models} cannot be downloaded: {why}."
+        before = self._on_absent
+        self._on_absent = (
+            Message(
+                "The models {models} and {last} cannot be downloaded: {reason}.",
+                models=", ".join(others),
+                last=last,
+                reason=why,
+            )
+            if others
+            else Message("The model {model} cannot be downloaded: {reason}.", model=last, reason=why)
+        )
         if before in self._sentences:
             self._sentences[self._sentences.index(before)] = self._on_absent
         return self._on_absent
@@ -116,7 +128,7 @@ class _Reasons:
     @property
     def told(self) -> str:
         """All of them, in order."""
-        return " ".join(self._sentences)
+        return joined(*self._sentences) if self._sentences else ""
 
 
 def _error(candidates: Sequence[Candidate[E]], sentences: str) -> VtError:
