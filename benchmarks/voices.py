@@ -189,7 +189,7 @@ def kokoro_speed(file: Path, rounds: int, threads: int) -> None:
     engine = Kokoro(file, "ef_dora", threads)
     lines = [(text, 1.0) for text in TALK]
     parts = [part for line in engine._parts(lines, Cancel()) for part in line]
-    fed = [engine._fed(*part) for part in parts]
+    fed = [engine._inputs(*part) for part in parts]
     ratios, ours = [], []
     length = sum(clip.seconds for clip in engine.speak(lines, Cancel()))
     plain.run(None, fed[0])

@@ -8,7 +8,7 @@ import pytest
 
 from vt import endings
 from vt.domain import Cancel
-from vt.endings import mended
+from vt.endings import with_unknown_words_rewritten
 from vt.engines import apertium
 from vt.engines.apertium import Apertium
 
@@ -16,7 +16,7 @@ PAIRS = {("pt", "es"), ("pt", "ca"), ("es", "pt"), ("ca", "pt")}
 
 
 def put(word: str, source: str = "pt", target: str = "es") -> str:
-    change = endings.between(source, target)
+    change = endings.rewriter(source, target)
     assert change
     return change(word)
 
@@ -46,9 +46,9 @@ def test_names_and_what_is_hardly_more_than_an_ending_stay(name: str) -> None:
 
 
 def test_there_are_endings_only_between_close_languages() -> None:
-    assert endings.between("en", "es") is None
+    assert endings.rewriter("en", "es") is None
     for pair in PAIRS:
-        assert endings.between(*pair) is not None
+        assert endings.rewriter(*pair) is not None
 
 
 def star(word: str) -> str:
@@ -75,7 +75,7 @@ def star(word: str) -> str:
     ],
 )
 def test_only_what_stands_behind_a_mark_is_put(marked: str, plain: str, wanted: str) -> None:
-    assert mended(marked, plain, star) == wanted
+    assert with_unknown_words_rewritten(marked, plain, star) == wanted
 
 
 @pytest.mark.skipif(("pt", "es") not in apertium.pairs(), reason="apertium-es-pt is not installed")

@@ -32,7 +32,7 @@ from vt.executors.local import LocalExecutor
 from vt.jobs import MB, Jobs, plain_name
 from vt.settings import Settings
 from vt.store import DataFolder, Store, new_id
-from vt.visitors import Turns
+from vt.visitors import PerVisitorSemaphore
 from vt.worker import Worker
 
 PATIENCE = 30.0
@@ -52,7 +52,7 @@ class Desk:
         self.store = Store(self.data.database)
         self.worker = Worker(self.store, self.data, LocalExecutor(self.factory))
         self.free = 10**12
-        self.looks = Turns(1)
+        self.looks = PerVisitorSemaphore(1)
         self.jobs = Jobs(
             Settings(**settings),  # type: ignore[arg-type]
             self.factory,

@@ -267,8 +267,8 @@ def test_the_parts_of_a_line_share_its_budget_by_their_lengths() -> None:
 
 
 def test_several_translations_are_asked_for_only_where_a_length_is_wished(model: Nllb) -> None:
-    assert model._several([20.0]) == nllb.BEAM
-    assert model._several([None, None]) == 1
+    assert model._hypothesis_count([20.0]) == nllb.BEAM
+    assert model._hypothesis_count([None, None]) == 1
     pair = model.between("eng_Latn", "spa_Latn")
     assert list(pair.translate(["Hello.", "", "Hola. Hello."], Cancel(), [3.0, 1.0, 9.0])) == [
         "Hello.",

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from vt.errors import TooManyRequests
-from vt.visitors import SCOPE_KEY, ConcurrencyLimit, Turns, Visitor, of
+from vt.visitors import SCOPE_KEY, ConcurrencyLimit, PerVisitorSemaphore, Visitor, of
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_each_visitor_has_a_limit_and_so_have_all_together() -> None:
 
 
 def test_a_visitor_waits_for_a_turn_of_their_own_and_never_for_one_of_another() -> None:
-    turns, began = Turns(each=2), threading.Event()
+    turns, began = PerVisitorSemaphore(each=2), threading.Event()
 
     def third() -> None:
         with turns.one("a"):

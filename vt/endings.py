@@ -1,4 +1,4 @@
-"""Words that a translator between close languages does not know, put into the other language by their endings."""
+"""Words that a translator between close languages does not know, rewritten in the other language by their endings."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _MARKS = "*#@"
 """What Apertium puts before a word that it does not know, cannot inflect or cannot translate."""
 _PART = re.compile(r"\w+|\W")
 
-Put = Callable[[str], str]
+Rewrite = Callable[[str], str]
 
 
-def between(source: str, target: str) -> Put | None:
-    """Return what puts a word of `source` into `target` (codes), where the table has endings for the two."""
+def rewriter(source: str, target: str) -> Rewrite | None:
+    """Return what rewrites a word of `source` in `target` (codes); None where the table has no endings for the two."""
     endings = _table().get((source, target))
-    return None if endings is None else lambda word: _put(word, endings)
+    return None if endings is None else lambda word: _rewritten(word, endings)
 
 
-def _put(word: str, endings: Mapping[str, str]) -> str:
+def _rewritten(word: str, endings: Mapping[str, str]) -> str:
     # A capital stands for a name, which stays; so do words with figures in them.
     if not (word.isalpha() and word.islower()):
         return word
@@ -31,26 +31,26 @@ def _put(word: str, endings: Mapping[str, str]) -> str:
     return word[:start] + endings[word[start:]] if start >= _SHORTEST else word
 
 
-def mended(marked: str, plain: str, put: Put) -> str:
-    """Return `plain` with the words put that Apertium did not know.
+def with_unknown_words_rewritten(marked: str, plain: str, rewrite: Rewrite) -> str:
+    """Return `plain` with the words rewritten that Apertium did not know.
 
     Args:
         marked: a translation with the program's marks; a star of the text's own looks the same.
         plain: the same without marks, in which all stars are the text's own.
-        put: changes an unknown word.
+        rewrite: changes an unknown word.
     """
     with_marks, without = _PART.findall(marked), _PART.findall(plain)
-    parts = list(_walked(with_marks, without, put))
+    parts = list(_aligned(with_marks, without, rewrite))
     # Where the two differ by more than marks, nothing is certain.
     return plain if None in parts else "".join(part for part in parts if part)
 
 
-def _walked(marked: list[str], plain: list[str], put: Put) -> Iterator[str | None]:
-    """Yield the parts of `plain`, those behind a mark put; None where the two cannot be the same text."""
+def _aligned(marked: list[str], plain: list[str], rewrite: Rewrite) -> Iterator[str | None]:
+    """Yield the parts of `plain`, those behind a star rewritten; None where the two cannot be the same text."""
     here, mark = 0, ""
     for part in marked:
         if here < len(plain) and part == plain[here]:
-            yield put(part) if mark == "*" else part
+            yield rewrite(part) if mark == "*" else part
             here, mark = here + 1, ""
         elif part in _MARKS and not mark:
             mark = part

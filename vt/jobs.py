@@ -33,7 +33,7 @@ from vt.factory import AIServiceFactory
 from vt.sandbox import CORES
 from vt.settings import Settings
 from vt.store import DataFolder, Store, new_id
-from vt.visitors import Turns
+from vt.visitors import PerVisitorSemaphore
 from vt.worker import Hear, Worker, file_names
 
 _T = TypeVar("_T")
@@ -93,7 +93,7 @@ class Jobs:
         store: Store,
         worker: Worker,
         free: Callable[[Path], int] = once.free_bytes,
-        looks: Turns | None = None,
+        looks: PerVisitorSemaphore | None = None,
     ) -> None:
         """Serve the jobs of a worker.
 
@@ -109,7 +109,7 @@ class Jobs:
         self._settings, self._factory = settings, factory
         self._data, self._store, self._worker = data, store, worker
         self._free = free
-        self._looks = looks or Turns(CORES)  # `processes.PROBES` are twice as many
+        self._looks = looks or PerVisitorSemaphore(CORES)  # `processes.PROBES` are twice as many
 
     # In
 

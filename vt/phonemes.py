@@ -60,7 +60,7 @@ class _Run:
     def is_said(self) -> bool:
         return any(map(str.isalnum, self.words))
 
-    def noted(self, phonemes: str) -> str:
+    def with_phonemes(self, phonemes: str) -> str:
         """Return phonemes in place of the words, with the spaces and the mark that are around these."""
         before, behind = self.words[:1].isspace(), self.words[-1:].isspace()
         return f"{' ' * before}{phonemes}{' ' * behind}{self.mark}"
@@ -82,8 +82,8 @@ def phonemes(texts: Sequence[str], espeak_voice: str, cancel: Cancel) -> list[st
         Cancelled: `cancel` was set.
     """
     lines = [list(_runs(_clean(text, espeak_voice))) for text in texts]
-    said = iter(_by_espeak([part.words for part in chain(*lines) if part.is_said], espeak_voice, cancel))
-    return [_line(line, said, espeak_voice) for line in lines]
+    answers = iter(_by_espeak([part.words for part in chain(*lines) if part.is_said], espeak_voice, cancel))
+    return [_line(line, answers, espeak_voice) for line in lines]
 
 
 def _clean(text: str, espeak_voice: str) -> str:
@@ -143,18 +143,18 @@ def _by_espeak(words: list[str], espeak_voice: str, cancel: Cancel) -> list[str]
     return [answer for half in halves for answer in _by_espeak(half, espeak_voice, cancel)]
 
 
-def _line(line: Iterable[_Run], said: Iterator[str], espeak_voice: str) -> str:
+def _line(line: Iterable[_Run], answers: Iterator[str], espeak_voice: str) -> str:
     """Put a line together from its runs, with the next answers for those that were sent."""
-    parts = [(part, _noted(next(said), espeak_voice) if part.is_said else "") for part in line]
-    if not any(noted for _, noted in parts):
+    parts = [(part, _as_in_training(next(answers), espeak_voice) if part.is_said else "") for part in line]
+    if not any(found for _, found in parts):
         return ""
-    return " ".join("".join(part.noted(noted) for part, noted in parts).split())
+    return " ".join("".join(part.with_phonemes(found) for part, found in parts).split())
 
 
-def _noted(ipa: str, espeak_voice: str) -> str:
+def _as_in_training(ipa: str, espeak_voice: str) -> str:
     """Return what espeak-ng writes as the voices' training had it."""
-    noted = _SWITCH.sub("", ipa).translate(_TIES)
+    changed = _SWITCH.sub("", ipa).translate(_TIES)
     changes = _NOTATIONS.get(espeak_voice, _JOINED)
     for sign in sorted(changes, key=len, reverse=True):
-        noted = noted.replace(sign, changes[sign])
-    return " ".join(noted.translate(_LEFT_OUT).split())
+        changed = changed.replace(sign, changes[sign])
+    return " ".join(changed.translate(_LEFT_OUT).split())

@@ -1,4 +1,4 @@
-"""Child processes: every program that vt starts, each within its limits, in a sandbox, and gone when it is to go."""
+"""Child processes: every program that vt starts runs within limits, in a sandbox, and is killed when cancelled."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from vt.messages import Message, Value
 from vt.sandbox import CORES, MB, ChildLimits, Sandbox
 
 TOOL = ChildLimits(seconds=60, cpu_seconds=60, memory=1024 * MB, file_bytes=64 * MB)
-"""Of a program that has little to do."""
-# What libraries take for each core as they are loaded would fill the limit of addresses, with nothing.
-_FRUGAL = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
-_GONE_SECONDS = 2.0
-_LOOK_SECONDS = 2.0
+"""For a program that has little to do."""
+# Libraries reserve addresses for each core as they are loaded, which alone would reach the limit of memory.
+_LESS_MEMORY = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+_EXIT_WAIT_SECONDS = 2.0
+_REPORT_SECONDS = 2.0
 _CHUNK = 1 << 18
 
 
 class Slots:
-    """How many children may run at a time; who comes later waits. Any thread may call any method."""
+    """A semaphore: how many children may run at a time; a call beyond that waits. Any thread may call any method."""
 
     def __init__(self, count: int, patience: float) -> None:
         """`patience` is how many seconds one waits at most."""
@@ -57,10 +57,11 @@ class Slots:
         finally:
             with self._change:
                 self._taken -= 1
-                self._change.notify_all()  # whoever is woken alone may be cancelled, and would tell nobody
+                self._change.notify_all()  # a single woken thread might be cancelled just now, and would wake no other
 
     def _take(self, cancel: Cancel) -> None:
-        def wake() -> None:  # each call's own: the threads of a job have one `Cancel`, of which hooks are a set
+        # A function of each call's own: the threads of a job share one `Cancel`, which keeps its hooks in a set.
+        def wake() -> None:
             with self._change:
                 self._change.notify_all()
 
@@ -81,7 +82,7 @@ class Slots:
 WORK = Slots(2 * CORES + 2, patience=3600.0)
 """Of the work of all jobs: enough that one alone never waits."""
 PROBES = Slots(2 * CORES, patience=20.0)
-"""Of those who only look into a file, and for whom somebody waits: jobs do not keep them, nor they the jobs."""
+"""Of short looks into a file, for which a user waits. They are apart from jobs, so that neither delays the other."""
 
 
 class Tally:
@@ -179,20 +180,20 @@ def run_both(
 def _run(child: Child, cancel: Cancel | None, slots: Slots, box: Sandbox | None) -> tuple[bytes, str]:
     program, limits = child.argv[0], child.limits
     for path in child.writes:
-        _make(path)
+        _create_file(path)
     with slots.one(cancel), TALLY.running(Path(program).name):
         process = _start(child, box or sandbox.best())
         with killed_by(process, cancel):
-            talk = _Talk(process, child, cancel)
-            talk.see_through()
+            communication = _Communication(process, child, cancel)
+            communication.run_to_end()
     if cancel:
         cancel.check()
-    if process.returncode or _disk_is_full(talk.said):
-        raise failure(program, process.returncode, talk.said, limits)
-    return bytes(talk.output), talk.said
+    if process.returncode or _disk_is_full(communication.said):
+        raise failure(program, process.returncode, communication.said, limits)
+    return bytes(communication.output), communication.said
 
 
-def _make(path: Path) -> None:
+def _create_file(path: Path) -> None:
     try:
         path.touch()
     except OSError as error:
@@ -212,7 +213,7 @@ def _start(child: Child, box: Sandbox) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**_FRUGAL, **sandbox.inherited(), **child.environment},
+        env={**_LESS_MEMORY, **sandbox.inherited(), **child.environment},
         process_group=0,  # so that what the program starts can be killed with it
     )
 
@@ -234,7 +235,7 @@ class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
         was_running = self._process.poll() is None
         self._kill()
         if was_running and self._process.stderr:
-            _wait_for_the_end_of(self._process.stderr)
+            _wait_until_closed(self._process.stderr)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe and not pipe.closed:
                 _close_quietly(pipe)
@@ -247,9 +248,9 @@ class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _wait_for_the_end_of(pipe: IO[bytes]) -> None:
-    """Wait until all have gone who hold the pipe: those inside a sandbox die a moment after it."""
-    until = time.monotonic() + _GONE_SECONDS
+def _wait_until_closed(pipe: IO[bytes]) -> None:
+    """Wait until no process has the pipe open: those inside a sandbox end a moment after it."""
+    until = time.monotonic() + _EXIT_WAIT_SECONDS
     with selectors.DefaultSelector() as waiting:
         waiting.register(pipe, selectors.EVENT_READ)
         while (left := until - time.monotonic()) > 0:
@@ -258,15 +259,15 @@ def _wait_for_the_end_of(pipe: IO[bytes]) -> None:
 
 
 def _close_quietly(pipe: IO[bytes]) -> None:
-    # Closing flushes; the process at the other end may have gone, which has been reported already.
+    # Closing a pipe flushes it. Where the process has ended, that fails, and its end is reported elsewhere.
     try:
         pipe.close()
     except BrokenPipeError:
         return
 
 
-def _computed(pid: int) -> float:
-    """Return how many seconds a process has computed, with those that it started and that are there."""
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time in seconds of a process and of those that it started and that still run."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
@@ -274,53 +275,53 @@ def _computed(pid: int) -> float:
     return 0.0
 
 
-class _Talk:
-    """What goes into a process and what comes out of it, until it ends or says too much or takes too long."""
+class _Communication:
+    """Feeds stdin to a process and reads its output until it ends, writes too much, or takes too long."""
 
     def __init__(self, process: subprocess.Popen[bytes], child: Child, cancel: Cancel | None) -> None:
         self.output = bytearray()
-        self._cancel, self._computed, self._looked = cancel, 0.0, time.monotonic()
+        self._cancel, self._cpu_seconds_used, self._reported_at = cancel, 0.0, time.monotonic()
         self._process, self._program, self._limits = process, child.argv[0], child.limits
         self._until = time.monotonic() + child.limits.seconds
-        self._complaint = bytearray()
-        self._told = memoryview(child.stdin)
+        self._stderr = bytearray()
+        self._stdin_left = memoryview(child.stdin)
 
     @property
     def said(self) -> str:
         """The end of its stderr."""
-        return self._complaint[-self._limits.said_bytes :].decode(errors="replace")
+        return self._stderr[-self._limits.said_bytes :].decode(errors="replace")
 
-    def see_through(self) -> None:
-        """Talk until the process has ended."""
+    def run_to_end(self) -> None:
+        """Write and read until the process has ended."""
         process = self._process
         assert process.stdin and process.stdout and process.stderr  # noqa: S101
         os.set_blocking(process.stdin.fileno(), False)
         with selectors.DefaultSelector() as waiting:
-            waiting.register(process.stdin, selectors.EVENT_WRITE, self._tell)
-            waiting.register(process.stdout, selectors.EVENT_READ, self._hear)
-            waiting.register(process.stderr, selectors.EVENT_READ, self._overhear)
+            waiting.register(process.stdin, selectors.EVENT_WRITE, self._write_stdin)
+            waiting.register(process.stdout, selectors.EVENT_READ, self._read_stdout)
+            waiting.register(process.stderr, selectors.EVENT_READ, self._read_stderr)
             while waiting.get_map():
-                for key, _ in waiting.select(min(_LOOK_SECONDS, self._left())):
+                for key, _ in waiting.select(min(_REPORT_SECONDS, self._seconds_left())):
                     if not key.data(key.fd):
                         waiting.unregister(key.fileobj)
                         _close_quietly(key.fileobj)  # type: ignore[arg-type] # it is one of the three
-                self._look()
+                self._report_progress()
         try:
-            process.wait(self._left())
+            process.wait(self._seconds_left())
         except subprocess.TimeoutExpired:
             raise self._too_long() from None
 
-    def _look(self) -> None:
-        """See now and then whether the process computes: a sign of life of the work that waits for it."""
+    def _report_progress(self) -> None:
+        """Now and then, where the process has used the processor, tell the watchdog of the job that it still works."""
         now = time.monotonic()
-        if self._cancel is None or now - self._looked < _LOOK_SECONDS:
+        if self._cancel is None or now - self._reported_at < _REPORT_SECONDS:
             return
-        computed, self._looked = _computed(self._process.pid), now
-        if computed != self._computed:
-            self._computed = computed
+        used, self._reported_at = _cpu_seconds(self._process.pid), now
+        if used != self._cpu_seconds_used:
+            self._cpu_seconds_used = used
             self._cancel.beat()
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         left = self._until - time.monotonic()
         if left <= 0:
             raise self._too_long()
@@ -333,15 +334,15 @@ class _Talk:
             seconds=self._limits.seconds,
         )
 
-    def _tell(self, pipe: int) -> bool:
-        """Write a part of stdin; false where there is no more, or nobody who reads it."""
+    def _write_stdin(self, pipe: int) -> bool:
+        """Write a part of stdin; false where all is written, or the process reads no more."""
         try:
-            self._told = self._told[os.write(pipe, self._told[:_CHUNK]) :]
+            self._stdin_left = self._stdin_left[os.write(pipe, self._stdin_left[:_CHUNK]) :]
         except BrokenPipeError:
             return False
-        return bool(self._told)
+        return bool(self._stdin_left)
 
-    def _hear(self, pipe: int) -> bool:
+    def _read_stdout(self, pipe: int) -> bool:
         chunk = os.read(pipe, _CHUNK)
         self.output += chunk
         if len(self.output) > self._limits.output_bytes:
@@ -351,17 +352,17 @@ class _Talk:
             )
         return bool(chunk)
 
-    def _overhear(self, pipe: int) -> bool:
+    def _read_stderr(self, pipe: int) -> bool:
         chunk = os.read(pipe, _CHUNK)
-        self._complaint += chunk
-        if len(self._complaint) > 2 * self._limits.said_bytes:
-            del self._complaint[: -self._limits.said_bytes]
+        self._stderr += chunk
+        if len(self._stderr) > 2 * self._limits.said_bytes:
+            del self._stderr[: -self._limits.said_bytes]
         return bool(chunk)
 
 
 _GENERIC = re.compile(r"Error initializing output stream|Conversion failed")  # what ffmpeg adds to every reason
-_BROKEN = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
-_SYSTEMS = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+_CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
+_KILL_SIGNALS = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
 _WROTE = "{program} wrote more than the {most} that it may, and was stopped."
 _TOO_BUSY = "{program} took more than {seconds:.0f} seconds of processor time."
 _ENDED = "{program} was ended by the system ({signal}), probably because memory ran out: free some, or try again later."
@@ -396,8 +397,8 @@ def _stopped(program: str, code: int, said: str, limits: ChildLimits) -> tuple[M
         (wants_memory, of_program("{program} needed more memory than the {most} that it may take.", most=memory), True),
         ("File too large" in said or number == signal.SIGXFSZ, of_program(_WROTE, most=written), True),
         (number == signal.SIGXCPU, of_program(_TOO_BUSY, seconds=limits.cpu_seconds), True),
-        (number in _BROKEN, of_program("{program} broke down ({signal}).", signal=name), True),
-        (number in _SYSTEMS, of_program(_ENDED, signal=name), False),
+        (number in _CRASH_SIGNALS, of_program("{program} broke down ({signal}).", signal=name), True),
+        (number in _KILL_SIGNALS, of_program(_ENDED, signal=name), False),
     ]
     return next(((message, by_limit) for is_so, message, by_limit in reasons if is_so), None)
 
@@ -413,5 +414,5 @@ def _size(count: int | None) -> str:
 
 
 def _disk_is_full(said: str) -> bool:
-    # ffmpeg says so and ends well when only the last bytes of a file found no room.
+    # ffmpeg reports this, and yet exits with 0, when only the last bytes of a file did not fit on the disk.
     return "No space left on device" in said or "Disk quota exceeded" in said

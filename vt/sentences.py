@@ -12,7 +12,7 @@ from vt.domain import Segment, Word
 
 _NEW_THOUGHT_SECONDS = 0.8  # with a capital behind it
 _NO_PAUSE_SECONDS = 0.5  # what is said sooner is said in one breath
-_JITTER_SECONDS = 0.5  # recognisers date a word a little before its forerunner; that is no other order
+_TIME_ERROR_SECONDS = 0.5  # recognisers may put a word's start a little before that of the word before it
 
 _OPENING = "¿¡“‘«‹„‚([{「『【《〈（［\"'"
 _CLOSING = "”’“»›)]}」』】》〉）］\"'♪♫ \u00a0\u202f"  # French puts a space before its quotation marks
@@ -20,7 +20,7 @@ _DASHES = "-–—"
 _TAIL = 40  # signs of a text that tell how it ends
 _ENDED = re.compile(r"[.?!…。．｡？！‼⁇⁈⁉؟۔।॥։።፧។៕။\u037e]$|[\u0370-\u03ff];$")  # Greek asks with a semicolon
 _ELLIPSIS = re.compile(r"(\.\.|…)$")
-_HALFWAY = re.compile(r"[,;:،؛、，；：–—-]$")
+_CLAUSE_MARKS = re.compile(r"[,;:،؛、，；：–—-]$")
 _ACRONYM = re.compile(r"\A(?:[^\W\d_]\.)*[^\W\d_]$")
 _FIRST_PERSON = re.compile(r"I\b")
 # Thai, Lao, Tibetan, Burmese, Khmer, Chinese and Japanese put no space between words.
@@ -52,7 +52,7 @@ _JOINING = _set(
     " und aber oder weil dass wenn als denn sondern ma che perché quando mas und porém i a и но или что потому когда"
     " если который bo ale że"
 ) - _set("a i")
-_HANGING = _JOINING | _set(
+_NEVER_LAST = _JOINING | _set(
     "the a an to of in on at by for with from into my your his her our their is are was were very this"
     " el la los las un una de del en con por para su le les des du dans avec pour der die das den dem ein eine"
     " zu von mit im il lo gli di da per um uma do da no na em com"
@@ -64,10 +64,10 @@ def sentences(
 ) -> list[Segment]:
     """Rebuild sentences from recognised words; they come in order of start, do not overlap, and count from 0.
 
-    A sentence ends at its punctuation, at a silence of `pause_seconds`, or at a shorter one before what looks like a
-    new thought. One of more than `max_seconds` or `max_characters` is divided where it hurts least. Words are joined
-    as they are where any of them brings its own space, as Whisper's do; else with one space between scripts that
-    write it and none in those that don't. Punctuation alone is no sentence.
+    A sentence ends at its punctuation, at a silence of `pause_seconds`, or at a shorter one before what looks like the
+    start of a new sentence. One of more than `max_seconds` or `max_characters` is divided at a pause, a comma or a
+    conjunction. Words are joined as they are where any of them brings its own space, as Whisper's do; else with one
+    space between scripts that write it and none in those that don't. Punctuation alone is no sentence.
     """
     tidy = _without_overlap(_punctuated(_spaced(_in_order(words))))
     names = _names(tidy)
@@ -75,7 +75,7 @@ def sentences(
     first = 0
     for index, word in enumerate(tidy):
         following = tidy[index + 1] if index + 1 < len(tidy) else None
-        if following is None or _parts(word, following, pause_seconds, names):
+        if following is None or _is_boundary(word, following, pause_seconds, names):
             for part in _divided(tidy[first : index + 1], max_seconds, max_characters):
                 result.append(Segment(len(result), part[0].start, part[-1].end, _text(part)))
             first = index + 1
@@ -83,12 +83,12 @@ def sentences(
 
 
 def _in_order(words: Sequence[Word]) -> list[Word]:
-    """Sort by start, but leave words in the order of the text that are out of it by mere jitter."""
+    """Sort by start, but leave words in the order of the text that are out of it by a small error of their times."""
     result: list[Word] = []
     clock = -math.inf
     for word in words:
         if word.text.strip():
-            clock = clock if clock - _JITTER_SECONDS <= word.start < clock else word.start
+            clock = clock if clock - _TIME_ERROR_SECONDS <= word.start < clock else word.start
             result.append(replace(word, start=clock, end=max(word.end, clock)))
     return sorted(result, key=lambda word: word.start)
 
@@ -105,13 +105,13 @@ def _spaced(words: Sequence[Word]) -> list[Word]:
 
 
 def _punctuated(words: Sequence[Word]) -> list[Word]:
-    """Hang punctuation that stands alone on the word it belongs to; silent as it is, it adds no time."""
+    """Join punctuation that stands alone to the word it belongs to, whose times stay."""
     result: list[Word] = []
     prefix = suffix = ""
     for word in words:
         mark = word.text.strip()
         if any(char.isalnum() for char in mark):
-            _hang(suffix, result)
+            _append(suffix, result)
             tight = prefix and prefix[-1] not in _DASHES + "«"
             result.append(replace(word, text=prefix + (word.text.lstrip() if tight else word.text)))
             prefix = suffix = ""
@@ -119,18 +119,18 @@ def _punctuated(words: Sequence[Word]) -> list[Word]:
             prefix += word.text
         else:
             suffix += word.text
-    _hang(suffix, result)
+    _append(suffix, result)
     return result
 
 
-def _hang(suffix: str, result: list[Word]) -> None:
+def _append(suffix: str, result: list[Word]) -> None:
     if suffix:
         result[-1] = replace(result[-1], text=result[-1].text + suffix)
 
 
 def _opens(mark: str, before: str) -> bool:
     """Tell whether a lone mark belongs to the word behind it: an opening bracket, the dash of a new speaker."""
-    return (mark[0] in _OPENING and mark[0] not in _CLOSING) or (mark[0] in _DASHES and _ended(before))
+    return (mark[0] in _OPENING and mark[0] not in _CLOSING) or (mark[0] in _DASHES and _has_terminal_mark(before))
 
 
 def _without_overlap(words: Sequence[Word]) -> list[Word]:
@@ -144,7 +144,7 @@ def _names(words: Sequence[Word]) -> frozenset[str]:
     return frozenset(
         _bare(after.text)
         for before, after in pairwise(words)
-        if _head(after).isupper() and not _ended(before.text) and _gap(before, after) < 0.3
+        if _head(after).isupper() and not _has_terminal_mark(before.text) and _gap(before, after) < 0.3
     )
 
 
@@ -152,7 +152,7 @@ def _text(words: Sequence[Word]) -> str:
     return " ".join("".join(word.text for word in words).split())
 
 
-def _ended(text: str) -> bool:
+def _has_terminal_mark(text: str) -> bool:
     """Tell whether terminal punctuation ends a text, quotes and brackets behind it aside."""
     return bool(_ENDED.search(text.rstrip(_CLOSING)))
 
@@ -170,26 +170,26 @@ def _gap(before: Word, after: Word) -> float:
     return after.start - before.end
 
 
-def _parts(word: Word, following: Word, pause_seconds: float, names: frozenset[str]) -> bool:
+def _is_boundary(word: Word, following: Word, pause_seconds: float, names: frozenset[str]) -> bool:
     """Tell whether a sentence ends between two words."""
     gap = _gap(word, following)
     if gap >= pause_seconds:
         return True
-    if not _ended(word.text):
+    if not _has_terminal_mark(word.text):
         return gap >= _NEW_THOUGHT_SECONDS and _new_thought(word, following, names)
-    return not _goes_on(word.text.rstrip(), following, gap)
+    return not _continues(word.text.rstrip(), following, gap)
 
 
 def _new_thought(word: Word, following: Word, names: frozenset[str]) -> bool:
     """Tell whether a capital after a pause, without punctuation before it, begins a sentence rather than a name."""
     if not _head(following).isupper() or _FIRST_PERSON.match(following.text.strip()):
         return False
-    if _HALFWAY.search(word.text.strip()) or _bare(word.text) in _HANGING:
+    if _CLAUSE_MARKS.search(word.text.strip()) or _bare(word.text) in _NEVER_LAST:
         return False
     return _bare(following.text) not in names
 
 
-def _goes_on(text: str, following: Word, gap: float) -> bool:
+def _continues(text: str, following: Word, gap: float) -> bool:
     """Tell whether a sentence goes on in spite of the punctuation at the end of `text`."""
     bare = text.rstrip(_CLOSING)
     at_once = gap < _NO_PAUSE_SECONDS
@@ -232,8 +232,8 @@ def _divided(words: Sequence[Word], max_seconds: float, max_characters: int) -> 
         if len(part) < 4 or _fits(part, max_seconds, max_characters):
             done.append(part)
             continue
-        worths = worths or [0.0, *(_worth(before, after) for before, after in pairwise(words))]
-        at = first + _best_division(part, worths[first:end], max_seconds, max_characters)
+        worths = worths or [0.0, *(_split_quality(before, after) for before, after in pairwise(words))]
+        at = first + _best_split(part, worths[first:end], max_seconds, max_characters)
         left += [(at, end), (first, at)]
     return done
 
@@ -242,14 +242,14 @@ def _fits(words: Sequence[Word], max_seconds: float, max_characters: int) -> boo
     return words[-1].end - words[0].start <= max_seconds and len(_text(words)) <= max_characters
 
 
-def _worth(before: Word, after: Word) -> float:
+def _split_quality(before: Word, after: Word) -> float:
     """Tell how well a sentence can be divided between two words: after a comma, before an "and", in a pause."""
-    halfway = bool(_HALFWAY.search(before.text.strip().rstrip(_CLOSING)))
+    halfway = bool(_CLAUSE_MARKS.search(before.text.strip().rstrip(_CLOSING)))
     joining = 0.6 * (_bare(after.text) in _JOINING)
     return max(halfway, joining) + min(_gap(before, after), 1.0)
 
 
-def _best_division(words: Sequence[Word], worths: Sequence[float], max_seconds: float, max_characters: int) -> int:
+def _best_split(words: Sequence[Word], worths: Sequence[float], max_seconds: float, max_characters: int) -> int:
     """Give the index of the word to begin anew with: where that is worth most, near the middle."""
     characters = list(accumulate(len(word.text) / max_characters for word in words))
     sizes = [(word.end - words[0].start) / max_seconds + count for word, count in zip(words, characters, strict=True)]

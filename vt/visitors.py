@@ -1,4 +1,4 @@
-"""Who asks: the visitor that a request counts for, and how much of anything each visitor may do at a time."""
+"""Visitors: whom a request counts for, and how much of anything each visitor may do at a time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def of(scope: Mapping[str, Any]) -> Visitor:
 
 
 class Proxies:
-    """The proxies that are believed what they say about whom they ask for."""
+    """The proxies whose forwarding headers are believed."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
         """`trusted` are addresses and networks; `*` is every peer, but of what it says only the last part."""
@@ -165,13 +165,11 @@ class ConcurrencyLimit:
 
     def _give_back(self, visitor: str) -> None:
         with self._lock:
-            self._at_work[visitor] -= 1
-            if not self._at_work[visitor]:
-                del self._at_work[visitor]
+            _count_down(self._at_work, visitor)
 
 
-class Turns:
-    """So many of each visitor's at a time, and their next ones wait: nobody takes all that there is for everybody.
+class PerVisitorSemaphore:
+    """So many of each visitor's at a time; further ones wait. So no visitor holds all that there is for everybody.
 
     Any thread may call any method.
     """
@@ -183,7 +181,7 @@ class Turns:
 
     @contextmanager
     def one(self, visitor: str) -> Iterator[None]:
-        """Have a turn while the block runs, which surely ends; before that, wait for one.
+        """Count for a visitor while the block runs; before that, wait until the visitor has fewer than allowed at work.
 
         Args:
             visitor: the `key` of a visitor.
@@ -195,7 +193,12 @@ class Turns:
             yield
         finally:
             with self._change:
-                self._at_work[visitor] -= 1
-                if not self._at_work[visitor]:
-                    del self._at_work[visitor]
+                _count_down(self._at_work, visitor)
                 self._change.notify_all()
+
+
+def _count_down(at_work: Counter[str], visitor: str) -> None:
+    """Count one less for a visitor, and forget a visitor with none."""
+    at_work[visitor] -= 1
+    if not at_work[visitor]:
+        del at_work[visitor]

@@ -1,4 +1,4 @@
-"""The words that a model's vocabulary lacks, put as it has them, or kept away from it: it would answer with anything.
+"""Words that a model's vocabulary lacks: replaced by such as it has, or not given to it, as it would make up an answer.
 
 A vocabulary that was made from plain text lacks curly quotes, dashes, signs of money and foreign letters.
 """
@@ -33,18 +33,18 @@ _LETTERS = str.maketrans({
 })  # fmt: skip
 """Letters that are no other letter with a mark."""
 _MONEY = "€£¥₹₽₩₺¢"
-_STAND_IN = "$"
+_PLACEHOLDER = "$"
 
 
 @dataclass(frozen=True, slots=True)
-class _Put:
-    """A text as the model knows its characters, and what stands for what in it."""
+class _Substituted:
+    """A text as the model knows its characters, and what was substituted in it."""
 
     text: str
     words: dict[str, str]
-    """Words by their plain forms: Müller by Muller."""
+    """The original words by their substitutes: Müller by Muller."""
     money: str
-    """The sign of money that the stand-in is for, if it is for one."""
+    """The sign of money that `_PLACEHOLDER` replaces; empty where it replaces none."""
 
 
 class Source:
@@ -59,21 +59,23 @@ class Source:
         """Tell whether a text is short enough for one input."""
         return len(self._tokens(text)) <= self._longest
 
-    def translated(self, text: str, say: Callable[[str], str]) -> str:
-        """Have `say` translate a text but for the words that no vocabulary helps with: they stay, in their places."""
-        put = self._put(text)
-        done = [say(run) if known and has_words(run) else run for known, run in self._runs(put.text)]
-        return _taken_back(" ".join(part for part in done if part), put)
+    def translated(self, text: str, translate: Callable[[str], str]) -> str:
+        """Have `translate` translate a text; words that stay unknown are not given to it, and keep their places."""
+        substituted = self._substituted(text)
+        done = [translate(run) if known and has_words(run) else run for known, run in self._runs(substituted.text)]
+        return _restored(" ".join(part for part in done if part), substituted)
 
-    def _put(self, text: str) -> _Put:
-        plain = "".join(char if self._knows(char) else _PLAIN.get(char, char) for char in self._apart(text))
+    def _substituted(self, text: str) -> _Substituted:
+        plain = "".join(
+            char if self._knows(char) else _PLAIN.get(char, char) for char in self._with_symbols_apart(text)
+        )
         money = {char for char in plain if char in _MONEY and not self._knows(char)}
-        stands = money.pop() if len(money) == 1 and _STAND_IN not in plain else ""
+        money_sign = money.pop() if len(money) == 1 and _PLACEHOLDER not in plain else ""
         words: dict[str, str] = {}
-        found = _WORD.findall(plain.replace(stands, _STAND_IN) if stands else plain)
-        return _Put("".join(self._bare(part, words) for part in found), words, stands)
+        found = _WORD.findall(plain.replace(money_sign, _PLACEHOLDER) if money_sign else plain)
+        return _Substituted("".join(self._without_unknown_marks(part, words) for part in found), words, money_sign)
 
-    def _apart(self, text: str) -> str:
+    def _with_symbols_apart(self, text: str) -> str:
         """Set symbols such as notes and emoji apart from the words that they touch."""
         kinds = [self._is_symbol(char) - char.isalnum() for char in text]
         spaces = ["", *(" " if {*two} == {1, -1} else "" for two in pairwise(kinds))]
@@ -82,7 +84,7 @@ class Source:
     def _is_symbol(self, char: str) -> bool:
         return unicodedata.category(char) == "So" and not self._knows(char)
 
-    def _bare(self, word: str, words: dict[str, str]) -> str:
+    def _without_unknown_marks(self, word: str, words: dict[str, str]) -> str:
         """Return a word without the marks that its letters bear and the vocabulary does not know."""
         if all(map(self._knows, word)):
             return word
@@ -114,10 +116,10 @@ def _without_marks(char: str) -> str:
     return "".join(one for one in letters if not unicodedata.combining(one))
 
 
-def _taken_back(text: str, put: _Put) -> str:
-    """Put words and signs that came through as they were put back as they were written."""
-    if put.words:
-        text = "".join(put.words.get(part, part) for part in _WORD.findall(text))
-    if put.money and text.count(_STAND_IN) == put.text.count(_STAND_IN):
-        text = text.replace(_STAND_IN, put.money)
+def _restored(text: str, substituted: _Substituted) -> str:
+    """Put back the original words and signs in place of their substitutes, where these came through unchanged."""
+    if substituted.words:
+        text = "".join(substituted.words.get(part, part) for part in _WORD.findall(text))
+    if substituted.money and text.count(_PLACEHOLDER) == substituted.text.count(_PLACEHOLDER):
+        text = text.replace(_PLACEHOLDER, substituted.money)
     return text

@@ -1,4 +1,4 @@
-"""The wire: how many connections a server has at a time, and how slow each of them may be."""
+"""Limits of connections: how many a server has at a time, and how slow each of them may be."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _MOST_DESCRIPTORS = 2**16
 _OWN_DESCRIPTORS = 256
 """Of the process: its database, models, logs, and the pipes of its children."""
 _MOST_OF_ONE = 1024
-_WINDOWS = 4
-"""Over so many looks a body's pace is measured: a train goes through tunnels."""
+_CHECKS_AVERAGED = 4
+"""Checks over which the rate of a body is averaged: a phone in a train loses its network now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Limits:
     head_seconds: float = 10.0
     """For the head of a request, from its first byte, or from the connection."""
     body_seconds: float = 30.0
-    """Between two looks at a body that comes: something has to have come."""
+    """Between two checks of a body that is being received: something has to have arrived."""
     least_rate: float = 1000.0
-    """Bytes a second of a body, over some looks; an honest phone in a bad place has five times that."""
+    """Bytes a second of a body, averaged over some checks; a phone with a bad connection has five times that."""
     whole_body_seconds: float = 7200.0
     """For a body from its begin to its end, without the time for which it is kept waiting here."""
     lingering_seconds: float = 30.0
-    """For a body of which the answer wants no more: who sends on hears it before the line is cut."""
+    """For a client that still sends its body after the answer: time to read the answer before the end."""
     stalled_seconds: float = 300.0
     """For an answer that nobody reads; a player that goes on asks for the rest again."""
 
@@ -71,14 +71,14 @@ def of_each(most: int) -> int:
 def bounded(limits: Limits) -> type[asyncio.Protocol]:
     """Return a protocol for uvicorn that keeps to limits."""
 
-    class Bounded(Line):
+    class Bounded(BoundedConnection):
         pass
 
     Bounded.limits = limits
     return Bounded
 
 
-class Line(H11Protocol):
+class BoundedConnection(H11Protocol):
     """One connection that speaks HTTP/1.1."""
 
     limits: Limits
@@ -89,32 +89,32 @@ class Line(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._arrived = 0
-        self._looks: deque[int] = deque(maxlen=_WINDOWS)
-        self._looked = 0
-        self._is_over = False
+        self._bytes_per_check: deque[int] = deque(maxlen=_CHECKS_AVERAGED)
+        self._checks = 0
+        self._is_closed = False
 
-    # What the loop tells
+    # Called by the event loop
 
     # The type is uvicorn's own.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or send it away where there are too many."""
         super().connection_made(transport)
-        if refusal := self._one_too_many():
-            self._end(refusal)
+        if refusal := self._refusal():
+            self._close(refusal)
         else:
-            self._watch()
+            self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         """Take what comes."""
-        if self._is_over:
+        if self._is_closed:
             return
         self._arrived += len(data)
         super().data_received(data)
-        self._watch()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
-        self._unwatch()
+        self._stop_timer()
         if self._stall:
             self._stall.cancel()
         super().connection_lost(exc)
@@ -130,25 +130,25 @@ class Line(H11Protocol):
         if self._stall:
             self._stall.cancel()
 
-    # What uvicorn tells
+    # Called by uvicorn
 
     def on_response_complete(self) -> None:
         """Go on to the next request, or to the rest of this one."""
         super().on_response_complete()
-        self._watch()
+        self._start_timer()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the line over; web sockets have time limits of their own."""
-        self._is_over = True
-        self._unwatch()
+        """Hand the connection over; web sockets have time limits of their own."""
+        self._is_closed = True
+        self._stop_timer()
         super().handle_websocket_upgrade(event)
 
     # Limits
 
-    def _one_too_many(self) -> tuple[int, str] | None:
+    def _refusal(self) -> tuple[int, str] | None:
         if len(self.connections) > self.limits.connections:
             return 503, "This server has too many connections: try again in a moment."
-        if len(self.connections) <= self.limits.each:  # so nobody has more; a crowd need not be gone through
+        if len(self.connections) <= self.limits.each:  # so no address has more, and they need not be counted
             return None
         peer = self.client[0] if self.client else ""
         clients = (getattr(line, "client", None) for line in self.connections)
@@ -157,23 +157,23 @@ class Line(H11Protocol):
             return 429, "Too many connections come from your address: close some, then try again."
         return None
 
-    def _watch(self) -> None:
-        """Start the clock of what is awaited, where that is something else than before."""
+    def _start_timer(self) -> None:
+        """Start the timer for what has to come next, where that is something else than before."""
         awaited = self._now_awaited()
-        if awaited == self._awaited or self._is_over:
+        if awaited == self._awaited or self._is_closed:
             return
-        self._unwatch()
+        self._stop_timer()
         self._awaited = awaited
         if awaited is None:
             return
         what, _ = awaited
         if what == "body":
-            self._looks.clear()
-            self._looked = 0
-            self._look(self._arrived)
+            self._bytes_per_check.clear()
+            self._checks = 0
+            self._schedule_body_check(self._arrived)
         else:
             seconds = self.limits.head_seconds if what == "head" else self.limits.lingering_seconds
-            self._timer = self.loop.call_later(seconds, self._end, None if what == "rest" else _TOO_SLOW)
+            self._timer = self.loop.call_later(seconds, self._close, None if what == "rest" else _TOO_SLOW)
 
     def _now_awaited(self) -> tuple[str, object] | None:
         """Return what has to come next, and of which request."""
@@ -184,26 +184,26 @@ class Line(H11Protocol):
             return ("rest" if self.cycle.response_complete else "body"), self.cycle
         return None  # nothing, or the next request, for which uvicorn has a clock
 
-    def _look(self, before: int) -> None:
-        """See whether a body has gone on since the last look, where nobody here has kept it from that."""
-        self._timer = self.loop.call_later(self.limits.body_seconds, self._judge, before)
+    def _schedule_body_check(self, before: int) -> None:
+        """Check later whether more of a body has arrived, unless this server itself has paused it."""
+        self._timer = self.loop.call_later(self.limits.body_seconds, self._check_body, before)
 
-    def _judge(self, before: int) -> None:
+    def _check_body(self, before: int) -> None:
         came = self._arrived - before
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            self._looks.clear()
+            self._bytes_per_check.clear()
         else:
-            self._looks.append(came)
-            self._looked += 1
+            self._bytes_per_check.append(came)
+            self._checks += 1
             if not came or self._is_too_slow():
-                self._end(_TOO_SLOW)
+                self._close(_TOO_SLOW)
                 return
-        self._look(self._arrived)
+        self._schedule_body_check(self._arrived)
 
     def _is_too_slow(self) -> bool:
-        least = self.limits.least_rate * self.limits.body_seconds * _WINDOWS
-        is_below = len(self._looks) == _WINDOWS and sum(self._looks) < least
-        return is_below or self._looked * self.limits.body_seconds >= self.limits.whole_body_seconds
+        least = self.limits.least_rate * self.limits.body_seconds * _CHECKS_AVERAGED
+        is_below = len(self._bytes_per_check) == _CHECKS_AVERAGED and sum(self._bytes_per_check) < least
+        return is_below or self._checks * self.limits.body_seconds >= self.limits.whole_body_seconds
 
     def _wait_for_reader(self, left_before: int) -> None:
         left = self.transport.get_write_buffer_size()
@@ -212,16 +212,16 @@ class Line(H11Protocol):
         else:
             self._stall = self.loop.call_later(self.limits.stalled_seconds, self._wait_for_reader, left)
 
-    def _unwatch(self) -> None:
+    def _stop_timer(self) -> None:
         self._awaited = None
         if self._timer:
             self._timer.cancel()
             self._timer = None
 
-    def _end(self, refusal: tuple[int, str] | None) -> None:
-        """Close the line, with an answer where none has begun and anything was asked."""
-        self._is_over = True
-        self._unwatch()
+    def _close(self, refusal: tuple[int, str] | None) -> None:
+        """Close the connection, with an answer where none has begun and a request was received."""
+        self._is_closed = True
+        self._stop_timer()
         has_begun = self.cycle is not None and self.cycle.response_started
         if refusal and not has_begun and (self._arrived or refusal is not _TOO_SLOW):
             self.transport.write(_answer(*refusal))
@@ -237,7 +237,7 @@ _TOO_SLOW = (408, "The request came too slowly, and was given up: send it again.
 
 
 def _answer(status: int, sentence: str) -> bytes:
-    """Return a problem as it goes over the wire, by which the line ends."""
+    """Return a problem as the bytes of an HTTP response that closes the connection."""
     response = problems.problem(status, sentence, {"Connection": "close"})
     reason = HTTPStatus(status).phrase
     head = [f"HTTP/1.1 {status} {reason}".encode(), *(b"%s: %s" % header for header in response.raw_headers)]

@@ -67,11 +67,11 @@ def localized(source: str, translation: str, source_language: str, target_langua
     if not (theirs and ours) or (theirs.thousands, theirs.decimal) == (ours.thousands, ours.decimal):
         return translation
     pattern = _numbers(theirs)
-    names = _called(pattern, source) & _called(pattern, translation)
-    carried = Counter(_key(found) for found in pattern.finditer(source) if _is_number(found, theirs, names))
+    names = _numbers_in_names(pattern, source) & _numbers_in_names(pattern, translation)
+    carried = Counter(_plain_number(found) for found in pattern.finditer(source) if _is_number(found, theirs, names))
 
     def rewritten(found: re.Match[str]) -> str:
-        key = _key(found)
+        key = _plain_number(found)
         if not carried[key] or not _is_number(found, theirs, names):
             return found[0]
         carried[key] -= 1
@@ -81,19 +81,19 @@ def localized(source: str, translation: str, source_language: str, target_langua
     return pattern.sub(rewritten, translation)
 
 
-def _key(found: re.Match[str]) -> str:
+def _plain_number(found: re.Match[str]) -> str:
     return found[0].translate(_PLAIN)
 
 
-def _last(found: re.Match[str]) -> str:
+def _word_before(found: re.Match[str]) -> str:
     """Return the word before a number, or what of it touches the number."""
     words = found.string[max(0, found.start() - _NEAR) : found.start()].split()
     return words[-1] if words else ""
 
 
-def _called(pattern: re.Pattern[str], text: str) -> set[tuple[str, str]]:
+def _numbers_in_names(pattern: re.Pattern[str], text: str) -> set[tuple[str, str]]:
     """Return the numbers that follow a word with a capital, each with that word."""
-    pairs = {(_last(found), _key(found)) for found in pattern.finditer(text)}
+    pairs = {(_word_before(found), _plain_number(found)) for found in pattern.finditer(text)}
     return {pair for pair in pairs if any(map(str.isupper, pair[0]))}
 
 
@@ -129,7 +129,7 @@ def _numbers(style: _Style) -> re.Pattern[str]:
 def _is_number(found: re.Match[str], style: _Style, names: set[tuple[str, str]]) -> bool:
     """Tell whether it is an amount, and no version, address, time or telephone number; `names` are in both texts."""
     start, end = found.span()
-    last, number, behind = _last(found), _key(found), found.string[end : end + _NEAR]
+    last, number, behind = _word_before(found), _plain_number(found), found.string[end : end + _NEAR]
     if not found.string[start - 1 : start].isspace() and any(sign in last for sign in ("://", "www.", "@")):
         return False
     if _CLOCK.match(behind) or (_TIME.fullmatch(number) and last.lower() in _AT):

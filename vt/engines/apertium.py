@@ -64,12 +64,12 @@ class Apertium:
     def _step(self, mode: str, texts: list[str], cancel: Cancel) -> list[str]:
         """Translate texts by one mode; between close languages, unknown words get the other language's endings."""
         plain = self._paragraphs(mode, texts, cancel, marks=False)
-        put = _endings(mode)
-        if put is None:
+        rewrite = _rewriter(mode)
+        if rewrite is None:
             return plain
-        # Only beside a translation without them are the program's marks told from the stars of the text.
+        # A star may be the program's mark or the text's own: the translation without marks tells them apart.
         marked = self._paragraphs(mode, texts, cancel, marks=True)
-        return [endings.mended(*pair, put) for pair in zip(marked, plain, strict=True)]
+        return [endings.with_unknown_words_rewritten(*pair, rewrite) for pair in zip(marked, plain, strict=True)]
 
     def _paragraphs(self, mode: str, texts: list[str], cancel: Cancel, *, marks: bool) -> list[str]:
         told = "\n\n".join(texts).encode() + b"\n"
@@ -79,7 +79,7 @@ class Apertium:
         answers = [" ".join(part.split()) for part in re.split(r"\n[ \t]*\n", output.decode(errors="replace").strip())]
         if len(answers) == len(texts):
             return answers
-        # A sentence that swallowed its border is found by halving; alone, its whole output is its translation.
+        # Where a sentence and the empty line behind it were merged, that sentence is found by halving the list.
         if len(texts) == 1:
             return [" ".join(answers)]
         middle = len(texts) // 2
@@ -137,6 +137,6 @@ def _unfit(source: Language, target: Language) -> str:
     )
 
 
-def _endings(mode: str) -> endings.Put | None:
+def _rewriter(mode: str) -> endings.Rewrite | None:
     source, target = (languages.by_apertium(code) for code in mode.split("-")[:2])
-    return endings.between(source.code, target.code) if source and target else None
+    return endings.rewriter(source.code, target.code) if source and target else None

@@ -1,4 +1,4 @@
-"""The door of engines: what each one brings along, so that the next is one module and one row of the table."""
+"""The interface of engines to the catalogue; a new engine is one module that implements it, and a row of the table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_GPU = "DEVICE is cuda, but no graphics processor was found."
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What an engine may know of the place where it is to work."""
+    """What an engine may know of this server: its settings, where models are kept, and its graphics processors."""
 
     settings: Settings
     source: fetch.Source
@@ -66,7 +66,7 @@ class Site:
         )
 
 
-class _Door:
+class _EngineBase:
     """What all engines have in common; each names its facts in `info`."""
 
     info: EngineInfo
@@ -90,7 +90,7 @@ class _Door:
         return ()
 
 
-class SttEngine(_Door):
+class SttEngine(_EngineBase):
     """An engine that hears."""
 
     def candidates(self, site: Site, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
@@ -106,7 +106,7 @@ class SttEngine(_Door):
         raise NotImplementedError
 
 
-class TranslationEngine(_Door):
+class TranslationEngine(_EngineBase):
     """An engine that translates."""
 
     def candidates(
@@ -141,7 +141,7 @@ class TranslationEngine(_Door):
         return {source for source, _ in pairs}, {target for _, target in pairs}
 
 
-class TtsEngine(_Door):
+class TtsEngine(_EngineBase):
     """An engine that speaks."""
 
     def voices(self, site: Site) -> Sequence[Voice]:

@@ -107,7 +107,7 @@ _LONGEST = 200
 """Tokens spoken at once, 13 s or so: work and memory grow with them, and beyond 400 the voice begins to hurry."""
 _AT_ONCE = 4
 """Parts spoken side by side, at most: each needs its memory. More threads than that share their work."""
-_TOGETHER = 16
+_LINES_A_PROCESS = 16
 """Lines whose phonemes are asked for at once: a process costs more than a line."""
 _PAUSES = {".": 0.35, "!": 0.35, "?": 0.35, "…": 0.35, ";": 0.25, ":": 0.25, "—": 0.2, ",": 0.15}
 """Seconds between the parts of a long line, by the mark at its end."""
@@ -119,13 +119,13 @@ _ENDS = (
     re.compile(" "),
 )
 """Where a long line is divided best, and less well."""
-_AROUND = 0.4
+_LENGTH_TOLERANCE = 0.4
 """Of a part's length, how much it may differ from that of the others for the sake of a better place."""
-# To be so many times as fast (below) the model has to be told so (above). Measured over Spanish, English and French
-# sentences. It rounds each sound to whole frames, and beyond 1.33 all those of two frames become one: between 1.25 and
-# 1.49 there is nothing.
-_TOLD = (0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.35, 1.5, 1.75, 2.0, 2.5)
-_SPOKEN = (0.47, 0.67, 0.81, 0.935, 1.0, 1.06, 1.12, 1.23, 1.49, 1.6, 1.73, 1.88, 2.1)
+# The model's input for its speed (first row), and how much faster it then speaks (second row). Measured over Spanish,
+# English and French sentences. The model rounds each sound to whole frames, and beyond 1.33 all those of two frames
+# become one: so no speed between 1.25 and 1.49 can be had.
+_SPEED_INPUTS = (0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.35, 1.5, 1.75, 2.0, 2.5)
+_SPEEDS_MEASURED = (0.47, 0.67, 0.81, 0.935, 1.0, 1.06, 1.12, 1.23, 1.49, 1.6, 1.73, 1.88, 2.1)
 _BYTES_A_TOKEN = 1_500_000
 """What speaking takes, as measured: the library keeps it, in pieces that do not fit each other."""
 _LOADED = ((120_000_000, 1.45), (250_000_000, 3.0))
@@ -194,7 +194,8 @@ class Kokoro:
         self._voice = voice(voice_id)
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
-        self._room = threading.BoundedSemaphore(self._at_once)  # however many listen: memory is for so many parts
+        # However many requests there are: memory was counted for so many parts.
+        self._running_parts = threading.BoundedSemaphore(self._at_once)
         self._session = _session(Path(file), inside, device)
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
@@ -215,47 +216,47 @@ class Kokoro:
             ToolError: espeak-ng, which knows the pronunciation, is missing or failed.
             Cancelled: `cancel` was set.
         """
-        leaving = Cancel()
-        cancel.add(leaving.set)
+        stopping = Cancel()
+        cancel.add(stopping.set)
         waiting: deque[list[Future[NDArray[np.int16]]]] = deque()
         with ThreadPoolExecutor(self._at_once, "kokoro") as pool:
             try:
                 for parts in self._parts(lines, cancel):
-                    waiting.append([pool.submit(carried(self._spoken), *part, leaving) for part in parts])
-                    # Some parts ahead keep the cores busy; all of them would hold a whole film in memory.
+                    waiting.append([pool.submit(carried(self._spoken), *part, stopping) for part in parts])
+                    # Some parts computed ahead keep the cores busy; all would hold the sound of a whole film in memory.
                     while waiting and sum(map(len, waiting)) - len(waiting[0]) >= 2 * self._at_once:
                         yield _clip(waiting.popleft(), cancel)
                 while waiting:
                     yield _clip(waiting.popleft(), cancel)
             finally:
-                cancel.remove(leaving.set)
-                leaving.set()
+                cancel.remove(stopping.set)
+                stopping.set()
                 for future in (future for line in waiting for future in line):
                     future.cancel()
 
     def _parts(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[list[tuple[str, float]]]:
-        """Yield each line as parts of phonemes that can be spoken at once, with the speed that the model is told."""
-        for first in range(0, len(lines), _TOGETHER):
-            some = lines[first : first + _TOGETHER]
+        """Yield each line as parts of phonemes that can be spoken at once, with the model's input for its speed."""
+        for first in range(0, len(lines), _LINES_A_PROCESS):
+            some = lines[first : first + _LINES_A_PROCESS]
             texts = [normalized(text, self._voice.language) for text, _ in some]
-            for noted, (_, rate) in zip(phonemes(texts, self._voice.espeak, cancel), some, strict=True):
-                told = float(np.interp(rate, _SPOKEN, _TOLD))
-                known = "".join(sign for sign in noted if sign in self._signs)
-                # Slow speech is longer, and it is its length that takes memory.
-                yield [(part, told) for part in _divided(known, int(_LONGEST * min(1.0, told)))]
+            for phoneme_text, (_, rate) in zip(phonemes(texts, self._voice.espeak, cancel), some, strict=True):
+                speed = float(np.interp(rate, _SPEEDS_MEASURED, _SPEED_INPUTS))
+                known = "".join(sign for sign in phoneme_text if sign in self._signs)
+                # Slower speech is longer, and memory grows with the length of the sound.
+                yield [(part, speed) for part in _divided(known, int(_LONGEST * min(1.0, speed)))]
 
-    def _spoken(self, noted: str, speed: float, leaving: Cancel) -> NDArray[np.int16]:
+    def _spoken(self, phoneme_text: str, speed: float, stopping: Cancel) -> NDArray[np.int16]:
         """Return the sound of a part, and the pause behind it."""
-        with self._room:
-            leaving.check()
-            wave = self._computed(self._fed(noted, speed), leaving)
+        with self._running_parts:
+            stopping.check()
+            wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
         samples = sound.trimmed(_whole_numbers(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
-        pause = _PAUSES.get(noted.rstrip('"”) ')[-1:], _PAUSE) / speed
+        pause = _PAUSES.get(phoneme_text.rstrip('"”) ')[-1:], _PAUSE) / speed
         return np.concatenate([samples, np.zeros(round(pause * SAMPLE_RATE), np.int16)])
 
-    def _fed(self, noted: str, speed: float) -> dict[str, NDArray[Any]]:
+    def _inputs(self, phoneme_text: str, speed: float) -> dict[str, NDArray[Any]]:
         """Return the model's inputs for a part."""
-        tokens = [self._signs[sign] for sign in noted]
+        tokens = [self._signs[sign] for sign in phoneme_text]
         # Some exports take whole numbers only; they speak at one rate.
         is_whole = np.issubdtype(_TYPES[self._types["speed"]], np.integer)
         fed = {
@@ -265,7 +266,7 @@ class Kokoro:
         }
         return {name: np.asarray(value, _TYPES[self._types[name]]) for name, value in fed.items()}
 
-    def _computed(self, arrays: dict[str, NDArray[Any]], leaving: Cancel) -> NDArray[Any]:
+    def _inferred(self, arrays: dict[str, NDArray[Any]], stopping: Cancel) -> NDArray[Any]:
         from onnxruntime import RunOptions
 
         options = RunOptions()
@@ -273,15 +274,15 @@ class Kokoro:
         def end() -> None:
             options.terminate = True
 
-        leaving.add(end)
+        stopping.add(end)
         try:
             return np.asarray(self._session.run([self._output], arrays, options)[0])
         except Exception as error:  # the library raises classes of its own that it does not name
-            leaving.check()
+            stopping.check()
             reason = " ".join(str(error).split())[:300]
             raise EngineError("The Kokoro voice failed at a line: {reason}", reason=reason) from error
         finally:
-            leaving.remove(end)
+            stopping.remove(end)
 
     def close(self) -> None:
         """Let go of the model; whoever closes it collects the garbage."""
@@ -338,14 +339,14 @@ def _interface(session: Any, file: Path) -> tuple[str, dict[str, str], str]:  # 
     return tokens, types, next((name for name in outputs if name in ("audio", "waveform")), outputs[0])
 
 
-def _divided(noted: str, longest: int) -> list[str]:
+def _divided(phoneme_text: str, longest: int) -> list[str]:
     """Divide phonemes into parts of about one length: behind a sentence if possible, else a clause, else a word."""
     parts = []
-    while len(noted) > longest:
-        at = _division(noted, longest)
-        parts.append(noted[:at].strip())
-        noted = noted[at:].strip()
-    return [part for part in (*parts, noted) if any(map(_is_sound, part))]
+    while len(phoneme_text) > longest:
+        at = _division(phoneme_text, longest)
+        parts.append(phoneme_text[:at].strip())
+        phoneme_text = phoneme_text[at:].strip()
+    return [part for part in (*parts, phoneme_text) if any(map(_is_sound, part))]
 
 
 def _is_sound(sign: str) -> bool:
@@ -353,14 +354,15 @@ def _is_sound(sign: str) -> bool:
     return unicodedata.category(sign) in ("Ll", "Lu", "Lo")
 
 
-def _division(noted: str, longest: int) -> int:
+def _division(phoneme_text: str, longest: int) -> int:
     """Return where the first part of a text ends that is longer than `longest`."""
-    aim = len(noted) / math.ceil(len(noted) / longest)
+    aim = len(phoneme_text) / math.ceil(len(phoneme_text) / longest)
     for ends in _ENDS:
         places = [
-            found.end() if found[0].endswith(" ") else found.start() for found in ends.finditer(noted, 0, longest)
+            found.end() if found[0].endswith(" ") else found.start()
+            for found in ends.finditer(phoneme_text, 0, longest)
         ]
-        near = [place for place in places if aim * (1 - _AROUND) <= place <= aim * (1 + _AROUND)]
+        near = [place for place in places if aim * (1 - _LENGTH_TOLERANCE) <= place <= aim * (1 + _LENGTH_TOLERANCE)]
         if near:
             return min(near, key=lambda place: abs(place - aim))
     return int(aim)

@@ -52,8 +52,8 @@ _SMALLEST_MODEL = 620_000_000
 _BATCH_TOKENS = (LONGEST, 1024)  # at least, at most
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 _SPACE = "▁"  # how the tokenizer writes it
-_PERIODS = range(1, 13)
-_ROUNDS = 4
+_LOOP_LENGTHS = range(1, 13)
+_LOOP_REPEATS = 4
 """So many times the same in a row is a loop, unless the source has it too."""
 _PENALTIES = {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3}
 _BESIDE_WEIGHTS = 560 * 2**20
@@ -159,7 +159,9 @@ class Nllb:
         for places in _batches([len(tokens[index]) for index in known], self.batch_tokens):
             cancel.check()
             batch = [known[place] for place in places]
-            found = self._hypotheses([tokens[index] for index in batch], source, target, self._several(budgets))
+            found = self._hypotheses(
+                [tokens[index] for index in batch], source, target, self._hypothesis_count(budgets)
+            )
             for index, hypotheses in zip(batch, found, strict=True):
                 sound = [one for one in hypotheses if not _is_runaway(one.tokens, tokens[index])]
                 if not sound:
@@ -169,7 +171,7 @@ class Nllb:
                 result[index] = chosen(sound, budgets[index]).text or texts[index]
         return result
 
-    def _several(self, budgets: Sequence[float | None]) -> int:
+    def _hypothesis_count(self, budgets: Sequence[float | None]) -> int:
         """Return how many hypotheses to ask for."""
         return self.beam if any(budget is not None for budget in budgets) else 1
 
@@ -220,9 +222,9 @@ class Pair:
         for start in range(0, len(sentences), _AT_ONCE):
             cancel.check()
             part = slice(start, start + _AT_ONCE)
-            yield from self._together(sentences[part], wished[part], cancel)
+            yield from self._translated_texts(sentences[part], wished[part], cancel)
 
-    def _together(self, texts: Sequence[str], budgets: Sequence[float | None], cancel: Cancel) -> Iterator[str]:
+    def _translated_texts(self, texts: Sequence[str], budgets: Sequence[float | None], cancel: Cancel) -> Iterator[str]:
         divided = [pieces(text, self._model.fits) if has_words(text) else [] for text in texts]
         spoken = [[part for part in parts if has_words(part)] for parts in divided]
         shares = [share for parts, budget in zip(spoken, budgets, strict=True) for share in _shares(parts, budget)]
@@ -279,7 +281,7 @@ def _is_runaway(tokens: Sequence[str], source: Sequence[str]) -> bool:
 
 
 def _loops(tokens: Sequence[str]) -> bool:
-    return any(_same_in_a_row(tokens, period) >= (_ROUNDS - 1) * period for period in _PERIODS)
+    return any(_same_in_a_row(tokens, period) >= (_LOOP_REPEATS - 1) * period for period in _LOOP_LENGTHS)
 
 
 def _same_in_a_row(tokens: Sequence[str], period: int) -> int:

@@ -104,7 +104,7 @@ _VERY_LOW_SCORE = -1.0
 _LOW_SCORE = -0.5
 """Half of Whisper's own: over beeps and tones a made-up word comes with -0.6 to -2.5, and speech with -0.4 at worst."""
 _MAYBE_NO_SPEECH = 0.3
-_INVENTIONS = {
+_HALLUCINATIONS = {
     "you",
     "thank you",
     "thank you very much",
@@ -119,7 +119,7 @@ _INVENTIONS = {
     "the",
     "beep",
 }
-"""What Whisper learnt to write under silence and music, from subtitles that had it there."""
+"""Texts that Whisper makes up over silence and music: the subtitles that it was trained on have them there."""
 _DETECTIONS, _DETECTION_SECONDS = 4, 120
 """Of half a minute each; the first that is sure decides."""
 _WORTH_ANOTHER_LOOK = 1.2  # seconds of sound that no word covers
@@ -134,7 +134,7 @@ _MUCH_SURER, _SURE_ENOUGH = 0.2, -0.6
 """By how much the other hearing has to have the better score, and which one at least."""
 _MARGIN = 0.2  # seconds of sound on both sides of a sentence that is translated
 _TRANSLATING_BEAM = 1  # of more, one may well write down what was said: that has the better score
-_NEVER_TWICE = 4  # tokens in a row of a translation: so it hardly ever goes round in circles
+_NO_REPEAT_TOKENS = 4  # tokens in a row of a translation: so it hardly ever goes round in circles
 _LEAST_SCORE = -1.5  # of a translation: of speech it comes with -0.2 to -1.1, of silence and noise with less than -1.6
 _PHRASE = 3  # words that nobody says twice in one sentence: "no, no" is no loop
 
@@ -237,9 +237,9 @@ class Whisper:
             yield Dropped(start, end, "", reason)
         with self._one_at_a_time:
             covered: list[sound.Region] = []
-            first = _Hearing(samples, level, sound.voiced(level, below_loud=35.0), language, cancel)
+            first = _Pass(samples, level, sound.voiced(level, below_loud=35.0), language, cancel)
             for found in self._heard(first, regions):
-                covered += _extent(found)
+                covered += _covered(found)
                 yield found
             missed = sound.uncovered(sound.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
             yield from self._heard(replace(first, trusting=False), missed)
@@ -263,7 +263,7 @@ class Whisper:
         found = get_speech_timestamps(_float(samples), options)
         return [(part["start"] / RATE, part["end"] / RATE) for part in found]
 
-    def _heard(self, hearing: _Hearing, regions: list[sound.Region]) -> Iterator[Heard | Dropped]:
+    def _heard(self, hearing: _Pass, regions: list[sound.Region]) -> Iterator[Heard | Dropped]:
         clips = list(sound.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
         if not clips:
             return
@@ -274,8 +274,8 @@ class Whisper:
             return [
                 mended
                 for window, segment in zip(batch, found, strict=True)
-                for part in self._sure(hearing, window, segment)
-                for mended in self._as_spoken(hearing, window, part)
+                for part in self._retried_if_repeating(hearing, window, segment)
+                for mended in self._with_other_languages(hearing, window, part)
             ]
 
         for found in _side_by_side(work, self._batches(clips), self._workers, hearing.cancel):
@@ -284,48 +284,58 @@ class Whisper:
     def _batches(self, clips: list[sound.Region]) -> list[list[sound.Region]]:
         return [clips[first : first + self._batch] for first in range(0, len(clips), self._batch)]
 
-    def _sure(self, hearing: _Hearing, window: sound.Region, segment: _Segment) -> Iterator[Heard | Dropped]:
+    def _retried_if_repeating(
+        self, hearing: _Pass, window: sound.Region, segment: _Segment
+    ) -> Iterator[Heard | Dropped]:
         if segment.compression_ratio > _REPEATING:
-            return self._again(hearing, window)
-        return hearing.judged(segment, window)
+            return self._with_other_temperatures(hearing, window)
+        return hearing.accepted_or_dropped(segment, window)
 
     # Other languages in between
 
-    def _as_spoken(self, hearing: _Hearing, window: sound.Region, found: Heard | Dropped) -> Iterator[Heard | Dropped]:
-        """Yield what was found, but what was surely said in another language as it is heard in that one."""
+    def _with_other_languages(
+        self, hearing: _Pass, window: sound.Region, found: Heard | Dropped
+    ) -> Iterator[Heard | Dropped]:
+        """Yield what was found, with sentences in another language than the film's recognised in their own."""
         if not self._model.model.is_multilingual:
             yield found
         elif isinstance(found, Dropped):
             stretch = found.start, found.end
-            heard = None if found.reason.startswith(_NO_SPEECH) else self._elsewhere(hearing, stretch, _SURE_ENOUGH)
+            heard = (
+                None
+                if found.reason.startswith(_NO_SPEECH)
+                else self._in_another_language(hearing, stretch, _SURE_ENOUGH)
+            )
             yield heard or found
         else:
-            yield Heard(tuple(self._mended(hearing, window, found.words)))
+            yield Heard(tuple(self._words_each_in_its_language(hearing, window, found.words)))
 
-    def _mended(self, hearing: _Hearing, window: sound.Region, words: tuple[Word, ...]) -> Iterator[Word]:
+    def _words_each_in_its_language(
+        self, hearing: _Pass, window: sound.Region, words: tuple[Word, ...]
+    ) -> Iterator[Word]:
         for stretch, own in _stretches(window, words):
             score = _score(own)
             worth = max(_SURE_ENOUGH, score + _MUCH_SURER)
-            heard = self._elsewhere(hearing, stretch, worth) if score < _DOUBTFUL else None
+            heard = self._in_another_language(hearing, stretch, worth) if score < _DOUBTFUL else None
             yield from heard.words if heard else own
 
-    def _elsewhere(self, hearing: _Hearing, stretch: sound.Region, worth: float) -> Heard | None:
+    def _in_another_language(self, hearing: _Pass, stretch: sound.Region, worth: float) -> Heard | None:
         """Return what is heard in a stretch in the language that it is surely in, where that is not the film's.
 
         `worth`: the score that this hearing has to have, or it is not believed.
         """
-        language = self._spoken_in(hearing, stretch)
+        language = self._other_language_of(hearing, stretch)
         if language is None:
             return None
         other = replace(hearing, language=language, trusting=False)
         segment = self._segments(other, [stretch], *self._options(other))[0]
         if segment.no_speech_prob > _MAYBE_NO_SPEECH:
             return None
-        found = [part.words for part in self._sure(other, stretch, segment) if isinstance(part, Heard)]
+        found = [part.words for part in self._retried_if_repeating(other, stretch, segment) if isinstance(part, Heard)]
         words = tuple(word for run in found for word in run)
         return Heard(words) if words and _score(words) >= worth else None
 
-    def _spoken_in(self, hearing: _Hearing, stretch: sound.Region) -> str | None:
+    def _other_language_of(self, hearing: _Pass, stretch: sound.Region) -> str | None:
         """Return Whisper's code of the language of a stretch, where that is surely another than the film's."""
         if stretch[1] - stretch[0] < _WORTH_DETECTING:
             return None
@@ -344,8 +354,8 @@ class Whisper:
         """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
         level = sound.levels(samples, RATE)
         code = languages.get(language).whisper
-        told = _Hearing(samples, level, sound.voiced(level), code, cancel, task="translate")
-        # Now and then it writes down what was said all the same; then it is told that this was English.
+        told = _Pass(samples, level, sound.voiced(level), code, cancel, task="translate")
+        # At times Whisper transcribes in place of translating; then it is tried again as if English were spoken.
         hearings = [told, replace(told, language="en")]
         with self._one_at_a_time:
             ways = [(hearing, *self._options(hearing)) for hearing in hearings]
@@ -357,12 +367,12 @@ class Whisper:
             clips = _widened(stretches, len(samples) / RATE)
             yield from _side_by_side(work, clips, self._workers, cancel)
 
-    def _in_english(self, stretch: sound.Region, hearing: _Hearing, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
+    def _in_english(self, stretch: sound.Region, hearing: _Pass, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
         segment = self._segments(hearing, [stretch], options, tokenizer)[0]
-        is_believed = segment.avg_logprob > _LEAST_SCORE and not _doubt(segment, trusting=True)
+        is_believed = segment.avg_logprob > _LEAST_SCORE and not _why_rejected(segment, trusting=True)
         return _once(segment.text) if is_believed else ""
 
-    def _options(self, hearing: _Hearing) -> tuple[Any, Any]:
+    def _options(self, hearing: _Pass) -> tuple[Any, Any]:
         """Return faster-whisper's own options and tokenizer, as it makes them for a batch."""
         from faster_whisper import BatchedInferencePipeline
         from faster_whisper.tokenizer import Tokenizer
@@ -375,7 +385,7 @@ class Whisper:
                 task=hearing.task,
                 beam_size=_BEAM if hearing.is_transcript else _TRANSLATING_BEAM,
                 word_timestamps=hearing.is_transcript,
-                no_repeat_ngram_size=0 if hearing.is_transcript else _NEVER_TWICE,
+                no_repeat_ngram_size=0 if hearing.is_transcript else _NO_REPEAT_TOKENS,
                 vad_filter=False,
             )
             multilingual = self._model.model.is_multilingual
@@ -384,7 +394,7 @@ class Whisper:
 
     def _segments(
         self,
-        hearing: _Hearing,
+        hearing: _Pass,
         clips: list[sound.Region],
         options: Any,  # noqa: ANN401
         tokenizer: Any,  # noqa: ANN401
@@ -397,7 +407,7 @@ class Whisper:
 
         about = [{"offset": start, "duration": end - start} for start, end in clips]
         with _translated():
-            # One of its own for each call: it remembers where the last one ended.
+            # A new one for each call: it keeps the state of its last call.
             pipeline = BatchedInferencePipeline(self._model)
             found = pipeline.forward(self._padded(hearing.samples, clips), tokenizer, about, options)
         return [_Segment.of(parts[0]) for parts in found]
@@ -413,8 +423,8 @@ class Whisper:
         part = _float(samples[int(clip[0] * RATE) : int(clip[1] * RATE)])
         return np.asarray(self._model.feature_extractor(part)[..., :-1], np.float32)[..., :_FRAMES]
 
-    def _again(self, hearing: _Hearing, window: sound.Region) -> Iterator[Heard | Dropped]:
-        """Listen once more, slowly, to a window that went round in circles: this way can try other temperatures."""
+    def _with_other_temperatures(self, hearing: _Pass, window: sound.Region) -> Iterator[Heard | Dropped]:
+        """Recognise a window whose text repeats itself once more: sequentially, which tries other temperatures."""
         start, end = window
         with _translated():
             segments, _ = self._model.transcribe(
@@ -426,7 +436,7 @@ class Whisper:
             )
             for segment in segments:
                 part = float(segment.start) + start, float(segment.end) + start
-                yield from hearing.judged(segment, part, offset=start)
+                yield from hearing.accepted_or_dropped(segment, part, offset=start)
 
     def close(self) -> None:
         """Free the weights."""
@@ -518,8 +528,8 @@ class _Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hearing:
-    """One pass over some sound, and what of it is believed."""
+class _Pass:
+    """One pass over some sound, and which of its segments are accepted as speech."""
 
     samples: NDArray[Any]
     level: NDArray[np.float32]
@@ -528,7 +538,7 @@ class _Hearing:
     language: str
     cancel: Cancel
     trusting: bool = True
-    """False where Whisper took it for nothing once already."""
+    """False where a first pass found no speech: then more is rejected."""
     task: str = "transcribe"
 
     @property
@@ -536,9 +546,9 @@ class _Hearing:
         """Whether words are written down as they were said, so that each has its time."""
         return self.task == "transcribe"
 
-    def judged(self, segment: Any, window: sound.Region, offset: float = 0.0) -> Iterator[Heard | Dropped]:  # noqa: ANN401
+    def accepted_or_dropped(self, segment: Any, window: sound.Region, offset: float = 0.0) -> Iterator[Heard | Dropped]:  # noqa: ANN401
         """Yield the words of a segment, whose times begin at `offset`, or that `window` holds none and why."""
-        reason = _doubt(segment, self.trusting)
+        reason = _why_rejected(segment, self.trusting)
         if reason:
             yield Dropped(*window, segment.text.strip(), reason)
         elif segment.words:
@@ -578,20 +588,20 @@ def _widened(stretches: Sequence[sound.Region], seconds: float) -> list[sound.Re
     ]
 
 
-def _extent(found: Heard | Dropped) -> list[sound.Region]:
+def _covered(found: Heard | Dropped) -> list[sound.Region]:
     if isinstance(found, Dropped):
         return [(found.start, found.end)]
     return [(word.start, word.end) for word in found.words]
 
 
-def _doubt(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper is untyped)
-    """Return why a segment is not believed to be speech, or nothing."""
+def _why_rejected(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-whisper is untyped)
+    """Return why a segment is not accepted as speech; empty where it is."""
     silent, score = segment.no_speech_prob, segment.avg_logprob
     if silent > _SURELY_NO_SPEECH or (silent > _PROBABLY_NO_SPEECH and score < _LOW_SCORE):
         return f"{_NO_SPEECH} (probability {silent:.2f})"
     if segment.compression_ratio > _REPEATING:
         return f"repeats itself (compression ratio {segment.compression_ratio:.1f})"
-    invented = _bare(segment.text) in _INVENTIONS and silent > _MAYBE_NO_SPEECH
+    invented = _bare(segment.text) in _HALLUCINATIONS and silent > _MAYBE_NO_SPEECH
     if invented or (not trusting and (silent > _PROBABLY_NO_SPEECH or score < _VERY_LOW_SCORE)):
         return f"probably made up (no speech {silent:.2f}, score {score:.2f})"
     return ""
