@@ -15,7 +15,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from fastapi import FastAPI
 
 from vt import guard, logs, services, settings
-from vt.api import Bodies, Front, Perimeter, Shield, Traced, make_api
+from vt.api import BodyLimits, HostAndOriginCheck, PageAndRoutes, RequestTracing, SecurityHeaders, make_api
 from vt.errors import FolderTaken, SettingsError
 from vt.ui.page import hang, make_page
 from vt.visitors import Proxies
@@ -41,8 +41,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
-guarded = Perimeter(Bodies(Front(make_api(served), page), known.max_upload_mb), known)
-app = Traced(Shield(guarded, on_spaces=known.on_spaces), served.factory.metrics)
+guarded = HostAndOriginCheck(BodyLimits(PageAndRoutes(make_api(served), page), known.max_upload_mb), known)
+app = RequestTracing(SecurityHeaders(guarded, on_spaces=known.on_spaces), served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from vt.api import Bodies, make_api
+from vt.api import BodyLimits, make_api
 from vt.api.bodies import MOST_BYTES, MOST_VALUES
 from vt.api.shapes import Changes, PreloadRequest
 from vt.factory import AIServiceFactory
@@ -89,7 +89,7 @@ ROUTES = [("POST", PRELOAD), ("PATCH", SEGMENTS), ("POST", "/gradio_api/queue/jo
 def test_a_body_whose_length_is_told_is_refused_before_anything_of_it_is_read(
     services: Services, method: str, path: str
 ) -> None:
-    app = Bodies(make_api(services), max_upload_mb=1)
+    app = BodyLimits(make_api(services), max_upload_mb=1)
     exchange = Exchange(app, method, path, [b"x"], JSON | {"Content-Length": str(MOST_BYTES + 1)})
     assert (exchange.status, exchange.read) == (413, 0)
     endless = Exchange(app, method, path, [b"x"], JSON | {"Content-Length": "9" * 4000})
@@ -98,7 +98,7 @@ def test_a_body_whose_length_is_told_is_refused_before_anything_of_it_is_read(
 
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload", "/api/v1/jobs/"])
 def test_an_upload_may_be_as_large_as_a_film_and_no_larger(services: Services, path: str) -> None:
-    app = Bodies(make_api(services), max_upload_mb=1)
+    app = BodyLimits(make_api(services), max_upload_mb=1)
     exchange = Exchange(app, "POST", path, [b"x"], {"Content-Length": str(MB + FORM_BYTES + 1)})
     assert (exchange.status, exchange.read) == (413, 0)
     assert "VT_MAX_UPLOAD_MB" in exchange.sent[1]["body"].decode()
@@ -108,7 +108,7 @@ def test_an_upload_may_be_as_large_as_a_film_and_no_larger(services: Services, p
 def test_a_body_that_does_not_tell_its_length_is_counted_as_it_comes(
     services: Services, headers: dict[str, str]
 ) -> None:
-    app = Bodies(make_api(services), max_upload_mb=1)
+    app = BodyLimits(make_api(services), max_upload_mb=1)
     pieces = [b'{"models": ["'] + [b"x" * 2**16] * 200
     exchange = Exchange(app, "POST", PRELOAD, pieces, JSON | headers)
     assert exchange.status == 413
@@ -134,7 +134,7 @@ def test_a_body_with_too_much_in_it_is_refused_before_it_is_taken_apart(method: 
             read.append(message["more_body"])
 
     pieces = [body[start : start + 2**16] for start in range(0, len(body), 2**16)]
-    exchange = Exchange(Bodies(app, max_upload_mb=1), method, path, pieces, JSON)
+    exchange = Exchange(BodyLimits(app, max_upload_mb=1), method, path, pieces, JSON)
     assert (exchange.status, all(read)) == (413, True)
     assert f"{MOST_VALUES} values are the most" in exchange.sent[1]["body"].decode()
 
@@ -143,12 +143,12 @@ def test_a_body_with_all_lines_of_a_long_film_is_let_through(services: Services)
     text = "Well, now that you say so, I do remember what she said."
     line = {"text": text, "source_text": text, "start": 1.0, "end": 2.0}
     body = json.dumps({"segments": [{"id": number} | line for number in range(3000)]}).encode()
-    exchange = Exchange(Bodies(make_api(services), 1), "PATCH", SEGMENTS, [body], JSON | {"If-Match": '"1"'})
+    exchange = Exchange(BodyLimits(make_api(services), 1), "PATCH", SEGMENTS, [body], JSON | {"If-Match": '"1"'})
     assert exchange.status == 404  # there is no such job
 
 
 def test_an_upload_may_hold_whatever_bytes_it_likes(services: Services) -> None:
-    exchange = Exchange(Bodies(make_api(services), 1), "POST", "/api/v1/jobs", [b"," * 2 * MOST_VALUES], JSON)
+    exchange = Exchange(BodyLimits(make_api(services), 1), "POST", "/api/v1/jobs", [b"," * 2 * MOST_VALUES], JSON)
     assert exchange.status in (400, 422)
 
 
@@ -170,7 +170,7 @@ def test_a_body_that_is_wrong_a_hundred_times_is_told_what_is_wrong_a_few_times(
     assert raised.value.error_count() <= 6
 
 
-def _half_sent(bodies: Bodies, path: str, headers: dict[str, str], visitors: list[str]) -> list[int]:
+def _half_sent(bodies: BodyLimits, path: str, headers: dict[str, str], visitors: list[str]) -> list[int]:
     """Return the statuses that come at once, where each visitor has begun a body and does not go on."""
     statuses: list[int] = []
 
@@ -211,7 +211,7 @@ async def _reading(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
 
 @pytest.mark.parametrize("headers", [{"Content-Length": "2000000"}, {"Transfer-Encoding": "chunked"}])
 def test_bodies_that_are_half_sent_count_for_their_visitor(headers: dict[str, str]) -> None:
-    bodies = Bodies(_reading, 1)
+    bodies = BodyLimits(_reading, 1)
     assert _half_sent(bodies, SEGMENTS, headers, ["192.0.2.1"] * 34 + ["192.0.2.2"]) == [429, 429]
     assert _half_sent(bodies, SEGMENTS, headers, ["192.0.2.1"] * 32) == []  # those that have left count no more
     crowd = [f"192.0.2.{number}" for number in range(32) for _ in range(9)]
@@ -220,11 +220,11 @@ def test_bodies_that_are_half_sent_count_for_their_visitor(headers: dict[str, st
 
 @pytest.mark.parametrize(("path", "headers"), [(SEGMENTS, {}), (SEGMENTS, {"Content-Length": "0"})])
 def test_requests_without_a_body_are_not_counted_as_bodies(path: str, headers: dict[str, str]) -> None:
-    assert _half_sent(Bodies(_reading, 1), path, headers, ["192.0.2.1"] * 100) == []
+    assert _half_sent(BodyLimits(_reading, 1), path, headers, ["192.0.2.1"] * 100) == []
 
 
 def test_uploads_are_not_counted_with_the_other_bodies() -> None:
-    assert _half_sent(Bodies(_reading, 1), "/api/v1/jobs", {"Content-Length": "9"}, ["192.0.2.1"] * 100) == []
+    assert _half_sent(BodyLimits(_reading, 1), "/api/v1/jobs", {"Content-Length": "9"}, ["192.0.2.1"] * 100) == []
 
 
 def test_an_answer_that_has_begun_is_not_begun_again() -> None:
@@ -234,12 +234,12 @@ def test_an_answer_that_has_begun_is_not_begun_again() -> None:
         while (await receive())["type"] == "http.request":
             await send({"type": "http.response.body", "body": b"", "more_body": True})
 
-    exchange = Exchange(Bodies(app, max_upload_mb=1), "POST", "/x", [b"x" * MB] * 9, {})
+    exchange = Exchange(BodyLimits(app, max_upload_mb=1), "POST", "/x", [b"x" * MB] * 9, {})
     assert (exchange.status, exchange.read) == (200, 3)
 
 
 def test_who_may_not_manage_models_is_told_so_before_anything_is_read(services: Services) -> None:
-    app = Bodies(make_api(services), max_upload_mb=1)
+    app = BodyLimits(make_api(services), max_upload_mb=1)
     for method, path in (("POST", PRELOAD), ("DELETE", "/api/v1/models/cache"), ("GET", "/api/v1/jobs")):
         exchange = Exchange(app, method, path, [b"{}"], JSON, is_local=False)
         assert (exchange.status, exchange.read) == (403, 0)
@@ -278,7 +278,7 @@ def test_json_that_is_broken_or_wild_is_refused_in_a_sentence(
     services: Services, method: str, path: str, body: bytes
 ) -> None:
     headers = JSON | {"If-Match": '"1"'}
-    exchange = Exchange(Bodies(make_api(services), 1), method, path, [body], headers)
+    exchange = Exchange(BodyLimits(make_api(services), 1), method, path, [body], headers)
     if (method, body) == ("POST", b"null"):
         assert exchange.status == 202  # no names: the default models
         return
@@ -289,13 +289,13 @@ def test_json_that_is_broken_or_wild_is_refused_in_a_sentence(
 
 def test_of_a_name_that_is_there_twice_the_last_counts(services: Services) -> None:
     body = b'{"models": ["nonsense-1"], "models": ["nonsense-2"]}'
-    exchange = Exchange(Bodies(make_api(services), 1), "POST", PRELOAD, [body], JSON)
+    exchange = Exchange(BodyLimits(make_api(services), 1), "POST", PRELOAD, [body], JSON)
     assert (exchange.status, b"nonsense-2" in exchange.sent[1]["body"]) == (422, True)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_what_a_form_of_another_site_could_send_is_taken_for_no_json(services: Services, kind: str) -> None:
-    exchange = Exchange(Bodies(make_api(services), 1), "POST", PRELOAD, [b'{"models": []}'], {"Content-Type": kind})
+    exchange = Exchange(BodyLimits(make_api(services), 1), "POST", PRELOAD, [b'{"models": []}'], {"Content-Type": kind})
     assert exchange.status == 422
 
 
@@ -303,7 +303,7 @@ ODD = ["HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND", "GET ", "get"]
 
 
 def test_odd_methods_and_paths_have_documented_answers(services: Services) -> None:
-    app = Bodies(make_api(services), 1)
+    app = BodyLimits(make_api(services), 1)
     for method in ODD:
         assert Exchange(app, method, PRELOAD, [b""], {}).status == 405
     for path in ("/api/v1/../../etc/passwd", "/api/v1/jobs/../../etc", "//health", "/health/x", "/health\x00"):

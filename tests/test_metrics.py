@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, running, wait_for
-from vt.api.tracing import Routed, Traced
+from vt.api.tracing import RequestTracing, RouteTracing
 from vt.domain import Job, JobState, Order
 from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
 from vt.processes import Tally
@@ -228,14 +228,14 @@ def test_every_metric_is_there_from_the_first_scrape_on() -> None:
 
 def test_an_error_that_nobody_foresaw_counts_for_its_route_too() -> None:
     app = FastAPI()
-    app.add_middleware(Routed)
+    app.add_middleware(RouteTracing)
 
     @app.get("/broken/{number}")
     async def broken(number: int) -> None:
         raise RuntimeError(number)
 
     metrics = Metrics()
-    client = TestClient(Traced(app, metrics), raise_server_exceptions=False)
+    client = TestClient(RequestTracing(app, metrics), raise_server_exceptions=False)
     assert client.get("/broken/7").status_code == 500
     labels = {"method": "GET", "route": "/broken/{number}", "status": "500"}
     assert metrics.registry.get_sample_value("vt_http_requests_total", labels) == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vt import visitors
-from vt.api import Perimeter
+from vt.api import HostAndOriginCheck
 from vt.settings import Settings
 from vt.visitors import Visitor
 
@@ -35,7 +35,7 @@ class Passed:
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs],
             **scope,
         }
-        perimeter = Perimeter(self._app, Settings(**settings), machine="mybox")
+        perimeter = HostAndOriginCheck(self._app, Settings(**settings), machine="mybox")
         asyncio.run(perimeter(asked, self._receive, self._send))
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401

@@ -20,6 +20,7 @@ FLOORS: dict[str, int] = {
     "offer": 2,
     "pace": 2,
     "processes": 2,
+    "python_child": 3,
     "watchdog": 2,
     "sandbox": 1,
     "guard": 2,

@@ -1,10 +1,10 @@
 """The routes: one face of the services, over HTTP."""
 
-from vt.api.bodies import Bodies
-from vt.api.front import Front
-from vt.api.perimeter import Perimeter
+from vt.api.bodies import BodyLimits
+from vt.api.front import PageAndRoutes
+from vt.api.perimeter import HostAndOriginCheck
 from vt.api.routes import make_api
-from vt.api.shield import Shield
-from vt.api.tracing import Traced
+from vt.api.shield import SecurityHeaders
+from vt.api.tracing import RequestTracing
 
-__all__ = ["Bodies", "Front", "Perimeter", "Shield", "Traced", "make_api"]
+__all__ = ["BodyLimits", "HostAndOriginCheck", "PageAndRoutes", "RequestTracing", "SecurityHeaders", "make_api"]

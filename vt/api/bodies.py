@@ -1,4 +1,4 @@
-"""How much a request's body may hold: one rule in front of all routes and the page, before anything of it is read."""
+"""Limits of a request's body, for all routes and the page, applied before the body is parsed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 2 * MB
-"""Of a body that is no upload. The largest honest one has every line of a long film in it, each letter as six."""
+"""Of a body that is no upload. The largest useful one has every line of a long film, each letter escaped as six."""
 MOST_VALUES = 50_000
 """In a body that is no upload. All lines of a film of two hours, mended in each of their fields, have half of that."""
 _UPLOADS = {"/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload"}
 _SEPARATORS = (b",", b"[", b"{")
-"""Each value of JSON but the first comes behind one of them. In texts they count too: telling them apart costs more."""
+"""Each value of JSON but the first comes behind one of them. Those inside texts count too: to parse would cost more."""
 
 _TOO_LARGE = f"The request's body is too large: {MOST_BYTES // MB} MB are the most but for films."
 _TOO_MUCH = f"The request's body has too much in it: {MOST_VALUES} values are the most."
 
 
-class Bodies:
-    """An ASGI application in front of another one, which never hears of a body beyond its limit."""
+class BodyLimits:
+    """ASGI middleware: the application behind it never receives more of a body than allowed."""
 
     def __init__(self, app: ASGIApp, max_upload_mb: int) -> None:
         self._app, self._max_upload_mb = app, max_upload_mb
-        # Each is kept in memory as a whole. Uploads, which are not, have a limit of their own.
+        # Each such body is kept in memory. Uploads are not, and have a limit of their own.
         self._held = ConcurrencyLimit("requests with a body", each=32, total=256)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,12 +77,12 @@ class _Body:
         self._is_answered = self._is_refused = False
 
     async def receive(self) -> Message:
-        """Hand on what comes; what comes beyond the limit is for whoever reads as if the client had left."""
+        """Pass on what arrives; beyond the limit the application is told that the client has disconnected."""
         message = await self._receive()
         piece = message.get("body", b"")
         self.left -= len(piece)
         if not self.is_upload:
-            # Before JSON is taken apart, which holds up everybody else: a million empty lists take half a second.
+            # Before JSON is parsed, which stops all other requests meanwhile: a million empty lists take half a second.
             self._values += sum(map(piece.count, _SEPARATORS))
         if self._values > MOST_VALUES:
             self._sentence = _TOO_MUCH
@@ -92,7 +92,7 @@ class _Body:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Hand on an answer, unless the client has been refused already."""
+        """Pass on an answer, unless the client has been refused already."""
         if not self._is_refused:
             self._is_answered = True
             await self._send(message)

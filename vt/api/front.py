@@ -1,4 +1,4 @@
-"""What stands in front of the routes and the page: each request goes to the one that it is for."""
+"""Sends each request to the routes or to the page."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 _ROUTES = ("/api", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
 _PAGES_OWN = "/gradio_api/"
-"""Where the page's own scripts call, which know their own form of errors."""
-# Of the page's, where nobody looks at a page.
+"""Gradio's own endpoints: its scripts expect errors in Gradio's own form."""
+# Sentences for the page's errors outside of Gradio's own calls, as problems in JSON.
 _REFUSALS = {404: "There is nothing here: GET / lists the routes.", 405: "This cannot be asked for in that way."}
 
 
-class Front:
-    """An ASGI application over two. At `/` a browser gets the page, and any other client JSON."""
+class PageAndRoutes:
+    """An ASGI application made of two. At `/` a browser gets the page, and any other client JSON."""
 
     def __init__(self, routes: ASGIApp, page: ASGIApp) -> None:
         """`page` gets the start-up and shutdown messages too."""

@@ -1,4 +1,4 @@
-"""What every request passes first: who asks, for which host, and whether a page of another site had it sent."""
+"""Checks of every request: its host, and whether a page of another site had it sent; and who its visitor is."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vt.visitors import SCOPE_KEY, Proxies, Visitor
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_READING = {"GET", "HEAD", "OPTIONS"}
-_STRAIGHT = {
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_CLIENT_HEADERS = {
     "accept", "accept-encoding", "accept-language", "authorization", "cache-control", "connection", "content-length",
     "content-type", "cookie", "dnt", "expect", "host", "keep-alive", "origin", "pragma", "priority", "range", "referer",
     "te", "transfer-encoding", "upgrade", "upgrade-insecure-requests", "user-agent", "x-gradio-user",
 }  # fmt: skip
-_STRAIGHT_FAMILIES = ("if-", "sec-")
-"""All that browsers and scripts say by themselves. Any other header may be a proxy's, whatever it is called."""
+_CLIENT_HEADER_PREFIXES = ("if-", "sec-")
+"""Headers that browsers and scripts send. Any other may come from a proxy, whatever it is called."""
 _FORWARDING = ("x-forwarded-", "forwarded")
 _SCHEMES = {"http", "https"}
 _FOREIGN = (
@@ -31,10 +31,10 @@ _FOREIGN = (
 )
 
 
-class Perimeter:
-    """An ASGI application around another one, which hears only of requests that are for it.
+class HostAndOriginCheck:
+    """ASGI middleware: only requests for a host of this server and not from other sites' pages reach the application.
 
-    It finds a `Visitor` in the scope, and host and scheme as they were asked for, whatever proxies stand between.
+    The application finds a `Visitor` in the scope, and the host and scheme that the client used, also behind proxies.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, machine: str = "") -> None:
@@ -60,11 +60,11 @@ class Perimeter:
         seen = {**scope, SCOPE_KEY: self._visitor(scope, headers, host, trusted)}
         if trusted:
             seen["scheme"] = _scheme(scope, headers)
-        seen["headers"] = _told(scope, said if trusted else "", trusted)
+        seen["headers"] = _without_forwarding(scope, said if trusted else "", trusted)
         await self._app(seen, receive, send)
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str], host: hosts.Host | None) -> tuple[int, str] | None:
-        if "content-length" in headers and "transfer-encoding" in headers:  # RFC 9112, 6.3: somebody smuggles
+        if "content-length" in headers and "transfer-encoding" in headers:  # RFC 9112, 6.3: request smuggling
             return 400, "The request cannot be used: it tells the length of its body in two ways."
         if host is None or not (scope["path"].startswith("/") or scope.get("method") == "OPTIONS"):
             return 400, "The request cannot be used: it has to name a host, and a path that begins with a slash."
@@ -73,7 +73,7 @@ class Perimeter:
                 421,
                 f"Nobody is here by the name {host[0]}: whoever runs this server can add it to VT_ALLOWED_HOSTS.",
             )
-        if scope.get("method") not in _READING and self._is_foreign(headers, host):
+        if scope.get("method") not in _SAFE_METHODS and self._is_foreign(headers, host):
             return 403, _FOREIGN
         return None
 
@@ -88,10 +88,10 @@ class Perimeter:
         peer = _peer(scope)
         is_local = (
             not self._expects_proxies
-            and scope.get("http_version") == "1.1"  # by which nginx does not ask, unless it is told to
+            and scope.get("http_version") == "1.1"  # nginx asks with 1.0, unless it is configured otherwise
             and host is not None
             and all(map(hosts.is_loopback, (peer, host[0])))
-            and all(name in _STRAIGHT or name.startswith(_STRAIGHT_FAMILIES) for name in headers)
+            and all(name in _CLIENT_HEADERS or name.startswith(_CLIENT_HEADER_PREFIXES) for name in headers)
             and (headers.get("origin") is None or hosts.is_same_site(headers["origin"], host))
             and not self._is_foreign(headers, host)
         )
@@ -124,10 +124,11 @@ def _scheme(scope: Scope, headers: Mapping[str, str]) -> Any:  # noqa: ANN401
     return said.replace("http", "ws") if scope["type"] == "websocket" else said
 
 
-def _told(scope: Scope, host: str, trusted: bool) -> list[tuple[bytes, bytes]]:
+def _without_forwarding(scope: Scope, host: str, trusted: bool) -> list[tuple[bytes, bytes]]:
     """Return the headers without what proxies have said: it stands in the scope by now, or is not believed.
 
-    How the page was asked for is harmless: a proxy that nobody has told of may do TLS, and its page would not load.
+    X-Forwarded-Proto stays also where it is not believed, as it does no harm: without it the page would not load behind
+    a proxy that does TLS and is not among the trusted ones.
     """
     kept = [
         (name, value)

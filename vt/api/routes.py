@@ -20,7 +20,7 @@ def make_api(services: Services) -> FastAPI:
     app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
     app.state.services, app.state.threads = services, Threads()
     problems.install(app)
-    app.add_middleware(tracing.Routed)
+    app.add_middleware(tracing.RouteTracing)
     app.include_router(_system)
     for router in (voices.router, _models, _managed, jobs.router, jobs.for_managers):
         app.include_router(router)

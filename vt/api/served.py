@@ -1,4 +1,4 @@
-"""What every route is given: the services, threads for what may wait, and the guard of those that manage the server."""
+"""Dependencies of the routes: the services, threads for calls that block, and the check of who may manage models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class Threads:
-    """Threads for what may wait for a disk or a program, so many of each kind: no kind holds another one up."""
+    """Threads for calls that block, a limited number for each kind, so that no kind delays another."""
 
     def __init__(self) -> None:
         self._reads, self._changes = CapacityLimiter(16), CapacityLimiter(16)
@@ -42,7 +42,7 @@ class Threads:
         return await to_thread.run_sync(function, limiter=self._probes)
 
     async def speak(self, function: Callable[[], _T]) -> _T:
-        """Have a voice speak; one at a time, for films need the processor, and whoever waits takes no thread."""
+        """Have a voice speak; one at a time, as films need the processor, and those that wait occupy no thread."""
         return await to_thread.run_sync(function, limiter=self._voice)
 
 
@@ -58,7 +58,7 @@ def threads_of(app: Any) -> Threads:  # noqa: ANN401
     return threads
 
 
-# Whatever is no coroutine would wait for a thread, in one row with all that blocks: the health too.
+# Coroutines, because FastAPI runs plain functions on its one pool of threads, where /health would wait too.
 
 
 async def _services(connection: HTTPConnection) -> Services:
@@ -74,7 +74,7 @@ OnThreads = Annotated[Threads, Depends(_threads)]
 
 
 class ManagersRoute(APIRoute):
-    """A route that is not for everybody: who asks is looked at before anything of the body is read."""
+    """A route for those who may manage models, which is checked before the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""

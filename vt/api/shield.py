@@ -1,4 +1,4 @@
-"""What every answer tells a browser: where its content may be used, what it may load, and that it is what it says."""
+"""The security headers of every answer: Content-Security-Policy and those that keep other sites out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
-    # An address of a film holds the id of its job, which is all that opens that.
+    # The address of a film contains the id of its job, and whoever knows the id may use the job.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), display-capture=()",
 }
 _ANSWER = "default-src 'none'; media-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-"""Of JSON, films and files: whatever they hold, nothing in them runs."""
+"""For JSON, films and files: a browser runs no script that they contain."""
 # Gradio's page begins with a script of its own in it, and makes functions of the scripts that elements bring along.
 _PAGE = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -30,13 +30,13 @@ _DOCS = (
     f"default-src 'self'; script-src 'self' 'unsafe-inline' {_CDN}; style-src 'self' 'unsafe-inline' {_CDN}; "
     "img-src 'self' data: https://fastapi.tiangolo.com; object-src 'none'; base-uri 'none'; form-action 'none'; "
 )
-_LOOKS = ("text/html", "text/javascript", "application/javascript")
+_PAGE_TYPES = ("text/html", "text/javascript", "application/javascript")
 _PAGES_OWN = "/gradio_api/"
-_GRANTS = "access-control-"
+_CORS_PREFIX = "access-control-"
 
 
-class Shield:
-    """An ASGI application in front of another one, whose answers it arms."""
+class SecurityHeaders:
+    """ASGI middleware that adds security headers to every answer, and removes Gradio's permissions for other sites."""
 
     def __init__(self, app: ASGIApp, *, on_spaces: bool) -> None:
         """`on_spaces`: the page is shown in a frame of huggingface.co."""
@@ -46,22 +46,22 @@ class Shield:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
 
-        async def armed(message: Message) -> None:
+        async def secured(message: Message) -> None:
             if message["type"].endswith("http.response.start"):
-                self._arm(scope["path"], MutableHeaders(scope=message))
+                self._secure(scope["path"], MutableHeaders(scope=message))
             await send(message)
 
-        await self._app(scope, receive, armed)
+        await self._app(scope, receive, secured)
 
-    def _arm(self, path: str, headers: MutableHeaders) -> None:
+    def _secure(self, path: str, headers: MutableHeaders) -> None:
         # Gradio lets pages of any site read its answers where it is not asked for by a loopback name.
-        for name in [name for name in headers if name.startswith(_GRANTS)]:
+        for name in [name for name in headers if name.startswith(_CORS_PREFIX)]:
             del headers[name]
         headers.update(_ALWAYS)
         headers["Content-Security-Policy"] = _policy(path, headers.get("content-type", "")) + self._frames
 
 
 def _policy(path: str, content_type: str) -> str:
-    if path.startswith(_PAGES_OWN) or not content_type.startswith(_LOOKS):
+    if path.startswith(_PAGES_OWN) or not content_type.startswith(_PAGE_TYPES):
         return _ANSWER
     return _DOCS if path.startswith("/docs") else _PAGE

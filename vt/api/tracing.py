@@ -1,4 +1,4 @@
-"""What each request leaves behind: an id in its answer and in all lines that the log has of it, and numbers."""
+"""Request ids, in answers and in the lines of the log, and metrics of requests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 HEADER = "X-Request-ID"
 _CLEAN = re.compile(r"[A-Za-z0-9-]{4,36}")
-"""What a caller may name a request itself: a UUID or less, and nothing that a log could be fooled with."""
+"""An id that a client may give to its request: at most a UUID, and no characters that could fake lines of a log."""
 _BEGINS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-"""All others count as one: a stranger makes no new rows of metrics."""
+"""All others count as one, so that made-up methods add no rows of metrics."""
 _PAGE, _UNKNOWN = "page", "unknown"
 _ASKED = ("/health", "/ready")
-"""Routes whose 503 is an answer."""
+"""Routes for which 503 is a regular answer."""
 _REFUSALS = {401, 403, 408, 413, 421, 429, 431, 503, 507}
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Trace:
-    """What is found out about a request on its way."""
+    """What is known of a request while it is being answered."""
 
     route: str = _PAGE
     reason: str = ""
@@ -51,8 +51,8 @@ def note_reason(reason: str) -> None:
         trace.reason = reason
 
 
-class Routed:
-    """An ASGI application around the routes: it sees which of them a request was for, before its answer begins."""
+class RouteTracing:
+    """ASGI middleware around the routes: it notes the route of a request before its answer begins."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -67,7 +67,7 @@ class Routed:
         try:
             await self._app(scope, receive, seen)
         finally:
-            _note_route(scope)  # of an error that nobody foresaw, which is answered further out
+            _note_route(scope)  # for an unexpected error, which is answered by an outer middleware
 
 
 def _note_route(scope: Scope) -> None:
@@ -75,8 +75,8 @@ def _note_route(scope: Scope) -> None:
         trace.route = getattr(scope.get("route"), "path", _UNKNOWN)
 
 
-class Traced:
-    """An ASGI application in front of all others."""
+class RequestTracing:
+    """The outermost ASGI middleware: gives each request an id, and counts its answer."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._app, self._metrics, self._clock = app, metrics, clock

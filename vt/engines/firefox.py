@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import vt
-from vt import bundle, folders, languages, machine, once, sandbox
+from vt import bundle, folders, languages, machine, once, python_child, sandbox
 from vt.domain import Cancel
 from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
@@ -23,7 +22,7 @@ from vt.languages import Language
 from vt.messages import Message
 from vt.once import Tell
 from vt.pieces import has_words, joined, pieces
-from vt.processes import Child, run
+from vt.processes import run
 from vt.routes import Hop
 from vt.sandbox import MB, ChildLimits
 from vt.specs import ModelSpec
@@ -416,16 +415,15 @@ def _pair(source: str, target: str) -> tuple[Language, Language]:
 
 
 def _download(pair: tuple[Language, Language], name: str, scratch: Path, cancel: Cancel) -> None:
-    path = os.pathsep.join(filter(None, (str(Path(vt.__file__).parent.parent), os.environ.get("PYTHONPATH"))))
     given = {variable: os.environ[variable] for variable in _NETWORK if variable in os.environ}
-    argv = [sys.executable, "-m", __name__, pair[0].code, pair[1].code, str(scratch.absolute())]
+    arguments = [pair[0].code, pair[1].code, str(scratch.absolute())]
     try:
-        child = Child(argv, _FETCH_LIMITS, environment={**given, "PYTHONPATH": path})
+        child = python_child.child(__name__, arguments, _FETCH_LIMITS, given)
         answer = run(child, cancel, box=sandbox.best(networked=True))
     except ToolError as error:
-        said = error.said.strip().splitlines()
-        reason = said[-1][:300] if said else str(error)
-        raise ModelUnavailable("{name} cannot be downloaded: {reason}", name=name, reason=reason) from error
+        raise ModelUnavailable(
+            "{name} cannot be downloaded: {reason}", name=name, reason=python_child.reason(error)
+        ) from error
     if answer.strip() == _NONE:
         raise LanguageError("{name} cannot be had: Mozilla publishes none.", name=name)
 
@@ -456,12 +454,7 @@ def _names(code: str) -> tuple[str, ...]:
 
 def main(arguments: list[str]) -> int:
     """Download, in a process of its own; the last line on stderr says what went wrong."""
-    try:
-        _download_here(*arguments)
-    except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
-        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+    return python_child.exit_code(lambda: _download_here(*arguments))
 
 
 if __name__ == "__main__":

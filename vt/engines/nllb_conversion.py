@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import zipfile
@@ -12,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import vt
-from vt import once
+from vt import once, python_child
 from vt.domain import Cancel
 from vt.errors import ModelUnavailable, ToolError, ToolStopped
 from vt.once import GB, Tell
-from vt.processes import Child, run
+from vt.processes import run
 from vt.sandbox import CORES, ChildLimits
 
 
@@ -128,11 +126,10 @@ def convert(
 
 
 def _convert_in_child(source: Path, half: Path, compute_type: str, size: int, cancel: Cancel) -> None:
-    path = os.pathsep.join(filter(None, (str(Path(vt.__file__).parent.parent), os.environ.get("PYTHONPATH"))))
     # Absolute, because a folder's relative name could pass for a repository's.
-    argv = [sys.executable, "-m", __name__, str(source.absolute()), str(half.absolute()), compute_type]
+    arguments = [str(source.absolute()), str(half.absolute()), compute_type]
     # Where Python and its libraries lie is known only to Python: all may be read, and nothing written but the target.
-    child = Child(argv, _LIMITS, reads=[Path("/")], writes=[half], environment={**_QUIET, "PYTHONPATH": path})
+    child = python_child.child(__name__, arguments, _LIMITS, _QUIET, reads=[Path("/")], writes=[half])
     try:
         run(child, cancel)
     except ToolStopped as error:
@@ -143,10 +140,10 @@ def _convert_in_child(source: Path, half: Path, compute_type: str, size: int, ca
             reason=error.message,
         ) from error
     except ToolError as error:
-        said = error.said.strip().splitlines()
-        reason = said[-1][:300] if said else str(error)
         raise ModelUnavailable(
-            "The NLLB model in {source} cannot be converted: {reason}", source=source, reason=reason
+            "The NLLB model in {source} cannot be converted: {reason}",
+            source=source,
+            reason=python_child.reason(error),
         ) from error
 
 
@@ -248,12 +245,7 @@ class _Tokens:
 
 def main(arguments: list[str]) -> int:
     """Convert, in a process of its own; the last line on stderr says what went wrong."""
-    try:
-        _convert_here(*arguments)
-    except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
-        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+    return python_child.exit_code(lambda: _convert_here(*arguments))
 
 
 if __name__ == "__main__":
