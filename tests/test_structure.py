@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS: dict[str, int] = {
     "errors": 1,
     "messages": 1,
+    "remarks": 2,
     "statuses": 2,
     "domain": 1,
     "languages": 1,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import languages, media, once, pipeline
+from vt import languages, media, once, pipeline, remarks
 from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobRequest, Order
 from vt.engines.door import AUTO
@@ -30,6 +30,7 @@ from vt.errors import (
     WrongState,
 )
 from vt.factory import AIServiceFactory
+from vt.messages import Message
 from vt.sandbox import CORES
 from vt.settings import Settings
 from vt.store import DataFolder, Store, new_id
@@ -355,6 +356,15 @@ class Jobs:
         """
         return self._finished(job_id, _report)[1]
 
+    def remarks(self, job_id: str) -> list[Message]:
+        """Return what the report remarks, as a face can say it in its language.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        return self._finished(job_id, _remarks)[1]
+
     def report_file(self, job_id: str) -> ResultFile:
         """Return the report as a file.
 
@@ -437,6 +447,11 @@ class Jobs:
 
 def _names(_: Job, folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def _remarks(job: Job, folder: Path) -> list[Message]:
+    kept = remarks.read(folder)
+    return kept if kept is not None else [Message(note) for note in _report(job, folder)["notes"]]
 
 
 def _report(job: Job, folder: Path) -> dict[str, Any]:

@@ -47,11 +47,11 @@ class Ladder:
             if refusal is None and load:
                 refusal = next((why for part in parts if (why := self._failure(part, cancel))), None)
             if refusal is None:
-                return candidate, candidate.choice(reasons.told or None)
+                return candidate, candidate.choice(reasons.told)
             reasons.add(refusal)
         if not self._fallback and len(candidates) > 1:
             reasons.add("VT_FALLBACK=false allows nothing in its place.")
-        raise _error(candidates, reasons.told)
+        raise _error(candidates, reasons.told or "")
 
     def _refusal(self, candidate: Candidate[E], reasons: _Reasons) -> str | None:
         """Say why a candidate is not even tried. What is in memory already needs neither files nor hub."""
@@ -126,9 +126,9 @@ class _Reasons:
             self._sentences.append(sentence)
 
     @property
-    def told(self) -> str:
+    def told(self) -> Message | None:
         """All of them, in order."""
-        return joined(*self._sentences) if self._sentences else ""
+        return joined(*self._sentences) if self._sentences else None
 
 
 def _error(candidates: Sequence[Candidate[E]], sentences: str) -> VtError:

@@ -93,7 +93,7 @@ def joined(*sentences: str) -> Message:
     """Return sentences one behind the other as one message, each of which is said in the reader's language."""
     if len(sentences) == 1:
         return Message(sentences[0])
-    values = {f"sentence_{number}": sentence for number, sentence in enumerate(sentences, 1)}
+    values = {f"sentence_{number}": Message(sentence) for number, sentence in enumerate(sentences, 1)}
     return Message(" ".join(f"{{{name}}}" for name in values), **values)
 
 

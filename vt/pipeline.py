@@ -104,14 +104,14 @@ class _Examined:
     track: Track | None
     read: Transcript | None
     """What the subtitles say that are taken in place of what would be heard."""
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
 
 def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) -> _Examined:
     target = request.target_language and languages.get(request.target_language).code
     info = media.probe(request.source, cancel)
     heard = _heard_track(info, request)
-    notes: list[str] = []
+    notes: list[Message] = []
     read = _read(request, notes) if request.subtitles else None
     if heard is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
@@ -120,7 +120,7 @@ def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) ->
     return _Examined(info, heard, read, tuple(notes))
 
 
-def _read(request: JobRequest, notes: list[str]) -> Transcript:
+def _read(request: JobRequest, notes: list[Message]) -> Transcript:
     """Return what a subtitle file says in place of what would be heard."""
     path = request.subtitles
     assert path is not None  # noqa: S101
@@ -146,7 +146,7 @@ def _read(request: JobRequest, notes: list[str]) -> Transcript:
     return Transcript(language.code, True, segments)
 
 
-def _doubts(named: Language, text: str) -> list[str]:
+def _doubts(named: Language, text: str) -> list[Message]:
     """Say so where the subtitles seem to be in another language than the one that was named."""
     try:
         language, _ = detect.language_of(text)
@@ -170,7 +170,7 @@ class _Heard:
     transcript: Transcript
     choice: Choice | None
     film_seconds: float
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,13 +357,13 @@ class _Dub:
 
     def _detected(
         self, stt: SttService, samples: NDArray[np.int16], tagged: tuple[MediaInfo, Track], sounding: str
-    ) -> tuple[SttService, str]:
+    ) -> tuple[SttService, Message]:
         """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
         if not stt.detects:
             _check_tag(*tagged, stt.language)
-            name = languages.get(stt.language).name
+            language = languages.get(stt.language)
             return stt, Message(
-                "The language was not detected: the recognition model hears {language} only.", language=name
+                "The language was not detected: the recognition model hears {language} only.", language=language
             )
         code, probability = stt.detect(samples)
         try:
@@ -373,10 +373,10 @@ class _Dub:
             if probability < _SURE_OF_LANGUAGE:
                 self._transcribe(stt.hearing(code), samples, sounding)
             raise
-        name = languages.get(code).name
+        language = languages.get(code)
         return stt.hearing(code), Message(
             "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
-            language=name,
+            language=language,
             probability=probability,
         )
 
@@ -697,7 +697,7 @@ class _Dub:
         longest = os.fsencode(self._file(report_name(self.target)).name)
         if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
             raise MediaError(
-                "The name of {file} is too long for those of its results: shorten it.", source=self.request.source
+                "The name of {file} is too long for those of its results: shorten it.", file=self.request.source
             )
 
     def _tell(self, stage: str, fraction: float) -> None:
@@ -726,11 +726,11 @@ def _segment(segment: Segment, edit: Edit) -> Segment:
 
 
 def _kept_note(count: int, target: str) -> Iterator[str]:
-    name = languages.get(target).name
+    language = languages.get(target)
     if count == 1:
-        yield Message("1 sentence is in {language} already and was kept.", language=name)
+        yield Message("1 sentence is in {language} already and was kept.", language=language)
     elif count:
-        yield Message("{count} sentences are in {language} already and were kept.", count=count, language=name)
+        yield Message("{count} sentences are in {language} already and were kept.", count=count, language=language)
 
 
 def _silent_note(count: int) -> Iterator[str]:
@@ -795,13 +795,13 @@ def _check_tag(info: MediaInfo, track: Track, heard: str) -> None:
     except LanguageError:  # "several languages", "no language", and what people make up
         return
     if tagged and tagged.code != heard:
-        name = languages.get(heard).name
+        language = languages.get(heard)
         raise LanguageError(
             "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "
             "only: choose another track with --audio-track, or say --from {code} if the tag is wrong.",
             file=info.path,
             language_tag=tagged,
-            language_heard=name,
+            language_heard=language,
             code=heard,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vt import pipeline
+from vt import pipeline, remarks
 from vt.artifacts import Artifacts
 from vt.domain import Cancel, JobRequest, Progress
 from vt.factory import AIServiceFactory
@@ -37,4 +37,4 @@ class LocalExecutor:
             raise
         pieces.prune()
         self._factory.metrics.dubbed(result.report)
-        return result.files
+        return [*result.files, remarks.write(work, result.report)]

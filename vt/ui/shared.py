@@ -159,7 +159,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
     try:
         return {place: gr.HTML("", visible=False), **act()}
     except VtError as error:
-        sentence = words.sentence(str(error))
+        sentence = words.sentence(error.message)
     except Exception:  # noqa: BLE001 (whatever it is, its text is not for the page)
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
@@ -172,7 +172,7 @@ def in_words(words: Words = ENGLISH) -> Iterator[None]:
     try:
         yield
     except VtError as error:
-        raise gr.Error(words.sentence(str(error)), print_exception=False) from error
+        raise gr.Error(words.sentence(error.message), print_exception=False) from error
 
 
 def owner(request: gr.Request) -> Owner:

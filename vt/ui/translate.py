@@ -213,7 +213,7 @@ class TranslateTab:
         watch = (
             parts.players(said, job, report, names, has_picture)
             + parts.downloads(said, job, report, has_picture)
-            + parts.notes(said, report)
+            + parts.notes(said, self._jobs.remarks(job.id))
             + parts.chart(said, report)
         )
         return {self._watch: watch, self._lines: parts.lines(said, report, job)}
