@@ -28,6 +28,7 @@ FLOORS: dict[str, int] = {
     "executors": 8,
     "worker": 9,
     "jobs": 10,
+    "feed": 11,
     "services": 11,
     "samples": 7,
     "api": 12,

@@ -90,7 +90,12 @@ class Calls:
         else:
             found = next((fn for fn in self._page.fns.values() if fn.api_name == name and _is_public(fn)), None)
         # What waits for a job belongs into the queue, and what the page does for itself does not.
-        if found is None or (route == "run" and found.queue) or (route != "run" and not _is_public(found)):
+        if (
+            found is None
+            or found.fn is None
+            or (route == "run" and found.queue)
+            or (route != "run" and not _is_public(found))
+        ):
             raise BadCall("There is no such function: GET /gradio_api/info lists those that are.", HTTPStatus.NOT_FOUND)
         return found
 

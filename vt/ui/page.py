@@ -1,4 +1,4 @@
-"""The page as a whole: its tabs, its endpoints, and how it is hung into a server."""
+"""The page as a whole: its tabs, its endpoints, and how it is mounted into a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,13 +16,14 @@ from vt.services import Services
 from vt.ui import endpoints, files, models, parts, scripts, theme, uploads, words
 from vt.ui.doors import Doors
 from vt.ui.intake import Intake
+from vt.ui.progress import ProgressRoute
 from vt.ui.results import Results
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
 from vt.ui.translate import TranslateTab
 from vt.ui.upload import UploadTab
 from vt.ui.words import label
 
-_STYLE = Path(__file__).with_name("style.css")
+_STYLE = scripts.STATIC / "style.css"
 _WORKERS = 16
 """Calls at a time; the long work has a queue of its own."""
 _MOST_SESSIONS = 200
@@ -48,7 +48,9 @@ def make_page(services: Services) -> gr.Blocks:
 
 def _build(services: Services, page: gr.Blocks) -> None:
     head = gr.HTML(elem_id="vt-head", js_on_load=scripts.PAGE, **PLAIN)
-    memory = gr.HTML(None, html_template="", js_on_load=scripts.KEEP, visible="hidden", **PLAIN)
+    memory = gr.HTML(
+        None, html_template="", js_on_load=scripts.KEEP, visible="hidden", most_jobs=scripts.MOST_JOBS, **PLAIN
+    )
     subject = gr.HTML(None, html_template="", visible="hidden", **PLAIN)
     with gr.Tabs(selected=UPLOAD, elem_id="vt-tabs") as tabs:
         shared = Shared(tabs, memory, subject)
@@ -70,9 +72,10 @@ def _build(services: Services, page: gr.Blocks) -> None:
     page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], js=scripts.RECALL, **QUIET)
 
 
-def hang(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
-    """Hang the page into an application, at its root, with the files that come and go, and stand before it."""
+def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
+    """Mount the page into an application, at its root, with its routes; return the application with its guard."""
     app.include_router(files.routes(services))
+    app.include_router(ProgressRoute(services).routes())
     app.include_router(Intake(services).routes())
     # It allows nobody: without one of ours, Gradio's own would let the pages of other sites in.
     app.add_middleware(CORSMiddleware)

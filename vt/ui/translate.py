@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -17,6 +15,7 @@ from vt.jobs import Jobs
 from vt.services import Services
 from vt.store import JobNotFound, WrongState
 from vt.ui import parts, scripts, uploads, words
+from vt.ui.progress import to_follow
 from vt.ui.shared import (
     PLAIN,
     QUIET,
@@ -39,22 +38,7 @@ from vt.ui.uploads import Owner
 from vt.ui.voices import VoiceChoice, options
 from vt.ui.words import Words, label
 
-_TICK_SECONDS = 1.0
-_SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
-"""After so much of a run its end can be guessed."""
 _AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a page shows already, and when it first saw the running job, to guess when that ends."""
-
-    job_id: str = ""
-    state: str = ""
-    version: int = -1
-    others: tuple[str, ...] = ()
-    since: float = 0.0
-    fraction: float = 0.0
 
 
 class TranslateTab:
@@ -63,8 +47,7 @@ class TranslateTab:
     def __init__(self, services: Services, shared: Shared, upload: UploadTab) -> None:
         """Build the tab where a page is being built."""
         self._services, self._shared, self._upload = services, shared, upload
-        self._seen = gr.State(_Seen())
-        self._timer = gr.Timer(_TICK_SECONDS, active=False)
+        self._follow = gr.HTML(None, html_template="", js_on_load=scripts.FOLLOW, visible="hidden", **PLAIN)
         self._lost = gr.HTML(**PLAIN, visible=False, elem_id="vt-lost")
         self._build_nothing()
         self._build_compose()
@@ -121,7 +104,8 @@ class TranslateTab:
               [self._served, self._start_trouble, *self._voices.everything], **QUIET)  # fmt: skip
         asked = [upload.film, upload.subtitles, shared.subject, *languages, self._track, memory, *wished]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
-        self._timer.tick(self._tick, [memory, self._seen, shared.subject], every, **QUIET)
+        self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
+        self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
         self._remove.click(self._forget, memory, every, js=scripts.SURE, **QUIET)
@@ -133,7 +117,7 @@ class TranslateTab:
     def _every(self) -> list[Any]:
         """All that a step may change."""
         return [
-            self._shared.memory, self._shared.subject, self._seen, self._timer, self._lost, self._nothing,
+            self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
             *self._voices.everything, self._track, self._start_trouble, self._job, self._job_head, self._live,
             self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines, self._other, self._new,
@@ -156,29 +140,27 @@ class TranslateTab:
 
     # What is to be seen
 
-    def shown(self, said: Words, memory: Memory, subject: Subject | None = None, seen: _Seen | None = None) -> Updates:
+    def shown(self, said: Words, memory: Memory, subject: Subject | None = None) -> Updates:
         """Return the tab as it has to look: a job, a film that is about to be one, or neither."""
         found = known(self._jobs, memory)
         job = next((job for job in found if job.id == memory.view), None)
         lost = bool(memory.view) and job is None
         memory = Memory(tuple(job.id for job in found), job.id if job else "")
         gone = parts.trouble(said("trouble_gone"), said("gone"))
-        busy = any(not other.state.is_over for other in found)
         rows = [(other, native(other.request.target_language)) for other in found]
         return {
             self._shared.memory: memory.kept(),
-            self._seen: _seen(job, found, seen),
-            self._timer: gr.Timer(active=busy),
+            self._follow: to_follow(found, memory.view),
             self._lost: gr.HTML(gone if lost else "", visible=lost),
             self._nothing: gr.Column(visible=job is None and subject is None),
             self._nothing_text: parts.empty(said("nothing_title"), said("nothing")),
             self._compose: gr.Column(visible=job is None and subject is not None),
             self._job: gr.Column(visible=job is not None),
             self._yours: parts.films(said, rows, memory.view),
-            **(self._of_job(said, job, seen) if job else {}),
+            **(self._of_job(said, job) if job else {}),
         }
 
-    def _of_job(self, said: Words, job: Job, seen: _Seen | None) -> Updates:
+    def _of_job(self, said: Words, job: Job) -> Updates:
         over, target = job.state.is_over, native(job.request.target_language)
         updates: Updates = {
             self._job_head: parts.job_head(said, job, target),
@@ -187,7 +169,7 @@ class TranslateTab:
             self._remove: gr.Button(visible=over),
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
-            **self._progressed(said, job, seen),
+            **self._progressed(said, job),
         }
         if job.version:
             updates |= self._of_result(said, job)
@@ -201,10 +183,10 @@ class TranslateTab:
             return gr.HTML(parts.empty(said("cancelled_title"), said("cancelled")), visible=True)
         return gr.HTML("", visible=False)
 
-    def _progressed(self, said: Words, job: Job, seen: _Seen | None) -> Updates:
+    def _progressed(self, said: Words, job: Job) -> Updates:
         if job.state.is_over:
             return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
-        shown = parts.progress(said, job, _left(job, seen), self._services.factory.news())
+        shown = parts.progress(said, job, None, self._services.factory.news())
         return {self._progress: gr.HTML(shown, visible=True), self._live: parts.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
@@ -221,20 +203,15 @@ class TranslateTab:
 
     # What happens
 
-    def _tick(self, kept: object, seen: _Seen, held: object, request: gr.Request) -> Updates:
-        """Return what has changed since the last look; mostly that is the progress alone."""
+    def _changed(self, kept: object, held: object, request: gr.Request) -> Updates:
+        """Draw the tab again: the page was told that a job is not as it shows it."""
         said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
 
         def look() -> Updates:
-            found = known(self._jobs, memory)
-            job = next((job for job in found if job.id == memory.view), None)
-            now = _seen(job, found, seen)
-            if (now.job_id, now.state, now.version, now.others) != (seen.job_id, seen.state, seen.version, seen.others):
-                shown = self.shown(said, memory, subject, seen=now)
-                if shown[self._shared.memory] == memory.kept():
-                    del shown[self._shared.memory]  # what somebody does at this moment may have changed it already
-                return shown
-            return {self._lost: gr.skip(), self._seen: now, **(self._progressed(said, job, now) if job else {})}
+            shown = self.shown(said, memory, subject)
+            if shown[self._shared.memory] == memory.kept():
+                del shown[self._shared.memory]  # what somebody does at this moment may have changed it already
+            return shown
 
         return told(said, "trouble_job", look, self._lost)
 
@@ -460,25 +437,6 @@ def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
     taken = {subject.target, subject.source, subject.language[:2]}
     wished = [said.language] if said.language != "en" else []
     return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
-
-
-def _seen(job: Job | None, found: Sequence[Job], before: _Seen | None) -> _Seen:
-    others = tuple(f"{other.state}{other.version}" for other in found)
-    if job is None:
-        return _Seen(others=others)
-    now = _Seen(job.id, job.state.value, job.version, others, time.monotonic(), job.fraction)
-    goes_on = before and (before.job_id, before.state, before.version) == (now.job_id, now.state, now.version)
-    return replace(now, since=before.since, fraction=before.fraction) if before and goes_on else now
-
-
-def _left(job: Job, seen: _Seen | None) -> float | None:
-    """Return about how many seconds a running job will take still, as far as that can be told."""
-    if seen is None or not seen.since or job.state is not JobState.RUNNING:
-        return None
-    ran, done = time.monotonic() - seen.since, job.fraction - seen.fraction
-    if ran < _SURE_SECONDS or done < _SURE_FRACTION:
-        return None
-    return (1 - job.fraction) * ran / done
 
 
 def _edits(lines: object) -> dict[int, Edit]:

@@ -55,7 +55,8 @@ class UploadTab:
                     label=label("subtitles"), height=130, elem_id="vt-subtitles", elem_classes="vt-drop vt-small"
                 )
                 self._subtitles_hint = gr.HTML(**PLAIN)
-                self._limits = gr.HTML(js_on_load=scripts.GUARD, **PLAIN)
+                most = services.settings.max_upload_mb * 2**20
+                self._limits = gr.HTML(js_on_load=scripts.GUARD, most_bytes=most, **PLAIN)
 
     def wire(self) -> Dependency:
         """Connect what happens with what it does, and return what follows a choice of a film."""
@@ -81,8 +82,8 @@ class UploadTab:
         )
         return {
             self._head: parts.title(said("upload_title"), said("upload_lead")),
-            self._sample_hint: f"<p class='vt-hint'>{said('sample_hint')}</p>",
-            self._subtitles_hint: f"<p class='vt-hint'>{said('subtitles_hint')}</p>",
+            self._sample_hint: parts.hint(said("sample_hint")),
+            self._subtitles_hint: parts.hint(said("subtitles_hint")),
             self._limits: limits,
         }
 

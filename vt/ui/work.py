@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import gradio as gr
+from anyio import to_thread
 from gradio.components import Component
 from gradio.components.api_component import Api
 
 from vt.domain import WISHES, Job, JobState, Order
 from vt.errors import VtError
+from vt.feed import follow
 from vt.jobs import Jobs, ResultFile
 from vt.services import Services
 from vt.ui import parts, uploads
@@ -21,7 +23,6 @@ from vt.ui.shared import RAW, in_words, number, owner, text
 from vt.ui.uploads import Owner
 from vt.ui.words import ENGLISH
 
-_POLL_SECONDS = 0.2
 _WAITING = 256
 """Calls that may wait for their jobs at a time: waiting takes no thread, and the jobs have a queue of their own."""
 
@@ -62,8 +63,9 @@ def _add_translate(services: Services) -> None:
             wishes = _wishes(voice, tts_engine, translation_engine)
             order = _order(text(target_language, "target_language"), source_language, audio_track, wishes)
         async with _underway(services, order, video, subtitles, whose) as job:
-            async for at in _awaited(services.jobs, job.id):
-                yield at, None, None
+            async with aclosing(_awaited(services.jobs, job.id)) as progress:
+                async for at in progress:
+                    yield at, None, None
             film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id, whose)
             yield film, written, report
 
@@ -85,8 +87,9 @@ def _add_transcribe(services: Services) -> None:
         with in_words():
             order = _order("", source_language, audio_track)
         async with _underway(services, order, video, None, whose) as job:
-            async for at in _awaited(services.jobs, job.id):
-                yield at, None
+            async with aclosing(_awaited(services.jobs, job.id)) as progress:
+                async for at in progress:
+                    yield at, None
             transcript, *written = await asyncio.to_thread(_written_down, services.jobs, job.id, whose)
             yield transcript, written
 
@@ -163,7 +166,7 @@ async def _underway(
         jobs = await asyncio.to_thread(lambda: services.jobs)  # the first to ask opens the database, which may wait
         job = await asyncio.to_thread(_submitted, services, order, film, subtitles, whose)
     try:
-        with in_words():
+        with in_words(), services.followers.held(whose.address):
             yield job
     finally:
         # Whoever left may have left in the middle of the event loop: nothing here may wait.
@@ -181,18 +184,19 @@ def _removed(jobs: Jobs, job_id: str) -> None:
         uploads.remove(jobs, job_id)
 
 
-async def _awaited(jobs: Jobs, job_id: str) -> AsyncIterator[str]:
-    """Yield what a job is at until it is done.
+async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
+    """Yield what a job is at, each time that this changes, until it is done.
 
     Raises:
         VtError: it is over, but not done.
     """
-    while True:
-        job = await asyncio.to_thread(jobs.get, job_id)
-        if job.state.is_over:
-            break
-        yield f"{parts.step(ENGLISH, job)}: {100 * job.fraction:.0f} %"
-        await asyncio.sleep(_POLL_SECONDS)
+    told = ""
+    async with aclosing(follow(jobs, job_id, to_thread.run_sync)) as followed:
+        async for job in followed:
+            at = f"{parts.step(ENGLISH, job)}: {100 * job.fraction:.0f} %"
+            if not job.state.is_over and at != told:
+                told = at
+                yield at
     if job.state is not JobState.DONE:
         raise VtError(job.error or "The job was cancelled.")
 
