@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS: dict[str, int] = {
     "errors": 1,
     "domain": 1,
+    "feed": 2,
     "languages": 1,
     "bundle": 2,
     "offer": 2,
@@ -28,7 +29,6 @@ FLOORS: dict[str, int] = {
     "executors": 8,
     "worker": 9,
     "jobs": 10,
-    "feed": 11,
     "services": 11,
     "samples": 7,
     "api": 12,

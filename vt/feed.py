@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from types import TracebackType
+from typing import Protocol
 
 from vt.domain import Job
-from vt.jobs import Jobs
 
 Read = Callable[[Callable[[], Job]], Awaitable[Job]]
 """Runs a function that may wait for the disk in another thread."""
 
 
+class JobSource(Protocol):
+    """What has jobs and tells of their changes."""
+
+    def get(self, job_id: str) -> Job:
+        """Return a job; JobNotFound: there is none."""
+
+    def listening(self, job_id: str, hear: Callable[[Job], None]) -> AbstractContextManager[None]:
+        """Have `hear` told of each change of a job while the block runs, by any thread."""
+
+
 class Feed:
     """Listens to the changes of some jobs while its block runs. Made and used within one event loop."""
 
-    def __init__(self, jobs: Jobs, job_ids: Iterable[str]) -> None:
+    def __init__(self, jobs: JobSource, job_ids: Iterable[str]) -> None:
         self._jobs, self._job_ids = jobs, tuple(job_ids)
         self._loop = asyncio.get_running_loop()
         self._untold: list[Job] = []
@@ -64,7 +74,7 @@ def _is_replaced(before: Job, after: Job) -> bool:
     return (before.id, before.state, before.version) == (after.id, after.state, after.version)
 
 
-async def follow(jobs: Jobs, job_id: str, read: Read) -> AsyncGenerator[Job, None]:
+async def follow(jobs: JobSource, job_id: str, read: Read) -> AsyncGenerator[Job, None]:
     """Yield a job as it stands, then after each change, and last of all when it is over.
 
     Args:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from vt import visitors
 from vt.domain import Job, JobState
-from vt.errors import TooManyRequests
+from vt.errors import StorageError, TooManyRequests
 from vt.feed import Feed
 from vt.jobs import Jobs
 from vt.services import Services
@@ -68,9 +68,12 @@ class ProgressRoute:
         """Count the page as one follower until it has left."""
         try:
             with self._services.followers.held(visitors.of(request.scope).key):
+                await to_thread.run_sync(lambda: self._services.jobs)  # the first one opens the database
                 yield
         except TooManyRequests as error:
             raise HTTPException(429, str(error), {"Retry-After": str(error.retry_after)}) from error
+        except StorageError as error:
+            raise HTTPException(507, str(error)) from error
 
     async def _stream(
         self,
@@ -82,7 +85,10 @@ class ProgressRoute:
         said = words.of(gr.Request(request))
         jobs = await to_thread.run_sync(lambda: self._services.jobs)
         with Feed(jobs, job) as feed:
-            known = await to_thread.run_sync(_look, jobs, job)
+            try:
+                known = await to_thread.run_sync(_look, jobs, job)
+            except StorageError:  # the page comes again in a moment
+                return
             for job_id in set(job) - set(known):
                 yield ServerSentEvent(data={"job": job_id, "mark": _GONE})
             shown = _View(self._services, said, view)
