@@ -1,4 +1,4 @@
-"""The tab Models: what is in memory, what may go, and how the service is doing."""
+"""The tab Models: the models in memory, buttons to load and unload them, and the health of the service."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         return act(request, secret, None, lambda said: _unloaded(services, said, key))
 
     page.load(look, [chosen], seen, **QUIET)
-    health.submit(look, [chosen], seen, **QUIET)  # while the tab is seen
+    health.submit(look, [chosen], seen, **QUIET)  # sent by its script, while the tab is visible
     preload.click(preloading, [token, chosen], [effect, *seen], **QUIET)
     clear.click(clearing, [token], [effect, *seen], **QUIET)
     unload.click(unloading, [token, chosen], [effect, *seen], **QUIET)

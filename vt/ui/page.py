@@ -1,4 +1,4 @@
-"""The page as a whole: its tabs, its endpoints, and how it is mounted into a server."""
+"""The whole page: its tabs and endpoints, and how it is mounted into a server."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from vt.ui.words import label
 
 _STYLE = scripts.STATIC / "style.css"
 _WORKERS = 16
-"""Calls at a time; the long work has a queue of its own."""
+"""Calls that run at the same time. Jobs have a queue of their own."""
 _MOST_SESSIONS = 200
-"""Of which Gradio keeps the state: 140 kB each, and 1.3 MB where somebody wants that; a page whose state has gone goes
-on."""
+"""Sessions whose state Gradio keeps: 140 kB each, and up to 1.3 MB on purpose. A page works on without its state."""
 _SWEEP_SECONDS = 600.0
 _RESULTS_SWEEP_SECONDS = 15.0
 
@@ -41,7 +40,7 @@ def make_page(services: Services) -> gr.Blocks:
         endpoints.add(services)
     page.queue(api_open=False, default_concurrency_limit=_WORKERS)
     page.state_session_capacity = _MOST_SESSIONS
-    # launch() says so, and mounting does not: until then Gradio takes every file for one of the developer's own.
+    # launch() sets these, mounting does not. Without them Gradio treats every file as one of the developer's own.
     page.has_launched = page.is_running = True
     return page
 
@@ -77,7 +76,7 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     app.include_router(files.routes(services))
     app.include_router(ProgressRoute(services).routes())
     app.include_router(Intake(services).routes())
-    # It allows nobody: without one of ours, Gradio's own would let the pages of other sites in.
+    # It allows no other site. Without it Gradio would add its own, which allows some.
     app.add_middleware(CORSMiddleware)
     results = Results(page)
     app.router.lifespan_context = _sweeping(app.router.lifespan_context, services, results)
@@ -97,7 +96,7 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
 
 
 def _sweeping(lifespan: Any, services: Services, results: Results) -> Any:  # noqa: ANN401 (Starlette's, which the state's type makes)
-    """Return a lifespan that also has uploads swept of which no job came, and results that nobody fetches."""
+    """Return a lifespan that also removes uploads that became no job, and results that nobody fetches."""
     kept_seconds = min(uploads.KEPT_SECONDS, 3600 * services.settings.retention_hours)
 
     @asynccontextmanager

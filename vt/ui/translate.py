@@ -1,4 +1,4 @@
-"""The tab Translate: from a chosen film to a dub, with its progress, its result, and its lines to be mended."""
+"""The tab Translate: choose languages for a film, follow the job, watch the result, and edit its lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TranslateTab:
     """The tab, and what it does."""
 
     def __init__(self, services: Services, shared: Shared, upload: UploadTab) -> None:
-        """Build the tab where a page is being built."""
+        """Build the tab into the page that is being built."""
         self._services, self._shared, self._upload = services, shared, upload
         self._follow = gr.HTML(None, html_template="", js_on_load=scripts.FOLLOW, visible="hidden", **PLAIN)
         self._lost = gr.HTML(**PLAIN, visible=False, elem_id="vt-lost")
@@ -93,7 +93,7 @@ class TranslateTab:
                 self._remove = gr.Button(label("remove"), elem_id="vt-remove", variant="stop", min_width=100)
 
     def wire(self, looked: Dependency) -> None:
-        """Connect what happens with what it does; `looked`: a film has been chosen, or none any more."""
+        """Connect events with their handlers; `looked` is the event that a film has been chosen, or removed."""
         shared, upload = self._shared, self._upload
         memory, every = shared.memory, self._every
         gr.on([self._to_upload.click, self._new.click], self._away, memory, [shared.tabs, *every], **QUIET)
@@ -115,7 +115,7 @@ class TranslateTab:
 
     @property
     def _every(self) -> list[Any]:
-        """All that a step may change."""
+        """The components that a handler may change."""
         return [
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
@@ -126,22 +126,22 @@ class TranslateTab:
 
     @property
     def everything(self) -> list[Any]:
-        """What `shown` changes."""
+        """The components that `shown` may change."""
         return self._every
 
     @property
     def trouble(self) -> gr.HTML:
-        """Where is told what concerns the whole tab."""
+        """Where errors of the whole tab are shown."""
         return self._lost
 
     @property
     def _jobs(self) -> Jobs:
         return self._services.jobs
 
-    # What is to be seen
+    # What is shown
 
     def shown(self, said: Words, memory: Memory, subject: Subject | None = None) -> Updates:
-        """Return the tab as it has to look: a job, a film that is about to be one, or neither."""
+        """Return the whole tab: with a job, with a film for which languages are chosen, or with neither."""
         found = known(self._jobs, memory)
         job = next((job for job in found if job.id == memory.view), None)
         lost = bool(memory.view) and job is None
@@ -201,27 +201,27 @@ class TranslateTab:
         )
         return {self._watch: watch, self._lines: parts.lines(said, report, job)}
 
-    # What happens
+    # Handlers
 
     def _changed(self, kept: object, held: object, request: gr.Request) -> Updates:
-        """Draw the tab again: the page was told that a job is not as it shows it."""
+        """Draw the tab again, because a job is no longer as the page shows it."""
         said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
 
         def look() -> Updates:
             shown = self.shown(said, memory, subject)
             if shown[self._shared.memory] == memory.kept():
-                del shown[self._shared.memory]  # what somebody does at this moment may have changed it already
+                del shown[self._shared.memory]  # another handler may be changing it at this moment
             return shown
 
         return told(said, "trouble_job", look, self._lost)
 
     def _away(self, kept: object) -> Updates:
-        """Go to where a film is chosen."""
+        """Go to the tab where a film is chosen."""
         del kept
         return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
 
     def _composed(self, kept: object, held: object, request: gr.Request) -> Updates:
-        """A film has been chosen, or none any more."""
+        """Show the choice of languages for a film, or hide it where no film is chosen any more."""
         said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
         if subject is None:
             return {self._lost: gr.skip()} if memory.view else self.shown(said, memory)
@@ -232,7 +232,7 @@ class TranslateTab:
         return {**shown, self._shared.subject: subject.kept(), **self._choices(said, subject)}
 
     def _step_back(self, kept: object, held: object, request: gr.Request) -> Updates:
-        """Leave a film that is about to be dubbed: for the job that it comes from, or to choose another."""
+        """Leave the choice of languages: back to the job that the film comes from, or to the choice of a film."""
         subject = Subject.of(held)
         if subject is None or not subject.job_id:
             return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
@@ -284,14 +284,14 @@ class TranslateTab:
         said, memory = words.of(request), Memory.of(kept)
 
         def cancel() -> Updates:
-            with suppress(WrongState):  # it has ended at this moment
+            with suppress(WrongState):  # it has just ended
                 self._jobs.cancel(memory.view)
             return self.shown(said, memory)
 
         return told(said, "trouble_job", cancel, self._lost)
 
     def _again(self, kept: object, request: gr.Request) -> Updates:
-        """Have the job's film dubbed once more, into a language that is to be chosen."""
+        """Show the choice of languages for the film of this job."""
         said, memory = words.of(request), Memory.of(kept)
 
         def compose() -> Updates:
@@ -334,7 +334,7 @@ class TranslateTab:
     # What can be chosen
 
     def _missing(self, subject: Subject, source: str, target: str) -> str | None:
-        """Return the language that could be chosen when the page was loaded, and cannot be had any more."""
+        """Return a chosen language that was available when the page was loaded and no longer is; None: both are."""
         rows = self._services.languages()
         if target not in _codes(_spoken(rows)):
             return target
@@ -369,7 +369,7 @@ class TranslateTab:
         translation_engine: object,
         request: gr.Request,
     ) -> Updates:
-        """Say who serves the languages that are chosen, and offer the voices for them."""
+        """Show which engines serve the chosen languages, and offer the voices for them."""
         said, subject = words.of(request), Subject.of(held)
         told_by_text = subject is not None and subject.subtitles
 
@@ -392,7 +392,7 @@ class TranslateTab:
         by_text: bool,
         wanted: Sequence[object] = (),
     ) -> str:
-        """Say who does what; `wanted` are the engines that somebody chose, who come first where they can do it."""
+        """Return which engine does what; `wanted` are the engines that the user chose, which come first."""
         by_code = {row["code"]: row for row in rows}
         heard = by_code.get(str(source), {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
         spoken = by_code.get(str(target), {"translate_to": (), "speak": ()})
@@ -404,12 +404,12 @@ class TranslateTab:
 
 
 def _heard(rows: Sequence[Row], subject: Subject) -> list[Row]:
-    """Return the languages that a film may speak."""
+    """Return the languages that can be chosen as the film's."""
     return [row for row in rows if row["translate_from"] and (row["hear"] or subject.subtitles)]
 
 
 def _spoken(rows: Sequence[Row]) -> list[Row]:
-    """Return the languages that it may be dubbed into."""
+    """Return the languages that it can be dubbed into."""
     return [row for row in rows if row["translate_to"] and row["speak"]]
 
 
@@ -418,12 +418,12 @@ def _codes(rows: Sequence[Row]) -> list[str]:
 
 
 def _any(rows: Sequence[Row], what: str) -> list[str]:
-    """Return the engines that serve any language, the best first."""
+    """Return the engines that serve at least one language, the best first."""
     return list(dict.fromkeys(name for row in rows for name in row[what]))
 
 
 def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Return languages by their own names, with the reader's name for whoever searches by that."""
+    """Return languages by their own names, followed by their names in the reader's language: both can be searched."""
 
     def name(row: Row) -> str:
         own, readers = row["native_name"], said.language_name(row["code"])
@@ -433,17 +433,17 @@ def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
-    """Return what is proposed: the reader's own language where that makes sense, else Spanish, else the first."""
+    """Return the proposed language: the reader's own where that makes sense, else Spanish, else the first."""
     taken = {subject.target, subject.source, subject.language[:2]}
     wished = [said.language] if said.language != "en" else []
     return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
 
 
 def _edits(lines: object) -> dict[int, Edit]:
-    """Return what was changed, by the line.
+    """Return the edits, by the number of the line.
 
     Raises:
-        InputError: that is not what was sent.
+        InputError: what was sent is not a list of edits.
     """
     try:
         return {
