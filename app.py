@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from vt import guard, logs, services, settings
 from vt.api import BodyLimits, HostAndOriginCheck, PageAndRoutes, RequestTracing, SecurityHeaders, make_api
 from vt.errors import FolderTaken, SettingsError
-from vt.ui.page import hang, make_page
+from vt.ui.page import make_page, mount_page
 from vt.visitors import Proxies
 
 _GOODBYE_SECONDS = 1
@@ -40,7 +40,7 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     served.close()
 
 
-page = hang(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
+page = mount_page(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
 guarded = HostAndOriginCheck(BodyLimits(PageAndRoutes(make_api(served), page), known.max_upload_mb), known)
 app = RequestTracing(SecurityHeaders(guarded, on_spaces=known.on_spaces), served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.browsers import page_of
 from tests.conftest import SAMPLE
-from tests.servers import Server, running
+from tests.servers import Server, free_port, running
+from vt.ui.scripts import STATIC
 
 PATIENCE_MS = 120_000.0
 """Of all waits: only a page that hangs takes so long."""
@@ -48,6 +48,14 @@ def report(page: Page) -> dict[str, Any]:
     address = page.locator(".vt-downloads a", has_text="JSON").get_attribute("href")
     found: dict[str, Any] = json.loads(page.request.get(f"{page.url.rstrip('/')}/{address}").text())
     return found
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that takes little: one job may wait, and films are small and short."""
+    limits = {"VT_MAX_UPLOAD_MB": "100", "VT_MAX_DURATION_MINUTES": "11", "VT_QUEUE_SIZE": "1"}
+    with running(tmp_path_factory.mktemp("strict"), **limits) as running_server:
+        yield running_server
 
 
 @pytest.fixture(scope="module")
@@ -164,23 +172,43 @@ def test_what_is_no_film_is_refused_in_a_sentence_and_the_next_choice_is_taken(
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent_and_the_next_choice_is_taken(
-    browser: Browser, tmp_path: Path
+    browser: Browser, strict: Server, tmp_path: Path
 ) -> None:
     large = tmp_path / "large.mp4"
-    large.write_bytes(bytes(2**20 + 1))
-    with running(tmp_path / "server", VT_MAX_UPLOAD_MB="1") as server, opened(browser, server) as page:
+    with large.open("wb") as film:
+        film.truncate(100 * 2**20 + 1)
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        held: list[Route] = []
+        is_slow = True
+
+        def hold(route: Route) -> None:
+            if is_slow:
+                held.append(route)
+            else:
+                route.continue_()
+
+        # The server is slow: it has not yet told the page what it takes when somebody chooses a film already.
+        page.route("**/gradio_api/run/predict", hold)
+        page.goto(strict.url)
+        page.wait_for_selector("#vt-sample")
         choose(page, large)
+        is_slow = False
+        for route in held:
+            route.continue_()
         trouble = page.locator("#vt-upload-trouble [role=alert]")
-        expect(trouble).to_contain_text("large.mp4 has 2 MB, and this server takes at most 1 (VT_MAX_UPLOAD_MB)")
+        expect(trouble).to_contain_text("large.mp4 has 101 MB, and this server takes at most 100 (VT_MAX_UPLOAD_MB)")
         expect(page.locator("#vt-go")).to_be_disabled()
-        assert not list((tmp_path / "server" / "gradio").glob("**/large.mp4"))
+        assert not list((strict.folder / "gradio").glob("**/large.mp4"))
         page.click("#vt-sample")
         page.wait_for_selector("#vt-go:enabled")
         expect(trouble).to_be_hidden()
 
 
 def test_a_language_that_is_gone_since_the_page_was_loaded_is_told_of(browser: Browser, tmp_path: Path) -> None:
-    port, speechless = str(_free_port()), tmp_path / "bin"
+    port, speechless = str(free_port()), tmp_path / "bin"
     speechless.mkdir()
     for program in Path("/usr/bin").iterdir():
         if "espeak" not in program.name:
@@ -232,20 +260,105 @@ def test_nothing_is_wider_than_a_phone_and_all_that_is_used_has_a_name(browser: 
         assert nameless == 0
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _percent(page: Page) -> int:
     return int(page.get_attribute("#vt-progress [role=progressbar]", "aria-valuenow") or 0)
+
+
+REST_MS = 3000.0
+"""Longer than any pause that a page would make between two questions."""
+
+
+@contextmanager
+def questions(page: Page) -> Iterator[list[str]]:
+    """All that the page asks the server for while the block runs."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(f"{request.method} {request.url}")
+
+    page.on("request", note)
+    yield asked
+    page.remove_listener("request", note)
+
+
+def rests(page: Page) -> bool:
+    """Tell whether the page comes to rest: a while goes by in which it asks for nothing."""
+    for _ in range(10):  # what it was about to ask for may come first
+        with questions(page) as asked:
+            page.wait_for_timeout(REST_MS)
+        if not asked:
+            return True
+    return False
+
+
+def advances_without_a_call(page: Page) -> bool:
+    """Tell whether the progress that the page shows grows, without the page having called a function for that."""
+    for _ in range(10):
+        with questions(page) as asked:
+            page.wait_for_function(
+                "before => document.querySelector('#vt-progress [role=progressbar]').ariaValueNow > before",
+                arg=_percent(page),
+            )
+        if not asked:
+            return True
+    return False
+
+
+def test_a_page_at_rest_asks_nothing_and_a_job_is_followed_by_a_stream_that_is_picked_up_again(
+    browser: Browser, server: Server, long_film: Path
+) -> None:
+    with opened(browser, server) as page:
+        assert rests(page)
+        broken: list[Route] = []
+
+        def break_once(route: Route) -> None:
+            if broken:
+                route.fallback()
+            else:
+                broken.append(route)
+                route.abort()
+
+        page.route("**/films/progress*", break_once)
+        begin(page, long_film)
+        assert advances_without_a_call(page)
+        assert len(broken) == 1
+        page.reload()
+        page.wait_for_selector("#vt-progress [role=progressbar]")
+        assert advances_without_a_call(page)
+        page.click("#vt-cancel")
+        expect(page.locator("#vt-trouble")).to_contain_text("You cancelled this.")
+        assert rests(page)
+        page.reload()
+        expect(page.locator("[data-open] em")).to_have_text("cancelled")
+        assert rests(page)
+
+
+def test_the_models_are_looked_up_while_they_are_seen_and_no_longer(browser: Browser, server: Server) -> None:
+    with opened(browser, server) as page:
+        page.get_by_role("tab", name="Models").click()
+        with page.expect_request("**/run/predict"), page.expect_request("**/run/predict"):
+            pass
+        page.get_by_role("tab", name="Upload").click()
+        assert rests(page)
+
+
+def test_the_scripts_are_sound_where_the_browser_is_strict(browser: Browser) -> None:
+    parse = (
+        "source => { try { new Function('element', 'trigger', 'props', 'watch', `'use strict';\n${source}`); } "
+        "catch (error) { return String(error); } return ''; }"
+    )
+    with browser.new_context() as context:
+        page = context.new_page()
+        assert page.evaluate(parse, "const = 1;").startswith("SyntaxError")
+        wrong = {file.name: page.evaluate(parse, file.read_text(encoding="utf-8")) for file in STATIC.glob("*.js")}
+    assert len(wrong) > 10
+    assert {name: said for name, said in wrong.items() if said} == {}
 
 
 def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_at_last(
     browser: Browser, long_film: Path, tmp_path: Path
 ) -> None:
-    port = str(_free_port())
+    port = str(free_port())
     with running(tmp_path, PORT=port) as server, opened(browser, server) as page:
         begin(page, long_film)
         page.wait_for_function("() => document.querySelector('#vt-progress [role=progressbar]')?.ariaValueNow > 5")
@@ -269,13 +382,12 @@ def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_
 
 
 def test_a_film_too_long_for_the_server_and_a_queue_that_is_full_are_told_of(
-    browser: Browser, long_film: Path, tmp_path: Path
+    browser: Browser, strict: Server, long_film: Path, tmp_path: Path
 ) -> None:
-    limits = {"VT_MAX_DURATION_MINUTES": "11", "VT_QUEUE_SIZE": "1"}
     longer = tmp_path / "longer.mp4"
     argv = ["ffmpeg", "-v", "error", "-stream_loop", "1", "-i", str(long_film), "-c", "copy", str(longer)]
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
-    with running(tmp_path / "server", **limits) as server, opened(browser, server) as page:
+    with opened(browser, strict) as page:
         choose(page, longer)
         expect(page.locator("#vt-upload-trouble [role=alert]")).to_contain_text("takes at most 11")
         page.reload()

@@ -16,6 +16,7 @@ FLOORS: dict[str, int] = {
     "remarks": 2,
     "statuses": 2,
     "domain": 1,
+    "feed": 2,
     "languages": 1,
     "bundle": 2,
     "offer": 2,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import string
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vt.domain import Job, JobState, Order
 from vt.errors import UploadGone
 from vt.store import new_id
 from vt.ui import parts, uploads
@@ -17,6 +19,7 @@ from vt.ui.shared import Memory, Subject
 from vt.ui.uploads import KEPT_SECONDS, TAKEN_SECONDS
 from vt.ui.words import LANGUAGES, Words, translations
 
+TEMPLATES = Path(parts.__file__).with_name("templates")
 ENGLISH = Words("en")
 LINE = {
     "id": 0, "start": 1.0, "end": 3.0, "source_text": "<b>Hi</b>", "text": "'\"><script>", "tempo": 1.2,
@@ -98,12 +101,40 @@ def test_an_upload_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
         uploads.take(tmp_path / "gone.mp4", tmp_path / "input")
 
 
-def test_what_people_and_films_say_stays_text() -> None:
-    report = {"source": {"language": "en", "duration_seconds": 4.0}, "target_language": "es", "segments": [LINE],
-              "timing": {"speech_overlap": 1.0, "max_tempo": 1.2, "off_by_more_than_0_3s": 0.0}}  # fmt: skip
-    assert "<script>" not in parts.chart(ENGLISH, report)
-    assert "<img" not in parts.film_line("<img src=x>.mp4", 3.0)
-    assert "<img" not in parts.trouble("No", "<img src=x>")
+HOSTILE = "</textarea><img src=x>'\"{{ 7 * 7 }}"
+TRACK = {"language": None, "title": HOSTILE, "codec": HOSTILE}
+FOUND = {"file": HOSTILE, "duration_seconds": 3.0, "video": {"codec": HOSTILE}, "audio": [TRACK], "subtitles": [TRACK]}
+TIMING = {"speech_overlap": 1.0, "max_tempo": 1.2, "off_by_more_than_0_3s": 0.0}
+REPORT = {"source": {"language": "en", "duration_seconds": 4.0}, "target_language": "es", "segments": [LINE],
+          "timing": TIMING, "notes": [HOSTILE]}  # fmt: skip
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+JOB = Job("a", JobState.RUNNING, "speak", 0.5, None, NOW, NOW, Order(HOSTILE, "es"), 1, {}, {}, 0, 0, "")
+NAMES = {"es": HOSTILE, "en": HOSTILE}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        parts.title(HOSTILE, HOSTILE), parts.hint(HOSTILE), parts.trouble(HOSTILE, HOSTILE),
+        parts.empty(HOSTILE, HOSTILE),
+        parts.limits(ENGLISH, 1, 2.0, 3.0, [HOSTILE]), parts.inspection(ENGLISH, FOUND, HOSTILE, HOSTILE),
+        parts.film_line(HOSTILE, 3.0, HOSTILE), parts.served(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
+        parts.sample(ENGLISH, HOSTILE, HOSTILE), parts.job_head(ENGLISH, JOB, HOSTILE),
+        parts.progress(ENGLISH, JOB, 7.0, HOSTILE), parts.players(ENGLISH, JOB, REPORT, NAMES, True),
+        parts.downloads(ENGLISH, JOB, REPORT, False), parts.notes(ENGLISH, REPORT), parts.chart(ENGLISH, REPORT),
+        parts.lines(ENGLISH, REPORT, JOB), parts.films(ENGLISH, [(JOB, HOSTILE)], "a"),
+        parts.health(ENGLISH, "healthy", [HOSTILE]), parts.effect(HOSTILE),
+    ],
+)  # fmt: skip
+def test_what_people_and_films_say_stays_text(made: str) -> None:
+    assert "<img" not in made and "<script" not in made and "49" not in made
+    assert made.count("<textarea") == made.count("</textarea>")
+    assert "x>'" not in made and 'x>"' not in made, "it would end an attribute"
+
+
+def test_no_template_trusts_anything_but_numbers() -> None:
+    trusted = {file.name: file.read_text(encoding="utf-8").count("|safe") for file in TEMPLATES.glob("*.html")}
+    assert {name: count for name, count in trusted.items() if count} == {"limits.html": 3}
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(7.4, "0:07"), (59.6, "1:00"), (750, "12:30"), (3723, "1:02:03")])

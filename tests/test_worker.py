@@ -216,8 +216,8 @@ def test_who_watches_hears_of_every_step_in_order_and_of_the_end_last(bench: Ben
             over.set()
 
     job_id = bench.submitted(worker)
-    with worker.watching(job_id, hear) as now:
-        assert now.state == JobState.QUEUED
+    with worker.listening(job_id, hear):
+        assert bench.store.get(job_id).state == JobState.QUEUED
         bench.workers.append(worker)
         worker.begin()
         assert over.wait(PATIENCE)
@@ -229,11 +229,6 @@ def test_who_watches_hears_of_every_step_in_order_and_of_the_end_last(bench: Ben
     worker.edit(job_id, 1, {})
     bench.waits_for(job_id, JobState.DONE)
     assert len(heard) == before
-
-
-def test_nobody_watches_a_job_that_is_none(bench: Bench) -> None:
-    with pytest.raises(JobNotFound), bench.worker().watching(new_id(), lambda _: None):
-        raise AssertionError
 
 
 def test_progress_is_written_now_and_then_and_not_with_every_word(bench: Bench) -> None:

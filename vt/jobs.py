@@ -279,9 +279,9 @@ class Jobs:
         """Return at most `limit` jobs, the newest first, after `offset` others."""
         return self._store.page(limit, offset)
 
-    def watching(self, job_id: str, hear: Hear) -> AbstractContextManager[Job]:
-        """Have `hear` told of each change of a job while the block runs; see `Worker.watching`."""
-        return self._worker.watching(job_id, hear)
+    def listening(self, job_id: str, hear: Hear) -> AbstractContextManager[None]:
+        """Have `hear` told of each change of a job while the block runs; see `Worker.listening`."""
+        return self._worker.listening(job_id, hear)
 
     def cancel(self, job_id: str) -> Job:
         """End a job for good, at once.

@@ -55,7 +55,7 @@ class Services:
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
         self._was_ready = not settings.preload_models
-        self._desk: _Desk | None = None
+        self._backend: JobBackend | None = None
         self._opening = threading.Lock()
         self._trouble: str | None = None
         """Why no job can be kept, as far as was seen last."""
@@ -91,19 +91,19 @@ class Services:
         """
         return self._opened().jobs
 
-    def _opened(self) -> _Desk:
+    def _opened(self) -> JobBackend:
         with self._opening:
-            if self._desk is None:
-                self._desk = _Desk(self.settings, self.factory)
-            return self._desk
+            if self._backend is None:
+                self._backend = JobBackend(self.settings, self.factory)
+            return self._backend
 
     def _look(self) -> None:
         """See now and then whether a job could be kept: health tells, and does not wait for a disk."""
         was_busy = False
         while not self._closing.wait(_LOOKED_FOR_SECONDS):
             try:
-                desk = self._opened()
-                self._trouble, self._told = desk.obstacle(), desk.notes()
+                backend = self._opened()
+                self._trouble, self._told = backend.obstacle(), backend.notes()
             except StorageError as error:
                 self._trouble = error.message
             self._lacking = self._looked()
@@ -153,7 +153,7 @@ class Services:
         jobs: dict[str, int] = {}
         free = None
         with suppress(StorageError):
-            jobs = self._desk.waiting_and_running() if self._desk else {}
+            jobs = self._backend.waiting_and_running() if self._backend else {}
         with suppress(OSError):
             free = once.free_bytes(self.settings.data_folder)
         at_work = {what: limit.at_work for what, limit in limits.items()}
@@ -217,12 +217,12 @@ class Services:
     def close(self) -> None:
         """End what runs, so that it goes on at the next start, and free the models."""
         self._closing.set()
-        if self._desk:
-            self._desk.close()
+        if self._backend:
+            self._backend.close()
         self.factory.close()
 
 
-class _Desk:
+class JobBackend:
     """The data folder with all that works on it."""
 
     def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:

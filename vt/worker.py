@@ -264,21 +264,16 @@ class Worker:
         folders.remove(self._data.job(job_id))
 
     @contextmanager
-    def watching(self, job_id: str, hear: Hear) -> Iterator[Job]:
+    def listening(self, job_id: str, hear: Hear) -> Iterator[None]:
         """Have `hear` told of each change of a job while the block runs, by the thread that makes it.
 
-        `hear` should be quick, must not raise, and asks the worker for nothing.
-
-        Yields:
-            The job as it stood when `hear` was already listening.
-
-        Raises:
-            JobNotFound: there is no such job.
+        `hear` should be quick, must not raise, and asks the worker for nothing. Nothing here waits for the disk. Where
+        there is no such job, nothing is ever told: look at the job within the block.
         """
         with self._ears:
             self._listeners.setdefault(job_id, []).append(hear)
         try:
-            yield self._store.get(job_id)
+            yield
         finally:
             with self._ears:
                 self._listeners[job_id].remove(hear)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,6 +23,7 @@ from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.domain import WISHES, Edit, Job, Order
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
+from vt.feed import follow
 from vt.jobs import Draft, Jobs, ResultFile
 from vt.multipart import Upload, promised_bytes, receive
 from vt.services import Services
@@ -245,7 +245,7 @@ async def events(
 
 
 @router.websocket("/jobs/{job_id}/ws")
-async def follow(services: Served, threads: OnThreads, socket: WebSocket, job_id: str) -> None:
+async def follow_by_socket(services: Served, threads: OnThreads, socket: WebSocket, job_id: str) -> None:
     """Send the job as it stands, then after each change, and last of all when it is over."""
     try:
         with services.followers.held(visitors.of(socket.scope).key):
@@ -282,21 +282,10 @@ async def _until_gone(socket: WebSocket, scope: CancelScope) -> None:
 
 async def _followed(services: Services, threads: Threads, job_id: str) -> AsyncIterator[Job]:
     """Yield a job now and after each change, until it is over."""
-    loop, news = asyncio.get_running_loop(), asyncio.Queue[Job]()
-
-    def hear(job: Job) -> None:
-        with suppress(RuntimeError):  # the loop has ended before the job
-            loop.call_soon_threadsafe(news.put_nowait, job)
-
-    lent = await threads.read(lambda: services.jobs.watching(job_id, hear))
-    job = await threads.read(lent.__enter__)
-    try:
-        yield job
-        while not job.state.is_over:
-            job = await news.get()
+    jobs = await threads.read(lambda: services.jobs)
+    async with aclosing(follow(jobs, job_id, threads.read)) as followed:
+        async for job in followed:
             yield job
-    finally:
-        lent.__exit__(None, None, None)
 
 
 # Out

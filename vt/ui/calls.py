@@ -1,4 +1,4 @@
-"""What may be asked of the page's functions: a call from outside is checked as a whole before Gradio sees it."""
+"""Checks calls of the page's functions: a call from outside is checked as a whole before Gradio sees it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from vt.ui import uploads
 from vt.ui.uploads import Owner
 
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What Gradio's clients make up for a session or an event."""
+"""The form of the names that Gradio's clients give to sessions and events."""
 _DEEPEST = 32
 _MOST_VALUES = 100_000
 _MOST_DATA = 100_000
-"""Characters of all arguments of a call, which Gradio keeps as long as the session; what an event says is not kept."""
+"""Characters of all arguments of a call. Gradio keeps them as long as the session; it does not keep an event's data."""
 _LARGEST = 2**53
 _GONE = "0" * 32
-"""No upload's folder has this name."""
+"""A name that no upload's folder has."""
 
 
 class Calls:
@@ -37,16 +37,16 @@ class Calls:
         self._page = page
 
     def checked(self, route: str, name: str, body: bytes, owner: Owner) -> tuple[str, bytes]:
-        """Return a call's session, and what Gradio gets of it: what it needs, checked, and nothing else.
+        """Return a call's session, and the body that Gradio is given: only the values that it needs, all checked.
 
         Args:
             route: `run`, `call`, `queue`, `cancel` or `reset`, as the address names it.
-            name: of the function, as the address names it; empty: the body names its number.
+            name: the function's name in the address; empty: the body gives its number.
             body: JSON.
-            owner: of the uploads that may be named.
+            owner: whose uploads the call may name.
 
         Raises:
-            BadCall: it is of no form that is taken.
+            BadCall: the call has a form that is not accepted.
         """
         sent = _parsed(body)
         if route in ("cancel", "reset"):
@@ -62,26 +62,33 @@ class Calls:
         if route == "queue" and known["session_hash"] is None:
             raise BrokenCall("The call needs a session_hash.")
         if route == "call":
-            known["session_hash"] = known["session_hash"] or secrets.token_hex(16)  # by which its result can be dropped
+            known["session_hash"] = known["session_hash"] or secrets.token_hex(
+                16
+            )  # so that its result can be dropped later
         return known["session_hash"] or "", json.dumps(known).encode()
 
     def awaits(self, session: str) -> bool:
-        """Tell whether anything is to be heard of a session's calls."""
+        """Tell whether a session has calls whose results can be listened to."""
         return session in self._page._queue.pending_messages_per_session
 
     def session_of(self, event: str) -> str | None:
-        """Return the session of a call that is under way, or whose result has not been fetched; None: it is neither."""
+        """Return the session of a call that runs or whose result has not been fetched; None: there is no such call."""
         pending = self._page._queue.pending_event_ids_session
         return next((session for session, events in pending.items() if event in events), None)
 
     def _function(self, route: str, name: str, number: object) -> BlockFunction:
-        """Return the function that is called: by its name one of the endpoints, by its number the page's own too."""
+        """Return the function that is called. A name finds endpoints only, a number the page's own functions too."""
         if isinstance(number, int) and not isinstance(number, bool) and route != "call":
             found = self._page.fns.get(number)
         else:
             found = next((fn for fn in self._page.fns.values() if fn.api_name == name and _is_public(fn)), None)
-        # What waits for a job belongs into the queue, and what the page does for itself does not.
-        if found is None or (route == "run" and found.queue) or (route != "run" and not _is_public(found)):
+        # A function that waits for a job must run in the queue. The page's own functions must not.
+        if (
+            found is None
+            or found.fn is None
+            or (route == "run" and found.queue)
+            or (route != "run" and not _is_public(found))
+        ):
             raise NoSuchCall("There is no such function: GET /gradio_api/info lists those that are.")
         return found
 
@@ -117,7 +124,7 @@ def _int(text: str) -> int:
 
 
 def _measure(sent: object) -> None:
-    """Raise where a body is too deep or has too much in it to be gone through on the side."""
+    """Raise BadCall where a body is nested too deeply or holds too many values to be checked quickly."""
     level, count = [sent], 0
     for _ in range(_DEEPEST):
         level = [inner for value in level for inner in _inner(value)]
@@ -158,9 +165,10 @@ def _session(said: object) -> str | None:
 
 
 def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]:
-    """Return a function's arguments, one for each of its inputs; those that no client sees may be left out.
+    """Return a function's arguments, one for each of its inputs.
 
-    So may the last wishes of a public function: a client that was written before there were any goes on.
+    Inputs that no client sees may be left out. So may the last wishes of a public function, so that a client that was
+    written before they existed still works.
     """
     inputs = list(function.inputs)
     shown = [block for block in inputs if not block.skip_api]
@@ -187,14 +195,14 @@ def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]
 
 
 def _is_file(value: object) -> bool:
-    """Tell whether Gradio would take a value for a file, wherever it comes upon it."""
+    """Tell whether Gradio would treat a value as a file. It looks for such values at any depth."""
     return isinstance(value, dict) and isinstance(value.get("path"), str)
 
 
 def _mended(value: Any, owner: Owner) -> Any:  # noqa: ANN401 (JSON)
-    """Return a value in which each file is an upload of the owner's, or one that is not there: so it is said to be.
+    """Return a value in which each file is an upload of the owner, or a path where no file exists.
 
-    Whatever else a file would have about it goes: no address is ever fetched, and no path is believed.
+    All other keys of a file are removed, so that no address is ever fetched and no path from outside is used.
     """
     if _is_file(value):
         try:

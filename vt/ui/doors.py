@@ -1,4 +1,4 @@
-"""What stands before the page: which of Gradio's routes are open, and what of a request gets through them."""
+"""Guards the page: decides which of Gradio's routes are open, and checks each request before Gradio gets it."""
 
 from __future__ import annotations
 
@@ -42,18 +42,22 @@ _OPEN = {
     "call": (("POST",), re.compile(rf"{_API}/(?:(?P<route>run|call)/(?P<name>[^/]+)|queue/join|cancel|reset)")),
     "upload": (("POST",), re.compile(rf"{_API}/upload")),
 }
-"""What the page in a browser and gradio_client use, by the way in which it is let through. All else is shut."""
+"""The routes that the page and gradio_client use, grouped by how a request is checked. All others are closed."""
 _THREADS = 4
-"""That check calls at a time: it takes them milliseconds."""
+"""Threads that check calls. A check takes milliseconds."""
 
 
 class Doors:
-    """An ASGI application before the one that Gradio is mounted in."""
+    """An ASGI application in front of the one that Gradio is mounted in."""
 
     def __init__(self, app: ASGIApp, page: gr.Blocks, results: Results, *, embedded: bool) -> None:
-        """`results` are those of the page's calls.
+        """Put the guard in front of an application.
 
-        `embedded`: the page is shown within another site's, so that its cookies are a third party's.
+        Args:
+            app: the application behind.
+            page: whose functions may be called.
+            results: the results of the page's calls that wait to be fetched.
+            embedded: the page is shown in a frame of another site, so that its cookies are third-party cookies.
         """
         self._app = app
         self._calls = Calls(page)
@@ -87,7 +91,7 @@ class Doors:
             with self._listening.held(visitor), self._results.heard(session) if session else nullcontext():
                 await self._app(scope, receive, send)
         elif door == "page":
-            # Of what may stand there, the server reads but the name of a file with the page's state.
+            # The only query that Gradio reads here names a file with the page's state: it is not let through.
             await self._app({**scope, "query_string": b""}, receive, self._with_cookie(scope, send))
         else:
             await self._app(scope, receive, send)
@@ -95,7 +99,7 @@ class Doors:
     async def _call(self, found: re.Match[str], visitor: str, scope: Scope, receive: Receive, send: Send) -> None:
         route = found["route"] or scope["path"].split("/")[2]
         body = await _read(scope, receive)
-        # Off the event loop: it may be large, and files are looked at.
+        # In a thread: the body may be large, and the check looks at files.
         session, checked = await to_thread.run_sync(
             self._calls.checked, route, found["name"] or "", body, Owner.of(scope), limiter=self._threads
         )
@@ -108,16 +112,16 @@ class Doors:
             )
 
     def _joined(self, route: str, session: str, visitor: str) -> AbstractContextManager[None]:
-        """Count a call whose result waits for a listener."""
+        """Count a call whose result is kept until somebody listens."""
         if route == "cancel":
-            self._results.check_backlog(session)  # Gradio tells the end of each call that is cancelled, each time
+            self._results.check_backlog(session)  # each cancel adds a message to the session
         return self._results.joined(session, visitor) if route in ("call", "queue") else nullcontext()
 
     def _session(self, scope: Scope, found: re.Match[str]) -> str | None:
-        """Return the session whose results a stream tells; None: it tells other things.
+        """Return the session whose results a stream sends; None: the stream sends something else.
 
         Raises:
-            BadCall: there is nothing to be heard. Gradio would find that out in the middle of its answer.
+            BadCall: there is nothing to listen to. Gradio would notice that only in the middle of its answer.
         """
         event = found["event"]
         if event is not None:
@@ -135,7 +139,7 @@ class Doors:
         return None
 
     def _with_cookie(self, scope: Scope, send: Send) -> Send:
-        """Return a `send` that gives a browser a cookie which tells its uploads from its neighbours'."""
+        """Return a `send` that sets a cookie, by which this browser's uploads are told from those of others."""
         if Owner.of(scope).browser:
             return send
         secure = "; Secure" if scope["scheme"] == "https" else ""
@@ -151,10 +155,10 @@ class Doors:
 
 
 def _door(method: str, path: str) -> tuple[str, re.Match[str]]:
-    """Return the way in which a request is let through, with what its address names.
+    """Return the group of routes that a request belongs to, and the match of its address.
 
     Raises:
-        BadCall: it is not.
+        BadCall: the route is closed.
     """
     elsewhere: tuple[str, ...] = ()
     for door, (methods, pattern) in _OPEN.items():
@@ -168,19 +172,19 @@ def _door(method: str, path: str) -> tuple[str, re.Match[str]]:
 
 
 def _refusal(error: BadCall | TooManyRequests) -> Response:
-    """Return an error in the forms of Gradio's clients: one reads `error`, another `detail`."""
+    """Return an error in the two forms that Gradio's clients read: `error` and `detail`."""
     said = {"error": str(error), "detail": str(error)}
     return JSONResponse(said, status_of(error), headers_of(error))
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
-    """Return a call's body, which is no larger than what stands in front of everything lets through.
+    """Return a call's body. Its size has been limited in front of the whole application.
 
     Raises:
-        BadCall: it is no JSON, or breaks off.
+        BadCall: it is not JSON, or ends too early.
     """
     kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-    # No form of another site's page can send this type, nor its scripts without being asked by the browser.
+    # A form on another site cannot send this type, and a script there only if the server allows it beforehand (CORS).
     if kind != "application/json":
         raise WrongType("A call is JSON: its Content-Type is application/json.")
     body, more = bytearray(), True
@@ -194,7 +198,7 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives a body, and then whatever comes."""
+    """Return a `receive` that gives this body first, and then what the client sends."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def received() -> Message:
@@ -204,7 +208,7 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
 
 
 def _blaming_the_right_one(send: Send) -> Send:
-    """Return a `send` that turns a failure with a sentence for the user into 422: the server has not failed."""
+    """Return a `send` that turns a 500 that carries a sentence for the user into a 422: the server has not failed."""
     held: Message | None = None
 
     async def sent(message: Message) -> None:

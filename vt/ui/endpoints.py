@@ -18,12 +18,12 @@ _MOST_MODELS = 100
 
 
 def guarded(services: Services, request: gr.Request, token: str) -> None:
-    """Let a request to manage models through, or say why not.
+    """Check that a request may manage models.
 
     Raises:
-        AdminRefused: it is not let through.
+        AdminRefused: it may not.
     """
-    # Where Gradio has kept no request, nobody is known to be local.
+    # Without Gradio's request nobody counts as local.
     visitor = visitors.of(request.request.scope) if request.request else visitors.Visitor()
     admit(services.settings, visitor, {name.lower(): value for name, value in request.headers.items()}, token or None)
 

@@ -1,4 +1,4 @@
-"""The addresses under which a browser plays and saves what belongs to a job."""
+"""The addresses from which a browser plays and downloads the files of a job, and the routes behind them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def original(job_id: str) -> str:
 
 
 def film(job_id: str, version: int) -> str:
-    """Return the address of one version of the dubbed film: another version is another address."""
+    """Return the address of one version of the dubbed film. Each version has its own, so that no old one is shown."""
     return f"films/{quote(job_id, safe='')}/dubbed?{version}"
 
 
@@ -36,7 +36,7 @@ def report(job_id: str, version: int) -> str:
 
 
 def sample(voice_id: str) -> str:
-    """Return the address of what a voice says of itself: a route for everybody."""
+    """Return the address of a sample of a voice: a route of the public API."""
     return f"api/v1/voices/{quote(voice_id, safe='')}/sample"
 
 

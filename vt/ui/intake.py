@@ -1,4 +1,4 @@
-"""How files get from browsers and clients to the uploads' folder and back: routes in place of Gradio's own."""
+"""Routes for uploads and downloads of the page and of gradio_client, in place of Gradio's own."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from vt.ui.uploads import Owner
 _FIELD = "files"
 _MOST_FILES = 8
 _THREADS = 16
-"""That write at a time. They are no others': a slow disk holds nothing else up."""
+"""Threads that write uploads. Nothing else uses them, so that a slow disk delays only uploads."""
 _CHECKS = 16
-"""So often, in an upload as large as may be, what its visitor has waiting is counted again."""
+"""How often the visitor's waiting uploads are counted again during an upload of the largest size."""
 _TELL_SECONDS = 0.1
 _AWAITED_SECONDS = 3.0
-"""How long progress may be asked for before the upload begins."""
+"""How long a request for progress waits for the upload to begin."""
 
 
 @dataclass(slots=True)
 class _Coming:
-    """An upload that is on its way."""
+    """An upload that is being received."""
 
     name: str = ""
-    """Of the file that comes now."""
+    """Of the file that is being received now."""
     received: int = 0
     is_over: bool = False
 
 
 class Intake:
-    """The routes, and the uploads that are on their way."""
+    """The routes, and the uploads that are being received."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -54,7 +54,7 @@ class Intake:
         self._threads = CapacityLimiter(_THREADS)
 
     def routes(self) -> APIRouter:
-        """Return the routes, by the names that Gradio's clients know."""
+        """Return the routes, under the addresses that Gradio's clients use."""
         router = APIRouter(prefix="/gradio_api", include_in_schema=False)
         router.post("/upload")(self._upload)
         router.get("/upload_progress")(self._progress)
@@ -62,7 +62,7 @@ class Intake:
         return router
 
     async def _upload(self, request: Request, upload_id: str = "") -> Response:
-        """Take files in, and return their paths, which nobody but their owner can use."""
+        """Receive files, and return their paths. Only their owner can use these."""
         try:
             with self._services.uploads.held(visitors.of(request.scope).key), self._announced(upload_id[:64]) as coming:
                 paths = await self._received(request, coming)
@@ -82,7 +82,7 @@ class Intake:
                 self._coming.pop(upload_id, None)
 
     async def _received(self, request: Request, coming: _Coming) -> list[Path]:
-        # The first to ask opens the database, which may wait.
+        # The first access opens the database, which may take a while.
         jobs = await to_thread.run_sync(lambda: self._services.jobs, limiter=self._threads)
         owner = Owner.of(request.scope)
         promised = promised_bytes(request.headers)
@@ -103,10 +103,10 @@ class Intake:
 
         def with_room(write: Callable[[], None]) -> None:
             nonlocal checked
-            jobs.check_reserve(uploads.folder())  # others write too, and not every size was told
+            jobs.check_reserve(uploads.folder())  # others write too, and a size need not be declared
             if coming.received - checked >= jobs.upload_limit // _CHECKS:
                 checked = coming.received
-                uploads.check(jobs, owner, 0)  # what has come of this one lies among the others
+                uploads.check(jobs, owner, 0)  # what has been received of this one is counted too
             write()
 
         async def on_thread(write: Callable[[], None]) -> None:
@@ -126,7 +126,7 @@ class Intake:
         return begun
 
     async def _progress(self, upload_id: str = "") -> Response:
-        """Tell a browser, as server-sent events, how its upload gets on."""
+        """Send the progress of an upload as server-sent events."""
         waited = 0.0
         while (coming := self._coming.get(upload_id)) is None:
             if waited >= _AWAITED_SECONDS:
@@ -162,7 +162,7 @@ def _refused(error: VtError) -> Response:
 
 
 def _file(path: str, request: Request) -> Response:
-    """Hand out an upload, or a result that was handed out before, to whom it belongs."""
+    """Send an upload, or a result, to its owner."""
     try:
         found = uploads.own(path, Owner.of(request.scope))
     except UploadGone as error:

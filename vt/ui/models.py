@@ -1,8 +1,7 @@
-"""The tab Models: what is in memory, what may go, and how the service is doing."""
+"""The tab Models: the models in memory, buttons to load and unload them, and the health of the service."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any
 
@@ -10,18 +9,15 @@ import gradio as gr
 
 from vt.factory import Preloaded
 from vt.services import Services
-from vt.ui import words
+from vt.ui import parts, scripts, words
 from vt.ui.endpoints import guarded
 from vt.ui.shared import PLAIN, QUIET, in_words, text
 from vt.ui.words import Words, label
 
-_REFRESH_SECONDS = 2.0
-_COLUMNS = ("key", "kind", "state", "mb", "leases", "idle", "load")
-
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Build the tab into the page."""
-    health = gr.HTML(**PLAIN)
+    health = gr.HTML(**PLAIN, js_on_load=scripts.LOOK)
     memory = gr.HTML(**PLAIN)
     table = gr.HTML(**PLAIN, elem_id="vt-models")
     with gr.Row():
@@ -54,7 +50,7 @@ def build(services: Services, page: gr.Blocks) -> None:
         return act(request, secret, None, lambda said: _unloaded(services, said, key))
 
     page.load(look, [chosen], seen, **QUIET)
-    gr.Timer(_REFRESH_SECONDS).tick(look, [chosen], seen, **QUIET)
+    health.submit(look, [chosen], seen, **QUIET)  # sent by its script, while the tab is visible
     preload.click(preloading, [token, chosen], [effect, *seen], **QUIET)
     clear.click(clearing, [token], [effect, *seen], **QUIET)
     unload.click(unloading, [token, chosen], [effect, *seen], **QUIET)
@@ -64,7 +60,7 @@ def _act(services: Services, request: gr.Request, token: object, act: Callable[[
     said = words.of(request)
     with in_words(said):
         guarded(services, request, text(token or "", "token"))
-        return f"<p role='status'>{html.escape(act(said))}</p>"
+        return parts.effect(act(said))
 
 
 def _look(services: Services, said: Words, chosen: object) -> list[Any]:
@@ -72,57 +68,19 @@ def _look(services: Services, said: Words, chosen: object) -> list[Any]:
     cache = services.factory.get_model_status()
     keys = [model["cache_key"] for model in cache["models"]]
     kept = next((key for key in keys if key == chosen), next(iter(keys), None))
-    return [_health(services, said), _memory(said, cache), _table(said, cache), gr.Dropdown(choices=keys, value=kept)]
-
-
-def _table(said: Words, cache: dict[str, Any]) -> str:
-    if not cache["models"]:
-        return f"<section class='vt-card'><h2>{said('models_memory')}</h2><p>{said('models_none')}</p></section>"
-    heads = "".join(f"<th scope='col'>{said(f'column_{column}')}</th>" for column in _COLUMNS)
-    rows = "".join(_row(said, model) for model in cache["models"])
-    return (
-        f"<section class='vt-card'><h2>{said('models_memory')}</h2>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
-    )
-
-
-def _row(said: Words, model: dict[str, Any]) -> str:
-    cells = (
-        html.escape(model["cache_key"]),
-        said(f"kind_{model['model_type']}"),
-        said(f"model_{model['state']}"),
-        said.number(model["memory_usage_mb"], 1),
-        model["leases"],
-        round(model["idle_seconds"]),
-        said.number(model["load_time_seconds"], 1),
-    )
-    # On a phone a row is a little list of its own: each cell bears its column's head.
-    named = zip(_COLUMNS, cells, strict=True)
-    return (
-        "<tr>" + "".join(f"<td data-head='{said(f'column_{column}')}'>{cell}</td>" for column, cell in named) + "</tr>"
-    )
-
-
-def _memory(said: Words, cache: dict[str, Any]) -> str:
-    used, budget = f"{cache['total_memory_mb']:.0f}", f"{cache['budget_mb']:.0f}"
-    counts = said("models_counts", **{name: cache[name] for name in ("hits", "misses", "loads", "evictions")})
-    return (
-        f"<label class='vt-memory'>{said('models_used', used=used, budget=budget)} "
-        f"<progress max='{budget}' value='{used}'></progress> <span>{counts}</span></label>"
-    )
+    choice = gr.Dropdown(choices=keys, value=kept)
+    return [_health(services, said), parts.memory(said, cache), parts.models(said, cache), choice]
 
 
 def _health(services: Services, said: Words) -> str:
     health = services.health()
-    notes = "".join(f"<li>{html.escape(said.sentence(note))}</li>" for note in health["notes"])
-    loading = "".join(
-        f"<li>{html.escape(_preload_state(said, model))}{html.escape(f' ({model.why})') if model.why else ''}</li>"
+    notes = [said.sentence(note) for note in health["notes"]]
+    loading = [
+        _preload_state(said, model) + (f" ({model.why})" if model.why else "")
         for model in services.readiness()[1]
         if model.state != "ready"
-    )
-    listed = f"<ul>{notes}{loading}</ul>" if notes or loading else ""
-    status = health["status"]
-    return f"<div class='vt-health vt-{status}'><strong>{said(f'health_{status}')}</strong>{listed}</div>"
+    ]
+    return parts.health(said, health["status"], notes + loading)
 
 
 def _preload_state(said: Words, model: Preloaded) -> str:

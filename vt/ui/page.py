@@ -1,4 +1,4 @@
-"""The page as a whole: its tabs, its endpoints, and how it is hung into a server."""
+"""The whole page: its tabs and endpoints, and how it is mounted into a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,18 +16,18 @@ from vt.services import Services
 from vt.ui import endpoints, files, models, parts, scripts, theme, uploads, words
 from vt.ui.doors import Doors
 from vt.ui.intake import Intake
+from vt.ui.progress import ProgressRoute
 from vt.ui.results import Results
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
 from vt.ui.translate import TranslateTab
 from vt.ui.upload import UploadTab
 from vt.ui.words import label
 
-_STYLE = Path(__file__).with_name("style.css")
+_STYLE = scripts.STATIC / "style.css"
 _WORKERS = 16
-"""Calls at a time; the long work has a queue of its own."""
+"""Calls that run at the same time. Jobs have a queue of their own."""
 _MOST_SESSIONS = 200
-"""Of which Gradio keeps the state: 140 kB each, and 1.3 MB where somebody wants that; a page whose state has gone goes
-on."""
+"""Sessions whose state Gradio keeps: 140 kB each, and up to 1.3 MB on purpose. A page works on without its state."""
 _SWEEP_SECONDS = 600.0
 _RESULTS_SWEEP_SECONDS = 15.0
 
@@ -41,14 +40,16 @@ def make_page(services: Services) -> gr.Blocks:
         endpoints.add(services)
     page.queue(api_open=False, default_concurrency_limit=_WORKERS)
     page.state_session_capacity = _MOST_SESSIONS
-    # launch() says so, and mounting does not: until then Gradio takes every file for one of the developer's own.
+    # launch() sets these, mounting does not. Without them Gradio treats every file as one of the developer's own.
     page.has_launched = page.is_running = True
     return page
 
 
 def _build(services: Services, page: gr.Blocks) -> None:
     head = gr.HTML(elem_id="vt-head", js_on_load=scripts.PAGE, **PLAIN)
-    memory = gr.HTML(None, html_template="", js_on_load=scripts.KEEP, visible="hidden", **PLAIN)
+    memory = gr.HTML(
+        None, html_template="", js_on_load=scripts.KEEP, visible="hidden", most_jobs=scripts.MOST_JOBS, **PLAIN
+    )
     subject = gr.HTML(None, html_template="", visible="hidden", **PLAIN)
     with gr.Tabs(selected=UPLOAD, elem_id="vt-tabs") as tabs:
         shared = Shared(tabs, memory, subject)
@@ -70,11 +71,12 @@ def _build(services: Services, page: gr.Blocks) -> None:
     page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], js=scripts.RECALL, **QUIET)
 
 
-def hang(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
-    """Hang the page into an application, at its root, with the files that come and go, and stand before it."""
+def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
+    """Mount the page into an application, at its root, with its routes; return the application with its guard."""
     app.include_router(files.routes(services))
+    app.include_router(ProgressRoute(services).routes())
     app.include_router(Intake(services).routes())
-    # It allows nobody: without one of ours, Gradio's own would let the pages of other sites in.
+    # It allows no other site. Without it Gradio would add its own, which allows some.
     app.add_middleware(CORSMiddleware)
     results = Results(page)
     app.router.lifespan_context = _sweeping(app.router.lifespan_context, services, results)
@@ -94,7 +96,7 @@ def hang(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
 
 
 def _sweeping(lifespan: Any, services: Services, results: Results) -> Any:  # noqa: ANN401 (Starlette's, which the state's type makes)
-    """Return a lifespan that also has uploads swept of which no job came, and results that nobody fetches."""
+    """Return a lifespan that also removes uploads that became no job, and results that nobody fetches."""
     kept_seconds = min(uploads.KEPT_SECONDS, 3600 * services.settings.retention_hours)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What Gradio keeps of calls until somebody listens: how many such results there may be, and when they go."""
+"""Limits the results of calls that Gradio keeps until somebody listens, and removes those that nobody fetches."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import gradio as gr
 from vt.errors import TooManyRequests
 
 _EACH, _TOTAL = 32, 256
-"""Calls under way or unfetched, of one visitor and of all: the longest answer takes 700 kB of memory."""
+"""Calls that run or wait to be fetched, of one visitor and of all. The longest answer takes 700 kB of memory."""
 _MOST_MESSAGES = 1000
-"""That wait in one session, before it may call, or cancel, once more."""
+"""Messages that may wait in one session. With more, it may neither call nor cancel."""
 _KEPT_SECONDS = 120.0
-"""How long nobody has to listen."""
+"""How long a session is kept while nobody listens."""
 
 
 @dataclass(slots=True)
 class _Session:
     visitor: str
-    """Who began it, for whom all of its calls count."""
+    """Who opened it. All its calls count for this visitor."""
     silent_since: float
     listeners: int = 0
 
 
 class Results:
-    """The calls of a page's queue that are under way or unfetched. All methods are called on the event loop."""
+    """The calls in a page's queue that run or wait to be fetched. All methods are called on the event loop."""
 
     def __init__(self, page: gr.Blocks, clock: Callable[[], float] = time.monotonic) -> None:
         self._page = page
@@ -39,10 +39,10 @@ class Results:
 
     @contextmanager
     def joined(self, session: str, visitor: str) -> Iterator[None]:
-        """Let one more call into a session while the block runs.
+        """Count one more call of a session while the block runs.
 
         Raises:
-            TooManyRequests: too many are under way or unfetched, or too much waits in this session.
+            TooManyRequests: too many calls run or wait to be fetched, or too many messages wait in this session.
         """
         self.check_backlog(session)
         if not self._pending(session) and not self._listeners(session):
@@ -54,7 +54,7 @@ class Results:
             yield
         finally:
             self._joining[begun_by] -= 1
-            self._joining += Counter()  # without those that are at zero
+            self._joining += Counter()  # drops those that are at zero
             if not self._pending(session) and not self._listeners(session):
                 self._forget(session)  # it was refused
 
@@ -78,7 +78,7 @@ class Results:
                 self._forget(session)
 
     async def sweep(self) -> None:
-        """Drop the sessions that nobody has listened to for long, and end their calls."""
+        """Forget the sessions that nobody has listened to for long, and end their calls."""
         latest = self._clock() - _KEPT_SECONDS
         for session in [name for name, known in self._sessions.items() if known.silent_since <= latest]:
             if not self._listeners(session):
@@ -102,19 +102,19 @@ class Results:
         return self._sessions[session].listeners if session in self._sessions else 0
 
     def _pending(self, session: str) -> set[str]:
-        """Return the calls of a session whose ends have not been told."""
+        """Return the calls of a session whose end has not been sent yet."""
         return self._page._queue.pending_event_ids_session.get(session, set())
 
     def _awaited(self, session: str) -> bool:
-        """Tell whether a call is left that did not end with its listener."""
+        """Tell whether a call goes on although its listener has left."""
         events = self._page._queue.event_ids_to_events
         return any(event not in events or events[event].alive for event in self._pending(session))
 
     def _forget(self, session: str) -> set[str]:
-        """Drop all that is kept of a session, and return its calls, of which nothing is told from now on."""
+        """Remove all that is kept of a session, and return its calls. No message about them is sent from now on."""
         queue, pending = self._page._queue, set(self._pending(session))
         for event in pending & queue.event_ids_to_events.keys():
-            queue.event_ids_to_events[event].alive = False  # else it would be told to a session that is not there
+            queue.event_ids_to_events[event].alive = False  # else Gradio would send messages to a session that is gone
         queue.pending_messages_per_session.pop(session, None)
         queue.pending_event_ids_session.pop(session, None)
         self._sessions.pop(session, None)

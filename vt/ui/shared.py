@@ -1,4 +1,4 @@
-"""What the tabs share: the browser's memory, the film that is chosen, and how a handler's failure is told."""
+"""What the tabs share: the browser's memory, the chosen film, checks of values, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ _log = logging.getLogger(__name__)
 
 UPLOAD, TRANSLATE, MODELS = "upload", "translate", "models"
 RAW: dict[str, Any] = {"preprocess": False}
-"""Has Gradio hand over what the browser sent as it is. Its own preparation leaves an empty file behind for each that is
-uploaded, and checks a choice against what it has offered in the browser's session, and forgets sessions: after an hour
-of sleep, and when the server starts again. Each function checks what it is given."""
+"""Gradio passes on what the browser sent, unchanged; each function checks its values itself. Gradio's own preparation
+would leave an empty file behind for each upload. It would also check a choice against what it offered in that session,
+and it forgets sessions after an hour and when the server restarts."""
 QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden", **RAW}
-"""Options of the page's own events: scripts have endpoints."""
+"""Options of the page's own events. Scripts use the endpoints instead."""
 
 PLAIN: dict[str, Any] = {"apply_default_css": False}
-"""Options of an element that has all of its looks from style.css."""
+"""Options of an element that is styled by style.css alone."""
 
 _LONGEST = 200
 Row = Mapping[str, Any]
 """A language, and which engines serve it."""
 Updates = dict[Any, Any]
-"""By the component: what becomes of it."""
+"""New values or properties, by their components."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a browser remembers from visit to visit. It comes from outside: it may be anything."""
+    """What a browser remembers between visits. It comes from outside, so that it is checked."""
 
     jobs: tuple[str, ...] = ()
-    """The ids of its jobs, the latest first."""
+    """The ids of its jobs, the newest first."""
     view: str = ""
-    """The id of the job that is looked at; empty: none."""
+    """The id of the job that is shown; empty: none."""
 
     @classmethod
     def of(cls, kept: object) -> Memory:
-        """Return what of a browser's memory can be used."""
+        """Return the valid part of a browser's memory."""
         known = kept if isinstance(kept, Mapping) else {}
         jobs, view = known.get("jobs"), known.get("view")
         found = jobs[:MOST_JOBS] if isinstance(jobs, list) else ()
@@ -62,11 +62,11 @@ class Memory:
         )
 
     def kept(self) -> dict[str, Any]:
-        """Return it as a browser keeps it."""
+        """Return it in the form that a browser stores."""
         return {"jobs": list(self.jobs), "view": self.view}
 
     def with_job(self, job_id: str) -> Memory:
-        """Return it with one job more, which is looked at."""
+        """Return it with one more job, which is shown."""
         others = tuple(job for job in self.jobs if job != job_id)
         return Memory((job_id, *others)[:MOST_JOBS], job_id)
 
@@ -75,19 +75,19 @@ class Memory:
         return Memory(tuple(job for job in self.jobs if job != job_id), "" if self.view == job_id else self.view)
 
     def looking_at(self, job_id: str) -> Memory:
-        """Return it with another job, or none, to be looked at."""
+        """Return it with another job shown, or none."""
         return Memory(self.jobs, job_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The components that more than one tab reads or changes."""
+    """The components that several tabs read or change."""
 
     tabs: gr.Tabs
     memory: gr.HTML
     """Holds a `Memory`, in the browser."""
     subject: gr.HTML
-    """Holds the `Subject` that is to be dubbed, or None: in the page itself, which outlives a restart of the server."""
+    """Holds the `Subject` that is to be dubbed, or None. It is kept in the page, so that a restart does not lose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +99,18 @@ class Subject:
     tracks: tuple[str, ...] = ()
     """Its sound tracks, in words."""
     language: str = ""
-    """What the first of them says that it speaks."""
+    """The language in the tags of the first one."""
     subtitles: bool = False
-    """Whether subtitles say what is said in it."""
+    """Whether subtitles are used in place of recognition."""
     job_id: str = ""
-    """Whose film it is; empty: the uploaded one."""
+    """The job whose film it is; empty: an uploaded film."""
     source: str = "auto"
     target: str = ""
     """The languages of that job."""
 
     @classmethod
     def of(cls, kept: object) -> Subject | None:
-        """Return what a page holds. It comes from outside: it may be anything."""
+        """Return the subject that a page holds, or None. It comes from outside, so that it is checked."""
         known = kept if isinstance(kept, Mapping) else {}
         job_id, tracks = str(known.get("job_id", "")), known.get("tracks")
         if not known.get("name") or (job_id and not ID.fullmatch(job_id)):
@@ -127,7 +127,7 @@ class Subject:
         )
 
     def kept(self) -> dict[str, Any]:
-        """Return it as a page holds it."""
+        """Return it in the form that a page holds."""
         return asdict(self)
 
 
@@ -148,19 +148,19 @@ def native(code: str) -> str:
 
 
 def told(words: Words, what: str, act: Callable[[], Updates], place: Component) -> Updates:
-    """Return what an act changes, or the trouble that it met, at its place on the page.
+    """Do something, and return what it changes on the page, or the error that it met.
 
     Args:
-        words: of the reader.
-        what: the key of what could not be done.
+        words: in the language of the reader.
+        what: the key of the error's heading.
         act: does it.
-        place: where trouble is told.
+        place: where an error is shown.
     """
     try:
         return {place: gr.HTML("", visible=False), **act()}
     except VtError as error:
         sentence = words.sentence(error.message)
-    except Exception:  # noqa: BLE001 (whatever it is, its text is not for the page)
+    except Exception:  # noqa: BLE001 (the text of an unexpected error is not for the page)
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
     return {place: gr.HTML(parts.trouble(words(what), sentence), visible=True)}
@@ -168,7 +168,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
 
 @contextmanager
 def in_words(words: Words = ENGLISH) -> Iterator[None]:
-    """Turn our errors into Gradio's: the sentence, and nothing else."""
+    """Turn our errors into Gradio's, which carry the sentence and nothing else."""
     try:
         yield
     except VtError as error:
@@ -176,16 +176,16 @@ def in_words(words: Words = ENGLISH) -> Iterator[None]:
 
 
 def owner(request: gr.Request) -> Owner:
-    """Return whose uploads a call may use, and for whom its jobs count."""
-    assert request.request is not None  # noqa: S101 (it is made of one for each call from outside)
+    """Return the owner of the uploads that a call may use, for whom its jobs count too."""
+    assert request.request is not None  # noqa: S101 (each call from outside has one)
     return Owner.of(request.request.scope)
 
 
 def text(value: object, name: str, longest: int = _LONGEST) -> str:
-    """Return a value from outside that has to be text.
+    """Return a value from outside that must be text.
 
     Raises:
-        InputError: it is none, or longer than what it stands for can be.
+        InputError: it is not text, or is too long.
     """
     if isinstance(value, str) and len(value) <= longest:
         return value
@@ -193,10 +193,10 @@ def text(value: object, name: str, longest: int = _LONGEST) -> str:
 
 
 def number(value: object, name: str) -> int:
-    """Return a value from outside that has to be a whole number.
+    """Return a value from outside that must be a whole number.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not one.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -204,6 +204,6 @@ def number(value: object, name: str) -> int:
 
 
 def event_value(event: gr.EventData, name: str) -> object:
-    """Return what an event of the page's scripts says, or None: it comes from outside, and may be anything."""
+    """Return a value from an event of the page's scripts, or None. It comes from outside: it may be anything."""
     said = event._data
     return said.get(name) if isinstance(said, Mapping) else None

@@ -1,4 +1,4 @@
-"""The look of the page: quiet paper and ink by day, a dimmed cutting room by night, and one colour that acts."""
+"""The theme of the page: neutral colours, light and dark, and one colour for what can be pressed."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ _LOOK = {
     "link_text_color_dark": "*primary_300",
     "panel_border_width": "0px",
 }
-"""By the variables of Gradio's themes."""
+"""Values by the names of Gradio's theme variables."""
 
 
 def make() -> gr.themes.Base:
-    """Return the theme; style.css has what is not a variable of Gradio's."""
+    """Return the theme. What Gradio has no variable for is in style.css."""
     theme = gr.themes.Base(
         primary_hue=_TEAL,
         secondary_hue=_TEAL,

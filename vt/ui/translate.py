@@ -1,11 +1,9 @@
-"""The tab Translate: from a chosen film to a dub, with its progress, its result, and its lines to be mended."""
+"""The tab Translate: choose languages for a film, follow the job, watch the result, and edit its lines."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -16,6 +14,7 @@ from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs import Jobs
 from vt.services import Services
 from vt.ui import parts, scripts, uploads, words
+from vt.ui.progress import to_follow
 from vt.ui.shared import (
     PLAIN,
     QUIET,
@@ -38,32 +37,16 @@ from vt.ui.uploads import Owner
 from vt.ui.voices import VoiceChoice, options
 from vt.ui.words import Words, label
 
-_TICK_SECONDS = 1.0
-_SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
-"""After so much of a run its end can be guessed."""
 _AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a page shows already, and when it first saw the running job, to guess when that ends."""
-
-    job_id: str = ""
-    state: str = ""
-    version: int = -1
-    others: tuple[str, ...] = ()
-    since: float = 0.0
-    fraction: float = 0.0
 
 
 class TranslateTab:
     """The tab, and what it does."""
 
     def __init__(self, services: Services, shared: Shared, upload: UploadTab) -> None:
-        """Build the tab where a page is being built."""
+        """Build the tab into the page that is being built."""
         self._services, self._shared, self._upload = services, shared, upload
-        self._seen = gr.State(_Seen())
-        self._timer = gr.Timer(_TICK_SECONDS, active=False)
+        self._follow = gr.HTML(None, html_template="", js_on_load=scripts.FOLLOW, visible="hidden", **PLAIN)
         self._lost = gr.HTML(**PLAIN, visible=False, elem_id="vt-lost")
         self._build_nothing()
         self._build_compose()
@@ -109,7 +92,7 @@ class TranslateTab:
                 self._remove = gr.Button(label("remove"), elem_id="vt-remove", variant="stop", min_width=100)
 
     def wire(self, looked: Dependency) -> None:
-        """Connect what happens with what it does; `looked`: a film has been chosen, or none any more."""
+        """Connect events with their handlers; `looked` is the event that a film has been chosen, or removed."""
         shared, upload = self._shared, self._upload
         memory, every = shared.memory, self._every
         gr.on([self._to_upload.click, self._new.click], self._away, memory, [shared.tabs, *every], **QUIET)
@@ -120,7 +103,8 @@ class TranslateTab:
               [self._served, self._start_trouble, *self._voices.everything], **QUIET)  # fmt: skip
         asked = [upload.film, upload.subtitles, shared.subject, *languages, self._track, memory, *wished]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
-        self._timer.tick(self._tick, [memory, self._seen, shared.subject], every, **QUIET)
+        self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
+        self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
         self._remove.click(self._forget, memory, every, js=scripts.SURE, **QUIET)
@@ -130,9 +114,9 @@ class TranslateTab:
 
     @property
     def _every(self) -> list[Any]:
-        """All that a step may change."""
+        """The components that a handler may change."""
         return [
-            self._shared.memory, self._shared.subject, self._seen, self._timer, self._lost, self._nothing,
+            self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
             *self._voices.everything, self._track, self._start_trouble, self._job, self._job_head, self._live,
             self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines, self._other, self._new,
@@ -141,43 +125,41 @@ class TranslateTab:
 
     @property
     def everything(self) -> list[Any]:
-        """What `shown` changes."""
+        """The components that `shown` may change."""
         return self._every
 
     @property
     def trouble(self) -> gr.HTML:
-        """Where is told what concerns the whole tab."""
+        """Where errors of the whole tab are shown."""
         return self._lost
 
     @property
     def _jobs(self) -> Jobs:
         return self._services.jobs
 
-    # What is to be seen
+    # What is shown
 
-    def shown(self, said: Words, memory: Memory, subject: Subject | None = None, seen: _Seen | None = None) -> Updates:
-        """Return the tab as it has to look: a job, a film that is about to be one, or neither."""
+    def shown(self, said: Words, memory: Memory, subject: Subject | None = None) -> Updates:
+        """Return the whole tab: with a job, with a film for which languages are chosen, or with neither."""
         found = known(self._jobs, memory)
         job = next((job for job in found if job.id == memory.view), None)
         lost = bool(memory.view) and job is None
         memory = Memory(tuple(job.id for job in found), job.id if job else "")
         gone = parts.trouble(said("trouble_gone"), said("gone"))
-        busy = any(not other.state.is_over for other in found)
         rows = [(other, native(other.request.target_language)) for other in found]
         return {
             self._shared.memory: memory.kept(),
-            self._seen: _seen(job, found, seen),
-            self._timer: gr.Timer(active=busy),
+            self._follow: to_follow(found, memory.view),
             self._lost: gr.HTML(gone if lost else "", visible=lost),
             self._nothing: gr.Column(visible=job is None and subject is None),
             self._nothing_text: parts.empty(said("nothing_title"), said("nothing")),
             self._compose: gr.Column(visible=job is None and subject is not None),
             self._job: gr.Column(visible=job is not None),
             self._yours: parts.films(said, rows, memory.view),
-            **(self._of_job(said, job, seen) if job else {}),
+            **(self._of_job(said, job) if job else {}),
         }
 
-    def _of_job(self, said: Words, job: Job, seen: _Seen | None) -> Updates:
+    def _of_job(self, said: Words, job: Job) -> Updates:
         over, target = job.state.is_over, native(job.request.target_language)
         updates: Updates = {
             self._job_head: parts.job_head(said, job, target),
@@ -186,7 +168,7 @@ class TranslateTab:
             self._remove: gr.Button(visible=over),
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
-            **self._progressed(said, job, seen),
+            **self._progressed(said, job),
         }
         if job.version:
             updates |= self._of_result(said, job)
@@ -200,10 +182,10 @@ class TranslateTab:
             return gr.HTML(parts.empty(said("cancelled_title"), said("cancelled")), visible=True)
         return gr.HTML("", visible=False)
 
-    def _progressed(self, said: Words, job: Job, seen: _Seen | None) -> Updates:
+    def _progressed(self, said: Words, job: Job) -> Updates:
         if job.state.is_over:
             return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
-        shown = parts.progress(said, job, _left(job, seen), self._services.factory.news())
+        shown = parts.progress(said, job, None, self._services.factory.news())
         return {self._progress: gr.HTML(shown, visible=True), self._live: parts.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
@@ -218,32 +200,27 @@ class TranslateTab:
         )
         return {self._watch: watch, self._lines: parts.lines(said, report, job)}
 
-    # What happens
+    # Handlers
 
-    def _tick(self, kept: object, seen: _Seen, held: object, request: gr.Request) -> Updates:
-        """Return what has changed since the last look; mostly that is the progress alone."""
+    def _changed(self, kept: object, held: object, request: gr.Request) -> Updates:
+        """Draw the tab again, because a job is no longer as the page shows it."""
         said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
 
         def look() -> Updates:
-            found = known(self._jobs, memory)
-            job = next((job for job in found if job.id == memory.view), None)
-            now = _seen(job, found, seen)
-            if (now.job_id, now.state, now.version, now.others) != (seen.job_id, seen.state, seen.version, seen.others):
-                shown = self.shown(said, memory, subject, seen=now)
-                if shown[self._shared.memory] == memory.kept():
-                    del shown[self._shared.memory]  # what somebody does at this moment may have changed it already
-                return shown
-            return {self._lost: gr.skip(), self._seen: now, **(self._progressed(said, job, now) if job else {})}
+            shown = self.shown(said, memory, subject)
+            if shown[self._shared.memory] == memory.kept():
+                del shown[self._shared.memory]  # another handler may be changing it at this moment
+            return shown
 
         return told(said, "trouble_job", look, self._lost)
 
     def _away(self, kept: object) -> Updates:
-        """Go to where a film is chosen."""
+        """Go to the tab where a film is chosen."""
         del kept
         return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
 
     def _composed(self, kept: object, held: object, request: gr.Request) -> Updates:
-        """A film has been chosen, or none any more."""
+        """Show the choice of languages for a film, or hide it where no film is chosen any more."""
         said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
         if subject is None:
             return {self._lost: gr.skip()} if memory.view else self.shown(said, memory)
@@ -254,7 +231,7 @@ class TranslateTab:
         return {**shown, self._shared.subject: subject.kept(), **self._choices(said, subject)}
 
     def _step_back(self, kept: object, held: object, request: gr.Request) -> Updates:
-        """Leave a film that is about to be dubbed: for the job that it comes from, or to choose another."""
+        """Leave the choice of languages: back to the job that the film comes from, or to the choice of a film."""
         subject = Subject.of(held)
         if subject is None or not subject.job_id:
             return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
@@ -306,14 +283,14 @@ class TranslateTab:
         said, memory = words.of(request), Memory.of(kept)
 
         def cancel() -> Updates:
-            with suppress(WrongState):  # it has ended at this moment
+            with suppress(WrongState):  # it has just ended
                 self._jobs.cancel(memory.view)
             return self.shown(said, memory)
 
         return told(said, "trouble_job", cancel, self._lost)
 
     def _again(self, kept: object, request: gr.Request) -> Updates:
-        """Have the job's film dubbed once more, into a language that is to be chosen."""
+        """Show the choice of languages for the film of this job."""
         said, memory = words.of(request), Memory.of(kept)
 
         def compose() -> Updates:
@@ -356,7 +333,7 @@ class TranslateTab:
     # What can be chosen
 
     def _missing(self, subject: Subject, source: str, target: str) -> str | None:
-        """Return the language that could be chosen when the page was loaded, and cannot be had any more."""
+        """Return a chosen language that was available when the page was loaded and no longer is; None: both are."""
         rows = self._services.languages()
         if target not in _codes(_spoken(rows)):
             return target
@@ -391,7 +368,7 @@ class TranslateTab:
         translation_engine: object,
         request: gr.Request,
     ) -> Updates:
-        """Say who serves the languages that are chosen, and offer the voices for them."""
+        """Show which engines serve the chosen languages, and offer the voices for them."""
         said, subject = words.of(request), Subject.of(held)
         told_by_text = subject is not None and subject.subtitles
 
@@ -414,7 +391,7 @@ class TranslateTab:
         by_text: bool,
         wanted: Sequence[object] = (),
     ) -> str:
-        """Say who does what; `wanted` are the engines that somebody chose, who come first where they can do it."""
+        """Return which engine does what; `wanted` are the engines that the user chose, which come first."""
         by_code = {row["code"]: row for row in rows}
         heard = by_code.get(str(source), {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
         spoken = by_code.get(str(target), {"translate_to": (), "speak": ()})
@@ -426,12 +403,12 @@ class TranslateTab:
 
 
 def _heard(rows: Sequence[Row], subject: Subject) -> list[Row]:
-    """Return the languages that a film may speak."""
+    """Return the languages that can be chosen as the film's."""
     return [row for row in rows if row["translate_from"] and (row["hear"] or subject.subtitles)]
 
 
 def _spoken(rows: Sequence[Row]) -> list[Row]:
-    """Return the languages that it may be dubbed into."""
+    """Return the languages that it can be dubbed into."""
     return [row for row in rows if row["translate_to"] and row["speak"]]
 
 
@@ -440,12 +417,12 @@ def _codes(rows: Sequence[Row]) -> list[str]:
 
 
 def _any(rows: Sequence[Row], what: str) -> list[str]:
-    """Return the engines that serve any language, the best first."""
+    """Return the engines that serve at least one language, the best first."""
     return list(dict.fromkeys(name for row in rows for name in row[what]))
 
 
 def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Return languages by their own names, with the reader's name for whoever searches by that."""
+    """Return languages by their own names, followed by their names in the reader's language: both can be searched."""
 
     def name(row: Row) -> str:
         own, readers = row["native_name"], said.language_name(row["code"])
@@ -455,36 +432,17 @@ def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
-    """Return what is proposed: the reader's own language where that makes sense, else Spanish, else the first."""
+    """Return the proposed language: the reader's own where that makes sense, else Spanish, else the first."""
     taken = {subject.target, subject.source, subject.language[:2]}
     wished = [said.language] if said.language != "en" else []
     return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
 
 
-def _seen(job: Job | None, found: Sequence[Job], before: _Seen | None) -> _Seen:
-    others = tuple(f"{other.state}{other.version}" for other in found)
-    if job is None:
-        return _Seen(others=others)
-    now = _Seen(job.id, job.state.value, job.version, others, time.monotonic(), job.fraction)
-    goes_on = before and (before.job_id, before.state, before.version) == (now.job_id, now.state, now.version)
-    return replace(now, since=before.since, fraction=before.fraction) if before and goes_on else now
-
-
-def _left(job: Job, seen: _Seen | None) -> float | None:
-    """Return about how many seconds a running job will take still, as far as that can be told."""
-    if seen is None or not seen.since or job.state is not JobState.RUNNING:
-        return None
-    ran, done = time.monotonic() - seen.since, job.fraction - seen.fraction
-    if ran < _SURE_SECONDS or done < _SURE_FRACTION:
-        return None
-    return (1 - job.fraction) * ran / done
-
-
 def _edits(lines: object) -> dict[int, Edit]:
-    """Return what was changed, by the line.
+    """Return the edits, by the number of the line.
 
     Raises:
-        InputError: that is not what was sent.
+        InputError: what was sent is not a list of edits.
     """
     try:
         return {

@@ -1,4 +1,4 @@
-"""The tab Upload: a film comes in, and its owner sees what is in it."""
+"""The tab Upload: a film is uploaded, and its tracks and length are shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class UploadTab:
     """The tab, and what it does."""
 
     def __init__(self, services: Services, shared: Shared) -> None:
-        """Build the tab where a page is being built."""
+        """Build the tab into the page that is being built."""
         self._services, self._shared = services, shared
         self._head = gr.HTML(**PLAIN)
         with gr.Row(elem_classes="vt-columns"):
@@ -55,10 +55,11 @@ class UploadTab:
                     label=label("subtitles"), height=130, elem_id="vt-subtitles", elem_classes="vt-drop vt-small"
                 )
                 self._subtitles_hint = gr.HTML(**PLAIN)
-                self._limits = gr.HTML(js_on_load=scripts.GUARD, **PLAIN)
+                most = services.settings.max_upload_mb * 2**20
+                self._limits = gr.HTML(js_on_load=scripts.GUARD, most_bytes=most, **PLAIN)
 
     def wire(self) -> Dependency:
-        """Connect what happens with what it does, and return what follows a choice of a film."""
+        """Connect events with their handlers, and return the event that a film has been chosen or removed."""
         given = [self.film, self.subtitles]
         seen = [self._facts, self._trouble, self._go, self._shared.subject]
         looked: Dependency = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
@@ -69,7 +70,7 @@ class UploadTab:
 
     @property
     def texts(self) -> list[gr.HTML]:
-        """What `written` writes."""
+        """The components that `written` fills."""
         return [self._head, self._sample_hint, self._subtitles_hint, self._limits]
 
     def written(self, said: Words) -> Updates:
@@ -81,22 +82,22 @@ class UploadTab:
         )
         return {
             self._head: parts.title(said("upload_title"), said("upload_lead")),
-            self._sample_hint: f"<p class='vt-hint'>{said('sample_hint')}</p>",
-            self._subtitles_hint: f"<p class='vt-hint'>{said('subtitles_hint')}</p>",
+            self._sample_hint: parts.hint(said("sample_hint")),
+            self._subtitles_hint: parts.hint(said("subtitles_hint")),
             self._limits: limits,
         }
 
     def cleared(self) -> Updates:
-        """Return the tab with nothing chosen."""
+        """Return the tab without a chosen file."""
         return {self.film: None, self.subtitles: None}
 
     @property
     def choice(self) -> list[Any]:
-        """What `cleared` clears."""
+        """The components that `cleared` empties."""
         return [self.film, self.subtitles]
 
     def _too_large(self, refused: gr.EventData, request: gr.Request) -> gr.HTML:
-        """Say of a file that the browser has not sent why not."""
+        """Say why the browser did not send a file."""
         said, limit = words.of(request), self._services.settings.max_upload_mb
         name, size = (event_value(refused, key) for key in ("file", "megabytes"))
         megabytes = size if isinstance(size, int) else "?"
@@ -142,10 +143,10 @@ class UploadTab:
         }
 
     def _lay_sample(self, request: gr.Request) -> str:
-        """Lay the sample among the uploads, as if it had been uploaded, and return its path."""
+        """Copy the sample to the uploads, as if it had been uploaded, and return its path."""
         whose = owner(request)
         with in_words(words.of(request)), disk_errors():
             uploads.check(self._services.jobs, whose, _SAMPLE.stat().st_size)
             place = uploads.place(_SAMPLE.name, whose)
-            shutil.copyfile(_SAMPLE, place)  # a copy, for an upload that is linked has become a job
+            shutil.copyfile(_SAMPLE, place)  # no link: a linked upload counts as taken by a job
         return str(place)

@@ -1,4 +1,4 @@
-"""What browsers and clients upload: whose it is, how it gets into a job, and how it goes where no job came of it."""
+"""Uploads of browsers and clients: who owns them, how they get into a job, and when they are removed."""
 
 from __future__ import annotations
 
@@ -24,50 +24,49 @@ from vt.errors import TooManyWaiting, UploadGone
 from vt.jobs import Draft, Jobs, plain_name
 
 COOKIE = "vt-visitor"
-"""Tells browsers apart that share an address, and knows one again whose address has changed."""
+"""The cookie that tells browsers behind one address apart, and recognises one whose address has changed."""
 COOKIE_FORM = re.compile(r"[0-9a-f]{32}")
 
 KEPT_SECONDS = 6 * 3600.0
-"""How long an upload waits to become a job."""
+"""How long an upload is kept that no job has taken."""
 TAKEN_SECONDS = 600.0
-"""How long one stays that has become a job, which has the film by a link of its own. Its owner may
-be about to take it once more."""
+"""How long an upload is kept that a job has taken (by a link of its own), in case its owner uses it again."""
 _BROKEN_OFF_SECONDS = 300.0
-"""After so long without a byte an upload that is coming comes no more: its line would have been cut before."""
+"""An upload that has received no byte for so long is given up: its connection would have been closed before."""
 Kind = Literal["coming", "upload", "result"]
-"""Of a file: it is on its way in, waits to become a job, or is handed out and waits for nothing."""
+"""What a file is: being received, waiting for a job, or a result for its owner to fetch."""
 _FOLDER_FORM = re.compile(r"[0-9a-f]{32}")
 _RECORD = ".owner"
-"""Lies beside each upload and says whose it is, for a server that starts again. No upload has such a name."""
+"""A file beside each upload that says who owns it, also after a restart. No upload has such a name."""
 _MOST_WAITING = 4
-"""Times the largest film: so much of one visitor's may wait to become jobs."""
+"""How many films of the largest size one visitor may have waiting for jobs."""
 _MOST_FILES = 100
-"""For each time: small ones fill no disk, but all of them are gone through."""
+"""Files for each of these: small ones do not fill the disk, but each one is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose uploads a request may use: those of its browser, or of its address where they came without a cookie."""
+    """Who owns uploads: a browser, known by its cookie, or an address where an upload came without a cookie."""
 
     address: str
     """The `key` of the visitor."""
     browser: str = ""
-    """What the cookie says; empty: there is none."""
+    """The value of the cookie; empty: none was sent."""
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> Owner:
-        """Return the owner that an ASGI scope stands for."""
+        """Return the owner of an ASGI scope."""
         cookie = HTTPConnection(dict(scope)).cookies.get(COOKIE, "")
         return cls(visitors.of(scope).key, cookie if COOKIE_FORM.fullmatch(cookie) else "")
 
     @property
     def marks(self) -> dict[str, str]:
-        """What stands for the owner on the disk, where neither cookies nor addresses are to lie."""
+        """What is written to the disk in place of cookie and address: their hashes."""
         known = {"browser": self.browser, "address": self.address}
         return {kind: _hashed(f"{kind} {value}") if value else "" for kind, value in known.items()}
 
     def has(self, record: Mapping[str, str]) -> bool:
-        """Tell whether what this record belongs to is the owner's."""
+        """Tell whether a record names this owner."""
         kind = "browser" if record["browser"] else "address"
         return secrets.compare_digest(self.marks[kind], record[kind])
 
@@ -82,12 +81,12 @@ def folder() -> Path:
 
 
 def place(name: str, owner: Owner, kind: Kind = "upload") -> Path:
-    """Make room for a new file, in a folder whose name nobody can guess, and return where it is to be written.
+    """Make a folder for a new file, with a name that nobody can guess, and return the file's path.
 
     Args:
-        name: what its sender calls it.
+        name: the file's name, as its sender calls it.
         owner: who alone may use it.
-        kind: what it is to be; one that is coming has arrived only when `arrived` is told.
+        kind: what it is to be; one that is being received is complete only after a call of `arrived`.
     """
     made = folder() / secrets.token_hex(16)
     made.mkdir(parents=True)
@@ -96,7 +95,7 @@ def place(name: str, owner: Owner, kind: Kind = "upload") -> Path:
 
 
 def arrived(files: Iterable[Path]) -> None:
-    """Note of uploads that were coming that they are whole."""
+    """Note that uploads have been received completely."""
     for file in files:
         _note(file.parent, {**_record(file.parent), "kind": "upload"})
 
@@ -112,15 +111,15 @@ def own(file: object, owner: Owner) -> Path:
 
     Args:
         file: the path, or what Gradio makes of a file; from outside, it may be anything.
-        owner: must be the one that it was uploaded by, or made for.
+        owner: who must own it.
 
     Raises:
-        UploadGone: the owner has no such upload: whatever else the path leads to is not looked at.
+        UploadGone: the owner has no such upload. No other file is opened, whatever the path says.
     """
-    with suppress(OSError, ValueError):  # it has gone, or is no name of a file
+    with suppress(OSError, ValueError):  # it has gone, or is not the name of a file
         given = Path(str(file.get("path") if isinstance(file, Mapping) else file))
         expected = given.parent.parent == folder() and _FOLDER_FORM.fullmatch(given.parent.name)
-        # Neither may be a link: nobody but the server writes there, but what it hands out is not to hang on that.
+        # Neither may be a link. Only the server writes there, but this check does not rely on that.
         if expected and not given.name.startswith(".") and _is_plain(given) and owner.has(_record(given.parent)):
             return given
     raise UploadGone
@@ -136,11 +135,11 @@ def _record(made: Path) -> dict[str, str]:
 
 
 def check(jobs: Jobs, owner: Owner, more_bytes: int) -> None:
-    """Raise, before a file comes, where there is no room for it or too much of its owner's waits already.
+    """Raise before a file is received where it does not fit, or where its owner has too many uploads already.
 
     Raises:
         StorageError: the disk has no room for it.
-        TooManyWaiting: its owner's uploads have to become jobs first, or be swept.
+        TooManyWaiting: the owner's uploads have to be taken by jobs first, or be removed.
     """
     folder().mkdir(parents=True, exist_ok=True)
     jobs.check_reserve(folder(), more_bytes)
@@ -150,10 +149,10 @@ def check(jobs: Jobs, owner: Owner, more_bytes: int) -> None:
 
 
 def _waiting_bytes(address: str, least: int) -> int:
-    """Return the size of what came from an address and has not become a job; each upload for at least `least`."""
+    """Return the bytes of the uploads of an address that no job has taken; each one counts for at least `least`."""
     waiting = 0
     for record in folder().glob(f"*/{_RECORD}"):
-        with suppress(OSError, ValueError):  # gone by itself
+        with suppress(OSError, ValueError):  # removed at this moment
             known = json.loads(record.read_bytes())
             if known["address"] == address:
                 least_here = 0 if known.get("kind") == "result" else least
@@ -163,13 +162,13 @@ def _waiting_bytes(address: str, least: int) -> int:
 
 
 def discard(files: Iterable[Path]) -> None:
-    """Remove uploads that have not come in whole, with their folders."""
+    """Remove uploads that were not received completely, with their folders."""
     for file in files:
         shutil.rmtree(file.parent, ignore_errors=True)
 
 
 def take(upload: str | Path, place: Path) -> None:
-    """Put an uploaded file into its place in a job's folder, for no more space where both are on one disk.
+    """Put an uploaded file into a job's folder: by a link where both are on one disk, else by a copy.
 
     Raises:
         UploadGone: it is no longer there.
@@ -179,7 +178,7 @@ def take(upload: str | Path, place: Path) -> None:
             os.link(upload, place)
         except FileNotFoundError:
             raise
-        except OSError:  # another disk, or one that knows no links
+        except OSError:  # another disk, or a file system without links
             shutil.copyfile(upload, place)
     except FileNotFoundError:
         raise UploadGone from None
@@ -201,7 +200,7 @@ def fill(draft: Draft, order: Order, film: object, subtitles: object, owner: Own
 
 
 def remove(jobs: Jobs, job_id: str) -> None:
-    """Remove a job with all that is kept of it, and what was uploaded for it.
+    """Remove a job with all its files, and the uploads that it was made from.
 
     Raises:
         JobNotFound: there is no such job.
@@ -211,34 +210,34 @@ def remove(jobs: Jobs, job_id: str) -> None:
 
 
 def drop(uploads: Path, film: Path) -> None:
-    """Remove from the uploads' folder what is the same file as a job's film, which is about to go."""
+    """Remove from the uploads' folder the links to a job's film, which is about to be removed."""
     for parent, _, names in os.walk(uploads):
         for path in (Path(parent, name) for name in names):
-            with suppress(OSError):  # gone by itself
+            with suppress(OSError):  # removed at this moment
                 if path.samefile(film):
                     path.unlink()
 
 
 def sweep(uploads: Path, now: float, kept_seconds: float = KEPT_SECONDS) -> None:
-    """Remove what lies in the uploads' folder for longer than it may, and the folders that it leaves empty."""
+    """Remove uploads that are older than allowed, and the folders that are empty then."""
     for record in uploads.glob(f"*/{_RECORD}"):
-        with suppress(OSError, ValueError):  # gone by itself
+        with suppress(OSError, ValueError):  # removed at this moment
             latest = max(path.lstat().st_mtime for path in record.parent.iterdir())
             if _record(record.parent).get("kind") == "coming" and latest < now - _BROKEN_OFF_SECONDS:
-                shutil.rmtree(record.parent, ignore_errors=True)  # whoever took it in was killed meanwhile
+                shutil.rmtree(record.parent, ignore_errors=True)  # the server was killed while it received this
     for parent, _, names in os.walk(uploads, topdown=False):
         for name in names:
             may = min(TAKEN_SECONDS, kept_seconds) if names == [_RECORD] else kept_seconds
-            with suppress(OSError):  # gone by itself
+            with suppress(OSError):  # removed at this moment
                 _remove_old(Path(parent, name), now, may)
         if Path(parent) != uploads:
-            with suppress(OSError):  # something is in it, or will be
+            with suppress(OSError):  # it is not empty, or is about to be used
                 Path(parent).rmdir()
 
 
 def _remove_old(path: Path, now: float, kept_seconds: float) -> None:
     known = path.lstat()
     may = min(TAKEN_SECONDS, kept_seconds) if known.st_nlink > 1 else kept_seconds
-    # When its entry changed, by coming here or by a link: a file's own time may be of long ago.
+    # The time of the last change of its directory entry: its own modification time may be of long ago.
     if known.st_ctime < now - may:
         path.unlink()

@@ -1,4 +1,4 @@
-"""The choice of a voice, with a button to hear it, and of the engines that are to serve."""
+"""The choice of a voice, with a button that plays a sample, and the choice of engines."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vt.ui.shared import PLAIN, QUIET, Row, Updates, event_value, text
 from vt.ui.words import Words, label
 
 _NOBODY = ""
-"""Chosen where nobody is: whoever is best serves."""
+"""The value where nothing is chosen: then the best is used."""
 
 
 class VoiceChoice:
     """The choice, and what it does."""
 
     def __init__(self, services: Services) -> None:
-        """Build the voice where a page is being built."""
+        """Build the choice of a voice into the page that is being built."""
         self._services = services
         with gr.Row(elem_classes="vt-voice"):
             self._voice = gr.Dropdown(choices=[], label=label("voice"), elem_id="vt-voice", scale=4, min_width=200)
@@ -31,13 +31,13 @@ class VoiceChoice:
         self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-voice-trouble")
 
     def build_engines(self) -> None:
-        """Build the engines, at another place."""
+        """Build the choice of engines, at another place of the page."""
         with gr.Row():
             self._translation = gr.Dropdown(choices=[], label=label("translation_engine"), elem_id="vt-translation")
             self._tts = gr.Dropdown(choices=[], label=label("tts_engine"), elem_id="vt-tts")
 
     def wire(self) -> None:
-        """Connect what happens with what it does; the choice of a voice is for whoever knows the languages."""
+        """Connect the sample button with its handler. Who knows the languages handles the choice of a voice."""
         self._sample.submit(self._pressed, None, self._trouble, **QUIET)
 
     @property
@@ -47,11 +47,11 @@ class VoiceChoice:
 
     @property
     def everything(self) -> list[Any]:
-        """What `offered` changes."""
+        """The components that `offered` may change."""
         return [*self.chosen, self._sample, self._trouble]
 
     def offered(self, said: Words, rows: Sequence[Row], target: str | None) -> Updates:
-        """Return the choice for a language, with nothing chosen; `rows`: who serves which language here, now."""
+        """Return the choices for a language, with nothing chosen; `rows`: which engines serve which language now."""
         return {
             **self.shown(said, rows, target, _NOBODY, _NOBODY),
             self._tts: gr.Dropdown(choices=self._engines(said, rows, "speak"), value=_NOBODY),
@@ -59,7 +59,7 @@ class VoiceChoice:
         }
 
     def shown(self, said: Words, rows: Sequence[Row], target: object, voice: object, engine: object) -> Updates:
-        """Return the voices for a language, of an engine where one is chosen; what was chosen stays if it can."""
+        """Return the voices for a language, of the chosen engine if there is one; a chosen voice stays if possible."""
         code, speaker = text(target or "", "target_language"), text(engine or _NOBODY, "tts_engine")
         there = next((row["speak"] for row in rows if row["code"] == code), ())
         spoken = self._services.spoken_by(code)
@@ -74,7 +74,7 @@ class VoiceChoice:
         }
 
     def speaker(self, target: object, voice: object, engine: object) -> str | None:
-        """Return the engine that is chosen, or that of the voice; None: nobody is."""
+        """Return the chosen engine, or that of the chosen voice; None: neither is chosen."""
         found = (one.engine for one in self._services.spoken_by(str(target)) if one.id == voice)
         return str(engine) if engine else next(found, None)
 
@@ -82,13 +82,13 @@ class VoiceChoice:
         there = {name for row in rows for name in row[what]}
         named = (
             (_joined(name, "" if is_commercial(licence) else said("non_commercial")), name)
-            for name, licence in self._services.licences().items()  # the best first
+            for name, licence in self._services.licences().items()  # the best comes first
             if name in there
         )
         return [(said("engine_best"), _NOBODY), *named]
 
     def _pressed(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
-        """Say why a voice was not heard, as the server told the page, or that nothing was told."""
+        """Show why a sample could not be played: what the server said, or that it said nothing."""
         if event_value(came, "heard") is True:
             return gr.HTML("", visible=False)
         reader, told = words.of(request), event_value(came, "said")
@@ -98,17 +98,19 @@ class VoiceChoice:
 
 
 def options(wished: Sequence[object]) -> dict[str, str]:
-    """Return the options of a job for what is chosen; whoever is not chosen is named too, lest an older choice stay.
+    """Return the options of a job for these choices. An empty choice is named too, so that it replaces an older one.
 
     Raises:
-        InputError: it is no text.
+        InputError: one of them is not text.
     """
     return {name: text(value or _NOBODY, name) for name, value in zip(WISHES, wished, strict=True)}
 
 
 def voice_text(said: Words, voice: Voice) -> str:
-    """Return a voice in words, not escaped: its name, gender and engine, and whether trade may not use it."""
-    own = "" if voice.name == languages.get(voice.language).name else voice.name  # of an engine's only voice
+    """Return a voice in words, not escaped: its name, gender and engine, and whether commercial use is forbidden."""
+    own = (
+        "" if voice.name == languages.get(voice.language).name else voice.name
+    )  # an engine's only voice has no name of its own
     gender = said(f"gender_{voice.gender}") if voice.gender else ""
     return _joined(own, gender, voice.engine, "" if voice.commercial else said("non_commercial"))
 

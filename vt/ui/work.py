@@ -1,19 +1,21 @@
-"""The endpoints that take a film: each call is a job in the queue, which goes with its caller."""
+"""The endpoints that take a film: each call is a job in the queue, which is removed when its caller leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import gradio as gr
+from anyio import to_thread
 from gradio.components import Component
 from gradio.components.api_component import Api
 
 from vt.domain import WISHES, Job, JobState, Order
 from vt.errors import VtError
+from vt.feed import follow
 from vt.jobs import Jobs, ResultFile
 from vt.services import Services
 from vt.ui import parts, uploads
@@ -21,9 +23,8 @@ from vt.ui.shared import RAW, in_words, number, owner, text
 from vt.ui.uploads import Owner
 from vt.ui.words import ENGLISH
 
-_POLL_SECONDS = 0.2
 _WAITING = 256
-"""Calls that may wait for their jobs at a time: waiting takes no thread, and the jobs have a queue of their own."""
+"""Calls that may wait for their jobs at the same time. Waiting takes no thread, and jobs have a queue of their own."""
 
 
 def add(services: Services) -> None:
@@ -62,8 +63,9 @@ def _add_translate(services: Services) -> None:
             wishes = _wishes(voice, tts_engine, translation_engine)
             order = _order(text(target_language, "target_language"), source_language, audio_track, wishes)
         async with _underway(services, order, video, subtitles, whose) as job:
-            async for at in _awaited(services.jobs, job.id):
-                yield at, None, None
+            async with aclosing(_awaited(services.jobs, job.id)) as progress:
+                async for at in progress:
+                    yield at, None, None
             film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id, whose)
             yield film, written, report
 
@@ -85,8 +87,9 @@ def _add_transcribe(services: Services) -> None:
         with in_words():
             order = _order("", source_language, audio_track)
         async with _underway(services, order, video, None, whose) as job:
-            async for at in _awaited(services.jobs, job.id):
-                yield at, None
+            async with aclosing(_awaited(services.jobs, job.id)) as progress:
+                async for at in progress:
+                    yield at, None
             transcript, *written = await asyncio.to_thread(_written_down, services.jobs, job.id, whose)
             yield transcript, written
 
@@ -99,7 +102,7 @@ def _source() -> Api:
 
 
 def _serve(function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]) -> None:
-    """Make a function an endpoint by its name; on the page there is nothing of it."""
+    """Make a function an endpoint under its name; nothing of it is visible on the page."""
     gr.Button(visible=False).click(
         function, inputs, outputs, api_name=function.__name__, concurrency_limit=_WAITING, show_progress="hidden", **RAW
     )
@@ -128,7 +131,7 @@ def _wish(name: str, example: str) -> Api:
 
 def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:
     made = Api(default, known, name)
-    setattr(made, "example_payload", lambda: example)  # noqa: B010 (of this one alone)
+    setattr(made, "example_payload", lambda: example)  # noqa: B010 (for this object alone)
     return made
 
 
@@ -144,10 +147,10 @@ def _wishes(*said: object) -> dict[str, str]:
 
 
 def _order(target: str, source: object, track: object, options: dict[str, str] | None = None) -> Order:
-    """Return what is asked for, but for the film.
+    """Return the order for a job, without the film's name.
 
     Raises:
-        InputError: it is of another type than it has to be.
+        InputError: a value has the wrong type.
     """
     heard = text(source or "auto", "source_language")
     which = None if track is None else number(track, "audio_track")
@@ -158,15 +161,17 @@ def _order(target: str, source: object, track: object, options: dict[str, str] |
 async def _underway(
     services: Services, order: Order, film: object, subtitles: object, whose: Owner
 ) -> AsyncIterator[Job]:
-    """Have a job for as long as the caller stays."""
+    """Submit a job that is removed when the block ends, and count its caller as a follower."""
     with in_words():
-        jobs = await asyncio.to_thread(lambda: services.jobs)  # the first to ask opens the database, which may wait
+        jobs = await asyncio.to_thread(
+            lambda: services.jobs
+        )  # the first access opens the database, which may take a while
         job = await asyncio.to_thread(_submitted, services, order, film, subtitles, whose)
     try:
-        with in_words():
+        with in_words(), services.followers.held(whose.address):
             yield job
     finally:
-        # Whoever left may have left in the middle of the event loop: nothing here may wait.
+        # The caller may have been cancelled on the event loop: nothing here may wait.
         threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
 
 
@@ -177,28 +182,29 @@ def _submitted(services: Services, order: Order, film: object, subtitles: object
 
 
 def _removed(jobs: Jobs, job_id: str) -> None:
-    with suppress(VtError):  # the server is about to end: its job is swept with the others, in time
+    with suppress(VtError):  # the server is about to end: the job is removed later, with those that expire
         uploads.remove(jobs, job_id)
 
 
-async def _awaited(jobs: Jobs, job_id: str) -> AsyncIterator[str]:
-    """Yield what a job is at until it is done.
+async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
+    """Yield what a job is at, each time that this changes, until it is done.
 
     Raises:
         VtError: it is over, but not done.
     """
-    while True:
-        job = await asyncio.to_thread(jobs.get, job_id)
-        if job.state.is_over:
-            break
-        yield f"{parts.step(ENGLISH, job)}: {100 * job.fraction:.0f} %"
-        await asyncio.sleep(_POLL_SECONDS)
+    told = ""
+    async with aclosing(follow(jobs, job_id, to_thread.run_sync)) as followed:
+        async for job in followed:
+            at = f"{parts.step(ENGLISH, job)}: {100 * job.fraction:.0f} %"
+            if not job.state.is_over and at != told:
+                told = at
+                yield at
     if job.state is not JobState.DONE:
         raise VtError(job.error or "The job was cancelled.")
 
 
 def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
-    """Return the dubbed file, the subtitles and the report, to be handed out."""
+    """Return the dubbed file, the subtitles and the report, as Gradio sends them."""
     report = jobs.report(job_id)
     codes = dict.fromkeys((report["target_language"], report["source"]["language"]))
     files = [jobs.film(job_id), *_subtitles(jobs, job_id, codes)]
@@ -206,7 +212,7 @@ def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
 
 
 def _written_down(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
-    """Return the transcript and its subtitles, to be handed out."""
+    """Return the transcript and its subtitles, as Gradio sends them."""
     report = jobs.report(job_id)
     transcript = "\n".join(line["source_text"] for line in report["segments"])
     return [transcript, *_handed(_subtitles(jobs, job_id, [report["source"]["language"]]), whose)]
@@ -217,7 +223,7 @@ def _subtitles(jobs: Jobs, job_id: str, codes: Any) -> list[ResultFile]:  # noqa
 
 
 def _handed(files: Sequence[ResultFile], whose: Owner) -> list[dict[str, Any]]:
-    """Lay results among their owner's uploads, as long as those are kept; the job may go."""
+    """Copy results to their owner's uploads, where they stay as long as uploads do; the job may be removed."""
     given = []
     for file in files:
         place = uploads.place(file.name, whose, "result")

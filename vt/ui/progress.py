@@ -1,0 +1,163 @@
+"""The route by which an open page follows its jobs: one stream of server-sent events for all that are not over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import gradio as gr
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
+
+from vt import visitors
+from vt.domain import Job, JobState
+from vt.errors import JobNotFound, StorageError, TooManyRequests
+from vt.feed import Feed
+from vt.jobs import Jobs
+from vt.services import Services
+from vt.ui import parts, words
+from vt.ui.scripts import MOST_JOBS
+from vt.ui.words import Words
+
+_PATH = "films/progress"
+_NEWS_SECONDS = 1.0
+"""So often a running job's view is looked at for news of what it waits for, such as a download."""
+_SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
+"""After so much of a run its end can be estimated."""
+_GONE = "gone"
+"""The mark of a job that is not here any more."""
+
+
+def mark(job: Job) -> str:
+    """Return what changes about a job when more of the page than its progress has to be drawn again."""
+    return f"{job.state.value}{job.version}"
+
+
+def to_follow(jobs: Sequence[Job], view: str) -> dict[str, Any] | None:
+    """Return what a page needs to follow its jobs: the address of the stream, and what it shows; None: all are over.
+
+    Args:
+        jobs: all jobs of the page.
+        view: the id of the job that is shown in whole.
+    """
+    marks = {job.id: mark(job) for job in jobs if not job.state.is_over}
+    if not marks:
+        return None
+    return {"address": f"{_PATH}?{urlencode({'view': view, 'job': list(marks)}, doseq=True)}", "marks": marks}
+
+
+class ProgressRoute:
+    """The route, over the services of one server."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> APIRouter:
+        """Return the route."""
+        router = APIRouter(include_in_schema=False)
+        router.get(f"/{_PATH}", response_class=EventSourceResponse, dependencies=[Depends(self._counted)])(self._stream)
+        return router
+
+    async def _counted(self, request: Request) -> AsyncIterator[None]:
+        """Count the page as one follower until it has left."""
+        try:
+            with self._services.followers.held(visitors.of(request.scope).key):
+                await to_thread.run_sync(lambda: self._services.jobs)  # the first one opens the database
+                yield
+        except TooManyRequests as error:
+            raise HTTPException(429, str(error), {"Retry-After": str(error.retry_after)}) from error
+        except StorageError as error:
+            raise HTTPException(507, str(error)) from error
+
+    async def _stream(
+        self,
+        request: Request,
+        job: Annotated[list[str], Query(max_length=MOST_JOBS)],
+        view: str = "",
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Tell how each job stands, then each change, until all of them are over."""
+        said = words.of(gr.Request(request))
+        jobs = await to_thread.run_sync(lambda: self._services.jobs)
+        with Feed(jobs, job) as feed:
+            try:
+                known = await to_thread.run_sync(_look, jobs, job)
+            except StorageError:  # the page comes again in a moment
+                return
+            for job_id in set(job) - set(known):
+                yield ServerSentEvent(data={"job": job_id, "mark": _GONE})
+            shown = _View(self._services, said, view)
+            for told in shown.told(list(known.values())):
+                yield ServerSentEvent(data=told)
+            while any(not one.state.is_over for one in known.values()):
+                changed = await feed.changes(_NEWS_SECONDS if shown.is_running else None)
+                known.update({one.id: one for one in changed})
+                for told in shown.told(changed):
+                    yield ServerSentEvent(data=told)
+
+
+def _look(jobs: Jobs, job_ids: Sequence[str]) -> dict[str, Job]:
+    """Return those of the jobs that exist, by their ids."""
+    found = {}
+    for job_id in job_ids:
+        with suppress(JobNotFound):
+            found[job_id] = jobs.get(job_id)
+    return found
+
+
+class _View:
+    """What a page shows of the job that is looked at."""
+
+    def __init__(self, services: Services, said: Words, job_id: str) -> None:
+        self._services, self._said, self._job_id = services, said, job_id
+        self._job: Job | None = None
+        self._estimate = Estimate()
+        self._html = ""
+
+    @property
+    def is_running(self) -> bool:
+        return self._job is not None and self._job.state is JobState.RUNNING
+
+    def told(self, changed: Sequence[Job]) -> Iterator[dict[str, str]]:
+        """Yield the messages for the jobs that changed, and one where news of the shown job did."""
+        for job in changed:
+            if job.id == self._job_id:
+                self._job = job
+            else:
+                yield {"job": job.id, "mark": mark(job)}
+        if self._job is None:
+            return
+        job = self._job
+        html = "" if job.state.is_over else self._drawn(job)
+        if html != self._html or any(one.id == job.id for one in changed):
+            self._html = html
+            yield {"job": job.id, "mark": mark(job), "html": html, "step": parts.step(self._said, job)}
+
+    def _drawn(self, job: Job) -> str:
+        return parts.progress(self._said, job, self._estimate.left_seconds(job), self._services.factory.news())
+
+
+class Estimate:
+    """Estimates when a running job ends, from how far it has got since it was first seen running."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first: tuple[int, float, float] | None = None
+        """Version, time and fraction when it was first seen."""
+
+    def left_seconds(self, job: Job) -> float | None:
+        """Return about how many seconds the job will take still; None: that cannot be told yet."""
+        if job.state is not JobState.RUNNING:
+            self._first = None
+            return None
+        if self._first is None or self._first[0] != job.version:
+            self._first = (job.version, self._clock(), job.fraction)
+        _, since, fraction = self._first
+        ran, done = self._clock() - since, job.fraction - fraction
+        if ran < _SURE_SECONDS or done < _SURE_FRACTION:
+            return None
+        return (1 - job.fraction) * ran / done

@@ -1,0 +1,2 @@
+// A screen reader says what changes here.
+element.setAttribute('role', 'status');
