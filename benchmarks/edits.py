@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
 from benchmarks.overhead import SAMPLE, talk  # noqa: E402 (the project is no installed package)
-from vt.domain import Edit, JobState, Order  # noqa: E402
+from vt.domain import Edit, JobSpec, JobState  # noqa: E402
 from vt.jobs import Jobs  # noqa: E402
 from vt.services import Services, build  # noqa: E402
 from vt.settings import Settings  # noqa: E402
@@ -47,7 +47,7 @@ def dubbed(jobs: Jobs, film: Path) -> tuple[str, float, dict[str, Any]]:
     with jobs.draft() as draft:
         shutil.copyfile(film, draft.film)
         began = time.monotonic()
-        job_id = jobs.submit(draft, Order("talk.mp4", "es")).id
+        job_id = jobs.submit(draft, JobSpec("talk.mp4", "es")).id
     return job_id, *ended(jobs, job_id, began)
 
 

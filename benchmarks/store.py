@@ -22,12 +22,12 @@ sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the lib
 
 from vt import records  # noqa: E402 (the project is no installed package)
 from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
-from vt.domain import Cancel, Clip, JobRequest, Order, Progress  # noqa: E402
+from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Wishes  # noqa: E402
 from vt.store import DataFolder, Store, new_id  # noqa: E402
 from vt.worker import Worker  # noqa: E402
 
-ORDER = Order("a talk of ten minutes.mp4", "es", options={"subtitles": "burn"})
-EDITS = {str(number): {"text": "Una línea que alguien ha escrito de nuevo."} for number in range(20)}
+SPEC = JobSpec("a talk of ten minutes.mp4", "es", wishes=Wishes("espeak-ng-es"))
+EDITS = {number: Edit("Una línea que alguien ha escrito de nuevo.") for number in range(20)}
 PIECES = 3000
 PIECES_OF_A_JOB = 20
 
@@ -58,7 +58,7 @@ def fill(data: DataFolder, jobs: int) -> None:
     """Finish so many jobs, each edited once, and give each the folder that it has then."""
     store = Store(data.database)
     for _ in range(jobs):
-        job_id = store.create(new_id(), ORDER, jobs).id
+        job_id = store.create(new_id(), SPEC, jobs).id
         store.claim()
         store.finish(job_id)
         store.edit(job_id, 1, EDITS, jobs)
@@ -83,7 +83,7 @@ def queries(data: DataFolder, jobs: int) -> None:
     told("counts", store.counts, 200)
     told("versions", store.versions, 50)
     told("expired, all", lambda: store.expired(timedelta()), 50)
-    told("create (synced)", lambda: store.create(new_id(), ORDER, 10**6), 100)
+    told("create (synced)", lambda: store.create(new_id(), SPEC, 10**6), 100)
     told("claim (synced)", store.claim, 50)
     running = store.claim()
     if running:
@@ -98,14 +98,14 @@ def ticking(store: Store) -> None:
     over = threading.Event()
 
     def work() -> None:
-        store.create(new_id(), ORDER, 10**6)
+        store.create(new_id(), SPEC, 10**6)
         job = store.claim()
         while job and not over.wait(0.02):
             store.progress(job.id, "speak", 0.5)
 
     def churn() -> None:
         while not over.wait(0.1):
-            job_id = store.create(new_id(), ORDER, 10**6).id
+            job_id = store.create(new_id(), SPEC, 10**6).id
             store.cancel(job_id)
 
     threads = [threading.Thread(target=target) for target in (work, work, churn)]

@@ -26,7 +26,7 @@ from vt.api.jobs import _followed, _sent
 from vt.api.served import Threads
 from vt.artifacts import Artifacts
 from vt.catalogue import Catalogue
-from vt.domain import Cancel, JobRequest, JobState, Order, Progress
+from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress
 from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
@@ -37,7 +37,7 @@ from vt.store import DataFolder, Store, new_id
 from vt.worker import Worker
 
 PATIENCE = 30.0
-ORDER = Order("talk.mp4", "es")
+SPEC = JobSpec("talk.mp4", "es")
 STAGES = {"transcribe": "stt", "translate": "translation", "speak": "tts"}
 
 
@@ -242,7 +242,7 @@ def held(path: Path) -> Iterator[None]:
 
 def test_a_database_that_is_held_at_the_start_is_waited_for_in_vain_and_opened_later(tmp_path: Path) -> None:
     with closing(Store(tmp_path / "vt.db")) as store:
-        job_id = store.create(new_id(), ORDER, 9).id
+        job_id = store.create(new_id(), SPEC, 9).id
     with held(tmp_path / "vt.db"), pytest.raises(StorageError, match="held by another program"):
         Store(tmp_path / "vt.db", patience=0.01)
     with closing(Store(tmp_path / "vt.db")) as store:
@@ -283,7 +283,7 @@ def test_a_job_that_ends_while_the_database_is_held_is_settled_when_it_is_free(t
             job_id = new_id()
             data.job(job_id).mkdir()
             data.input(job_id).write_text("film")
-            worker.submit(job_id, ORDER)
+            worker.submit(job_id, SPEC)
             assert executor.ended.wait(PATIENCE)
             assert store.get(job_id).state == JobState.RUNNING
             with pytest.raises(StorageError, match="held by another program"):
@@ -302,7 +302,7 @@ def test_a_job_that_ends_while_the_database_is_held_is_settled_when_it_is_free(t
 @pytest.mark.parametrize("leaves", ["between two messages", "while it waits"])
 def test_of_a_follower_that_has_gone_nothing_stays(tmp_path: Path, leaves: str) -> None:
     with closing(Desk(tmp_path / "data")) as desk:
-        job_id = desk.store.create(new_id(), ORDER, 9).id  # nobody tells the worker of it: it waits
+        job_id = desk.store.create(new_id(), SPEC, 9).id  # nobody tells the worker of it: it waits
         services: Any = SimpleNamespace(jobs=desk.jobs)
 
         async def follow() -> None:

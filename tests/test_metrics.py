@@ -18,7 +18,7 @@ from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, running, wait_for
 from vt.api.tracing import Routed, Traced
-from vt.domain import Job, JobState, Order
+from vt.domain import Job, JobSpec, JobState
 from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
 from vt.processes import Tally
 from vt.telemetry import COUNTED, READ, Load, Metrics
@@ -27,7 +27,7 @@ from vt.watch import JobWatch
 TOKEN = "open-sesame-4711"  # noqa: S105 (of nothing)
 STAGES = {"probe", "extract", "transcribe", "translate", "speak", "mix", "mux"}
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, Order("talk.mp4", "es"), 0, {}, {}, 0, 0, "")
+JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, JobSpec("talk.mp4", "es"), 0, {}, {}, 0, 0, "")
 
 
 class Watched:

@@ -17,13 +17,13 @@ import pytest
 
 from tests.conftest import ROOT
 from vt import records, recovery
-from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress
+from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Wishes
 from vt.errors import InputError, StorageError
 from vt.recovery import repair
 from vt.store import DataFolder, FolderTaken, Store, damage, new_id
 from vt.worker import Worker
 
-ORDER = Order("ein Film.mp4", "es", "en", "ein Film.srt", 2, {"burn": True, "voice": "ef_dora"})
+SPEC = JobSpec("ein Film.mp4", "es", "en", "ein Film.srt", 2, Wishes("ef_dora"))
 EDITS = {3: Edit(text="¡Hola!")}
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ class Life:
         job_id = new_id()
         self.data.job(job_id).mkdir()
         self.data.input(job_id).write_text("film")
-        return self.worker.submit(job_id, ORDER).id
+        return self.worker.submit(job_id, SPEC).id
 
     def done(self) -> str:
         job_id = self.submitted()

@@ -14,7 +14,7 @@ from tests.conftest import Dubbed
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.test_factory import settings
-from tests.test_jobs import ORDER, SCRIPT, Desk
+from tests.test_jobs import SCRIPT, SPEC, Desk
 from tests.test_samples import Endless, with_tones
 from tests.test_sound_translation import German
 from vt import detect, media, pipeline, processes, routes, subtitles
@@ -163,7 +163,7 @@ def of_jobs(folder: Path, film: Path) -> Iterator[str]:
         report.mkdir()
         yield said(lambda: desk.jobs.report(done))
     with closing(Store(folder / "vt.db")) as store:
-        job_id = store.create(new_id(), ORDER, 1).id
+        job_id = store.create(new_id(), SPEC, 1).id
         for _ in range(DEATHS):
             store.claim()
             store.died(job_id, 7)

@@ -17,14 +17,14 @@ import pytest
 
 from vt import records
 from vt.artifacts import Artifacts, fingerprint
-from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress, Wishes
+from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Wishes
 from vt.errors import EngineError, ModelBusy, StorageError, VtError
 from vt.executors.local import WORK
 from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
 from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
 
-ORDER = Order(file="ein Film.mp4", target_language="es")
+SPEC = JobSpec(file="ein Film.mp4", target_language="es")
 PATIENCE = 10.0
 """Seconds: only what hangs takes so long."""
 
@@ -125,7 +125,7 @@ class Bench:
         return job_id
 
     def submitted(self, worker: Worker) -> str:
-        return worker.submit(self.film(), ORDER).id
+        return worker.submit(self.film(), SPEC).id
 
     def waits_for(self, job_id: str, *states: JobState) -> Job:
         """Wait until a job is in one of these states, or over where none is named, and nobody works on it."""
@@ -196,7 +196,7 @@ def test_a_job_runs_and_its_results_are_all_that_stays_of_the_work(bench: Bench)
     job_id = bench.submitted(worker)
     done = bench.waits_for(job_id)
     assert (done.state, done.version, done.fraction, done.error) == (JobState.DONE, 1, 1.0, None)
-    assert acting.runs[0].request == JobRequest(bench.data.input(job_id), "es", name=ORDER.file)
+    assert acting.runs[0].request == JobRequest(bench.data.input(job_id), "es", name=SPEC.file)
     bench.comes_to_hold(job_id, "input", "results-1", "results-1/input.es.mp4")
 
 
@@ -571,7 +571,7 @@ def test_a_job_is_given_up_after_three_deaths_without_a_new_piece_and_never_afte
 
 
 def test_a_job_that_a_killed_server_had_begun_is_still_spoken_by_whom_it_was_asked_for(bench: Bench) -> None:
-    asked = replace(ORDER, options={"voice": "ef_dora", "an option": "of another version"})
+    asked = replace(SPEC, wishes=Wishes(voice="ef_dora"))
     job_id = bench.worker(begins=False).submit(bench.film(), asked).id
     assert bench.store.claim()  # by a server that is killed while it works
     bench.worker(acting := Acting())
@@ -581,10 +581,10 @@ def test_a_job_that_a_killed_server_had_begun_is_still_spoken_by_whom_it_was_ask
 
 def test_a_start_sweeps_what_belongs_to_nobody_and_what_is_half_made(bench: Bench) -> None:
     done, waiting = bench.film(), bench.film()
-    bench.store.create(done, ORDER, 9)
+    bench.store.create(done, SPEC, 9)
     bench.store.claim()
     bench.store.finish(done)
-    bench.store.create(waiting, ORDER, 9)
+    bench.store.create(waiting, SPEC, 9)
     for job_id in (done, waiting):
         bench.data.subtitles(job_id).write_text("1")
         for name in ("results-1", "results-2", "work", "pieces"):
@@ -652,7 +652,7 @@ def test_the_films_of_one_visitor_take_only_so_much_those_of_cancelled_jobs_too(
     worker = bench.worker(begins=False, visitor_bytes=2 * len("film"))
 
     def submitted(visitor: str) -> str:
-        return worker.submit(bench.film(), ORDER, visitor).id
+        return worker.submit(bench.film(), SPEC, visitor).id
 
     first, second = submitted("ann"), submitted("ann")
     for job_id in (first, second):
@@ -662,7 +662,7 @@ def test_the_films_of_one_visitor_take_only_so_much_those_of_cancelled_jobs_too(
     again = new_id()
     bench.data.job(again).mkdir()
     bench.data.input(again).hardlink_to(bench.data.input(first))
-    worker.submit(again, ORDER, "ann")  # takes no more room
+    worker.submit(again, SPEC, "ann")  # takes no more room
     for visitor in ("ben", "", "", ""):
         submitted(visitor)
     worker.remove(first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -116,6 +116,35 @@ class Edit:
     """What was really said: translated again, where no `text` is given."""
     start: float | None = None
     end: float | None = None
+
+    def over(self, before: Edit) -> Edit:
+        """Return this edit on top of an older one; a new source text gets its own translation."""
+        keeps_text = self.text is None and self.source_text is None
+        return Edit(
+            before.text if keeps_text else self.text,
+            before.source_text if self.source_text is None else self.source_text,
+            before.start if self.start is None else self.start,
+            before.end if self.end is None else self.end,
+        )
+
+    def applied_to(self, segment: Segment) -> Segment:
+        """Return a line as it is after the edit; `text`, which is spoken instead, is no part of it."""
+        return replace(
+            segment,
+            text=segment.text if self.source_text is None else self.source_text,
+            start=segment.start if self.start is None else self.start,
+            end=segment.end if self.end is None else self.end,
+        )
+
+
+def edits_as_json(edits: Mapping[int, Edit]) -> dict[str, Any]:
+    """Return edits as they are kept."""
+    return {str(line): asdict(edit) for line, edit in edits.items()}
+
+
+def edits_from_json(kept: Mapping[str, Any]) -> dict[int, Edit]:
+    """Return the edits that `edits_as_json` wrote."""
+    return {int(line): Edit(**edit) for line, edit in kept.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +263,7 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobSpec:
     """What somebody asked for, in plain values: what is kept of a request, and shown again. It holds no paths."""
 
     file: str
@@ -245,13 +274,40 @@ class Order:
     subtitles: str | None = None
     """The name of the subtitle file that came along; None where the film is listened to."""
     audio_track: int | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    """Further wishes, as JSON: those of `Wishes` by their names."""
+    wishes: Wishes = NO_WISHES
 
-    @property
-    def wishes(self) -> Wishes:
-        """By whom it is to be translated and spoken."""
-        return Wishes(**{name: self.options[name] for name in WISHES if name in self.options})
+    def to_request(self, film: Path, subtitles: Path, edits: Mapping[int, Edit] | None = None) -> JobRequest:
+        """Return the work that this asks for.
+
+        Args:
+            film: where the film is.
+            subtitles: where the subtitles are, should some have come along.
+            edits: what was changed by hand, by the id of the line.
+        """
+        return JobRequest(
+            source=film,
+            target_language=self.target_language,
+            source_language=self.source_language,
+            subtitles=None if self.subtitles is None else subtitles,
+            audio_track=self.audio_track,
+            name=self.file,
+            edits=edits or {},
+            wishes=self.wishes,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is kept and shown: of the wishes, under `options`, only those that name something."""
+        shown = asdict(self)
+        shown["options"] = {name: value for name, value in shown.pop("wishes").items() if value}
+        return shown
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> JobSpec:
+        """Return what `as_json` wrote, here or in another version: options that are unknown here are left out."""
+        values = dict(kept)
+        options = values.pop("options", {})
+        known = {name: options[name] for name in WISHES if isinstance(options.get(name), str)}
+        return cls(**values, wishes=Wishes(**known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,13 +326,13 @@ class Job:
     created_at: datetime
     updated_at: datetime
     """In UTC, to the millisecond."""
-    request: Order
+    request: JobSpec
     version: int
     """Of the results: 0 before the first, and one more with each run that ends done."""
-    edits: dict[str, Any]
-    """What the latest run is to change in the lines, by hand, as JSON."""
-    mended: dict[str, Any]
-    """What of that the results hold."""
+    edits: Mapping[int, Edit]
+    """What the latest run is to change in the lines, by the id of the line."""
+    mended: Mapping[int, Edit]
+    """The edits that the results hold."""
     deaths: int
     """How often in a row the server died on it without a new finished piece."""
     finished_pieces: int
@@ -294,7 +350,7 @@ class Job:
             "error": self.error,
             "created_at": _stamp(self.created_at),
             "updated_at": _stamp(self.updated_at),
-            "request": asdict(self.request),
+            "request": self.request.as_json(),
         }
 
 

@@ -10,13 +10,13 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media, once, pipeline
 from vt.artifacts import Artifacts
-from vt.domain import Edit, Job, JobRequest, Order
+from vt.domain import Edit, Job, JobSpec, Wishes
 from vt.engines.door import AUTO
 from vt.errors import InputError, MediaError, StorageError, VtError
 from vt.factory import AIServiceFactory
@@ -159,12 +159,12 @@ class Jobs:
         """The size in bytes of the largest film that is taken."""
         return self._settings.max_upload_mb * MB
 
-    def submit(self, draft: Draft, order: Order, visitor: str = "") -> Job:
+    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "") -> Job:
         """Check what was asked for, and put it into the queue; the film lies in the draft's folder.
 
         Args:
             draft: holds the film.
-            order: what is to be done with it.
+            spec: what is to be done with it.
             visitor: for whom the job counts, the `key` of a `Visitor`; empty: for nobody.
 
         Raises:
@@ -175,15 +175,21 @@ class Jobs:
             TooManyJobs: too many of the visitor's wait and run already.
             TooMuchKept: too much is kept of the visitor's films already.
         """
-        order = self._checked(draft, order, visitor)
-        return self._worker.submit(draft.id, order, visitor)
+        spec = self._checked(draft, spec, visitor)
+        return self._worker.submit(draft.id, spec, visitor)
 
-    def reuse(self, draft: Draft, job_id: str, order: Order) -> Order:
+    def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
         """Take over another job's film, subtitles and finished pieces, for no more space.
 
+        Args:
+            draft: gets the film.
+            job_id: of the other job.
+            spec: what is asked for now.
+            keeps_wishes: False where `spec` says all that is wished, so that an empty wish is one for the best.
+
         Returns:
-            The order for that film; subtitles, track, language and options are the other job's where it names none,
-            but a voice only for the language that it speaks.
+            The specification for that film; subtitles, track, language and wishes are the other job's where it names
+            none, but a voice only for the language that it speaks.
 
         Raises:
             JobNotFound: there is no such job.
@@ -191,19 +197,19 @@ class Jobs:
         job = self._store.get(job_id)
         try:
             _link(self._data.input(job_id), draft.film)
-            if job.request.subtitles is not None and order.subtitles is None:
+            if job.request.subtitles is not None and spec.subtitles is None:
                 _link(self._data.subtitles(job_id), draft.subtitles)
         except FileNotFoundError:  # removed at this moment
             raise JobNotFound from None
         Artifacts(self._data.pieces(draft.id)).adopt(self._data.pieces(job_id))
         before = job.request
         return replace(
-            order,
+            spec,
             file=before.file,
-            subtitles=order.subtitles or before.subtitles,
-            audio_track=order.audio_track or before.audio_track,
-            source_language=before.source_language if order.source_language == "auto" else order.source_language,
-            options={**_fitting(before, order), **order.options},
+            subtitles=spec.subtitles or before.subtitles,
+            audio_track=spec.audio_track or before.audio_track,
+            source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
+            wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
         )
 
     def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
@@ -212,44 +218,44 @@ class Jobs:
         Raises:
             MediaError: it is none, or cannot be read.
         """
-        order = Order(file=plain_name(name), target_language="")
-        with self._in_words(draft, order), self._looks.one(visitor):
+        spec = JobSpec(file=plain_name(name), target_language="")
+        with self._in_words(draft, spec), self._looks.one(visitor):
             info = media.probe(draft.film)
         return {
-            "file": order.file,
+            "file": spec.file,
             "duration_seconds": round(info.seconds, 3),
             "video": _track(info.video) if info.video else None,
             "audio": [_track(track) | {"channels": track.channels} for track in info.audio],
             "subtitles": [_track(track) for track in info.subtitles],
         }
 
-    def _checked(self, draft: Draft, order: Order, visitor: str) -> Order:
-        order = replace(
-            order,
-            file=plain_name(order.file),
-            subtitles=None if order.subtitles is None else plain_name(order.subtitles, "subtitles"),
-            target_language=order.target_language and languages.get(order.target_language).code,
-            source_language=_source_code(order.source_language),
-            options=_options(order.options),
+    def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> JobSpec:
+        spec = replace(
+            spec,
+            file=plain_name(spec.file),
+            subtitles=None if spec.subtitles is None else plain_name(spec.subtitles, "subtitles"),
+            target_language=spec.target_language and languages.get(spec.target_language).code,
+            source_language=_source_code(spec.source_language),
+            wishes=_checked_wishes(spec.wishes),
         )
-        with self._in_words(draft, order), self._looks.one(visitor):
-            seconds = pipeline.check(_request(draft, order), self._factory)
+        with self._in_words(draft, spec), self._looks.one(visitor):
+            seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._factory)
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:
             raise MediaError(
-                f"{order.file} is too long: it lasts {seconds / 60:.1f} minutes, and this server takes at most "
+                f"{spec.file} is too long: it lasts {seconds / 60:.1f} minutes, and this server takes at most "
                 f"{limit:g} (VT_MAX_DURATION_MINUTES)."
             )
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
-        return order
+        return spec
 
     @contextmanager
-    def _in_words(self, draft: Draft, order: Order) -> Iterator[None]:
+    def _in_words(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
         """Say what is wrong with a film by the name that its user gave it."""
         try:
             yield
         except VtError as error:
-            error.args = (in_users_words(str(error), self._data, draft.id, order),)
+            error.args = (in_users_words(str(error), self._data, draft.id, spec),)
             raise
 
     def _check_disk(self, needed: int, folder: Path | None = None) -> None:
@@ -396,9 +402,9 @@ class Jobs:
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
         self._check_disk(int(1.1 * film_bytes) + len(changes) * MB)
-        edits = {int(line): Edit(**edit) for line, edit in job.mended.items()}
+        edits = dict(job.mended)
         for line, change in changes.items():
-            edits[line] = _merged(edits.get(line, Edit()), change)
+            edits[line] = change.over(edits.get(line, Edit()))
         return self._worker.edit(job_id, version, edits, visitor)
 
     def _finished(self, job_id: str, read: Callable[[Job, Path], _T]) -> tuple[Job, _T]:
@@ -450,38 +456,30 @@ def _source_code(wanted: str) -> str:
     return "auto" if wanted.strip().lower() == "auto" else languages.get(wanted).code
 
 
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that ask for anything.
+def _checked_wishes(given: Wishes) -> Wishes:
+    """Return the wishes without the spaces around them, and without those for whatever voice is best.
 
     Raises:
         InputError: one is no name.
     """
-    for name, value in given.items():
-        if not isinstance(value, str) or len(value) > _LONGEST_NAME:
+    for name, value in asdict(given).items():
+        if len(value) > _LONGEST_NAME:
             raise InputError(f"{name} has to be a name of at most {_LONGEST_NAME} characters.")
-    plain = {name: value.strip() for name, value in given.items()}
-    return {name: value for name, value in plain.items() if value and (name, value) != ("voice", AUTO)}
+    plain = Wishes(**{name: value.strip() for name, value in asdict(given).items()})
+    return replace(plain, voice="") if plain.voice == AUTO else plain
 
 
-def _fitting(before: Order, order: Order) -> dict[str, Any]:
-    """Return an earlier order's options without those that could not go with what is asked for now."""
-    kept, named = dict(before.options), order.options
-    if languages.get(order.target_language).code != before.target_language or "tts_engine" in named:
-        kept.pop("voice", None)
-    if "voice" in named:
-        kept.pop("tts_engine", None)
-    return kept
-
-
-def _request(draft: Draft, order: Order) -> JobRequest:
-    return JobRequest(
-        source=draft.film,
-        target_language=order.target_language,
-        source_language=order.source_language,
-        subtitles=draft.subtitles if order.subtitles is not None else None,
-        audio_track=order.audio_track,
-        name=order.file,
-        wishes=order.wishes,
+def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
+    """Return the wishes of a job, and where it names none, those of an earlier one that can go with them."""
+    old, new = before.wishes, spec.wishes
+    if languages.get(spec.target_language).code != before.target_language or new.tts_engine:
+        old = replace(old, voice="")
+    if new.voice:
+        old = replace(old, tts_engine="")
+    return Wishes(
+        new.voice or old.voice,
+        new.tts_engine or old.tts_engine,
+        new.translation_engine or old.translation_engine,
     )
 
 
@@ -496,17 +494,6 @@ def _link(source: Path, target: Path) -> None:
         raise
     except OSError:  # a disk that knows no links
         shutil.copyfile(source, target)
-
-
-def _merged(before: Edit, change: Edit) -> Edit:
-    """Return an edit over an older one; a new source text has its own translation."""
-    text = change.text if change.text is not None or change.source_text is not None else before.text
-    return Edit(
-        text,
-        before.source_text if change.source_text is None else change.source_text,
-        before.start if change.start is None else change.start,
-        before.end if change.end is None else change.end,
-    )
 
 
 def _is_plain(text: str) -> bool:

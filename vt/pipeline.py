@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from vt import detect, languages, media, report, sentences, sound, subtitles, timing, track, voice, written
 from vt.artifacts import Artifacts, Json, fingerprint
 from vt.cache import forget, is_out_of_memory
-from vt.domain import Cancel, Dropped, Edit, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
+from vt.domain import Cancel, Dropped, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
 from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, NoSpeechError, SubtitleError
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import Language
@@ -506,7 +506,7 @@ class _Dub:
         edits = {line: edit for line, edit in self.request.edits.items() if line < len(texts)}
         segments, said = list(transcript.segments), list(texts)
         for line, edit in edits.items():
-            segments[line] = _segment(segments[line], edit)
+            segments[line] = edit.applied_to(segments[line])
             said[line] = said[line] if edit.text is None else edit.text
         changed = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
         said_so = [line for line in changed if detect.is_in(segments[line].text, self.target, transcript.language)]
@@ -687,16 +687,6 @@ class _Dub:
             self.on_progress(Progress(name, 0.0))
         yield
         self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - started
-
-
-def _segment(segment: Segment, edit: Edit) -> Segment:
-    """Return a line as somebody mended it."""
-    return replace(
-        segment,
-        text=segment.text if edit.source_text is None else edit.source_text,
-        start=segment.start if edit.start is None else edit.start,
-        end=segment.end if edit.end is None else edit.end,
-    )
 
 
 def _kept_note(count: int, target: str) -> Iterator[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from vt import folders
-from vt.domain import Job, JobState, Order
+from vt.domain import Edit, Job, JobSpec, JobState
 
 NAME, NEW = "job.json", "job.json.new"
 """Of the file, and of a new one until it is whole. A folder that has none, and of which the database knows nothing
@@ -19,6 +20,14 @@ either, is no job's: a submit left it half-made."""
 
 _REMOVED = "removed"
 """What the file is called from the moment on at which its job is to be forgotten."""
+
+
+def _spec_fields(kept: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return the fields of a kept `JobSpec`, whose types are still to be checked."""
+    try:
+        return asdict(JobSpec.from_json(kept))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +39,10 @@ class Record:
     state: JobState
     """As it was at the last step that mattered; queued stands for running too."""
     error: str | None
-    request: Order
+    request: Annotated[JobSpec, BeforeValidator(_spec_fields)]
     version: int
-    edits: dict[str, Any]
-    mended: dict[str, Any]
+    edits: Mapping[int, Edit]
+    mended: Mapping[int, Edit]
     visitor: str = ""
     format: Literal[1] = 1
     """Of the file, should it ever have to change."""
@@ -68,7 +77,8 @@ def write(folder: Path, record: Record, lasting: bool = True) -> None:
     Raises:
         OSError: it cannot be written, or there is no such folder; the one before stays.
     """
-    text = json.dumps(asdict(record), default=str)  # ASCII: a name that is no Unicode can be written too
+    values = asdict(record) | {"request": record.request.as_json()}
+    text = json.dumps(values, default=str)  # ASCII: a name that is no Unicode can be written too
     (folder / NEW).write_text(text, encoding="ascii")
     if lasting:
         folders.flush(folder / NEW)

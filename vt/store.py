@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from vt.domain import Job, JobState, Order
+from vt.domain import Edit, Job, JobSpec, JobState, edits_as_json, edits_from_json
 from vt.errors import InputError, StorageError, TooManyRequests, VtError
 from vt.records import Record
 
@@ -447,7 +447,7 @@ class Store:
 
     # Making, reading and removing
 
-    def create(self, job_id: str, request: Order, limit: int, share: Share = NOBODY) -> Job:
+    def create(self, job_id: str, request: JobSpec, limit: int, share: Share = NOBODY) -> Job:
         """Put a new job into the queue, as the last one of its visitor.
 
         Args:
@@ -462,7 +462,7 @@ class Store:
         """
         now = self._milliseconds()
         values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
-        values |= {"request": asdict(request), "version": 0, "edits": {}, "mended": {}}
+        values |= {"request": request.as_json(), "version": 0, "edits": {}, "mended": {}}
         with self._writing() as connection:
             values["visitor"] = self._counted(connection, share)
             _check_room(connection, limit)
@@ -472,7 +472,8 @@ class Store:
         """Put a job that the database has lost back into it, and where it waits, at the end of the queue."""
         values = asdict(record)
         del values["format"]
-        values["state"] = record.state.value
+        values["state"], values["request"] = record.state.value, record.request.as_json()
+        values |= {"edits": edits_as_json(record.edits), "mended": edits_as_json(record.mended)}
         values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
         values["created_ms"] = _since_epoch(values.pop("created_at"))
         values["updated_ms"] = _since_epoch(values.pop("updated_at"))
@@ -572,13 +573,13 @@ class Store:
             place = _last(connection, _found(connection, job_id).visitor) if last else {}
             return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
-    def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int, share: Share = NOBODY) -> Job:
+    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], limit: int, share: Share = NOBODY) -> Job:
         """Put a job that is over and has results into the queue again, with all that was edited by hand.
 
         Args:
             job_id: whose lines.
             version: which results the editor saw.
-            edits: what is kept from now on, in place of the edits before.
+            edits: by the id of the line: what is kept from now on, in place of the edits before.
             limit: how many may wait, this one included.
             share: for whom it counts from now on: who edits it.
 
@@ -596,7 +597,8 @@ class Store:
                 raise WrongState(job.state)
             visitor = self._counted(connection, share)
             _check_room(connection, limit)
-            values = {"edits": edits, "stage": None, "fraction": 0.0, "error": None, "deaths": 0, "visitor": visitor}
+            values: dict[str, Any] = {"edits": edits_as_json(edits), "visitor": visitor}
+            values |= {"stage": None, "fraction": 0.0, "error": None, "deaths": 0}
             values |= _last(connection, visitor)
             return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
 
@@ -787,7 +789,8 @@ def _job(row: Row[Any]) -> Job:
     for name in ("place", "turn", "begun", "touched_ms"):
         del values[name]
     values["state"] = JobState(values["state"])
-    values["request"] = Order(**values["request"])
+    values["request"] = JobSpec.from_json(values["request"])
+    values |= {name: edits_from_json(values[name]) for name in ("edits", "mended")}
     values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
     values["updated_at"] = _EPOCH + values.pop("updated_ms") * _MILLISECOND
     return Job(**values)

@@ -8,14 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import artifacts, folders, logs, records, recovery
 from vt.cache import is_out_of_memory
-from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
+from vt.domain import Cancel, Edit, Job, JobSpec, Progress
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
 from vt.store import DataFolder, JobNotFound, Share, Store, TooMuchKept, WrongState
@@ -148,7 +148,7 @@ class Worker:
 
     # What faces ask for
 
-    def submit(self, job_id: str, order: Order, visitor: str = "") -> Job:
+    def submit(self, job_id: str, spec: JobSpec, visitor: str = "") -> Job:
         """Put a new job, whose film is in its folder, at the end of the queue.
 
         `visitor` is for whom it counts; empty: for nobody. Once this has returned, nothing takes the job back: not the
@@ -162,7 +162,7 @@ class Worker:
         self._flush(job_id)
         with self._order:
             self._check_kept(job_id, visitor)
-            job = self._store.create(job_id, order, self._queue_size, Share(visitor, self._visitor_jobs))
+            job = self._store.create(job_id, spec, self._queue_size, Share(visitor, self._visitor_jobs))
             self._record(job)
         self._wake()
         return job
@@ -210,8 +210,7 @@ class Worker:
             TooManyJobs: too many of the visitor's wait and run already.
         """
         share = Share(visitor, self._visitor_jobs)
-        kept = {str(line): asdict(edit) for line, edit in edits.items()}
-        job = self._step(lambda: self._store.edit(job_id, version, kept, self._queue_size, share))
+        job = self._step(lambda: self._store.edit(job_id, version, edits, self._queue_size, share))
         self._wake()
         return job
 
@@ -359,7 +358,8 @@ class Worker:
         """Run a job, and return how its state changes by that."""
         job_id, cancel = job.id, run.cancel
         try:
-            request = _request(job, self._data)
+            data = self._data
+            request = job.request.to_request(data.input(job_id), data.subtitles(job_id), job.edits)
             told = _Told(
                 lambda stage, fraction: self._tell(job_id, stage, fraction),
                 _SHARES if request.target_language else _HEARING,
@@ -501,25 +501,11 @@ class _Told:
             self._tell(progress.stage, round(self._overall, 4))
 
 
-def in_users_words(said: str, data: DataFolder, job_id: str, order: Order) -> str:
+def in_users_words(said: str, data: DataFolder, job_id: str, spec: JobSpec) -> str:
     """Return a sentence with the names that a user gave to files in place of their paths here, which tell the id."""
-    for path, name in ((data.input(job_id), order.file), (data.subtitles(job_id), order.subtitles or "subtitles")):
+    for path, name in ((data.input(job_id), spec.file), (data.subtitles(job_id), spec.subtitles or "subtitles")):
         said = said.replace(str(path), name)
     return said.replace(str(data.job(job_id)), "the job's folder")
-
-
-def _request(job: Job, data: DataFolder) -> JobRequest:
-    order = job.request
-    return JobRequest(
-        source=data.input(job.id),
-        target_language=order.target_language,
-        source_language=order.source_language,
-        subtitles=data.subtitles(job.id) if order.subtitles is not None else None,
-        audio_track=order.audio_track,
-        name=order.file,
-        edits={int(line): Edit(**edit) for line, edit in job.edits.items()},
-        wishes=order.wishes,
-    )
 
 
 def _short(job_id: str) -> str:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from tests.fakes import ScriptedTranscriber
 from tests.fuzz import mutations, seeds
-from tests.test_jobs import ORDER, SCRIPT, Desk
+from tests.test_jobs import SCRIPT, SPEC, Desk
 from vt import media
 from vt.api.problems import status_of
-from vt.domain import Cancel, Dropped, JobState, Order
+from vt.domain import Cancel, Dropped, JobSpec, JobState
 from vt.engines.base import Heard
 from vt.errors import VtError
 
@@ -198,7 +198,7 @@ class Bench:
             if case.subtitles is not None:
                 draft.subtitles.write_bytes(case.subtitles)
             named = None if case.subtitles is None else "talk.srt"
-            order = Order(file=case.name, target_language=ORDER.target_language, source_language="en", subtitles=named)
+            order = JobSpec(file=case.name, target_language=SPEC.target_language, source_language="en", subtitles=named)
             job_id = desk.jobs.submit(draft, order).id
         try:
             return self._result(job_id, wrong)

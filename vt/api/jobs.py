@@ -22,7 +22,7 @@ from vt import visitors
 from vt.api import problems, shapes
 from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
-from vt.domain import WISHES, Edit, Job, Order
+from vt.domain import WISHES, Edit, Job, JobSpec, Wishes
 from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, ResultFile
 from vt.multipart import BadUpload, Upload, promised_bytes, receive
@@ -166,17 +166,17 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         raise InputError("The form needs the language to speak in the field target_language, such as es.")
     if ("file" in upload.files) == ("from_job" in fields):
         raise InputError("The form needs a film in the field file, or else another job's id in the field from_job.")
-    order = Order(
+    spec = JobSpec(
         file=upload.files.get("file", ""),
         target_language=fields["target_language"],
         source_language=fields.get("source_language", "auto"),
         subtitles=upload.files.get("subtitles"),
         audio_track=_number(fields.get("audio_track")),
-        options={name: fields[name] for name in WISHES if name in fields},
+        wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:
-        order = jobs.reuse(draft, fields["from_job"], order)
-    return jobs.submit(draft, order, visitor)
+        spec = jobs.reuse(draft, fields["from_job"], spec)
+    return jobs.submit(draft, spec, visitor)
 
 
 def _number(said: str | None) -> int | None:

@@ -19,7 +19,7 @@ from gradio.utils import get_upload_folder
 from starlette.requests import HTTPConnection
 
 from vt import visitors
-from vt.domain import Order
+from vt.domain import JobSpec
 from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, plain_name
 
@@ -199,8 +199,8 @@ def take(upload: str | Path, place: Path) -> None:
         raise UploadGone from None
 
 
-def fill(draft: Draft, order: Order, film: object, subtitles: object, owner: Owner) -> Order:
-    """Put an owner's uploads into a job's folder, and return the order for them.
+def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Owner) -> JobSpec:
+    """Put an owner's uploads into a job's folder, and return what is asked for with their names.
 
     Raises:
         UploadGone: one of them is not there.
@@ -208,10 +208,10 @@ def fill(draft: Draft, order: Order, film: object, subtitles: object, owner: Own
     given = own(film, owner)
     take(given, draft.film)
     if not subtitles:
-        return replace(order, file=given.name)
+        return replace(spec, file=given.name)
     words = own(subtitles, owner)
     take(words, draft.subtitles)
-    return replace(order, file=given.name, subtitles=words.name)
+    return replace(spec, file=given.name, subtitles=words.name)
 
 
 def remove(jobs: Jobs, job_id: str) -> None:

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.components.api_component import Api
 
-from vt.domain import WISHES, Job, JobState, Order
+from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes
 from vt.errors import VtError
 from vt.jobs import Jobs, ResultFile
 from vt.services import Services
@@ -60,8 +60,8 @@ def _add_translate(services: Services) -> None:
         whose = owner(request)
         with in_words():
             wishes = _wishes(voice, tts_engine, translation_engine)
-            order = _order(text(target_language, "target_language"), source_language, audio_track, wishes)
-        async with _underway(services, order, video, subtitles, whose) as job:
+            spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
+        async with _underway(services, spec, video, subtitles, whose) as job:
             async for at in _awaited(services.jobs, job.id):
                 yield at, None, None
             film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id, whose)
@@ -83,8 +83,8 @@ def _add_transcribe(services: Services) -> None:
         """
         whose = owner(request)
         with in_words():
-            order = _order("", source_language, audio_track)
-        async with _underway(services, order, video, None, whose) as job:
+            spec = _spec("", source_language, audio_track)
+        async with _underway(services, spec, video, None, whose) as job:
             async for at in _awaited(services.jobs, job.id):
                 yield at, None
             transcript, *written = await asyncio.to_thread(_written_down, services.jobs, job.id, whose)
@@ -139,11 +139,11 @@ def _answer(name: str, known: dict[str, Any]) -> Api:
 # A call
 
 
-def _wishes(*said: object) -> dict[str, str]:
-    return {name: text(value or "", name) for name, value in zip(WISHES, said, strict=True)}
+def _wishes(*said: object) -> Wishes:
+    return Wishes(*(text(value or "", name) for name, value in zip(WISHES, said, strict=True)))
 
 
-def _order(target: str, source: object, track: object, options: dict[str, str] | None = None) -> Order:
+def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES) -> JobSpec:
     """Return what is asked for, but for the film.
 
     Raises:
@@ -151,17 +151,17 @@ def _order(target: str, source: object, track: object, options: dict[str, str] |
     """
     heard = text(source or "auto", "source_language")
     which = None if track is None else number(track, "audio_track")
-    return Order("", target, heard, audio_track=which, options=options or {})
+    return JobSpec("", target, heard, audio_track=which, wishes=wishes)
 
 
 @asynccontextmanager
 async def _underway(
-    services: Services, order: Order, film: object, subtitles: object, whose: Owner
+    services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner
 ) -> AsyncIterator[Job]:
     """Have a job for as long as the caller stays."""
     with in_words():
         jobs = await asyncio.to_thread(lambda: services.jobs)  # the first to ask opens the database, which may wait
-        job = await asyncio.to_thread(_submitted, services, order, film, subtitles, whose)
+        job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, whose)
     try:
         with in_words():
             yield job
@@ -170,10 +170,10 @@ async def _underway(
         threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
 
 
-def _submitted(services: Services, order: Order, film: object, subtitles: object, whose: Owner) -> Job:
+def _submitted(services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
     jobs = services.jobs
     with services.probes.held(whose.address), jobs.draft() as draft:
-        return jobs.submit(draft, uploads.fill(draft, order, film, subtitles, whose), whose.address)
+        return jobs.submit(draft, uploads.fill(draft, spec, film, subtitles, whose), whose.address)
 
 
 def _removed(jobs: Jobs, job_id: str) -> None:
