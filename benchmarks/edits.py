@@ -33,7 +33,7 @@ def ended(jobs: Jobs, job_id: str, began: float) -> tuple[float, dict[str, Any]]
     seconds = time.monotonic() - began
     if job.state != JobState.DONE:
         sys.exit(f"{job.state}: {job.error}")
-    return seconds, jobs.report(job_id)
+    return seconds, jobs.report(job_id).as_json()
 
 
 def told(name: str, seconds: float, report: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ def test_out_of_memory_in_a_stage_a_smaller_model_stands_in_once_and_the_report_
     kind = STAGES[stage]
     models = Models(error, {f"large-{kind}"})
     with factory_of(models) as factory:
-        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report
+        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report.as_json()
         assert models.closed == [f"large-{kind}"]  # freed before the smaller one works
     used = {name: engine["model"] for name, engine in report["engines"].items()}
     assert used == {name: f"{'small' if name == kind else 'large'}-{name}" for name in STAGES.values()}
@@ -160,7 +160,7 @@ def test_a_model_that_vanishes_after_the_check_is_replaced_and_one_that_vanishes
     with factory_of(models) as factory:
         pipeline.check(JobRequest(film, "es"), factory)
         models.gone = "large-"
-        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report
+        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report.as_json()
         assert all(engine["model"].startswith("small-") for engine in report["engines"].values())
         assert "model.bin" in report["engines"]["tts"]["fallback_reason"]
         service = factory.get_tts_service("es")

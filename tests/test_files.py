@@ -73,7 +73,7 @@ def _dub(factory: AIServiceFactory, film: Path, tmp_path: Path, **request: Any) 
     folder = tmp_path / "work"
     folder.mkdir()
     result = pipeline.dub(JobRequest(film, request.pop("to", "es"), **request), factory, folder)
-    return Dub(result.files[0], result.report)
+    return Dub(result.files[0], result.report.as_json())
 
 
 def _heard(dub: Dub) -> str:

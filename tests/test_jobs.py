@@ -238,10 +238,10 @@ def test_results_come_under_the_films_own_name_and_with_their_types(shared: tupl
             file = desk.jobs.subtitles(done, language, ending)
             assert (file.name, file.media_type) == (f"holiday.final.{language}.{ending}", media_type)
             assert said in file.path.read_text(encoding="utf-8")
-    report = desk.jobs.report(done)
-    assert report["source"]["file"] == "holiday.final.mkv"
-    assert [segment["text"] for segment in report["segments"]] == LINES
-    assert (desk.jobs.lines(done).segments, desk.jobs.lines(done).version) == (report["segments"], 1)
+    report = desk.jobs.dub_report(done)
+    assert report.source.file == "holiday.final.mkv"
+    assert [segment.text for segment in report.segments] == LINES
+    assert (desk.jobs.lines(done).segments, desk.jobs.lines(done).version) == (report.segments, 1)
 
 
 def test_a_result_that_there_is_not_is_told_from_a_job_that_there_is_not(shared: tuple[Desk, str]) -> None:
@@ -286,7 +286,7 @@ def test_one_changed_line_is_all_that_is_spoken_again(desk: Desk, film: Path) ->
     after = desk.jobs.lines(done).segments
     assert {text for text, _ in desk.voice.asked[spoken:]} == {"BUENAS."}
     assert desk.factory.heard.calls == 1
-    assert [segment["text"] for segment in after] == [LINES[0], "BUENAS.", LINES[2]]
+    assert [segment.text for segment in after] == [LINES[0], "BUENAS.", LINES[2]]
     assert [after[0], after[2]] == [before[0], before[2]]
     assert "BUENAS." in desk.jobs.subtitles(done, "es", "srt").path.read_text(encoding="utf-8")
 
@@ -298,8 +298,8 @@ def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk
     desk.jobs.edit(done, 2, {0: Edit(source_text="Well then."), 1: Edit(start=0.95)})
     desk.over(done)
     lines = desk.jobs.lines(done).segments
-    assert [line["text"] for line in lines] == ["WELL THEN.", LINES[1], "ADIÓS."]
-    assert (lines[0]["source_text"], lines[1]["start"]) == ("Well then.", 0.95)
+    assert [line.text for line in lines] == ["WELL THEN.", LINES[1], "ADIÓS."]
+    assert (lines[0].source_text, lines[1].start) == ("Well then.", 0.95)
 
 
 def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
@@ -307,7 +307,7 @@ def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
     desk.jobs.edit(done, 1, {1: Edit(text="")})
     assert desk.over(done).state == JobState.DONE
     line = desk.jobs.lines(done).segments[1]
-    assert (line["text"], line["placed_end"] - line["placed_start"]) == ("", 0.0)
+    assert (line.text, line.placed_end - line.placed_start) == ("", 0.0)
     sound = films.decoded(desk.jobs.film(done).path, 16_000)
     assert abs(sound[16_000 * 9 // 10 : 16_000 * 13 // 10]).max() < 50
 
@@ -386,14 +386,14 @@ def test_of_two_editors_one_is_told_that_the_job_is_busy_or_that_the_lines_are_o
     assert _voice(stumbling).waiting.wait(PATIENCE)
     with pytest.raises(WrongState, match="running"):
         stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
-    assert stumbling.jobs.lines(done).segments[0]["text"] == LINES[0]  # the old results, until there are new ones
+    assert stumbling.jobs.lines(done).segments[0].text == LINES[0]  # the old results, until there are new ones
     stumbling.jobs.cancel(done)
     assert stumbling.jobs.film(done).path.is_file()
     stumbling.jobs.edit(done, 1, {1: Edit(text="THIRD.")})
     with pytest.raises(WrongState, match=r"queued|running"):
         stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
     assert stumbling.over(done).version == 2
-    assert [line["text"] for line in stumbling.jobs.lines(done).segments] == [LINES[0], "THIRD.", LINES[2]]
+    assert [line.text for line in stumbling.jobs.lines(done).segments] == [LINES[0], "THIRD.", LINES[2]]
     with pytest.raises(Outdated):
         stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
 
@@ -406,7 +406,7 @@ def test_an_edit_after_one_that_failed_begins_from_the_lines_that_were_seen(stum
     assert (failed.state, failed.error, failed.version) == (JobState.FAILED, "The voice broke.", 1)
     stumbling.jobs.edit(done, 1, {1: Edit(text="GOOD.")})
     assert stumbling.over(done).state == JobState.DONE
-    assert [line["text"] for line in stumbling.jobs.lines(done).segments] == [LINES[0], "GOOD.", LINES[2]]
+    assert [line.text for line in stumbling.jobs.lines(done).segments] == [LINES[0], "GOOD.", LINES[2]]
 
 
 def test_a_job_without_results_has_nothing_to_give_and_nothing_to_mend(stumbling: Desk, film: Path) -> None:

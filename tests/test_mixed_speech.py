@@ -52,7 +52,7 @@ def told(*lines: str) -> list[Heard]:
 
 def dubbed(film: Path, folder: Path, *lines: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 (a request's fields)
     factory = FakeFactory(ScriptedTranscriber(told(*lines)), ToneSynthesizer())
-    return pipeline.dub(JobRequest(film, "es", **request), factory, folder).report
+    return pipeline.dub(JobRequest(film, "es", **request), factory, folder).report.as_json()
 
 
 def texts(report: dict[str, Any]) -> list[tuple[str, str]]:

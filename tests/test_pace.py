@@ -37,7 +37,7 @@ def dub(factory: FakeFactory, film: Path, folder: Path, edits: dict[int, Edit] |
     work.mkdir(parents=True, exist_ok=True)
     for path in [*(folder / "pieces").glob("texts-*"), *(folder / "pieces").glob("batch-*")]:
         path.unlink()
-    report = pipeline.dub(JobRequest(film, "es", edits=edits or {}), factory, work, pieces=pieces).report
+    report = pipeline.dub(JobRequest(film, "es", edits=edits or {}), factory, work, pieces=pieces).report.as_json()
     return [line["room_seconds"] for line in report["segments"]]
 
 

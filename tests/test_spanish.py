@@ -129,7 +129,7 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
         films.ffmpeg("-i", film, "-c", "copy", "-metadata:s:a:0", "language=fra", tagged)
         yield said(lambda: pipeline.dub(JobRequest(tagged, "es"), factory, folder, lambda _: None))
     english_only = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer(), detects=False)
-    yield from pipeline.dub(JobRequest(film, "es"), english_only, folder, lambda _: None).report["notes"]
+    yield from pipeline.dub(JobRequest(film, "es"), english_only, folder, lambda _: None).report.as_json()["notes"]
 
 
 def of_voices(folder: Path, film: Path) -> Iterator[str]:
@@ -201,7 +201,7 @@ def of_remarks(folder: Path, film: Path) -> Iterator[str]:
         if texts:
             path = written(place / "talk.srt", SRT.format(text=texts[1]))
             request = replace(request, subtitles=path, source_language=texts[0])
-        yield from pipeline.dub(request, factory, place, lambda _: None).report["notes"]
+        yield from pipeline.dub(request, factory, place, lambda _: None).report.as_json()["notes"]
     webm, dub = folder / "film.mkv", folder / "dub.m4a"
     films.ffmpeg(*films.PICTURE, *films.SOUND, "-c:v", "libvpx", "-c:a", "pcm_s16le", webm)
     films.ffmpeg(*films.SOUND, *films.AAC, dub)
@@ -222,7 +222,7 @@ def of_lines(folder: Path, film: Path) -> Iterator[str]:
         request = JobRequest(film, target, source, subtitles, edits=edit)
         place = folder / f"{len(list(folder.iterdir()))}"
         place.mkdir()
-        return list(pipeline.dub(request, served, place).report["notes"])
+        return list(pipeline.dub(request, served, place).report.as_json()["notes"])
 
     kept = "El mar guarda los secretos de todos los pescadores."
     for text in (kept, f"{kept} {kept}"):

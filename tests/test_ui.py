@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.reports import dub_report
+from vt.report import DubbedLine
 from vt.store import new_id
 from vt.ui import parts, uploads
 from vt.ui.scripts import MOST_JOBS
@@ -17,10 +19,7 @@ from vt.ui.uploads import KEPT_SECONDS, TAKEN_SECONDS, UploadGone
 from vt.ui.words import LANGUAGES, Words, translations
 
 ENGLISH = Words("en")
-LINE = {
-    "id": 0, "start": 1.0, "end": 3.0, "source_text": "<b>Hi</b>", "text": "'\"><script>", "tempo": 1.2,
-    "placed_start": 1.0, "placed_end": 3.0,
-}  # fmt: skip
+LINE = DubbedLine(0, 1.0, 3.0, "<b>Hi</b>", "'\"><script>", 2.0, 2.0, 2.4, 1.2, 1.0, 3.0, 0.0)
 
 
 def test_every_word_is_there_in_every_language_with_the_same_places_for_values() -> None:
@@ -98,9 +97,7 @@ def test_an_upload_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_what_people_and_films_say_stays_text() -> None:
-    report = {"source": {"language": "en", "duration_seconds": 4.0}, "target_language": "es", "segments": [LINE],
-              "timing": {"speech_overlap": 1.0, "max_tempo": 1.2, "off_by_more_than_0_3s": 0.0}}  # fmt: skip
-    assert "<script>" not in parts.chart(ENGLISH, report)
+    assert "<script>" not in parts.chart(ENGLISH, dub_report(LINE))
     assert "<img" not in parts.film_line("<img src=x>.mp4", 3.0)
     assert "<img" not in parts.trouble("No", "<img src=x>")
 

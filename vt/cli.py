@@ -266,8 +266,10 @@ def _remote(arguments: argparse.Namespace) -> int:
 
 
 def _present(result: Result, files: Sequence[Path]) -> None:
+    from vt.report import DubReport
+
     told = result.report
-    lines = [f"{told['total_seconds']:.1f} s for {told['source']['duration_seconds']:.1f} s of film."]
-    lines += told["notes"]
+    spent = f"{told.total_seconds:.1f} s for " if isinstance(told, DubReport) else ""
+    lines = [f"{spent}{told.source.duration_seconds:.1f} s of film.", *told.notes]
     lines += ["", *map(str, files[1:]), str(files[0])]
     print("\n".join(lines))  # noqa: T201

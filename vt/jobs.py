@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import mimetypes
 import re
 import shutil
@@ -14,12 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import languages, media, once, pipeline
+from vt import languages, media, once, pipeline, report
 from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobSpec, Wishes
 from vt.engines.door import AUTO
 from vt.errors import InputError, MediaError, StorageError, VtError
 from vt.factory import AIServiceFactory
+from vt.report import DubbedLine, DubReport, Report
 from vt.sandbox import CORES
 from vt.settings import Settings
 from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
@@ -78,7 +78,7 @@ class ResultFile:
 class Lines:
     """The lines of a finished dub, as its report has them."""
 
-    segments: list[dict[str, Any]]
+    segments: tuple[DubbedLine, ...]
     version: int
     """Of the results: an edit names the version that it was made from."""
 
@@ -343,14 +343,24 @@ class Jobs:
             raise NoSuchResult(f"The job has no subtitles {language}.{ending}: there are {listed}.")
         return self._file(job, f"{language}.{ending}")
 
-    def report(self, job_id: str) -> dict[str, Any]:
-        """Return the report.
+    def report(self, job_id: str) -> Report:
+        """Return the report of a dub or of a transcript.
 
         Raises:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
         """
         return self._finished(job_id, _report)[1]
+
+    def dub_report(self, job_id: str) -> DubReport:
+        """Return the report of a dub.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+        """
+        return _of_dub(self.report(job_id))
 
     def report_file(self, job_id: str) -> ResultFile:
         """Return the report as a file.
@@ -368,9 +378,10 @@ class Jobs:
         Raises:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
         """
         job, report = self._finished(job_id, _report)
-        return Lines(report["segments"], job.version)
+        return Lines(_of_dub(report).segments, job.version)
 
     def edit(self, job_id: str, version: int, changes: Mapping[int, Edit], visitor: str = "") -> Job:
         """Have some lines of a finished dub done again; all else stays as it is, and the old results until then.
@@ -395,10 +406,8 @@ class Jobs:
             raise WrongState(job.state)
         if job.version != version and job.version:
             raise Outdated
-        if not job.request.target_language:
-            raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
-        report = self.report(job_id)
-        _check_changes(report["segments"], report["source"]["duration_seconds"], changes)
+        report = self.dub_report(job_id)
+        _check_changes(report.segments, report.source.duration_seconds, changes)
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
         self._check_disk(int(1.1 * film_bytes) + len(changes) * MB)
@@ -434,10 +443,14 @@ def _names(_: Job, folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def _report(job: Job, folder: Path) -> dict[str, Any]:
-    path = folder / f"input.{pipeline.report_name(job.request.target_language)}"
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return report
+def _report(job: Job, folder: Path) -> Report:
+    return report.read((folder / f"input.{pipeline.report_name(job.request.target_language)}").read_bytes())
+
+
+def _of_dub(found: Report) -> DubReport:
+    if isinstance(found, DubReport):
+        return found
+    raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
 
 
 def plain_name(name: str, default: str = "film") -> str:
@@ -501,9 +514,9 @@ def _is_plain(text: str) -> bool:
     return all(character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs") for character in text)
 
 
-def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, changes: Mapping[int, Edit]) -> None:
+def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes: Mapping[int, Edit]) -> None:
     """Raise where a line is unknown, says too much, or would no longer stand where it stands among the others."""
-    times = [(segment["start"], segment["end"]) for segment in segments]
+    times = [(segment.start, segment.end) for segment in segments]
     for line, change in changes.items():
         if not 0 <= line < len(times):
             raise InputError(f"There is no line {line}: the lines are 0 to {len(times) - 1}.")
@@ -518,7 +531,7 @@ def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, chan
         start, end = times[line]
         before = times[line - 1][0] if line else 0.0
         after = times[line + 1][0] if line + 1 < len(times) else float("inf")
-        until = max(film_seconds, segments[line]["end"])
+        until = max(film_seconds, segments[line].end)
         if not (before <= start < end <= until and start <= after):
             raise InputError(
                 f"Line {line} cannot last from {start:.3f} to {end:.3f} s: it has to start between its neighbours' "

@@ -22,7 +22,7 @@ from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, 
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
-from vt.report import Script
+from vt.report import Report, Script
 from vt.voice import Rehearsal, Takes
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Result:
 
     files: tuple[Path, ...]
     """In the work folder: the film or sound first, then the subtitles, the report last."""
-    report: dict[str, Any]
+    report: Report
 
 
 def dub(
@@ -218,12 +218,14 @@ class _Dub:
             script=finished.script,
             base_rate=finished.base_rate,
             loudness=finished.loudness,
-            engines={"stt": heard.choice, "translation": found.choice, "tts": tts},
+            stt=heard.choice,
+            translation=found.choice,
+            tts=tts,
             stages=self.stages,
             total_seconds=time.monotonic() - self.began,
             notes=self.notes,
         )
-        return self._reported(finished.files, report.compose(outcome))
+        return self._reported(finished.files, report.of_dub(outcome))
 
     def write_down(self) -> Result:
         """Hear only: the subtitles of what is said, and a report of that."""
@@ -234,7 +236,7 @@ class _Dub:
         transcript = heard.transcript
         said = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in transcript.segments]
         written = self._subtitles(transcript.language, subtitles.cues(said, heard.film_seconds)).path
-        composed = report.written_down(
+        composed = report.of_transcript(
             self.request, heard.film_seconds, transcript, heard.choice, self.stages, [*self.notes, *heard.notes]
         )
         return self._reported((written, written.with_suffix(".vtt")), composed)
@@ -660,9 +662,9 @@ class _Dub:
         path.with_suffix(".vtt").write_text(subtitles.vtt(cues), encoding="utf-8")
         return Soft(path, language.iso639_3, language.native_name)
 
-    def _reported(self, files: Sequence[Path], composed: dict[str, Any]) -> Result:
+    def _reported(self, files: Sequence[Path], composed: Report) -> Result:
         path = self._file(report_name(self.target))
-        path.write_text(json.dumps(composed, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(composed.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         return Result((*files, path), composed)
 
     def _file(self, ending: str) -> Path:

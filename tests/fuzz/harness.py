@@ -223,7 +223,7 @@ class Bench:
 
     def _wrong_film(self, job_id: str) -> list[str]:
         """Return what is wrong with a dub: it can be read, and lasts as long as the film."""
-        told = self._desk.jobs.report(job_id)["source"]["duration_seconds"]
+        told = self._desk.jobs.report(job_id).source.duration_seconds
         there = media.measured_seconds(media.probe(self._desk.jobs.original(job_id).path))
         after = media.probe(self._desk.jobs.film(job_id).path).seconds
         is_right = min(told, there) - 0.5 <= after <= max(told, there) + 0.5  # damaged, a film may be of two minds

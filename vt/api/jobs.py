@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -360,7 +361,7 @@ def _sent(result: ResultFile) -> FileResponse:
 @router.get("/jobs/{job_id}/report", summary="The report", responses=documented(404, 409, 507))
 async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[str, Any]:
     """Give the report: who heard, translated and spoke, every line with its timing, and how loud it is."""
-    return await threads.read(lambda: services.jobs.report(job_id))
+    return (await threads.read(lambda: services.jobs.report(job_id))).as_json()
 
 
 @router.get("/jobs/{job_id}/segments", summary="The lines", responses=documented(404, 409, 507))
@@ -368,7 +369,7 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
     """Give the lines as they are spoken; the answer's ETag is what an edit names in If-Match."""
     found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
-    return shapes.Segments(segments=[shapes.Segment(**segment) for segment in found.segments])
+    return shapes.Segments(segments=[shapes.Segment(**asdict(segment)) for segment in found.segments])
 
 
 @router.patch(

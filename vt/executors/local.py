@@ -11,6 +11,7 @@ from vt import pipeline
 from vt.artifacts import Artifacts
 from vt.domain import Cancel, JobRequest, Progress
 from vt.factory import AIServiceFactory
+from vt.report import DubReport, Report
 
 WORK, PIECES = "work", "pieces"
 
@@ -36,5 +37,10 @@ class LocalExecutor:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
             raise
         pieces.prune()
-        self._factory.metrics.dubbed(result.report)
+        self._count(result.report)
         return result.files
+
+    def _count(self, report: Report) -> None:
+        self._factory.metrics.finished((stage.name, stage.seconds) for stage in report.stages)
+        if isinstance(report, DubReport):
+            self._factory.metrics.dubbed(report.source.duration_seconds, report.total_seconds)

@@ -9,6 +9,7 @@ from typing import Any
 from vt import languages
 from vt.domain import Job, JobState
 from vt.errors import LanguageError
+from vt.report import DubbedLine, DubReport
 from vt.ui import files
 from vt.ui.words import Words
 
@@ -223,14 +224,14 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
-def players(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[str, str], has_picture: bool) -> str:
+def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str], has_picture: bool) -> str:
     """Return the dub, its subtitles on, and the original beside it."""
-    code = report["target_language"]
+    code = report.target_language
     at = files.film(job.id, job.version)
     track = files.subtitles(job.id, job.version, code, "vtt")
     dub = _player(at, has_picture, track, code, names[code])
     original = _player(files.original(job.id), has_picture)
-    heard = names[report["source"]["language"]]
+    heard = names[report.source.language]
     return (
         f"<div class='vt-players{'' if has_picture else ' vt-sound'}'>"
         f"<figure class='vt-dub'>{dub}<figcaption><b>{words('dubbed')}</b> {escaped(names[code])}</figcaption></figure>"
@@ -240,11 +241,11 @@ def players(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[st
     )
 
 
-def downloads(words: Words, job: Job, report: Mapping[str, Any], has_picture: bool) -> str:
+def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
     """Return a link to every file that was made."""
     film = words("download_video" if has_picture else "download_audio")
     items = [_download(files.film(job.id, job.version), film, "vt-main")]
-    for code in dict.fromkeys((report["target_language"], report["source"]["language"])):
+    for code in report.languages:
         said = words("download_subtitles", language=escaped(words.language_name(code)))
         both = (
             _download(
@@ -262,38 +263,36 @@ def _download(address: str, said: str, kind: str = "", label: str = "") -> str:
     return f"<a class='{kind}' href='{escaped(address)}'{named} download>{said}</a>"
 
 
-def notes(words: Words, report: Mapping[str, Any]) -> str:
+def notes(words: Words, report: DubReport) -> str:
     """Return what the user should know of this dub."""
-    items = "".join(f"<li>{escaped(words.sentence(note))}</li>" for note in report["notes"])
+    items = "".join(f"<li>{escaped(words.sentence(note))}</li>" for note in report.notes)
     if not items:
         return ""
     return f"<details class='vt-notes' open><summary>{words('notes')}</summary><ul>{items}</ul></details>"
 
 
-def chart(words: Words, report: Mapping[str, Any]) -> str:
+def chart(words: Words, report: DubReport) -> str:
     """Return the lines on the film's timeline: where they were said, and where they are spoken, by their tempo."""
-    film = max(report["source"]["duration_seconds"], 0.001)
-    said = "".join(
-        _bar(line["start"], line["end"], film, "vt-slot", clock(line["start"])) for line in report["segments"]
-    )
+    film = max(report.source.duration_seconds, 0.001)
+    said = "".join(_bar(line.start, line.end, film, "vt-slot", clock(line.start)) for line in report.segments)
     spoken = "".join(
         _bar(
-            line["placed_start"], line["placed_end"], film, f"vt-{_ease(line['tempo'])}",
-            f"{clock(line['placed_start'], True)}  ×{words.number(line['tempo'], 2)}  {line['text']}",
+            line.placed_start, line.placed_end, film, f"vt-{_ease(line.tempo)}",
+            f"{clock(line.placed_start, True)}  ×{words.number(line.tempo, 2)}  {line.text}",
         )
-        for line in report["segments"]
-        if line["text"]
+        for line in report.segments
+        if line.text
     )  # fmt: skip
-    timing = report["timing"]
+    timing = report.timing
     summary = words(
         "chart_said",
-        count=len(report["segments"]),
-        overlap=round(100 * timing["speech_overlap"]),
-        tempo=words.number(timing["max_tempo"], 2),
-        off=round(100 * timing["off_by_more_than_0_3s"]),
+        count=len(report.segments),
+        overlap=round(100 * timing.speech_overlap),
+        tempo=words.number(timing.max_tempo, 2),
+        off=round(100 * timing.off_by_more_than_0_3s),
     )
     legend = "".join(f"<li><i class='vt-{kind}'></i>{words(f'tempo_{kind}')}</li>" for kind in ("ok", "brisk", "fast"))
-    wide = max(100.0, 100 * len(report["segments"]) / 60)
+    wide = max(100.0, 100 * len(report.segments) / 60)
     return (
         f"<section class='vt-card vt-chart'><h3>{words('chart')}</h3><p>{summary}</p>"
         f"<div class='vt-scroll'><div class='vt-lanes' style='width:{wide:.0f}%' role='img' aria-label='{summary}'>"
@@ -321,10 +320,10 @@ def _ease(tempo: float) -> str:
     return "ok" if tempo <= _BRISK else "brisk" if tempo <= _HURRIED else "fast"
 
 
-def lines(words: Words, report: Mapping[str, Any], job: Job) -> str:
+def lines(words: Words, report: DubReport, job: Job) -> str:
     """Return the table of lines, to be mended in place once nobody works on them."""
     can_edit = job.state.is_over
-    rows = "".join(_line(words, line, report, can_edit) for line in report["segments"])
+    rows = "".join(_line(words, line, report, can_edit) for line in report.segments)
     busy = "" if can_edit else " data-busy='true'"
     many = words("many_changed", count="#")
     counted = f"data-none='{words('unchanged')}' data-one='{words('one_changed')}' data-many='{many}'"
@@ -338,25 +337,25 @@ def lines(words: Words, report: Mapping[str, Any], job: Job) -> str:
     )
 
 
-def _line(words: Words, line: Mapping[str, Any], report: Mapping[str, Any], can_edit: bool) -> str:
-    number, at = line["id"], clock(line["start"])
-    ease = _ease(line["tempo"])
+def _line(words: Words, line: DubbedLine, report: DubReport, can_edit: bool) -> str:
+    number, at = line.id, clock(line.start)
+    ease = _ease(line.tempo)
     lock = "" if can_edit else " readonly"
 
     def field(name: str, label: str, language: str) -> str:
-        value = escaped(line[name])
+        value = escaped(getattr(line, name))
         return (
             f"<textarea data-line='{number}' data-field='{name}' lang='{escaped(language)}' rows='2' maxlength='2000' "
             f"aria-label='{words(label, number=number + 1)}' placeholder='{words('silent')}'{lock}>{value}</textarea>"
         )
 
-    heard = field("source_text", "heard_of", report["source"]["language"])
-    said = field("text", "said_of", report["target_language"])
+    heard = field("source_text", "heard_of", report.source.language)
+    said = field("text", "said_of", report.target_language)
     label = words("play_line", time=at)
-    play = f"<button type='button' data-at='{line['placed_start']}' aria-label='{label}'>{at}</button>"
+    play = f"<button type='button' data-at='{line.placed_start}' aria-label='{label}'>{at}</button>"
     return (
         f"<tr data-row='{number}'><td>{play}</td><td>{heard}</td><td>{said}</td>"
-        f"<td><span class='vt-tempo vt-{ease}'>×{words.number(line['tempo'], 2)}</span></td></tr>"
+        f"<td><span class='vt-tempo vt-{ease}'>×{words.number(line.tempo, 2)}</span></td></tr>"
     )
 
 

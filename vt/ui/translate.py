@@ -208,8 +208,8 @@ class TranslateTab:
         return {self._progress: gr.HTML(shown, visible=True), self._live: parts.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
-        report = self._jobs.report(job.id)
-        names = {code: native(code) for code in (report["target_language"], report["source"]["language"])}
+        report = self._jobs.dub_report(job.id)
+        names = {code: native(code) for code in report.languages}
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
         watch = (
             parts.players(said, job, report, names, has_picture)

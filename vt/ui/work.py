@@ -199,20 +199,19 @@ async def _awaited(jobs: Jobs, job_id: str) -> AsyncIterator[str]:
 
 def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the dubbed file, the subtitles and the report, to be handed out."""
-    report = jobs.report(job_id)
-    codes = dict.fromkeys((report["target_language"], report["source"]["language"]))
-    files = [jobs.film(job_id), *_subtitles(jobs, job_id, codes)]
-    return [*_handed(files, whose), report]
+    report = jobs.dub_report(job_id)
+    files = [jobs.film(job_id), *_subtitles(jobs, job_id, report.languages)]
+    return [*_handed(files, whose), report.as_json()]
 
 
 def _written_down(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the transcript and its subtitles, to be handed out."""
     report = jobs.report(job_id)
-    transcript = "\n".join(line["source_text"] for line in report["segments"])
-    return [transcript, *_handed(_subtitles(jobs, job_id, [report["source"]["language"]]), whose)]
+    transcript = "\n".join(line.source_text for line in report.segments)
+    return [transcript, *_handed(_subtitles(jobs, job_id, [report.source.language]), whose)]
 
 
-def _subtitles(jobs: Jobs, job_id: str, codes: Any) -> list[ResultFile]:  # noqa: ANN401
+def _subtitles(jobs: Jobs, job_id: str, codes: Sequence[str]) -> list[ResultFile]:
     return [jobs.subtitles(job_id, code, ending) for code in codes for ending in ("srt", "vtt")]
 
 
