@@ -22,7 +22,7 @@ sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the lib
 
 from vt import records  # noqa: E402 (the project is no installed package)
 from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
-from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Wishes  # noqa: E402
+from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Stage, Wishes  # noqa: E402
 from vt.store import DataFolder, Store, new_id  # noqa: E402
 from vt.worker import Worker  # noqa: E402
 
@@ -87,7 +87,7 @@ def queries(data: DataFolder, jobs: int) -> None:
     told("claim (synced)", store.claim, 50)
     running = store.claim()
     if running:
-        told("progress", lambda: store.progress(running.id, "speak", 0.5), 500)
+        told("progress", lambda: store.progress(running.id, Stage.SPEAK, 0.5), 500)
     told("obstacle, alone", store.obstacle, 500)
     ticking(store)
     store.close()
@@ -101,7 +101,7 @@ def ticking(store: Store) -> None:
         store.create(new_id(), SPEC, 10**6)
         job = store.claim()
         while job and not over.wait(0.02):
-            store.progress(job.id, "speak", 0.5)
+            store.progress(job.id, Stage.SPEAK, 0.5)
 
     def churn() -> None:
         while not over.wait(0.1):

@@ -26,7 +26,7 @@ from vt.api.jobs import _followed, _sent
 from vt.api.served import Threads
 from vt.artifacts import Artifacts
 from vt.catalogue import Catalogue
-from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress
+from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress, Stage
 from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
@@ -267,7 +267,7 @@ class Held:
             lock.__exit__(None, None, None)
 
         threading.Thread(target=release).start()
-        on_progress(Progress("probe", 0.5))
+        on_progress(Progress(Stage.PROBE, 0.5))
         (folder / "work").mkdir()
         (folder / "work" / "input.es.mp4").write_text("dub")
         self.ended.set()

@@ -18,14 +18,13 @@ from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, running, wait_for
 from vt.api.tracing import Routed, Traced
-from vt.domain import Job, JobSpec, JobState
+from vt.domain import Job, JobSpec, JobState, Stage
 from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
 from vt.processes import Tally
 from vt.telemetry import COUNTED, READ, Load, Metrics
 from vt.watch import JobWatch
 
 TOKEN = "open-sesame-4711"  # noqa: S105 (of nothing)
-STAGES = {"probe", "extract", "transcribe", "translate", "speak", "mix", "mux"}
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, JobSpec("talk.mp4", "es"), 0, {}, {}, 0, 0, "")
 
@@ -157,7 +156,7 @@ def sample(server: Server, name: str, **labels: str) -> float:
 def test_a_dub_is_seen_in_the_stages_the_pace_the_queue_and_the_jobs(server: Server) -> None:
     found = scraped(server)
     stages = {dict(labels)["stage"] for name, labels in found if name == "vt_stage_seconds_count"}
-    assert stages == STAGES
+    assert stages == set(Stage)
     assert sample(server, "vt_realtime_factor_count") == 1
     assert sample(server, "vt_realtime_factor_sum") > 0
     assert sample(server, "vt_job_wait_seconds_count") == 1

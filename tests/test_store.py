@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
-from vt.domain import Edit, Job, JobSpec, JobState, Wishes
+from vt.domain import Edit, Job, JobSpec, JobState, Stage, Wishes
 from vt.errors import InputError, StorageError, VtError
 from vt.store import (
     DEATHS,
@@ -443,7 +443,7 @@ def test_nobody_waits_for_more_than_one_job_of_each_other_visitor_who_waits(acts
 # From state to state
 
 STEPS: dict[str, tuple[set[JobState], Callable[[Store, str], object]]] = {
-    "progress": ({JobState.RUNNING}, lambda store, job: store.progress(job, "speak", 0.5)),
+    "progress": ({JobState.RUNNING}, lambda store, job: store.progress(job, Stage.SPEAK, 0.5)),
     "finish": ({JobState.RUNNING}, lambda store, job: store.finish(job)),
     "fail": ({JobState.RUNNING}, lambda store, job: store.fail(job, "It broke.")),
     "put_back": ({JobState.RUNNING}, lambda store, job: store.put_back(job)),
@@ -474,7 +474,7 @@ def test_a_step_is_taken_from_its_own_states_and_refused_in_all_others(
 def test_progress_is_kept_when_the_job_goes_back_and_when_it_ends(store: Store, clock: Clock) -> None:
     job_id = in_state(store, JobState.RUNNING)
     clock.pass_by(seconds=1)
-    job = store.progress(job_id, "speak", 0.25)
+    job = store.progress(job_id, Stage.SPEAK, 0.25)
     assert (job.stage, job.fraction, job.updated_at) == ("speak", 0.25, clock.now)
     assert store.put_back(job_id).fraction == 0.25
     claimed(store)
@@ -708,7 +708,7 @@ def test_many_threads_may_do_everything_at_once(store: Store) -> None:
         for _ in range(5):
             job_id = queued(store)
             job = claimed(store)
-            store.progress(job.id, "speak", 0.5)
+            store.progress(job.id, Stage.SPEAK, 0.5)
             assert store.obstacle() is None
             store.finish(job.id)
             assert store.get(job_id).request == SPEC
@@ -744,7 +744,7 @@ while True:
     job = store.create(new_id(), JobSpec("film.mp4", "es"), 10**6)
     print("queued", job.id, flush=True)
     job = store.claim()
-    store.progress(job.id, "speak", 0.5)
+    store.progress(job.id, Stage.SPEAK, 0.5)
     store.finish(job.id)
     print("done", job.id, flush=True)
 """
@@ -1024,7 +1024,7 @@ class AnyOrder(RuleBasedStateMachine):
     def take(self, step: str, job_id: str) -> JobState:
         store = self.store
         steps = {
-            "progress": lambda: store.progress(job_id, "speak", 0.5),
+            "progress": lambda: store.progress(job_id, Stage.SPEAK, 0.5),
             "finish": lambda: store.finish(job_id),
             "fail": lambda: store.fail(job_id, "It broke."),
             "cancel": lambda: store.cancel(job_id),

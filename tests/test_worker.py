@@ -17,7 +17,7 @@ import pytest
 
 from vt import records
 from vt.artifacts import Artifacts, fingerprint
-from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Wishes
+from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
 from vt.errors import EngineError, ModelBusy, StorageError, VtError
 from vt.executors.local import WORK
 from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
@@ -202,7 +202,7 @@ def test_a_job_runs_and_its_results_are_all_that_stays_of_the_work(bench: Bench)
 
 def test_who_watches_hears_of_every_step_in_order_and_of_the_end_last(bench: Bench) -> None:
     def act(run: Run) -> None:
-        for stage in ("probe", "extract", "transcribe", "translate", "speak", "mix", "speak", "mux"):
+        for stage in (*[stage for stage in Stage if stage is not Stage.MUX], Stage.SPEAK, Stage.MUX):
             for share in (0.0, 0.5, 1.0):
                 run.tell(Progress(stage, share))
 
@@ -239,12 +239,12 @@ def test_nobody_watches_a_job_that_is_none(bench: Bench) -> None:
 def test_progress_is_written_now_and_then_and_not_with_every_word(bench: Bench) -> None:
     def act(run: Run) -> None:
         for number in range(10_000):
-            run.tell(Progress("transcribe", number / 10_000))
+            run.tell(Progress(Stage.TRANSCRIBE, number / 10_000))
 
     class Counting(Store):
         ticks = 0
 
-        def progress(self, job_id: str, stage: str, fraction: float) -> Job:
+        def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
             self.ticks += 1
             return super().progress(job_id, stage, fraction)
 
@@ -332,7 +332,7 @@ class Moody(Store):
         self._maybe()
         return super().finish(job_id)
 
-    def progress(self, job_id: str, stage: str, fraction: float) -> Job:
+    def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
         self._maybe()
         return super().progress(job_id, stage, fraction)
 
@@ -385,7 +385,7 @@ def test_progress_that_cannot_be_noted_is_missed_by_nobody(bench: Bench) -> None
     with closing(Moody(bench.data.database)) as store:
         store.refusals = 1
         bench.keep(store)
-        job_id = bench.submitted(bench.worker(Acting(lambda run: run.tell(Progress("probe", 0.0)))))
+        job_id = bench.submitted(bench.worker(Acting(lambda run: run.tell(Progress(Stage.PROBE, 0.0)))))
         assert bench.waits_for(job_id).state == JobState.DONE
 
 
@@ -436,7 +436,7 @@ def test_what_a_model_still_brings_after_a_cancel_is_thrown_away(bench: Bench) -
 
     def deaf(run: Run) -> None:
         assert go_on.wait(PATIENCE)
-        run.tell(Progress("speak", 0.5))
+        run.tell(Progress(Stage.SPEAK, 0.5))
 
     worker = bench.worker(acting := Acting(deaf))
     job_id, next_one = bench.submitted(worker), bench.submitted(worker)

@@ -169,7 +169,7 @@ def _translate(arguments: argparse.Namespace) -> int:
     factory = get_ai_factory()
     factory.tell(_say)
     with folders.work_folder(arguments.out) as folder:
-        with progress_display(pipeline.STAGES) as display:
+        with progress_display() as display:
             result = pipeline.dub(request, factory, folder, display)
         inputs = [path for path in (request.source, request.subtitles) if path]
         _present(result, folders.deliver(result.files, arguments.out, inputs))

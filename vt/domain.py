@@ -189,11 +189,23 @@ class JobRequest:
         return self.name or self.source.name
 
 
+class Stage(StrEnum):
+    """The parts of a job, in the order in which they begin."""
+
+    PROBE = "probe"
+    EXTRACT = "extract"
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
+    SPEAK = "speak"
+    MIX = "mix"
+    MUX = "mux"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a job is."""
 
-    stage: str
+    stage: Stage
     fraction: float
     """Of this stage, 0..1."""
     film_seconds: float = 0.0
@@ -317,7 +329,7 @@ class Job:
     id: str
     """A secret: who has it may see and change the job."""
     state: JobState
-    stage: str | None
+    stage: Stage | None
     """The last stage that began; None before the first."""
     fraction: float
     """0..1."""
@@ -345,7 +357,7 @@ class Job:
         return {
             "id": self.id,
             "state": self.state.value,
-            "stage": self.stage,
+            "stage": self.stage and self.stage.value,
             "fraction": self.fraction,
             "error": self.error,
             "created_at": _stamp(self.created_at),

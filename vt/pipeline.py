@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from vt import detect, languages, media, report, sentences, sound, subtitles, timing, track, voice, written
 from vt.artifacts import Artifacts, Json, fingerprint
 from vt.cache import forget, is_out_of_memory
-from vt.domain import Cancel, Dropped, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
+from vt.domain import Cancel, Dropped, JobRequest, Line, Placement, Progress, Segment, Stage, Transcript, Word
 from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, NoSpeechError, SubtitleError
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import Language
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STAGES = ("probe", "extract", "transcribe", "translate", "speak", "mix", "mux")
 PIECE_SECONDS = 600.0
 """Recognition takes the film in pieces of this length at most, cut where it is quiet."""
 _BATCH = 64  # sentences that are translated and kept together
@@ -193,20 +192,20 @@ class _Dub:
     on_progress: OnProgress
     cancel: Cancel
     pieces: Artifacts
-    stages: dict[str, float] = field(default_factory=dict)
+    stages: dict[Stage, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     film_seconds: float = 0.0
 
     def run(self) -> Result:
-        with self._stage("probe"):
+        with self._stage(Stage.PROBE):
             self._check_names()
             examined = _examined(self.request, self.factory, self.cancel)
             name = self._name()
         heard = self._kept("heard", name, _HEARD, lambda: self._hear(examined, name))
         self.film_seconds = max(self.film_seconds, heard.film_seconds)
         self.notes += heard.notes
-        with self._stage("translate"):
+        with self._stage(Stage.TRANSLATE):
             found = self._texts(examined, heard, self._texts_name(name))
             script = self._mended(heard, found)
         self.notes += self._of_lines(found.choice, script)
@@ -229,7 +228,7 @@ class _Dub:
 
     def write_down(self) -> Result:
         """Hear only: the subtitles of what is said, and a report of that."""
-        with self._stage("probe"):
+        with self._stage(Stage.PROBE):
             self._check_names()
             examined = _examined(self.request, self.factory, self.cancel)
         heard = self._kept("heard", name := self._name(), _HEARD, lambda: self._hear(examined, name))
@@ -314,14 +313,14 @@ class _Dub:
         )
 
     def _listen(self, info: MediaInfo, track: Track, name: str) -> _Heard:
-        with self._stage("extract"):
+        with self._stage(Stage.EXTRACT):
             sounding = fingerprint("sound", name)
             samples = self._sound(info, track, sounding)
         # Sound alone is as long as it really is; its header may only estimate it.
         seconds = len(samples) / media.SPEECH_RATE
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
         self.film_seconds = max(film, seconds)
-        with self._stage("transcribe"):
+        with self._stage(Stage.TRANSCRIBE):
             return self._with_model(
                 lambda after: self.factory.get_stt_service(
                     self.request.source_language, cancel=self.cancel, after=after
@@ -380,7 +379,7 @@ class _Dub:
         for start, end in sound.pieces(samples, media.SPEECH_RATE, PIECE_SECONDS):
             name = fingerprint("window", sounding, start, end, used)
             yield from self._kept("window", name, _FOUND, lambda: self._window(stt, samples, start, end))  # noqa: B023
-            self._tell("transcribe", end * media.SPEECH_RATE / len(samples))
+            self._tell(Stage.TRANSCRIBE, end * media.SPEECH_RATE / len(samples))
 
     def _window(
         self, stt: SttService, samples: NDArray[np.int16], start: float, end: float
@@ -398,7 +397,7 @@ class _Dub:
                     here = found.words[-1].end + start
                 else:
                     continue
-                self._tell("transcribe", here * rate / len(samples))
+                self._tell(Stage.TRANSCRIBE, here * rate / len(samples))
         return heard
 
     # Translating
@@ -452,7 +451,7 @@ class _Dub:
                 return [*translation.translate_sound(samples, batch, self.cancel)]  # noqa: B023
 
             texts += self.pieces.json("batch", fingerprint("overheard", sounding, used, batch), listen)
-            self._tell("translate", len(texts) / len(slots))
+            self._tell(Stage.TRANSLATE, len(texts) / len(slots))
         return tuple(texts)
 
     def _budgets(
@@ -481,7 +480,7 @@ class _Dub:
             made = fingerprint("batch", used, batch, *([lengths] if lengths else []))
             share = len(texts) / len(sentences), len(batch) / len(sentences)
             texts += self.pieces.json("batch", made, lambda: self._batch(translation, batch, lengths, share))  # noqa: B023
-            self._tell("translate", len(texts) / len(sentences))
+            self._tell(Stage.TRANSLATE, len(texts) / len(sentences))
         return tuple(written.localized(*pair, source, self.target) for pair in zip(sentences, texts, strict=True))
 
     def _batch(
@@ -495,7 +494,7 @@ class _Dub:
         texts: list[str] = []
         for text in translation.translate(batch, self.cancel, budgets):
             texts.append(text)
-            self._tell("translate", share[0] + share[1] * len(texts) / len(batch))
+            self._tell(Stage.TRANSLATE, share[0] + share[1] * len(texts) / len(batch))
         return texts
 
     def _mended(self, heard: _Heard, found: _Translated) -> Script:
@@ -561,7 +560,7 @@ class _Dub:
         with ExitStack() as opened:
             with tts as engine:
                 takes = Takes(engine, identity, self.pieces, self.cancel, is_dear=tts.choice.info.is_dear)
-                with self._stage("speak"):
+                with self._stage(Stage.SPEAK):
                     rehearsal = self._rehearsed(takes, identity, heard, texts)
                     plan = self._plan(takes, rehearsal, heard, texts, script)
                 level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain])
@@ -580,7 +579,7 @@ class _Dub:
         slots = _slots(heard.transcript.segments)
 
         def rehearse() -> Rehearsal:
-            rehearsal = voice.rehearse(takes, texts, slots, lambda share: self._tell("speak", share / 2))
+            rehearsal = voice.rehearse(takes, texts, slots, lambda share: self._tell(Stage.SPEAK, share / 2))
             seconds = sum(rehearsal.natural_seconds) * rehearsal.base_rate
             self.factory.paces.learn(identity, sum(map(len, texts)), seconds)
             return rehearsal
@@ -592,10 +591,10 @@ class _Dub:
         self, takes: Takes, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
     ) -> list[Placement]:
         placements: list[Placement] = []
-        with self._stage("speak"):
+        with self._stage(Stage.SPEAK):
             for placed in voice.speak(takes, dubbed, texts, plan, base_rate):
                 placements.append(placed)
-                self._tell("speak", 0.5 + len(placements) / len(texts) / 2)
+                self._tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
         return placements
 
     def _plan(
@@ -627,13 +626,13 @@ class _Dub:
         softs = self._both_subtitles(script, film)
         loudness = None
         while loudness is None:
-            with self._stage("mix"):
+            with self._stage(Stage.MIX):
                 dubbed.write(self._dub_track)
                 if not dubbed.seems_right() and dubbed.settle() is None:
                     continue
-            with self._stage("mux"):
+            with self._stage(Stage.MUX):
                 target, notes = self._mux(examined, script, softs)
-            with self._stage("mix"):
+            with self._stage(Stage.MIX):
                 loudness = dubbed.settle()
         texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
         return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes))
@@ -676,19 +675,19 @@ class _Dub:
         if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
             raise MediaError(f"The name of {self.request.source} is too long for those of its results: shorten it.")
 
-    def _tell(self, stage: str, fraction: float) -> None:
+    def _tell(self, stage: Stage, fraction: float) -> None:
         self.cancel.check()
         self.on_progress(Progress(stage, min(1.0, max(0.0, fraction)), self.film_seconds))
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
+    def _stage(self, stage: Stage) -> Iterator[None]:
         """Time a stage; one that is entered again goes on."""
         self.cancel.check()
         started = time.monotonic()
-        if name not in self.stages:
-            self.on_progress(Progress(name, 0.0))
+        if stage not in self.stages:
+            self.on_progress(Progress(stage, 0.0))
         yield
-        self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - started
+        self.stages[stage] = self.stages.get(stage, 0.0) + time.monotonic() - started
 
 
 def _kept_note(count: int, target: str) -> Iterator[str]:

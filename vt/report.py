@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from vt import timing
-from vt.domain import Dropped, JobRequest, Placement, Segment, Transcript
+from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
 from vt.factory import Choice
 from vt.media import Loudness
 from vt.timing import TimingReport
@@ -79,7 +79,7 @@ class DubEngines:
 class StageTime:
     """How long one stage took."""
 
-    name: str
+    name: Stage
     seconds: float
 
 
@@ -214,7 +214,7 @@ class Outcome:
     stt: Choice | None
     translation: Choice
     tts: Choice
-    stages: Mapping[str, float]
+    stages: Mapping[Stage, float]
     """How long each stage took, in seconds."""
     total_seconds: float
     notes: Sequence[str]
@@ -245,7 +245,7 @@ def of_transcript(
     film_seconds: float,
     transcript: Transcript,
     stt: Choice | None,
-    stages: Mapping[str, float],
+    stages: Mapping[Stage, float],
     notes: Sequence[str],
 ) -> TranscriptReport:
     """Return the report of a film that was only written down."""
@@ -277,7 +277,7 @@ def use(choice: Choice) -> EngineUse:
     )
 
 
-def _timed(stages: Mapping[str, float]) -> tuple[StageTime, ...]:
+def _timed(stages: Mapping[Stage, float]) -> tuple[StageTime, ...]:
     return tuple(StageTime(name, _rounded(seconds)) for name, seconds in stages.items())
 
 

@@ -38,7 +38,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from vt.domain import Edit, Job, JobSpec, JobState, edits_as_json, edits_from_json
+from vt.domain import Edit, Job, JobSpec, JobState, Stage, edits_as_json, edits_from_json
 from vt.errors import InputError, StorageError, TooManyRequests, VtError
 from vt.records import Record
 
@@ -544,10 +544,10 @@ class Store:
             connection.execute(update(_jobs).where(others).values(turn=turn))
             return job
 
-    def progress(self, job_id: str, stage: str, fraction: float) -> Job:
+    def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
         """Note how far a running job is."""
         with self._writing(_TICK) as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage, fraction=fraction)
+            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage.value, fraction=fraction)
 
     def finish(self, job_id: str) -> Job:
         """Set a running job done: its results are there, and of a new version."""
@@ -789,6 +789,7 @@ def _job(row: Row[Any]) -> Job:
     for name in ("place", "turn", "begun", "touched_ms"):
         del values[name]
     values["state"] = JobState(values["state"])
+    values["stage"] = values["stage"] and Stage(values["stage"])
     values["request"] = JobSpec.from_json(values["request"])
     values |= {name: edits_from_json(values[name]) for name in ("edits", "mended")}
     values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from vt import artifacts, folders, logs, records, recovery
 from vt.cache import is_out_of_memory
-from vt.domain import Cancel, Edit, Job, JobSpec, Progress
+from vt.domain import Cancel, Edit, Job, JobSpec, Progress, Stage
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
 from vt.executors.base import Executor
 from vt.store import DataFolder, JobNotFound, Share, Store, TooMuchKept, WrongState
@@ -23,10 +23,18 @@ from vt.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
-_SHARES = {"probe": 1, "extract": 4, "transcribe": 40, "translate": 10, "speak": 35, "mix": 5, "mux": 5}
-"""Of a whole job, about, in hundredths."""
-_HEARING = {stage: _SHARES[stage] for stage in ("probe", "extract", "transcribe")}
-"""What there is of that where nothing is translated."""
+_SHARES = {
+    Stage.PROBE: 1,
+    Stage.EXTRACT: 4,
+    Stage.TRANSCRIBE: 40,
+    Stage.TRANSLATE: 10,
+    Stage.SPEAK: 35,
+    Stage.MIX: 5,
+    Stage.MUX: 5,
+}
+"""About how much of a whole job's time each stage takes, in hundredths."""
+_HEARING = {stage: _SHARES[stage] for stage in (Stage.PROBE, Stage.EXTRACT, Stage.TRANSCRIBE)}
+"""The stages of a job that translates nothing."""
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS = 30.0
 """After so long an idle thread looks for work that nobody told it of."""
@@ -388,7 +396,7 @@ class Worker:
                 _log.error("job %s met an unexpected error", _short(job_id), exc_info=True)
         return lambda: self._store.fail(job_id, sentence)
 
-    def _tell(self, job_id: str, stage: str, fraction: float) -> None:
+    def _tell(self, job_id: str, stage: Stage, fraction: float) -> None:
         with suppress(StorageError), self._order:  # nobody misses it; of a full disk, the work itself will tell
             self._publish(self._store.progress(job_id, stage, fraction))
 
@@ -485,9 +493,10 @@ def _sentence(error: Exception) -> str:
 class _Told:
     """Turns the progress of stages into that of a whole job, told now and then."""
 
-    def __init__(self, tell: Callable[[str, float], Any], shares: Mapping[str, int]) -> None:
+    def __init__(self, tell: Callable[[Stage, float], Any], shares: Mapping[Stage, int]) -> None:
         self._tell, self._shares = tell, shares
-        self._stage, self._overall, self._last = "", 0.0, 0.0
+        self._stage: Stage | None = None
+        self._overall, self._last = 0.0, 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Hear of a stage's progress."""

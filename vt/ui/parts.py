@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vt import languages
-from vt.domain import Job, JobState
+from vt.domain import Job, JobState, Stage
 from vt.errors import LanguageError
 from vt.report import DubbedLine, DubReport
 from vt.ui import files
 from vt.ui.words import Words
 
 _STEPS = {
-    "probe": ("probe", "extract"),
-    "transcribe": ("transcribe",),
-    "translate": ("translate",),
-    "speak": ("speak", "mix"),
-    "mux": ("mux",),
+    Stage.PROBE: (Stage.PROBE, Stage.EXTRACT),
+    Stage.TRANSCRIBE: (Stage.TRANSCRIBE,),
+    Stage.TRANSLATE: (Stage.TRANSLATE,),
+    Stage.SPEAK: (Stage.SPEAK, Stage.MIX),
+    Stage.MUX: (Stage.MUX,),
 }
 """What is shown as one step, and the stages of a job that it stands for."""
 _BRISK, _HURRIED = 1.1, 1.3
@@ -205,10 +205,10 @@ def step(words: Words, job: Job) -> str:
     if job.state is JobState.QUEUED:
         return words("queued")
     again = f"{words('again')}: " if job.version else ""
-    return again + words(f"stage_{job.stage or 'probe'}")
+    return again + words(f"stage_{job.stage or Stage.PROBE}")
 
 
-def _step(words: Words, name: str, stage: str | None) -> str:
+def _step(words: Words, name: Stage, stage: Stage | None) -> str:
     names = list(_STEPS)
     at = next((i for i, key in enumerate(names) if stage in _STEPS[key]), -1)
     here = names.index(name)
