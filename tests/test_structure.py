@@ -45,6 +45,7 @@ FLOORS: dict[str, int] = {
     "subtitles": 2,
     "telemetry": 2,
     "timing": 2,
+    "ahead": 3,
     "cache": 3,
     "engines": 5,
     "endings": 3,
