@@ -64,7 +64,7 @@ def fill(data: DataFolder, jobs: int) -> None:
         store.edit(job_id, 1, EDITS, jobs)
         store.claim()
         job = store.finish(job_id)
-        for folder, files in ((data.pieces(job_id), PIECES_OF_A_JOB), (data.results(job_id, 2), 6)):
+        for folder, files in ((data.artifacts(job_id), PIECES_OF_A_JOB), (data.results(job_id, 2), 6)):
             folder.mkdir(parents=True)
             for number in range(files):
                 (folder / str(number)).touch()
@@ -125,7 +125,7 @@ def _start(data: DataFolder) -> None:
     store.close()
 
 
-def pieces(folder: Path) -> None:
+def artifacts(folder: Path) -> None:
     """Time pieces of three seconds of speech, kept and found."""
     clip = Clip(np.zeros(66150, np.int16), 22050)
     marks = iter(fingerprint(number) for number in range(10**9))
@@ -148,7 +148,7 @@ def main() -> None:
         with DataFolder(Path(name) / "data") as data:
             fill(data, jobs)
             queries(data, jobs)
-        pieces(Path(name))
+        artifacts(Path(name))
 
 
 if __name__ == "__main__":

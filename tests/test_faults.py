@@ -201,11 +201,11 @@ def test_a_disk_that_fills_up_in_a_stage_takes_nothing_back_of_what_was_finished
     work = tmp_path / "work"
     work.mkdir()
     with pytest.raises(StorageError, match="The disk is full"):
-        pipeline.dub(JobRequest(film, "es"), factory, work, hear, pieces=kept)
+        pipeline.dub(JobRequest(film, "es"), factory, work, hear, artifacts=kept)
     heard = factory.heard.calls
     again = tmp_path / "again"
     again.mkdir()
-    files = pipeline.dub(JobRequest(film, "es"), factory, again, pieces=Artifacts(tmp_path / "pieces")).files
+    files = pipeline.dub(JobRequest(film, "es"), factory, again, artifacts=Artifacts(tmp_path / "pieces")).files
     assert all(path.is_file() for path in files)
     assert stage in done
     assert factory.heard.calls == heard + (stage in ("extract", "transcribe"))

@@ -40,7 +40,7 @@ def translator(factory: FakeFactory, film: Path, folder: Path, source: str = "")
     place = folder / str(len(list(folder.iterdir())))
     place.mkdir()
     request = JobRequest(film, "es", source or "auto")
-    report = pipeline.dub(request, factory, place, pieces=Artifacts(folder / "pieces")).report.as_json()
+    report = pipeline.dub(request, factory, place, artifacts=Artifacts(folder / "pieces")).report.as_json()
     return report["engines"]["translation"]["engine"], len(factory.translated.budgets)
 
 

@@ -188,7 +188,7 @@ class German(FakeFactory):
 def dubbed(film: Path, folder: Path, served: German, edits: dict[int, Edit] | None = None) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     request = JobRequest(film, "en", "de", edits=edits or {})
-    return pipeline.dub(request, served, folder, pieces=Artifacts(folder / "pieces")).report.as_json()
+    return pipeline.dub(request, served, folder, artifacts=Artifacts(folder / "pieces")).report.as_json()
 
 
 def test_each_sentence_keeps_its_words_and_times_and_is_said_in_english(film: Path, tmp_path: Path) -> None:

@@ -535,9 +535,9 @@ def test_three_deaths_in_a_row_without_a_new_piece_fail_the_job(store: Store) ->
 
 def test_a_new_finished_piece_starts_the_count_anew(store: Store) -> None:
     job_id = queued(store)
-    for pieces in (0, 0, 1, 1, 2, 3, 3):
+    for artifacts in (0, 0, 1, 1, 2, 3, 3):
         claimed(store)
-        assert store.died(job_id, pieces).state == JobState.QUEUED
+        assert store.died(job_id, artifacts).state == JobState.QUEUED
     claimed(store)
     assert store.died(job_id, 3).state == JobState.FAILED
 
@@ -1052,16 +1052,16 @@ class AnyOrder(RuleBasedStateMachine):
         else:
             assert self.states.pop(job_id).is_over
 
-    @rule(pieces=st.integers(0, 3))
-    def die(self, pieces: int) -> None:
+    @rule(artifacts=st.integers(0, 3))
+    def die(self, artifacts: int) -> None:
         self.store.close()
         self.store = self.opened()
         running = {job_id for job_id, state in self.states.items() if state == JobState.RUNNING}
-        for job in self.store.recover(lambda _: pieces):
+        for job in self.store.recover(lambda _: artifacts):
             running.remove(job.id)
             deaths, before = self.deaths[job.id]
-            deaths = 1 if pieces > before else deaths + 1
-            self.deaths[job.id] = (deaths, pieces)
+            deaths = 1 if artifacts > before else deaths + 1
+            self.deaths[job.id] = (deaths, artifacts)
             self.states[job.id] = JobState.FAILED if deaths >= DEATHS else JobState.QUEUED
         assert not running
 

@@ -34,6 +34,8 @@ FLOORS: dict[str, int] = {
     "ui": 12,
     "settings": 1,
     "detect": 2,
+    "disk": 2,
+    "job_folder": 2,
     "doctor": 8,
     "folders": 2,
     "logs": 2,

@@ -15,11 +15,9 @@ from typing import Any
 
 import pytest
 
-from vt import records
 from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
 from vt.errors import EngineError, ModelBusy, StorageError, VtError
-from vt.executors.local import WORK
 from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
 from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
@@ -61,7 +59,7 @@ class Acting:
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
     ) -> Sequence[Path]:
         run = Run(request, folder, on_progress, cancel)
-        (folder / WORK).mkdir(exist_ok=True)
+        (folder / "work").mkdir(exist_ok=True)
         with self.changed:
             self.runs.append(run)
             act = self.acts.pop(0) if self.acts else None
@@ -69,7 +67,7 @@ class Acting:
         try:
             if act:
                 act(run)
-            film = folder / WORK / "input.es.mp4"
+            film = folder / "work" / "input.es.mp4"
             film.write_text(f"run {len(self.runs)}")
             return [film]
         finally:
@@ -141,7 +139,7 @@ class Bench:
         folder = self.data.job(job_id)
         # os.walk and not rglob: what is removed at this moment is no error.
         walked = [(Path(place), [*folders, *files]) for place, folders, files in os.walk(folder)]
-        return {str((place / name).relative_to(folder)) for place, names in walked for name in names} - {records.NAME}
+        return {str((place / name).relative_to(folder)) for place, names in walked for name in names} - {"job.json"}
 
     def comes_to_hold(self, job_id: str, *names: str) -> None:
         """Wait until a job's folder holds just this: it is tidied once its state is known."""
@@ -320,7 +318,7 @@ def test_a_full_disk_fails_the_job_and_keeps_what_it_had(bench: Bench, error: Ex
     job_id = bench.submitted(bench.worker(Acting(act)))
     assert (bench.waits_for(job_id).error or "").startswith("The disk is full: free some space")
     assert bench.holds(job_id) >= {"pieces"}
-    assert Artifacts(bench.data.pieces(job_id)).get_json("piece", fingerprint(1)) == 1
+    assert Artifacts(bench.data.artifacts(job_id)).get_json("piece", fingerprint(1)) == 1
 
 
 class Moody(Store):
@@ -556,10 +554,10 @@ def test_a_model_that_does_not_listen_holds_up_no_servers_end_and_spoils_nothing
 
 def test_a_job_is_given_up_after_three_deaths_without_a_new_piece_and_never_after_a_clean_stop(bench: Bench) -> None:
     job_id = bench.submitted(bench.worker(begins=False))
-    for deaths, pieces in enumerate((0, 1, 1, 2, 2, 2), 1):
+    for deaths, artifacts in enumerate((0, 1, 1, 2, 2, 2), 1):
         job = bench.store.claim()  # by a server that is killed while it works
         assert job is not None
-        Artifacts(bench.data.pieces(job_id)).put_json("piece", fingerprint(pieces), pieces)
+        Artifacts(bench.data.artifacts(job_id)).put_json("piece", fingerprint(artifacts), artifacts)
         bench.worker(at_once=0).close()
         expected = JobState.FAILED if deaths == 6 else JobState.QUEUED
         assert (bench.store.get(job_id).state, deaths) == (expected, deaths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import mimetypes
 import re
 import shutil
@@ -13,12 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import languages, media, once, pipeline, report
+from vt import disk, languages, media, once, pipeline, report
 from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobSpec, Wishes
 from vt.engines.door import AUTO
 from vt.errors import InputError, MediaError, StorageError, VtError
 from vt.factory import AIServiceFactory
+from vt.job_folder import JobFolder
 from vt.report import DubbedLine, DubReport, Report
 from vt.sandbox import CORES
 from vt.settings import Settings
@@ -196,12 +196,12 @@ class Jobs:
         """
         job = self._store.get(job_id)
         try:
-            _link(self._data.input(job_id), draft.film)
+            disk.link_or_copy(self._data.input(job_id), draft.film)
             if job.request.subtitles is not None and spec.subtitles is None:
-                _link(self._data.subtitles(job_id), draft.subtitles)
+                disk.link_or_copy(self._data.subtitles(job_id), draft.subtitles)
         except FileNotFoundError:  # removed at this moment
             raise JobNotFound from None
-        Artifacts(self._data.pieces(draft.id)).adopt(self._data.pieces(job_id))
+        Artifacts(self._data.artifacts(draft.id)).adopt(self._data.artifacts(job_id))
         before = job.request
         return replace(
             spec,
@@ -416,7 +416,7 @@ class Jobs:
             edits[line] = change.over(edits.get(line, Edit()))
         return self._worker.edit(job_id, version, edits, visitor)
 
-    def _finished(self, job_id: str, read: Callable[[Job, Path], _T]) -> tuple[Job, _T]:
+    def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
         """Return a job with what `read` finds in its results, which newer ones may replace at this moment."""
         version = 0
         while True:
@@ -424,7 +424,7 @@ class Jobs:
             if not job.version:
                 raise WrongState(job.state)
             try:
-                return job, read(job, self._data.results(job_id, job.version))
+                return job, read(job, self._data.folder(job_id))
             except FileNotFoundError as error:
                 if job.version == version:
                     raise StorageError("The results have been removed from the disk: dub the film again.") from error
@@ -435,16 +435,17 @@ class Jobs:
                 raise StorageError("The results are damaged: dub the film again.") from error
 
     def _file(self, job: Job, ending: str) -> ResultFile:
-        path = self._data.results(job.id, job.version) / f"input.{ending}"
+        path = self._data.folder(job.id).result(job.version, ending)
         return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
 
 
-def _names(_: Job, folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+def _names(job: Job, folder: JobFolder) -> list[str]:
+    return sorted(path.name for path in folder.results(job.version).iterdir())
 
 
-def _report(job: Job, folder: Path) -> Report:
-    return report.read((folder / f"input.{pipeline.report_name(job.request.target_language)}").read_bytes())
+def _report(job: Job, folder: JobFolder) -> Report:
+    path = folder.result(job.version, pipeline.report_name(job.request.target_language))
+    return report.read(path.read_bytes())
 
 
 def _of_dub(found: Report) -> DubReport:
@@ -500,15 +501,6 @@ def _track(track: media.Track) -> dict[str, Any]:
     return {"codec": track.codec, "language": track.language, "title": track.title}
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except FileNotFoundError:
-        raise
-    except OSError:  # a disk that knows no links
-        shutil.copyfile(source, target)
-
-
 def _is_plain(text: str) -> bool:
     """Tell whether a text has no control characters but ends of lines and tabs, and no halves of characters."""
     return all(character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs") for character in text)
@@ -539,16 +531,8 @@ def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes:
             )
 
 
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn what the system says of a disk into our errors.
-
-    Raises:
-        StorageError: it is full, or cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError("The disk is full: free some space and try again.") from error
-        raise StorageError(f"The data folder cannot be written ({error.strerror}): check its disk.") from error
+def disk_errors() -> AbstractContextManager[None]:
+    """Turn what the system says of the data folder's disk into a `StorageError` while the block runs."""
+    return disk.translated(
+        lambda error: StorageError(f"The data folder cannot be written ({error.strerror}): check its disk.")
+    )

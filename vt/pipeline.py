@@ -23,14 +23,14 @@ from vt.factory import AIServiceFactory, Choice, Service, SttService, Translatio
 from vt.languages import Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
 from vt.report import Report, Script
-from vt.voice import Rehearsal, Takes
+from vt.voice import ClipCache, VoiceCalibration
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PIECE_SECONDS = 600.0
-"""Recognition takes the film in pieces of this length at most, cut where it is quiet."""
+CHUNK_SECONDS = 600.0
+"""Recognition takes the film in chunks of this length at most, cut where it is quiet."""
 _BATCH = 64  # sentences that are translated and kept together
 _SURE_OF_LANGUAGE = 0.7  # of speech it is 0.9 and more, of music 0.3 to 0.5
 _HEARD_BATCH = 16  # the same of those whose sound is translated, which takes its time
@@ -55,7 +55,7 @@ def dub(
     folder: Path,
     on_progress: OnProgress = lambda _: None,
     cancel: Cancel | None = None,
-    pieces: Artifacts | None = None,
+    artifacts: Artifacts | None = None,
 ) -> Result:
     """Dub one film, or write down what is said in it, working in `folder` and nowhere else.
 
@@ -65,14 +65,14 @@ def dub(
         folder: is there; its owner removes it.
         on_progress: is told of each step.
         cancel: ends the work from another thread.
-        pieces: what an earlier run has finished, which is not done again; None where nobody will go on.
+        artifacts: what an earlier run has finished, which is not done again; None where no run will go on from it.
 
     Raises:
         InputError: the file or the languages are at fault.
         VtError: an engine, a program or the disk failed.
         Cancelled: `cancel` was set.
     """
-    kept = pieces or Artifacts(folder / "pieces", lasting=False)
+    kept = artifacts or Artifacts(folder / "pieces", lasting=False)
     work = _Dub(request, factory, folder, on_progress, cancel or Cancel(), kept)
     return work.run() if request.target_language else work.write_down()
 
@@ -178,7 +178,7 @@ class _Finished:
     notes: tuple[str, ...]
 
 
-_HEARD, _TRANSLATED, _REHEARSED = TypeAdapter(_Heard), TypeAdapter(_Translated), TypeAdapter(Rehearsal)
+_HEARD, _TRANSLATED, _CALIBRATION = TypeAdapter(_Heard), TypeAdapter(_Translated), TypeAdapter(VoiceCalibration)
 _FOUND: TypeAdapter[list[Dropped | list[Word]]] = TypeAdapter(list[Dropped | list[Word]])
 
 
@@ -191,7 +191,7 @@ class _Dub:
     folder: Path
     on_progress: OnProgress
     cancel: Cancel
-    pieces: Artifacts
+    artifacts: Artifacts
     stages: dict[Stage, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -248,8 +248,8 @@ class _Dub:
 
     def _name(self) -> str:
         """Return the fingerprint of all that decides what is heard, but for the models: who edits keeps the lines."""
-        told = self.pieces.identity(self.request.subtitles) if self.request.subtitles else None
-        source = self.pieces.identity(self.request.source)
+        told = self.artifacts.identity(self.request.subtitles) if self.request.subtitles else None
+        source = self.artifacts.identity(self.request.source)
         return fingerprint("heard", source, self.request.audio_track, told, self.request.source_language)
 
     def _texts_name(self, heard: str) -> str:
@@ -259,7 +259,7 @@ class _Dub:
 
     def _kept(self, kind: str, name: str, shape: TypeAdapter[Any], make: Callable[[], Any]) -> Any:  # noqa: ANN401
         """Return a value as it was kept, made first where it was not."""
-        return shape.validate_python(self.pieces.json(kind, name, lambda: shape.dump_python(make(), mode="json")))
+        return shape.validate_python(self.artifacts.json(kind, name, lambda: shape.dump_python(make(), mode="json")))
 
     def _with_model(self, serve: Callable[[Choice | None], _S], work: Callable[[_S], _T]) -> _T:
         """Work with a model, and where the memory does not suffice for that, once more with a smaller one.
@@ -307,7 +307,7 @@ class _Dub:
         """Return the sound of the film, taken out of it once."""
         longest = self.request.longest_seconds
         return media.extracted(
-            self.pieces.file(
+            self.artifacts.file(
                 "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel, longest)
             )
         )
@@ -376,7 +376,7 @@ class _Dub:
     def _found(self, stt: SttService, samples: NDArray[np.int16], sounding: str) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, window by window, in the time of the film; a finished window is not heard again."""
         used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.factory.settings.vad]
-        for start, end in sound.pieces(samples, media.SPEECH_RATE, PIECE_SECONDS):
+        for start, end in sound.chunks(samples, media.SPEECH_RATE, CHUNK_SECONDS):
             name = fingerprint("window", sounding, start, end, used)
             yield from self._kept("window", name, _FOUND, lambda: self._window(stt, samples, start, end))  # noqa: B023
             self._tell(Stage.TRANSCRIBE, end * media.SPEECH_RATE / len(samples))
@@ -450,7 +450,7 @@ class _Dub:
             def listen() -> list[str]:
                 return [*translation.translate_sound(samples, batch, self.cancel)]  # noqa: B023
 
-            texts += self.pieces.json("batch", fingerprint("overheard", sounding, used, batch), listen)
+            texts += self.artifacts.json("batch", fingerprint("overheard", sounding, used, batch), listen)
             self._tell(Stage.TRANSLATE, len(texts) / len(slots))
         return tuple(texts)
 
@@ -464,7 +464,7 @@ class _Dub:
         if not (translation.choice.info.heeds_lengths and self.factory.settings.fit_translations):
             return None
         voice_name = _voice_name(self.factory.voice(self.target, self.request.wishes), self.target)
-        pace = self.pieces.json("pace", fingerprint(voice_name), lambda: self.factory.paces.of(voice_name))
+        pace = self.artifacts.json("pace", fingerprint(voice_name), lambda: self.factory.paces.of(voice_name))
         return [round(pace * room, 1) for room in timing.rooms(slots, film)]
 
     def _rendered(
@@ -479,7 +479,7 @@ class _Dub:
             batch, lengths = sentences[part], budgets and budgets[part]
             made = fingerprint("batch", used, batch, *([lengths] if lengths else []))
             share = len(texts) / len(sentences), len(batch) / len(sentences)
-            texts += self.pieces.json("batch", made, lambda: self._batch(translation, batch, lengths, share))  # noqa: B023
+            texts += self.artifacts.json("batch", made, lambda: self._batch(translation, batch, lengths, share))  # noqa: B023
             self._tell(Stage.TRANSLATE, len(texts) / len(sentences))
         return tuple(written.localized(*pair, source, self.target) for pair in zip(sentences, texts, strict=True))
 
@@ -559,56 +559,58 @@ class _Dub:
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:
             with tts as engine:
-                takes = Takes(engine, identity, self.pieces, self.cancel, is_dear=tts.choice.info.is_dear)
+                cache = ClipCache(engine, identity, self.artifacts, self.cancel, is_dear=tts.choice.info.is_dear)
                 with self._stage(Stage.SPEAK):
-                    rehearsal = self._rehearsed(takes, identity, heard, texts)
-                    plan = self._plan(takes, rehearsal, heard, texts, script)
-                level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain])
-                borders = track.cuts(plan, film, rehearsal.sample_rate)
-                made = track.DubTrack(borders, rehearsal.sample_rate, level, self.pieces, self.cancel)
+                    calibration = self._calibrated(cache, identity, heard, texts)
+                    plan = self._plan(cache, calibration, heard, texts, script)
+                level = track.Level(*self.artifacts.get_json("level", level_name) or [calibration.gain])
+                borders = track.cuts(plan, film, calibration.sample_rate)
+                made = track.DubTrack(borders, calibration.sample_rate, level, self.artifacts, self.cancel)
                 dubbed = opened.enter_context(made)
-                placements = self._speak(takes, dubbed, script.texts, plan, rehearsal.base_rate)
+                placements = self._speak(cache, dubbed, script.texts, plan, calibration.base_rate)
             script = replace(script, placements=tuple(placements))
-            finished = self._finish(examined, script, rehearsal.base_rate, dubbed, film)
+            finished = self._finish(examined, script, calibration.base_rate, dubbed, film)
         if dubbed.level != level:
-            self.pieces.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
+            self.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
         return tts.choice, finished
 
-    def _rehearsed(self, takes: Takes, identity: str, heard: _Heard, texts: tuple[str, ...]) -> Rehearsal:
-        """Rehearse the lines as they were found: whoever edits them finds the pace and the level that they had."""
+    def _calibrated(self, cache: ClipCache, identity: str, heard: _Heard, texts: tuple[str, ...]) -> VoiceCalibration:
+        """Measure pace and level with the lines as they were found, so that both stay when somebody edits a line."""
         slots = _slots(heard.transcript.segments)
 
-        def rehearse() -> Rehearsal:
-            rehearsal = voice.rehearse(takes, texts, slots, lambda share: self._tell(Stage.SPEAK, share / 2))
-            seconds = sum(rehearsal.natural_seconds) * rehearsal.base_rate
+        def calibrate() -> VoiceCalibration:
+            calibration = voice.calibrate(cache, texts, slots, lambda share: self._tell(Stage.SPEAK, share / 2))
+            seconds = sum(calibration.natural_seconds) * calibration.base_rate
             self.factory.paces.learn(identity, sum(map(len, texts)), seconds)
-            return rehearsal
+            return calibration
 
-        rehearsal: Rehearsal = self._kept("rehearsal", fingerprint(identity, texts, slots), _REHEARSED, rehearse)
-        return rehearsal
+        calibration: VoiceCalibration = self._kept(
+            "rehearsal", fingerprint(identity, texts, slots), _CALIBRATION, calibrate
+        )
+        return calibration
 
     def _speak(
-        self, takes: Takes, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
+        self, cache: ClipCache, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
     ) -> list[Placement]:
         placements: list[Placement] = []
         with self._stage(Stage.SPEAK):
-            for placed in voice.speak(takes, dubbed, texts, plan, base_rate):
+            for placed in voice.speak(cache, dubbed, texts, plan, base_rate):
                 placements.append(placed)
                 self._tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
         return placements
 
     def _plan(
-        self, takes: Takes, rehearsal: Rehearsal, heard: _Heard, texts: tuple[str, ...], script: Script
+        self, cache: ClipCache, calibration: VoiceCalibration, heard: _Heard, texts: tuple[str, ...], script: Script
     ) -> list[Placement]:
         """Place the lines as they were found, and then those that somebody changed, so that the others stay."""
         slots, film = _slots(heard.transcript.segments), heard.film_seconds
-        lines = [Line(*slot, natural) for slot, natural in zip(slots, rehearsal.natural_seconds, strict=True)]
+        lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds, strict=True)]
         plan = timing.place(lines, film)
         now = _slots(script.transcript.segments)
         changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
         if not changed:
             return plan
-        clips = takes.clips([voice.Take(script.texts[line], rehearsal.base_rate) for line in changed])
+        clips = cache.clips([voice.Take(script.texts[line], calibration.base_rate) for line in changed])
         for line, clip in zip(changed, clips, strict=True):
             lines[line] = Line(*now[line], clip.seconds)
         return timing.amended(plan, lines, changed, film)

@@ -13,13 +13,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from vt import folders
 from vt.domain import Edit, Job, JobSpec, JobState
-
-NAME, NEW = "job.json", "job.json.new"
-"""Of the file, and of a new one until it is whole. A folder that has none, and of which the database knows nothing
-either, is no job's: a submit left it half-made."""
-
-_REMOVED = "removed"
-"""What the file is called from the moment on at which its job is to be forgotten."""
+from vt.job_folder import JobFolder
 
 
 def _spec_fields(kept: Any) -> Any:  # noqa: ANN401 (JSON)
@@ -79,10 +73,11 @@ def write(folder: Path, record: Record, lasting: bool = True) -> None:
     """
     values = asdict(record) | {"request": record.request.as_json()}
     text = json.dumps(values, default=str)  # ASCII: a name that is no Unicode can be written too
-    (folder / NEW).write_text(text, encoding="ascii")
+    here = JobFolder(folder)
+    here.new_record.write_text(text, encoding="ascii")
     if lasting:
-        folders.flush(folder / NEW)
-    (folder / NEW).replace(folder / NAME)
+        folders.flush(here.new_record)
+    here.new_record.replace(here.record)
     if lasting:
         folders.flush(folder)
 
@@ -94,7 +89,7 @@ def read(folder: Path) -> Record | None:
         OSError: it cannot be read.
     """
     try:
-        text = (folder / NAME).read_bytes()
+        text = JobFolder(folder).record.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
@@ -112,7 +107,7 @@ def mark_removed(folder: Path) -> None:
         OSError: it cannot be noted.
     """
     try:
-        (folder / NAME).replace(folder / _REMOVED)
+        JobFolder(folder).record.replace(JobFolder(folder).removed_record)
     except FileNotFoundError:  # no record could be written, or it is marked already
         return
     folders.flush(folder)
@@ -120,9 +115,9 @@ def mark_removed(folder: Path) -> None:
 
 def is_written(folder: Path) -> bool:
     """Whether a folder says of its job."""
-    return (folder / NAME).exists()
+    return JobFolder(folder).record.exists()
 
 
 def is_removed(folder: Path) -> bool:
     """Whether the job of a folder that does not say of it any more was to be forgotten when its server died."""
-    return (folder / _REMOVED).exists()
+    return JobFolder(folder).removed_record.exists()

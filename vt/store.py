@@ -40,6 +40,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from vt.domain import Edit, Job, JobSpec, JobState, Stage, edits_as_json, edits_from_json
 from vt.errors import InputError, StorageError, TooManyRequests, VtError
+from vt.job_folder import JobFolder
 from vt.records import Record
 
 DATABASE, ASIDE = "vt.db", "kept-aside"
@@ -228,13 +229,21 @@ class DataFolder:
             raise JobNotFound
         return self.jobs / job_id
 
+    def folder(self, job_id: str) -> JobFolder:
+        """Return what tells where things are in a job's folder.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return JobFolder(self.job(job_id))
+
     def input(self, job_id: str) -> Path:
         """Return where a job's film is.
 
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / "input"
+        return self.folder(job_id).film
 
     def subtitles(self, job_id: str) -> Path:
         """Return where the subtitles are that came with a job's film, if any did.
@@ -242,15 +251,15 @@ class DataFolder:
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / "subtitles"
+        return self.folder(job_id).subtitles
 
-    def pieces(self, job_id: str) -> Path:
+    def artifacts(self, job_id: str) -> Path:
         """Return where the finished pieces of a job's work are.
 
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / "pieces"
+        return self.folder(job_id).artifacts
 
     def results(self, job_id: str, version: int) -> Path:
         """Return where the results of one version are.
@@ -258,7 +267,7 @@ class DataFolder:
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / f"results-{version}"
+        return self.folder(job_id).results(version)
 
     def _taken(self) -> FolderTaken:
         return FolderTaken(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -13,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import artifacts, folders, logs, records, recovery
+from vt import artifacts, disk, folders, logs, records, recovery
 from vt.cache import is_out_of_memory
 from vt.domain import Cancel, Edit, Job, JobSpec, Progress, Stage
 from vt.errors import Cancelled, ModelBusy, StorageError, VtError
@@ -40,7 +39,6 @@ _IDLE_SECONDS = 30.0
 """After so long an idle thread looks for work that nobody told it of."""
 _CANCEL_SECONDS = 1.5
 _HOUSEKEEPING_SECONDS = 600.0
-_KEPT_FILES = ("input", "subtitles", "pieces", records.NAME, records.NEW)
 
 Hear = Callable[[Job], None]
 _T = TypeVar("_T")
@@ -129,7 +127,7 @@ class Worker:
         for job_id, version in self._store.versions().items():
             self._tidy(job_id, version)
         self._data.hold()
-        for job in self._store.recover(lambda job_id: artifacts.count(self._data.pieces(job_id))):
+        for job in self._store.recover(lambda job_id: artifacts.count(self._data.artifacts(job_id))):
             _log.info("job %s was interrupted: %s", _short(job.id), job.state)
             self._record(job)
         for thread in self._threads:
@@ -435,11 +433,9 @@ class Worker:
 
     def _tidy(self, job_id: str, version: int) -> None:
         """Remove from a job's folder what is neither its input, nor its pieces, nor its latest results."""
-        kept = {*_KEPT_FILES, self._data.results(job_id, version).name}
         with suppress(OSError):  # removed at this moment, or the disk fails: the next start sweeps
-            for path in self._data.job(job_id).iterdir():
-                if path.name not in kept:
-                    folders.remove(path)
+            for path in self._data.folder(job_id).leftovers(version):
+                folders.remove(path)
 
     # The watchdog
 
@@ -485,8 +481,8 @@ def _sentence(error: Exception) -> str:
         return "The memory did not suffice for this: try a smaller model or a shorter film, or give vt more memory."
     if not isinstance(error, OSError):
         return "An unexpected error, which the server's log tells of. Please report it."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and try again."
+    if disk.is_full(error):
+        return str(disk.full())
     return f"The disk failed ({error.strerror or type(error).__name__}): check the data folder and its disk."
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from gradio.utils import get_upload_folder
 from starlette.requests import HTTPConnection
 
-from vt import visitors
+from vt import disk, visitors
 from vt.domain import JobSpec
 from vt.errors import InputError, TooManyRequests
 from vt.jobs import Draft, Jobs, plain_name
@@ -189,12 +189,7 @@ def take(upload: str | Path, place: Path) -> None:
         UploadGone: it is no longer there.
     """
     try:
-        try:
-            os.link(upload, place)
-        except FileNotFoundError:
-            raise
-        except OSError:  # another disk, or one that knows no links
-            shutil.copyfile(upload, place)
+        disk.link_or_copy(Path(upload), place)
     except FileNotFoundError:
         raise UploadGone from None
 
