@@ -19,7 +19,6 @@ from vt.jobs import plain_name
 from vt.spelling import abbreviations, dates, numbers
 from vt.spelling.table import languages as spoken
 from vt.subtitles import Cue
-from vt.ui import spanish
 
 MADE = [
     *(Expression(f"quantities {code}", numbers._quantities(spoken()[code])) for code in ("pt", "sw")),
@@ -98,7 +97,6 @@ READERS: dict[str, Callable[[str], object]] = {
     "a text of some language": _told,
     "a language's name": _language,
     "a file's name": plain_name,
-    "a sentence to be said in Spanish": spanish.sentence,
     "what Whisper makes up": _bare,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,30 @@ import pytest
 
 from tests import films
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from vt import processes
 from vt.domain import NO_WISHES, Cancel, Clip, Edit, Job, JobSpec, JobState, Wishes, Word
 from vt.engines.base import Heard
-from vt.errors import EngineError, InputError, LanguageError, MediaError, StorageError, SubtitleError
+from vt.errors import (
+    EngineError,
+    FilmTooLarge,
+    InputError,
+    JobNotFound,
+    LanguageError,
+    MediaError,
+    NoSuchResult,
+    Outdated,
+    StorageError,
+    SubtitleError,
+    ToolError,
+    VtError,
+    WrongState,
+)
 from vt.executors.local import LocalExecutor
-from vt.jobs import MB, FilmTooLarge, Jobs, NoSuchResult, plain_name
+from vt.jobs import MB, Jobs, plain_name
+from vt.processes import Child
 from vt.settings import Settings
-from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.store import DataFolder, Store, new_id
+from vt.ui.words import Words
 from vt.visitors import Turns
 from vt.worker import Worker
 
@@ -224,7 +242,66 @@ def test_films_of_one_visitor_wait_to_be_looked_into_while_those_of_others_are(
         assert done.wait(PATIENCE)
 
 
+def broken_films(folder: Path, film: Path) -> Iterator[Path]:
+    """Films that ffmpeg refuses, each in another way and at another stage."""
+    whole = film.read_bytes()
+    folder.mkdir()
+    late = films.film(folder / "late.mp4")
+    half = len(whole) // 2
+    contents = {
+        "none": b"no film",
+        "cut": late.read_bytes()[: late.stat().st_size // 2],
+        "zeros": whole[:half] + bytes(half),
+    }
+    for name, content in contents.items():
+        path = folder / f"{name}.bin"
+        path.write_bytes(content)
+        yield path
+
+
+def test_no_path_of_the_server_reaches_a_user_whatever_ffmpeg_says(tmp_path: Path, film: Path) -> None:
+    told: list[str] = []
+    with closing(Desk(tmp_path / "data")) as desk:
+        for path in broken_films(tmp_path / "films", film):
+            try:
+                job = desk.over(desk.submit(path))
+            except VtError as error:
+                message = error.message
+            else:
+                assert job.state is JobState.FAILED
+                assert job.error is not None
+                message = job.error
+            for said in (str(message), Words("es").sentence(message), json.dumps(message.as_json())):
+                assert str(tmp_path) not in said
+                told.append(said)
+        # What ffmpeg itself says of a file that it cannot open, as any stage may pass it on.
+        with pytest.raises(ToolError) as raised, desk.jobs.draft() as draft:
+            draft.film.write_bytes(b"no film")
+            try:
+                processes.run(Child(["ffprobe", "-v", "error", str(draft.film)]))
+            except ToolError as error:
+                assert str(draft.film) in str(error)
+                error.name_files({draft.film: "holiday.mkv"})
+                raise
+        assert str(tmp_path) not in str(raised.value)
+        assert "holiday.mkv: Invalid data" in str(raised.value)
+    assert all("holiday.final.mkv" in said for said in told)
+
+
 # Out
+
+
+def test_what_a_report_remarks_is_kept_with_its_values(shared: tuple[Desk, str]) -> None:
+    desk, done = shared
+    remarks = desk.jobs.remarks(done)
+    assert [str(remark) for remark in remarks] == [*desk.jobs.report(done).notes]
+    heard = next(remark for remark in remarks if remark.startswith("The film speaks English"))
+    assert "El vídeo está en inglés" in Words("es").sentence(heard)
+    for file in desk.data.results(done, 1).glob("remarks.json"):
+        kept = file.read_bytes()
+        file.unlink()
+        assert [remark.template for remark in desk.jobs.remarks(done)] == [*desk.jobs.report(done).notes]
+        file.write_bytes(kept)
 
 
 def test_results_come_under_the_films_own_name_and_with_their_types(shared: tuple[Desk, str]) -> None:

@@ -13,6 +13,7 @@ from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate, Choice
 from vt.errors import LanguageError, ModelBusy, ModelUnavailable
 from vt.ladder import Ladder
+from vt.messages import Message
 from vt.specs import ModelSpec
 
 MB = 2**20
@@ -81,7 +82,7 @@ def test_the_configured_model_is_taken_without_a_reason_where_it_can_be_had(stag
 
 def test_a_model_that_is_not_there_is_replaced_by_the_next_and_the_reason_is_told(stage: Stage) -> None:
     choice = stage.choose(stage.candidate("large", lack="The folder /m is not there."), stage.candidate("small"))
-    assert choice == Choice(INFO, "small", "cpu", "The folder /m is not there.")
+    assert choice == Choice(INFO, "small", "cpu", Message("The folder /m is not there."))
     assert engine_json(choice) == {
         "engine": "scripted",
         "model": "small",
@@ -148,7 +149,7 @@ def test_a_model_that_fails_to_load_is_replaced_and_the_next_request_tries_it_an
     stage.broken.add("large")
     candidates = stage.candidate("large"), stage.candidate("small")
     reason = "The model large cannot be loaded: unexpected end of file."
-    assert stage.choose(*candidates) == Choice(INFO, "small", "cpu", reason)
+    assert stage.choose(*candidates) == Choice(INFO, "small", "cpu", Message(reason))
     stage.broken.clear()
     assert stage.choose(*candidates) == Choice(INFO, "large", "cpu", None)
     assert stage.loaded == ["large", "small", "large"]

@@ -18,9 +18,10 @@ import pytest
 from tests.conftest import ROOT
 from vt import records, recovery
 from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Wishes
-from vt.errors import InputError, StorageError
+from vt.errors import FolderTaken, InputError, StorageError
+from vt.messages import Message
 from vt.recovery import repair
-from vt.store import DataFolder, FolderTaken, Store, damage, new_id
+from vt.store import DataFolder, Store, damage, new_id
 from vt.worker import Worker
 
 SPEC = JobSpec("ein Film.mp4", "es", "en", "ein Film.srt", 2, Wishes("ef_dora"))
@@ -86,7 +87,7 @@ class Life:
         elif state is not JobState.QUEUED:
             assert self.store.claim()
         if state is JobState.FAILED:
-            self.worker._step(lambda: self.store.fail(job_id, "It broke."))
+            self.worker._step(lambda: self.store.fail(job_id, Message("{file} broke.", file="a.mp4")))
         return job_id
 
     def close(self) -> None:
@@ -110,7 +111,16 @@ def lose(folder: Path, how: str) -> None:
 
 
 def shown(job: Job) -> tuple[object, ...]:
-    return job.id, job.state, job.error, job.created_at, job.request, job.version, job.edits, job.mended
+    return (
+        job.id,
+        job.state,
+        job.error and job.error.as_json(),
+        job.created_at,
+        job.request,
+        job.version,
+        job.edits,
+        job.mended,
+    )
 
 
 # A database that is lost

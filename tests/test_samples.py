@@ -19,7 +19,7 @@ from vt.engines.base import EngineInfo, Synthesizer, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.door import Site, TtsEngine
 from vt.engines.table import BUILT_IN
-from vt.errors import ModelBusy, ModelUnavailable, UnknownModel
+from vt.errors import ModelBusy, ModelUnavailable, UnknownModel, VtError
 from vt.factory import AIServiceFactory
 from vt.languages import Language
 from vt.samples import Samples, _sentences, sentence
@@ -124,6 +124,23 @@ def test_nothing_is_downloaded_and_nobody_else_speaks_for_a_sample() -> None:
         pytest.raises(ModelUnavailable, match="tones-a cannot be heard yet: its model has not been downloaded here"),
     ):
         Samples(factory).of("tones-a")
+
+
+def test_whoever_was_told_why_a_voice_was_not_heard_can_be_told_in_another_language() -> None:
+    with closing(with_tones(ToneSynthesizer(), downloads=True)) as factory:
+        samples = Samples(factory)
+        for name in ("tones-a", *(f"nobody-{number}" for number in range(63))):
+            with pytest.raises(VtError) as refused:
+                samples.of(name)
+            known = samples.refusal(str(refused.value))
+            assert known
+            assert known.template == refused.value.message.template
+        told = "The voice tones-a cannot be heard yet: its model has not been downloaded here."
+        assert samples.refusal(told)
+        with pytest.raises(UnknownModel):
+            samples.of("one-more")
+        assert samples.refusal(told) is None
+        assert samples.refusal("whatever somebody sends") is None
 
 
 def test_a_voice_that_gets_no_turn_or_gives_no_sound_says_so_and_the_next_one_is_heard() -> None:

@@ -26,23 +26,12 @@ from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
 from vt.domain import Edit, Job, JobSpec, JobState, Stage, Wishes
-from vt.errors import InputError, StorageError, VtError
-from vt.store import (
-    DEATHS,
-    ID,
-    MIGRATIONS,
-    DataFolder,
-    JobNotFound,
-    Outdated,
-    QueueFull,
-    Share,
-    Store,
-    TooManyJobs,
-    WrongState,
-    new_id,
-)
+from vt.errors import InputError, JobNotFound, Outdated, QueueFull, StorageError, TooManyJobs, VtError, WrongState
+from vt.messages import LanguageName, Message
+from vt.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
 
 ROOT = Path(__file__).parent.parent
+GALICIAN = LanguageName("gl", "Galician")
 MANY = 10_000
 BIRTH = datetime(2026, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)
 SPEC = JobSpec(file="мой фильм.mp4", target_language="es")
@@ -484,6 +473,36 @@ def test_progress_is_kept_when_the_job_goes_back_and_when_it_ends(store: Store, 
 
 def test_a_sentence_that_is_no_unicode_can_be_said_all_the_same(store: Store) -> None:
     assert store.fail(in_state(store, JobState.RUNNING), "\udcff.mp4 broke.").error == "?.mp4 broke."
+
+
+def test_a_failure_is_kept_with_the_values_of_its_sentence_until_the_job_runs_again(tmp_path: Path) -> None:
+    why = Message(
+        "{file} is \udcff after {seconds:.1f} s of {language}.", file="a.mp4", seconds=1.25, language=GALICIAN
+    )
+    with closing(Store(tmp_path / "vt.db")) as store:
+        done = in_state(store, JobState.DONE)
+        store.edit(done, 1, {}, MANY)
+        store.fail(claimed(store).id, why)
+    with closing(Store(tmp_path / "vt.db")) as store:
+        error = store.get(done).error
+        assert error == "a.mp4 is ? after 1.2 s of Galician."
+        assert (error.template, dict(error.values)) == (
+            "{file} is ? after {seconds:.1f} s of {language}.",
+            {"file": "a.mp4", "seconds": 1.25, "language": GALICIAN},
+        )
+        assert store.edit(done, 1, {}, MANY).error is None
+
+
+def test_a_failure_of_before_the_values_were_kept_is_still_told(tmp_path: Path) -> None:
+    older = MIGRATIONS[: [migration.__name__ for migration in MIGRATIONS].index("m005_failure")]
+    Store(tmp_path / "vt.db", migrations=older).close()
+    with closing(Store(tmp_path / "vt.db")) as store:
+        failed = in_state(store, JobState.FAILED)
+        with sqlite3.connect(tmp_path / "vt.db") as database:
+            database.execute("UPDATE jobs SET failure = NULL")
+        error = store.get(failed).error
+        assert error is not None
+        assert (str(error), error.template, dict(error.values)) == ("It broke.", "It broke.", {})
 
 
 def test_an_edit_runs_the_job_again_and_keeps_what_was_edited(store: Store) -> None:

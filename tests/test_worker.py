@@ -17,8 +17,8 @@ import pytest
 
 from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
-from vt.errors import EngineError, ModelBusy, StorageError, VtError
-from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
+from vt.errors import EngineError, JobNotFound, ModelBusy, QueueFull, StorageError, TooMuchKept, VtError, WrongState
+from vt.store import DEATHS, DataFolder, Store, new_id
 from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
 
@@ -284,12 +284,16 @@ def test_no_more_jobs_wait_than_may(bench: Bench) -> None:
 
 def test_an_error_fails_the_job_in_words_that_tell_neither_its_id_nor_its_place(bench: Bench) -> None:
     def act(run: Run) -> None:
-        raise EngineError(f"{run.request.source} broke in {run.folder}.")
+        said = f"cannot open {run.request.source}"
+        raise EngineError(
+            "{file} broke in {folder}: {reason}.", file=run.request.source, folder=run.folder, reason=said
+        )
 
     job_id = bench.submitted(bench.worker(Acting(act)))
     failed = bench.waits_for(job_id)
     assert (failed.state, failed.version) == (JobState.FAILED, 0)
-    assert failed.error == "ein Film.mp4 broke in the job's folder."
+    assert failed.error == "ein Film.mp4 broke in the job's folder: cannot open ein Film.mp4."
+    assert failed.error.template == "{file} broke in {folder}: {reason}."
     bench.comes_to_hold(job_id, "input")
 
 

@@ -242,5 +242,7 @@ def _translated() -> AbstractContextManager[None]:
 
 
 def _not_kept(error: OSError) -> StorageError:
-    why = error.strerror or type(error).__name__
-    return StorageError(f"Work that is done cannot be kept ({why}): check the data folder and its disk.")
+    return StorageError(
+        "Work that is done cannot be kept ({reason}): check the data folder and its disk.",
+        reason=error.strerror or type(error).__name__,
+    )

@@ -56,8 +56,12 @@ def _wanted(settings: Settings) -> str:
 def _closed(settings: Settings, has_token: bool) -> str:
     if has_token:
         return "Managing models from elsewhere needs the token that VT_ADMIN_TOKEN holds."
-    where = "on a Space" if settings.on_spaces else "from another machine, through a proxy or from another site's page"
-    return f"Models cannot be managed {where} without a token: whoever runs this server can set VT_ADMIN_TOKEN."
+    if settings.on_spaces:
+        return "Models cannot be managed on a Space without a token: whoever runs this server can set VT_ADMIN_TOKEN."
+    return (
+        "Models cannot be managed from another machine, through a proxy or from another site's page without a token: "
+        "whoever runs this server can set VT_ADMIN_TOKEN."
+    )
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

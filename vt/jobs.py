@@ -12,19 +12,30 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import disk, languages, media, once, pipeline, report
+from vt import disk, languages, media, once, pipeline, remarks, report
 from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobSpec, Wishes
 from vt.engines.door import AUTO
-from vt.errors import InputError, MediaError, StorageError, VtError
+from vt.errors import (
+    FilmTooLarge,
+    InputError,
+    JobNotFound,
+    MediaError,
+    NoSuchResult,
+    Outdated,
+    StorageError,
+    VtError,
+    WrongState,
+)
 from vt.factory import AIServiceFactory
 from vt.job_folder import JobFolder
+from vt.messages import Message
 from vt.report import DubbedLine, DubReport, Report
 from vt.sandbox import CORES
 from vt.settings import Settings
-from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.store import DataFolder, Store, new_id
 from vt.visitors import Turns
-from vt.worker import Hear, Worker, in_users_words
+from vt.worker import Hear, Worker, file_names
 
 _T = TypeVar("_T")
 
@@ -42,17 +53,6 @@ _TYPES = {
     ".vtt": "text/vtt",
     ".json": "application/json",
 }
-
-
-class FilmTooLarge(InputError):
-    """The film is larger than this server takes."""
-
-    def __init__(self, megabytes: int) -> None:
-        super().__init__(f"The film is too large: this server takes at most {megabytes} MB (VT_MAX_UPLOAD_MB).")
-
-
-class NoSuchResult(InputError):
-    """The job has results, but not this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +243,11 @@ class Jobs:
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:
             raise MediaError(
-                f"{spec.file} is too long: it lasts {seconds / 60:.1f} minutes, and this server takes at most "
-                f"{limit:g} (VT_MAX_DURATION_MINUTES)."
+                "{file} is too long: it lasts {minutes:.1f} minutes, and this server takes at most {limit:g} "
+                "(VT_MAX_DURATION_MINUTES).",
+                file=spec.file,
+                minutes=seconds / 60,
+                limit=limit,
             )
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
         return spec
@@ -255,15 +258,17 @@ class Jobs:
         try:
             yield
         except VtError as error:
-            error.args = (in_users_words(str(error), self._data, draft.id, spec),)
+            error.name_files(file_names(self._data, draft.id, spec))
             raise
 
     def _check_disk(self, needed: int, folder: Path | None = None) -> None:
         free = self._free(folder or self._data.path) - _RESERVE
         if needed > free:
             raise StorageError(
-                f"The disk has no room for this: about {needed / MB:.0f} MB are needed, and {max(0, free) / MB:.0f} MB "
-                "are free for it. Remove jobs that are over, or try a smaller film."
+                "The disk has no room for this: about {needed:.0f} MB are needed, and {free:.0f} MB are free "
+                "for it. Remove jobs that are over, or try a smaller film.",
+                needed=needed / MB,
+                free=max(0, free) / MB,
             )
 
     # While it runs
@@ -340,7 +345,12 @@ class Jobs:
         there = {name.partition(".")[2] for name in names if name.endswith((".srt", ".vtt"))}
         if f"{language}.{ending}" not in there:
             listed = ", ".join(sorted(there))
-            raise NoSuchResult(f"The job has no subtitles {language}.{ending}: there are {listed}.")
+            raise NoSuchResult(
+                "The job has no subtitles {language}.{ending}: there are {known}.",
+                language=language,
+                ending=ending,
+                known=listed,
+            )
         return self._file(job, f"{language}.{ending}")
 
     def report(self, job_id: str) -> Report:
@@ -351,6 +361,15 @@ class Jobs:
             WrongState: it has no results yet.
         """
         return self._finished(job_id, _report)[1]
+
+    def remarks(self, job_id: str) -> list[Message]:
+        """Return what the report remarks, as a face can say it in its language.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        return self._finished(job_id, _remarks)[1]
 
     def dub_report(self, job_id: str) -> DubReport:
         """Return the report of a dub.
@@ -430,7 +449,9 @@ class Jobs:
                     raise StorageError("The results have been removed from the disk: dub the film again.") from error
                 version = job.version
             except OSError as error:
-                raise StorageError(f"The results cannot be read ({error.strerror}): check the disk.") from error
+                raise StorageError(
+                    "The results cannot be read ({reason}): check the disk.", reason=str(error.strerror)
+                ) from error
             except ValueError as error:
                 raise StorageError("The results are damaged: dub the film again.") from error
 
@@ -441,6 +462,11 @@ class Jobs:
 
 def _names(job: Job, folder: JobFolder) -> list[str]:
     return sorted(path.name for path in folder.results(job.version).iterdir())
+
+
+def _remarks(job: Job, folder: JobFolder) -> list[Message]:
+    kept = remarks.read(folder.results(job.version))
+    return kept if kept is not None else [Message(note) for note in _report(job, folder).notes]
 
 
 def _report(job: Job, folder: JobFolder) -> Report:
@@ -478,7 +504,7 @@ def _checked_wishes(given: Wishes) -> Wishes:
     """
     for name, value in asdict(given).items():
         if len(value) > _LONGEST_NAME:
-            raise InputError(f"{name} has to be a name of at most {_LONGEST_NAME} characters.")
+            raise InputError("{name} has to be a name of at most {most} characters.", name=name, most=_LONGEST_NAME)
     plain = Wishes(**{name: value.strip() for name, value in asdict(given).items()})
     return replace(plain, voice="") if plain.voice == AUTO else plain
 
@@ -511,12 +537,16 @@ def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes:
     times = [(segment.start, segment.end) for segment in segments]
     for line, change in changes.items():
         if not 0 <= line < len(times):
-            raise InputError(f"There is no line {line}: the lines are 0 to {len(times) - 1}.")
+            raise InputError("There is no line {number}: the lines are 0 to {last}.", number=line, last=len(times) - 1)
         for text in (change.text, change.source_text):
             if text is not None and len(text) > _LONGEST_TEXT:
-                raise InputError(f"Line {line} is too long: {_LONGEST_TEXT} characters are the most.")
+                raise InputError(
+                    "Line {number} is too long: {most} characters are the most.", number=line, most=_LONGEST_TEXT
+                )
             if text is not None and not _is_plain(text):
-                raise InputError(f"Line {line} holds a character that cannot be written or spoken: type its text anew.")
+                raise InputError(
+                    "Line {number} holds a character that cannot be written or spoken: type its text anew.", number=line
+                )
         start, end = times[line]
         times[line] = (start if change.start is None else change.start, end if change.end is None else change.end)
     for line in changes:
@@ -526,13 +556,19 @@ def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes:
         until = max(film_seconds, segments[line].end)
         if not (before <= start < end <= until and start <= after):
             raise InputError(
-                f"Line {line} cannot last from {start:.3f} to {end:.3f} s: it has to start between its neighbours' "
-                f"starts, and to end after that, before the film does ({film_seconds:.3f} s)."
+                "Line {number} cannot last from {start:.3f} to {end:.3f} s: it has to start between its "
+                "neighbours' starts, and to end after that, before the film does ({film:.3f} s).",
+                number=line,
+                start=start,
+                end=end,
+                film=film_seconds,
             )
 
 
 def disk_errors() -> AbstractContextManager[None]:
     """Turn what the system says of the data folder's disk into a `StorageError` while the block runs."""
     return disk.translated(
-        lambda error: StorageError(f"The data folder cannot be written ({error.strerror}): check its disk.")
+        lambda error: StorageError(
+            "The data folder cannot be written ({reason}): check its disk.", reason=str(error.strerror)
+        )
     )

@@ -10,6 +10,7 @@ from vt.domain import Cancel
 from vt.engines.base import Engine
 from vt.engines.candidate import Candidate, Choice
 from vt.errors import LanguageError, ModelUnavailable, StorageError, VtError
+from vt.messages import Message, joined
 
 E = TypeVar("E", bound=Engine)
 _MB = 2**20
@@ -46,11 +47,11 @@ class Ladder:
             if refusal is None and load:
                 refusal = next((why for part in parts if (why := self._failure(part, cancel))), None)
             if refusal is None:
-                return candidate, candidate.choice(reasons.told or None)
+                return candidate, candidate.choice(reasons.told)
             reasons.add(refusal)
         if not self._fallback and len(candidates) > 1:
             reasons.add("VT_FALLBACK=false allows nothing in its place.")
-        raise _error(candidates, reasons.told)
+        raise _error(candidates, reasons.told or "")
 
     def _refusal(self, candidate: Candidate[E], reasons: _Reasons) -> str | None:
         """Say why a candidate is not even tried. What is in memory already needs neither files nor hub."""
@@ -66,9 +67,11 @@ class Ladder:
         needed, budget = candidate.spec.estimated_bytes, self._cache.budget_bytes
         if needed <= budget or candidate.insists:
             return None
-        return (
-            f"The model {candidate.spec.name} needs about {needed / _MB:.0f} MB, "
-            f"more than the {budget / _MB:.0f} MB for models."
+        return Message(
+            "The model {model} needs about {needed:.0f} MB, more than the {budget:.0f} MB for models.",
+            model=candidate.spec.name,
+            needed=needed / _MB,
+            budget=budget / _MB,
         )
 
     def _is_resident(self, candidate: Candidate[E]) -> bool:
@@ -85,7 +88,7 @@ class Ladder:
                 pass
         except (ModelUnavailable, StorageError) as error:
             # Its sentence, never the exception: the next candidate's memory may be pinned by its traceback.
-            return str(error)
+            return error.message
         return None
 
 
@@ -102,8 +105,17 @@ class _Reasons:
         if model not in self._absent:
             self._absent.append(model)
         *others, last = self._absent
-        models = f"models {', '.join(others)} and {last}" if others else f"model {last}"
-        before, self._on_absent = self._on_absent, f"The {models} cannot be downloaded: {why}."
+        before = self._on_absent
+        self._on_absent = (
+            Message(
+                "The models {models} and {last} cannot be downloaded: {reason}.",
+                models=", ".join(others),
+                last=last,
+                reason=why,
+            )
+            if others
+            else Message("The model {model} cannot be downloaded: {reason}.", model=last, reason=why)
+        )
         if before in self._sentences:
             self._sentences[self._sentences.index(before)] = self._on_absent
         return self._on_absent
@@ -114,9 +126,9 @@ class _Reasons:
             self._sentences.append(sentence)
 
     @property
-    def told(self) -> str:
+    def told(self) -> Message | None:
         """All of them, in order."""
-        return " ".join(self._sentences)
+        return joined(*self._sentences) if self._sentences else None
 
 
 def _error(candidates: Sequence[Candidate[E]], sentences: str) -> VtError:

@@ -14,12 +14,15 @@ import numpy as np
 from vt import languages
 from vt.domain import Cancel, Clip
 from vt.engines.base import Voice
-from vt.errors import Cancelled, ModelBusy, ModelUnavailable
+from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
 from vt.factory import AIServiceFactory
+from vt.messages import Message
 
 _TABLE = Path(__file__).with_name("samples.tsv")
 _KEPT_BYTES = 16 * 2**20
 """Of samples: about 70 of them."""
+_REFUSALS = 64
+"""So many of the latest are known, for a page that says them in another language than the route did."""
 _LONGEST_SECONDS = 15
 _PATIENCE_SECONDS = 60.0
 """For the model to come into memory and for the sentence to be spoken, beside whatever else is at work."""
@@ -41,6 +44,7 @@ class Samples:
         self._factory, self._patience_seconds, self._kept_bytes = factory, patience_seconds, kept_bytes
         self._speaking, self._lock = threading.Lock(), threading.Lock()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._refusals: OrderedDict[str, Message] = OrderedDict()
 
     def kept(self, voice_id: str) -> bytes | None:
         """Return a sample that was spoken before, as a WAV file; it waits for nobody."""
@@ -57,13 +61,28 @@ class Samples:
             ModelUnavailable: its model is not here, for nothing is downloaded for a sample, or it gives no sound.
             ModelBusy: the machine has no time or memory for it now.
         """
-        voice = self._factory.named_voice(voice_id)
-        with self._speaking:
-            known = self.kept(voice_id)
-            if known is None:
-                known = _wav(self._spoken(voice))
-                self._keep(voice_id, known)
+        try:
+            voice = self._factory.named_voice(voice_id)
+            with self._speaking:
+                known = self.kept(voice_id)
+                if known is None:
+                    known = _wav(self._spoken(voice))
+                    self._keep(voice_id, known)
+        except VtError as error:
+            self._refuse(error.message)
+            raise
         return known
+
+    def refusal(self, sentence: str) -> Message | None:
+        """Return the message of which somebody was told the sentence when a voice could not be heard, lately."""
+        with self._lock:
+            return self._refusals.get(sentence)
+
+    def _refuse(self, message: Message) -> None:
+        with self._lock:
+            self._refusals[str(message)] = message
+            if len(self._refusals) > _REFUSALS:
+                self._refusals.popitem(last=False)
 
     def _spoken(self, voice: Voice) -> Clip:
         cancel = Cancel()
@@ -74,11 +93,13 @@ class Samples:
             service = self._factory.get_sample_service(voice, cancel)
             (clip,) = service.speak([(sentence(voice.language), 1.0)], cancel)
         except Cancelled as error:
-            raise ModelBusy(f"The voice {voice.id} cannot be heard now: too much else is at work here.") from error
+            raise ModelBusy(
+                "The voice {voice} cannot be heard now: too much else is at work here.", voice=voice.id
+            ) from error
         finally:
             timer.cancel()
         if not len(clip.samples):
-            raise ModelUnavailable(f"The voice {voice.id} cannot be heard: it gave no sound.")
+            raise ModelUnavailable("The voice {voice} cannot be heard: it gave no sound.", voice=voice.id)
         return clip
 
     def _keep(self, voice_id: str, sample: bytes) -> None:

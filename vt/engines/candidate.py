@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from vt.domain import Cancel
 from vt.engines.base import Engine, EngineInfo
+from vt.messages import Message
 from vt.routes import Hop
 from vt.specs import ModelSpec
 
@@ -21,7 +22,7 @@ class Choice:
     info: EngineInfo
     model: str
     device: str = "cpu"
-    fallback_reason: str | None = None
+    fallback_reason: Message | None = None
     voice: str = ""
     """Of speech: the id of the voice; empty where the model has only one."""
     route: tuple[Hop, ...] = ()
@@ -98,7 +99,7 @@ class Candidate(Generic[E]):
         own = f"{self.info.name} {self.spec.name}".strip() if self.is_process else self.spec.key
         return f"{own} > {self.then.label}" if self.then else own
 
-    def choice(self, reason: str | None) -> Choice:
+    def choice(self, reason: Message | None) -> Choice:
         """Return this candidate as a choice that was made for `reason`."""
         parts = list(self.parts)
         return Choice(

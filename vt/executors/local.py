@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vt import pipeline
+from vt import pipeline, remarks
 from vt.artifacts import Artifacts
 from vt.domain import Cancel, JobRequest, Progress
 from vt.factory import AIServiceFactory
@@ -38,7 +38,7 @@ class LocalExecutor:
             raise
         artifacts.prune()
         self._count(result.report)
-        return result.files
+        return [*result.files, remarks.write(work, result.report.notes)]
 
     def _count(self, report: Report) -> None:
         self._factory.metrics.finished((stage.name, stage.seconds) for stage in report.stages)

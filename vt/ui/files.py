@@ -48,7 +48,7 @@ def routes(services: Services) -> APIRouter:
         try:
             return _sent(find())
         except VtError as error:
-            return PlainTextResponse(str(error), _NOT_FOUND)
+            return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
 
     @router.get("/original")
     def get_original(job_id: str) -> Response:

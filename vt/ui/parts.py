@@ -263,9 +263,9 @@ def _download(address: str, said: str, kind: str = "", label: str = "") -> str:
     return f"<a class='{kind}' href='{escaped(address)}'{named} download>{said}</a>"
 
 
-def notes(words: Words, report: DubReport) -> str:
+def notes(words: Words, remarks: Iterable[str]) -> str:
     """Return what the user should know of this dub."""
-    items = "".join(f"<li>{escaped(words.sentence(note))}</li>" for note in report.notes)
+    items = "".join(f"<li>{escaped(words.sentence(note))}</li>" for note in remarks)
     if not items:
         return ""
     return f"<details class='vt-notes' open><summary>{words('notes')}</summary><ul>{items}</ul></details>"

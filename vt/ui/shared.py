@@ -13,9 +13,9 @@ from gradio.components import Component
 
 from vt import languages
 from vt.domain import Job
-from vt.errors import InputError, VtError
+from vt.errors import InputError, JobNotFound, VtError
 from vt.jobs import Jobs
-from vt.store import ID, JobNotFound
+from vt.store import ID
 from vt.ui import parts
 from vt.ui.scripts import MOST_JOBS
 from vt.ui.uploads import Owner
@@ -159,7 +159,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
     try:
         return {place: gr.HTML("", visible=False), **act()}
     except VtError as error:
-        sentence = words.sentence(str(error))
+        sentence = words.sentence(error.message)
     except Exception:  # noqa: BLE001 (whatever it is, its text is not for the page)
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
@@ -172,7 +172,7 @@ def in_words(words: Words = ENGLISH) -> Iterator[None]:
     try:
         yield
     except VtError as error:
-        raise gr.Error(words.sentence(str(error)), print_exception=False) from error
+        raise gr.Error(words.sentence(error.message), print_exception=False) from error
 
 
 def owner(request: gr.Request) -> Owner:
@@ -189,7 +189,7 @@ def text(value: object, name: str, longest: int = _LONGEST) -> str:
     """
     if isinstance(value, str) and len(value) <= longest:
         return value
-    raise InputError(f"{name} has to be text of at most {longest} characters.")
+    raise InputError("{name} has to be text of at most {most} characters.", name=name, most=longest)
 
 
 def number(value: object, name: str) -> int:
@@ -200,7 +200,7 @@ def number(value: object, name: str) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise InputError(f"{name} has to be a whole number.")
+    raise InputError("{name} has to be a whole number.", name=name)
 
 
 def event_value(event: gr.EventData, name: str) -> object:

@@ -12,10 +12,9 @@ import gradio as gr
 from gradio.events import Dependency
 
 from vt.domain import Edit, Job, JobSpec, JobState
-from vt.errors import InputError
+from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs import Jobs
 from vt.services import Services
-from vt.store import JobNotFound, WrongState
 from vt.ui import parts, scripts, uploads, words
 from vt.ui.shared import (
     PLAIN,
@@ -214,7 +213,7 @@ class TranslateTab:
         watch = (
             parts.players(said, job, report, names, has_picture)
             + parts.downloads(said, job, report, has_picture)
-            + parts.notes(said, report)
+            + parts.notes(said, self._jobs.remarks(job.id))
             + parts.chart(said, report)
         )
         return {self._watch: watch, self._lines: parts.lines(said, report, job)}

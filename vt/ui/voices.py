@@ -15,7 +15,6 @@ from vt.ui import parts, scripts, words
 from vt.ui.shared import PLAIN, QUIET, Row, Updates, event_value, text
 from vt.ui.words import Words, label
 
-_LONGEST_SAID = 500
 _NOBODY = ""
 """Chosen where nobody is: whoever is best serves."""
 
@@ -93,7 +92,8 @@ class VoiceChoice:
         if event_value(came, "heard") is True:
             return gr.HTML("", visible=False)
         reader, told = words.of(request), event_value(came, "said")
-        why = reader.sentence(told[:_LONGEST_SAID]) if isinstance(told, str) and told else reader("voice_failed")
+        known = self._services.samples.refusal(told) if isinstance(told, str) else None
+        why = reader.sentence(known) if known else reader("voice_failed")
         return gr.HTML(parts.trouble(reader("trouble_voice"), why), visible=True)
 
 
