@@ -278,7 +278,7 @@ def test_no_path_of_the_server_reaches_a_user_whatever_ffmpeg_says(tmp_path: Pat
         with pytest.raises(ToolError) as raised, desk.jobs.draft() as draft:
             draft.film.write_bytes(b"no film")
             try:
-                processes.run(Child(["ffprobe", "-v", "error", str(draft.film)]))
+                processes.run(Child(["ffprobe", "-v", "error", str(draft.film)], reads=[draft.film]))
             except ToolError as error:
                 assert str(draft.film) in str(error)
                 error.name_files({draft.film: "holiday.mkv"})

@@ -38,7 +38,7 @@ from vt.errors import (
 from vt.factory import AIServiceFactory
 from vt.guard import admit
 from vt.media import Named
-from vt.messages import Message, joined
+from vt.messages import LanguageName, Message, joined
 from vt.processes import Child, Slots
 from vt.samples import Samples
 from vt.store import DEATHS, Store, new_id
@@ -291,6 +291,10 @@ def test_what_the_code_says_is_said_in_spanish(film: Path, tmp_path: Path) -> No
         folder.mkdir()
         for message in source(folder, film):
             assert message
+            values = Message(message).values.items()
+            assert all(isinstance(value, LanguageName) for name, value in values if name.startswith("language")), (
+                message
+            )
             for template in templates(message):
                 assert not re.search(r"[a-z]{3} ", template) or spanish.get(template), f"not translated: {template}"
             assert Words("es").sentence(message) != message

@@ -251,9 +251,11 @@ class AIServiceFactory:
         heard = languages.get(source).code if not hears else self._choose(self._catalogue.stt(source)).language
         if not target:
             return
-        name = languages.get(target).name
+        language = languages.get(target)
         if heard == languages.get(target).code:
-            raise LanguageError("The film speaks {language} already: choose another target language.", language=name)
+            raise LanguageError(
+                "The film speaks {language} already: choose another target language.", language=language
+            )
         if heard:  # else it will be found out by listening
             engine = wishes.translation_engine
             self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))

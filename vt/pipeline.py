@@ -362,9 +362,9 @@ class _Dub:
         """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
         if not stt.detects:
             _check_tag(*tagged, stt.language)
-            name = languages.get(stt.language).name
+            language = languages.get(stt.language)
             return stt, Message(
-                "The language was not detected: the recognition model hears {language} only.", language=name
+                "The language was not detected: the recognition model hears {language} only.", language=language
             )
         code, probability = stt.detect(samples)
         try:
@@ -374,10 +374,10 @@ class _Dub:
             if probability < _SURE_OF_LANGUAGE:
                 self._transcribe(stt.hearing(code), samples, sounding)
             raise
-        name = languages.get(code).name
+        language = languages.get(code)
         return stt.hearing(code), Message(
             "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
-            language=name,
+            language=language,
             probability=probability,
         )
 
@@ -719,11 +719,11 @@ class _Dub:
 
 
 def _kept_note(count: int, target: str) -> Iterator[str]:
-    name = languages.get(target).name
+    language = languages.get(target)
     if count == 1:
-        yield Message("1 sentence is in {language} already and was kept.", language=name)
+        yield Message("1 sentence is in {language} already and was kept.", language=language)
     elif count:
-        yield Message("{count} sentences are in {language} already and were kept.", count=count, language=name)
+        yield Message("{count} sentences are in {language} already and were kept.", count=count, language=language)
 
 
 def _silent_note(count: int) -> Iterator[str]:
@@ -788,13 +788,13 @@ def _check_tag(info: MediaInfo, track: Track, heard: str) -> None:
     except LanguageError:  # "several languages", "no language", and what people make up
         return
     if tagged and tagged.code != heard:
-        name = languages.get(heard).name
+        language = languages.get(heard)
         raise LanguageError(
             "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "
             "only: choose another track with --audio-track, or say --from {code} if the tag is wrong.",
             file=info.path,
             language_tag=tagged,
-            language_heard=name,
+            language_heard=language,
             code=heard,
         )
 
