@@ -18,6 +18,7 @@ import pytest
 from anyio import CancelScope
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.test_factory import impatient, settings
 from tests.test_jobs import SCRIPT, Desk
@@ -124,7 +125,7 @@ def test_out_of_memory_in_a_stage_a_smaller_model_stands_in_once_and_the_report_
     kind = STAGES[stage]
     models = Models(error, {f"large-{kind}"})
     with factory_of(models) as factory:
-        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report.as_json()
+        report = pipeline.dub(asked(film, "es"), factory, tmp_path).report.as_json()
         assert models.closed == [f"large-{kind}"]  # freed before the smaller one works
     used = {name: engine["model"] for name, engine in report["engines"].items()}
     assert used == {name: f"{'small' if name == kind else 'large'}-{name}" for name in STAGES.values()}
@@ -138,19 +139,19 @@ def test_out_of_memory_with_the_smaller_model_too_a_sentence_says_so(film: Path,
     kind = STAGES[stage]
     models = Models(MemoryError(), {f"large-{kind}", f"small-{kind}"})
     with factory_of(models) as factory, pytest.raises(EngineError, match=f"large-{kind}, nor for that of small-{kind}"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
 
 
 def test_where_nothing_may_stand_in_the_model_that_was_too_large_is_named(film: Path, tmp_path: Path) -> None:
     models = Models(MemoryError(), {"large-tts"})
     with factory_of(models, fallback=False) as factory, pytest.raises(ModelUnavailable, match=r"large-tts\. Choose"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
 
 
 def test_what_is_no_want_of_memory_brings_no_smaller_model(film: Path, tmp_path: Path) -> None:
     models = Models(EngineError("The voice broke."), {"large-tts"})
     with factory_of(models) as factory, pytest.raises(EngineError, match="The voice broke"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
 
 
 def test_a_model_that_vanishes_after_the_check_is_replaced_and_one_that_vanishes_later_is_said(
@@ -158,9 +159,9 @@ def test_a_model_that_vanishes_after_the_check_is_replaced_and_one_that_vanishes
 ) -> None:
     models = Models(MemoryError(), set())
     with factory_of(models) as factory:
-        pipeline.check(JobRequest(film, "es"), factory)
+        pipeline.check(asked(film, "es"), factory)
         models.gone = "large-"
-        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report.as_json()
+        report = pipeline.dub(asked(film, "es"), factory, tmp_path).report.as_json()
         assert all(engine["model"].startswith("small-") for engine in report["engines"].values())
         assert "model.bin" in report["engines"]["tts"]["fallback_reason"]
         service = factory.get_tts_service("es")
@@ -201,11 +202,11 @@ def test_a_disk_that_fills_up_in_a_stage_takes_nothing_back_of_what_was_finished
     work = tmp_path / "work"
     work.mkdir()
     with pytest.raises(StorageError, match="The disk is full"):
-        pipeline.dub(JobRequest(film, "es"), factory, work, hear, artifacts=kept)
+        pipeline.dub(asked(film, "es"), factory, work, hear, artifacts=kept)
     heard = factory.heard.calls
     again = tmp_path / "again"
     again.mkdir()
-    files = pipeline.dub(JobRequest(film, "es"), factory, again, artifacts=Artifacts(tmp_path / "pieces")).files
+    files = pipeline.dub(asked(film, "es"), factory, again, artifacts=Artifacts(tmp_path / "pieces")).files
     assert all(path.is_file() for path in files)
     assert stage in done
     assert factory.heard.calls == heard + (stage in ("extract", "transcribe"))

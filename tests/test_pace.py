@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import pipeline
 from vt.artifacts import Artifacts
-from vt.domain import Edit, JobRequest, Word
+from vt.domain import Edit, Word
 from vt.engines.base import Heard
 from vt.pace import USUAL, Paces
 from vt.settings import Settings
@@ -37,9 +38,7 @@ def dub(factory: FakeFactory, film: Path, folder: Path, edits: dict[int, Edit] |
     work.mkdir(parents=True, exist_ok=True)
     for path in [*(folder / "pieces").glob("texts-*"), *(folder / "pieces").glob("batch-*")]:
         path.unlink()
-    report = pipeline.dub(
-        JobRequest(film, "es", edits=edits or {}), factory, work, artifacts=artifacts
-    ).report.as_json()
+    report = pipeline.dub(asked(film, "es", edits=edits or {}), factory, work, artifacts=artifacts).report.as_json()
     return [line["room_seconds"] for line in report["segments"]]
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.reports import dub_report
 from vt import pipeline, report
-from vt.domain import Dropped, JobRequest, Word
+from vt.domain import Dropped, Word
 from vt.engines.base import Heard
 from vt.report import DubReport, TranscriptReport
 
@@ -82,7 +83,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_file_has_the_written_down_shape_and_is_read_back_as_it_was(
     factory: FakeFactory, film: Path, tmp_path: Path, target: str, wanted: dict[str, Any], kind: type
 ) -> None:
-    result = pipeline.dub(JobRequest(film, target, "en"), factory, tmp_path)
+    result = pipeline.dub(asked(film, target, "en"), factory, tmp_path)
     written = result.files[-1].read_bytes()
     assert in_order(shape(json.loads(written) | {"notes": []})) == in_order(wanted)
     assert isinstance(result.report, kind)

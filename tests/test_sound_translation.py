@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.reports import engine_json
 from tests.sounds import pcm, speech
@@ -20,7 +21,7 @@ from tests.test_factory import settings
 from tests.tiny_models import tiny_whisper
 from vt import pipeline
 from vt.artifacts import Artifacts
-from vt.domain import Cancel, Edit, JobRequest, Wishes, Word
+from vt.domain import Cancel, Edit, Wishes, Word
 from vt.engines import whisper
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
@@ -131,7 +132,7 @@ def test_words_are_refused_by_what_translates_sound_and_sound_by_what_translates
 def test_what_it_only_writes_down_in_german_is_not_spoken_as_english(factory: AIServiceFactory, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     films.ffmpeg(*films.PICTURE, "-f", "lavfi", "-i", "anoisesrc=d=2:c=pink:a=0.5", *films.H264, *films.AAC, path)
-    report = pipeline.dub(JobRequest(path, "en", "de"), factory, tmp_path).report.as_json()
+    report = pipeline.dub(asked(path, "en", "de"), factory, tmp_path).report.as_json()
     assert {line["text"] for line in report["segments"]} == {""}
     assert INFO.remark in report["notes"]
     assert any("stays silent" in note or "stay silent" in note for note in report["notes"])
@@ -187,7 +188,7 @@ class German(FakeFactory):
 
 def dubbed(film: Path, folder: Path, served: German, edits: dict[int, Edit] | None = None) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
-    request = JobRequest(film, "en", "de", edits=edits or {})
+    request = asked(film, "en", "de", edits=edits or {})
     return pipeline.dub(request, served, folder, artifacts=Artifacts(folder / "pieces")).report.as_json()
 
 

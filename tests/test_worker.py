@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.asking import asked
 from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
 from vt.errors import EngineError, JobNotFound, ModelBusy, QueueFull, StorageError, TooMuchKept, VtError, WrongState
@@ -194,7 +195,7 @@ def test_a_job_runs_and_its_results_are_all_that_stays_of_the_work(bench: Bench)
     job_id = bench.submitted(worker)
     done = bench.waits_for(job_id)
     assert (done.state, done.version, done.fraction, done.error) == (JobState.DONE, 1, 1.0, None)
-    assert acting.runs[0].request == JobRequest(bench.data.input(job_id), "es", name=SPEC.file)
+    assert acting.runs[0].request == asked(bench.data.input(job_id), "es", name=SPEC.file)
     bench.comes_to_hold(job_id, "input", "results-1", "results-1/input.es.mp4")
 
 

@@ -156,12 +156,12 @@ def _translate(arguments: argparse.Namespace) -> int:
     from vt.domain import JobRequest, Wishes
     from vt.factory import get_ai_factory
 
-    languages.get(arguments.to)
+    target, spoken = languages.get(arguments.to), languages.spoken(arguments.origin)
     media.check_readable(arguments.source)
     request = JobRequest(
         source=arguments.source,
-        target_language=arguments.to,
-        source_language=arguments.origin,
+        target_language=target,
+        source_language=spoken,
         subtitles=arguments.subtitles,
         audio_track=arguments.audio_track,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),

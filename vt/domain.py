@@ -10,7 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vt import languages
 from vt.errors import Cancelled
+from vt.languages import Language
 from vt.messages import Message
 
 if TYPE_CHECKING:
@@ -168,9 +170,10 @@ class JobRequest:
     """One dub that somebody asks for."""
 
     source: Path
-    target_language: str
-    """Empty: nothing is translated or spoken, what is said is only written down."""
-    source_language: str = "auto"
+    target_language: Language | None
+    """None: nothing is translated or spoken, what is said is only written down."""
+    source_language: Language | None = None
+    """None: it is found out by listening."""
     subtitles: Path | None = None
     """An SRT or WebVTT file in the source language, in place of recognition."""
     audio_track: int | None = None
@@ -290,17 +293,20 @@ class JobSpec:
     wishes: Wishes = NO_WISHES
 
     def to_request(self, film: Path, subtitles: Path, edits: Mapping[int, Edit] | None = None) -> JobRequest:
-        """Return the work that this asks for.
+        """Return the work that this asks for, with languages in place of their codes.
 
         Args:
             film: where the film is.
             subtitles: where the subtitles are, should some have come along.
             edits: what was changed by hand, by the id of the line.
+
+        Raises:
+            LanguageError: a language is unknown.
         """
         return JobRequest(
             source=film,
-            target_language=self.target_language,
-            source_language=self.source_language,
+            target_language=languages.get(self.target_language) if self.target_language else None,
+            source_language=languages.spoken(self.source_language),
             subtitles=None if self.subtitles is None else subtitles,
             audio_track=self.audio_track,
             name=self.file,

@@ -493,7 +493,8 @@ def plain_name(name: str, default: str = "film") -> str:
 
 
 def _source_code(wanted: str) -> str:
-    return "auto" if wanted.strip().lower() == "auto" else languages.get(wanted).code
+    spoken = languages.spoken(wanted)
+    return spoken.code if spoken else languages.AUTO
 
 
 def _checked_wishes(given: Wishes) -> Wishes:

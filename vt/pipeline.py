@@ -20,7 +20,7 @@ from vt.cache import forget, is_out_of_memory
 from vt.domain import Cancel, Dropped, JobRequest, Line, Placement, Progress, Segment, Stage, Transcript, Word
 from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, NoSpeechError, SubtitleError
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
-from vt.languages import Language
+from vt.languages import AUTO, Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
 from vt.messages import Message
 from vt.report import Report, Script
@@ -107,15 +107,14 @@ class _Examined:
 
 
 def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) -> _Examined:
-    target = request.target_language and languages.get(request.target_language).code
     info = media.probe(request.source, cancel)
     heard = _heard_track(info, request)
     notes: list[Message] = []
     read = _read(request, notes) if request.subtitles else None
     if heard is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
-    language = read.language if read else request.source_language
-    factory.check(language, target, hears=read is None, wishes=request.wishes)
+    language = read.language if read else _code(request.source_language) or AUTO
+    factory.check(language, _code(request.target_language), hears=read is None, wishes=request.wishes)
     return _Examined(info, heard, read, tuple(notes))
 
 
@@ -130,8 +129,7 @@ def _read(request: JobRequest, notes: list[Message]) -> Transcript:
     if not segments:
         raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
     text = " ".join(segment.text for segment in segments)
-    if request.source_language != "auto":
-        named = languages.get(request.source_language)
+    if named := request.source_language:
         notes += _doubts(named, text)
         return Transcript(named.code, False, segments)
     language, probability = detect.language_of(text)
@@ -255,7 +253,13 @@ class _Dub:
 
     @property
     def target(self) -> str:
-        return self.request.target_language and languages.get(self.request.target_language).code
+        """The code of the language to speak; empty where nothing is spoken."""
+        return _code(self.request.target_language)
+
+    @property
+    def source(self) -> str:
+        """The code of the language that the film is said to speak, or `auto`."""
+        return _code(self.request.source_language) or AUTO
 
     # What was done before
 
@@ -263,7 +267,7 @@ class _Dub:
         """Return the fingerprint of all that decides what is heard, but for the models: who edits keeps the lines."""
         told = self.artifacts.identity(self.request.subtitles) if self.request.subtitles else None
         source = self.artifacts.identity(self.request.source)
-        return fingerprint("heard", source, self.request.audio_track, told, self.request.source_language)
+        return fingerprint("heard", source, self.request.audio_track, told, self.source)
 
     def _texts_name(self, heard: str) -> str:
         """Return the fingerprint of the translation: another engine, asked for by name, makes another."""
@@ -340,9 +344,7 @@ class _Dub:
         self.film_seconds = max(film, seconds)
         with self._stage(Stage.TRANSCRIBE):
             return self._with_model(
-                lambda after: self.factory.get_stt_service(
-                    self.request.source_language, cancel=self.cancel, after=after
-                ),
+                lambda after: self.factory.get_stt_service(self.source, cancel=self.cancel, after=after),
                 lambda stt: self._understood(stt, samples, (info, track), sounding, film),
             )
 
@@ -351,7 +353,7 @@ class _Dub:
     ) -> _Heard:
         """Return what is heard; `tagged` says in which language the film claims to be."""
         notes = []
-        if self.request.source_language == "auto":
+        if self.request.source_language is None:
             stt, note = self._detected(stt, samples, tagged, sounding)
             notes.append(note)
         return _Heard(self._transcribe(stt, samples, sounding), stt.choice, film, tuple(notes))
@@ -368,7 +370,7 @@ class _Dub:
             )
         code, probability = stt.detect(samples)
         try:
-            self.factory.check(code, self.request.target_language, wishes=self.request.wishes)
+            self.factory.check(code, self.target, wishes=self.request.wishes)
         except LanguageError:
             # Of music a recogniser says anything, and is not sure: where nobody speaks, that is what is to be said.
             if probability < _SURE_OF_LANGUAGE:
@@ -394,7 +396,7 @@ class _Dub:
         if not segments:
             raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=self.request.source)
         dropped.sort(key=lambda stretch: stretch.start)
-        detected = stt.detects and self.request.source_language == "auto"
+        detected = stt.detects and self.request.source_language is None
         return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
 
     def _found(self, stt: SttService, samples: NDArray[np.int16], sounding: str) -> Iterator[Dropped | list[Word]]:
@@ -761,6 +763,10 @@ def _has_memory_for(work: Callable[[], object]) -> bool:
         forget(error)
         return False
     return True
+
+
+def _code(language: Language | None) -> str:
+    return language.code if language else ""
 
 
 def _voice_name(choice: Choice, language: str) -> str:
