@@ -1,4 +1,4 @@
-"""The voice of a dub: rehearsed for its pace and loudness, then spoken line by line into the dubbed track."""
+"""The voice of a dub: its pace and loudness are measured first, then it speaks line by line into the dubbed track."""
 
 from __future__ import annotations
 
