@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
 
 from benchmarks.overhead import SAMPLE, talk  # noqa: E402 (the project is no installed package)
-from vt.domain import Edit, JobState, Order  # noqa: E402
+from vt.domain import Edit, JobSpec, JobState  # noqa: E402
 from vt.jobs import Jobs  # noqa: E402
 from vt.services import Services, build  # noqa: E402
 from vt.settings import Settings  # noqa: E402
@@ -33,7 +33,7 @@ def ended(jobs: Jobs, job_id: str, began: float) -> tuple[float, dict[str, Any]]
     seconds = time.monotonic() - began
     if job.state != JobState.DONE:
         sys.exit(f"{job.state}: {job.error}")
-    return seconds, jobs.report(job_id)
+    return seconds, jobs.report(job_id).as_json()
 
 
 def told(name: str, seconds: float, report: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ def dubbed(jobs: Jobs, film: Path) -> tuple[str, float, dict[str, Any]]:
     with jobs.draft() as draft:
         shutil.copyfile(film, draft.film)
         began = time.monotonic()
-        job_id = jobs.submit(draft, Order("talk.mp4", "es")).id
+        job_id = jobs.submit(draft, JobSpec("talk.mp4", "es")).id
     return job_id, *ended(jobs, job_id, began)
 
 

@@ -22,12 +22,12 @@ sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the lib
 
 from vt import records  # noqa: E402 (the project is no installed package)
 from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
-from vt.domain import Cancel, Clip, JobRequest, Order, Progress  # noqa: E402
+from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Stage, Wishes  # noqa: E402
 from vt.store import DataFolder, Store, new_id  # noqa: E402
 from vt.worker import Worker  # noqa: E402
 
-ORDER = Order("a talk of ten minutes.mp4", "es", options={"subtitles": "burn"})
-EDITS = {str(number): {"text": "Una línea que alguien ha escrito de nuevo."} for number in range(20)}
+SPEC = JobSpec("a talk of ten minutes.mp4", "es", wishes=Wishes("espeak-ng-es"))
+EDITS = {number: Edit("Una línea que alguien ha escrito de nuevo.") for number in range(20)}
 PIECES = 3000
 PIECES_OF_A_JOB = 20
 
@@ -58,13 +58,13 @@ def fill(data: DataFolder, jobs: int) -> None:
     """Finish so many jobs, each edited once, and give each the folder that it has then."""
     store = Store(data.database)
     for _ in range(jobs):
-        job_id = store.create(new_id(), ORDER, jobs).id
+        job_id = store.create(new_id(), SPEC, jobs).id
         store.claim()
         store.finish(job_id)
         store.edit(job_id, 1, EDITS, jobs)
         store.claim()
         job = store.finish(job_id)
-        for folder, files in ((data.pieces(job_id), PIECES_OF_A_JOB), (data.results(job_id, 2), 6)):
+        for folder, files in ((data.artifacts(job_id), PIECES_OF_A_JOB), (data.results(job_id, 2), 6)):
             folder.mkdir(parents=True)
             for number in range(files):
                 (folder / str(number)).touch()
@@ -83,11 +83,11 @@ def queries(data: DataFolder, jobs: int) -> None:
     told("counts", store.counts, 200)
     told("versions", store.versions, 50)
     told("expired, all", lambda: store.expired(timedelta()), 50)
-    told("create (synced)", lambda: store.create(new_id(), ORDER, 10**6), 100)
+    told("create (synced)", lambda: store.create(new_id(), SPEC, 10**6), 100)
     told("claim (synced)", store.claim, 50)
     running = store.claim()
     if running:
-        told("progress", lambda: store.progress(running.id, "speak", 0.5), 500)
+        told("progress", lambda: store.progress(running.id, Stage.SPEAK, 0.5), 500)
     told("obstacle, alone", store.obstacle, 500)
     ticking(store)
     store.close()
@@ -98,14 +98,14 @@ def ticking(store: Store) -> None:
     over = threading.Event()
 
     def work() -> None:
-        store.create(new_id(), ORDER, 10**6)
+        store.create(new_id(), SPEC, 10**6)
         job = store.claim()
         while job and not over.wait(0.02):
-            store.progress(job.id, "speak", 0.5)
+            store.progress(job.id, Stage.SPEAK, 0.5)
 
     def churn() -> None:
         while not over.wait(0.1):
-            job_id = store.create(new_id(), ORDER, 10**6).id
+            job_id = store.create(new_id(), SPEC, 10**6).id
             store.cancel(job_id)
 
     threads = [threading.Thread(target=target) for target in (work, work, churn)]
@@ -125,7 +125,7 @@ def _start(data: DataFolder) -> None:
     store.close()
 
 
-def pieces(folder: Path) -> None:
+def artifacts(folder: Path) -> None:
     """Time pieces of three seconds of speech, kept and found."""
     clip = Clip(np.zeros(66150, np.int16), 22050)
     marks = iter(fingerprint(number) for number in range(10**9))
@@ -148,7 +148,7 @@ def main() -> None:
         with DataFolder(Path(name) / "data") as data:
             fill(data, jobs)
             queries(data, jobs)
-        pieces(Path(name))
+        artifacts(Path(name))
 
 
 if __name__ == "__main__":

@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.asking import asked
 from tests.conftest import ROOT, SAMPLE
 from tests.fakes import ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
+from tests.reports import engine_json
 from vt import bundle, machine, pipeline
 from vt.cache import CacheObserver, ModelCache
 from vt.catalogue import Catalogue
-from vt.domain import Cancel, JobRequest, Wishes, Word
+from vt.domain import Cancel, Wishes, Word
 from vt.engines import whisper
 from vt.engines.base import EngineInfo, Heard, Synthesizer, Transcriber, Voice
 from vt.engines.candidate import Candidate
@@ -365,7 +367,7 @@ def test_a_stage_without_any_engine_is_unhealthy_and_said_so(bench: Bench) -> No
 def test_by_default_nothing_stands_in_for_anything(bench: Bench) -> None:
     factory = bench.real(translation_engine="auto", tts_engine="auto")
     stt, translation, tts = factory.get_stt_service(), factory.get_translation_service(), factory.get_tts_service("es")
-    assert [choice.as_report() for choice in (stt.choice, translation.choice, tts.choice)] == [
+    assert [engine_json(choice) for choice in (stt.choice, translation.choice, tts.choice)] == [
         {"engine": "whisper", "model": "base", "device": "cpu", "fallback_reason": None},
         {
             "engine": "firefox > apertium",
@@ -754,8 +756,8 @@ def test_the_dub_of_a_second_film_in_the_same_process_loads_nothing(bench: Bench
     for name, seconds in (("first", "0"), ("second", "20")):
         (tmp_path / name).mkdir()
         film = cut(tmp_path / f"{name}.mp4", seconds)
-        result = pipeline.dub(JobRequest(film, "es"), factory, tmp_path / name)
-        assert all(engine["fallback_reason"] is None for engine in result.report["engines"].values())
+        result = pipeline.dub(asked(film, "es"), factory, tmp_path / name)
+        assert all(engine["fallback_reason"] is None for engine in result.report.as_json()["engines"].values())
         loads.append(factory.get_model_status()["loads"])
     assert loads == [1, 1]
 
@@ -789,7 +791,7 @@ def with_beeps(**fields: object) -> AIServiceFactory:
 
 def test_an_engine_that_stands_in_the_table_serves_a_job_from_end_to_end(tmp_path: Path) -> None:
     with closing(with_beeps(tts_engine="auto")) as factory:
-        report = pipeline.dub(JobRequest(SAMPLE, "es"), factory, tmp_path).report
+        report = pipeline.dub(asked(SAMPLE, "es"), factory, tmp_path).report.as_json()
         assert [model["cache_key"] for model in models(factory)] == [BUNDLED_KEY, "tts_beeps_one_cpu_2_false"]
     told = {"engine": "beeps", "model": "one", "device": "cpu", "fallback_reason": None, "voice": "beeps-es"}
     assert report["engines"]["tts"] == told

@@ -18,6 +18,7 @@ import pytest
 from anyio import CancelScope
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.test_factory import impatient, settings
 from tests.test_jobs import SCRIPT, Desk
@@ -26,7 +27,7 @@ from vt.api.jobs import _followed, _sent
 from vt.api.served import Threads
 from vt.artifacts import Artifacts
 from vt.catalogue import Catalogue
-from vt.domain import Cancel, JobRequest, JobState, Order, Progress
+from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress, Stage
 from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
@@ -37,7 +38,7 @@ from vt.store import DataFolder, Store, new_id
 from vt.worker import Worker
 
 PATIENCE = 30.0
-ORDER = Order("talk.mp4", "es")
+SPEC = JobSpec("talk.mp4", "es")
 STAGES = {"transcribe": "stt", "translate": "translation", "speak": "tts"}
 
 
@@ -124,7 +125,7 @@ def test_out_of_memory_in_a_stage_a_smaller_model_stands_in_once_and_the_report_
     kind = STAGES[stage]
     models = Models(error, {f"large-{kind}"})
     with factory_of(models) as factory:
-        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report
+        report = pipeline.dub(asked(film, "es"), factory, tmp_path).report.as_json()
         assert models.closed == [f"large-{kind}"]  # freed before the smaller one works
     used = {name: engine["model"] for name, engine in report["engines"].items()}
     assert used == {name: f"{'small' if name == kind else 'large'}-{name}" for name in STAGES.values()}
@@ -138,19 +139,19 @@ def test_out_of_memory_with_the_smaller_model_too_a_sentence_says_so(film: Path,
     kind = STAGES[stage]
     models = Models(MemoryError(), {f"large-{kind}", f"small-{kind}"})
     with factory_of(models) as factory, pytest.raises(EngineError, match=f"large-{kind}, nor for that of small-{kind}"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
 
 
 def test_where_nothing_may_stand_in_the_model_that_was_too_large_is_named(film: Path, tmp_path: Path) -> None:
     models = Models(MemoryError(), {"large-tts"})
     with factory_of(models, fallback=False) as factory, pytest.raises(ModelUnavailable, match=r"large-tts\. Choose"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
 
 
 def test_what_is_no_want_of_memory_brings_no_smaller_model(film: Path, tmp_path: Path) -> None:
     models = Models(EngineError("The voice broke."), {"large-tts"})
     with factory_of(models) as factory, pytest.raises(EngineError, match="The voice broke"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
 
 
 def test_a_model_that_vanishes_after_the_check_is_replaced_and_one_that_vanishes_later_is_said(
@@ -158,9 +159,9 @@ def test_a_model_that_vanishes_after_the_check_is_replaced_and_one_that_vanishes
 ) -> None:
     models = Models(MemoryError(), set())
     with factory_of(models) as factory:
-        pipeline.check(JobRequest(film, "es"), factory)
+        pipeline.check(asked(film, "es"), factory)
         models.gone = "large-"
-        report = pipeline.dub(JobRequest(film, "es"), factory, tmp_path).report
+        report = pipeline.dub(asked(film, "es"), factory, tmp_path).report.as_json()
         assert all(engine["model"].startswith("small-") for engine in report["engines"].values())
         assert "model.bin" in report["engines"]["tts"]["fallback_reason"]
         service = factory.get_tts_service("es")
@@ -201,11 +202,11 @@ def test_a_disk_that_fills_up_in_a_stage_takes_nothing_back_of_what_was_finished
     work = tmp_path / "work"
     work.mkdir()
     with pytest.raises(StorageError, match="The disk is full"):
-        pipeline.dub(JobRequest(film, "es"), factory, work, hear, pieces=kept)
+        pipeline.dub(asked(film, "es"), factory, work, hear, artifacts=kept)
     heard = factory.heard.calls
     again = tmp_path / "again"
     again.mkdir()
-    files = pipeline.dub(JobRequest(film, "es"), factory, again, pieces=Artifacts(tmp_path / "pieces")).files
+    files = pipeline.dub(asked(film, "es"), factory, again, artifacts=Artifacts(tmp_path / "pieces")).files
     assert all(path.is_file() for path in files)
     assert stage in done
     assert factory.heard.calls == heard + (stage in ("extract", "transcribe"))
@@ -242,7 +243,7 @@ def held(path: Path) -> Iterator[None]:
 
 def test_a_database_that_is_held_at_the_start_is_waited_for_in_vain_and_opened_later(tmp_path: Path) -> None:
     with closing(Store(tmp_path / "vt.db")) as store:
-        job_id = store.create(new_id(), ORDER, 9).id
+        job_id = store.create(new_id(), SPEC, 9).id
     with held(tmp_path / "vt.db"), pytest.raises(StorageError, match="held by another program"):
         Store(tmp_path / "vt.db", patience=0.01)
     with closing(Store(tmp_path / "vt.db")) as store:
@@ -267,7 +268,7 @@ class Held:
             lock.__exit__(None, None, None)
 
         threading.Thread(target=release).start()
-        on_progress(Progress("probe", 0.5))
+        on_progress(Progress(Stage.PROBE, 0.5))
         (folder / "work").mkdir()
         (folder / "work" / "input.es.mp4").write_text("dub")
         self.ended.set()
@@ -283,7 +284,7 @@ def test_a_job_that_ends_while_the_database_is_held_is_settled_when_it_is_free(t
             job_id = new_id()
             data.job(job_id).mkdir()
             data.input(job_id).write_text("film")
-            worker.submit(job_id, ORDER)
+            worker.submit(job_id, SPEC)
             assert executor.ended.wait(PATIENCE)
             assert store.get(job_id).state == JobState.RUNNING
             with pytest.raises(StorageError, match="held by another program"):
@@ -302,7 +303,7 @@ def test_a_job_that_ends_while_the_database_is_held_is_settled_when_it_is_free(t
 @pytest.mark.parametrize("leaves", ["between two messages", "while it waits"])
 def test_of_a_follower_that_has_gone_nothing_stays(tmp_path: Path, leaves: str) -> None:
     with closing(Desk(tmp_path / "data")) as desk:
-        job_id = desk.store.create(new_id(), ORDER, 9).id  # nobody tells the worker of it: it waits
+        job_id = desk.store.create(new_id(), SPEC, 9).id  # nobody tells the worker of it: it waits
         services: Any = SimpleNamespace(jobs=desk.jobs)
 
         async def follow() -> None:

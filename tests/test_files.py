@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.asking import asked
 from tests.conftest import SAMPLE
 from tests.films import decoded, ffmpeg, packets_md5, streams
 from tests.test_factory import settings
 from vt import media, pipeline
-from vt.domain import JobRequest
 from vt.errors import InputError
 from vt.factory import AIServiceFactory
 
@@ -72,8 +72,8 @@ class Dub:
 def _dub(factory: AIServiceFactory, film: Path, tmp_path: Path, **request: Any) -> Dub:  # noqa: ANN401
     folder = tmp_path / "work"
     folder.mkdir()
-    result = pipeline.dub(JobRequest(film, request.pop("to", "es"), **request), factory, folder)
-    return Dub(result.files[0], result.report)
+    result = pipeline.dub(asked(film, request.pop("to", "es"), **request), factory, folder)
+    return Dub(result.files[0], result.report.as_json())
 
 
 def _heard(dub: Dub) -> str:
@@ -222,7 +222,7 @@ def test_the_sound_track_that_is_named_is_dubbed_and_the_other_kept(
     assert "respectable" in _heard(dub)
     assert dub.kinds == ["video", "audio", "audio", "audio", "subtitle", "subtitle"]
     with pytest.raises(InputError, match="has no audio track 3: it has 2"):
-        pipeline.dub(JobRequest(film, "es", audio_track=3), factory, tmp_path)
+        pipeline.dub(asked(film, "es", audio_track=3), factory, tmp_path)
 
 
 def test_sound_that_is_tagged_with_another_language_is_not_taken_for_english(
@@ -231,7 +231,7 @@ def test_sound_that_is_tagged_with_another_language_is_not_taken_for_english(
     film = tmp_path / "film.mp4"
     ffmpeg("-i", source.film, "-c", "copy", "-metadata:s:a:0", "language=fra", film)
     with pytest.raises(InputError, match="tagged French, but the recognition model hears English only"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
     assert "respectable" in _heard(_dub(factory, film, tmp_path, source_language="en"))
 
 
@@ -240,7 +240,7 @@ def test_matroska_that_breaks_off_is_refused(source: Source, factory: AIServiceF
     ffmpeg("-i", source.film, "-c", "copy", film)
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     with pytest.raises(InputError, match=r"is incomplete: it promises 12\.9 s, but only"):
-        pipeline.dub(JobRequest(film, "es"), factory, tmp_path)
+        pipeline.dub(asked(film, "es"), factory, tmp_path)
 
 
 ROBUST = Path(__file__).parents[2] / "shared" / "media" / "robust"
@@ -262,7 +262,7 @@ def test_real_files_without_speech_are_refused_with_the_reason(
     factory: AIServiceFactory, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(InputError, match=REFUSED[name]):
-        pipeline.dub(JobRequest(ROBUST / name, "es"), factory, tmp_path)
+        pipeline.dub(asked(ROBUST / name, "es"), factory, tmp_path)
 
 
 @pytest.mark.skipif(not ROBUST.is_dir(), reason="the folder of real odd files is not here")

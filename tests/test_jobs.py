@@ -15,7 +15,7 @@ import pytest
 from tests import films
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import processes
-from vt.domain import Cancel, Clip, Edit, Job, JobState, Order, Wishes, Word
+from vt.domain import NO_WISHES, Cancel, Clip, Edit, Job, JobSpec, JobState, Wishes, Word
 from vt.engines.base import Heard
 from vt.errors import (
     EngineError,
@@ -42,7 +42,7 @@ from vt.visitors import PerVisitorSemaphore
 from vt.worker import Worker
 
 PATIENCE = 30.0
-ORDER = Order(file="my/../holiday.final.mkv", target_language="es")
+SPEC = JobSpec(file="my/../holiday.final.mkv", target_language="es")
 WORDS = [(0.2, "Well"), (0.4, "now."), (0.9, "Good"), (1.1, "day."), (1.5, "So"), (1.7, "long.")]
 SCRIPT = [Heard(tuple(Word(start, start + 0.15, f" {text}") for start, text in WORDS))]
 LINES = ["WELL NOW.", "GOOD DAY.", "SO LONG."]
@@ -75,14 +75,14 @@ class Desk:
         self.store.close()
         self.data.close()
 
-    def submit(self, film: Path, order: Order = ORDER) -> str:
+    def submit(self, film: Path, spec: JobSpec = SPEC) -> str:
         with self.jobs.draft() as draft:
             draft.film.write_bytes(film.read_bytes())
-            return self.jobs.submit(draft, order).id
+            return self.jobs.submit(draft, spec).id
 
-    def again(self, job_id: str, order: Order) -> str:
+    def again(self, job_id: str, spec: JobSpec) -> str:
         with self.jobs.draft() as draft:
-            return self.jobs.submit(draft, self.jobs.reuse(draft, job_id, order)).id
+            return self.jobs.submit(draft, self.jobs.reuse(draft, job_id, spec)).id
 
     def over(self, job_id: str) -> Job:
         until = time.monotonic() + PATIENCE
@@ -133,25 +133,25 @@ def test_a_draft_goes_with_all_that_is_in_it_unless_it_is_submitted(shared: tupl
 
 
 @pytest.mark.parametrize(
-    ("content", "order", "error", "said"),
+    ("content", "spec", "error", "said"),
     [
-        (b"no film", ORDER, MediaError, "holiday.final.mkv is not a video or audio file"),
-        (b"", ORDER, MediaError, "holiday.final.mkv is empty"),
-        (None, replace(ORDER, target_language="xx-klingon"), LanguageError, "klingon"),
-        (None, replace(ORDER, target_language="en"), LanguageError, "already"),
-        (None, replace(ORDER, source_language="nonsense"), LanguageError, "nonsense"),
-        (None, replace(ORDER, audio_track=7), MediaError, "holiday.final.mkv has no audio track 7"),
-        (None, replace(ORDER, subtitles="talk.srt"), SubtitleError, "hold no times"),
+        (b"no film", SPEC, MediaError, "holiday.final.mkv is not a video or audio file"),
+        (b"", SPEC, MediaError, "holiday.final.mkv is empty"),
+        (None, replace(SPEC, target_language="xx-klingon"), LanguageError, "klingon"),
+        (None, replace(SPEC, target_language="en"), LanguageError, "already"),
+        (None, replace(SPEC, source_language="nonsense"), LanguageError, "nonsense"),
+        (None, replace(SPEC, audio_track=7), MediaError, "holiday.final.mkv has no audio track 7"),
+        (None, replace(SPEC, subtitles="talk.srt"), SubtitleError, "hold no times"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_job_waits_and_by_the_names_that_the_user_gave(
-    shared: tuple[Desk, str], film: Path, content: bytes | None, order: Order, error: type[InputError], said: str
+    shared: tuple[Desk, str], film: Path, content: bytes | None, spec: JobSpec, error: type[InputError], said: str
 ) -> None:
     desk, done = shared
     with pytest.raises(error, match=said) as raised, desk.jobs.draft() as draft:
         draft.film.write_bytes(film.read_bytes() if content is None else content)
         draft.subtitles.write_text("\n\n")
-        desk.jobs.submit(draft, order)
+        desk.jobs.submit(draft, spec)
     assert str(desk.data.path) not in str(raised.value)
     assert desk.folders == {done}
 
@@ -225,7 +225,7 @@ def test_films_of_one_visitor_wait_to_be_looked_into_while_those_of_others_are(
         with desk.jobs.draft() as draft:
             draft.film.write_bytes(film.read_bytes())
             if submits:
-                desk.jobs.submit(draft, ORDER, visitor)
+                desk.jobs.submit(draft, SPEC, visitor)
             else:
                 desk.jobs.inspect(draft, "a.mp4", visitor)
 
@@ -294,13 +294,13 @@ def test_no_path_of_the_server_reaches_a_user_whatever_ffmpeg_says(tmp_path: Pat
 def test_what_a_report_remarks_is_kept_with_its_values(shared: tuple[Desk, str]) -> None:
     desk, done = shared
     remarks = desk.jobs.remarks(done)
-    assert [str(remark) for remark in remarks] == desk.jobs.report(done)["notes"]
+    assert [str(remark) for remark in remarks] == [*desk.jobs.report(done).notes]
     heard = next(remark for remark in remarks if remark.startswith("The film speaks English"))
     assert "El vídeo está en inglés" in Words("es").sentence(heard)
     for file in desk.data.results(done, 1).glob("remarks.json"):
         kept = file.read_bytes()
         file.unlink()
-        assert [remark.template for remark in desk.jobs.remarks(done)] == desk.jobs.report(done)["notes"]
+        assert [remark.template for remark in desk.jobs.remarks(done)] == [*desk.jobs.report(done).notes]
         file.write_bytes(kept)
 
 
@@ -315,10 +315,10 @@ def test_results_come_under_the_films_own_name_and_with_their_types(shared: tupl
             file = desk.jobs.subtitles(done, language, ending)
             assert (file.name, file.media_type) == (f"holiday.final.{language}.{ending}", media_type)
             assert said in file.path.read_text(encoding="utf-8")
-    report = desk.jobs.report(done)
-    assert report["source"]["file"] == "holiday.final.mkv"
-    assert [segment["text"] for segment in report["segments"]] == LINES
-    assert (desk.jobs.lines(done).segments, desk.jobs.lines(done).version) == (report["segments"], 1)
+    report = desk.jobs.dub_report(done)
+    assert report.source.file == "holiday.final.mkv"
+    assert [segment.text for segment in report.segments] == LINES
+    assert (desk.jobs.lines(done).segments, desk.jobs.lines(done).version) == (report.segments, 1)
 
 
 def test_a_result_that_there_is_not_is_told_from_a_job_that_there_is_not(shared: tuple[Desk, str]) -> None:
@@ -363,7 +363,7 @@ def test_one_changed_line_is_all_that_is_spoken_again(desk: Desk, film: Path) ->
     after = desk.jobs.lines(done).segments
     assert {text for text, _ in desk.voice.asked[spoken:]} == {"BUENAS."}
     assert desk.factory.heard.calls == 1
-    assert [segment["text"] for segment in after] == [LINES[0], "BUENAS.", LINES[2]]
+    assert [segment.text for segment in after] == [LINES[0], "BUENAS.", LINES[2]]
     assert [after[0], after[2]] == [before[0], before[2]]
     assert "BUENAS." in desk.jobs.subtitles(done, "es", "srt").path.read_text(encoding="utf-8")
 
@@ -375,8 +375,8 @@ def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk
     desk.jobs.edit(done, 2, {0: Edit(source_text="Well then."), 1: Edit(start=0.95)})
     desk.over(done)
     lines = desk.jobs.lines(done).segments
-    assert [line["text"] for line in lines] == ["WELL THEN.", LINES[1], "ADIÓS."]
-    assert (lines[0]["source_text"], lines[1]["start"]) == ("Well then.", 0.95)
+    assert [line.text for line in lines] == ["WELL THEN.", LINES[1], "ADIÓS."]
+    assert (lines[0].source_text, lines[1].start) == ("Well then.", 0.95)
 
 
 def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
@@ -384,7 +384,7 @@ def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
     desk.jobs.edit(done, 1, {1: Edit(text="")})
     assert desk.over(done).state == JobState.DONE
     line = desk.jobs.lines(done).segments[1]
-    assert (line["text"], line["placed_end"] - line["placed_start"]) == ("", 0.0)
+    assert (line.text, line.placed_end - line.placed_start) == ("", 0.0)
     sound = films.decoded(desk.jobs.film(done).path, 16_000)
     assert abs(sound[16_000 * 9 // 10 : 16_000 * 13 // 10]).max() < 50
 
@@ -463,14 +463,14 @@ def test_of_two_editors_one_is_told_that_the_job_is_busy_or_that_the_lines_are_o
     assert _voice(stumbling).waiting.wait(PATIENCE)
     with pytest.raises(WrongState, match="running"):
         stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
-    assert stumbling.jobs.lines(done).segments[0]["text"] == LINES[0]  # the old results, until there are new ones
+    assert stumbling.jobs.lines(done).segments[0].text == LINES[0]  # the old results, until there are new ones
     stumbling.jobs.cancel(done)
     assert stumbling.jobs.film(done).path.is_file()
     stumbling.jobs.edit(done, 1, {1: Edit(text="THIRD.")})
     with pytest.raises(WrongState, match=r"queued|running"):
         stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
     assert stumbling.over(done).version == 2
-    assert [line["text"] for line in stumbling.jobs.lines(done).segments] == [LINES[0], "THIRD.", LINES[2]]
+    assert [line.text for line in stumbling.jobs.lines(done).segments] == [LINES[0], "THIRD.", LINES[2]]
     with pytest.raises(Outdated):
         stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
 
@@ -483,7 +483,7 @@ def test_an_edit_after_one_that_failed_begins_from_the_lines_that_were_seen(stum
     assert (failed.state, failed.error, failed.version) == (JobState.FAILED, "The voice broke.", 1)
     stumbling.jobs.edit(done, 1, {1: Edit(text="GOOD.")})
     assert stumbling.over(done).state == JobState.DONE
-    assert [line["text"] for line in stumbling.jobs.lines(done).segments] == [LINES[0], "GOOD.", LINES[2]]
+    assert [line.text for line in stumbling.jobs.lines(done).segments] == [LINES[0], "GOOD.", LINES[2]]
 
 
 def test_a_job_without_results_has_nothing_to_give_and_nothing_to_mend(stumbling: Desk, film: Path) -> None:
@@ -507,7 +507,7 @@ def test_a_job_without_results_has_nothing_to_give_and_nothing_to_mend(stumbling
 
 def test_a_second_language_needs_no_upload_no_space_and_no_listening(desk: Desk, film: Path) -> None:
     first = desk.dubbed(film)
-    second = desk.again(first, Order(file="", target_language="fr"))
+    second = desk.again(first, JobSpec(file="", target_language="fr"))
     done = desk.over(second)
     assert (done.state, done.request.file) == (JobState.DONE, "holiday.final.mkv")
     assert desk.factory.heard.calls == 1
@@ -524,7 +524,7 @@ def test_a_job_that_failed_is_taken_up_where_it_stood(stumbling: Desk, film: Pat
     failed = stumbling.over(stumbling.submit(film))
     assert failed.state == JobState.FAILED
     voice.stumbles_at = ""
-    again = stumbling.over(stumbling.again(failed.id, ORDER))
+    again = stumbling.over(stumbling.again(failed.id, SPEC))
     assert again.state == JobState.DONE
     assert stumbling.factory.heard.calls == 1
     spoken = [asked for asked in voice.asked if asked[0] != LINES[1]]
@@ -535,8 +535,8 @@ def test_a_job_that_runs_lends_its_film_and_what_is_finished(stumbling: Desk, fi
     _voice(stumbling).waits_at = LINES[1]
     running = stumbling.submit(film)
     assert _voice(stumbling).waiting.wait(PATIENCE)
-    second = stumbling.again(running, Order(file="", target_language="fr"))
-    third = stumbling.again(second, Order(file="", target_language="it"))  # of one that waits
+    second = stumbling.again(running, JobSpec(file="", target_language="fr"))
+    third = stumbling.again(second, JobSpec(file="", target_language="it"))  # of one that waits
     _voice(stumbling).waits_at = ""
     stumbling.jobs.remove(running)
     assert [stumbling.over(job_id).state for job_id in (second, third)] == [JobState.DONE] * 2
@@ -546,7 +546,7 @@ def test_a_job_that_runs_lends_its_film_and_what_is_finished(stumbling: Desk, fi
 def test_of_a_job_that_is_none_no_film_is_taken(desk: Desk) -> None:
     for unknown in (new_id(), "../x"):
         with pytest.raises(JobNotFound):
-            desk.again(unknown, ORDER)
+            desk.again(unknown, SPEC)
     assert desk.folders == set()
 
 
@@ -558,13 +558,13 @@ WISHES = Wishes("ef_dora", "kokoro", "apertium")
 
 
 def test_who_is_asked_for_serves_the_job_and_its_edits_and_is_told_of(desk: Desk, film: Path) -> None:
-    asked = replace(ORDER, options={**WISHED, "translation_engine": " apertium "})
+    asked = replace(SPEC, wishes=replace(WISHES, translation_engine=" apertium "))
     job = desk.over(desk.submit(film, asked))
     assert job.as_json()["request"]["options"] == WISHED
     desk.jobs.edit(job.id, 1, {0: Edit("Bien.")})
     assert desk.over(job.id).request.wishes == WISHES
     assert set(desk.factory.wished) == {WISHES}
-    assert desk.over(desk.submit(film, replace(ORDER, options={"voice": "auto"}))).request.options == {}
+    assert desk.over(desk.submit(film, replace(SPEC, wishes=Wishes("auto")))).request.wishes == NO_WISHES
 
 
 @pytest.mark.parametrize(
@@ -575,18 +575,23 @@ def test_who_is_asked_for_serves_the_job_and_its_edits_and_is_told_of(desk: Desk
         ("es", {"voice": "em_alex"}, {"voice": "em_alex", "translation_engine": "apertium"}),
         ("es", {"tts_engine": "espeak-ng"}, {"tts_engine": "espeak-ng", "translation_engine": "apertium"}),
         ("es", {"voice": "auto", "translation_engine": "auto"}, {"translation_engine": "auto"}),
-        ("es", {"voice": "", "tts_engine": "", "translation_engine": ""}, {}),
     ],
 )
 def test_a_film_that_is_used_again_keeps_what_was_asked_for_as_far_as_it_fits(
     desk: Desk, film: Path, target: str, named: dict[str, str], wanted: dict[str, str]
 ) -> None:
-    first = desk.submit(film, replace(ORDER, options=WISHED))
-    again = desk.again(first, replace(ORDER, target_language=target, options=named))
-    assert desk.store.get(again).request.options == wanted
+    first = desk.submit(film, replace(SPEC, wishes=WISHES))
+    again = desk.again(first, replace(SPEC, target_language=target, wishes=Wishes(**named)))
+    assert desk.store.get(again).request.as_json()["options"] == wanted
 
 
-@pytest.mark.parametrize("value", ["x" * 201, 7, None])
-def test_a_wish_that_is_no_name_is_refused(desk: Desk, film: Path, value: object) -> None:
+def test_a_film_that_is_used_again_with_all_wishes_said_takes_none_over(desk: Desk, film: Path) -> None:
+    first = desk.submit(film, replace(SPEC, wishes=WISHES))
+    with desk.jobs.draft() as draft:
+        again = desk.jobs.reuse(draft, first, replace(SPEC, wishes=Wishes("em_alex")), keeps_wishes=False)
+    assert again.wishes == Wishes("em_alex")
+
+
+def test_a_wish_that_is_no_name_is_refused(desk: Desk, film: Path) -> None:
     with pytest.raises(InputError, match="voice has to be a name of at most 200 characters"):
-        desk.submit(film, replace(ORDER, options={"voice": value}))
+        desk.submit(film, replace(SPEC, wishes=Wishes("x" * 201)))

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.test_factory import settings
 from vt import pipeline
 from vt.artifacts import Artifacts
-from vt.domain import JobRequest, Word
+from vt.domain import Word
 from vt.engines.base import EngineInfo, Heard
 from vt.factory import Choice
 from vt.routes import Hop
@@ -39,8 +40,8 @@ def translator(factory: FakeFactory, film: Path, folder: Path, source: str = "")
     """Dub with the pieces that are kept, and return who translated, and how often anybody did in this run."""
     place = folder / str(len(list(folder.iterdir())))
     place.mkdir()
-    request = JobRequest(film, "es", source or "auto")
-    report = pipeline.dub(request, factory, place, pieces=Artifacts(folder / "pieces")).report
+    request = asked(film, "es", source or "auto")
+    report = pipeline.dub(request, factory, place, artifacts=Artifacts(folder / "pieces")).report.as_json()
     return report["engines"]["translation"]["engine"], len(factory.translated.budgets)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.reports import engine_json
 from vt.cache import ModelCache
 from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate, Choice
@@ -82,7 +83,7 @@ def test_the_configured_model_is_taken_without_a_reason_where_it_can_be_had(stag
 def test_a_model_that_is_not_there_is_replaced_by_the_next_and_the_reason_is_told(stage: Stage) -> None:
     choice = stage.choose(stage.candidate("large", lack="The folder /m is not there."), stage.candidate("small"))
     assert choice == Choice(INFO, "small", "cpu", Message("The folder /m is not there."))
-    assert choice.as_report() == {
+    assert engine_json(choice) == {
         "engine": "scripted",
         "model": "small",
         "device": "cpu",

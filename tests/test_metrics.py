@@ -18,16 +18,15 @@ from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, running, wait_for
 from vt.api.tracing import RequestTracing, RouteTracing
-from vt.domain import Job, JobState, Order
+from vt.domain import Job, JobSpec, JobState, Stage
 from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
 from vt.processes import Tally
 from vt.telemetry import COUNTED, READ, Load, Metrics
 from vt.watch import JobWatch
 
 TOKEN = "open-sesame-4711"  # noqa: S105 (of nothing)
-STAGES = {"probe", "extract", "transcribe", "translate", "speak", "mix", "mux"}
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, Order("talk.mp4", "es"), 0, {}, {}, 0, 0, "")
+JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, JobSpec("talk.mp4", "es"), 0, {}, {}, 0, 0, "")
 
 
 class Watched:
@@ -69,11 +68,11 @@ def test_who_waited_for_a_server_to_start_again_counts_for_no_queue() -> None:
     assert watched.metric("vt_job_wait_seconds_count") == 0
 
 
-def test_the_report_of_a_run_tells_its_stages_and_how_many_times_as_fast_as_the_film_it_was() -> None:
+def test_of_a_run_its_stages_are_counted_and_how_many_times_as_fast_as_the_film_it_was() -> None:
     metrics = Metrics()
-    stages = [{"name": "probe", "seconds": 0.5}, {"name": "speak", "seconds": 7.5}]
-    metrics.dubbed({"stages": stages, "total_seconds": 8.0, "source": {"duration_seconds": 24.0}})
-    metrics.dubbed({"stages": stages})
+    for _ in range(2):
+        metrics.finished([("probe", 0.5), ("speak", 7.5)])
+    metrics.dubbed(24.0, 8.0)
     value = metrics.registry.get_sample_value
     assert value("vt_stage_seconds_sum", {"stage": "speak"}) == 15
     assert value("vt_realtime_factor_sum") == 3
@@ -157,7 +156,7 @@ def sample(server: Server, name: str, **labels: str) -> float:
 def test_a_dub_is_seen_in_the_stages_the_pace_the_queue_and_the_jobs(server: Server) -> None:
     found = scraped(server)
     stages = {dict(labels)["stage"] for name, labels in found if name == "vt_stage_seconds_count"}
-    assert stages == STAGES
+    assert stages == set(Stage)
     assert sample(server, "vt_realtime_factor_count") == 1
     assert sample(server, "vt_realtime_factor_sum") > 0
     assert sample(server, "vt_job_wait_seconds_count") == 1

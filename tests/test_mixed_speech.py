@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import films
+from tests.asking import asked
 from tests.conftest import SAMPLE
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import detect, media, pipeline, sentences
-from vt.domain import NO_WISHES, Cancel, Edit, JobRequest, Wishes, Word
+from vt.domain import NO_WISHES, Cancel, Edit, Wishes, Word
 from vt.engines import whisper
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
@@ -52,7 +53,7 @@ def told(*lines: str) -> list[Heard]:
 
 def dubbed(film: Path, folder: Path, *lines: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 (a request's fields)
     factory = FakeFactory(ScriptedTranscriber(told(*lines)), ToneSynthesizer())
-    return pipeline.dub(JobRequest(film, "es", **request), factory, folder).report
+    return pipeline.dub(asked(film, "es", **request), factory, folder).report.as_json()
 
 
 def texts(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -141,7 +142,7 @@ def test_a_language_that_is_guessed_where_nobody_speaks_is_not_what_a_film_is_re
     film: Path, tmp_path: Path, sure: float, lines: tuple[str, ...], why: str
 ) -> None:
     with pytest.raises(InputError, match=why):
-        pipeline.dub(JobRequest(film, "es"), NoNynorsk(Guess(sure, *lines), ToneSynthesizer()), tmp_path)
+        pipeline.dub(asked(film, "es"), NoNynorsk(Guess(sure, *lines), ToneSynthesizer()), tmp_path)
 
 
 def test_each_sentence_of_a_window_reaches_to_its_neighbours() -> None:

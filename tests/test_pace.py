@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import pipeline
 from vt.artifacts import Artifacts
-from vt.domain import Edit, JobRequest, Word
+from vt.domain import Edit, Word
 from vt.engines.base import Heard
 from vt.pace import USUAL, Paces
 from vt.settings import Settings
@@ -33,11 +34,11 @@ def factory(heeds: bool = True, **settings: bool) -> FakeFactory:
 
 def dub(factory: FakeFactory, film: Path, folder: Path, edits: dict[int, Edit] | None = None) -> list[float]:
     """Dub a film, what was translated before left aside, and return the room in seconds of each line."""
-    work, pieces = folder / "work", Artifacts(folder / "pieces")
+    work, artifacts = folder / "work", Artifacts(folder / "pieces")
     work.mkdir(parents=True, exist_ok=True)
     for path in [*(folder / "pieces").glob("texts-*"), *(folder / "pieces").glob("batch-*")]:
         path.unlink()
-    report = pipeline.dub(JobRequest(film, "es", edits=edits or {}), factory, work, pieces=pieces).report
+    report = pipeline.dub(asked(film, "es", edits=edits or {}), factory, work, artifacts=artifacts).report.as_json()
     return [line["room_seconds"] for line in report["segments"]]
 
 

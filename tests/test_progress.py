@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, wait_for
-from vt.domain import Job, JobState, Order
+from vt.domain import Job, JobSpec, JobState, Stage
 from vt.factory import AIServiceFactory
 from vt.services import Services
 from vt.settings import Settings
@@ -27,7 +27,7 @@ from vt.ui.progress import Estimate, ProgressRoute, to_follow
 from vt.visitors import ConcurrencyLimit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RUNNING = Job("a", JobState.RUNNING, "speak", 0.1, None, NOW, NOW, Order("film.mp4", "es"), 0, {}, {}, 0, 0, "")
+RUNNING = Job("a", JobState.RUNNING, Stage.SPEAK, 0.1, None, NOW, NOW, JobSpec("film.mp4", "es"), 0, {}, {}, 0, 0, "")
 NAMED = "<img src=x onerror=alert(1)>.m4a"
 
 

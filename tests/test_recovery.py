@@ -17,14 +17,14 @@ import pytest
 
 from tests.conftest import ROOT
 from vt import records, recovery
-from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress
+from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Wishes
 from vt.errors import FolderTaken, InputError, StorageError
 from vt.messages import Message
 from vt.recovery import repair
 from vt.store import DataFolder, Store, damage, new_id
 from vt.worker import Worker
 
-ORDER = Order("ein Film.mp4", "es", "en", "ein Film.srt", 2, {"burn": True, "voice": "ef_dora"})
+SPEC = JobSpec("ein Film.mp4", "es", "en", "ein Film.srt", 2, Wishes("ef_dora"))
 EDITS = {3: Edit(text="¡Hola!")}
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -63,7 +63,7 @@ class Life:
         job_id = new_id()
         self.data.job(job_id).mkdir()
         self.data.input(job_id).write_text("film")
-        return self.worker.submit(job_id, ORDER).id
+        return self.worker.submit(job_id, SPEC).id
 
     def done(self) -> str:
         job_id = self.submitted()
@@ -172,9 +172,9 @@ def test_a_folder_that_a_new_database_can_make_nothing_of_is_kept_aside_for_ever
 ) -> None:
     with life(tmp_path) as before:
         job_id = before.done()
-        (before.data.job(job_id) / records.NAME).unlink()
+        before.data.folder(job_id).record.unlink()
         if record is not None:
-            (before.data.job(job_id) / records.NAME).write_bytes(record)
+            before.data.folder(job_id).record.write_bytes(record)
     lose(tmp_path, how)
     for _ in range(3):
         with life(tmp_path) as after:
@@ -248,7 +248,7 @@ def test_jobs_of_a_version_that_wrote_no_records_get_theirs_at_the_start(tmp_pat
     with life(tmp_path) as before:
         ids = [before.done(), before.submitted()]
         for job_id in ids:
-            (before.data.job(job_id) / records.NAME).unlink()
+            before.data.folder(job_id).record.unlink()
         jobs = {job.id: shown(job) for job in before.store.page(9)}
     life(tmp_path).__enter__().close()
     lose(tmp_path, "empty")
@@ -348,10 +348,10 @@ def test_a_damaged_database_is_kept_under_another_name_and_a_new_one_made_of_the
 def test_a_repair_brings_back_what_was_kept_aside_once_it_has_its_record_again(tmp_path: Path) -> None:
     with life(tmp_path) as before:
         job_id = before.done()
-        record = (before.data.job(job_id) / records.NAME).rename(tmp_path / "elsewhere")
+        record = before.data.folder(job_id).record.rename(tmp_path / "elsewhere")
     lose(tmp_path, "missing")
     life(tmp_path).__enter__().close()
-    record.rename(tmp_path / "kept-aside" / job_id / records.NAME)
+    record.rename(tmp_path / "kept-aside" / job_id / "job.json")
     done = repair(tmp_path)
     assert [job.id for job in done.restored] == [job_id]
     assert not (tmp_path / "kept-aside").exists()
@@ -429,10 +429,10 @@ def test_a_submit_that_was_answered_outlives_the_server_and_the_database(tmp_pat
 def test_a_full_disk_costs_a_job_its_record_and_nothing_else(tmp_path: Path) -> None:
     with life(tmp_path) as before:
         job_id = before.submitted()
-        (before.data.job(job_id) / records.NEW).mkdir()  # in the way, like no room
+        before.data.folder(job_id).new_record.mkdir()  # in the way, like no room
         assert before.worker.cancel(job_id).state == JobState.CANCELLED
-        (before.data.job(job_id) / records.NEW).rmdir()
-        assert json.loads((before.data.job(job_id) / records.NAME).read_text())["state"] == "queued"
+        before.data.folder(job_id).new_record.rmdir()
+        assert json.loads(before.data.folder(job_id).record.read_text())["state"] == "queued"
 
 
 # Clocks

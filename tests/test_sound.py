@@ -181,17 +181,17 @@ def test_a_region_that_fits_stays_whole() -> None:
 def test_pieces_cover_the_sound_and_are_cut_between_the_words() -> None:
     talk = [part for n in range(10) for part in (speech(3, RATE, -20, n), silence(0.5, RATE))]
     samples = pcm(*talk)
-    pieces = sound.pieces(samples, RATE, 10.0)
-    assert pieces[0][0] == 0.0
-    assert pieces[-1][1] == len(samples) / RATE
-    for before, after in pairwise(pieces):
+    chunks = sound.chunks(samples, RATE, 10.0)
+    assert chunks[0][0] == 0.0
+    assert chunks[-1][1] == len(samples) / RATE
+    for before, after in pairwise(chunks):
         assert before[1] == after[0]
         assert not 0.1 < before[1] % 3.5 < 2.9
-    assert all(b - a <= 10.0 for a, b in pieces)
+    assert all(b - a <= 10.0 for a, b in chunks)
 
 
 def test_the_pieces_of_no_sound_are_one_of_no_length() -> None:
-    assert sound.pieces(np.zeros(0, np.int16), RATE, 10.0) == [(0.0, 0.0)]
+    assert sound.chunks(np.zeros(0, np.int16), RATE, 10.0) == [(0.0, 0.0)]
 
 
 # Gaps

@@ -13,13 +13,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
+from tests.reports import engine_json
 from tests.sounds import pcm, speech
 from tests.test_factory import settings
 from tests.tiny_models import tiny_whisper
 from vt import pipeline
 from vt.artifacts import Artifacts
-from vt.domain import Cancel, Edit, JobRequest, Wishes, Word
+from vt.domain import Cancel, Edit, Wishes, Word
 from vt.engines import whisper
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
@@ -55,9 +57,9 @@ def factory(tiny: Path) -> Iterator[AIServiceFactory]:
 
 def test_german_is_translated_by_whisper_where_the_film_is_heard(factory: AIServiceFactory) -> None:
     factory.check("de", "en")
-    told = factory.get_translation_service("de", "en", listening=True).choice.as_report()
-    assert (told["engine"], told["route"]) == ("whisper", [{"engine": "whisper", "from": "de", "to": "en"}])
-    assert told["fallback_reason"] == "No text translator here knows German to English."
+    served = engine_json(factory.get_translation_service("de", "en", listening=True).choice)
+    assert (served["engine"], served["route"]) == ("whisper", [{"engine": "whisper", "from": "de", "to": "en"}])
+    assert served["fallback_reason"] == "No text translator here knows German to English."
     assert factory.health_check()["status"] == "healthy"
 
 
@@ -130,7 +132,7 @@ def test_words_are_refused_by_what_translates_sound_and_sound_by_what_translates
 def test_what_it_only_writes_down_in_german_is_not_spoken_as_english(factory: AIServiceFactory, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     films.ffmpeg(*films.PICTURE, "-f", "lavfi", "-i", "anoisesrc=d=2:c=pink:a=0.5", *films.H264, *films.AAC, path)
-    report = pipeline.dub(JobRequest(path, "en", "de"), factory, tmp_path).report
+    report = pipeline.dub(asked(path, "en", "de"), factory, tmp_path).report.as_json()
     assert {line["text"] for line in report["segments"]} == {""}
     assert INFO.remark in report["notes"]
     assert any("stays silent" in note or "stay silent" in note for note in report["notes"])
@@ -186,8 +188,8 @@ class German(FakeFactory):
 
 def dubbed(film: Path, folder: Path, served: German, edits: dict[int, Edit] | None = None) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
-    request = JobRequest(film, "en", "de", edits=edits or {})
-    return pipeline.dub(request, served, folder, pieces=Artifacts(folder / "pieces")).report
+    request = asked(film, "en", "de", edits=edits or {})
+    return pipeline.dub(request, served, folder, artifacts=Artifacts(folder / "pieces")).report.as_json()
 
 
 def test_each_sentence_keeps_its_words_and_times_and_is_said_in_english(film: Path, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests import films, hostile
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.test_factory import settings
-from tests.test_jobs import ORDER, SCRIPT, Desk
+from tests.test_jobs import SCRIPT, SPEC, Desk
 from tests.test_samples import Endless, with_tones
 from tests.test_sound_translation import German
 from vt import detect, languages, media, pipeline, processes, routes, subtitles
@@ -121,10 +122,10 @@ def of_programs(folder: Path, film: Path) -> Iterator[str]:
 def of_requests(folder: Path, film: Path) -> Iterator[str]:
     factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())
     nobody = FakeFactory(ScriptedTranscriber([]), ToneSynthesizer())
-    request = JobRequest(film, "es", "en")
+    request = asked(film, "es", "en")
 
     def with_subtitles(text: str, language: str = "en") -> JobRequest:
-        return replace(request, subtitles=written(folder / "talk.srt", text), source_language=language)
+        return replace(request, subtitles=written(folder / "talk.srt", text), source_language=languages.get(language))
 
     silent = folder / "silent.mp4"
     films.ffmpeg("-i", film, "-an", "-c", "copy", silent)
@@ -155,9 +156,9 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
         yield said(lambda: factory.check("en", "gl"))
         tagged = folder / "tagged.mp4"
         films.ffmpeg("-i", film, "-c", "copy", "-metadata:s:a:0", "language=fra", tagged)
-        yield said(lambda: pipeline.dub(JobRequest(tagged, "es"), factory, folder, lambda _: None))
+        yield said(lambda: pipeline.dub(asked(tagged, "es"), factory, folder, lambda _: None))
     english_only = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer(), detects=False)
-    yield from pipeline.dub(JobRequest(film, "es"), english_only, folder, lambda _: None).report["notes"]
+    yield from pipeline.dub(asked(film, "es"), english_only, folder, lambda _: None).report.as_json()["notes"]
 
 
 def of_voices(folder: Path, film: Path) -> Iterator[str]:
@@ -191,7 +192,7 @@ def of_jobs(folder: Path, film: Path) -> Iterator[str]:
         report.mkdir()
         yield said(lambda: desk.jobs.report(done))
     with closing(Store(folder / "vt.db")) as store:
-        job_id = store.create(new_id(), ORDER, 1).id
+        job_id = store.create(new_id(), SPEC, 1).id
         for _ in range(DEATHS):
             store.claim()
             store.died(job_id, 7)
@@ -222,14 +223,14 @@ def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     english = "Well now, this is a fine day, and I should like to say so in a good many words."
     spanish_text = "Pues bien, hoy hace un buen día y me gustaría decirlo con muchas palabras seguidas."
     factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())
-    request = JobRequest(film, "es")
+    request = asked(film, "es")
     for texts in (None, ("auto", english), ("en", spanish_text)):
         place = folder / str(len(list(folder.iterdir())))
         place.mkdir()
         if texts:
             path = written(place / "talk.srt", SRT.format(text=texts[1]))
-            request = replace(request, subtitles=path, source_language=texts[0])
-        yield from pipeline.dub(request, factory, place, lambda _: None).report["notes"]
+            request = replace(request, subtitles=path, source_language=languages.get(texts[0]))
+        yield from pipeline.dub(request, factory, place, lambda _: None).report.as_json()["notes"]
     webm, dub = folder / "film.mkv", folder / "dub.m4a"
     films.ffmpeg(*films.PICTURE, *films.SOUND, "-c:v", "libvpx", "-c:a", "pcm_s16le", webm)
     films.ffmpeg(*films.SOUND, *films.AAC, dub)
@@ -247,10 +248,10 @@ def of_lines(folder: Path, film: Path) -> Iterator[str]:
     ) -> list[str]:
         source = "en" if subtitles else "de"
         edit = {0: mended} if mended else {}
-        request = JobRequest(film, target, source, subtitles, edits=edit)
+        request = asked(film, target, source, subtitles, edits=edit)
         place = folder / f"{len(list(folder.iterdir()))}"
         place.mkdir()
-        return list(pipeline.dub(request, served, place).report["notes"])
+        return list(pipeline.dub(request, served, place).report.as_json()["notes"])
 
     kept = "El mar guarda los secretos de todos los pescadores."
     for text in (kept, f"{kept} {kept}"):

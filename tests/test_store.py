@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
-from vt.domain import Job, JobState, Order
+from vt.domain import Edit, Job, JobSpec, JobState, Stage, Wishes
 from vt.errors import InputError, JobNotFound, Outdated, QueueFull, StorageError, TooManyJobs, VtError, WrongState
 from vt.messages import LanguageName, Message
 from vt.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parent.parent
 GALICIAN = LanguageName("gl", "Galician")
 MANY = 10_000
 BIRTH = datetime(2026, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)
-ORDER = Order(file="мой фильм.mp4", target_language="es")
+SPEC = JobSpec(file="мой фильм.mp4", target_language="es")
 
 
 class Clock:
@@ -67,8 +67,8 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
         yield store
 
 
-def queued(store: Store, order: Order = ORDER) -> str:
-    return store.create(new_id(), order, MANY).id
+def queued(store: Store, spec: JobSpec = SPEC) -> str:
+    return store.create(new_id(), spec, MANY).id
 
 
 def claimed(store: Store) -> Job:
@@ -204,10 +204,10 @@ def test_the_lock_is_one_that_other_programs_can_see(tmp_path: Path) -> None:
 
 
 def test_a_new_job_waits_with_all_that_was_asked_for(store: Store) -> None:
-    order = Order("a.mp4", "es", "en", "a.srt", 2, {"burn": True, "voice": {"rate": 1.5}})
-    job = store.create(new_id(), order, MANY)
+    spec = JobSpec("a.mp4", "es", "en", "a.srt", 2, Wishes(voice="ef_dora"))
+    job = store.create(new_id(), spec, MANY)
     assert job == store.get(job.id)
-    assert job.request == order
+    assert job.request == spec
     assert (job.state, job.stage, job.fraction, job.error) == (JobState.QUEUED, None, 0.0, None)
     assert (job.version, job.edits, job.deaths, job.finished_pieces) == (0, {}, 0, 0)
     assert job.created_at == job.updated_at == BIRTH
@@ -242,7 +242,7 @@ def test_times_of_any_zone_are_kept_as_utc_to_the_millisecond(store: Store, cloc
 
 @pytest.mark.parametrize("name", ["", "'; DROP TABLE jobs; --", "../../etc/passwd", "a\0b", "\udcff.mp4", "x" * 5000])
 def test_any_name_of_a_film_is_kept_as_it_is(store: Store, name: str) -> None:
-    assert store.get(queued(store, replace(ORDER, file=name))).request.file == name
+    assert store.get(queued(store, replace(SPEC, file=name))).request.file == name
 
 
 def test_an_unknown_id_is_not_found_by_any_method(store: Store) -> None:
@@ -261,7 +261,7 @@ def test_no_error_tells_an_id(store: Store) -> None:
         store.finish(job_id)
     assert job_id not in str(caught.value)
     with pytest.raises(StorageError) as twice:
-        store.create(job_id, ORDER, MANY)
+        store.create(job_id, SPEC, MANY)
     assert job_id not in str(twice.value)
     assert job_id not in str(twice.value.__cause__)
 
@@ -293,12 +293,12 @@ def test_a_job_that_is_put_back_as_the_last_one_lets_others_go_first(store: Stor
 
 def test_no_more_jobs_wait_than_may(store: Store) -> None:
     for _ in range(3):
-        store.create(new_id(), ORDER, 3)
+        store.create(new_id(), SPEC, 3)
     with pytest.raises(QueueFull, match="try again"):
-        store.create(new_id(), ORDER, 3)
+        store.create(new_id(), SPEC, 3)
     assert store.counts()[JobState.QUEUED] == 3
     claimed(store)
-    store.create(new_id(), ORDER, 3)
+    store.create(new_id(), SPEC, 3)
 
 
 def test_an_edit_waits_in_the_same_bounded_queue(store: Store) -> None:
@@ -324,7 +324,7 @@ ANN, BEN, CEM = (Share(name, 3) for name in ("192.0.2.1", "192.0.2.2", "2001:db8
 
 
 def from_visitor(store: Store, share: Share) -> str:
-    return store.create(new_id(), ORDER, MANY, share).id
+    return store.create(new_id(), SPEC, MANY, share).id
 
 
 def test_visitors_are_served_in_turn_however_many_jobs_one_of_them_sends(store: Store) -> None:
@@ -412,7 +412,7 @@ def test_nobody_waits_for_more_than_one_job_of_each_other_visitor_who_waits(acts
         seen: dict[int, list[int]] = {}  # of each visitor who waits: who was served since they began to
         for act in acts:
             if isinstance(act, int):
-                job_id = store.create(new_id(), ORDER, MANY, Share(f"visitor {act}", MANY)).id
+                job_id = store.create(new_id(), SPEC, MANY, Share(f"visitor {act}", MANY)).id
                 owners[job_id] = act
             elif act == "claim" and (job := store.claim()):
                 running.append(job.id)
@@ -432,7 +432,7 @@ def test_nobody_waits_for_more_than_one_job_of_each_other_visitor_who_waits(acts
 # From state to state
 
 STEPS: dict[str, tuple[set[JobState], Callable[[Store, str], object]]] = {
-    "progress": ({JobState.RUNNING}, lambda store, job: store.progress(job, "speak", 0.5)),
+    "progress": ({JobState.RUNNING}, lambda store, job: store.progress(job, Stage.SPEAK, 0.5)),
     "finish": ({JobState.RUNNING}, lambda store, job: store.finish(job)),
     "fail": ({JobState.RUNNING}, lambda store, job: store.fail(job, "It broke.")),
     "put_back": ({JobState.RUNNING}, lambda store, job: store.put_back(job)),
@@ -463,7 +463,7 @@ def test_a_step_is_taken_from_its_own_states_and_refused_in_all_others(
 def test_progress_is_kept_when_the_job_goes_back_and_when_it_ends(store: Store, clock: Clock) -> None:
     job_id = in_state(store, JobState.RUNNING)
     clock.pass_by(seconds=1)
-    job = store.progress(job_id, "speak", 0.25)
+    job = store.progress(job_id, Stage.SPEAK, 0.25)
     assert (job.stage, job.fraction, job.updated_at) == ("speak", 0.25, clock.now)
     assert store.put_back(job_id).fraction == 0.25
     claimed(store)
@@ -508,34 +508,34 @@ def test_a_failure_of_before_the_values_were_kept_is_still_told(tmp_path: Path) 
 def test_an_edit_runs_the_job_again_and_keeps_what_was_edited(store: Store) -> None:
     job_id = in_state(store, JobState.DONE)
     assert (store.get(job_id).version, store.get(job_id).fraction) == (1, 1.0)
-    edited = store.edit(job_id, 1, {"3": {"text": "Hola"}}, MANY)
+    edited = store.edit(job_id, 1, {3: Edit("Hola")}, MANY)
     assert (edited.state, edited.stage, edited.fraction, edited.version) == (JobState.QUEUED, None, 0.0, 1)
     claimed(store)
     done = store.finish(job_id)
-    assert (done.version, done.edits, done.mended) == (2, {"3": {"text": "Hola"}}, {"3": {"text": "Hola"}})
+    assert (done.version, done.edits, done.mended) == (2, {3: Edit("Hola")}, {3: Edit("Hola")})
 
 
 @pytest.mark.parametrize("end", [lambda store, job: store.fail(job, "It broke."), lambda store, job: store.cancel(job)])
 def test_results_hold_no_edits_of_a_run_that_came_to_nothing(store: Store, end: Callable[[Store, str], Job]) -> None:
     job_id = in_state(store, JobState.DONE)
-    for version, edits in enumerate(({"0": {"text": "Hola"}}, {"0": {"text": "Adiós"}}), 1):
+    for version, edits in enumerate(({0: Edit("Hola")}, {0: Edit("Adiós")}), 1):
         store.edit(job_id, version, edits, MANY)
         claimed(store)
         if version == 1:
             store.finish(job_id)
-    assert end(store, job_id).mended == {"0": {"text": "Hola"}}
+    assert end(store, job_id).mended == {0: Edit("Hola")}
 
 
 def test_of_two_editors_the_second_is_told_to_look_again(store: Store) -> None:
     job_id = in_state(store, JobState.DONE)
-    store.edit(job_id, 1, {"0": {"text": "first"}}, MANY)
+    store.edit(job_id, 1, {0: Edit("first")}, MANY)
     with pytest.raises(WrongState):
-        store.edit(job_id, 1, {"0": {"text": "second"}}, MANY)
+        store.edit(job_id, 1, {0: Edit("second")}, MANY)
     claimed(store)
     store.finish(job_id)
     with pytest.raises(Outdated, match="load them again"):
-        store.edit(job_id, 1, {"0": {"text": "second"}}, MANY)
-    assert store.get(job_id).edits == {"0": {"text": "first"}}
+        store.edit(job_id, 1, {0: Edit("second")}, MANY)
+    assert store.get(job_id).edits == {0: Edit("first")}
     assert store.get(job_id).state == JobState.DONE
 
 
@@ -554,9 +554,9 @@ def test_three_deaths_in_a_row_without_a_new_piece_fail_the_job(store: Store) ->
 
 def test_a_new_finished_piece_starts_the_count_anew(store: Store) -> None:
     job_id = queued(store)
-    for pieces in (0, 0, 1, 1, 2, 3, 3):
+    for artifacts in (0, 0, 1, 1, 2, 3, 3):
         claimed(store)
-        assert store.died(job_id, pieces).state == JobState.QUEUED
+        assert store.died(job_id, artifacts).state == JobState.QUEUED
     claimed(store)
     assert store.died(job_id, 3).state == JobState.FAILED
 
@@ -727,10 +727,10 @@ def test_many_threads_may_do_everything_at_once(store: Store) -> None:
         for _ in range(5):
             job_id = queued(store)
             job = claimed(store)
-            store.progress(job.id, "speak", 0.5)
+            store.progress(job.id, Stage.SPEAK, 0.5)
             assert store.obstacle() is None
             store.finish(job.id)
-            assert store.get(job_id).request == ORDER
+            assert store.get(job_id).request == SPEC
             assert sum(store.counts().values()) <= 40
 
     in_threads(8, work)
@@ -743,7 +743,7 @@ def test_the_queue_never_overflows_however_many_come_at_once(store: Store) -> No
     def work(_: int) -> None:
         for _ in range(5):
             try:
-                store.create(new_id(), ORDER, 10)
+                store.create(new_id(), SPEC, 10)
             except QueueFull as error:
                 refused.append(error)
 
@@ -754,16 +754,16 @@ def test_the_queue_never_overflows_however_many_come_at_once(store: Store) -> No
 WORKER = """
 import sys
 from pathlib import Path
-from vt.domain import Order
+from vt.domain import JobSpec
 from vt.store import Store, new_id
 
 store = Store(Path(sys.argv[1]))
 print("open", flush=True)
 while True:
-    job = store.create(new_id(), Order("film.mp4", "es"), 10**6)
+    job = store.create(new_id(), JobSpec("film.mp4", "es"), 10**6)
     print("queued", job.id, flush=True)
     job = store.claim()
-    store.progress(job.id, "speak", 0.5)
+    store.progress(job.id, Stage.SPEAK, 0.5)
     store.finish(job.id)
     print("done", job.id, flush=True)
 """
@@ -813,7 +813,7 @@ INSERT INTO jobs VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaa', 'done', 'mux', 1.0, NULL,
       "options": {}}', 3, '{"0": {"text": "Hola"}}', 0, 0, 1);
 INSERT INTO jobs VALUES ('bbbbbbbbbbbbbbbbbbbbbbbbbb', 'running', 'speak', 0.5, NULL, 1767268800124, 1767268801624,
     '{"file": "film.mp4", "target_language": "fr", "source_language": "en", "subtitles": "film.srt", "audio_track": 2,
-      "options": {"burn": true}}', 0, '{}', 1, 40, 2);
+      "options": {"burn": true, "voice": "ef_dora", "tts_engine": 7}}', 0, '{}', 1, 40, 2);
 """
 """What the first released schema left on a disk. It never changes, whatever becomes of the schema."""
 
@@ -830,13 +830,13 @@ def test_a_database_of_the_oldest_schema_is_brought_up_to_date_with_its_jobs(tmp
         database.executescript(OLDEST)
     with closing(Store(tmp_path / "old.db")) as store:
         done = store.get("a" * 26)
-        assert (done.state, done.version, done.edits) == (JobState.DONE, 3, {"0": {"text": "Hola"}})
+        assert (done.state, done.version, done.edits) == (JobState.DONE, 3, {0: Edit("Hola")})
         assert done.mended == done.edits
-        assert done.request == Order("talk.mp4", "es")
+        assert done.request == JobSpec("talk.mp4", "es")
         assert done.as_json()["updated_at"] == "2026-01-01T12:00:01.623Z"
         (left,) = store.recover(lambda _: 40)
         assert (left.id, left.state, left.deaths) == ("b" * 26, JobState.QUEUED, 2)
-        assert left.request == Order("film.mp4", "fr", "en", "film.srt", 2, {"burn": True})
+        assert left.request == JobSpec("film.mp4", "fr", "en", "film.srt", 2, Wishes("ef_dora"))
     Store(tmp_path / "new.db").close()
     assert schema(tmp_path / "old.db") == schema(tmp_path / "new.db")
 
@@ -964,7 +964,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_takes_nothing_away(tmp_path: Path
     with small_disk(pages=20), closing(Store(tmp_path / "vt.db")) as store:
         job_id = queued(store)
         with pytest.raises(StorageError, match=r"The disk of .* is full: free some space") as caught:
-            store.create(new_id(), replace(ORDER, file="x" * 200_000), MANY)
+            store.create(new_id(), replace(SPEC, file="x" * 200_000), MANY)
         assert caught.value.__cause__ is not None
         assert "xxx" not in str(caught.value.__cause__)
         assert set(store.versions()) == {job_id}
@@ -1043,7 +1043,7 @@ class AnyOrder(RuleBasedStateMachine):
     def take(self, step: str, job_id: str) -> JobState:
         store = self.store
         steps = {
-            "progress": lambda: store.progress(job_id, "speak", 0.5),
+            "progress": lambda: store.progress(job_id, Stage.SPEAK, 0.5),
             "finish": lambda: store.finish(job_id),
             "fail": lambda: store.fail(job_id, "It broke."),
             "cancel": lambda: store.cancel(job_id),
@@ -1071,16 +1071,16 @@ class AnyOrder(RuleBasedStateMachine):
         else:
             assert self.states.pop(job_id).is_over
 
-    @rule(pieces=st.integers(0, 3))
-    def die(self, pieces: int) -> None:
+    @rule(artifacts=st.integers(0, 3))
+    def die(self, artifacts: int) -> None:
         self.store.close()
         self.store = self.opened()
         running = {job_id for job_id, state in self.states.items() if state == JobState.RUNNING}
-        for job in self.store.recover(lambda _: pieces):
+        for job in self.store.recover(lambda _: artifacts):
             running.remove(job.id)
             deaths, before = self.deaths[job.id]
-            deaths = 1 if pieces > before else deaths + 1
-            self.deaths[job.id] = (deaths, pieces)
+            deaths = 1 if artifacts > before else deaths + 1
+            self.deaths[job.id] = (deaths, artifacts)
             self.states[job.id] = JobState.FAILED if deaths >= DEATHS else JobState.QUEUED
         assert not running
 

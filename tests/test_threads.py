@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from vt.api import make_api
-from vt.domain import Order
+from vt.domain import JobSpec
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory
 from vt.jobs import Draft, Jobs
@@ -63,7 +63,7 @@ def services(tmp_path: Path) -> Iterator[SlowServices]:
     with closing(DataFolder(tmp_path)) as data, closing(Store(data.database)) as store:
         worker = Worker(store, data, LocalExecutor(factory))
         found = SlowServices(settings, factory)
-        found.job_id = store.create(new_id(), Order("film", "es"), 1).id
+        found.job_id = store.create(new_id(), JobSpec("film", "es"), 1).id
         found.slow = SlowJobs(settings, factory, data, store, worker, free=lambda _: found.slow.free_bytes)
         yield found
 

@@ -31,26 +31,26 @@ def placed(start: float, seconds: float = 2.0) -> Placement:
     return Placement(start, start + seconds, seconds, seconds, seconds)
 
 
-def spoken(pieces: Artifacts, start: float, sound: NDArray[np.int16] | None = None, seed: int = 0) -> Spoken:
+def spoken(artifacts: Artifacts, start: float, sound: NDArray[np.int16] | None = None, seed: int = 0) -> Spoken:
     """Keep a clip, of two seconds where none is given, and say where it is."""
     samples = pcm(speech(2.0, RATE, -20, seed)) if sound is None else sound
     name = fingerprint(start, seed)
-    pieces.put_clip("take", name, Clip(samples, RATE))
+    artifacts.put_clip("take", name, Clip(samples, RATE))
     return Spoken(start, len(samples) / RATE, "take", name)
 
 
 def made(
-    target: Path, pieces: Artifacts, lines: Sequence[Spoken], level: Level | None = None, film: float = FILM
+    target: Path, artifacts: Artifacts, lines: Sequence[Spoken], level: Level | None = None, film: float = FILM
 ) -> tuple[media.Loudness, Level]:
     borders = track.cuts([placed(line.start, line.seconds) for line in lines], film, RATE)
-    with DubTrack(borders, RATE, level or Level(0.0), pieces) as dubbed:
+    with DubTrack(borders, RATE, level or Level(0.0), artifacts) as dubbed:
         for line in lines:
             dubbed.add(line)
         return finished(dubbed, target), dubbed.level
 
 
 @pytest.fixture
-def pieces(tmp_path: Path) -> Artifacts:
+def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(tmp_path / "pieces")
 
 
@@ -98,12 +98,12 @@ def test_a_changed_line_moves_no_cut_elsewhere() -> None:
 # How it sounds
 
 
-def test_what_was_cut_joins_without_a_trace(tmp_path: Path, pieces: Artifacts) -> None:
-    lines = [spoken(pieces, start, seed=seed) for seed, start in enumerate(STARTS)]
-    _, level = made(tmp_path / "dub.m4a", pieces, lines)
+def test_what_was_cut_joins_without_a_trace(tmp_path: Path, artifacts: Artifacts) -> None:
+    lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
+    _, level = made(tmp_path / "dub.m4a", artifacts, lines)
     whole = np.zeros(round(FILM * RATE), np.int16)
     for line in lines:
-        clip = pieces.get_clip("take", line.name)
+        clip = artifacts.get_clip("take", line.name)
         assert clip is not None
         whole[round(line.start * RATE) :][: len(clip.samples)] = clip.samples
     (tmp_path / "whole.aac").write_bytes(b"".join(media.aac_packets(whole, RATE, level.gain, level.limit)))
@@ -115,10 +115,12 @@ def test_what_was_cut_joins_without_a_trace(tmp_path: Path, pieces: Artifacts) -
     assert np.sqrt(np.mean(difference**2)) < 0.05 * np.sqrt(np.mean(uncut.astype(float) ** 2))
 
 
-def test_the_loudness_that_is_told_is_that_of_the_joined_track(tmp_path: Path, pieces: Artifacts) -> None:
+def test_the_loudness_that_is_told_is_that_of_the_joined_track(tmp_path: Path, artifacts: Artifacts) -> None:
     loud = [pcm(speech(2.0, RATE, dbfs, seed)) for seed, dbfs in enumerate((-12, -14, -20, -15, -25, -13, -12, -30))]
-    lines = [spoken(pieces, start, sound, seed) for seed, (start, sound) in enumerate(zip(STARTS, loud, strict=True))]
-    told, _ = made(tmp_path / "dub.m4a", pieces, lines)
+    lines = [
+        spoken(artifacts, start, sound, seed) for seed, (start, sound) in enumerate(zip(STARTS, loud, strict=True))
+    ]
+    told, _ = made(tmp_path / "dub.m4a", artifacts, lines)
     level, peak = films.loudness(tmp_path / "dub.m4a")
     assert told.integrated == pytest.approx(level, abs=0.15)
     assert level == pytest.approx(-16.0, abs=1.0)
@@ -127,13 +129,13 @@ def test_the_loudness_that_is_told_is_that_of_the_joined_track(tmp_path: Path, p
 
 
 def test_a_track_that_proves_too_quiet_is_written_again_at_a_level_that_serves_at_once_next_time(
-    tmp_path: Path, pieces: Artifacts
+    tmp_path: Path, artifacts: Artifacts
 ) -> None:
-    lines = [spoken(pieces, start, seed=seed) for seed, start in enumerate(STARTS)]
+    lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
     borders = track.cuts([placed(line.start, line.seconds) for line in lines], FILM, RATE)
     level, verdicts = Level(-6.0), []
     for _ in range(2):
-        with DubTrack(borders, RATE, level, pieces) as dubbed:
+        with DubTrack(borders, RATE, level, artifacts) as dubbed:
             for line in lines:
                 dubbed.add(line)
             dubbed.write(tmp_path / "dub.m4a")
@@ -143,8 +145,8 @@ def test_a_track_that_proves_too_quiet_is_written_again_at_a_level_that_serves_a
     assert level.gain > 0
 
 
-def test_a_film_without_a_word_has_a_track_of_silence(tmp_path: Path, pieces: Artifacts) -> None:
-    told, _ = made(tmp_path / "dub.m4a", pieces, [])
+def test_a_film_without_a_word_has_a_track_of_silence(tmp_path: Path, artifacts: Artifacts) -> None:
+    told, _ = made(tmp_path / "dub.m4a", artifacts, [])
     assert not told.integrated > -70
     samples = films.decoded(tmp_path / "dub.m4a", 24_000)
     assert int(np.abs(samples).max()) <= 1
@@ -158,19 +160,19 @@ def encoded_stretches(pieces_folder: Path) -> set[str]:
     return {path.name for path in pieces_folder.glob("stretch-*.aac")}
 
 
-def test_a_changed_line_costs_one_stretch(tmp_path: Path, pieces: Artifacts) -> None:
-    lines = [spoken(pieces, start, seed=seed) for seed, start in enumerate(STARTS)]
-    _, level = made(tmp_path / "first.m4a", pieces, lines)
+def test_a_changed_line_costs_one_stretch(tmp_path: Path, artifacts: Artifacts) -> None:
+    lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
+    _, level = made(tmp_path / "first.m4a", artifacts, lines)
     before = encoded_stretches(tmp_path / "pieces")
-    lines[4] = spoken(pieces, STARTS[4], seed=99)
+    lines[4] = spoken(artifacts, STARTS[4], seed=99)
     _, same = made(tmp_path / "second.m4a", Artifacts(tmp_path / "pieces"), lines, level)
     assert same == level
     assert len(encoded_stretches(tmp_path / "pieces") - before) == 1
 
 
-def test_an_unchanged_track_is_encoded_by_nobody_and_equal_to_the_byte(tmp_path: Path, pieces: Artifacts) -> None:
-    lines = [spoken(pieces, start, seed=seed) for seed, start in enumerate(STARTS)]
-    told, level = made(tmp_path / "first.m4a", pieces, lines)
+def test_an_unchanged_track_is_encoded_by_nobody_and_equal_to_the_byte(tmp_path: Path, artifacts: Artifacts) -> None:
+    lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
+    told, level = made(tmp_path / "first.m4a", artifacts, lines)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pieces").iterdir()}
     again, _ = made(tmp_path / "second.m4a", Artifacts(tmp_path / "pieces"), lines, level)
     assert again == told
@@ -178,19 +180,19 @@ def test_an_unchanged_track_is_encoded_by_nobody_and_equal_to_the_byte(tmp_path:
     assert (tmp_path / "first.m4a").read_bytes() == (tmp_path / "second.m4a").read_bytes()
 
 
-def test_a_line_whose_sound_has_gone_is_an_error_in_a_sentence(tmp_path: Path, pieces: Artifacts) -> None:
-    line = spoken(pieces, 1.0)
+def test_a_line_whose_sound_has_gone_is_an_error_in_a_sentence(tmp_path: Path, artifacts: Artifacts) -> None:
+    line = spoken(artifacts, 1.0)
     for path in (tmp_path / "pieces").glob("take-*"):
         path.unlink()
     with pytest.raises(StorageError, match=r"gone .* start again"):
-        made(tmp_path / "dub.m4a", pieces, [line])
+        made(tmp_path / "dub.m4a", artifacts, [line])
 
 
-def test_a_track_stops_when_it_is_cancelled(tmp_path: Path, pieces: Artifacts) -> None:
+def test_a_track_stops_when_it_is_cancelled(tmp_path: Path, artifacts: Artifacts) -> None:
     cancel = Cancel()
-    lines = [spoken(pieces, start, seed=seed) for seed, start in enumerate(STARTS)]
+    lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
     borders = track.cuts([placed(line.start) for line in lines], FILM, RATE)
-    with pytest.raises(Cancelled), DubTrack(borders, RATE, Level(0.0), pieces, cancel) as dubbed:
+    with pytest.raises(Cancelled), DubTrack(borders, RATE, Level(0.0), artifacts, cancel) as dubbed:
         for line in lines:
             dubbed.add(line)
         cancel.set()

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from vt.domain import Job, JobState, Order
+from tests.reports import dub_report
+from vt.domain import Job, JobSpec, JobState, Stage
 from vt.errors import UploadGone
+from vt.report import DubbedLine
 from vt.store import new_id
 from vt.ui import parts, uploads
 from vt.ui.scripts import MOST_JOBS
@@ -21,10 +23,7 @@ from vt.ui.words import LANGUAGES, Words, translations
 
 TEMPLATES = Path(parts.__file__).with_name("templates")
 ENGLISH = Words("en")
-LINE = {
-    "id": 0, "start": 1.0, "end": 3.0, "source_text": "<b>Hi</b>", "text": "'\"><script>", "tempo": 1.2,
-    "placed_start": 1.0, "placed_end": 3.0,
-}  # fmt: skip
+LINE = DubbedLine(0, 1.0, 3.0, "<b>Hi</b>", "'\"><script>", 2.0, 2.0, 2.4, 1.2, 1.0, 3.0, 0.0)
 
 
 def test_every_word_is_there_in_every_language_with_the_same_places_for_values() -> None:
@@ -104,11 +103,9 @@ def test_an_upload_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
 HOSTILE = "</textarea><img src=x>'\"{{ 7 * 7 }}"
 TRACK = {"language": None, "title": HOSTILE, "codec": HOSTILE}
 FOUND = {"file": HOSTILE, "duration_seconds": 3.0, "video": {"codec": HOSTILE}, "audio": [TRACK], "subtitles": [TRACK]}
-TIMING = {"speech_overlap": 1.0, "max_tempo": 1.2, "off_by_more_than_0_3s": 0.0}
-REPORT = {"source": {"language": "en", "duration_seconds": 4.0}, "target_language": "es", "segments": [LINE],
-          "timing": TIMING, "notes": [HOSTILE]}  # fmt: skip
+REPORT = dub_report(LINE)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-JOB = Job("a", JobState.RUNNING, "speak", 0.5, None, NOW, NOW, Order(HOSTILE, "es"), 1, {}, {}, 0, 0, "")
+JOB = Job("a", JobState.RUNNING, Stage.SPEAK, 0.5, None, NOW, NOW, JobSpec(HOSTILE, "es"), 1, {}, {}, 0, 0, "")
 NAMES = {"es": HOSTILE, "en": HOSTILE}
 
 
@@ -121,7 +118,7 @@ NAMES = {"es": HOSTILE, "en": HOSTILE}
         parts.film_line(HOSTILE, 3.0, HOSTILE), parts.served(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
         parts.sample(ENGLISH, HOSTILE, HOSTILE), parts.job_head(ENGLISH, JOB, HOSTILE),
         parts.progress(ENGLISH, JOB, 7.0, HOSTILE), parts.players(ENGLISH, JOB, REPORT, NAMES, True),
-        parts.downloads(ENGLISH, JOB, REPORT, False), parts.notes(ENGLISH, REPORT), parts.chart(ENGLISH, REPORT),
+        parts.downloads(ENGLISH, JOB, REPORT, False), parts.notes(ENGLISH, [HOSTILE]), parts.chart(ENGLISH, REPORT),
         parts.lines(ENGLISH, REPORT, JOB), parts.films(ENGLISH, [(JOB, HOSTILE)], "a"),
         parts.health(ENGLISH, "healthy", [HOSTILE]), parts.effect(HOSTILE),
     ],

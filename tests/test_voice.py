@@ -19,7 +19,7 @@ from vt.domain import Cancel, Clip, Line, Placement
 from vt.errors import Cancelled
 from vt.media import Loudness
 from vt.track import DubTrack, Level
-from vt.voice import Rehearsal, Take, Takes
+from vt.voice import ClipCache, Take, VoiceCalibration
 
 Slot = tuple[float, float]
 TEXTS = ["A first line of the film.", "Then a longer one, which says more.", "Short.", "And the last line of it."]
@@ -32,22 +32,22 @@ def heard(_: float) -> None:
 
 
 @pytest.fixture
-def pieces(tmp_path: Path) -> Artifacts:
+def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(tmp_path / "pieces", lasting=False)
 
 
-def taking(engine: ToneSynthesizer, pieces: Artifacts, cancel: Cancel | None = None) -> Takes:
-    return Takes(engine, "tones", pieces, cancel or Cancel())
+def taking(engine: ToneSynthesizer, artifacts: Artifacts, cancel: Cancel | None = None) -> ClipCache:
+    return ClipCache(engine, "tones", artifacts, cancel or Cancel())
 
 
-def rehearsed(
-    engine: ToneSynthesizer, pieces: Artifacts, texts: Sequence[str] = TEXTS, slots: Sequence[Slot] = SLOTS
-) -> Rehearsal:
-    return voice.rehearse(taking(engine, pieces), texts, slots, heard)
+def calibrated(
+    engine: ToneSynthesizer, artifacts: Artifacts, texts: Sequence[str] = TEXTS, slots: Sequence[Slot] = SLOTS
+) -> VoiceCalibration:
+    return voice.calibrate(taking(engine, artifacts), texts, slots, heard)
 
 
-def planned(rehearsal: Rehearsal, slots: Sequence[Slot] = SLOTS, film: float = FILM) -> list[Placement]:
-    naturals = rehearsal.natural_seconds
+def planned(calibration: VoiceCalibration, slots: Sequence[Slot] = SLOTS, film: float = FILM) -> list[Placement]:
+    naturals = calibration.natural_seconds
     return timing.place([Line(*slot, natural) for slot, natural in zip(slots, naturals, strict=True)], film)
 
 
@@ -59,48 +59,48 @@ def recorded(
     film: float = FILM,
 ) -> tuple[Path, list[Placement], Loudness]:
     """Rehearse, plan, speak and finish a whole track."""
-    pieces, cancel = Artifacts(folder / "pieces", lasting=False), Cancel()
-    takes = taking(engine, pieces, cancel)
-    rehearsal = voice.rehearse(takes, texts, slots, heard)
-    plan = planned(rehearsal, slots, film)
-    borders = track.cuts(plan, film, rehearsal.sample_rate)
-    with DubTrack(borders, rehearsal.sample_rate, Level(rehearsal.gain), pieces, cancel) as dubbed:
-        placements = list(voice.speak(takes, dubbed, texts, plan, rehearsal.base_rate))
+    artifacts, cancel = Artifacts(folder / "pieces", lasting=False), Cancel()
+    cache = taking(engine, artifacts, cancel)
+    calibration = voice.calibrate(cache, texts, slots, heard)
+    plan = planned(calibration, slots, film)
+    borders = track.cuts(plan, film, calibration.sample_rate)
+    with DubTrack(borders, calibration.sample_rate, Level(calibration.gain), artifacts, cancel) as dubbed:
+        placements = list(voice.speak(cache, dubbed, texts, plan, calibration.base_rate))
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
 
-# Rehearsal
+# Calibration
 
 
-def test_every_line_is_rehearsed_at_the_default_rate_and_then_at_the_base_rate(pieces: Artifacts) -> None:
+def test_every_line_is_spoken_at_the_default_rate_and_then_at_the_base_rate(artifacts: Artifacts) -> None:
     engine = ToneSynthesizer(0.1)
-    base = rehearsed(engine, pieces).base_rate
+    base = calibrated(engine, artifacts).base_rate
     assert engine.asked == [(text, 1.0) for text in TEXTS] + [(text, base) for text in TEXTS]
 
 
 @pytest.mark.parametrize(("seconds_a_character", "wanted"), [(0.06, 1.0), (0.075, 1.25), (0.3, 1.5), (0.005, 0.8)])
 def test_the_base_rate_brings_the_median_line_to_its_slot_within_bounds(
-    pieces: Artifacts, seconds_a_character: float, wanted: float
+    artifacts: Artifacts, seconds_a_character: float, wanted: float
 ) -> None:
     slots = [(10.0 * place, 10.0 * place + len(text) * 0.06) for place, text in enumerate(TEXTS)]
-    found = rehearsed(ToneSynthesizer(seconds_a_character), pieces, TEXTS, slots)
+    found = calibrated(ToneSynthesizer(seconds_a_character), artifacts, TEXTS, slots)
     assert found.base_rate == pytest.approx(wanted, rel=0.01)
 
 
-def test_natural_lengths_are_those_at_the_base_rate(pieces: Artifacts) -> None:
-    found = rehearsed(ToneSynthesizer(0.1), pieces)
+def test_natural_lengths_are_those_at_the_base_rate(artifacts: Artifacts) -> None:
+    found = calibrated(ToneSynthesizer(0.1), artifacts)
     wanted = [len(text) * 0.1 / found.base_rate for text in TEXTS]
     assert found.natural_seconds == pytest.approx(wanted, abs=0.001)
     assert found.sample_rate == 22_050
 
 
-def test_in_a_long_film_a_few_lines_spread_over_it_tell_the_pace_of_all(pieces: Artifacts) -> None:
+def test_in_a_long_film_a_few_lines_spread_over_it_tell_the_pace_of_all(artifacts: Artifacts) -> None:
     # The film's second half is spoken twice as slowly: who listened to its beginning alone would be wrong.
     texts = tuple(f"Line number {number} says a little." for number in range(200))
     slots = [(3.0 * line, 3.0 * line + (1.4 if line < 100 else 2.8)) for line in range(200)]
     engine = ToneSynthesizer(0.09)
-    found = rehearsed(engine, pieces, texts, slots)
+    found = calibrated(engine, artifacts, texts, slots)
     default = [text for text, rate in engine.asked if rate == 1.0]
     lengths = [len(text) * 0.09 for text in texts]
     assert len(default) == 24
@@ -108,58 +108,60 @@ def test_in_a_long_film_a_few_lines_spread_over_it_tell_the_pace_of_all(pieces: 
     assert len(found.natural_seconds) == 200
 
 
-def test_a_base_rate_that_is_nearly_the_default_is_the_default_and_nothing_is_spoken_twice(pieces: Artifacts) -> None:
+def test_a_base_rate_near_the_default_is_the_default_and_nothing_is_spoken_twice(
+    artifacts: Artifacts,
+) -> None:
     engine = ToneSynthesizer(0.1)
     slots = [(3.0 * line, 3.0 * line + len(text) * 0.1 / 1.02) for line, text in enumerate(TEXTS)]
-    assert rehearsed(engine, pieces, TEXTS, slots).base_rate == 1.0
+    assert calibrated(engine, artifacts, TEXTS, slots).base_rate == 1.0
     assert len(engine.asked) == len(set(TEXTS))
 
 
 @pytest.mark.parametrize(("is_dear", "asked"), [(False, 1.05 * 1.012), (True, 1.0)])
 def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_is_dear(
-    pieces: Artifacts, is_dear: bool, asked: float
+    artifacts: Artifacts, is_dear: bool, asked: float
 ) -> None:
     engine, cancel, text = ToneSynthesizer(), Cancel(), "A line that has to hurry."
-    takes = Takes(engine, "tone", pieces, cancel, is_dear=is_dear)
+    cache = ClipCache(engine, "tone", artifacts, cancel, is_dear=is_dear)
     natural = len(text) * 0.05
     plan = [Placement(0.0, natural / 1.05, natural / 1.05, natural / 1.05, natural)]
     borders = track.cuts(plan, 5.0, engine.sample_rate)
-    with DubTrack(borders, engine.sample_rate, Level(0.0), pieces, cancel) as dubbed:
-        (placed,) = voice.speak(takes, dubbed, [text], plan, 1.0)
+    with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
+        (placed,) = voice.speak(cache, dubbed, [text], plan, 1.0)
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
     assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
 
 
-def test_the_rehearsal_tells_how_far_it_is_after_every_line(pieces: Artifacts) -> None:
+def test_the_calibration_tells_how_far_it_is_after_every_line(artifacts: Artifacts) -> None:
     shares: list[float] = []
-    voice.rehearse(taking(ToneSynthesizer(), pieces), TEXTS, SLOTS, shares.append)
+    voice.calibrate(taking(ToneSynthesizer(), artifacts), TEXTS, SLOTS, shares.append)
     assert shares == [place / 8 for place in range(1, 9)]
 
 
-def test_a_rehearsal_stops_when_it_is_cancelled(pieces: Artifacts) -> None:
+def test_a_calibration_stops_when_it_is_cancelled(artifacts: Artifacts) -> None:
     cancel, engine = Cancel(), ToneSynthesizer()
     with pytest.raises(Cancelled):
-        voice.rehearse(taking(engine, pieces, cancel), TEXTS, SLOTS, lambda _: cancel.set())
+        voice.calibrate(taking(engine, artifacts, cancel), TEXTS, SLOTS, lambda _: cancel.set())
     assert len(engine.asked) == 1
 
 
 def test_a_quiet_voice_is_to_be_raised_and_a_loud_one_is_not(tmp_path: Path) -> None:
     def gain(dbfs: float) -> float:
         engine = ToneSynthesizer(timbre=lambda count, rate: speech(count / rate, rate, dbfs))
-        return rehearsed(engine, Artifacts(tmp_path / f"at{dbfs}", lasting=False)).gain
+        return calibrated(engine, Artifacts(tmp_path / f"at{dbfs}", lasting=False)).gain
 
     quiet, loud = gain(-30.0), gain(-12.0)
     assert quiet > 8
     assert loud < 4
 
 
-# Takes
+# Clips that are kept
 
 
-def test_a_take_is_spoken_once_and_found_by_everybody_who_comes_later(pieces: Artifacts, tmp_path: Path) -> None:
+def test_a_take_is_spoken_once_and_found_by_everybody_who_comes_later(artifacts: Artifacts, tmp_path: Path) -> None:
     engine = ToneSynthesizer()
     takes = [Take("One line.", 1.0), Take("Another.", 1.0), Take("One line.", 1.0), Take("One line.", 1.25)]
-    clips = list(taking(engine, pieces).clips(takes))
+    clips = list(taking(engine, artifacts).clips(takes))
     assert engine.asked == [("One line.", 1.0), ("Another.", 1.0), ("One line.", 1.25)]
     assert np.array_equal(clips[0].samples, clips[2].samples)
     again = Artifacts(tmp_path / "pieces", lasting=False)
@@ -168,20 +170,20 @@ def test_a_take_is_spoken_once_and_found_by_everybody_who_comes_later(pieces: Ar
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(clips, later, strict=True))
 
 
-def test_a_take_of_another_voice_is_another_take(pieces: Artifacts) -> None:
+def test_a_take_of_another_voice_is_another_take(artifacts: Artifacts) -> None:
     low, high = ToneSynthesizer(), ToneSynthesizer()
-    list(Takes(low, "low", pieces, Cancel()).clips([Take("A line.", 1.0)]))
-    list(Takes(high, "high", pieces, Cancel()).clips([Take("A line.", 1.0)]))
+    list(ClipCache(low, "low", artifacts, Cancel()).clips([Take("A line.", 1.0)]))
+    list(ClipCache(high, "high", artifacts, Cancel()).clips([Take("A line.", 1.0)]))
     assert len(high.asked) == 1
 
 
-def test_what_was_spoken_before_a_cancel_is_kept(pieces: Artifacts) -> None:
+def test_what_was_spoken_before_a_cancel_is_kept(artifacts: Artifacts) -> None:
     cancel, engine = Cancel(), ToneSynthesizer()
     takes = [Take(text, 1.0) for text in TEXTS]
     with pytest.raises(Cancelled):
-        for _ in taking(engine, pieces, cancel).clips(takes):
+        for _ in taking(engine, artifacts, cancel).clips(takes):
             cancel.set()
-    assert len(list(taking(engine, pieces).clips(takes))) == len(TEXTS)
+    assert len(list(taking(engine, artifacts).clips(takes))) == len(TEXTS)
     assert [text for text, _ in engine.asked] == TEXTS
 
 
@@ -197,46 +199,46 @@ def clip(seconds: float) -> Clip:
     return Clip(tone.astype(np.int16), 22_050)
 
 
-def fitted(pieces: Artifacts, spoken: Clip, planned: Placement) -> Clip:
+def fitted(artifacts: Artifacts, spoken: Clip, planned: Placement) -> Clip:
     """Return what sounds in place of a clip that was spoken for a placement."""
-    takes, take = taking(ToneSynthesizer(), pieces), Take("A line.", 1.0)
-    pieces.put_clip("take", takes.name(take), spoken)
-    line = takes.fitted(take, spoken, planned)
-    found = pieces.get_clip(line.kind, line.name)
+    cache, take = taking(ToneSynthesizer(), artifacts), Take("A line.", 1.0)
+    artifacts.put_clip("take", cache.name(take), spoken)
+    line = cache.fitted(take, spoken, planned)
+    found = artifacts.get_clip(line.kind, line.name)
     assert found is not None
     assert (line.start, line.seconds) == (planned.start, found.seconds)
     return found
 
 
 @pytest.mark.parametrize("seconds", [2.0, 1.99, 1.95])
-def test_a_clip_that_fits_is_left_alone(pieces: Artifacts, seconds: float) -> None:
+def test_a_clip_that_fits_is_left_alone(artifacts: Artifacts, seconds: float) -> None:
     spoken = clip(seconds)
-    assert np.array_equal(fitted(pieces, spoken, placement(2.0, 2.0)).samples, spoken.samples)
+    assert np.array_equal(fitted(artifacts, spoken, placement(2.0, 2.0)).samples, spoken.samples)
 
 
 @pytest.mark.parametrize("seconds", [2.02, 2.3, 2.6, 4.0])
-def test_a_clip_that_is_too_long_is_stretched_to_its_place(pieces: Artifacts, seconds: float) -> None:
-    found = fitted(pieces, clip(seconds), placement(2.0, seconds))
+def test_a_clip_that_is_too_long_is_stretched_to_its_place(artifacts: Artifacts, seconds: float) -> None:
+    found = fitted(artifacts, clip(seconds), placement(2.0, seconds))
     assert found.sample_rate == 22_050
     assert found.seconds == pytest.approx(2.0, abs=1 / 22_050)
 
 
-def test_a_clip_that_was_spoken_faster_than_planned_is_brought_back_to_the_plan(pieces: Artifacts) -> None:
-    assert fitted(pieces, clip(1.6), placement(2.0, 2.4)).seconds == pytest.approx(2.0, abs=1 / 22_050)
+def test_a_clip_that_was_spoken_faster_than_planned_is_brought_back_to_the_plan(artifacts: Artifacts) -> None:
+    assert fitted(artifacts, clip(1.6), placement(2.0, 2.4)).seconds == pytest.approx(2.0, abs=1 / 22_050)
 
 
-def test_an_empty_clip_and_a_place_without_time_are_left_alone(pieces: Artifacts) -> None:
-    assert fitted(pieces, clip(0.0), placement(2.0, 2.0)).seconds == 0.0
-    assert fitted(pieces, clip(1.0), placement(0.0, 1.0)).seconds == pytest.approx(1.0)
+def test_an_empty_clip_and_a_place_without_time_are_left_alone(artifacts: Artifacts) -> None:
+    assert fitted(artifacts, clip(0.0), placement(2.0, 2.0)).seconds == 0.0
+    assert fitted(artifacts, clip(1.0), placement(0.0, 1.0)).seconds == pytest.approx(1.0)
 
 
-def test_a_line_that_was_stretched_once_is_not_stretched_again(pieces: Artifacts) -> None:
+def test_a_line_that_was_stretched_once_is_not_stretched_again(artifacts: Artifacts) -> None:
     spoken, planned = clip(2.6), placement(2.0, 2.6)
-    fitted(pieces, spoken, planned)
+    fitted(artifacts, spoken, planned)
     cancel = Cancel()
     cancel.set()  # any program would be killed at once
-    takes = taking(ToneSynthesizer(), pieces, cancel)
-    assert takes.fitted(Take("A line.", 1.0), spoken, planned).seconds == pytest.approx(2.0, abs=1 / 22_050)
+    cache = taking(ToneSynthesizer(), artifacts, cancel)
+    assert cache.fitted(Take("A line.", 1.0), spoken, planned).seconds == pytest.approx(2.0, abs=1 / 22_050)
 
 
 # Speaking
@@ -272,13 +274,13 @@ def test_lines_are_asked_for_at_the_rate_of_their_place_and_a_little_more_where_
     tmp_path: Path,
 ) -> None:
     engine = ToneSynthesizer(0.1)
-    before = rehearsed(engine, Artifacts(tmp_path / "rehearsal", lasting=False))
+    before = calibrated(engine, Artifacts(tmp_path / "before", lasting=False))
     wanted = [before.base_rate * placed.tempo for placed in planned(before) if placed.tempo != 1.0]
     assert wanted  # some lines have to hurry
-    rehearsal = len(engine.asked)
+    calibration = len(engine.asked)
     engine.asked.clear()
     recorded(tmp_path, engine)
-    asked = [rate for _, rate in engine.asked[rehearsal:]]
+    asked = [rate for _, rate in engine.asked[calibration:]]
     assert asked == pytest.approx(wanted, rel=0.02)
     assert all(rate > least for rate, least in zip(asked, wanted, strict=True))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vt.domain import Cancel, Progress
+from vt.domain import Cancel, Progress, Stage
 from vt.watchdog import Patience, Watchdog
 
 
@@ -42,7 +42,7 @@ def test_work_that_stands_still_is_in_trouble_and_not_before(clock: Clock, dog: 
 
 def test_a_step_of_progress_is_a_sign_of_life(clock: Clock, dog: Watchdog) -> None:
     clock.now += 599
-    dog.hear(Progress("speak", 0.5))
+    dog.hear(Progress(Stage.SPEAK, 0.5))
     clock.now += 599
     assert dog.trouble() is None
 
@@ -65,7 +65,7 @@ def test_work_that_never_ends_is_in_trouble_though_it_lives(clock: Clock, cancel
 
 
 def test_a_longer_film_has_more_time(clock: Clock, cancel: Cancel, dog: Watchdog) -> None:
-    dog.hear(Progress("transcribe", 0.1, film_seconds=120.0))
+    dog.hear(Progress(Stage.TRANSCRIBE, 0.1, film_seconds=120.0))
     clock.now += 3600 + 120 * 30 - 1
     cancel.check()
     assert dog.trouble() is None

@@ -15,16 +15,15 @@ from typing import Any
 
 import pytest
 
-from vt import records
+from tests.asking import asked
 from vt.artifacts import Artifacts, fingerprint
-from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress, Wishes
+from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
 from vt.errors import EngineError, JobNotFound, ModelBusy, QueueFull, StorageError, TooMuchKept, VtError, WrongState
-from vt.executors.local import WORK
 from vt.store import DEATHS, DataFolder, Store, new_id
 from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
 
-ORDER = Order(file="ein Film.mp4", target_language="es")
+SPEC = JobSpec(file="ein Film.mp4", target_language="es")
 PATIENCE = 10.0
 """Seconds: only what hangs takes so long."""
 
@@ -61,7 +60,7 @@ class Acting:
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
     ) -> Sequence[Path]:
         run = Run(request, folder, on_progress, cancel)
-        (folder / WORK).mkdir(exist_ok=True)
+        (folder / "work").mkdir(exist_ok=True)
         with self.changed:
             self.runs.append(run)
             act = self.acts.pop(0) if self.acts else None
@@ -69,7 +68,7 @@ class Acting:
         try:
             if act:
                 act(run)
-            film = folder / WORK / "input.es.mp4"
+            film = folder / "work" / "input.es.mp4"
             film.write_text(f"run {len(self.runs)}")
             return [film]
         finally:
@@ -125,7 +124,7 @@ class Bench:
         return job_id
 
     def submitted(self, worker: Worker) -> str:
-        return worker.submit(self.film(), ORDER).id
+        return worker.submit(self.film(), SPEC).id
 
     def waits_for(self, job_id: str, *states: JobState) -> Job:
         """Wait until a job is in one of these states, or over where none is named, and nobody works on it."""
@@ -141,7 +140,7 @@ class Bench:
         folder = self.data.job(job_id)
         # os.walk and not rglob: what is removed at this moment is no error.
         walked = [(Path(place), [*folders, *files]) for place, folders, files in os.walk(folder)]
-        return {str((place / name).relative_to(folder)) for place, names in walked for name in names} - {records.NAME}
+        return {str((place / name).relative_to(folder)) for place, names in walked for name in names} - {"job.json"}
 
     def comes_to_hold(self, job_id: str, *names: str) -> None:
         """Wait until a job's folder holds just this: it is tidied once its state is known."""
@@ -196,13 +195,13 @@ def test_a_job_runs_and_its_results_are_all_that_stays_of_the_work(bench: Bench)
     job_id = bench.submitted(worker)
     done = bench.waits_for(job_id)
     assert (done.state, done.version, done.fraction, done.error) == (JobState.DONE, 1, 1.0, None)
-    assert acting.runs[0].request == JobRequest(bench.data.input(job_id), "es", name=ORDER.file)
+    assert acting.runs[0].request == asked(bench.data.input(job_id), "es", name=SPEC.file)
     bench.comes_to_hold(job_id, "input", "results-1", "results-1/input.es.mp4")
 
 
 def test_who_watches_hears_of_every_step_in_order_and_of_the_end_last(bench: Bench) -> None:
     def act(run: Run) -> None:
-        for stage in ("probe", "extract", "transcribe", "translate", "speak", "mix", "speak", "mux"):
+        for stage in (*[stage for stage in Stage if stage is not Stage.MUX], Stage.SPEAK, Stage.MUX):
             for share in (0.0, 0.5, 1.0):
                 run.tell(Progress(stage, share))
 
@@ -234,12 +233,12 @@ def test_who_watches_hears_of_every_step_in_order_and_of_the_end_last(bench: Ben
 def test_progress_is_written_now_and_then_and_not_with_every_word(bench: Bench) -> None:
     def act(run: Run) -> None:
         for number in range(10_000):
-            run.tell(Progress("transcribe", number / 10_000))
+            run.tell(Progress(Stage.TRANSCRIBE, number / 10_000))
 
     class Counting(Store):
         ticks = 0
 
-        def progress(self, job_id: str, stage: str, fraction: float) -> Job:
+        def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
             self.ticks += 1
             return super().progress(job_id, stage, fraction)
 
@@ -319,7 +318,7 @@ def test_a_full_disk_fails_the_job_and_keeps_what_it_had(bench: Bench, error: Ex
     job_id = bench.submitted(bench.worker(Acting(act)))
     assert (bench.waits_for(job_id).error or "").startswith("The disk is full: free some space")
     assert bench.holds(job_id) >= {"pieces"}
-    assert Artifacts(bench.data.pieces(job_id)).get_json("piece", fingerprint(1)) == 1
+    assert Artifacts(bench.data.artifacts(job_id)).get_json("piece", fingerprint(1)) == 1
 
 
 class Moody(Store):
@@ -331,7 +330,7 @@ class Moody(Store):
         self._maybe()
         return super().finish(job_id)
 
-    def progress(self, job_id: str, stage: str, fraction: float) -> Job:
+    def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
         self._maybe()
         return super().progress(job_id, stage, fraction)
 
@@ -384,7 +383,7 @@ def test_progress_that_cannot_be_noted_is_missed_by_nobody(bench: Bench) -> None
     with closing(Moody(bench.data.database)) as store:
         store.refusals = 1
         bench.keep(store)
-        job_id = bench.submitted(bench.worker(Acting(lambda run: run.tell(Progress("probe", 0.0)))))
+        job_id = bench.submitted(bench.worker(Acting(lambda run: run.tell(Progress(Stage.PROBE, 0.0)))))
         assert bench.waits_for(job_id).state == JobState.DONE
 
 
@@ -435,7 +434,7 @@ def test_what_a_model_still_brings_after_a_cancel_is_thrown_away(bench: Bench) -
 
     def deaf(run: Run) -> None:
         assert go_on.wait(PATIENCE)
-        run.tell(Progress("speak", 0.5))
+        run.tell(Progress(Stage.SPEAK, 0.5))
 
     worker = bench.worker(acting := Acting(deaf))
     job_id, next_one = bench.submitted(worker), bench.submitted(worker)
@@ -555,10 +554,10 @@ def test_a_model_that_does_not_listen_holds_up_no_servers_end_and_spoils_nothing
 
 def test_a_job_is_given_up_after_three_deaths_without_a_new_piece_and_never_after_a_clean_stop(bench: Bench) -> None:
     job_id = bench.submitted(bench.worker(begins=False))
-    for deaths, pieces in enumerate((0, 1, 1, 2, 2, 2), 1):
+    for deaths, artifacts in enumerate((0, 1, 1, 2, 2, 2), 1):
         job = bench.store.claim()  # by a server that is killed while it works
         assert job is not None
-        Artifacts(bench.data.pieces(job_id)).put_json("piece", fingerprint(pieces), pieces)
+        Artifacts(bench.data.artifacts(job_id)).put_json("piece", fingerprint(artifacts), artifacts)
         bench.worker(at_once=0).close()
         expected = JobState.FAILED if deaths == 6 else JobState.QUEUED
         assert (bench.store.get(job_id).state, deaths) == (expected, deaths)
@@ -570,7 +569,7 @@ def test_a_job_is_given_up_after_three_deaths_without_a_new_piece_and_never_afte
 
 
 def test_a_job_that_a_killed_server_had_begun_is_still_spoken_by_whom_it_was_asked_for(bench: Bench) -> None:
-    asked = replace(ORDER, options={"voice": "ef_dora", "an option": "of another version"})
+    asked = replace(SPEC, wishes=Wishes(voice="ef_dora"))
     job_id = bench.worker(begins=False).submit(bench.film(), asked).id
     assert bench.store.claim()  # by a server that is killed while it works
     bench.worker(acting := Acting())
@@ -580,10 +579,10 @@ def test_a_job_that_a_killed_server_had_begun_is_still_spoken_by_whom_it_was_ask
 
 def test_a_start_sweeps_what_belongs_to_nobody_and_what_is_half_made(bench: Bench) -> None:
     done, waiting = bench.film(), bench.film()
-    bench.store.create(done, ORDER, 9)
+    bench.store.create(done, SPEC, 9)
     bench.store.claim()
     bench.store.finish(done)
-    bench.store.create(waiting, ORDER, 9)
+    bench.store.create(waiting, SPEC, 9)
     for job_id in (done, waiting):
         bench.data.subtitles(job_id).write_text("1")
         for name in ("results-1", "results-2", "work", "pieces"):
@@ -651,7 +650,7 @@ def test_the_films_of_one_visitor_take_only_so_much_those_of_cancelled_jobs_too(
     worker = bench.worker(begins=False, visitor_bytes=2 * len("film"))
 
     def submitted(visitor: str) -> str:
-        return worker.submit(bench.film(), ORDER, visitor).id
+        return worker.submit(bench.film(), SPEC, visitor).id
 
     first, second = submitted("ann"), submitted("ann")
     for job_id in (first, second):
@@ -661,7 +660,7 @@ def test_the_films_of_one_visitor_take_only_so_much_those_of_cancelled_jobs_too(
     again = new_id()
     bench.data.job(again).mkdir()
     bench.data.input(again).hardlink_to(bench.data.input(first))
-    worker.submit(again, ORDER, "ann")  # takes no more room
+    worker.submit(again, SPEC, "ann")  # takes no more room
     for visitor in ("ben", "", "", ""):
         submitted(visitor)
     worker.remove(first)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.asking import asked
 from tests.conftest import SAMPLE
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import subtitles
-from vt.domain import JobRequest
 from vt.pipeline import dub
 from vt.written import localized
 
@@ -69,7 +69,7 @@ def test_the_dub_and_its_subtitles_have_the_numbers_of_their_language(tmp_path: 
     told = tmp_path / "told.srt"
     told.write_text("1\n00:00:00,000 --> 00:00:02,000\nThere were 1,500 people.\n", encoding="utf-8")
     voice = ToneSynthesizer()
-    request = JobRequest(SAMPLE, "es", source_language="en", subtitles=told)
+    request = asked(SAMPLE, "es", source_language="en", subtitles=told)
     result = dub(request, FakeFactory(ScriptedTranscriber([]), voice), tmp_path)
     shown = next(file for file in result.files if file.name.endswith(".es.srt"))
     assert "THERE WERE 1500 PEOPLE." in shown.read_text(encoding="utf-8")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import re
-import shutil
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from vt import folders
+from vt import disk, folders
 from vt.domain import Clip
 from vt.errors import StorageError
 
@@ -52,7 +50,7 @@ def count(folder: Path) -> int:
         StorageError: the folder cannot be read.
     """
     with _translated():
-        return sum(1 for path in _pieces(folder) if not path.suffix)
+        return sum(1 for path in _files_of(folder) if not path.suffix)
 
 
 class Artifacts:
@@ -133,7 +131,7 @@ class Artifacts:
         if recorded is None or recorded != _digest_of(path):
             with self._scratch() as folder:
                 made = folder / f"piece{suffix}"
-                with _translated(only_full=True):
+                with disk.translated():
                     make(made)
                 digest = self._deliver(made, path)
             self.put_json(kind, fingerprint, digest)
@@ -157,16 +155,16 @@ class Artifacts:
     def adopt(self, other: Path) -> None:
         """Take over all pieces of another folder, which may be in use or gone; both keep theirs, for no more space."""
         with _translated():
-            for path in _pieces(other):
+            for path in _files_of(other):
                 mine = self._folder / path.name
                 if not mine.exists():
                     with suppress(FileNotFoundError):  # its owner has just removed it
-                        self._link(path, mine)
+                        disk.link_or_copy(path, mine)
 
     def prune(self) -> None:
         """Remove the pieces that nobody has asked for since the folder was opened."""
         with _translated():
-            for path in _pieces(self._folder):
+            for path in _files_of(self._folder):
                 if path.stem not in self._used:
                     folders.remove(path)
 
@@ -209,16 +207,6 @@ class Artifacts:
         if self._lasting:
             folders.flush(file)
 
-    def _link(self, source: Path, target: Path) -> None:
-        try:
-            target.hardlink_to(source)
-        except FileNotFoundError:
-            raise
-        except OSError:  # another disk, or one that knows no links
-            with self._scratch() as folder:
-                shutil.copyfile(source, folder / "piece")
-                (folder / "piece").replace(target)
-
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
         """Lend a folder on the same disk, removed with all that was not moved out of it."""
@@ -240,7 +228,7 @@ def _digest_of(path: Path) -> str | None:
             return None
 
 
-def _pieces(folder: Path) -> list[Path]:
+def _files_of(folder: Path) -> list[Path]:
     """Return all files of pieces; a piece that is a file has two, of which the one without a suffix makes it count."""
     try:
         return [folder / name for name in os.listdir(folder) if _NAME.fullmatch(name)]  # noqa: PTH208 (twice as fast)
@@ -248,17 +236,13 @@ def _pieces(folder: Path) -> list[Path]:
         return []
 
 
-@contextmanager
-def _translated(only_full: bool = False) -> Iterator[None]:
-    """Turn the system's errors, or only that of a full disk, into a sentence without paths: they tell a job's id."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError("The disk is full: free some space and try again.") from error
-        if only_full:
-            raise
-        why = error.strerror or type(error).__name__
-        raise StorageError(
-            "Work that is done cannot be kept ({reason}): check the data folder and its disk.", reason=why
-        ) from error
+def _translated() -> AbstractContextManager[None]:
+    """Turn the system's errors into a sentence without paths, which would tell a job's id, while the block runs."""
+    return disk.translated(_not_kept)
+
+
+def _not_kept(error: OSError) -> StorageError:
+    return StorageError(
+        "Work that is done cannot be kept ({reason}): check the data folder and its disk.",
+        reason=error.strerror or type(error).__name__,
+    )

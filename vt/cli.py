@@ -156,12 +156,12 @@ def _translate(arguments: argparse.Namespace) -> int:
     from vt.domain import JobRequest, Wishes
     from vt.factory import get_ai_factory
 
-    languages.get(arguments.to)
+    target, spoken = languages.get(arguments.to), languages.spoken(arguments.origin)
     media.check_readable(arguments.source)
     request = JobRequest(
         source=arguments.source,
-        target_language=arguments.to,
-        source_language=arguments.origin,
+        target_language=target,
+        source_language=spoken,
         subtitles=arguments.subtitles,
         audio_track=arguments.audio_track,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
@@ -169,7 +169,7 @@ def _translate(arguments: argparse.Namespace) -> int:
     factory = get_ai_factory()
     factory.tell(_say)
     with folders.work_folder(arguments.out) as folder:
-        with progress_display(pipeline.STAGES) as display:
+        with progress_display() as display:
             result = pipeline.dub(request, factory, folder, display)
         inputs = [path for path in (request.source, request.subtitles) if path]
         _present(result, folders.deliver(result.files, arguments.out, inputs))
@@ -268,8 +268,10 @@ def _remote(arguments: argparse.Namespace) -> int:
 
 
 def _present(result: Result, files: Sequence[Path]) -> None:
+    from vt.report import DubReport
+
     told = result.report
-    lines = [f"{told['total_seconds']:.1f} s for {told['source']['duration_seconds']:.1f} s of film."]
-    lines += told["notes"]
+    spent = f"{told.total_seconds:.1f} s for " if isinstance(told, DubReport) else ""
+    lines = [f"{spent}{told.source.duration_seconds:.1f} s of film.", *told.notes]
     lines += ["", *map(str, files[1:]), str(files[0])]
     print("\n".join(lines))  # noqa: T201

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vt.domain import Progress
+from vt.domain import Progress, Stage
 
 if TYPE_CHECKING:
     from vt.engines.base import Voice
@@ -18,7 +18,7 @@ OnProgress = Callable[[Progress], None]
 
 
 @contextmanager
-def progress_display(stages: Sequence[str]) -> Iterator[OnProgress]:
+def progress_display() -> Iterator[OnProgress]:
     """Show progress on stdout while the block runs."""
     if not sys.stdout.isatty():
         yield _Lines().show
@@ -29,6 +29,7 @@ def progress_display(stages: Sequence[str]) -> Iterator[OnProgress]:
 
     columns = TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:3.0f} %")
     with Bars(*columns, TimeElapsedColumn(), console=Console(file=sys.stdout)) as bars:
+        stages = list(Stage)
         tasks = {stage: bars.add_task(stage, total=1.0, start=False) for stage in stages}
 
         def show(progress: Progress) -> None:

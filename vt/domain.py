@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vt import languages
 from vt.errors import Cancelled
+from vt.languages import Language
 from vt.messages import Message
 
 if TYPE_CHECKING:
@@ -118,6 +120,35 @@ class Edit:
     start: float | None = None
     end: float | None = None
 
+    def over(self, before: Edit) -> Edit:
+        """Return this edit on top of an older one; a new source text gets its own translation."""
+        keeps_text = self.text is None and self.source_text is None
+        return Edit(
+            before.text if keeps_text else self.text,
+            before.source_text if self.source_text is None else self.source_text,
+            before.start if self.start is None else self.start,
+            before.end if self.end is None else self.end,
+        )
+
+    def applied_to(self, segment: Segment) -> Segment:
+        """Return a line as it is after the edit; `text`, which is spoken instead, is no part of it."""
+        return replace(
+            segment,
+            text=segment.text if self.source_text is None else self.source_text,
+            start=segment.start if self.start is None else self.start,
+            end=segment.end if self.end is None else self.end,
+        )
+
+
+def edits_as_json(edits: Mapping[int, Edit]) -> dict[str, Any]:
+    """Return edits as they are kept."""
+    return {str(line): asdict(edit) for line, edit in edits.items()}
+
+
+def edits_from_json(kept: Mapping[str, Any]) -> dict[int, Edit]:
+    """Return the edits that `edits_as_json` wrote."""
+    return {int(line): Edit(**edit) for line, edit in kept.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -139,9 +170,10 @@ class JobRequest:
     """One dub that somebody asks for."""
 
     source: Path
-    target_language: str
-    """Empty: nothing is translated or spoken, what is said is only written down."""
-    source_language: str = "auto"
+    target_language: Language | None
+    """None: nothing is translated or spoken, what is said is only written down."""
+    source_language: Language | None = None
+    """None: it is found out by listening."""
     subtitles: Path | None = None
     """An SRT or WebVTT file in the source language, in place of recognition."""
     audio_track: int | None = None
@@ -161,11 +193,23 @@ class JobRequest:
         return self.name or self.source.name
 
 
+class Stage(StrEnum):
+    """The parts of a job, in the order in which they begin."""
+
+    PROBE = "probe"
+    EXTRACT = "extract"
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
+    SPEAK = "speak"
+    MIX = "mix"
+    MUX = "mux"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a job is."""
 
-    stage: str
+    stage: Stage
     fraction: float
     """Of this stage, 0..1."""
     film_seconds: float = 0.0
@@ -235,7 +279,7 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobSpec:
     """What somebody asked for, in plain values: what is kept of a request, and shown again. It holds no paths."""
 
     file: str
@@ -246,13 +290,43 @@ class Order:
     subtitles: str | None = None
     """The name of the subtitle file that came along; None where the film is listened to."""
     audio_track: int | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    """Further wishes, as JSON: those of `Wishes` by their names."""
+    wishes: Wishes = NO_WISHES
 
-    @property
-    def wishes(self) -> Wishes:
-        """By whom it is to be translated and spoken."""
-        return Wishes(**{name: self.options[name] for name in WISHES if name in self.options})
+    def to_request(self, film: Path, subtitles: Path, edits: Mapping[int, Edit] | None = None) -> JobRequest:
+        """Return the work that this asks for, with languages in place of their codes.
+
+        Args:
+            film: where the film is.
+            subtitles: where the subtitles are, should some have come along.
+            edits: what was changed by hand, by the id of the line.
+
+        Raises:
+            LanguageError: a language is unknown.
+        """
+        return JobRequest(
+            source=film,
+            target_language=languages.get(self.target_language) if self.target_language else None,
+            source_language=languages.spoken(self.source_language),
+            subtitles=None if self.subtitles is None else subtitles,
+            audio_track=self.audio_track,
+            name=self.file,
+            edits=edits or {},
+            wishes=self.wishes,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is kept and shown: of the wishes, under `options`, only those that name something."""
+        shown = asdict(self)
+        shown["options"] = {name: value for name, value in shown.pop("wishes").items() if value}
+        return shown
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> JobSpec:
+        """Return what `as_json` wrote, here or in another version: options that are unknown here are left out."""
+        values = dict(kept)
+        options = values.pop("options", {})
+        known = {name: options[name] for name in WISHES if isinstance(options.get(name), str)}
+        return cls(**values, wishes=Wishes(**known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +336,7 @@ class Job:
     id: str
     """A secret: who has it may see and change the job."""
     state: JobState
-    stage: str | None
+    stage: Stage | None
     """The last stage that began; None before the first."""
     fraction: float
     """0..1."""
@@ -271,13 +345,13 @@ class Job:
     created_at: datetime
     updated_at: datetime
     """In UTC, to the millisecond."""
-    request: Order
+    request: JobSpec
     version: int
     """Of the results: 0 before the first, and one more with each run that ends done."""
-    edits: dict[str, Any]
-    """What the latest run is to change in the lines, by hand, as JSON."""
-    mended: dict[str, Any]
-    """What of that the results hold."""
+    edits: Mapping[int, Edit]
+    """What the latest run is to change in the lines, by the id of the line."""
+    mended: Mapping[int, Edit]
+    """The edits that the results hold."""
     deaths: int
     """How often in a row the server died on it without a new finished piece."""
     finished_pieces: int
@@ -290,12 +364,12 @@ class Job:
         return {
             "id": self.id,
             "state": self.state.value,
-            "stage": self.stage,
+            "stage": self.stage and self.stage.value,
             "fraction": self.fraction,
             "error": self.error,
             "created_at": _stamp(self.created_at),
             "updated_at": _stamp(self.updated_at),
-            "request": asdict(self.request),
+            "request": self.request.as_json(),
         }
 
 

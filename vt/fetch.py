@@ -10,7 +10,6 @@ Source of the layout: https://huggingface.co/docs/huggingface_hub/guides/manage-
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -29,7 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from vt import hub
+from vt import disk, hub
 from vt.domain import Cancel
 from vt.errors import ModelUnavailable, StorageError
 
@@ -100,9 +99,8 @@ class Source:
 
 def of(settings: Settings) -> Source:
     """Return the source that the settings name."""
-    secret = settings.hf_token or settings.hugging_face_token
-    token = secret.get_secret_value().strip() if secret else None
-    return Source(settings.hub_endpoint, token or None, forbidden=hub.forbidden(settings))
+    token = settings.token.get_secret_value() if settings.token else None
+    return Source(settings.hub_endpoint, token, forbidden=hub.forbidden(settings))
 
 
 def present(repo_id: str, patterns: Sequence[str], source: Source | None = None) -> Path | None:
@@ -508,7 +506,7 @@ class _Download:
         )
 
     def _unwritable(self, error: OSError) -> str:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if disk.is_full(error):
             return (
                 f"The disk of HF_HOME is full, with {_mb(self._here)} of {_mb(self._total)} of the model "
                 f"{self._repo_id} there: free some space and try again; it goes on from there."

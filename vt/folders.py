@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from vt import disk
 from vt.errors import InputError, StorageError
 
 _PREFIX = ".vt-work-"
@@ -42,7 +42,7 @@ def work_folder(parent: Path) -> Iterator[Path]:
         try:
             yield folder
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if disk.is_full(error):
                 raise unwritable(parent, error) from error
             raise
         finally:
@@ -107,7 +107,7 @@ def remove(path: Path) -> None:
 
 def unwritable(folder: Path, error: OSError) -> InputError | StorageError:
     """Say in one sentence why `folder` cannot take files."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk.is_full(error):
         return StorageError("The disk of {folder} is full: free some space and try again.", folder=folder)
     return InputError(
         "The folder {folder} cannot be written ({reason}): choose another one.",

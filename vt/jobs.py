@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import mimetypes
 import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import languages, media, once, pipeline, remarks
+from vt import disk, languages, media, once, pipeline, remarks, report
 from vt.artifacts import Artifacts
-from vt.domain import Edit, Job, JobRequest, Order
+from vt.domain import Edit, Job, JobSpec, Wishes
 from vt.engines.door import AUTO
 from vt.errors import (
     FilmTooLarge,
@@ -30,7 +28,9 @@ from vt.errors import (
     WrongState,
 )
 from vt.factory import AIServiceFactory
+from vt.job_folder import JobFolder
 from vt.messages import Message
+from vt.report import DubbedLine, DubReport, Report
 from vt.sandbox import CORES
 from vt.settings import Settings
 from vt.store import DataFolder, Store, new_id
@@ -78,7 +78,7 @@ class ResultFile:
 class Lines:
     """The lines of a finished dub, as its report has them."""
 
-    segments: list[dict[str, Any]]
+    segments: tuple[DubbedLine, ...]
     version: int
     """Of the results: an edit names the version that it was made from."""
 
@@ -159,12 +159,12 @@ class Jobs:
         """The size in bytes of the largest film that is taken."""
         return self._settings.max_upload_mb * MB
 
-    def submit(self, draft: Draft, order: Order, visitor: str = "") -> Job:
+    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "") -> Job:
         """Check what was asked for, and put it into the queue; the film lies in the draft's folder.
 
         Args:
             draft: holds the film.
-            order: what is to be done with it.
+            spec: what is to be done with it.
             visitor: for whom the job counts, the `key` of a `Visitor`; empty: for nobody.
 
         Raises:
@@ -175,35 +175,41 @@ class Jobs:
             TooManyJobs: too many of the visitor's wait and run already.
             TooMuchKept: too much is kept of the visitor's films already.
         """
-        order = self._checked(draft, order, visitor)
-        return self._worker.submit(draft.id, order, visitor)
+        spec = self._checked(draft, spec, visitor)
+        return self._worker.submit(draft.id, spec, visitor)
 
-    def reuse(self, draft: Draft, job_id: str, order: Order) -> Order:
+    def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
         """Take over another job's film, subtitles and finished pieces, for no more space.
 
+        Args:
+            draft: gets the film.
+            job_id: of the other job.
+            spec: what is asked for now.
+            keeps_wishes: False where `spec` says all that is wished, so that an empty wish is one for the best.
+
         Returns:
-            The order for that film; subtitles, track, language and options are the other job's where it names none,
-            but a voice only for the language that it speaks.
+            The specification for that film; subtitles, track, language and wishes are the other job's where it names
+            none, but a voice only for the language that it speaks.
 
         Raises:
             JobNotFound: there is no such job.
         """
         job = self._store.get(job_id)
         try:
-            _link(self._data.input(job_id), draft.film)
-            if job.request.subtitles is not None and order.subtitles is None:
-                _link(self._data.subtitles(job_id), draft.subtitles)
+            disk.link_or_copy(self._data.input(job_id), draft.film)
+            if job.request.subtitles is not None and spec.subtitles is None:
+                disk.link_or_copy(self._data.subtitles(job_id), draft.subtitles)
         except FileNotFoundError:  # removed at this moment
             raise JobNotFound from None
-        Artifacts(self._data.pieces(draft.id)).adopt(self._data.pieces(job_id))
+        Artifacts(self._data.artifacts(draft.id)).adopt(self._data.artifacts(job_id))
         before = job.request
         return replace(
-            order,
+            spec,
             file=before.file,
-            subtitles=order.subtitles or before.subtitles,
-            audio_track=order.audio_track or before.audio_track,
-            source_language=before.source_language if order.source_language == "auto" else order.source_language,
-            options={**_fitting(before, order), **order.options},
+            subtitles=spec.subtitles or before.subtitles,
+            audio_track=spec.audio_track or before.audio_track,
+            source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
+            wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
         )
 
     def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
@@ -212,47 +218,47 @@ class Jobs:
         Raises:
             MediaError: it is none, or cannot be read.
         """
-        order = Order(file=plain_name(name), target_language="")
-        with self._in_words(draft, order), self._looks.one(visitor):
+        spec = JobSpec(file=plain_name(name), target_language="")
+        with self._in_words(draft, spec), self._looks.one(visitor):
             info = media.probe(draft.film)
         return {
-            "file": order.file,
+            "file": spec.file,
             "duration_seconds": round(info.seconds, 3),
             "video": _track(info.video) if info.video else None,
             "audio": [_track(track) | {"channels": track.channels} for track in info.audio],
             "subtitles": [_track(track) for track in info.subtitles],
         }
 
-    def _checked(self, draft: Draft, order: Order, visitor: str) -> Order:
-        order = replace(
-            order,
-            file=plain_name(order.file),
-            subtitles=None if order.subtitles is None else plain_name(order.subtitles, "subtitles"),
-            target_language=order.target_language and languages.get(order.target_language).code,
-            source_language=_source_code(order.source_language),
-            options=_options(order.options),
+    def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> JobSpec:
+        spec = replace(
+            spec,
+            file=plain_name(spec.file),
+            subtitles=None if spec.subtitles is None else plain_name(spec.subtitles, "subtitles"),
+            target_language=spec.target_language and languages.get(spec.target_language).code,
+            source_language=_source_code(spec.source_language),
+            wishes=_checked_wishes(spec.wishes),
         )
-        with self._in_words(draft, order), self._looks.one(visitor):
-            seconds = pipeline.check(_request(draft, order), self._factory)
+        with self._in_words(draft, spec), self._looks.one(visitor):
+            seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._factory)
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:
             raise MediaError(
                 "{file} is too long: it lasts {minutes:.1f} minutes, and this server takes at most {limit:g} "
                 "(VT_MAX_DURATION_MINUTES).",
-                file=order.file,
+                file=spec.file,
                 minutes=seconds / 60,
                 limit=limit,
             )
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
-        return order
+        return spec
 
     @contextmanager
-    def _in_words(self, draft: Draft, order: Order) -> Iterator[None]:
+    def _in_words(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
         """Say what is wrong with a film by the name that its user gave it."""
         try:
             yield
         except VtError as error:
-            error.name_files(file_names(self._data, draft.id, order))
+            error.name_files(file_names(self._data, draft.id, spec))
             raise
 
     def _check_disk(self, needed: int, folder: Path | None = None) -> None:
@@ -347,8 +353,8 @@ class Jobs:
             )
         return self._file(job, f"{language}.{ending}")
 
-    def report(self, job_id: str) -> dict[str, Any]:
-        """Return the report.
+    def report(self, job_id: str) -> Report:
+        """Return the report of a dub or of a transcript.
 
         Raises:
             JobNotFound: there is no such job.
@@ -364,6 +370,16 @@ class Jobs:
             WrongState: it has no results yet.
         """
         return self._finished(job_id, _remarks)[1]
+
+    def dub_report(self, job_id: str) -> DubReport:
+        """Return the report of a dub.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+        """
+        return _of_dub(self.report(job_id))
 
     def report_file(self, job_id: str) -> ResultFile:
         """Return the report as a file.
@@ -381,9 +397,10 @@ class Jobs:
         Raises:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
         """
         job, report = self._finished(job_id, _report)
-        return Lines(report["segments"], job.version)
+        return Lines(_of_dub(report).segments, job.version)
 
     def edit(self, job_id: str, version: int, changes: Mapping[int, Edit], visitor: str = "") -> Job:
         """Have some lines of a finished dub done again; all else stays as it is, and the old results until then.
@@ -408,19 +425,17 @@ class Jobs:
             raise WrongState(job.state)
         if job.version != version and job.version:
             raise Outdated
-        if not job.request.target_language:
-            raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
-        report = self.report(job_id)
-        _check_changes(report["segments"], report["source"]["duration_seconds"], changes)
+        report = self.dub_report(job_id)
+        _check_changes(report.segments, report.source.duration_seconds, changes)
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
         self._check_disk(int(1.1 * film_bytes) + len(changes) * MB)
-        edits = {int(line): Edit(**edit) for line, edit in job.mended.items()}
+        edits = dict(job.mended)
         for line, change in changes.items():
-            edits[line] = _merged(edits.get(line, Edit()), change)
+            edits[line] = change.over(edits.get(line, Edit()))
         return self._worker.edit(job_id, version, edits, visitor)
 
-    def _finished(self, job_id: str, read: Callable[[Job, Path], _T]) -> tuple[Job, _T]:
+    def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
         """Return a job with what `read` finds in its results, which newer ones may replace at this moment."""
         version = 0
         while True:
@@ -428,7 +443,7 @@ class Jobs:
             if not job.version:
                 raise WrongState(job.state)
             try:
-                return job, read(job, self._data.results(job_id, job.version))
+                return job, read(job, self._data.folder(job_id))
             except FileNotFoundError as error:
                 if job.version == version:
                     raise StorageError("The results have been removed from the disk: dub the film again.") from error
@@ -441,23 +456,28 @@ class Jobs:
                 raise StorageError("The results are damaged: dub the film again.") from error
 
     def _file(self, job: Job, ending: str) -> ResultFile:
-        path = self._data.results(job.id, job.version) / f"input.{ending}"
+        path = self._data.folder(job.id).result(job.version, ending)
         return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
 
 
-def _names(_: Job, folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+def _names(job: Job, folder: JobFolder) -> list[str]:
+    return sorted(path.name for path in folder.results(job.version).iterdir())
 
 
-def _remarks(job: Job, folder: Path) -> list[Message]:
-    kept = remarks.read(folder)
-    return kept if kept is not None else [Message(note) for note in _report(job, folder)["notes"]]
+def _remarks(job: Job, folder: JobFolder) -> list[Message]:
+    kept = remarks.read(folder.results(job.version))
+    return kept if kept is not None else [Message(note) for note in _report(job, folder).notes]
 
 
-def _report(job: Job, folder: Path) -> dict[str, Any]:
-    path = folder / f"input.{pipeline.report_name(job.request.target_language)}"
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return report
+def _report(job: Job, folder: JobFolder) -> Report:
+    path = folder.result(job.version, pipeline.report_name(job.request.target_language))
+    return report.read(path.read_bytes())
+
+
+def _of_dub(found: Report) -> DubReport:
+    if isinstance(found, DubReport):
+        return found
+    raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
 
 
 def plain_name(name: str, default: str = "film") -> str:
@@ -473,41 +493,34 @@ def plain_name(name: str, default: str = "film") -> str:
 
 
 def _source_code(wanted: str) -> str:
-    return "auto" if wanted.strip().lower() == "auto" else languages.get(wanted).code
+    spoken = languages.spoken(wanted)
+    return spoken.code if spoken else languages.AUTO
 
 
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that ask for anything.
+def _checked_wishes(given: Wishes) -> Wishes:
+    """Return the wishes without the spaces around them, and without those for whatever voice is best.
 
     Raises:
         InputError: one is no name.
     """
-    for name, value in given.items():
-        if not isinstance(value, str) or len(value) > _LONGEST_NAME:
+    for name, value in asdict(given).items():
+        if len(value) > _LONGEST_NAME:
             raise InputError("{name} has to be a name of at most {most} characters.", name=name, most=_LONGEST_NAME)
-    plain = {name: value.strip() for name, value in given.items()}
-    return {name: value for name, value in plain.items() if value and (name, value) != ("voice", AUTO)}
+    plain = Wishes(**{name: value.strip() for name, value in asdict(given).items()})
+    return replace(plain, voice="") if plain.voice == AUTO else plain
 
 
-def _fitting(before: Order, order: Order) -> dict[str, Any]:
-    """Return an earlier order's options without those that could not go with what is asked for now."""
-    kept, named = dict(before.options), order.options
-    if languages.get(order.target_language).code != before.target_language or "tts_engine" in named:
-        kept.pop("voice", None)
-    if "voice" in named:
-        kept.pop("tts_engine", None)
-    return kept
-
-
-def _request(draft: Draft, order: Order) -> JobRequest:
-    return JobRequest(
-        source=draft.film,
-        target_language=order.target_language,
-        source_language=order.source_language,
-        subtitles=draft.subtitles if order.subtitles is not None else None,
-        audio_track=order.audio_track,
-        name=order.file,
-        wishes=order.wishes,
+def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
+    """Return the wishes of a job, and where it names none, those of an earlier one that can go with them."""
+    old, new = before.wishes, spec.wishes
+    if languages.get(spec.target_language).code != before.target_language or new.tts_engine:
+        old = replace(old, voice="")
+    if new.voice:
+        old = replace(old, tts_engine="")
+    return Wishes(
+        new.voice or old.voice,
+        new.tts_engine or old.tts_engine,
+        new.translation_engine or old.translation_engine,
     )
 
 
@@ -515,34 +528,14 @@ def _track(track: media.Track) -> dict[str, Any]:
     return {"codec": track.codec, "language": track.language, "title": track.title}
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except FileNotFoundError:
-        raise
-    except OSError:  # a disk that knows no links
-        shutil.copyfile(source, target)
-
-
-def _merged(before: Edit, change: Edit) -> Edit:
-    """Return an edit over an older one; a new source text has its own translation."""
-    text = change.text if change.text is not None or change.source_text is not None else before.text
-    return Edit(
-        text,
-        before.source_text if change.source_text is None else change.source_text,
-        before.start if change.start is None else change.start,
-        before.end if change.end is None else change.end,
-    )
-
-
 def _is_plain(text: str) -> bool:
     """Tell whether a text has no control characters but ends of lines and tabs, and no halves of characters."""
     return all(character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs") for character in text)
 
 
-def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, changes: Mapping[int, Edit]) -> None:
+def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes: Mapping[int, Edit]) -> None:
     """Raise where a line is unknown, says too much, or would no longer stand where it stands among the others."""
-    times = [(segment["start"], segment["end"]) for segment in segments]
+    times = [(segment.start, segment.end) for segment in segments]
     for line, change in changes.items():
         if not 0 <= line < len(times):
             raise InputError("There is no line {number}: the lines are 0 to {last}.", number=line, last=len(times) - 1)
@@ -561,7 +554,7 @@ def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, chan
         start, end = times[line]
         before = times[line - 1][0] if line else 0.0
         after = times[line + 1][0] if line + 1 < len(times) else float("inf")
-        until = max(film_seconds, segments[line]["end"])
+        until = max(film_seconds, segments[line].end)
         if not (before <= start < end <= until and start <= after):
             raise InputError(
                 "Line {number} cannot last from {start:.3f} to {end:.3f} s: it has to start between its "
@@ -573,18 +566,10 @@ def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, chan
             )
 
 
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn what the system says of a disk into our errors.
-
-    Raises:
-        StorageError: it is full, or cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError("The disk is full: free some space and try again.") from error
-        raise StorageError(
+def disk_errors() -> AbstractContextManager[None]:
+    """Turn what the system says of the data folder's disk into a `StorageError` while the block runs."""
+    return disk.translated(
+        lambda error: StorageError(
             "The data folder cannot be written ({reason}): check its disk.", reason=str(error.strerror)
-        ) from error
+        )
+    )

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 from vt.errors import LanguageError
 from vt.messages import LanguageName
 
+AUTO = "auto"
+"""Stands for a language in what users give, where it is to be found out."""
+
 _TABLE = Path(__file__).with_name("languages.tsv")
 _LONGEST = 80
 """No name or tag in the table is longer: what is longer is not worth comparing with it."""
@@ -62,6 +65,11 @@ def get(code_or_name: str) -> Language:
     if found is None:
         raise LanguageError(_unknown(code_or_name))
     return found
+
+
+def spoken(code_or_name: str) -> Language | None:
+    """Return the language that a film is said to speak; None where it is to be found out (`auto`)."""
+    return None if code_or_name.strip().lower() == AUTO else get(code_or_name)
 
 
 def name_in(code: str, reader: str) -> str:

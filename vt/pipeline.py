@@ -17,22 +17,21 @@ from pydantic import TypeAdapter
 from vt import detect, languages, media, report, sentences, sound, subtitles, timing, track, voice, written
 from vt.artifacts import Artifacts, Json, fingerprint
 from vt.cache import forget, is_out_of_memory
-from vt.domain import Cancel, Dropped, Edit, JobRequest, Line, Placement, Progress, Segment, Transcript, Word
+from vt.domain import Cancel, Dropped, JobRequest, Line, Placement, Progress, Segment, Stage, Transcript, Word
 from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, NoSpeechError, SubtitleError
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
-from vt.languages import Language
+from vt.languages import AUTO, Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
 from vt.messages import Message
-from vt.report import Script
-from vt.voice import Rehearsal, Takes
+from vt.report import Report, Script
+from vt.voice import ClipCache, VoiceCalibration
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STAGES = ("probe", "extract", "transcribe", "translate", "speak", "mix", "mux")
-PIECE_SECONDS = 600.0
-"""Recognition takes the film in pieces of this length at most, cut where it is quiet."""
+CHUNK_SECONDS = 600.0
+"""Recognition takes the film in chunks of this length at most, cut where it is quiet."""
 _BATCH = 64  # sentences that are translated and kept together
 _SURE_OF_LANGUAGE = 0.7  # of speech it is 0.9 and more, of music 0.3 to 0.5
 _HEARD_BATCH = 16  # the same of those whose sound is translated, which takes its time
@@ -48,7 +47,7 @@ class Result:
 
     files: tuple[Path, ...]
     """In the work folder: the film or sound first, then the subtitles, the report last."""
-    report: dict[str, Any]
+    report: Report
 
 
 def dub(
@@ -57,7 +56,7 @@ def dub(
     folder: Path,
     on_progress: OnProgress = lambda _: None,
     cancel: Cancel | None = None,
-    pieces: Artifacts | None = None,
+    artifacts: Artifacts | None = None,
 ) -> Result:
     """Dub one film, or write down what is said in it, working in `folder` and nowhere else.
 
@@ -67,14 +66,14 @@ def dub(
         folder: is there; its owner removes it.
         on_progress: is told of each step.
         cancel: ends the work from another thread.
-        pieces: what an earlier run has finished, which is not done again; None where nobody will go on.
+        artifacts: what an earlier run has finished, which is not done again; None where no run will go on from it.
 
     Raises:
         InputError: the file or the languages are at fault.
         VtError: an engine, a program or the disk failed.
         Cancelled: `cancel` was set.
     """
-    kept = pieces or Artifacts(folder / "pieces", lasting=False)
+    kept = artifacts or Artifacts(folder / "pieces", lasting=False)
     work = _Dub(request, factory, folder, on_progress, cancel or Cancel(), kept)
     return work.run() if request.target_language else work.write_down()
 
@@ -108,15 +107,14 @@ class _Examined:
 
 
 def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) -> _Examined:
-    target = request.target_language and languages.get(request.target_language).code
     info = media.probe(request.source, cancel)
     heard = _heard_track(info, request)
     notes: list[Message] = []
     read = _read(request, notes) if request.subtitles else None
     if heard is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
-    language = read.language if read else request.source_language
-    factory.check(language, target, hears=read is None, wishes=request.wishes)
+    language = read.language if read else _code(request.source_language) or AUTO
+    factory.check(language, _code(request.target_language), hears=read is None, wishes=request.wishes)
     return _Examined(info, heard, read, tuple(notes))
 
 
@@ -131,8 +129,7 @@ def _read(request: JobRequest, notes: list[Message]) -> Transcript:
     if not segments:
         raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
     text = " ".join(segment.text for segment in segments)
-    if request.source_language != "auto":
-        named = languages.get(request.source_language)
+    if named := request.source_language:
         notes += _doubts(named, text)
         return Transcript(named.code, False, segments)
     language, probability = detect.language_of(text)
@@ -192,7 +189,7 @@ class _Finished:
     notes: tuple[str, ...]
 
 
-_HEARD, _TRANSLATED, _REHEARSED = TypeAdapter(_Heard), TypeAdapter(_Translated), TypeAdapter(Rehearsal)
+_HEARD, _TRANSLATED, _CALIBRATION = TypeAdapter(_Heard), TypeAdapter(_Translated), TypeAdapter(VoiceCalibration)
 _FOUND: TypeAdapter[list[Dropped | list[Word]]] = TypeAdapter(list[Dropped | list[Word]])
 
 
@@ -205,21 +202,21 @@ class _Dub:
     folder: Path
     on_progress: OnProgress
     cancel: Cancel
-    pieces: Artifacts
-    stages: dict[str, float] = field(default_factory=dict)
+    artifacts: Artifacts
+    stages: dict[Stage, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     film_seconds: float = 0.0
 
     def run(self) -> Result:
-        with self._stage("probe"):
+        with self._stage(Stage.PROBE):
             self._check_names()
             examined = _examined(self.request, self.factory, self.cancel)
             name = self._name()
         heard = self._kept("heard", name, _HEARD, lambda: self._hear(examined, name))
         self.film_seconds = max(self.film_seconds, heard.film_seconds)
         self.notes += heard.notes
-        with self._stage("translate"):
+        with self._stage(Stage.TRANSLATE):
             found = self._texts(examined, heard, self._texts_name(name))
             script = self._mended(heard, found)
         self.notes += self._of_lines(found.choice, script)
@@ -231,38 +228,46 @@ class _Dub:
             script=finished.script,
             base_rate=finished.base_rate,
             loudness=finished.loudness,
-            engines={"stt": heard.choice, "translation": found.choice, "tts": tts},
+            stt=heard.choice,
+            translation=found.choice,
+            tts=tts,
             stages=self.stages,
             total_seconds=time.monotonic() - self.began,
             notes=self.notes,
         )
-        return self._reported(finished.files, report.compose(outcome))
+        return self._reported(finished.files, report.of_dub(outcome))
 
     def write_down(self) -> Result:
         """Hear only: the subtitles of what is said, and a report of that."""
-        with self._stage("probe"):
+        with self._stage(Stage.PROBE):
             self._check_names()
             examined = _examined(self.request, self.factory, self.cancel)
         heard = self._kept("heard", name := self._name(), _HEARD, lambda: self._hear(examined, name))
         transcript = heard.transcript
         said = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in transcript.segments]
         written = self._subtitles(transcript.language, subtitles.cues(said, heard.film_seconds)).path
-        composed = report.written_down(
+        composed = report.of_transcript(
             self.request, heard.film_seconds, transcript, heard.choice, self.stages, [*self.notes, *heard.notes]
         )
         return self._reported((written, written.with_suffix(".vtt")), composed)
 
     @property
     def target(self) -> str:
-        return self.request.target_language and languages.get(self.request.target_language).code
+        """The code of the language to speak; empty where nothing is spoken."""
+        return _code(self.request.target_language)
+
+    @property
+    def source(self) -> str:
+        """The code of the language that the film is said to speak, or `auto`."""
+        return _code(self.request.source_language) or AUTO
 
     # What was done before
 
     def _name(self) -> str:
         """Return the fingerprint of all that decides what is heard, but for the models: who edits keeps the lines."""
-        told = self.pieces.identity(self.request.subtitles) if self.request.subtitles else None
-        source = self.pieces.identity(self.request.source)
-        return fingerprint("heard", source, self.request.audio_track, told, self.request.source_language)
+        told = self.artifacts.identity(self.request.subtitles) if self.request.subtitles else None
+        source = self.artifacts.identity(self.request.source)
+        return fingerprint("heard", source, self.request.audio_track, told, self.source)
 
     def _texts_name(self, heard: str) -> str:
         """Return the fingerprint of the translation: another engine, asked for by name, makes another."""
@@ -271,7 +276,7 @@ class _Dub:
 
     def _kept(self, kind: str, name: str, shape: TypeAdapter[Any], make: Callable[[], Any]) -> Any:  # noqa: ANN401
         """Return a value as it was kept, made first where it was not."""
-        return shape.validate_python(self.pieces.json(kind, name, lambda: shape.dump_python(make(), mode="json")))
+        return shape.validate_python(self.artifacts.json(kind, name, lambda: shape.dump_python(make(), mode="json")))
 
     def _with_model(self, serve: Callable[[Choice | None], _S], work: Callable[[_S], _T]) -> _T:
         """Work with a model, and where the memory does not suffice for that, once more with a smaller one.
@@ -324,24 +329,22 @@ class _Dub:
         """Return the sound of the film, taken out of it once."""
         longest = self.request.longest_seconds
         return media.extracted(
-            self.pieces.file(
+            self.artifacts.file(
                 "sound", sounding, ".pcm", lambda made: media.extract(info, track, made, self.cancel, longest)
             )
         )
 
     def _listen(self, info: MediaInfo, track: Track, name: str) -> _Heard:
-        with self._stage("extract"):
+        with self._stage(Stage.EXTRACT):
             sounding = fingerprint("sound", name)
             samples = self._sound(info, track, sounding)
         # Sound alone is as long as it really is; its header may only estimate it.
         seconds = len(samples) / media.SPEECH_RATE
         film = (info.seconds or media.measured_seconds(info, self.cancel)) if info.video else seconds
         self.film_seconds = max(film, seconds)
-        with self._stage("transcribe"):
+        with self._stage(Stage.TRANSCRIBE):
             return self._with_model(
-                lambda after: self.factory.get_stt_service(
-                    self.request.source_language, cancel=self.cancel, after=after
-                ),
+                lambda after: self.factory.get_stt_service(self.source, cancel=self.cancel, after=after),
                 lambda stt: self._understood(stt, samples, (info, track), sounding, film),
             )
 
@@ -350,7 +353,7 @@ class _Dub:
     ) -> _Heard:
         """Return what is heard; `tagged` says in which language the film claims to be."""
         notes = []
-        if self.request.source_language == "auto":
+        if self.request.source_language is None:
             stt, note = self._detected(stt, samples, tagged, sounding)
             notes.append(note)
         return _Heard(self._transcribe(stt, samples, sounding), stt.choice, film, tuple(notes))
@@ -367,7 +370,7 @@ class _Dub:
             )
         code, probability = stt.detect(samples)
         try:
-            self.factory.check(code, self.request.target_language, wishes=self.request.wishes)
+            self.factory.check(code, self.target, wishes=self.request.wishes)
         except LanguageError:
             # Of music a recogniser says anything, and is not sure: where nobody speaks, that is what is to be said.
             if probability < _SURE_OF_LANGUAGE:
@@ -393,16 +396,16 @@ class _Dub:
         if not segments:
             raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=self.request.source)
         dropped.sort(key=lambda stretch: stretch.start)
-        detected = stt.detects and self.request.source_language == "auto"
+        detected = stt.detects and self.request.source_language is None
         return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
 
     def _found(self, stt: SttService, samples: NDArray[np.int16], sounding: str) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, window by window, in the time of the film; a finished window is not heard again."""
         used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.factory.settings.vad]
-        for start, end in sound.pieces(samples, media.SPEECH_RATE, PIECE_SECONDS):
+        for start, end in sound.chunks(samples, media.SPEECH_RATE, CHUNK_SECONDS):
             name = fingerprint("window", sounding, start, end, used)
             yield from self._kept("window", name, _FOUND, lambda: self._window(stt, samples, start, end))  # noqa: B023
-            self._tell("transcribe", end * media.SPEECH_RATE / len(samples))
+            self._tell(Stage.TRANSCRIBE, end * media.SPEECH_RATE / len(samples))
 
     def _window(
         self, stt: SttService, samples: NDArray[np.int16], start: float, end: float
@@ -420,7 +423,7 @@ class _Dub:
                     here = found.words[-1].end + start
                 else:
                     continue
-                self._tell("transcribe", here * rate / len(samples))
+                self._tell(Stage.TRANSCRIBE, here * rate / len(samples))
         return heard
 
     # Translating
@@ -473,8 +476,8 @@ class _Dub:
             def listen() -> list[str]:
                 return [*translation.translate_sound(samples, batch, self.cancel)]  # noqa: B023
 
-            texts += self.pieces.json("batch", fingerprint("overheard", sounding, used, batch), listen)
-            self._tell("translate", len(texts) / len(slots))
+            texts += self.artifacts.json("batch", fingerprint("overheard", sounding, used, batch), listen)
+            self._tell(Stage.TRANSLATE, len(texts) / len(slots))
         return tuple(texts)
 
     def _budgets(
@@ -487,7 +490,7 @@ class _Dub:
         if not (translation.choice.info.heeds_lengths and self.factory.settings.fit_translations):
             return None
         voice_name = _voice_name(self.factory.voice(self.target, self.request.wishes), self.target)
-        pace = self.pieces.json("pace", fingerprint(voice_name), lambda: self.factory.paces.of(voice_name))
+        pace = self.artifacts.json("pace", fingerprint(voice_name), lambda: self.factory.paces.of(voice_name))
         return [round(pace * room, 1) for room in timing.rooms(slots, film)]
 
     def _rendered(
@@ -502,8 +505,8 @@ class _Dub:
             batch, lengths = sentences[part], budgets and budgets[part]
             made = fingerprint("batch", used, batch, *([lengths] if lengths else []))
             share = len(texts) / len(sentences), len(batch) / len(sentences)
-            texts += self.pieces.json("batch", made, lambda: self._batch(translation, batch, lengths, share))  # noqa: B023
-            self._tell("translate", len(texts) / len(sentences))
+            texts += self.artifacts.json("batch", made, lambda: self._batch(translation, batch, lengths, share))  # noqa: B023
+            self._tell(Stage.TRANSLATE, len(texts) / len(sentences))
         return tuple(written.localized(*pair, source, self.target) for pair in zip(sentences, texts, strict=True))
 
     def _batch(
@@ -517,7 +520,7 @@ class _Dub:
         texts: list[str] = []
         for text in translation.translate(batch, self.cancel, budgets):
             texts.append(text)
-            self._tell("translate", share[0] + share[1] * len(texts) / len(batch))
+            self._tell(Stage.TRANSLATE, share[0] + share[1] * len(texts) / len(batch))
         return texts
 
     def _mended(self, heard: _Heard, found: _Translated) -> Script:
@@ -530,7 +533,7 @@ class _Dub:
         edits = {line: edit for line, edit in self.request.edits.items() if line < len(texts)}
         segments, said = list(transcript.segments), list(texts)
         for line, edit in edits.items():
-            segments[line] = _segment(segments[line], edit)
+            segments[line] = edit.applied_to(segments[line])
             said[line] = said[line] if edit.text is None else edit.text
         changed = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
         said_so = [line for line in changed if detect.is_in(segments[line].text, self.target, transcript.language)]
@@ -582,56 +585,58 @@ class _Dub:
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:
             with tts as engine:
-                takes = Takes(engine, identity, self.pieces, self.cancel, is_dear=tts.choice.info.is_dear)
-                with self._stage("speak"):
-                    rehearsal = self._rehearsed(takes, identity, heard, texts)
-                    plan = self._plan(takes, rehearsal, heard, texts, script)
-                level = track.Level(*self.pieces.get_json("level", level_name) or [rehearsal.gain])
-                borders = track.cuts(plan, film, rehearsal.sample_rate)
-                made = track.DubTrack(borders, rehearsal.sample_rate, level, self.pieces, self.cancel)
+                cache = ClipCache(engine, identity, self.artifacts, self.cancel, is_dear=tts.choice.info.is_dear)
+                with self._stage(Stage.SPEAK):
+                    calibration = self._calibrated(cache, identity, heard, texts)
+                    plan = self._plan(cache, calibration, heard, texts, script)
+                level = track.Level(*self.artifacts.get_json("level", level_name) or [calibration.gain])
+                borders = track.cuts(plan, film, calibration.sample_rate)
+                made = track.DubTrack(borders, calibration.sample_rate, level, self.artifacts, self.cancel)
                 dubbed = opened.enter_context(made)
-                placements = self._speak(takes, dubbed, script.texts, plan, rehearsal.base_rate)
+                placements = self._speak(cache, dubbed, script.texts, plan, calibration.base_rate)
             script = replace(script, placements=tuple(placements))
-            finished = self._finish(examined, script, rehearsal.base_rate, dubbed, film)
+            finished = self._finish(examined, script, calibration.base_rate, dubbed, film)
         if dubbed.level != level:
-            self.pieces.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
+            self.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
         return tts.choice, finished
 
-    def _rehearsed(self, takes: Takes, identity: str, heard: _Heard, texts: tuple[str, ...]) -> Rehearsal:
-        """Rehearse the lines as they were found: whoever edits them finds the pace and the level that they had."""
+    def _calibrated(self, cache: ClipCache, identity: str, heard: _Heard, texts: tuple[str, ...]) -> VoiceCalibration:
+        """Measure pace and level with the lines as they were found, so that both stay when somebody edits a line."""
         slots = _slots(heard.transcript.segments)
 
-        def rehearse() -> Rehearsal:
-            rehearsal = voice.rehearse(takes, texts, slots, lambda share: self._tell("speak", share / 2))
-            seconds = sum(rehearsal.natural_seconds) * rehearsal.base_rate
+        def calibrate() -> VoiceCalibration:
+            calibration = voice.calibrate(cache, texts, slots, lambda share: self._tell(Stage.SPEAK, share / 2))
+            seconds = sum(calibration.natural_seconds) * calibration.base_rate
             self.factory.paces.learn(identity, sum(map(len, texts)), seconds)
-            return rehearsal
+            return calibration
 
-        rehearsal: Rehearsal = self._kept("rehearsal", fingerprint(identity, texts, slots), _REHEARSED, rehearse)
-        return rehearsal
+        calibration: VoiceCalibration = self._kept(
+            "rehearsal", fingerprint(identity, texts, slots), _CALIBRATION, calibrate
+        )
+        return calibration
 
     def _speak(
-        self, takes: Takes, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
+        self, cache: ClipCache, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
     ) -> list[Placement]:
         placements: list[Placement] = []
-        with self._stage("speak"):
-            for placed in voice.speak(takes, dubbed, texts, plan, base_rate):
+        with self._stage(Stage.SPEAK):
+            for placed in voice.speak(cache, dubbed, texts, plan, base_rate):
                 placements.append(placed)
-                self._tell("speak", 0.5 + len(placements) / len(texts) / 2)
+                self._tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
         return placements
 
     def _plan(
-        self, takes: Takes, rehearsal: Rehearsal, heard: _Heard, texts: tuple[str, ...], script: Script
+        self, cache: ClipCache, calibration: VoiceCalibration, heard: _Heard, texts: tuple[str, ...], script: Script
     ) -> list[Placement]:
         """Place the lines as they were found, and then those that somebody changed, so that the others stay."""
         slots, film = _slots(heard.transcript.segments), heard.film_seconds
-        lines = [Line(*slot, natural) for slot, natural in zip(slots, rehearsal.natural_seconds, strict=True)]
+        lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds, strict=True)]
         plan = timing.place(lines, film)
         now = _slots(script.transcript.segments)
         changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
         if not changed:
             return plan
-        clips = takes.clips([voice.Take(script.texts[line], rehearsal.base_rate) for line in changed])
+        clips = cache.clips([voice.Take(script.texts[line], calibration.base_rate) for line in changed])
         for line, clip in zip(changed, clips, strict=True):
             lines[line] = Line(*now[line], clip.seconds)
         return timing.amended(plan, lines, changed, film)
@@ -649,13 +654,13 @@ class _Dub:
         softs = self._both_subtitles(script, film)
         loudness = None
         while loudness is None:
-            with self._stage("mix"):
+            with self._stage(Stage.MIX):
                 dubbed.write(self._dub_track)
                 if not dubbed.seems_right() and dubbed.settle() is None:
                     continue
-            with self._stage("mux"):
+            with self._stage(Stage.MUX):
                 target, notes = self._mux(examined, script, softs)
-            with self._stage("mix"):
+            with self._stage(Stage.MIX):
                 loudness = dubbed.settle()
         texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
         return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes))
@@ -684,9 +689,9 @@ class _Dub:
         path.with_suffix(".vtt").write_text(subtitles.vtt(cues), encoding="utf-8")
         return Soft(path, language.iso639_3, language.native_name)
 
-    def _reported(self, files: Sequence[Path], composed: dict[str, Any]) -> Result:
+    def _reported(self, files: Sequence[Path], composed: Report) -> Result:
         path = self._file(report_name(self.target))
-        path.write_text(json.dumps(composed, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(composed.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         return Result((*files, path), composed)
 
     def _file(self, ending: str) -> Path:
@@ -700,29 +705,19 @@ class _Dub:
                 "The name of {file} is too long for those of its results: shorten it.", file=self.request.source
             )
 
-    def _tell(self, stage: str, fraction: float) -> None:
+    def _tell(self, stage: Stage, fraction: float) -> None:
         self.cancel.check()
         self.on_progress(Progress(stage, min(1.0, max(0.0, fraction)), self.film_seconds))
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
+    def _stage(self, stage: Stage) -> Iterator[None]:
         """Time a stage; one that is entered again goes on."""
         self.cancel.check()
         started = time.monotonic()
-        if name not in self.stages:
-            self.on_progress(Progress(name, 0.0))
+        if stage not in self.stages:
+            self.on_progress(Progress(stage, 0.0))
         yield
-        self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - started
-
-
-def _segment(segment: Segment, edit: Edit) -> Segment:
-    """Return a line as somebody mended it."""
-    return replace(
-        segment,
-        text=segment.text if edit.source_text is None else edit.source_text,
-        start=segment.start if edit.start is None else edit.start,
-        end=segment.end if edit.end is None else edit.end,
-    )
+        self.stages[stage] = self.stages.get(stage, 0.0) + time.monotonic() - started
 
 
 def _kept_note(count: int, target: str) -> Iterator[str]:
@@ -768,6 +763,10 @@ def _has_memory_for(work: Callable[[], object]) -> bool:
         forget(error)
         return False
     return True
+
+
+def _code(language: Language | None) -> str:
+    return language.code if language else ""
 
 
 def _voice_name(choice: Choice, language: str) -> str:

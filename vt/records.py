@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from vt import folders
-from vt.domain import Job, JobState, Order
+from vt.domain import Edit, Job, JobSpec, JobState
+from vt.job_folder import JobFolder
 
-NAME, NEW = "job.json", "job.json.new"
-"""Of the file, and of a new one until it is whole. A folder that has none, and of which the database knows nothing
-either, is no job's: a submit left it half-made."""
 
-_REMOVED = "removed"
-"""What the file is called from the moment on at which its job is to be forgotten."""
+def _spec_fields(kept: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return the fields of a kept `JobSpec`, whose types are still to be checked."""
+    try:
+        return asdict(JobSpec.from_json(kept))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,10 @@ class Record:
     state: JobState
     """As it was at the last step that mattered; queued stands for running too."""
     error: str | None
-    request: Order
+    request: Annotated[JobSpec, BeforeValidator(_spec_fields)]
     version: int
-    edits: dict[str, Any]
-    mended: dict[str, Any]
+    edits: Mapping[int, Edit]
+    mended: Mapping[int, Edit]
     visitor: str = ""
     failure: dict[str, Any] | None = None
     """The message whose sentence `error` is, as its `as_json` has it."""
@@ -71,11 +74,13 @@ def write(folder: Path, record: Record, lasting: bool = True) -> None:
     Raises:
         OSError: it cannot be written, or there is no such folder; the one before stays.
     """
-    text = json.dumps(asdict(record), default=str)  # ASCII: a name that is no Unicode can be written too
-    (folder / NEW).write_text(text, encoding="ascii")
+    values = asdict(record) | {"request": record.request.as_json()}
+    text = json.dumps(values, default=str)  # ASCII: a name that is no Unicode can be written too
+    here = JobFolder(folder)
+    here.new_record.write_text(text, encoding="ascii")
     if lasting:
-        folders.flush(folder / NEW)
-    (folder / NEW).replace(folder / NAME)
+        folders.flush(here.new_record)
+    here.new_record.replace(here.record)
     if lasting:
         folders.flush(folder)
 
@@ -87,7 +92,7 @@ def read(folder: Path) -> Record | None:
         OSError: it cannot be read.
     """
     try:
-        text = (folder / NAME).read_bytes()
+        text = JobFolder(folder).record.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
@@ -105,7 +110,7 @@ def mark_removed(folder: Path) -> None:
         OSError: it cannot be noted.
     """
     try:
-        (folder / NAME).replace(folder / _REMOVED)
+        JobFolder(folder).record.replace(JobFolder(folder).removed_record)
     except FileNotFoundError:  # no record could be written, or it is marked already
         return
     folders.flush(folder)
@@ -113,9 +118,9 @@ def mark_removed(folder: Path) -> None:
 
 def is_written(folder: Path) -> bool:
     """Whether a folder says of its job."""
-    return (folder / NAME).exists()
+    return JobFolder(folder).record.exists()
 
 
 def is_removed(folder: Path) -> bool:
     """Whether the job of a folder that does not say of it any more was to be forgotten when its server died."""
-    return (folder / _REMOVED).exists()
+    return JobFolder(folder).removed_record.exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -15,12 +14,12 @@ from pathlib import Path
 from vt import folders, records
 from vt.domain import Job, JobState
 from vt.errors import DatabaseDamaged, InputError, WrongState
+from vt.job_folder import JobFolder
 from vt.records import Record
 from vt.store import ASIDE, ID, DataFolder, Store
 
 _log = logging.getLogger(__name__)
 
-_RESULTS = re.compile(r"results-([1-9]\d{0,8})")
 _NO_FILM = "The film of this job was no longer there when the jobs were put back into the database: send it again."
 
 
@@ -157,13 +156,13 @@ def _restored(folder: Path, store: Store) -> Job | None:
 
 def _as_it_stands(folder: Path, record: Record) -> Record:
     """Return a record that is true of its folder: done where the results are there, else to be done again."""
-    there = {int(found[1]) for path in folder.iterdir() if (found := _RESULTS.fullmatch(path.name))}
+    there = JobFolder(folder).versions()
     if record.version and record.version not in there:
         # Newer results, of which the record could not tell any more, or none at all.
         record = replace(record, version=max(there, default=0))
     if record.state is JobState.DONE and not record.version:
         record = replace(record, state=JobState.QUEUED, mended={})
-    if record.state is JobState.QUEUED and not (folder / "input").is_file():
+    if record.state is JobState.QUEUED and not JobFolder(folder).film.is_file():
         record = replace(record, state=JobState.FAILED, error=_NO_FILM, failure=None)
     return record
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,10 +14,10 @@ _NAME = "remarks.json"
 _REMARKS = TypeAdapter(list[Message])
 
 
-def write(folder: Path, report: Mapping[str, Any]) -> Path:
+def write(folder: Path, notes: Iterable[str]) -> Path:
     """Write down the remarks of a report that has just been made, and return the file."""
     file = folder / _NAME
-    file.write_text(json.dumps([Message(note).as_json() for note in report["notes"]]), encoding="ascii")
+    file.write_text(json.dumps([Message(note).as_json() for note in notes]), encoding="ascii")
     return file
 
 

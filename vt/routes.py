@@ -51,10 +51,6 @@ class Hop:
     def __str__(self) -> str:
         return f"{self.engine}:{self.source}-{self.target}"
 
-    def as_report(self) -> dict[str, str]:
-        """Return the hop as it stands in a report."""
-        return {"engine": self.engine, "from": self.source, "to": self.target}
-
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -256,8 +256,10 @@ class Settings(BaseSettings):
 
     @property
     def token(self) -> SecretStr | None:
-        """The hub's token, by whichever of its two variables."""
-        return self.hugging_face_token or self.hf_token
+        """The hub's token, by whichever of its two variables holds more than spaces; HF_TOKEN first."""
+        given = (secret.get_secret_value().strip() for secret in (self.hf_token, self.hugging_face_token) if secret)
+        found = next(filter(None, given), None)
+        return SecretStr(found) if found else None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def trimmed(samples: NDArray[np.int16], rate: int, threshold: float = -60.0, kee
     return samples[max(0, loud[0] * frame - margin) : (loud[-1] + 1) * frame + margin]
 
 
-def pieces(samples: NDArray[Any], rate: int, longest: float) -> list[Region]:
-    """Cut the sound into pieces of at most `longest` seconds, each at the quietest place of its second half."""
+def chunks(samples: NDArray[Any], rate: int, longest: float) -> list[Region]:
+    """Cut the sound into chunks of at most `longest` seconds, each at the quietest place of its second half."""
     whole = [(0.0, len(samples) / rate)]
     return list(windows(whole, levels(samples, rate), longest, longest / 2))

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from vt.domain import Job, JobState, Order
+from vt.domain import Edit, Job, JobSpec, JobState, Stage, edits_as_json, edits_from_json
 from vt.errors import (
     DatabaseDamaged,
     FolderTaken,
@@ -50,6 +50,7 @@ from vt.errors import (
     TooManyJobs,
     WrongState,
 )
+from vt.job_folder import JobFolder
 from vt.messages import Message
 from vt.records import Record
 
@@ -182,13 +183,21 @@ class DataFolder:
             raise JobNotFound
         return self.jobs / job_id
 
+    def folder(self, job_id: str) -> JobFolder:
+        """Return what tells where things are in a job's folder.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return JobFolder(self.job(job_id))
+
     def input(self, job_id: str) -> Path:
         """Return where a job's film is.
 
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / "input"
+        return self.folder(job_id).film
 
     def subtitles(self, job_id: str) -> Path:
         """Return where the subtitles are that came with a job's film, if any did.
@@ -196,15 +205,15 @@ class DataFolder:
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / "subtitles"
+        return self.folder(job_id).subtitles
 
-    def pieces(self, job_id: str) -> Path:
+    def artifacts(self, job_id: str) -> Path:
         """Return where the finished pieces of a job's work are.
 
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / "pieces"
+        return self.folder(job_id).artifacts
 
     def results(self, job_id: str, version: int) -> Path:
         """Return where the results of one version are.
@@ -212,7 +221,7 @@ class DataFolder:
         Raises:
             JobNotFound: no id looks like this.
         """
-        return self.job(job_id) / f"results-{version}"
+        return self.folder(job_id).results(version)
 
     def _taken(self) -> FolderTaken:
         return FolderTaken(
@@ -409,7 +418,7 @@ class Store:
 
     # Making, reading and removing
 
-    def create(self, job_id: str, request: Order, limit: int, share: Share = NOBODY) -> Job:
+    def create(self, job_id: str, request: JobSpec, limit: int, share: Share = NOBODY) -> Job:
         """Put a new job into the queue, as the last one of its visitor.
 
         Args:
@@ -424,7 +433,7 @@ class Store:
         """
         now = self._milliseconds()
         values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
-        values |= {"request": asdict(request), "version": 0, "edits": {}, "mended": {}}
+        values |= {"request": request.as_json(), "version": 0, "edits": {}, "mended": {}}
         with self._writing() as connection:
             values["visitor"] = self._counted(connection, share)
             _check_room(connection, limit)
@@ -434,7 +443,8 @@ class Store:
         """Put a job that the database has lost back into it, and where it waits, at the end of the queue."""
         values = asdict(record)
         del values["format"]
-        values["state"] = record.state.value
+        values["state"], values["request"] = record.state.value, record.request.as_json()
+        values |= {"edits": edits_as_json(record.edits), "mended": edits_as_json(record.mended)}
         values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
         values["created_ms"] = _since_epoch(values.pop("created_at"))
         values["updated_ms"] = _since_epoch(values.pop("updated_at"))
@@ -505,10 +515,10 @@ class Store:
             connection.execute(update(_jobs).where(others).values(turn=turn))
             return job
 
-    def progress(self, job_id: str, stage: str, fraction: float) -> Job:
+    def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
         """Note how far a running job is."""
         with self._writing(_TICK) as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage, fraction=fraction)
+            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage.value, fraction=fraction)
 
     def finish(self, job_id: str) -> Job:
         """Set a running job done: its results are there, and of a new version."""
@@ -533,13 +543,13 @@ class Store:
             place = _last(connection, _found(connection, job_id).visitor) if last else {}
             return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
-    def edit(self, job_id: str, version: int, edits: dict[str, Any], limit: int, share: Share = NOBODY) -> Job:
+    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], limit: int, share: Share = NOBODY) -> Job:
         """Put a job that is over and has results into the queue again, with all that was edited by hand.
 
         Args:
             job_id: whose lines.
             version: which results the editor saw.
-            edits: what is kept from now on, in place of the edits before.
+            edits: by the id of the line: what is kept from now on, in place of the edits before.
             limit: how many may wait, this one included.
             share: for whom it counts from now on: who edits it.
 
@@ -557,8 +567,8 @@ class Store:
                 raise WrongState(job.state)
             visitor = self._counted(connection, share)
             _check_room(connection, limit)
-            values = {"edits": edits, "stage": None, "fraction": 0.0, "deaths": 0, "visitor": visitor}
-            values |= _failed(None)
+            values: dict[str, Any] = {"edits": edits_as_json(edits), "visitor": visitor}
+            values |= {"stage": None, "fraction": 0.0, "deaths": 0} | _failed(None)
             values |= _last(connection, visitor)
             return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
 
@@ -760,7 +770,9 @@ def _job(row: Row[Any]) -> Job:
     for name in ("place", "turn", "begun", "touched_ms"):
         del values[name]
     values["state"] = JobState(values["state"])
-    values["request"] = Order(**values["request"])
+    values["stage"] = values["stage"] and Stage(values["stage"])
+    values["request"] = JobSpec.from_json(values["request"])
+    values |= {name: edits_from_json(values[name]) for name in ("edits", "mended")}
     values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
     values["updated_at"] = _EPOCH + values.pop("updated_ms") * _MILLISECOND
     return Job(**values)

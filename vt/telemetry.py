@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -194,13 +194,15 @@ class Metrics:
         """Count a job that is over."""
         self._made["vt_jobs_ended_total"].labels(state).inc()
 
-    def dubbed(self, report: Mapping[str, Any]) -> None:
-        """Count the stages of a finished run, and how fast all of it was, by its report."""
-        for stage in report["stages"]:
-            self._made["vt_stage_seconds"].labels(stage["name"]).observe(stage["seconds"])
-        if report.get("total_seconds"):
-            factor = report["source"]["duration_seconds"] / report["total_seconds"]
-            self._made["vt_realtime_factor"].observe(factor)
+    def finished(self, stages: Iterable[tuple[str, float]]) -> None:
+        """Count the stages of a finished run: their names, and the seconds that each took."""
+        for name, seconds in stages:
+            self._made["vt_stage_seconds"].labels(name).observe(seconds)
+
+    def dubbed(self, film_seconds: float, total_seconds: float) -> None:
+        """Count how fast a dub was: how long the film lasts, and how long all of the work took."""
+        if total_seconds:
+            self._made["vt_realtime_factor"].observe(film_seconds / total_seconds)
 
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -107,10 +107,10 @@ class _Stretch:
         placed: list[Json] = [[round(line.start * rate) - self.first, line.name] for line in self.lines]
         return fingerprint("stretch", rate, self.last - self.first, level.gain, level.limit, placed, self.first == 0)
 
-    def samples(self, rate: int, pieces: Artifacts) -> NDArray[np.int16]:
+    def samples(self, rate: int, artifacts: Artifacts) -> NDArray[np.int16]:
         mixed = np.zeros(self.last - self.first, np.int16)
         for line in self.lines:
-            clip = pieces.get_clip(line.kind, line.name)
+            clip = artifacts.get_clip(line.kind, line.name)
             if clip is None:  # taken away, or damaged, since it was spoken
                 raise StorageError("A spoken line is gone from the job's folder: start again.")
             start = round(line.start * rate) - self.first
@@ -126,12 +126,12 @@ class DubTrack:
     """
 
     def __init__(
-        self, borders: Sequence[int], rate: int, level: Level, pieces: Artifacts, cancel: Cancel | None = None
+        self, borders: Sequence[int], rate: int, level: Level, artifacts: Artifacts, cancel: Cancel | None = None
     ) -> None:
-        """`borders` come from `cuts`, `rate` is the voice's, and what was encoded before is found in `pieces`."""
+        """`borders` come from `cuts`, `rate` is the voice's, and what was encoded before is found in `artifacts`."""
         self.level = level
         """For now."""
-        self._rate, self._pieces, self._cancel = rate, pieces, cancel
+        self._rate, self._pieces, self._cancel = rate, artifacts, cancel
         self._stretches = [_Stretch(*ends, []) for ends in pairwise(borders)]
         self._encoded: list[Future[Path]] = []
         self._measured: list[Future[dict[str, Any]]] = []

@@ -1,4 +1,4 @@
-"""The voice of a dub: rehearsed for its pace and loudness, then spoken line by line into the dubbed track."""
+"""The voice of a dub: its pace and loudness are measured first, then it speaks line by line into the dubbed track."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ class Take:
     """Of the engine's default."""
 
 
-class Takes:
+class ClipCache:
     """What an engine says: each take is spoken once, and found again afterwards."""
 
     def __init__(
-        self, engine: Synthesizer, identity: str, pieces: Artifacts, cancel: Cancel, *, is_dear: bool = False
+        self, engine: Synthesizer, identity: str, artifacts: Artifacts, cancel: Cancel, *, is_dear: bool = False
     ) -> None:
         """`identity` is all that, beside text and rate, makes a difference to the sound: engine, model, language.
 
         `is_dear`: a line takes the engine long, so it is stretched a little rather than said once more.
         """
         self.is_dear = is_dear
-        self._engine, self._identity, self._pieces, self._cancel = engine, identity, pieces, cancel
+        self._engine, self._identity, self._pieces, self._cancel = engine, identity, artifacts, cancel
 
     def name(self, take: Take) -> str:
         """Return the fingerprint of a take."""
@@ -92,7 +92,7 @@ class Takes:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class VoiceCalibration:
     """What is known of the voice before any line is placed."""
 
     base_rate: float
@@ -104,11 +104,13 @@ class Rehearsal:
     """In dB: brings the voice to the loudness that is wanted, as far as some of what it said tells."""
 
 
-def rehearse(takes: Takes, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine) -> Rehearsal:
+def calibrate(
+    cache: ClipCache, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine
+) -> VoiceCalibration:
     """Speak some lines at the default rate, and all of them at the base rate that follows from those."""
     some = _spread([line for line, text in enumerate(texts) if text], _PACE_LINES)
     default = []
-    for clip in takes.clips([Take(texts[line], 1.0) for line in some]):
+    for clip in cache.clips([Take(texts[line], 1.0) for line in some]):
         default.append(clip.seconds)
         on_line(len(default) / (len(some) + len(texts)))
     base = round(timing.base_rate(default, [slots[line] for line in some]), 4)
@@ -117,14 +119,14 @@ def rehearse(takes: Takes, texts: Sequence[str], slots: Sequence[tuple[float, fl
     naturals: list[float] = []
     sample: list[NDArray[np.int16]] = []
     rate = 0
-    for clip in takes.clips([Take(text, base) for text in texts]):
+    for clip in cache.clips([Take(text, base) for text in texts]):
         if len(clip.samples) or not rate:
             rate = clip.sample_rate
         if sum(map(len, sample)) < _SAMPLE_SECONDS * rate:
             sample.append(clip.samples)
         naturals.append(clip.seconds)
         on_line((len(some) + len(naturals)) / (len(some) + len(texts)))
-    return Rehearsal(base, tuple(naturals), rate, _gain(np.concatenate(sample), rate))
+    return VoiceCalibration(base, tuple(naturals), rate, _gain(np.concatenate(sample), rate))
 
 
 def _spread(lines: Sequence[int], most: int) -> list[int]:
@@ -141,12 +143,12 @@ def _gain(sample: NDArray[np.int16], rate: int) -> float:
 
 
 def speak(
-    takes: Takes, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement], base_rate: float
+    cache: ClipCache, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement], base_rate: float
 ) -> Iterator[Placement]:
     """Speak the lines into the track, in the order of their placements, and yield each line's true one."""
-    wanted = [Take(text, _asked(planned, base_rate, takes.is_dear)) for text, planned in zip(texts, plan, strict=True)]
-    for take, planned, clip in zip(wanted, plan, takes.clips(wanted), strict=True):
-        spoken = takes.fitted(take, clip, planned)
+    wanted = [Take(text, _asked(planned, base_rate, cache.is_dear)) for text, planned in zip(texts, plan, strict=True)]
+    for take, planned, clip in zip(wanted, plan, cache.clips(wanted), strict=True):
+        spoken = cache.fitted(take, clip, planned)
         if spoken.seconds:
             track.add(spoken)
         yield replace(planned, end=planned.start + spoken.seconds)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt import artifacts, folders, logs, records, recovery
+from vt import artifacts, disk, folders, logs, records, recovery
 from vt.cache import is_out_of_memory
-from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
+from vt.domain import Cancel, Edit, Job, JobSpec, Progress, Stage
 from vt.errors import Cancelled, JobNotFound, ModelBusy, StorageError, TooMuchKept, VtError, WrongState
 from vt.executors.base import Executor
 from vt.messages import Message
@@ -24,16 +23,23 @@ from vt.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
-_SHARES = {"probe": 1, "extract": 4, "transcribe": 40, "translate": 10, "speak": 35, "mix": 5, "mux": 5}
-"""Of a whole job, about, in hundredths."""
-_HEARING = {stage: _SHARES[stage] for stage in ("probe", "extract", "transcribe")}
-"""What there is of that where nothing is translated."""
+_SHARES = {
+    Stage.PROBE: 1,
+    Stage.EXTRACT: 4,
+    Stage.TRANSCRIBE: 40,
+    Stage.TRANSLATE: 10,
+    Stage.SPEAK: 35,
+    Stage.MIX: 5,
+    Stage.MUX: 5,
+}
+"""About how much of a whole job's time each stage takes, in hundredths."""
+_HEARING = {stage: _SHARES[stage] for stage in (Stage.PROBE, Stage.EXTRACT, Stage.TRANSCRIBE)}
+"""The stages of a job that translates nothing."""
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS = 30.0
 """After so long an idle thread looks for work that nobody told it of."""
 _CANCEL_SECONDS = 1.5
 _HOUSEKEEPING_SECONDS = 600.0
-_KEPT_FILES = ("input", "subtitles", "pieces", records.NAME, records.NEW)
 
 Hear = Callable[[Job], None]
 _T = TypeVar("_T")
@@ -122,7 +128,7 @@ class Worker:
         for job_id, version in self._store.versions().items():
             self._tidy(job_id, version)
         self._data.hold()
-        for job in self._store.recover(lambda job_id: artifacts.count(self._data.pieces(job_id))):
+        for job in self._store.recover(lambda job_id: artifacts.count(self._data.artifacts(job_id))):
             _log.info("job %s was interrupted: %s", _short(job.id), job.state)
             self._record(job)
         for thread in self._threads:
@@ -149,7 +155,7 @@ class Worker:
 
     # What faces ask for
 
-    def submit(self, job_id: str, order: Order, visitor: str = "") -> Job:
+    def submit(self, job_id: str, spec: JobSpec, visitor: str = "") -> Job:
         """Put a new job, whose film is in its folder, at the end of the queue.
 
         `visitor` is for whom it counts; empty: for nobody. Once this has returned, nothing takes the job back: not the
@@ -163,7 +169,7 @@ class Worker:
         self._flush(job_id)
         with self._order:
             self._check_kept(job_id, visitor)
-            job = self._store.create(job_id, order, self._queue_size, Share(visitor, self._visitor_jobs))
+            job = self._store.create(job_id, spec, self._queue_size, Share(visitor, self._visitor_jobs))
             self._record(job)
         self._wake()
         return job
@@ -213,8 +219,7 @@ class Worker:
             TooManyJobs: too many of the visitor's wait and run already.
         """
         share = Share(visitor, self._visitor_jobs)
-        kept = {str(line): asdict(edit) for line, edit in edits.items()}
-        job = self._step(lambda: self._store.edit(job_id, version, kept, self._queue_size, share))
+        job = self._step(lambda: self._store.edit(job_id, version, edits, self._queue_size, share))
         self._wake()
         return job
 
@@ -357,7 +362,8 @@ class Worker:
         """Run a job, and return how its state changes by that."""
         job_id, cancel = job.id, run.cancel
         try:
-            request = _request(job, self._data)
+            data = self._data
+            request = job.request.to_request(data.input(job_id), data.subtitles(job_id), job.edits)
             told = _Told(
                 lambda stage, fraction: self._tell(job_id, stage, fraction),
                 _SHARES if request.target_language else _HEARING,
@@ -386,7 +392,7 @@ class Worker:
                 _log.error("job %s met an unexpected error", _short(job_id), exc_info=True)
         return lambda: self._store.fail(job_id, sentence)
 
-    def _tell(self, job_id: str, stage: str, fraction: float) -> None:
+    def _tell(self, job_id: str, stage: Stage, fraction: float) -> None:
         with suppress(StorageError), self._order:  # nobody misses it; of a full disk, the work itself will tell
             self._publish(self._store.progress(job_id, stage, fraction))
 
@@ -425,11 +431,9 @@ class Worker:
 
     def _tidy(self, job_id: str, version: int) -> None:
         """Remove from a job's folder what is neither its input, nor its pieces, nor its latest results."""
-        kept = {*_KEPT_FILES, self._data.results(job_id, version).name}
         with suppress(OSError):  # removed at this moment, or the disk fails: the next start sweeps
-            for path in self._data.job(job_id).iterdir():
-                if path.name not in kept:
-                    folders.remove(path)
+            for path in self._data.folder(job_id).leftovers(version):
+                folders.remove(path)
 
     # The watchdog
 
@@ -477,8 +481,8 @@ def _sentence(error: Exception) -> Message:
         )
     if not isinstance(error, OSError):
         return Message("An unexpected error, which the server's log tells of. Please report it.")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Message("The disk is full: free some space and try again.")
+    if disk.is_full(error):
+        return disk.full().message
     return Message(
         "The disk failed ({reason}): check the data folder and its disk.",
         reason=error.strerror or type(error).__name__,
@@ -488,9 +492,10 @@ def _sentence(error: Exception) -> Message:
 class _Told:
     """Turns the progress of stages into that of a whole job, told now and then."""
 
-    def __init__(self, tell: Callable[[str, float], Any], shares: Mapping[str, int]) -> None:
+    def __init__(self, tell: Callable[[Stage, float], Any], shares: Mapping[Stage, int]) -> None:
         self._tell, self._shares = tell, shares
-        self._stage, self._overall, self._last = "", 0.0, 0.0
+        self._stage: Stage | None = None
+        self._overall, self._last = 0.0, 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Hear of a stage's progress."""
@@ -504,27 +509,13 @@ class _Told:
             self._tell(progress.stage, round(self._overall, 4))
 
 
-def file_names(data: DataFolder, job_id: str, order: Order) -> dict[Path, str]:
+def file_names(data: DataFolder, job_id: str, spec: JobSpec) -> dict[Path, str]:
     """Return the names that a user gave to the files of a job, by their paths here, which tell the job's id."""
     return {
-        data.input(job_id): order.file,
-        data.subtitles(job_id): order.subtitles or "subtitles",
+        data.input(job_id): spec.file,
+        data.subtitles(job_id): spec.subtitles or "subtitles",
         data.job(job_id): "the job's folder",
     }
-
-
-def _request(job: Job, data: DataFolder) -> JobRequest:
-    order = job.request
-    return JobRequest(
-        source=data.input(job.id),
-        target_language=order.target_language,
-        source_language=order.source_language,
-        subtitles=data.subtitles(job.id) if order.subtitles is not None else None,
-        audio_track=order.audio_track,
-        name=order.file,
-        edits={int(line): Edit(**edit) for line, edit in job.edits.items()},
-        wishes=order.wishes,
-    )
 
 
 def _short(job_id: str) -> str:

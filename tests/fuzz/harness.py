@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from tests.fakes import ScriptedTranscriber
 from tests.fuzz import mutations, seeds
-from tests.test_jobs import ORDER, SCRIPT, Desk
+from tests.test_jobs import SCRIPT, SPEC, Desk
 from vt import media
-from vt.domain import Cancel, Dropped, JobState, Order
+from vt.domain import Cancel, Dropped, JobSpec, JobState
 from vt.engines.base import Heard
 from vt.errors import VtError
 from vt.statuses import status_of
@@ -198,7 +198,7 @@ class Bench:
             if case.subtitles is not None:
                 draft.subtitles.write_bytes(case.subtitles)
             named = None if case.subtitles is None else "talk.srt"
-            order = Order(file=case.name, target_language=ORDER.target_language, source_language="en", subtitles=named)
+            order = JobSpec(file=case.name, target_language=SPEC.target_language, source_language="en", subtitles=named)
             job_id = desk.jobs.submit(draft, order).id
         try:
             return self._result(job_id, wrong)
@@ -223,7 +223,7 @@ class Bench:
 
     def _wrong_film(self, job_id: str) -> list[str]:
         """Return what is wrong with a dub: it can be read, and lasts as long as the film."""
-        told = self._desk.jobs.report(job_id)["source"]["duration_seconds"]
+        told = self._desk.jobs.report(job_id).source.duration_seconds
         there = media.measured_seconds(media.probe(self._desk.jobs.original(job_id).path))
         after = media.probe(self._desk.jobs.film(job_id).path).seconds
         is_right = min(told, there) - 0.5 <= after <= max(told, there) + 0.5  # damaged, a film may be of two minds

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from vt import visitors
 from vt.api import problems, shapes
 from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
-from vt.domain import WISHES, Edit, Job, Order
+from vt.domain import WISHES, Edit, Job, JobSpec, Wishes
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.feed import follow
 from vt.jobs import Draft, Jobs, ResultFile
@@ -169,17 +170,17 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         raise InputError("The form needs the language to speak in the field target_language, such as es.")
     if ("file" in upload.files) == ("from_job" in fields):
         raise InputError("The form needs a film in the field file, or else another job's id in the field from_job.")
-    order = Order(
+    spec = JobSpec(
         file=upload.files.get("file", ""),
         target_language=fields["target_language"],
         source_language=fields.get("source_language", "auto"),
         subtitles=upload.files.get("subtitles"),
         audio_track=_number(fields.get("audio_track")),
-        options={name: fields[name] for name in WISHES if name in fields},
+        wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:
-        order = jobs.reuse(draft, fields["from_job"], order)
-    return jobs.submit(draft, order, visitor)
+        spec = jobs.reuse(draft, fields["from_job"], spec)
+    return jobs.submit(draft, spec, visitor)
 
 
 def _number(said: str | None) -> int | None:
@@ -352,7 +353,7 @@ def _sent(result: ResultFile) -> FileResponse:
 @router.get("/jobs/{job_id}/report", summary="The report", responses=documented(404, 409, 507))
 async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[str, Any]:
     """Give the report: who heard, translated and spoke, every line with its timing, and how loud it is."""
-    return await threads.read(lambda: services.jobs.report(job_id))
+    return (await threads.read(lambda: services.jobs.report(job_id))).as_json()
 
 
 @router.get("/jobs/{job_id}/segments", summary="The lines", responses=documented(404, 409, 507))
@@ -360,7 +361,7 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
     """Give the lines as they are spoken; the answer's ETag is what an edit names in If-Match."""
     found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
-    return shapes.Segments(segments=[shapes.Segment(**segment) for segment in found.segments])
+    return shapes.Segments(segments=[shapes.Segment(**asdict(segment)) for segment in found.segments])
 
 
 @router.patch(

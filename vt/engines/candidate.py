@@ -35,20 +35,6 @@ class Choice:
         """All engines that have a part in it, each once, in order."""
         return tuple(dict.fromkeys((self.info, *self.helpers)))
 
-    def as_report(self) -> dict[str, Any]:
-        """Return the choice as it stands in a report."""
-        told: dict[str, Any] = {
-            "engine": " > ".join(info.name for info in self.infos),
-            "model": self.model,
-            "device": self.device,
-            "fallback_reason": self.fallback_reason,
-        }
-        if self.voice:
-            told["voice"] = self.voice
-        if self.route:
-            told["route"] = [hop.as_report() for hop in self.route]
-        return told
-
 
 def _nothing() -> None:
     return None

@@ -6,20 +6,18 @@ import io
 import re
 import shutil
 import wave
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
 from vt import languages, sound
+from vt.ahead import run_ahead
 from vt.domain import Cancel, Clip
 from vt.engines.base import EngineInfo, Synthesizer, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.door import Site, TtsEngine
 from vt.errors import EngineError
 from vt.languages import Language
-from vt.logs import carried
 from vt.messages import Message
 from vt.processes import Child, run
 from vt.sandbox import MB, ChildLimits
@@ -56,19 +54,15 @@ class Espeak:
 
     def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
         """Yield a clip for each (text, rate), in order, silence at both ends taken off."""
-        with ThreadPoolExecutor(self.threads, "espeak") as pool:
-            waiting: deque[Future[Clip]] = deque()
-            try:
-                for text, rate in lines:
-                    waiting.append(pool.submit(carried(self._say), text, rate, cancel))
-                    # A few lines ahead keep the cores busy; all of them at once would hold a whole film in memory.
-                    if len(waiting) > _AHEAD * self.threads:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        ahead = _AHEAD * self.threads
+        return run_ahead(
+            lambda line: self._say(*line, cancel),
+            lines,
+            threads=self.threads,
+            ahead=ahead,
+            name="espeak",
+            cancel=cancel,
+        )
 
     def _say(self, text: str, rate: float, cancel: Cancel) -> Clip:
         told = WORDS_PER_MINUTE * float(np.interp(rate, _SPOKEN, _TOLD))

@@ -8,9 +8,8 @@ import shutil
 import threading
 import unicodedata
 import zlib
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vt import bundle, languages, sound, weights
+from vt.ahead import run_groups_ahead
 from vt.domain import Cancel, Clip
 from vt.engines import base
 from vt.engines.base import EngineInfo, Synthesizer
@@ -27,7 +27,6 @@ from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, TtsEngine
 from vt.errors import EngineError, ModelUnavailable
 from vt.languages import Language
-from vt.logs import carried
 from vt.messages import Message
 from vt.phonemes import phonemes
 from vt.specs import ModelSpec
@@ -218,21 +217,21 @@ class Kokoro:
         """
         stopping = Cancel()
         cancel.add(stopping.set)
-        waiting: deque[list[Future[NDArray[np.int16]]]] = deque()
-        with ThreadPoolExecutor(self._at_once, "kokoro") as pool:
-            try:
-                for parts in self._parts(lines, cancel):
-                    waiting.append([pool.submit(carried(self._spoken), *part, stopping) for part in parts])
-                    # Some parts computed ahead keep the cores busy; all would hold the sound of a whole film in memory.
-                    while waiting and sum(map(len, waiting)) - len(waiting[0]) >= 2 * self._at_once:
-                        yield _clip(waiting.popleft(), cancel)
-                while waiting:
-                    yield _clip(waiting.popleft(), cancel)
-            finally:
-                cancel.remove(stopping.set)
-                stopping.set()
-                for future in (future for line in waiting for future in line):
-                    future.cancel()
+        lines_of_parts = run_groups_ahead(
+            lambda part: self._spoken(*part, stopping),
+            self._parts(lines, cancel),
+            threads=self._at_once,
+            ahead=2 * self._at_once,
+            name="kokoro",
+            cancel=cancel,
+            leave=stopping.set,
+        )
+        try:
+            with closing(lines_of_parts):
+                for parts in lines_of_parts:
+                    yield _clip(parts)
+        finally:
+            cancel.remove(stopping.set)
 
     def _parts(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[list[tuple[str, float]]]:
         """Yield each line as parts of phonemes that can be spoken at once, with the model's input for its speed."""
@@ -368,10 +367,8 @@ def _division(phoneme_text: str, longest: int) -> int:
     return int(aim)
 
 
-def _clip(parts: list[Future[NDArray[np.int16]]], cancel: Cancel) -> Clip:
-    """Return the parts of a line together; the pause behind the last is none of the line's."""
-    spoken = [part.result() for part in parts]
-    cancel.check()
+def _clip(spoken: Sequence[NDArray[np.int16]]) -> Clip:
+    """Return the parts of a line together, without the pause behind the last one."""
     samples = np.concatenate(spoken) if spoken else np.empty(0, np.int16)
     return Clip(sound.trimmed(samples, SAMPLE_RATE), SAMPLE_RATE)
 

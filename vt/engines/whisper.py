@@ -7,9 +7,7 @@ import math
 import re
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,12 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from vt import bundle, detect, folders, languages, sentences, sound, weights
+from vt.ahead import run_ahead
 from vt.domain import Cancel, Dropped, Word
 from vt.engines.base import EngineInfo, Heard, Transcriber
 from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, SttEngine
 from vt.errors import EngineError, ModelUnavailable
-from vt.logs import carried
 from vt.messages import Message
 from vt.specs import ModelSpec
 from vt.weights import Weights
@@ -473,21 +471,8 @@ def _tokenizer(file: str, _changed: int) -> Any:  # noqa: ANN401
 def _side_by_side(
     work: Callable[[_Item], _Made], items: Sequence[_Item], workers: int, cancel: Cancel
 ) -> Iterator[_Made]:
-    """Yield what `work` makes of each item, in their order; at the end, whatever ends it, none is at work any more."""
-    running: deque[Future[_Made]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="whisper") as pool:
-        try:
-            for item in items:
-                cancel.check()
-                running.append(pool.submit(carried(work), item))
-                if len(running) > workers:
-                    yield running.popleft().result()
-            while running:
-                cancel.check()
-                yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+    """Yield what `work` makes of each item, in their order."""
+    return run_ahead(work, items, threads=workers, ahead=workers, name="whisper", cancel=cancel)
 
 
 def _float(samples: NDArray[Any]) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ from vt import pipeline, remarks
 from vt.artifacts import Artifacts
 from vt.domain import Cancel, JobRequest, Progress
 from vt.factory import AIServiceFactory
-
-WORK, PIECES = "work", "pieces"
+from vt.job_folder import JobFolder
+from vt.report import DubReport, Report
 
 
 class LocalExecutor:
@@ -25,16 +25,22 @@ class LocalExecutor:
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
     ) -> Sequence[Path]:
         """Dub a film; see `Executor.run`."""
-        work = folder / WORK
+        here = JobFolder(folder)
+        work = here.work
         shutil.rmtree(work, ignore_errors=True)  # of one who died here
         work.mkdir()
         try:
-            pieces = Artifacts(folder / PIECES)
+            artifacts = Artifacts(here.artifacts)
             request = replace(request, longest_seconds=60 * self._factory.settings.max_duration_minutes)
-            result = pipeline.dub(request, self._factory, work, on_progress, cancel, pieces)
+            result = pipeline.dub(request, self._factory, work, on_progress, cancel, artifacts)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
             raise
-        pieces.prune()
-        self._factory.metrics.dubbed(result.report)
-        return [*result.files, remarks.write(work, result.report)]
+        artifacts.prune()
+        self._count(result.report)
+        return [*result.files, remarks.write(work, result.report.notes)]
+
+    def _count(self, report: Report) -> None:
+        self._factory.metrics.finished((stage.name, stage.seconds) for stage in report.stages)
+        if isinstance(report, DubReport):
+            self._factory.metrics.dubbed(report.source.duration_seconds, report.total_seconds)

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vt import languages
-from vt.domain import Job, JobState
+from vt.domain import Job, JobState, Stage
 from vt.errors import LanguageError
+from vt.report import DubbedLine, DubReport
 from vt.ui import files
 from vt.ui.rendering import render
 from vt.ui.words import Words
 
 _STEPS = {
-    "probe": ("probe", "extract"),
-    "transcribe": ("transcribe",),
-    "translate": ("translate",),
-    "speak": ("speak", "mix"),
-    "mux": ("mux",),
+    Stage.PROBE: (Stage.PROBE, Stage.EXTRACT),
+    Stage.TRANSCRIBE: (Stage.TRANSCRIBE,),
+    Stage.TRANSLATE: (Stage.TRANSLATE,),
+    Stage.SPEAK: (Stage.SPEAK, Stage.MIX),
+    Stage.MUX: (Stage.MUX,),
 }
 """What is shown as one step, and the stages of a job that it stands for."""
 _BRISK, _HURRIED = 1.1, 1.3
@@ -148,10 +149,10 @@ def step(words: Words, job: Job) -> str:
     if job.state is JobState.QUEUED:
         return words("queued")
     again = f"{words('again')}: " if job.version else ""
-    return again + words(f"stage_{job.stage or 'probe'}")
+    return again + words(f"stage_{job.stage or Stage.PROBE}")
 
 
-def _steps(stage: str | None) -> list[tuple[str, str]]:
+def _steps(stage: Stage | None) -> list[tuple[str, str]]:
     """Return the steps, each with its class: past, here, or to come."""
     names = list(_STEPS)
     here = next((index for index, name in enumerate(names) if stage in _STEPS[name]), -1)
@@ -168,9 +169,9 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
-def players(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[str, str], has_picture: bool) -> str:
+def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str], has_picture: bool) -> str:
     """Return the dub, its subtitles on, and the original beside it."""
-    code = report["target_language"]
+    code = report.target_language
     return render(
         "players",
         words=words,
@@ -180,19 +181,18 @@ def players(words: Words, job: Job, report: Mapping[str, Any], names: Mapping[st
         subtitles=files.subtitles(job.id, job.version, code, "vtt"),
         language=code,
         spoken=names[code],
-        heard=names[report["source"]["language"]],
+        heard=names[report.source.language],
     )
 
 
-def downloads(words: Words, job: Job, report: Mapping[str, Any], has_picture: bool) -> str:
+def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
     """Return a link to every file that was made."""
-    codes = dict.fromkeys((report["target_language"], report["source"]["language"]))
     subtitles = [
         (
             words.language_name(code),
             [(form.upper(), files.subtitles(job.id, job.version, code, form)) for form in ("srt", "vtt")],
         )
-        for code in codes
+        for code in report.languages
     ]
     return render(
         "downloads",
@@ -210,37 +210,36 @@ def notes(words: Words, remarks: Iterable[str]) -> str:
     return render("notes", words=words, notes=said) if said else ""
 
 
-def chart(words: Words, report: Mapping[str, Any]) -> str:
+def chart(words: Words, report: DubReport) -> str:
     """Return the lines on the film's timeline: where they were said, and where they are spoken, by their tempo."""
-    film = max(report["source"]["duration_seconds"], 0.001)
-    segments = report["segments"]
-    heard = [_bar(line["start"], line["end"], film, "vt-slot", clock(line["start"])) for line in segments]
-    wide = max(100.0, 100 * len(segments) / 60)
+    film = max(report.source.duration_seconds, 0.001)
+    heard = [_bar(line.start, line.end, film, "vt-slot", clock(line.start)) for line in report.segments]
+    wide = max(100.0, 100 * len(report.segments) / 60)
     return render(
         "chart",
         words=words,
         summary=_summary(words, report),
         heard=heard,
-        spoken=[_spoken_bar(words, line, film) for line in segments if line["text"]],
+        spoken=[_spoken_bar(words, line, film) for line in report.segments if line.text],
         wide=wide,
         ticks=_ticks(film, wide),
     )
 
 
-def _summary(words: Words, report: Mapping[str, Any]) -> str:
-    timing = report["timing"]
+def _summary(words: Words, report: DubReport) -> str:
+    timing = report.timing
     return words(
         "chart_said",
-        count=len(report["segments"]),
-        overlap=round(100 * timing["speech_overlap"]),
-        tempo=words.number(timing["max_tempo"], 2),
-        off=round(100 * timing["off_by_more_than_0_3s"]),
+        count=len(report.segments),
+        overlap=round(100 * timing.speech_overlap),
+        tempo=words.number(timing.max_tempo, 2),
+        off=round(100 * timing.off_by_more_than_0_3s),
     )
 
 
-def _spoken_bar(words: Words, line: Mapping[str, Any], film: float) -> dict[str, Any]:
-    said = f"{clock(line['placed_start'], True)}  ×{words.number(line['tempo'], 2)}  {line['text']}"
-    return _bar(line["placed_start"], line["placed_end"], film, f"vt-{_ease(line['tempo'])}", said)
+def _spoken_bar(words: Words, line: DubbedLine, film: float) -> dict[str, Any]:
+    said = f"{clock(line.placed_start, True)}  ×{words.number(line.tempo, 2)}  {line.text}"
+    return _bar(line.placed_start, line.placed_end, film, f"vt-{_ease(line.tempo)}", said)
 
 
 def _bar(start: float, end: float, film: float, kind: str, said: str) -> dict[str, Any]:
@@ -258,14 +257,14 @@ def _ease(tempo: float) -> str:
     return "ok" if tempo <= _BRISK else "brisk" if tempo <= _HURRIED else "fast"
 
 
-def lines(words: Words, report: Mapping[str, Any], job: Job) -> str:
+def lines(words: Words, report: DubReport, job: Job) -> str:
     """Return the table of lines, which can be changed in place once the job is over."""
     return render(
         "lines",
         words=words,
-        lines=report["segments"],
-        source_language=report["source"]["language"],
-        target_language=report["target_language"],
+        lines=report.segments,
+        source_language=report.source.language,
+        target_language=report.target_language,
         version=job.version,
         can_edit=job.state.is_over,
         clock=clock,

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
-from vt.domain import Edit, Job, JobState, Order
+from vt.domain import Edit, Job, JobSpec, JobState
 from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs import Jobs
 from vt.services import Services
@@ -34,7 +34,7 @@ from vt.ui.shared import (
 )
 from vt.ui.upload import UploadTab
 from vt.ui.uploads import Owner
-from vt.ui.voices import VoiceChoice, options
+from vt.ui.voices import VoiceChoice, wishes
 from vt.ui.words import Words, label
 
 _AUTO = "auto"
@@ -189,8 +189,8 @@ class TranslateTab:
         return {self._progress: gr.HTML(shown, visible=True), self._live: parts.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
-        report = self._jobs.report(job.id)
-        names = {code: native(code) for code in (report["target_language"], report["source"]["language"])}
+        report = self._jobs.dub_report(job.id)
+        names = {code: native(code) for code in report.languages}
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
         watch = (
             parts.players(said, job, report, names, has_picture)
@@ -263,21 +263,21 @@ class TranslateTab:
                 told_why = gr.HTML(parts.trouble(said("trouble_start"), why), visible=True)
                 return {**self._choices(said, subject), self._start_trouble: told_why}
             which = None if track is None else number(track, "audio_track")
-            wished = options((voice, tts_engine, translation_engine))
-            order = Order("", spoken, heard, audio_track=which, options=wished)
-            job = self._submitted(subject, order, film, subtitles, owner(request))
+            wished = wishes((voice, tts_engine, translation_engine))
+            spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished)
+            job = self._submitted(subject, spec, film, subtitles, owner(request))
             memory = Memory.of(kept).with_job(job.id)
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
 
         return told(said, "trouble_start", submit, self._start_trouble)
 
-    def _submitted(self, subject: Subject | None, order: Order, film: object, subtitles: object, whose: Owner) -> Job:
+    def _submitted(self, subject: Subject | None, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
         with self._services.probes.held(whose.address), self._jobs.draft() as draft:
             if subject and subject.job_id:
-                order = self._jobs.reuse(draft, subject.job_id, order)
-                return self._jobs.submit(draft, order, whose.address)
-            order = uploads.fill(draft, order, film, subtitles, whose)
-            return self._jobs.submit(draft, order, whose.address)
+                spec = self._jobs.reuse(draft, subject.job_id, spec, keeps_wishes=False)
+                return self._jobs.submit(draft, spec, whose.address)
+            spec = uploads.fill(draft, spec, film, subtitles, whose)
+            return self._jobs.submit(draft, spec, whose.address)
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
         said, memory = words.of(request), Memory.of(kept)
@@ -294,10 +294,10 @@ class TranslateTab:
         said, memory = words.of(request), Memory.of(kept)
 
         def compose() -> Updates:
-            order = self._jobs.get(memory.view).request
+            spec = self._jobs.get(memory.view).request
             subject = Subject(
-                order.file, 0.0, subtitles=order.subtitles is not None, job_id=memory.view,
-                source=order.source_language, target=order.target_language,
+                spec.file, 0.0, subtitles=spec.subtitles is not None, job_id=memory.view,
+                source=spec.source_language, target=spec.target_language,
             )  # fmt: skip
             return self._composing(said, memory, subject)
 

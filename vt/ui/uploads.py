@@ -18,8 +18,8 @@ from typing import Any, Literal
 from gradio.utils import get_upload_folder
 from starlette.requests import HTTPConnection
 
-from vt import visitors
-from vt.domain import Order
+from vt import disk, visitors
+from vt.domain import JobSpec
 from vt.errors import TooManyWaiting, UploadGone
 from vt.jobs import Draft, Jobs, plain_name
 
@@ -174,18 +174,13 @@ def take(upload: str | Path, place: Path) -> None:
         UploadGone: it is no longer there.
     """
     try:
-        try:
-            os.link(upload, place)
-        except FileNotFoundError:
-            raise
-        except OSError:  # another disk, or a file system without links
-            shutil.copyfile(upload, place)
+        disk.link_or_copy(Path(upload), place)
     except FileNotFoundError:
         raise UploadGone from None
 
 
-def fill(draft: Draft, order: Order, film: object, subtitles: object, owner: Owner) -> Order:
-    """Put an owner's uploads into a job's folder, and return the order for them.
+def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Owner) -> JobSpec:
+    """Put an owner's uploads into a job's folder, and return what is asked for with their names.
 
     Raises:
         UploadGone: one of them is not there.
@@ -193,10 +188,10 @@ def fill(draft: Draft, order: Order, film: object, subtitles: object, owner: Own
     given = own(film, owner)
     take(given, draft.film)
     if not subtitles:
-        return replace(order, file=given.name)
+        return replace(spec, file=given.name)
     words = own(subtitles, owner)
     take(words, draft.subtitles)
-    return replace(order, file=given.name, subtitles=words.name)
+    return replace(spec, file=given.name, subtitles=words.name)
 
 
 def remove(jobs: Jobs, job_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from vt import languages
-from vt.domain import WISHES
+from vt.domain import WISHES, Wishes
 from vt.engines.base import Voice, is_commercial
 from vt.services import Services
 from vt.ui import parts, scripts, words
@@ -97,13 +97,13 @@ class VoiceChoice:
         return gr.HTML(parts.trouble(reader("trouble_voice"), why), visible=True)
 
 
-def options(wished: Sequence[object]) -> dict[str, str]:
-    """Return the options of a job for these choices. An empty choice is named too, so that it replaces an older one.
+def wishes(chosen: Sequence[object]) -> Wishes:
+    """Return the wishes of a job for what is chosen.
 
     Raises:
         InputError: one of them is not text.
     """
-    return {name: text(value or _NOBODY, name) for name, value in zip(WISHES, wished, strict=True)}
+    return Wishes(*(text(value or _NOBODY, name) for name, value in zip(WISHES, chosen, strict=True)))
 
 
 def voice_text(said: Words, voice: Voice) -> str:

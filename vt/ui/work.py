@@ -13,7 +13,7 @@ from anyio import to_thread
 from gradio.components import Component
 from gradio.components.api_component import Api
 
-from vt.domain import WISHES, Job, JobState, Order
+from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes
 from vt.errors import VtError
 from vt.feed import follow
 from vt.jobs import Jobs, ResultFile
@@ -61,8 +61,8 @@ def _add_translate(services: Services) -> None:
         whose = owner(request)
         with in_words():
             wishes = _wishes(voice, tts_engine, translation_engine)
-            order = _order(text(target_language, "target_language"), source_language, audio_track, wishes)
-        async with _underway(services, order, video, subtitles, whose) as job:
+            spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
+        async with _underway(services, spec, video, subtitles, whose) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
                     yield at, None, None
@@ -85,8 +85,8 @@ def _add_transcribe(services: Services) -> None:
         """
         whose = owner(request)
         with in_words():
-            order = _order("", source_language, audio_track)
-        async with _underway(services, order, video, None, whose) as job:
+            spec = _spec("", source_language, audio_track)
+        async with _underway(services, spec, video, None, whose) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
                     yield at, None
@@ -142,31 +142,29 @@ def _answer(name: str, known: dict[str, Any]) -> Api:
 # A call
 
 
-def _wishes(*said: object) -> dict[str, str]:
-    return {name: text(value or "", name) for name, value in zip(WISHES, said, strict=True)}
+def _wishes(*said: object) -> Wishes:
+    return Wishes(*(text(value or "", name) for name, value in zip(WISHES, said, strict=True)))
 
 
-def _order(target: str, source: object, track: object, options: dict[str, str] | None = None) -> Order:
-    """Return the order for a job, without the film's name.
+def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES) -> JobSpec:
+    """Return what is asked for, without the film's name.
 
     Raises:
         InputError: a value has the wrong type.
     """
     heard = text(source or "auto", "source_language")
     which = None if track is None else number(track, "audio_track")
-    return Order("", target, heard, audio_track=which, options=options or {})
+    return JobSpec("", target, heard, audio_track=which, wishes=wishes)
 
 
 @asynccontextmanager
 async def _underway(
-    services: Services, order: Order, film: object, subtitles: object, whose: Owner
+    services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner
 ) -> AsyncIterator[Job]:
     """Submit a job that is removed when the block ends, and count its caller as a follower."""
     with in_words():
-        jobs = await asyncio.to_thread(
-            lambda: services.jobs
-        )  # the first access opens the database, which may take a while
-        job = await asyncio.to_thread(_submitted, services, order, film, subtitles, whose)
+        jobs = await asyncio.to_thread(lambda: services.jobs)  # the first access opens the database, which may wait
+        job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, whose)
     try:
         with in_words(), services.followers.held(whose.address):
             yield job
@@ -175,10 +173,10 @@ async def _underway(
         threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
 
 
-def _submitted(services: Services, order: Order, film: object, subtitles: object, whose: Owner) -> Job:
+def _submitted(services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
     jobs = services.jobs
     with services.probes.held(whose.address), jobs.draft() as draft:
-        return jobs.submit(draft, uploads.fill(draft, order, film, subtitles, whose), whose.address)
+        return jobs.submit(draft, uploads.fill(draft, spec, film, subtitles, whose), whose.address)
 
 
 def _removed(jobs: Jobs, job_id: str) -> None:
@@ -205,20 +203,19 @@ async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
 
 def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the dubbed file, the subtitles and the report, as Gradio sends them."""
-    report = jobs.report(job_id)
-    codes = dict.fromkeys((report["target_language"], report["source"]["language"]))
-    files = [jobs.film(job_id), *_subtitles(jobs, job_id, codes)]
-    return [*_handed(files, whose), report]
+    report = jobs.dub_report(job_id)
+    files = [jobs.film(job_id), *_subtitles(jobs, job_id, report.languages)]
+    return [*_handed(files, whose), report.as_json()]
 
 
 def _written_down(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the transcript and its subtitles, as Gradio sends them."""
     report = jobs.report(job_id)
-    transcript = "\n".join(line["source_text"] for line in report["segments"])
-    return [transcript, *_handed(_subtitles(jobs, job_id, [report["source"]["language"]]), whose)]
+    transcript = "\n".join(line.source_text for line in report.segments)
+    return [transcript, *_handed(_subtitles(jobs, job_id, [report.source.language]), whose)]
 
 
-def _subtitles(jobs: Jobs, job_id: str, codes: Any) -> list[ResultFile]:  # noqa: ANN401
+def _subtitles(jobs: Jobs, job_id: str, codes: Sequence[str]) -> list[ResultFile]:
     return [jobs.subtitles(job_id, code, ending) for code in codes for ending in ("srt", "vtt")]
 
 

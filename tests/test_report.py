@@ -1,0 +1,113 @@
+"""The report: what is in its file never changes unseen, and it is read back as it was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import films
+from tests.asking import asked
+from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from tests.reports import dub_report
+from vt import pipeline, report
+from vt.domain import Dropped, Word
+from vt.engines.base import Heard
+from vt.report import DubReport, TranscriptReport
+
+SOURCE = {"file": "str", "duration_seconds": "float", "language": "str", "language_detected": "bool"}
+ENGINE = {"engine": "str", "model": "str", "device": "str", "fallback_reason": "NoneType"}
+STAGES = [{"name": "str", "seconds": "float"}]
+DROPPED = [{"start": "float", "end": "float", "text": "str", "reason": "str"}]
+HEARD = {"id": "int", "start": "float", "end": "float", "source_text": "str"}
+TIMES = (
+    "slot_seconds", "room_seconds", "natural_seconds", "tempo", "placed_start", "placed_end", "overflow_seconds",
+)  # fmt: skip
+SUMMARY = ("speech_overlap", "off_by_more_than_0_3s", "max_tempo", "overflow_seconds")
+DUB = {
+    "source": SOURCE,
+    "target_language": "str",
+    "base_rate": "float",
+    "engines": {"stt": ENGINE, "translation": ENGINE, "tts": ENGINE},
+    "stages": STAGES,
+    "total_seconds": "float",
+    "segments": [{**HEARD, "text": "str", **dict.fromkeys(TIMES, "float")}],
+    "dropped": DROPPED,
+    "timing": dict.fromkeys(SUMMARY, "float"),
+    "loudness": {"integrated_lufs": "float", "true_peak_dbtp": "float"},
+    "notes": [],
+}
+"""The shape of the file: each value in it is named by its type, and of a list only the first element counts."""
+TRANSCRIPT = {
+    "source": SOURCE,
+    "engines": {"stt": ENGINE},
+    "stages": STAGES,
+    "segments": [HEARD],
+    "dropped": DROPPED,
+    "notes": [],
+}
+
+
+def shape(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return the shape of JSON."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value[:1]]
+    return type(value).__name__
+
+
+def in_order(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return JSON with the order of its keys made visible."""
+    if isinstance(value, dict):
+        return [(key, in_order(inner)) for key, inner in value.items()]
+    return [in_order(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+def factory() -> FakeFactory:
+    """Return a factory whose recogniser hears a sentence, and something that is no speech."""
+    said = Heard((Word(0.1, 0.5, " Good"), Word(0.5, 0.9, " day.")))
+    return FakeFactory(ScriptedTranscriber([said, Dropped(1.2, 1.5, "", "noise")]), ToneSynthesizer())
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a film of some seconds."""
+    return films.film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+@pytest.mark.parametrize(("target", "wanted", "kind"), [("es", DUB, DubReport), ("", TRANSCRIPT, TranscriptReport)])
+def test_the_file_has_the_written_down_shape_and_is_read_back_as_it_was(
+    factory: FakeFactory, film: Path, tmp_path: Path, target: str, wanted: dict[str, Any], kind: type
+) -> None:
+    result = pipeline.dub(asked(film, target, "en"), factory, tmp_path)
+    written = result.files[-1].read_bytes()
+    assert in_order(shape(json.loads(written) | {"notes": []})) == in_order(wanted)
+    assert isinstance(result.report, kind)
+    assert report.read(written) == result.report
+    assert report.read(written).as_json() == json.loads(written)
+
+
+def test_a_voice_and_a_route_stand_in_the_report_only_where_there_are_any() -> None:
+    plain = dub_report().as_json()
+    assert set(plain["engines"]["tts"]) == set(ENGINE)
+    plain["engines"]["translation"]["route"] = [{"engine": "firefox", "from": "en", "to": "es"}]
+    plain["engines"]["tts"]["voice"] = "ef_dora"
+    assert report.read(json.dumps(plain)).as_json() == plain
+
+
+@pytest.mark.parametrize("missing", ["segments", "timing", "source", "engines", "notes"])
+def test_a_report_that_lacks_what_reports_have_today_is_none(missing: str) -> None:
+    values = dub_report().as_json()
+    del values[missing]
+    with pytest.raises(ValueError, match=missing):
+        report.read(json.dumps(values))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"target_language": "es"}', '{"source": '])
+def test_what_is_no_report_is_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        report.read(text)

@@ -1,0 +1,76 @@
+"""The layout of a job's folder: the one place that knows the names of what lies in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_RESULTS = re.compile(r"results-([1-9]\d{0,8})")
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """A job's folder; nothing of it need exist."""
+
+    path: Path
+
+    @property
+    def film(self) -> Path:
+        """The film as it came, without an ending: whatever it is, it is found out by looking into it."""
+        return self.path / "input"
+
+    @property
+    def subtitles(self) -> Path:
+        """The subtitles that came with the film, if any did."""
+        return self.path / "subtitles"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of the finished pieces of work, which are not done again."""
+        return self.path / "pieces"
+
+    @property
+    def work(self) -> Path:
+        """The folder in which a run works, removed after it."""
+        return self.path / "work"
+
+    @property
+    def record(self) -> Path:
+        """What the folder says of its job. A folder without it, of which the database knows nothing, is half-made."""
+        return self.path / "job.json"
+
+    @property
+    def new_record(self) -> Path:
+        """A new record until it is whole."""
+        return self.path / "job.json.new"
+
+    @property
+    def removed_record(self) -> Path:
+        """What the record is called from the moment on at which its job is to be forgotten."""
+        return self.path / "removed"
+
+    def results(self, version: int) -> Path:
+        """Return the folder with the results of one version."""
+        return self.path / f"results-{version}"
+
+    def result(self, version: int, ending: str) -> Path:
+        """Return one file of the results, such as the one that ends with `es.mp4`: they are named after the film."""
+        return self.results(version) / f"{self.film.name}.{ending}"
+
+    def versions(self) -> set[int]:
+        """Return the versions whose results are there.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return {int(found[1]) for path in self.path.iterdir() if (found := _RESULTS.fullmatch(path.name))}
+
+    def leftovers(self, version: int) -> list[Path]:
+        """Return what is neither the film, its record, nor kept work, nor the results of this version.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        kept = {self.film, self.subtitles, self.artifacts, self.record, self.new_record, self.results(version)}
+        return [path for path in self.path.iterdir() if path not in kept]
