@@ -33,7 +33,7 @@ _MOST_LISTED = 8
 
 
 class Catalogue:
-    """Makes the candidates of each stage's ladder from the settings."""
+    """Lists the candidates of each stage."""
 
     def __init__(
         self,

@@ -108,12 +108,6 @@ def estimated_bytes(folder: Path) -> int:
     return round(sum(_MEMORY.get(kind, _MEMORY["vocab"] / 2) * path.stat().st_size for kind, path in found.items()))
 
 
-def load_library() -> None:
-    """Load the libraries alone: their memory belongs to the process, and no unloading of a model gives it back."""
-    import fxtranslate  # noqa: F401
-    import sentencepiece  # noqa: F401
-
-
 _OWN = threading.local()
 """The library's translator, in the one thread that may touch it: elsewhere it panics, even on being freed."""
 
