@@ -11,7 +11,6 @@ Source of the layout: https://huggingface.co/docs/huggingface_hub/guides/manage-
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import logging
@@ -28,6 +27,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
+
+from filelock import lock_descriptor
 
 from vt import hub
 from vt.domain import Cancel
@@ -355,9 +356,9 @@ class _Download:
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[IO[bytes]]:
-        """Open a file that this download alone may write, waiting for others.
+        """Open the file at `path` once nobody else writes it, and lock it.
 
-        It is locked itself, so that a killed process leaves no lock. Whoever had it before may have renamed it.
+        The one who had the lock before may have renamed the file: then another one is opened.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -368,18 +369,14 @@ class _Download:
                     return
 
     def _lock(self, stream: IO[bytes]) -> None:
+        """Lock the file itself: the system releases the lock when the process ends, however it ends."""
         waiting = False
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not waiting:
-                    self._say(f"The model {self._repo_id} is being downloaded by somebody else: waiting for that.")
-                waiting = True
-                self._cancel.check()
-                self._source.wait(_LOCK_SECONDS)
-            else:
-                return
+        while not lock_descriptor(stream.fileno(), blocking=False):
+            if not waiting:
+                self._say(f"The model {self._repo_id} is being downloaded by somebody else: waiting for that.")
+            waiting = True
+            self._cancel.check()
+            self._source.wait(_LOCK_SECONDS)
 
     def _receive(self, file: _File, commit: str, stream: IO[bytes]) -> None:
         """Append to `stream` what it lacks of `file`.
@@ -622,8 +619,7 @@ def _sweep(place: _Place) -> None:
     """Remove what was begun of an older snapshot, which nobody will ask for any more."""
     for partial in place.partial("*").parent.glob(place.partial("*").name):
         with suppress(OSError), partial.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where somebody is at it
-            if _is_at(partial, stream):
+            if lock_descriptor(stream.fileno(), blocking=False) and _is_at(partial, stream):
                 partial.unlink()
 
 

@@ -381,8 +381,13 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
             raise ModelUnavailable(f"{name} did not arrive whole: {lack}")
         tell(f"{name} is here now.")
 
-    once.folder(
-        folder, make, is_whole=lambda made: missing(made) is None, needed_bytes=_NEEDED_BYTES, tell=tell, cancel=cancel
+    once.build_dir_atomically(
+        folder,
+        make,
+        is_complete=lambda made: missing(made) is None,
+        needed_bytes=_NEEDED_BYTES,
+        tell=tell,
+        cancel=cancel,
     )
 
 
