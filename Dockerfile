@@ -6,7 +6,7 @@ FROM python:3.11-slim-bookworm AS models
 WORKDIR /build
 COPY requirements-models.txt ./
 COPY scripts/models.py scripts/
-COPY vt/__init__.py vt/bundle.py vt/errors.py vt/
+COPY vt/__init__.py vt/bundle.py vt/errors.py vt/messages.py vt/
 RUN python scripts/models.py
 
 FROM python:3.11-slim-bookworm

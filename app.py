@@ -16,8 +16,7 @@ from fastapi import FastAPI
 
 from vt import guard, logs, services, settings
 from vt.api import Bodies, Front, Perimeter, Shield, Traced, make_api
-from vt.errors import SettingsError
-from vt.store import FolderTaken
+from vt.errors import FolderTaken, SettingsError
 from vt.ui.page import hang, make_page
 from vt.visitors import Proxies
 

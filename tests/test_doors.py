@@ -29,7 +29,7 @@ from starlette.routing import Mount
 
 from tests.servers import Server, running, wait_for
 from tests.test_jobs import Desk
-from vt.errors import InputError, TooManyRequests
+from vt.errors import InputError, TooManyRequests, UploadGone
 from vt.services import Services
 from vt.settings import Settings
 from vt.ui import uploads
@@ -37,7 +37,7 @@ from vt.ui.intake import Intake
 from vt.ui.page import make_page
 from vt.ui.results import Results
 from vt.ui.translate import _edits
-from vt.ui.uploads import COOKIE, TAKEN_SECONDS, Owner, UploadGone
+from vt.ui.uploads import COOKIE, TAKEN_SECONDS, Owner
 from vt.visitors import ConcurrencyLimit
 
 NOTE = "the canary sings at noon"

@@ -15,11 +15,23 @@ from tests import films
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt.domain import Cancel, Clip, Edit, Job, JobState, Order, Wishes, Word
 from vt.engines.base import Heard
-from vt.errors import EngineError, InputError, LanguageError, MediaError, StorageError, SubtitleError
+from vt.errors import (
+    EngineError,
+    FilmTooLarge,
+    InputError,
+    JobNotFound,
+    LanguageError,
+    MediaError,
+    NoSuchResult,
+    Outdated,
+    StorageError,
+    SubtitleError,
+    WrongState,
+)
 from vt.executors.local import LocalExecutor
-from vt.jobs import MB, FilmTooLarge, Jobs, NoSuchResult, plain_name
+from vt.jobs import MB, Jobs, plain_name
 from vt.settings import Settings
-from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.store import DataFolder, Store, new_id
 from vt.visitors import Turns
 from vt.worker import Worker
 

@@ -18,9 +18,9 @@ import pytest
 from tests.conftest import ROOT
 from vt import records, recovery
 from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress
-from vt.errors import InputError, StorageError
+from vt.errors import FolderTaken, InputError, StorageError
 from vt.recovery import repair
-from vt.store import DataFolder, FolderTaken, Store, damage, new_id
+from vt.store import DataFolder, Store, damage, new_id
 from vt.worker import Worker
 
 ORDER = Order("ein Film.mp4", "es", "en", "ein Film.srt", 2, {"burn": True, "voice": "ef_dora"})

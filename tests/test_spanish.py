@@ -21,16 +21,26 @@ from vt import detect, media, pipeline, processes, routes, subtitles
 from vt.catalogue import Catalogue
 from vt.domain import Cancel, Edit, JobRequest, JobState, Wishes
 from vt.engines import apertium, espeak, mms, nllb, whisper_translation
-from vt.errors import ToolStopped, VtError
+from vt.errors import (
+    FilmTooLarge,
+    JobNotFound,
+    Outdated,
+    QueueFull,
+    ToolStopped,
+    TooManyJobs,
+    TooManyWaiting,
+    TooMuchKept,
+    UploadGone,
+    VtError,
+    WrongState,
+)
 from vt.factory import AIServiceFactory
 from vt.guard import admit
-from vt.jobs import FilmTooLarge
 from vt.media import Named
 from vt.processes import Child, Slots
 from vt.samples import Samples
-from vt.store import DEATHS, JobNotFound, Outdated, QueueFull, Store, TooManyJobs, TooMuchKept, WrongState, new_id
+from vt.store import DEATHS, Store, new_id
 from vt.ui import spanish
-from vt.ui.uploads import TooManyWaiting, UploadGone
 from vt.ui.words import Words
 from vt.visitors import ConcurrencyLimit, Visitor
 from vt.watchdog import Patience, Watchdog

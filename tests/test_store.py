@@ -26,21 +26,8 @@ from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
 from vt.domain import Job, JobState, Order
-from vt.errors import InputError, StorageError, VtError
-from vt.store import (
-    DEATHS,
-    ID,
-    MIGRATIONS,
-    DataFolder,
-    JobNotFound,
-    Outdated,
-    QueueFull,
-    Share,
-    Store,
-    TooManyJobs,
-    WrongState,
-    new_id,
-)
+from vt.errors import InputError, JobNotFound, Outdated, QueueFull, StorageError, TooManyJobs, VtError, WrongState
+from vt.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
 
 ROOT = Path(__file__).parent.parent
 MANY = 10_000

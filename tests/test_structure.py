@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS: dict[str, int] = {
     "errors": 1,
+    "messages": 1,
+    "statuses": 2,
     "domain": 1,
     "languages": 1,
     "bundle": 2,

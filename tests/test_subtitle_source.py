@@ -18,7 +18,7 @@ from vt import bundle, subtitles
 from vt.domain import Cancel
 from vt.engines.base import Heard
 from vt.engines.whisper import Whisper
-from vt.errors import SubtitleError
+from vt.errors import SubtitleError, SubtitlesTooLarge
 from vt.sentences import sentences
 
 SPANISH = """1
@@ -192,7 +192,7 @@ def test_as_much_as_may_be_is_read_and_no_more() -> None:
     assert refused(CUE.format(text="Hello.") * 20_001) == "The subtitles are too long: 20000 cues are the most."
     assert refused(CUE.format(text="a " * 900) * 112) == "The subtitles are too long: 100000 words are the most."
     subtitles.check_size(5 * 2**20)
-    with pytest.raises(subtitles.SubtitlesTooLarge, match="5 MB are the most"):
+    with pytest.raises(SubtitlesTooLarge, match="5 MB are the most"):
         subtitles.check_size(5 * 2**20 + 1)
 
 

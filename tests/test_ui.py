@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from vt.errors import UploadGone
 from vt.store import new_id
 from vt.ui import parts, uploads
 from vt.ui.scripts import MOST_JOBS
 from vt.ui.shared import Memory, Subject
-from vt.ui.uploads import KEPT_SECONDS, TAKEN_SECONDS, UploadGone
+from vt.ui.uploads import KEPT_SECONDS, TAKEN_SECONDS
 from vt.ui.words import LANGUAGES, Words, translations
 
 ENGLISH = Words("en")

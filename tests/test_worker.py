@@ -18,9 +18,9 @@ import pytest
 from vt import records
 from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Edit, Job, JobRequest, JobState, Order, Progress, Wishes
-from vt.errors import EngineError, ModelBusy, StorageError, VtError
+from vt.errors import EngineError, JobNotFound, ModelBusy, QueueFull, StorageError, TooMuchKept, VtError, WrongState
 from vt.executors.local import WORK
-from vt.store import DEATHS, DataFolder, JobNotFound, QueueFull, Store, TooMuchKept, WrongState, new_id
+from vt.store import DEATHS, DataFolder, Store, new_id
 from vt.watchdog import Patience, Watchdog
 from vt.worker import Worker
 

@@ -259,4 +259,6 @@ def _translated(only_full: bool = False) -> Iterator[None]:
         if only_full:
             raise
         why = error.strerror or type(error).__name__
-        raise StorageError(f"Work that is done cannot be kept ({why}): check the data folder and its disk.") from error
+        raise StorageError(
+            "Work that is done cannot be kept ({reason}): check the data folder and its disk.", reason=why
+        ) from error

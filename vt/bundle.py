@@ -158,8 +158,10 @@ def check(name: str, root: Path = ROOT) -> Path:
         raise ModelUnavailable(lack(name))
     if changed := model.changed(place):
         raise ModelUnavailable(
-            f"{model.title} in {place} cannot be used: {' and '.join(changed)} changed since it was put there. "
-            "Run scripts/setup models."
+            "{title} in {place} cannot be used: {changed} changed since it was put there. Run scripts/setup models.",
+            title=model.title,
+            place=place,
+            changed=" and ".join(changed),
         )
     return place
 

@@ -34,6 +34,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from vt import machine
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
+from vt.messages import Message
 from vt.specs import Closable, ModelSpec
 
 Reason = Literal["lru", "idle", "cleared", "memory", "uncached"]
@@ -467,10 +468,18 @@ class ModelCache:
         """Return the error that says which models hold the memory."""
         holders = ", ".join(_holding(entry) for entry in self._entries.values() if entry.leases or entry.leaving)
         if spec.key in self._entries:
-            return ModelBusy(f"The model {spec.name} is being unloaded ({holders}). Please try again in a moment.")
+            return ModelBusy(
+                "The model {model} is being unloaded ({holders}). Please try again in a moment.",
+                model=spec.name,
+                holders=holders,
+            )
         return ModelBusy(
-            f"There is no room for the model {spec.name} ({_mb(spec.estimated_bytes)}) in the {_mb(self.budget_bytes)} "
-            f"for models, held by {holders}. Please try again in a moment."
+            "There is no room for the model {model} ({size}) in the {budget} for models, "
+            "held by {holders}. Please try again in a moment.",
+            model=spec.name,
+            size=_mb(spec.estimated_bytes),
+            budget=_mb(self.budget_bytes),
+            holders=holders,
         )
 
     # Loading.
@@ -483,10 +492,11 @@ class ModelCache:
             entry = self._load(spec)
         except VtError as error:
             # A cancel concerns this thread alone: one of those that wait loads in its place.
-            self._abort(load, error, None if isinstance(error, Cancelled) else (type(error), str(error)))
+            self._abort(load, error, None if isinstance(error, Cancelled) else (type(error), error.message))
             raise
         except Exception as error:
-            sentence = f"The model {spec.name} cannot be loaded: {in_a_few_words(error)}."
+            reason = in_a_few_words(error)
+            sentence = Message("The model {model} cannot be loaded: {reason}.", model=spec.name, reason=reason)
             self._abort(load, error, (ModelUnavailable, sentence))
             raise ModelUnavailable(sentence) from error
         except BaseException as error:
@@ -570,8 +580,12 @@ class ModelCache:
             with self._state_lock:
                 others = sum(entry.bytes for entry in self._entries.values())
             raise ModelUnavailable(
-                f"The memory does not suffice for the model {spec.name}: it needs about {_mb(spec.estimated_bytes)}, "
-                f"and {_mb(others)} are held by other models, of {_mb(self.budget_bytes)} for all models."
+                "The memory does not suffice for the model {model}: it needs about {size}, and "
+                "{others} are held by other models, of {budget} for all models.",
+                model=spec.name,
+                size=_mb(spec.estimated_bytes),
+                others=_mb(others),
+                budget=_mb(self.budget_bytes),
             ) from error
 
     def _measure(self, spec: ModelSpec[Any], model: object) -> int:

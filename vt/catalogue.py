@@ -15,6 +15,7 @@ from vt.engines.door import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
 from vt.engines.table import Table
 from vt.errors import InputError, LanguageError, SettingsError, UnknownModel
 from vt.languages import Language
+from vt.messages import Message, joined
 from vt.offer import Offer
 from vt.preparations import Preparations
 from vt.routes import Hop, Route
@@ -98,10 +99,12 @@ class Catalogue:
         pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
         listed = self._translating(*pair, wanted, model, listening=listening)
-        does = f"translate {pair[0].name} to {pair[1].name}"
-        why = f"No text translator here knows {pair[0].name} to {pair[1].name}. {self.left_out or ''}".strip()
-        found = self._told(_fit(listed, wanted, why), self._unlisted(listed, wanted, self._table.translation, does))
-        return self._checked(found, f"translates {pair[0].name} to {pair[1].name}")
+        ends = {"language_from": pair[0], "language_to": pair[1]}
+        unread = Message("No text translator here knows {language_from} to {language_to}.", **ends)
+        unable = Message("{engine} does not translate {language_from} to {language_to} here.", engine=wanted, **ends)
+        absent = self._unlisted(listed, wanted, self._table.translation, unable)
+        found = self._told(_fit(listed, wanted, self._with_left_out(unread)), absent)
+        return self._checked(found, Message("Nobody here translates {language_from} to {language_to}.", **ends))
 
     def _translating(
         self, source: Language, target: Language, wanted: str, model: str | None, *, listening: bool
@@ -182,14 +185,22 @@ class Catalogue:
         named = self._fitting(voice, row) if voice else None
         if named:
             if engine not in ("", AUTO, named.engine):
-                raise InputError(f"The voice {voice} is one of {named.engine}, not of {engine}: name only one of them.")
+                raise InputError(
+                    "The voice {voice} is one of {own}, not of {other}: name only one of them.",
+                    voice=voice,
+                    own=named.engine,
+                    other=engine,
+                )
             wanted = named.engine
         listed = [
             (one.info.name, one.candidates(self.site, row, voice if named and one.info.name == wanted else None))
             for one in self._ordered(self._table.tts, wanted)
         ]
-        absent = self._unlisted(listed, wanted, self._table.tts, f"speak {row.name}")
-        return self._checked(self._told(_fit(listed, wanted), absent), f"speaks {row.name}")
+        unable = Message("{engine} does not speak {language} here.", engine=wanted, language=row)
+        absent = self._unlisted(listed, wanted, self._table.tts, unable)
+        return self._checked(
+            self._told(_fit(listed, wanted), absent), Message("Nobody here speaks {language}.", language=row)
+        )
 
     def voices(self) -> tuple[Voice, ...]:
         """List all voices that may be chosen here."""
@@ -208,8 +219,9 @@ class Catalogue:
             own = [voice.id for voice in listed if voice.language == code]
             alike = difflib.get_close_matches(wanted[:_LONGEST_SHOWN].casefold(), known, _NEAR)
             near = [known[one] for one in alike] or own[:_NEAR]
-            told = f"Near are: {', '.join(near)}." if near else "See the list of voices."
-            raise UnknownModel(f"No voice goes by the name {_shown(wanted)} here. {told}")
+            told = Message("Near are: {near}.", near=", ".join(near)) if near else Message("See the list of voices.")
+            unknown = Message("No voice goes by the name {voice} here.", voice=_shown(wanted))
+            raise UnknownModel(joined(unknown, told))
         return found
 
     def check_translation_engine(self, wanted: str) -> None:
@@ -231,7 +243,7 @@ class Catalogue:
             if found := engine.named(self.site, name):
                 return found
         known = ", ".join(name for engine in engines for name in engine.names(self.site))
-        raise UnknownModel(f"No model goes by the name {_shown(name)} here. Known are: {known}.")
+        raise UnknownModel("No model goes by the name {name} here. Known are: {known}.", name=_shown(name), known=known)
 
     def wanted(self) -> list[Candidate[Any]]:
         """List the best model of each stage for a default request, whether or not it is here."""
@@ -281,7 +293,12 @@ class Catalogue:
         if self.settings.licences != "commercial":
             return None
         names = [f"{info.name} ({info.licence})" for info in self._table.infos if not info.commercial]
-        return f"VT_LICENCES=commercial leaves out {' and '.join(names)}." if names else None
+        engines = " and ".join(names)
+        return Message("VT_LICENCES=commercial leaves out {engines}.", engines=engines) if names else None
+
+    def _with_left_out(self, sentence: str) -> str:
+        """Add to a refusal what the settings leave out, for that may be why."""
+        return joined(sentence, self.left_out) if self.left_out else sentence
 
     def missing(self) -> tuple[str, ...]:
         """Say, in a sentence each, for which stages there is no engine at all."""
@@ -314,14 +331,14 @@ class Catalogue:
         try:
             self._wanted(wanted, engines)
         except UnknownModel as error:
-            raise SettingsError(f"{variable}: {error}") from None
+            raise SettingsError("{variable}: {reason}", variable=variable, reason=error.message) from None
 
     def _wanted(self, wanted: str, engines: Sequence[_D]) -> str:
         if refusal := _unknown(wanted, engines):
             raise UnknownModel(refusal)
         refused = [engine.info for engine in engines if engine.info.name == wanted and not engine.info.commercial]
-        if refused and self.settings.licences == "commercial":
-            raise UnknownModel(f"{wanted} may not be used: {self.left_out}")
+        if refused and (left_out := self.left_out):
+            raise UnknownModel("{engine} may not be used: {reason}", engine=wanted, reason=left_out)
         return wanted
 
     def _fitting(self, wanted: str, row: Language) -> Voice:
@@ -331,30 +348,34 @@ class Catalogue:
             own = [voice.id for voice in self.voices() if voice.language == row.code]
             listed = ", ".join(own[:_MOST_LISTED]) + ("" if len(own) <= _MOST_LISTED else " and others")
             raise LanguageError(
-                f"The voice {wanted} speaks {languages.get(found.language).name}, not {row.name}. "
-                f"Voices for {row.name}: {listed or 'none'}."
+                "The voice {voice} speaks {language_spoken}, not {language_wanted}. Voices for "
+                "{language_again}: {near}.",
+                voice=wanted,
+                language_spoken=languages.get(found.language),
+                language_wanted=row,
+                language_again=row,
+                near=listed or "none",
             )
         return found
 
     def _unlisted(
-        self, listed: Sequence[tuple[str, Sequence[Candidate[_E]]]], wanted: str, engines: Sequence[_D], does: str
+        self, listed: Sequence[tuple[str, Sequence[Candidate[_E]]]], wanted: str, engines: Sequence[_D], unable: str
     ) -> str:
         """Say why somebody who was asked for is not even listed; empty where they are, or nobody was asked for."""
         if wanted == AUTO or any(name == wanted and found for name, found in listed):
             return ""
         engine = next(engine for engine in engines if engine.info.name == wanted)
-        return engine.lack(self.site) or f"{wanted} does not {does} here."
+        return engine.lack(self.site) or unable
 
     def _told(self, found: Sequence[Candidate[_E]], absent: str) -> Sequence[Candidate[_E]]:
         """Put a refusal before what is found, where whoever was asked for is absent: none takes a place silently."""
         return [replace(found[0], unfit=absent), *found] if absent and found else found
 
-    def _checked(self, found: Sequence[Candidate[_E]], does: str) -> Sequence[Candidate[_E]]:
-        why = f" {self.left_out}" if self.left_out else ""
+    def _checked(self, found: Sequence[Candidate[_E]], nobody: str) -> Sequence[Candidate[_E]]:
         if not found:
-            raise LanguageError(f"Nobody here {does}.{why}")
+            raise LanguageError(self._with_left_out(nobody))
         if all(candidate.unfit for candidate in found):
-            last = replace(found[-1], unfit=f"{found[-1].unfit}{why}")
+            last = replace(found[-1], unfit=self._with_left_out(found[-1].unfit or nobody))
             return [*found[:-1], last]
         return found
 
@@ -390,7 +411,8 @@ def _deaf(candidate: Candidate[_E]) -> Candidate[_E]:
     """Say of who translates sound that there is none."""
     if not candidate.info.listens:
         return candidate
-    return replace(candidate, unfit=f"{candidate.info.name} translates what it hears, and here nothing is heard.")
+    unfit = Message("{engine} translates what it hears, and here nothing is heard.", engine=candidate.info.name)
+    return replace(candidate, unfit=unfit)
 
 
 def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:

@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, and nothing else."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message[:1].upper()}{message[1:]}. See `python -m vt --help`.")
+        raise InputError("{message}. See `python -m vt --help`.", message=f"{message[:1].upper()}{message[1:]}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -195,7 +195,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print(f"{mark}  {finding.name}: {finding.told}", flush=True)  # noqa: T201
     missing = [finding.name for finding in findings if finding.needed and not finding.works]
     if missing:
-        raise ToolError(f"Missing here: {', '.join(missing)}. ./scripts/demo installs what a dub needs.")
+        raise ToolError(
+            "Missing here: {missing}. ./scripts/demo installs what a dub needs.", missing=", ".join(missing)
+        )
     return DONE
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vt.errors import Cancelled
+from vt.messages import Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -265,8 +266,8 @@ class Job:
     """The last stage that began; None before the first."""
     fraction: float
     """0..1."""
-    error: str | None
-    """Why it failed: a sentence."""
+    error: Message | None
+    """Why it failed: a sentence, which a face can say in its language."""
     created_at: datetime
     updated_at: datetime
     """In UTC, to the millisecond."""

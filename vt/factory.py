@@ -24,6 +24,7 @@ from vt.errors import EngineError, LanguageError, ModelUnavailable, SettingsErro
 from vt.hub import Hub
 from vt.hub import of as hub_of
 from vt.ladder import FallbackChain, prepare
+from vt.messages import Message, joined
 from vt.offer import Offer
 from vt.pace import Paces
 from vt.preload import Preload, Preloaded, Task
@@ -160,7 +161,7 @@ class TranslationService(Service[Translator]):
         """
         with self._using() as engine:
             if not isinstance(engine, SoundTranslator):
-                raise EngineError(f"{self.choice.info.name} translates text, not sound.")
+                raise EngineError("{engine} translates text, not sound.", engine=self.choice.info.name)
             try:
                 yield from engine.translate_sound(samples, stretches, cancel)
             finally:
@@ -252,7 +253,7 @@ class AIServiceFactory:
             return
         name = languages.get(target).name
         if heard == languages.get(target).code:
-            raise LanguageError(f"The film speaks {name} already: choose another target language.")
+            raise LanguageError("The film speaks {language} already: choose another target language.", language=name)
         if heard:  # else it will be found out by listening
             engine = wishes.translation_engine
             self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
@@ -340,7 +341,9 @@ class AIServiceFactory:
         own = [one for one in every if one.info.name == voice.engine and not one.unfit]
         here = [replace(one, prepare=None) for one in own if not one.downloads]
         if not here:
-            raise ModelUnavailable(f"The voice {voice.id} cannot be heard yet: its model has not been downloaded here.")
+            raise ModelUnavailable(
+                "The voice {voice} cannot be heard yet: its model has not been downloaded here.", voice=voice.id
+            )
         candidate, choice = self._serve(here, configured=False, cancel=cancel)
         return TtsService(choice, self._leases(candidate, cancel))
 
@@ -417,7 +420,7 @@ class AIServiceFactory:
             if not part.is_process:
                 self._cache.evict(part.spec.key)
         if not (self.settings.fallback and candidates[place + 1 :]):
-            raise ModelUnavailable(f"{_no_memory(spent)} Choose a smaller model, or give it more memory.")
+            raise ModelUnavailable(joined(_no_memory(spent), "Choose a smaller model, or give it more memory."))
         return candidates[place + 1 :]
 
     def _route(self, candidate: Candidate[Translator], cancel: Cancel | None) -> Leases[Translator]:
@@ -474,7 +477,11 @@ class AIServiceFactory:
                 raise ModelUnavailable(candidate.unfit)
             refusal = candidate.obstacle() or (self._hub.obstacle() if candidate.downloads else None)
             if refusal:
-                raise ModelUnavailable(f"The model {candidate.spec.name} cannot be had: {refusal.rstrip('.')}.")
+                raise ModelUnavailable(
+                    "The model {model} cannot be had: {reason}.",
+                    model=candidate.spec.name,
+                    reason=refusal.rstrip("."),
+                )
             prepare(candidate, self._end)
         return tuple(candidate.label for candidate in wanted if not candidate.is_process)
 
@@ -588,7 +595,7 @@ class AIServiceFactory:
         try:
             self._choose(self._catalogue.stt(AUTO))
         except VtError as error:
-            return (str(error),)
+            return (error.message,)
         return ()
 
     def _compromises(self) -> tuple[str, ...]:
@@ -599,7 +606,7 @@ class AIServiceFactory:
 
 
 def _no_memory(spent: Choice) -> str:
-    return f"The memory did not suffice for the work of the model {spent.model}."
+    return Message("The memory did not suffice for the work of the model {model}.", model=spent.model)
 
 
 @contextmanager

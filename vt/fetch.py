@@ -145,7 +145,9 @@ def download(
     if found is not None:
         return found
     if source.forbidden:
-        raise ModelUnavailable(f"The model {repo_id} cannot be downloaded: {source.forbidden}.")
+        raise ModelUnavailable(
+            "The model {model} cannot be downloaded: {reason}.", model=repo_id, reason=source.forbidden
+        )
     if source.token and not _TOKEN.fullmatch(source.token):
         # Unchained and before any request: an HTTP library's complaint about it would quote the token.
         raise ModelUnavailable("The hub's token (HF_TOKEN) holds characters that no token has: set it again.")
@@ -202,7 +204,7 @@ class _Place:
 
 def _place(repo_id: str, cache: Path) -> _Place:
     if not _ID.fullmatch(repo_id):
-        raise ModelUnavailable(f"The hub can have no model {repo_id[:100]!r}: an id looks like owner/name.")
+        raise ModelUnavailable("The hub can have no model {model!r}: an id looks like owner/name.", model=repo_id[:100])
     return _Place(cache / f"models--{repo_id.replace('/', '--')}")
 
 
@@ -297,7 +299,11 @@ class _Download:
         commit, files = self._persist(self._list, _LISTING_TRIES)
         wanted = [files[name] for name in _select(files, patterns)]
         if not wanted:
-            raise ModelUnavailable(f"The hub's model {self._repo_id} has none of the files {', '.join(patterns)}.")
+            raise ModelUnavailable(
+                "The hub's model {model} has none of the files {patterns}.",
+                model=self._repo_id,
+                patterns=", ".join(patterns),
+            )
         self._total = sum(file.size for file in wanted)
         self._announce(wanted)
         began = self._source.clock()
@@ -317,9 +323,12 @@ class _Download:
         room = self._source.free_bytes(cache)
         if needed > room:
             raise StorageError(
-                f"The model {self._repo_id} needs {_mb(needed)}, and the disk of HF_HOME has {_mb(room)} left: "
-                "free some space, or let HF_HOME name a folder on another disk.",
-                cache,
+                "The model {model} needs {needed}, and the disk of HF_HOME has {room} left: free some space, "
+                "or let HF_HOME name a folder on another disk.",
+                where=cache,
+                model=self._repo_id,
+                needed=_mb(needed),
+                room=_mb(room),
             )
         already = f", of which {_mb(here)} are here already" if here else ""
         # No gigabytes come without a line about them, even where the log is to hold warnings only.
@@ -478,7 +487,7 @@ class _Download:
         except _Broken as error:
             raise ModelUnavailable(self._stopped(str(error))) from error
         except OSError as error:
-            raise StorageError(self._unwritable(error), self._source.cache) from error
+            raise StorageError(self._unwritable(error), where=self._source.cache) from error
 
     def _stopped(self, why: str, error: Exception | None = None) -> str:
         """Say how far it got."""

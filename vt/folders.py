@@ -73,7 +73,7 @@ def deliver(files: Iterable[Path], target: Path, inputs: Iterable[Path] = ()) ->
     wanted = {target / file.name: file for file in files}
     for place in wanted:
         if place.is_dir():
-            raise InputError(f"The file {place} cannot be written: a folder of that name is in the way.")
+            raise InputError("The file {file} cannot be written: a folder of that name is in the way.", file=place)
     given = [path for path in inputs if path.exists()]
     moved = []
     for place, file in wanted.items():
@@ -109,8 +109,12 @@ def remove(path: Path) -> None:
 def unwritable(folder: Path, error: OSError) -> InputError | StorageError:
     """Say in one sentence why `folder` cannot take files."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"The disk of {folder} is full: free some space and try again.")
-    return InputError(f"The folder {folder} cannot be written ({error.strerror}): choose another one.")
+        return StorageError("The disk of {folder} is full: free some space and try again.", folder=folder)
+    return InputError(
+        "The folder {folder} cannot be written ({reason}): choose another one.",
+        folder=folder,
+        reason=str(error.strerror),
+    )
 
 
 def _make(parent: Path) -> tuple[Path, IO[str]]:

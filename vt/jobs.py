@@ -18,13 +18,23 @@ from vt import languages, media, once, pipeline
 from vt.artifacts import Artifacts
 from vt.domain import Edit, Job, JobRequest, Order
 from vt.engines.door import AUTO
-from vt.errors import InputError, MediaError, StorageError, VtError
+from vt.errors import (
+    FilmTooLarge,
+    InputError,
+    JobNotFound,
+    MediaError,
+    NoSuchResult,
+    Outdated,
+    StorageError,
+    VtError,
+    WrongState,
+)
 from vt.factory import AIServiceFactory
 from vt.sandbox import CORES
 from vt.settings import Settings
-from vt.store import DataFolder, JobNotFound, Outdated, Store, WrongState, new_id
+from vt.store import DataFolder, Store, new_id
 from vt.visitors import Turns
-from vt.worker import Hear, Worker, in_users_words
+from vt.worker import Hear, Worker, file_names
 
 _T = TypeVar("_T")
 
@@ -42,17 +52,6 @@ _TYPES = {
     ".vtt": "text/vtt",
     ".json": "application/json",
 }
-
-
-class FilmTooLarge(InputError):
-    """The film is larger than this server takes."""
-
-    def __init__(self, megabytes: int) -> None:
-        super().__init__(f"The film is too large: this server takes at most {megabytes} MB (VT_MAX_UPLOAD_MB).")
-
-
-class NoSuchResult(InputError):
-    """The job has results, but not this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +236,11 @@ class Jobs:
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:
             raise MediaError(
-                f"{order.file} is too long: it lasts {seconds / 60:.1f} minutes, and this server takes at most "
-                f"{limit:g} (VT_MAX_DURATION_MINUTES)."
+                "{file} is too long: it lasts {minutes:.1f} minutes, and this server takes at most {limit:g} "
+                "(VT_MAX_DURATION_MINUTES).",
+                file=order.file,
+                minutes=seconds / 60,
+                limit=limit,
             )
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
         return order
@@ -249,15 +251,17 @@ class Jobs:
         try:
             yield
         except VtError as error:
-            error.args = (in_users_words(str(error), self._data, draft.id, order),)
+            error.name_files(file_names(self._data, draft.id, order))
             raise
 
     def _check_disk(self, needed: int, folder: Path | None = None) -> None:
         free = self._free(folder or self._data.path) - _RESERVE
         if needed > free:
             raise StorageError(
-                f"The disk has no room for this: about {needed / MB:.0f} MB are needed, and {max(0, free) / MB:.0f} MB "
-                "are free for it. Remove jobs that are over, or try a smaller film."
+                "The disk has no room for this: about {needed:.0f} MB are needed, and {free:.0f} MB are free "
+                "for it. Remove jobs that are over, or try a smaller film.",
+                needed=needed / MB,
+                free=max(0, free) / MB,
             )
 
     # While it runs
@@ -334,7 +338,12 @@ class Jobs:
         there = {name.partition(".")[2] for name in names if name.endswith((".srt", ".vtt"))}
         if f"{language}.{ending}" not in there:
             listed = ", ".join(sorted(there))
-            raise NoSuchResult(f"The job has no subtitles {language}.{ending}: there are {listed}.")
+            raise NoSuchResult(
+                "The job has no subtitles {language}.{ending}: there are {known}.",
+                language=language,
+                ending=ending,
+                known=listed,
+            )
         return self._file(job, f"{language}.{ending}")
 
     def report(self, job_id: str) -> dict[str, Any]:
@@ -415,7 +424,9 @@ class Jobs:
                     raise StorageError("The results have been removed from the disk: dub the film again.") from error
                 version = job.version
             except OSError as error:
-                raise StorageError(f"The results cannot be read ({error.strerror}): check the disk.") from error
+                raise StorageError(
+                    "The results cannot be read ({reason}): check the disk.", reason=str(error.strerror)
+                ) from error
             except ValueError as error:
                 raise StorageError("The results are damaged: dub the film again.") from error
 
@@ -458,7 +469,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name, value in given.items():
         if not isinstance(value, str) or len(value) > _LONGEST_NAME:
-            raise InputError(f"{name} has to be a name of at most {_LONGEST_NAME} characters.")
+            raise InputError("{name} has to be a name of at most {most} characters.", name=name, most=_LONGEST_NAME)
     plain = {name: value.strip() for name, value in given.items()}
     return {name: value for name, value in plain.items() if value and (name, value) != ("voice", AUTO)}
 
@@ -519,12 +530,16 @@ def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, chan
     times = [(segment["start"], segment["end"]) for segment in segments]
     for line, change in changes.items():
         if not 0 <= line < len(times):
-            raise InputError(f"There is no line {line}: the lines are 0 to {len(times) - 1}.")
+            raise InputError("There is no line {number}: the lines are 0 to {last}.", number=line, last=len(times) - 1)
         for text in (change.text, change.source_text):
             if text is not None and len(text) > _LONGEST_TEXT:
-                raise InputError(f"Line {line} is too long: {_LONGEST_TEXT} characters are the most.")
+                raise InputError(
+                    "Line {number} is too long: {most} characters are the most.", number=line, most=_LONGEST_TEXT
+                )
             if text is not None and not _is_plain(text):
-                raise InputError(f"Line {line} holds a character that cannot be written or spoken: type its text anew.")
+                raise InputError(
+                    "Line {number} holds a character that cannot be written or spoken: type its text anew.", number=line
+                )
         start, end = times[line]
         times[line] = (start if change.start is None else change.start, end if change.end is None else change.end)
     for line in changes:
@@ -534,8 +549,12 @@ def _check_changes(segments: Sequence[dict[str, Any]], film_seconds: float, chan
         until = max(film_seconds, segments[line]["end"])
         if not (before <= start < end <= until and start <= after):
             raise InputError(
-                f"Line {line} cannot last from {start:.3f} to {end:.3f} s: it has to start between its neighbours' "
-                f"starts, and to end after that, before the film does ({film_seconds:.3f} s)."
+                "Line {number} cannot last from {start:.3f} to {end:.3f} s: it has to start between its "
+                "neighbours' starts, and to end after that, before the film does ({film:.3f} s).",
+                number=line,
+                start=start,
+                end=end,
+                film=film_seconds,
             )
 
 
@@ -551,4 +570,6 @@ def disk_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError("The disk is full: free some space and try again.") from error
-        raise StorageError(f"The data folder cannot be written ({error.strerror}): check its disk.") from error
+        raise StorageError(
+            "The data folder cannot be written ({reason}): check its disk.", reason=str(error.strerror)
+        ) from error

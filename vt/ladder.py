@@ -11,6 +11,7 @@ from vt.domain import Cancel
 from vt.engines.base import Engine
 from vt.engines.candidate import Candidate, Choice
 from vt.errors import LanguageError, ModelUnavailable, StorageError, VtError
+from vt.messages import Message, joined
 
 E = TypeVar("E", bound=Engine)
 _MB = 2**20
@@ -91,9 +92,11 @@ class FallbackChain:
         needed, budget = candidate.spec.estimated_bytes, self._cache.budget_bytes
         if needed <= budget or candidate.insists:
             return None
-        return (
-            f"The model {candidate.spec.name} needs about {needed / _MB:.0f} MB, "
-            f"more than the {budget / _MB:.0f} MB for models."
+        return Message(
+            "The model {model} needs about {needed:.0f} MB, more than the {budget:.0f} MB for models.",
+            model=candidate.spec.name,
+            needed=needed / _MB,
+            budget=budget / _MB,
         )
 
     def _load_failure(self, candidate: Candidate[E], cancel: Cancel | None) -> str | None:
@@ -105,7 +108,7 @@ class FallbackChain:
                 pass
         except (ModelUnavailable, StorageError) as error:
             # Only its sentence is kept: the traceback of the exception could keep a model in memory.
-            return str(error)
+            return error.message
         return None
 
 
@@ -124,8 +127,9 @@ def prepare(candidate: Candidate[E], cancel: Cancel) -> None:
     except VtError:
         raise
     except Exception as error:
-        sentence = f"The model {candidate.spec.name} cannot be loaded: {in_a_few_words(error)}."
-        raise ModelUnavailable(sentence) from error
+        raise ModelUnavailable(
+            "The model {model} cannot be loaded: {reason}.", model=candidate.spec.name, reason=in_a_few_words(error)
+        ) from error
 
 
 class _Reasons:
@@ -141,8 +145,17 @@ class _Reasons:
         if model not in self._not_downloaded:
             self._not_downloaded.append(model)
         *others, last = self._not_downloaded
-        models = f"models {', '.join(others)} and {last}" if others else f"model {last}"
-        before, self._on_downloads = self._on_downloads, f"The {models} cannot be downloaded: {why}."
+        before = self._on_downloads
+        self._on_downloads = (
+            Message(
+                "The models {models} and {last} cannot be downloaded: {reason}.",
+                models=", ".join(others),
+                last=last,
+                reason=why,
+            )
+            if others
+            else Message("The model {model} cannot be downloaded: {reason}.", model=last, reason=why)
+        )
         if before in self._sentences:
             self._sentences[self._sentences.index(before)] = self._on_downloads
         return self._on_downloads
@@ -155,7 +168,7 @@ class _Reasons:
     @property
     def told(self) -> str:
         """All sentences, in order."""
-        return " ".join(self._sentences)
+        return joined(*self._sentences) if self._sentences else ""
 
 
 def _error(candidates: Sequence[Candidate[E]], sentences: str) -> VtError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vt.errors import LanguageError
+from vt.messages import LanguageName
 
 _TABLE = Path(__file__).with_name("languages.tsv")
 _LONGEST = 80
@@ -22,15 +23,11 @@ _SHARED = {"hbs": "hr", "zh": "zh"}
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
+class Language(LanguageName):
     """One language, in one script. An empty code means that the engine does not know it."""
 
-    code: str
-    """BCP 47 in its shortest form; a script only where the table has the language in two."""
     iso639_3: str
     """The tag for tracks in media files: ISO 639-2/T, or 639-3 where that has none."""
-    name: str
-    """In English; no other row has it."""
     native_name: str
     """In the language itself where that is known, else in English."""
     whisper: str
@@ -95,7 +92,7 @@ def _row(line: str) -> Language:
     """Read one line of the table."""
     code, iso639_3, name, native, whisper, flores, mms, espeak, apertium, aliases = line.split("\t")
     others = tuple(aliases.split("; ")) if aliases else ()
-    return Language(code, iso639_3, name, native, whisper, flores, mms, espeak, tuple(apertium.split()), others)
+    return Language(code, name, iso639_3, native, whisper, flores, mms, espeak, tuple(apertium.split()), others)
 
 
 @cache

@@ -85,7 +85,7 @@ def parts(requirements: Path = ROOT / "requirements.txt", debian: Path = Path("/
         pins = requirements.read_text(encoding="utf-8")
         wanted = requirements.with_name("packages.txt").read_text(encoding="utf-8").split()
     except OSError as error:
-        raise StorageError(f"{error.filename} cannot be read: it says what vt is made of.") from error
+        raise StorageError("{file} cannot be read: it says what vt is made of.", file=error.filename) from error
     return [*_packages(pins), *_models(), *_programs(wanted, _Debian(debian)), _film()]
 
 

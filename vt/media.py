@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolStopped, VtError
+from vt.messages import Message
 from vt.processes import PROBES, Child, run, run_both
 from vt.sandbox import CORES, MB, ChildLimits
 
@@ -117,15 +118,15 @@ def check_readable(path: Path) -> None:
     except OSError:  # a name that no file can have
         exists = False
     if not exists:
-        raise MediaError(f"There is no file {path}: check the name.")
+        raise MediaError("There is no file {file}: check the name.", file=path)
     if path.is_dir():
-        raise MediaError(f"{path} is a folder: name one video or audio file in it.")
+        raise MediaError("{file} is a folder: name one video or audio file in it.", file=path)
     if not path.is_file():
-        raise MediaError(f"{path} is not an ordinary file: name a video or audio file.")
+        raise MediaError("{file} is not an ordinary file: name a video or audio file.", file=path)
     if not path.stat().st_size:
-        raise MediaError(f"{path} is empty: copy or download it again.")
+        raise MediaError("{file} is empty: copy or download it again.", file=path)
     if not os.access(path, os.R_OK):
-        raise MediaError(f"{path} cannot be read: check its permissions.")
+        raise MediaError("{file} cannot be read: check its permissions.", file=path)
 
 
 def url(path: Path) -> str:
@@ -163,20 +164,34 @@ def unfit(path: Path, error: ToolStopped) -> VtError:
         return _too_many(path)
     if not error.by_limit:
         return error
-    return MediaError(f"{path} cannot be used: it is damaged, or takes more than vt gives to one film. {error}")
+    return MediaError(
+        "{file} cannot be used: it is damaged, or takes more than vt gives to one film. {reason}",
+        file=path,
+        reason=error.message,
+    )
 
 
 def _too_many(path: Path) -> MediaError:
-    return MediaError(f"{path} has more tracks and attachments than the {_MOST_STREAMS} that vt takes.")
+    return MediaError(
+        "{file} has more tracks and attachments than the {count} that vt takes.", file=path, count=_MOST_STREAMS
+    )
 
 
 def _why_unreadable(path: Path, said: str) -> str:
     kinds = ", ".join(ACCEPTED_FORMATS[:8])
     if "whitelist" in said:
-        return f"{path} is not a video or audio file that vt opens (such as {kinds}): playlists and scripts are not."
+        return Message(
+            "{file} is not a video or audio file that vt opens (such as {kinds}): playlists and scripts are not.",
+            file=path,
+            kinds=kinds,
+        )
     if "moov atom not found" in said and _begins_as_mp4(path):
-        return f"{path} is incomplete: its end is missing. Copy or download it again."
-    return f"{path} is not a video or audio file that vt can read (such as {kinds}), or it is damaged."
+        return Message("{file} is incomplete: its end is missing. Copy or download it again.", file=path)
+    return Message(
+        "{file} is not a video or audio file that vt can read (such as {kinds}), or it is damaged.",
+        file=path,
+        kinds=kinds,
+    )
 
 
 def _begins_as_mp4(path: Path) -> bool:
@@ -279,14 +294,17 @@ def extract(
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:
-        raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.") from error
+        raise MediaError("The sound of {file} cannot be decoded: the file is damaged.", file=info.path) from error
     decoded = target.stat().st_size / 2 / SPEECH_RATE
     if not decoded:
-        raise MediaError(f"The sound of {info.path} cannot be decoded: the file is damaged.")
+        raise MediaError("The sound of {file} cannot be decoded: the file is damaged.", file=info.path)
     if longest is not None and decoded >= longest + _MARGIN_SECONDS - 1:
         raise MediaError(
-            f"{info.path} is too long: it promises {info.seconds / 60:.1f} minutes, but it holds more than "
-            f"{longest / 60:g}, and longer films are not taken here (VT_MAX_DURATION_MINUTES)."
+            "{file} is too long: it promises {minutes:.1f} minutes, but it holds more than {limit:g}, and "
+            "longer films are not taken here (VT_MAX_DURATION_MINUTES).",
+            file=info.path,
+            minutes=info.seconds / 60,
+            limit=longest / 60,
         )
     _check_whole(info, track, decoded, cancel)
     return extracted(target)
@@ -354,8 +372,11 @@ def _check_whole(info: MediaInfo, track: Track, decoded: float, cancel: Cancel |
     there = decoded if track.seconds or not info.video else measured_seconds(info, cancel)
     if there < 0.9 * promised:
         raise MediaError(
-            f"{info.path} is incomplete: it promises {promised:.1f} s, but only {there:.1f} s are there. "
-            "Copy or download it again."
+            "{file} is incomplete: it promises {promised:.1f} s, but only {there:.1f} s are there. Copy or "
+            "download it again.",
+            file=info.path,
+            promised=promised,
+            there=there,
         )
 
 
@@ -528,7 +549,7 @@ def mux(
         raise unfit(info.path, error) from error
     except ToolError as error:
         raise MediaError(
-            f"{info.path} cannot be written anew with its dub: it is damaged, or holds what no mp4 can."
+            "{file} cannot be written anew with its dub: it is damaged, or holds what no mp4 can.", file=info.path
         ) from error
     return plan.notes
 
@@ -564,7 +585,11 @@ class _Mux:
         chosen = ["-map", f"0:{video.index}"]
         if video.codec in _IN_MP4_VIDEO:
             return [*chosen, "-c:v:0", "copy", *(["-tag:v:0", "hvc1"] if video.codec == "hevc" else [])]
-        self.notes.append(f"The picture was {video.codec}, which cannot live in mp4: it was encoded again as H.264.")
+        self.notes.append(
+            Message(
+                "The picture was {codec}, which cannot live in mp4: it was encoded again as H.264.", codec=video.codec
+            )
+        )
         even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
         encoder = ["-c:v:0", "libx264", "-crf", "18", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
         encoder += ["-threads:v:0", str(_THREADS)]
@@ -581,7 +606,9 @@ class _Mux:
     def _kept_sound(self, track: Track, place: int) -> list[str]:
         if track.codec in (_IN_MP4_AUDIO if self.info.video else _IN_M4A):
             return [f"-c:a:{place}", "copy"]
-        self.notes.append(f"An original sound track was {track.codec}: it was encoded again as AAC.")
+        self.notes.append(
+            Message("An original sound track was {codec}: it was encoded again as AAC.", codec=track.codec)
+        )
         return [f"-c:a:{place}", "aac", f"-b:a:{place}", "192k"]
 
     def _text(self) -> list[str]:
@@ -591,7 +618,9 @@ class _Mux:
         kept = [track for track in self.info.subtitles if track.codec in _TEXT_SUBTITLES]
         for track in self.info.subtitles:
             if track not in kept:
-                self.notes.append(f"A subtitle track ({track.codec}) was left out: mp4 holds only text.")
+                self.notes.append(
+                    Message("A subtitle track ({codec}) was left out: mp4 holds only text.", codec=track.codec)
+                )
         out += [part for track in kept for part in ("-map", f"0:{track.index}")]
         dispositions = [f"-disposition:s:{place}" for place in range(len(self.softs) + len(kept))]
         return [*out, "-c:s", "mov_text", *(part for option in dispositions for part in (option, "0"))]

@@ -13,7 +13,7 @@ from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from vt.errors import InputError
+from vt.errors import BadUpload
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -30,10 +30,6 @@ Place = Callable[[str, str], Path]
 """Says where a file goes, by its field and the name that its sender gave it; a `BadUpload` refuses it."""
 Bound = tuple[int, Callable[[], Exception]]
 """How many bytes there may be, and what makes the error for when there are more."""
-
-
-class BadUpload(InputError):
-    """The request's body is no upload that can be used."""
 
 
 @dataclass(slots=True)
@@ -176,7 +172,7 @@ class _Parser:
             return
         self._part.value += data[start:end]
         if len(self._part.value) > _LONGEST_FIELD:
-            raise BadUpload(f"The field {self._part.name[:40]} is too long.")
+            raise BadUpload("The field {name} is too long.", name=self._part.name[:40])
 
     def _end(self) -> None:
         if self._part.file:

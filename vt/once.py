@@ -77,9 +77,11 @@ def _build(
 def _check_room(parent: Path, needed: int, free: int) -> None:
     if free < needed:
         raise StorageError(
-            f"The disk of the data folder has {free / GB:.1f} GB free, and {needed / GB:.1f} GB are needed: "
-            "free some space, or choose another folder with VT_DATA_DIR.",
-            parent,
+            "The disk of the data folder has {free:.1f} GB free, and {needed:.1f} GB are needed: free some "
+            "space, or choose another folder with VT_DATA_DIR.",
+            where=parent,
+            free=free / GB,
+            needed=needed / GB,
         )
 
 

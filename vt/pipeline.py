@@ -22,6 +22,7 @@ from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, 
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track
+from vt.messages import Message
 from vt.report import Script
 from vt.voice import Rehearsal, Takes
 
@@ -113,7 +114,7 @@ def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) ->
     notes: list[str] = []
     read = _read(request, notes) if request.subtitles else None
     if heard is None and read is None:
-        raise MediaError(f"{info.path} has no audio track: there is nothing to translate.")
+        raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
     language = read.language if read else request.source_language
     factory.check(language, target, hears=read is None, wishes=request.wishes)
     return _Examined(info, heard, read, tuple(notes))
@@ -128,14 +129,20 @@ def _read(request: JobRequest, notes: list[str]) -> Transcript:
     cues = subtitles.read(subtitles.decoded(path.read_bytes()))
     segments = tuple(sentences.sentences(subtitles.words(cues)))
     if not segments:
-        raise SubtitleError(f"{path} holds no words: there is nothing to translate.")
+        raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
     text = " ".join(segment.text for segment in segments)
     if request.source_language != "auto":
         named = languages.get(request.source_language)
         notes += _doubts(named, text)
         return Transcript(named.code, False, segments)
     language, probability = detect.language_of(text)
-    notes.append(f"The subtitles are {language.name}, by their text (probability {probability:.2f}).")
+    notes.append(
+        Message(
+            "The subtitles are {language}, by their text (probability {probability:.2f}).",
+            language=language,
+            probability=probability,
+        )
+    )
     return Transcript(language.code, True, segments)
 
 
@@ -147,7 +154,13 @@ def _doubts(named: Language, text: str) -> list[str]:
         return []
     if language == named:
         return []
-    return [f"The subtitles look like {language.name}, but --from says {named.name}: check the dub."]
+    return [
+        Message(
+            "The subtitles look like {language_seen}, but --from says {language_said}: check the dub.",
+            language_seen=language,
+            language_said=named,
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +291,10 @@ class _Dub:
         if _has_memory_for(lambda: done.append(work(smaller))):
             return done[0]
         raise EngineError(
-            f"The memory did not suffice for the work of the model {service.choice.model}, nor for that of "
-            f"{smaller.choice.model}, which stood in for it: try a shorter film, or give vt more memory."
+            "The memory did not suffice for the work of the model {model}, nor for that of {other}, which "
+            "stood in for it: try a shorter film, or give vt more memory.",
+            model=service.choice.model,
+            other=smaller.choice.model,
         )
 
     # Hearing
@@ -296,8 +311,11 @@ class _Dub:
         beyond = next((segment for segment in transcript.segments if segment.start >= film), None)
         if beyond:
             raise SubtitleError(
-                f"The subtitles do not belong to this film: it ends after {film:.1f} s, but the line "
-                f'"{beyond.text[:40]}" begins at {beyond.start:.1f} s.'
+                'The subtitles do not belong to this film: it ends after {seconds:.1f} s, but the line "{line}" '
+                "begins at {start:.1f} s.",
+                seconds=film,
+                line=beyond.text[:40],
+                start=beyond.start,
             )
         inside = tuple(replace(segment, end=min(segment.end, film)) for segment in transcript.segments)
         return _Heard(replace(transcript, segments=inside), None, film, examined.notes)
@@ -344,7 +362,9 @@ class _Dub:
         if not stt.detects:
             _check_tag(*tagged, stt.language)
             name = languages.get(stt.language).name
-            return stt, f"The language was not detected: the recognition model hears {name} only."
+            return stt, Message(
+                "The language was not detected: the recognition model hears {language} only.", language=name
+            )
         code, probability = stt.detect(samples)
         try:
             self.factory.check(code, self.request.target_language, wishes=self.request.wishes)
@@ -354,7 +374,11 @@ class _Dub:
                 self._transcribe(stt.hearing(code), samples, sounding)
             raise
         name = languages.get(code).name
-        return stt.hearing(code), f"The film speaks {name}, as far as was heard (probability {probability:.2f})."
+        return stt.hearing(code), Message(
+            "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
+            language=name,
+            probability=probability,
+        )
 
     def _transcribe(self, stt: SttService, samples: NDArray[np.int16], sounding: str) -> Transcript:
         words: list[Word] = []
@@ -367,7 +391,7 @@ class _Dub:
         words.sort(key=lambda word: word.start)
         segments = sentences.sentences(words)
         if not segments:
-            raise NoSpeechError(f"{self.request.source}: no speech found, so there is nothing to translate.")
+            raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=self.request.source)
         dropped.sort(key=lambda stretch: stretch.start)
         detected = stt.detects and self.request.source_language == "auto"
         return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
@@ -672,7 +696,9 @@ class _Dub:
         """Raise where the longest of the results' names would be too long for the disk."""
         longest = os.fsencode(self._file(report_name(self.target)).name)
         if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
-            raise MediaError(f"The name of {self.request.source} is too long for those of its results: shorten it.")
+            raise MediaError(
+                "The name of {file} is too long for those of its results: shorten it.", source=self.request.source
+            )
 
     def _tell(self, stage: str, fraction: float) -> None:
         self.cancel.check()
@@ -702,16 +728,18 @@ def _segment(segment: Segment, edit: Edit) -> Segment:
 def _kept_note(count: int, target: str) -> Iterator[str]:
     name = languages.get(target).name
     if count == 1:
-        yield f"1 sentence is in {name} already and was kept."
+        yield Message("1 sentence is in {language} already and was kept.", language=name)
     elif count:
-        yield f"{count} sentences are in {name} already and were kept."
+        yield Message("{count} sentences are in {language} already and were kept.", count=count, language=name)
 
 
 def _silent_note(count: int) -> Iterator[str]:
     if count == 1:
         yield "1 sentence could not be translated and stays silent: write what is to be said."
     elif count:
-        yield f"{count} sentences could not be translated and stay silent: write what is to be said."
+        yield Message(
+            "{count} sentences could not be translated and stay silent: write what is to be said.", count=count
+        )
 
 
 @contextmanager
@@ -723,8 +751,10 @@ def _told_what_to_write(choice: Choice, source: str, target: str) -> Iterator[No
         if not choice.info.listens:
             raise
         raise LanguageError(
-            f"Nothing here translates {languages.get(source).name} text to {languages.get(target).name}, for this film "
-            "was translated from its sound: change what is spoken instead of what was said."
+            "Nothing here translates {language_from} text to {language_to}, for this film was translated "
+            "from its sound: change what is spoken instead of what was said.",
+            language_from=languages.get(source),
+            language_to=languages.get(target),
         ) from error
 
 
@@ -752,7 +782,9 @@ def _heard_track(info: MediaInfo, request: JobRequest) -> Track | None:
     """Return the sound track to dub; a film without sound can have one only from subtitles."""
     wanted = 1 if request.audio_track is None else request.audio_track
     if request.audio_track is not None and not 1 <= wanted <= len(info.audio):
-        raise MediaError(f"{info.path} has no audio track {wanted}: it has {len(info.audio)}.")
+        raise MediaError(
+            "{file} has no audio track {number}: it has {count}.", file=info.path, number=wanted, count=len(info.audio)
+        )
     return info.audio[wanted - 1] if info.audio else None
 
 
@@ -765,8 +797,12 @@ def _check_tag(info: MediaInfo, track: Track, heard: str) -> None:
     if tagged and tagged.code != heard:
         name = languages.get(heard).name
         raise LanguageError(
-            f"The sound of {info.path} is tagged {tagged.name}, but the recognition model hears {name} only: choose "
-            f"another track with --audio-track, or say --from {heard} if the tag is wrong."
+            "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "
+            "only: choose another track with --audio-track, or say --from {code} if the tag is wrong.",
+            file=info.path,
+            language_tag=tagged,
+            language_heard=name,
+            code=heard,
         )
 
 

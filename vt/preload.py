@@ -101,7 +101,7 @@ class Preload:
         try:
             name = task.load()
         except VtError as error:
-            self._fail(place, str(error))
+            self._fail(place, error.message)
         except Exception as error:  # noqa: BLE001 (a preload must not die of one model)
             self._fail(place, f"{task.name} cannot be loaded: {type(error).__name__}: {error}")
         else:

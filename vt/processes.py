@@ -22,6 +22,7 @@ import psutil
 from vt import sandbox
 from vt.domain import Cancel
 from vt.errors import Cancelled, StorageError, ToolError, ToolStopped, TooManyRequests
+from vt.messages import Message, Value
 from vt.sandbox import CORES, MB, ChildLimits, Sandbox
 
 TOOL = ChildLimits(seconds=60, cpu_seconds=60, memory=1024 * MB, file_bytes=64 * MB)
@@ -69,7 +70,9 @@ class Slots:
                 free = self._change.wait_for(lambda: cancel.is_set or self._taken < self._count, self._patience)
                 cancel.check()
                 if not free:
-                    raise TooManyRequests("Too much is at work here at this moment: try again in a while.", 30)
+                    raise TooManyRequests(
+                        "Too much is at work here at this moment: try again in a while.", retry_after=30
+                    )
                 self._taken += 1
         finally:
             cancel.remove(wake)
@@ -193,14 +196,16 @@ def _make(path: Path) -> None:
     try:
         path.touch()
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
+        raise StorageError("{file} cannot be written: {reason}.", file=path, reason=str(error.strerror)) from error
 
 
 def _start(child: Child, box: Sandbox) -> subprocess.Popen[bytes]:
     """Start a program with an argument list; a missing one is a `ToolError` with the way to get it."""
     program = shutil.which(child.argv[0])
     if program is None:
-        raise ToolError(f"The program {child.argv[0]} is missing: install the packages that packages.txt lists.")
+        raise ToolError(
+            "The program {program} is missing: install the packages that packages.txt lists.", program=child.argv[0]
+        )
     # The kernel ends a child with the thread that started it, so this thread stays until the child has gone.
     return subprocess.Popen(
         box.command([str(Path(program).absolute()), *child.argv[1:]], child.limits, child.reads, child.writes),
@@ -322,7 +327,11 @@ class _Talk:
         return left
 
     def _too_long(self) -> ToolStopped:
-        return ToolStopped(f"{self._program} took longer than {self._limits.seconds:.0f} seconds and was stopped.")
+        return ToolStopped(
+            "{program} took longer than {seconds:.0f} seconds and was stopped.",
+            program=self._program,
+            seconds=self._limits.seconds,
+        )
 
     def _tell(self, pipe: int) -> bool:
         """Write a part of stdin; false where there is no more, or nobody who reads it."""
@@ -337,7 +346,9 @@ class _Talk:
         self.output += chunk
         if len(self.output) > self._limits.output_bytes:
             most = _size(self._limits.output_bytes)
-            raise ToolStopped(f"{self._program} answered with more than {most} and was stopped.")
+            raise ToolStopped(
+                "{program} answered with more than {most} and was stopped.", program=self._program, most=most
+            )
         return bool(chunk)
 
     def _overhear(self, pipe: int) -> bool:
@@ -351,8 +362,9 @@ class _Talk:
 _GENERIC = re.compile(r"Error initializing output stream|Conversion failed")  # what ffmpeg adds to every reason
 _BROKEN = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 _SYSTEMS = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
-_WROTE = "wrote more than the {} that it may, and was stopped."
-_ENDED = "was ended by the system ({}), probably because memory ran out: free some, or try again later."
+_WROTE = "{program} wrote more than the {most} that it may, and was stopped."
+_TOO_BUSY = "{program} took more than {seconds:.0f} seconds of processor time."
+_ENDED = "{program} was ended by the system ({signal}), probably because memory ran out: free some, or try again later."
 _NO_MEMORY = ("Cannot allocate memory", "std::bad_alloc", "MemoryError", "failed to map segment")
 
 
@@ -360,28 +372,34 @@ def failure(program: str, code: int, said: str, limits: ChildLimits = TOOL) -> T
     """Turn a failed program's exit code and stderr into an error with one sentence."""
     if _disk_is_full(said):
         return StorageError("The disk is full: free some space and try again.")
-    reason = _stopped(code, said, limits)
-    if reason:
-        sentence, by_limit = reason
-        return ToolStopped(f"{program} {sentence}", said, by_limit=by_limit)
+    stopped = _stopped(program, code, said, limits)
+    if stopped:
+        message, by_limit = stopped
+        return ToolStopped(message, said=said, by_limit=by_limit)
     lines = [line.strip() for line in said.splitlines() if line.strip() and not _GENERIC.match(line)]
-    detail = f": {lines[-1][:300]}" if lines else f" (exit code {code})"
-    return ToolError(f"{program} failed{detail}", said)
+    if lines:
+        return ToolError("{program} failed: {reason}", said=said, program=program, reason=lines[-1][:300])
+    return ToolError("{program} failed (exit code {code})", said=said, program=program, code=code)
 
 
-def _stopped(code: int, said: str, limits: ChildLimits) -> tuple[str, bool] | None:
+def _stopped(program: str, code: int, said: str, limits: ChildLimits) -> tuple[Message, bool] | None:
     """Say what ended a program before its end, and whether that was a limit; None where it ended by itself."""
     number = signal_of(code)
     wants_memory = limits.memory and any(word in said for word in _NO_MEMORY)
+    memory, written = _size(limits.memory), _size(limits.file_bytes)
+    name = signal.Signals(number or 1).name
+
+    def of_program(template: str, **values: Value) -> Message:
+        return Message(template, program=program, **values)
+
     reasons = [
-        (wants_memory, f"needed more memory than the {_size(limits.memory)} that it may take.", True),
-        ("File too large" in said, _WROTE.format(_size(limits.file_bytes)), True),
-        (number == signal.SIGXFSZ, _WROTE.format(_size(limits.file_bytes)), True),
-        (number == signal.SIGXCPU, f"took more than {limits.cpu_seconds:.0f} seconds of processor time.", True),
-        (number in _BROKEN, f"broke down ({signal.Signals(number or 1).name}).", True),
-        (number in _SYSTEMS, _ENDED.format(signal.Signals(number or 1).name), False),
+        (wants_memory, of_program("{program} needed more memory than the {most} that it may take.", most=memory), True),
+        ("File too large" in said or number == signal.SIGXFSZ, of_program(_WROTE, most=written), True),
+        (number == signal.SIGXCPU, of_program(_TOO_BUSY, seconds=limits.cpu_seconds), True),
+        (number in _BROKEN, of_program("{program} broke down ({signal}).", signal=name), True),
+        (number in _SYSTEMS, of_program(_ENDED, signal=name), False),
     ]
-    return next(((sentence, by_limit) for is_so, sentence, by_limit in reasons if is_so), None)
+    return next(((message, by_limit) for is_so, message, by_limit in reasons if is_so), None)
 
 
 def signal_of(code: int) -> int:

@@ -35,6 +35,8 @@ class Record:
     edits: dict[str, Any]
     mended: dict[str, Any]
     visitor: str = ""
+    failure: dict[str, Any] | None = None
+    """The message whose sentence `error` is, as its `as_json` has it."""
     format: Literal[1] = 1
     """Of the file, should it ever have to change."""
 
@@ -48,12 +50,13 @@ def of(job: Job) -> Record:
         created_at=job.created_at,
         updated_at=job.updated_at,
         state=JobState.QUEUED if job.state is JobState.RUNNING else job.state,
-        error=job.error,
+        error=None if job.error is None else str(job.error),
         request=job.request,
         version=job.version,
         edits=job.edits,
         mended=job.mended,
         visitor=job.visitor,
+        failure=None if job.error is None else job.error.as_json(),
     )
 
 

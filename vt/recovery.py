@@ -14,9 +14,9 @@ from pathlib import Path
 
 from vt import folders, records
 from vt.domain import Job, JobState
-from vt.errors import InputError
+from vt.errors import DatabaseDamaged, InputError, WrongState
 from vt.records import Record
-from vt.store import ASIDE, ID, DatabaseDamaged, DataFolder, Store, WrongState
+from vt.store import ASIDE, ID, DataFolder, Store
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def repair(path: Path, say_when: Callable[[], datetime] = lambda: datetime.now(U
         StorageError: it cannot be written.
     """
     if not path.is_dir():
-        raise InputError(f"There is no data folder {path} to repair: name yours in VT_DATA_DIR.")
+        raise InputError("There is no data folder {file} to repair: name yours in VT_DATA_DIR.", file=path)
     with DataFolder(path) as data:
         damaged = _moved_away(data.database, say_when())
         with closing(Store(data.database)) as store:
@@ -164,7 +164,7 @@ def _as_it_stands(folder: Path, record: Record) -> Record:
     if record.state is JobState.DONE and not record.version:
         record = replace(record, state=JobState.QUEUED, mended={})
     if record.state is JobState.QUEUED and not (folder / "input").is_file():
-        record = replace(record, state=JobState.FAILED, error=_NO_FILM)
+        record = replace(record, state=JobState.FAILED, error=_NO_FILM, failure=None)
     return record
 
 

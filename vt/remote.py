@@ -22,7 +22,7 @@ class Server:
             InputError: it is no address of a server.
         """
         if not url.startswith(("http://", "https://")):
-            raise InputError(f"{url} is no address of a server: it begins with http:// or https://.")
+            raise InputError("{url} is no address of a server: it begins with http:// or https://.", url=url)
         self._url = url.rstrip("/")
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
@@ -52,7 +52,9 @@ class Server:
         try:
             answer = httpx.request(method, f"{self._url}{route}", json=body, headers=self._headers, timeout=timeout)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ToolError(f"No answer from {self._url}: {error}. Is the server running there?") from error
+            raise ToolError(
+                "No answer from {url}: {reason}. Is the server running there?", url=self._url, reason=str(error)
+            ) from error
         try:
             said = answer.json()
         except ValueError:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from vt.messages import Message
+
 LONGEST = 3
 _TABLE = Path(__file__).with_name("routes.tsv")
 _CLOSE = (
@@ -165,4 +167,8 @@ def worth_fetching(
 def advice(missing: Iterable[Hop]) -> str:
     """Say in a sentence how hops that are worth fetching are fetched; empty where there are none."""
     names = " ".join(map(str, missing))
-    return f"A better translation is one download away: python -m vt fetch {names}." if names else ""
+    return (
+        Message("A better translation is one download away: python -m vt fetch {models}.", models=names)
+        if names
+        else ""
+    )

@@ -74,11 +74,13 @@ class Samples:
             service = self._factory.get_sample_service(voice, cancel)
             (clip,) = service.speak([(sentence(voice.language), 1.0)], cancel)
         except Cancelled as error:
-            raise ModelBusy(f"The voice {voice.id} cannot be heard now: too much else is at work here.") from error
+            raise ModelBusy(
+                "The voice {voice} cannot be heard now: too much else is at work here.", voice=voice.id
+            ) from error
         finally:
             timer.cancel()
         if not len(clip.samples):
-            raise ModelUnavailable(f"The voice {voice.id} cannot be heard: it gave no sound.")
+            raise ModelUnavailable("The voice {voice} cannot be heard: it gave no sound.", voice=voice.id)
         return clip
 
     def _keep(self, voice_id: str, sample: bytes) -> None:

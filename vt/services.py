@@ -14,7 +14,7 @@ from typing import Any
 from vt import __version__, folders, languages, machine, once, recovery
 from vt.domain import Wishes
 from vt.engines.base import Voice
-from vt.errors import StorageError, VtError
+from vt.errors import FolderTaken, StorageError, VtError
 from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import Jobs
@@ -22,7 +22,7 @@ from vt.media import ACCEPTED_FORMATS
 from vt.processes import TALLY
 from vt.samples import Samples
 from vt.settings import Settings
-from vt.store import DataFolder, FolderTaken, Store
+from vt.store import DataFolder, Store
 from vt.telemetry import Load
 from vt.visitors import ConcurrencyLimit
 from vt.watch import JobWatch
@@ -75,7 +75,7 @@ class Services:
         except FolderTaken:
             raise
         except StorageError as error:  # said by health, and to whoever comes with a job
-            self._trouble = str(error)
+            self._trouble = error.message
             _log.error("%s", error.in_full)
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
@@ -105,7 +105,7 @@ class Services:
                 desk = self._opened()
                 self._trouble, self._told = desk.obstacle(), desk.notes()
             except StorageError as error:
-                self._trouble = str(error)
+                self._trouble = error.message
             self._lacking = self._looked()
             is_busy = self._is_busy()
             if was_busy and not is_busy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import re
 import secrets
 import sqlite3
@@ -39,7 +40,17 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from vt.domain import Job, JobState, Order
-from vt.errors import InputError, StorageError, TooManyRequests, VtError
+from vt.errors import (
+    DatabaseDamaged,
+    FolderTaken,
+    JobNotFound,
+    Outdated,
+    QueueFull,
+    StorageError,
+    TooManyJobs,
+    WrongState,
+)
+from vt.messages import Message
 from vt.records import Record
 
 DATABASE, ASIDE = "vt.db", "kept-aside"
@@ -58,9 +69,11 @@ _QUEUED, _RUNNING = {JobState.QUEUED}, {JobState.RUNNING}
 _OVER = [state for state in JobState if state.is_over]
 _GOODBYE_SECONDS = 10.0
 _CONNECTIONS = 3
-_DIED = (
-    f"The server died {DEATHS} times in a row while working on this, without finishing one more piece of it, so it "
-    "was given up. Perhaps it needs more memory than there is: try a smaller model or a shorter film."
+_DIED = Message(
+    "The server died {count} times in a row while working on this, without finishing one more piece "
+    "of it, so it was given up. Perhaps it needs more memory than there is: try a smaller model or "
+    "a shorter film.",
+    count=DEATHS,
 )
 
 # SQLite has one writer at a time, so a transaction that will write says so at its start: it never finds out half-way.
@@ -70,57 +83,6 @@ _DIED = (
 _READ = ("BEGIN",)
 _WRITE = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
 _TICK = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
-
-
-class JobNotFound(InputError):
-    """There is no job of that id."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no such job: the address is wrong, or the job has been removed.")
-
-
-class WrongState(VtError):
-    """The job's state does not allow what was asked for."""
-
-    def __init__(self, state: JobState) -> None:
-        super().__init__(f"The job is {state.value}, so this cannot be done with it now.")
-        self.state = state
-
-
-class Outdated(VtError):
-    """Somebody else has changed the lines since they were read."""
-
-    def __init__(self) -> None:
-        super().__init__("The lines have been changed by somebody else meanwhile: load them again, then edit.")
-
-
-class QueueFull(VtError):
-    """As many jobs are waiting as may wait."""
-
-    def __init__(self) -> None:
-        super().__init__("Too many jobs are waiting already: try again in some minutes.")
-
-
-class TooManyJobs(TooManyRequests):
-    """As many jobs of one visitor are waiting and running as may."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(
-            f"Too many of your jobs are waiting or running ({most} are the most at a time): wait for one to end, or "
-            "cancel one, then try again.",
-            retry_after=60,
-        )
-
-
-class TooMuchKept(TooManyRequests):
-    """The films of one visitor's jobs, those that are over too, take as much of the disk as they may."""
-
-    def __init__(self, most_bytes: int) -> None:
-        super().__init__(
-            f"The films of your jobs take too much room ({most_bytes // 2**20} MB are the most that this server keeps "
-            "of one visitor): remove jobs that are over, or wait until the server does, then try again.",
-            retry_after=600,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +96,6 @@ class Share:
 
 
 NOBODY = Share("", 0)
-
-
-class FolderTaken(StorageError):
-    """Another process owns the data folder."""
-
-
-class DatabaseDamaged(StorageError):
-    """What the file holds cannot be made out."""
 
 
 # The data folder
@@ -264,12 +218,14 @@ class DataFolder:
         return FolderTaken(
             "The data folder is in use by another vt server: stop that one, or give this one a folder and a port of "
             "its own with VT_DATA_DIR and PORT.",
-            self.path,
+            where=self.path,
         )
 
     def _unusable(self, error: OSError) -> StorageError:
         return StorageError(
-            f"The data folder cannot be written ({error.strerror}): name another one in VT_DATA_DIR.", self.path
+            "The data folder cannot be written ({reason}): name another one in VT_DATA_DIR.",
+            where=self.path,
+            reason=str(error.strerror),
         )
 
 
@@ -340,7 +296,12 @@ def m004_turns(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX jobs_by_visitor ON jobs (visitor, state)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served, m004_turns)
+def m005_failure(connection: Connection) -> None:
+    """Why a job failed, with the template of the sentence and its values; those before keep only the sentence."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN failure TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served, m004_turns, m005_failure)
 """In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
 
 _jobs = Table(
@@ -351,6 +312,7 @@ _jobs = Table(
     Column("stage", String),
     Column("fraction", Float),
     Column("error", String),
+    Column("failure", JSON(none_as_null=True)),
     Column("created_ms", Integer),
     Column("updated_ms", Integer),
     Column("touched_ms", Integer),
@@ -557,9 +519,8 @@ class Store:
 
     def fail(self, job_id: str, sentence: str) -> Job:
         """Set a running job failed, and say why."""
-        sayable = sentence.encode("utf-8", "replace").decode()  # a file's name need not be
         with self._writing() as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.FAILED, error=sayable)
+            return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(Message(sentence)))
 
     def cancel(self, job_id: str) -> Job:
         """Set a waiting or running job cancelled, for good."""
@@ -596,7 +557,8 @@ class Store:
                 raise WrongState(job.state)
             visitor = self._counted(connection, share)
             _check_room(connection, limit)
-            values = {"edits": edits, "stage": None, "fraction": 0.0, "error": None, "deaths": 0, "visitor": visitor}
+            values = {"edits": edits, "stage": None, "fraction": 0.0, "deaths": 0, "visitor": visitor}
+            values |= _failed(None)
             values |= _last(connection, visitor)
             return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
 
@@ -612,7 +574,7 @@ class Store:
             deaths = 1 if finished_pieces > job.finished_pieces else job.deaths + 1
             values: dict[str, Any] = {"deaths": deaths, "finished_pieces": finished_pieces}
             if deaths >= DEATHS:
-                return self._moved(connection, job_id, _RUNNING, JobState.FAILED, error=_DIED, **values)
+                return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(_DIED), **values)
             return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **values)
 
     def recover(self, finished_pieces: Callable[[str], int]) -> list[Job]:
@@ -655,7 +617,7 @@ class Store:
                 beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
                 return None if beat.rowcount else "The database lacks what was in it: start the server again."
         except StorageError as error:
-            return str(error)
+            return error.message
 
     # Inside
 
@@ -782,8 +744,19 @@ def _last(connection: Connection, visitor: str) -> dict[str, int]:
     return {"place": place, "turn": turn, "begun": 0}
 
 
+def _failed(why: Message | None) -> dict[str, Any]:
+    """Return the columns that say why a job failed: the sentence, and what it is made of."""
+    if why is None:
+        return {"error": None, "failure": None}
+    kept = json.dumps(why.as_json(), ensure_ascii=False).encode("utf-8", "replace")  # a file's name need not be Unicode
+    failure = json.loads(kept)
+    return {"error": str(Message.from_json(failure)), "failure": failure}
+
+
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
+    failure, sentence = values.pop("failure"), values["error"]
+    values["error"] = Message.from_json(failure) if failure else sentence and Message(sentence)
     for name in ("place", "turn", "begun", "touched_ms"):
         del values[name]
     values["state"] = JobState(values["state"])
@@ -815,8 +788,8 @@ def damage(path: Path) -> str | None:
         with _translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
     except StorageError as error:
-        return str(error)
-    return None if said == "ok" else str(_damaged(path, said))
+        return error.message
+    return None if said == "ok" else _damaged(path, said).message
 
 
 @contextmanager
@@ -833,24 +806,31 @@ def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(cause))
     if code == sqlite3.SQLITE_FULL:
-        return StorageError("The disk of the data folder is full: free some space and try again.", path)
+        return StorageError("The disk of the data folder is full: free some space and try again.", where=path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageError("The database is held by another program: close that one and try again.", path)
-    return StorageError(f"The database cannot be used ({cause}): check the disk and the rights to the file.", path)
+        return StorageError("The database is held by another program: close that one and try again.", where=path)
+    return StorageError(
+        "The database cannot be used ({cause}): check the disk and the rights to the file.",
+        where=path,
+        cause=str(cause),
+    )
 
 
 def _damaged(path: Path, said: str) -> StorageError:
     first = said.strip().splitlines()[0].rstrip(".")
     return DatabaseDamaged(
-        f"The database is damaged ({first}); nothing was changed. Stop the server and run `python -m vt doctor "
-        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put a copy of it back.",
-        path,
+        "The database is damaged ({first}); nothing was changed. Stop the server and run `python -m vt "
+        "doctor --repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put "
+        "a copy of it back.",
+        where=path,
+        first=first,
     )
 
 
 def _too_new(path: Path, name: str) -> StorageError:
     return StorageError(
-        f"The database was written by a newer version of vt (it has been through {name}): use that version again, or "
-        "name another folder in VT_DATA_DIR.",
-        path,
+        "The database was written by a newer version of vt (it has been through {name}): use that "
+        "version again, or name another folder in VT_DATA_DIR.",
+        where=path,
+        name=name,
     )

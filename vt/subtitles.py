@@ -13,7 +13,7 @@ from itertools import pairwise
 import pysubs2
 
 from vt.domain import Word
-from vt.errors import SubtitleError
+from vt.errors import SubtitleError, SubtitlesTooLarge
 
 _MOST_MB = 5
 MOST_BYTES = _MOST_MB * 2**20
@@ -56,13 +56,6 @@ def cues(sentences: Iterable[Cue], film_seconds: float = math.inf) -> list[Cue]:
     for part, following in zip(parts, nexts, strict=False):
         found.append(_readable(part, found[-1].end if found else 0.0, following))
     return found
-
-
-class SubtitlesTooLarge(SubtitleError):
-    """The subtitle file is larger than any that is read."""
-
-    def __init__(self) -> None:
-        super().__init__(f"The subtitles are too large: {_MOST_MB} MB are the most.")
 
 
 def srt(parts: Sequence[Cue]) -> str:
@@ -187,7 +180,12 @@ def check_size(size: int) -> None:
         SubtitlesTooLarge: it is.
     """
     if size > MOST_BYTES:
-        raise SubtitlesTooLarge
+        raise too_large()
+
+
+def too_large() -> SubtitlesTooLarge:
+    """Return what to raise where a file holds more than `MOST_BYTES`."""
+    return SubtitlesTooLarge(_MOST_MB)
 
 
 def read(text: str) -> list[Cue]:
@@ -202,7 +200,7 @@ def read(text: str) -> list[Cue]:
     found = [Cue(block.start, block.end, _plain(block.text)) for block in _blocks(text)]
     spoken = sorted((cue for cue in found if any(map(str.isalnum, cue.text))), key=lambda cue: cue.start)
     if sum(cue.text.count(" ") + 1 for cue in spoken) > MOST_WORDS:
-        raise SubtitleError(f"The subtitles are too long: {MOST_WORDS} words are the most.")
+        raise SubtitleError("The subtitles are too long: {limit} words are the most.", limit=MOST_WORDS)
     nexts = [*(cue.start for cue in spoken[1:]), math.inf]
     return [_tidy(cue, following) for cue, following in zip(spoken, nexts, strict=False)]
 
@@ -246,7 +244,9 @@ class _Block:
         text = "\n".join(self.lines).strip()
         if len(text) > MOST_CHARACTERS:
             raise SubtitleError(
-                f"The cue at line {self.line} of the subtitles is too long: {MOST_CHARACTERS} characters are the most."
+                "The cue at line {number} of the subtitles is too long: {limit} characters are the most.",
+                number=self.line,
+                limit=MOST_CHARACTERS,
             )
         return text
 
@@ -271,7 +271,7 @@ def _blocks(text: str) -> list[_Block]:
                 found[-1].end_before_another()
             found.append(_block(number, line))
             if len(found) > MOST_CUES:
-                raise SubtitleError(f"The subtitles are too long: {MOST_CUES} cues are the most.")
+                raise SubtitleError("The subtitles are too long: {limit} cues are the most.", limit=MOST_CUES)
             is_open = True
         elif not before.strip() and (_NO_CUE.match(line) or (is_vtt and found)):
             is_open = False  # a note, a style, or in WebVTT the name of the next cue: nobody says that
@@ -286,8 +286,10 @@ def _block(number: int, line: str) -> _Block:
     times = _TIMES.match(line)
     if not times:
         raise SubtitleError(
-            f'Line {number} of the subtitles cannot be read: "{_shown(line)}". '
-            "It should look like 00:01:02,500 --> 00:01:04,000."
+            'Line {number} of the subtitles cannot be read: "{line}". It should look like 00:01:02,500 --> '
+            "00:01:04,000.",
+            number=number,
+            line=_shown(line),
         )
     return _Block(number, _seconds(times.groups()[:4]), _seconds(times.groups()[4:]))
 

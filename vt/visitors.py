@@ -152,11 +152,15 @@ class ConcurrencyLimit:
         with self._lock:
             if self._at_work[visitor] >= self._each:
                 raise TooManyRequests(
-                    f"Too many {self._what} at a time come from your address ({self._each} are the most): "
-                    "wait for one to end, then try again."
+                    "Too many {what} at a time come from your address ({count} are the most): wait for one to end, "
+                    "then try again.",
+                    what=self._what,
+                    count=self._each,
                 )
             if self._at_work.total() >= self._total:
-                raise TooManyRequests(f"This server has too many {self._what} at once: try again in a moment.")
+                raise TooManyRequests(
+                    "This server has too many {what} at once: try again in a moment.", what=self._what
+                )
             self._at_work[visitor] += 1
 
     def _give_back(self, visitor: str) -> None:

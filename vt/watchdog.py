@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vt.domain import Cancel, Progress
+from vt.messages import Message
+
+_STOOD_STILL = "Nothing went on for {minutes:.0f} minutes, so the job was stopped: try it again."
+_TOO_LONG = "The job took longer than {hours:.0f} hours and was stopped: try a shorter film."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +44,20 @@ class Watchdog:
         self._film_seconds = max(self._film_seconds, progress.film_seconds)
         self._last = self._clock()
 
-    def trouble(self) -> str | None:
+    def trouble(self) -> Message | None:
         """Look whether the work is to be ended, and say in a sentence why; to be called now and then."""
         now = self._clock()
         if self._cancel.beats != self._beats:
             self._beats, self._last = self._cancel.beats, now
         longest = self._patience.at_least + self._patience.a_second * self._film_seconds
         if now - self._last >= self._patience.standstill:
-            minutes = f"{self._patience.standstill / 60:.0f}"
-            return self._told_at(now, f"Nothing went on for {minutes} minutes, so the job was stopped: try it again.")
+            minutes = self._patience.standstill / 60
+            return self._told_at(now, Message(_STOOD_STILL, minutes=minutes))
         if now - self._began >= longest:
-            hours = f"{longest / 3600:.0f}"
-            return self._told_at(now, f"The job took longer than {hours} hours and was stopped: try a shorter film.")
+            return self._told_at(now, Message(_TOO_LONG, hours=longest / 3600))
         return None
 
-    def _told_at(self, now: float, sentence: str) -> str:
+    def _told_at(self, now: float, sentence: Message) -> Message:
         self._told = now
         return sentence
 

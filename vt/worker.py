@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from vt import artifacts, folders, logs, records, recovery
 from vt.cache import is_out_of_memory
 from vt.domain import Cancel, Edit, Job, JobRequest, Order, Progress
-from vt.errors import Cancelled, ModelBusy, StorageError, VtError
+from vt.errors import Cancelled, JobNotFound, ModelBusy, StorageError, TooMuchKept, VtError, WrongState
 from vt.executors.base import Executor
-from vt.store import DataFolder, JobNotFound, Share, Store, TooMuchKept, WrongState
+from vt.messages import Message
+from vt.store import DataFolder, Share, Store
 from vt.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class _Run:
     """For its models: all of it is held by those of others."""
     given_up: bool = False
     """Put back by a server that ends, or failed by its watchdog: whatever comes of it is not to be noted."""
-    trouble: str | None = None
+    trouble: Message | None = None
     """Why its watchdog had it stopped."""
 
 
@@ -184,7 +185,9 @@ class Worker:
                 if path.exists():
                     folders.flush(path)
         except OSError as error:
-            raise StorageError(f"The film cannot be kept ({error.strerror}): check the data folder's disk.") from error
+            raise StorageError(
+                "The film cannot be kept ({reason}): check the data folder's disk.", reason=str(error.strerror)
+            ) from error
 
     def _record(self, job: Job) -> None:
         """Write down beside a job's film how it stands; where that cannot be, the database alone knows of it."""
@@ -381,7 +384,7 @@ class Worker:
                 return lambda: self._store.put_back(job_id)
             sentence = run.trouble
         except VtError as error:
-            sentence = in_users_words(str(error), self._data, job_id, job.request)
+            sentence = error.message.with_file_names(file_names(self._data, job_id, job.request))
         except Exception as error:  # noqa: BLE001 (whatever it is, the next job is not to suffer from it)
             sentence = _sentence(error)
             if not cancel.is_set:  # else its folder may be gone already
@@ -471,15 +474,20 @@ class Worker:
             self._closing.wait(period)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception) -> Message:
     """Return what to say of an error that nobody foresaw."""
     if is_out_of_memory(error):
-        return "The memory did not suffice for this: try a smaller model or a shorter film, or give vt more memory."
+        return Message(
+            "The memory did not suffice for this: try a smaller model or a shorter film, or give vt more memory."
+        )
     if not isinstance(error, OSError):
-        return "An unexpected error, which the server's log tells of. Please report it."
+        return Message("An unexpected error, which the server's log tells of. Please report it.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and try again."
-    return f"The disk failed ({error.strerror or type(error).__name__}): check the data folder and its disk."
+        return Message("The disk is full: free some space and try again.")
+    return Message(
+        "The disk failed ({reason}): check the data folder and its disk.",
+        reason=error.strerror or type(error).__name__,
+    )
 
 
 class _Told:
@@ -501,11 +509,13 @@ class _Told:
             self._tell(progress.stage, round(self._overall, 4))
 
 
-def in_users_words(said: str, data: DataFolder, job_id: str, order: Order) -> str:
-    """Return a sentence with the names that a user gave to files in place of their paths here, which tell the id."""
-    for path, name in ((data.input(job_id), order.file), (data.subtitles(job_id), order.subtitles or "subtitles")):
-        said = said.replace(str(path), name)
-    return said.replace(str(data.job(job_id)), "the job's folder")
+def file_names(data: DataFolder, job_id: str, order: Order) -> dict[Path, str]:
+    """Return the names that a user gave to the files of a job, by their paths here, which tell the job's id."""
+    return {
+        data.input(job_id): order.file,
+        data.subtitles(job_id): order.subtitles or "subtitles",
+        data.job(job_id): "the job's folder",
+    }
 
 
 def _request(job: Job, data: DataFolder) -> JobRequest:

@@ -22,10 +22,10 @@ from tests.fakes import ScriptedTranscriber
 from tests.fuzz import mutations, seeds
 from tests.test_jobs import ORDER, SCRIPT, Desk
 from vt import media
-from vt.api.problems import status_of
 from vt.domain import Cancel, Dropped, JobState, Order
 from vt.engines.base import Heard
 from vt.errors import VtError
+from vt.statuses import status_of
 
 Tell = Callable[[str], object]
 

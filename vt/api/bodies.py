@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 
 from vt import visitors
 from vt.api import problems
-from vt.errors import TooManyRequests
-from vt.jobs import MB, FilmTooLarge
+from vt.errors import FilmTooLarge, TooManyRequests
+from vt.jobs import MB
 from vt.multipart import FORM_BYTES
 from vt.visitors import ConcurrencyLimit
 

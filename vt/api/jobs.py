@@ -23,12 +23,11 @@ from vt.api import problems, shapes
 from vt.api.problems import documented
 from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.domain import WISHES, Edit, Job, Order
-from vt.errors import InputError, TooManyRequests
+from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs import Draft, Jobs, ResultFile
-from vt.multipart import BadUpload, Upload, promised_bytes, receive
+from vt.multipart import Upload, promised_bytes, receive
 from vt.services import Services
-from vt.store import JobNotFound
-from vt.subtitles import MOST_BYTES, SubtitlesTooLarge
+from vt.subtitles import MOST_BYTES, too_large
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -146,12 +145,12 @@ async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft
 
     def place(field: str, _: str) -> FilePath:
         if field not in places:
-            raise BadUpload(f"A file came in a field that takes none: files go into {', '.join(places)}.")
+            raise BadUpload("A file came in a field that takes none: files go into {places}.", places=", ".join(places))
         return places[field]
 
     content_type = request.headers.get("content-type", "")
     stream, most = request.stream(), jobs.upload_limit
-    bounds = {"subtitles": (MOST_BYTES, SubtitlesTooLarge)}
+    bounds = {"subtitles": (MOST_BYTES, too_large)}
     upload = await receive(stream, content_type, place, most, jobs.too_large, on_thread, bounds)
     for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
         del upload.files[name]  # a form's field that was left empty
@@ -161,7 +160,11 @@ async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft
 def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
     fields = {name: value.strip() for name, value in upload.fields.items() if value.strip()}
     if unknown := sorted(set(fields) - set(_FIELDS)):
-        raise InputError(f"There is no field {unknown[0][:40]}: a job has {', '.join((*_FILES, *_FIELDS))}.")
+        raise InputError(
+            "There is no field {name}: a job has {known}.",
+            name=unknown[0][:40],
+            known=", ".join((*_FILES, *_FIELDS)),
+        )
     if "target_language" not in fields:
         raise InputError("The form needs the language to speak in the field target_language, such as es.")
     if ("file" in upload.files) == ("from_job" in fields):

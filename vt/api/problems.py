@@ -15,10 +15,9 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from vt import errors, jobs, store
+from vt import errors
 from vt.api import tracing
-from vt.multipart import BadUpload
-from vt.subtitles import SubtitlesTooLarge
+from vt.statuses import headers_of, status_of
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -26,26 +25,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_STATUSES: dict[type[errors.VtError], HTTPStatus] = {
-    errors.UnknownModel: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.TokenRefused: HTTPStatus.UNAUTHORIZED,
-    errors.AdminRefused: HTTPStatus.FORBIDDEN,
-    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.ModelBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.ToolError: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
-    BadUpload: HTTPStatus.BAD_REQUEST,
-    jobs.FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    SubtitlesTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    jobs.NoSuchResult: HTTPStatus.NOT_FOUND,
-    store.JobNotFound: HTTPStatus.NOT_FOUND,
-    store.WrongState: HTTPStatus.CONFLICT,
-    store.Outdated: HTTPStatus.PRECONDITION_FAILED,
-    store.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-"""The nearest ancestor of an error counts; what is not listed is the server's own fault."""
 _DESCRIPTIONS = {
     400: "The request, or its body, is not of the form that this takes.",
     401: "VT_ADMIN_TOKEN is set, and the request names another token, or comes from this machine and names none.",
@@ -143,12 +122,6 @@ def replacing(sentences: Mapping[int, str], kind: str, scope: Scope, receive: Re
     return sent
 
 
-def status_of(error: errors.VtError) -> HTTPStatus:
-    """Return the status that stands for an error."""
-    found = (_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
-    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
     return of(error)
@@ -159,9 +132,8 @@ def of(error: errors.VtError) -> JSONResponse:
     tracing.note_reason(_snake(type(error).__name__))
     if isinstance(error, errors.StorageError):
         _log.warning("%s", error.in_full)
-    state = error.state.value if isinstance(error, store.WrongState) else None
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooManyRequests) else None
-    return problem(status_of(error), str(error), headers, state=state)
+    state = error.state if isinstance(error, errors.WrongState) else None
+    return problem(status_of(error), error.message.with_file_names({}), headers_of(error), state=state)
 
 
 def _snake(name: str) -> str:

@@ -14,6 +14,7 @@ from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
 from vt.engines.door import Site, TranslationEngine
 from vt.languages import Language
+from vt.messages import Message
 from vt.processes import Child, run
 from vt.routes import Hop
 from vt.sandbox import MB, ChildLimits
@@ -129,7 +130,11 @@ class ApertiumEngine(TranslationEngine):
 
 
 def _unfit(source: Language, target: Language) -> str:
-    return f"Nobody here translates {source.name} to {target.name}: a package apertium-* for the pair would be needed."
+    return Message(
+        "Nobody here translates {language_from} to {language_to}: a package apertium-* for the pair would be needed.",
+        language_from=source,
+        language_to=target,
+    )
 
 
 def _endings(mode: str) -> endings.Put | None:

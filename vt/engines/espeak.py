@@ -20,6 +20,7 @@ from vt.engines.door import Site, TtsEngine
 from vt.errors import EngineError
 from vt.languages import Language
 from vt.logs import carried
+from vt.messages import Message
 from vt.processes import Child, run
 from vt.sandbox import MB, ChildLimits
 from vt.specs import ModelSpec
@@ -130,7 +131,11 @@ class EspeakEngine(TtsEngine):
             load=lambda: Espeak(name, threads),
             estimated_bytes=0,
         )
-        unfit = None if name else f"{language.name} cannot be spoken here: espeak-ng has no voice for it."
+        unfit = (
+            None
+            if name
+            else Message("{language} cannot be spoken here: espeak-ng has no voice for it.", language=language)
+        )
         return [Candidate(INFO, spec, is_process=True, unfit=unfit, obstacle=_lack)]
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:

@@ -20,6 +20,7 @@ from vt.engines.candidate import Candidate
 from vt.engines.door import Site, TranslationEngine
 from vt.errors import EngineError, LanguageError, ModelUnavailable, ToolError
 from vt.languages import Language
+from vt.messages import Message
 from vt.once import Tell
 from vt.pieces import has_words, joined, pieces
 from vt.processes import Child, run
@@ -196,13 +197,17 @@ def _tokens_of(folder: Path) -> Tokens:
 
 @contextmanager
 def _unavailable(folder: Path) -> Iterator[None]:
-    with _translated(lambda why: ModelUnavailable(f"The Firefox model in {folder} cannot be loaded: {why}")):
+    with _translated(
+        lambda why: ModelUnavailable(
+            "The Firefox model in {folder} cannot be loaded: {reason}", folder=folder, reason=why
+        )
+    ):
         yield
 
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    with _translated(lambda why: EngineError(f"Firefox's model failed while translating: {why}")):
+    with _translated(lambda why: EngineError("Firefox's model failed while translating: {reason}", reason=why)):
         yield
 
 
@@ -250,7 +255,7 @@ class FirefoxEngine(TranslationEngine):
         del model
         pair = source.code, target.code
         folder = _folders(site).get(pair)
-        unfit = None if folder else f"No model of Firefox's from {source.name} to {target.name} is here."
+        unfit = None if folder else _unfit(source, target)
         return [_candidate(site, pair, folder or _own(site, pair), unfit)]
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Translator]]:
@@ -306,6 +311,12 @@ def _loaded(folder: Path, target: str) -> Firefox:
     if ours := bundle.at(folder):
         bundle.check(ours)
     return Firefox(folder, target)
+
+
+def _unfit(source: Language, target: Language) -> str:
+    return Message(
+        "No model of Firefox's from {language_from} to {language_to} is here.", language_from=source, language_to=target
+    )
 
 
 def _candidate(site: Site, pair: tuple[str, str], folder: Path, unfit: str | None) -> Candidate[Translator]:
@@ -369,7 +380,7 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
         tell(f"{name} is here already.")
         return
     if forbidden:
-        raise ModelUnavailable(f"{name} is not here, and {forbidden}.")
+        raise ModelUnavailable("{name} is not here, and {forbidden}.", name=name, forbidden=forbidden)
 
     def make(half: Path) -> None:
         tell(f"Downloading {name}: 20 to 60 MB, once.")
@@ -378,7 +389,7 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
             for path in files(next(scratch.glob("*-*"))).values():
                 path.rename(half / path.name)
         if lack := missing(half):
-            raise ModelUnavailable(f"{name} did not arrive whole: {lack}")
+            raise ModelUnavailable("{name} did not arrive whole: {lack}", name=name, lack=lack)
         tell(f"{name} is here now.")
 
     once.build_dir_atomically(
@@ -396,8 +407,9 @@ def _pair(source: str, target: str) -> tuple[Language, Language]:
     if (pair[0].code == HUB) is (pair[1].code == HUB):
         other = next((row for row in pair if row.code != HUB), languages.get("es"))
         raise LanguageError(
-            f"Firefox's models lead to or from English only: fetch firefox:{other.code}-{HUB} or "
-            f"firefox:{HUB}-{other.code}."
+            "Firefox's models lead to or from English only: fetch firefox:{code}-{hub} or firefox:{hub}-{code}.",
+            code=other.code,
+            hub=HUB,
         )
     return pair
 
@@ -412,9 +424,9 @@ def _download(pair: tuple[Language, Language], name: str, scratch: Path, cancel:
     except ToolError as error:
         said = error.said.strip().splitlines()
         reason = said[-1][:300] if said else str(error)
-        raise ModelUnavailable(f"{name} cannot be downloaded: {reason}") from error
+        raise ModelUnavailable("{name} cannot be downloaded: {reason}", name=name, reason=reason) from error
     if answer.strip() == _NONE:
-        raise LanguageError(f"{name} cannot be had: Mozilla publishes none.")
+        raise LanguageError("{name} cannot be had: Mozilla publishes none.", name=name)
 
 
 # --- in the child ------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from vt.engines.door import AUTO, Site, TtsEngine
 from vt.errors import EngineError, ModelUnavailable
 from vt.languages import Language
 from vt.logs import carried
+from vt.messages import Message
 from vt.phonemes import phonemes
 from vt.specs import ModelSpec
 from vt.spelling import spelled
@@ -278,7 +279,7 @@ class Kokoro:
         except Exception as error:  # the library raises classes of its own that it does not name
             leaving.check()
             reason = " ".join(str(error).split())[:300]
-            raise EngineError(f"The Kokoro voice failed at a line: {reason}") from error
+            raise EngineError("The Kokoro voice failed at a line: {reason}", reason=reason) from error
         finally:
             leaving.remove(end)
 
@@ -306,10 +307,12 @@ def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onn
     import onnxruntime
 
     if not file.is_file():
-        raise ModelUnavailable(f"The Kokoro model {file} cannot be loaded: there is no such file.")
+        raise ModelUnavailable("The Kokoro model {file} cannot be loaded: there is no such file.", file=file)
     provider = _PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
-        raise ModelUnavailable(f"The Kokoro model cannot run on {device}: ONNX Runtime is installed without it.")
+        raise ModelUnavailable(
+            "The Kokoro model cannot run on {device}: ONNX Runtime is installed without it.", device=device
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what it has to say comes with its exceptions
@@ -317,7 +320,9 @@ def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onn
         return onnxruntime.InferenceSession(str(file), options, providers=[provider])
     except Exception as error:  # whatever a broken file makes the library stumble over
         reason = " ".join(str(error).split())[:300]
-        raise ModelUnavailable(f"The Kokoro model {file} cannot be loaded: {reason}") from error
+        raise ModelUnavailable(
+            "The Kokoro model {file} cannot be loaded: {reason}", file=file, reason=reason
+        ) from error
 
 
 def _interface(session: Any, file: Path) -> tuple[str, dict[str, str], str]:  # noqa: ANN401
@@ -327,7 +332,9 @@ def _interface(session: Any, file: Path) -> tuple[str, dict[str, str], str]:  # 
     outputs = [one.name for one in session.get_outputs()]
     if {tokens, "style", "speed"} != set(types) or not set(types.values()) <= set(_TYPES):
         taken = ", ".join(sorted(types))[:200]
-        raise ModelUnavailable(f"The file {file} holds another model than Kokoro: it takes {taken}.")
+        raise ModelUnavailable(
+            "The file {file} holds another model than Kokoro: it takes {taken}.", file=file, taken=taken
+        )
     return tokens, types, next((name for name in outputs if name in ("audio", "waveform")), outputs[0])
 
 
@@ -459,6 +466,10 @@ def _loaded(files: Weights, threads: int, device: str) -> Kokoro:
     return Kokoro(_onnx(files.folder) or files.folder / _ONNX[0], VOICES[0].id, threads, device)
 
 
+def _unspoken(language: Language) -> str:
+    return Message("{language} cannot be spoken by Kokoro: it has no voice for it.", language=language)
+
+
 def _obstacle(site: Site, files: Weights, device: str) -> Callable[[], str | None]:
     other = site.obstacle(files, device)
     return lambda: (
@@ -482,7 +493,9 @@ def _candidate(site: Site, language: Language, chosen: str, device: str) -> Cand
     return Candidate(
         INFO,
         spec,
-        unfit=None if chosen else f"{language.name} cannot be spoken by Kokoro: it has no voice for it.",
+        unfit=None
+        if chosen
+        else Message("{language} cannot be spoken by Kokoro: it has no voice for it.", language=language),
         obstacle=_obstacle(site, files, device),
         downloads=files.downloads,
         insists=True,

@@ -20,6 +20,7 @@ from vt.engines.candidate import Candidate
 from vt.engines.door import Site, TtsEngine
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.languages import Language
+from vt.messages import Message
 from vt.pieces import pieces
 from vt.specs import ModelSpec
 from vt.spelling import spelled
@@ -84,7 +85,11 @@ def check_whole(folder: str | Path) -> None:
     if _weights(folder) is None:
         missing.append(" or ".join(WEIGHTS))
     if missing:
-        raise ModelUnavailable(f"The MMS voice in {folder} cannot be loaded: {' and '.join(missing)} missing.")
+        raise ModelUnavailable(
+            "The MMS voice in {folder} cannot be loaded: {missing} missing.",
+            folder=folder,
+            missing=" and ".join(missing),
+        )
 
 
 def estimated_bytes(folder: str | Path, device: str = "cpu") -> int:  # noqa: ARG001 (float32 on every device)
@@ -148,7 +153,9 @@ class Mms:
             raise
         except Exception as error:  # the libraries raise whatever a broken file makes them stumble over
             reason = " ".join(str(error).split())[:300]
-            raise ModelUnavailable(f"The MMS voice in {folder} cannot be loaded: {reason}") from error
+            raise ModelUnavailable(
+                "The MMS voice in {folder} cannot be loaded: {reason}", folder=folder, reason=reason
+            ) from error
         # transformers would build a romanizer anew, for two seconds, at every line.
         self._tokenizer.is_uroman = False
         self._alphabet: dict[str, int] = dict(self._tokenizer.encoder)
@@ -213,7 +220,9 @@ class Mms:
         except Cancelled:
             raise
         except (RuntimeError, ValueError, IndexError) as error:
-            raise EngineError(f"The MMS voice failed at a line: {' '.join(str(error).split())[:300]}") from error
+            raise EngineError(
+                "The MMS voice failed at a line: {reason}", reason=" ".join(str(error).split())[:300]
+            ) from error
         return sound.trimmed(_whole_numbers(wave), self._rate)
 
 
@@ -234,7 +243,11 @@ def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
     lacking = [*told["missing_keys"], *told["mismatched_keys"]]
     # transformers fills the gaps with random numbers, and such a voice only hisses.
     if lacking:
-        raise ModelUnavailable(f"The MMS voice in {folder} cannot be loaded: its weights lack {len(lacking)} parts.")
+        raise ModelUnavailable(
+            "The MMS voice in {folder} cannot be loaded: its weights lack {count} parts.",
+            folder=folder,
+            count=len(lacking),
+        )
     model.posterior_encoder = None  # a fifth of the weights, and for training only
     model = model.eval().to(device)
     if device == "cpu":
@@ -412,7 +425,7 @@ def _candidate(site: Site, row: Language, device: str) -> Candidate[Synthesizer]
     return Candidate(
         INFO,
         spec,
-        unfit=None if row.mms else f"{row.name} cannot be spoken by MMS: it has no voice for it.",
+        unfit=None if row.mms else Message("{language} cannot be spoken by MMS: it has no voice for it.", language=row),
         obstacle=site.obstacle(files, device),
         downloads=files.downloads,
         insists=True,

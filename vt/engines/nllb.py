@@ -18,6 +18,7 @@ from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, TranslationEngine
 from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
+from vt.messages import Message
 from vt.pieces import has_words, joined, pieces
 from vt.routes import Hop
 from vt.specs import ModelSpec
@@ -121,7 +122,7 @@ class Nllb:
             )
         if not self._codes:
             raise ModelUnavailable(
-                f"The model in {folder} is no NLLB: its vocabulary has no FLORES-200 language codes."
+                "The model in {folder} is no NLLB: its vocabulary has no FLORES-200 language codes.", folder=folder
             )
         self.beam = beam
         self.batch_tokens = _batch_tokens((folder / "model.bin").stat().st_size, threads, device, beam)
@@ -134,7 +135,7 @@ class Nllb:
         """
         for code in (source, target):
             if code not in self._codes:
-                raise LanguageError(f"The translation model does not know {_named(code)}.")
+                raise LanguageError("The translation model does not know {code}.", code=_named(code))
         return Pair(self, source, target)
 
     def fits(self, text: str) -> bool:
@@ -330,7 +331,9 @@ def _unavailable(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:  # tokenizers raises no narrower one
         reason = " ".join(str(error).split())[:300]
-        raise ModelUnavailable(f"The NLLB model in {folder} cannot be loaded: {reason}") from error
+        raise ModelUnavailable(
+            "The NLLB model in {folder} cannot be loaded: {reason}", folder=folder, reason=reason
+        ) from error
 
 
 @contextmanager
@@ -338,7 +341,7 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        raise EngineError(f"NLLB failed while translating: {error}") from error
+        raise EngineError("NLLB failed while translating: {reason}", reason=str(error)) from error
 
 
 _LADDER = tuple(model for model in reversed(nllb_conversion.MODELS) if model.int8_bytes < 2_000_000_000)
@@ -403,8 +406,9 @@ def _files(site: Site, wanted: str) -> Weights:
     if "/" not in wanted and not weights.is_folder(wanted):
         names = ", ".join(model.source for model in nllb_conversion.MODELS)
         raise ModelUnavailable(
-            f"The translation model {wanted} is not known: known are {names}, "
-            "other hub ids and folders on this machine."
+            "The translation model {model} is not known: known are {known}, other hub ids and folders on this machine.",
+            model=wanted,
+            known=names,
         )
     files = weights.local(wanted, lambda folder: _no_checkpoint(wanted, folder))
     if nllb_conversion.is_converted(files.folder):
@@ -473,7 +477,7 @@ def _known(name: str, column: str) -> int:
 
 def _untranslated(pair: tuple[Language, Language]) -> str | None:
     unknown = next((row for row in pair if not row.flores), None)
-    return f"NLLB does not know {unknown.name}." if unknown else None
+    return Message("NLLB does not know {language}.", language=unknown) if unknown else None
 
 
 def _no_checkpoint(wanted: str, folder: Path) -> str | None:

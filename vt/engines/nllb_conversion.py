@@ -111,7 +111,9 @@ def convert(
         return
     lack = missing(source)
     if lack:
-        raise ModelUnavailable(f"The NLLB model in {source} cannot be used: {lack}. Have it downloaded again.")
+        raise ModelUnavailable(
+            "The NLLB model in {source} cannot be used: {lack}. Have it downloaded again.", source=source, lack=lack
+        )
     size = sum(file.stat().st_size for file in _weights(source)[0])
     needed = round(size * _OVERHEAD * _BYTES[compute_type] / _BYTES[_stored(source)]) + _BESIDE_WEIGHTS
 
@@ -137,12 +139,17 @@ def _convert_in_child(source: Path, half: Path, compute_type: str, size: int, ca
         run(child, cancel)
     except ToolStopped as error:
         raise ModelUnavailable(
-            f"The NLLB model in {source} could not be converted, which takes {size / GB:.1f} GB of memory: {error}"
+            "The NLLB model in {source} could not be converted, which takes {size:.1f} GB of memory: {reason}",
+            source=source,
+            size=size / GB,
+            reason=error.message,
         ) from error
     except ToolError as error:
         said = error.said.strip().splitlines()
         reason = said[-1][:300] if said else str(error)
-        raise ModelUnavailable(f"The NLLB model in {source} cannot be converted: {reason}") from error
+        raise ModelUnavailable(
+            "The NLLB model in {source} cannot be converted: {reason}", source=source, reason=reason
+        ) from error
 
 
 def _weights(folder: Path) -> tuple[list[Path], list[str]]:
@@ -189,7 +196,9 @@ def _stored(folder: Path) -> str:
         config = json.loads((folder / "config.json").read_bytes())
         kind = config.get("dtype") or config.get("torch_dtype")
     except (ValueError, AttributeError) as error:
-        raise ModelUnavailable(f"The NLLB model in {folder} cannot be used: config.json cannot be read.") from error
+        raise ModelUnavailable(
+            "The NLLB model in {folder} cannot be used: config.json cannot be read.", folder=folder
+        ) from error
     return "float16" if kind in ("float16", "bfloat16") else "float32"
 
 

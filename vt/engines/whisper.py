@@ -26,6 +26,7 @@ from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, SttEngine
 from vt.errors import EngineError, ModelUnavailable
 from vt.logs import carried
+from vt.messages import Message
 from vt.specs import ModelSpec
 from vt.weights import Weights
 
@@ -187,7 +188,11 @@ def _check_whole(folder: Path) -> None:
     # What is missing in a folder, faster-whisper looks for on the hub, for most of a minute where there is none.
     missing = [name for name in ("model.bin", _TOKENIZER) if not (folder / name).is_file()]
     if missing:
-        raise ModelUnavailable(f"The Whisper model in {folder} cannot be loaded: {' and '.join(missing)} missing.")
+        raise ModelUnavailable(
+            "The Whisper model in {folder} cannot be loaded: {missing} missing.",
+            folder=folder,
+            missing=" and ".join(missing),
+        )
 
 
 def load_library() -> None:
@@ -213,7 +218,9 @@ class Whisper:
             )
         except Exception as error:  # tokenizers raises no narrower one
             reason = " ".join(str(error).split())[:300]
-            raise ModelUnavailable(f"The Whisper model in {path} cannot be loaded: {reason}") from error
+            raise ModelUnavailable(
+                "The Whisper model in {file} cannot be loaded: {reason}", file=path, reason=reason
+            ) from error
         self._vad = vad
         self._one_at_a_time = threading.Lock()
 
@@ -484,7 +491,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        raise EngineError(f"Whisper failed while listening: {error}") from error
+        raise EngineError("Whisper failed while listening: {reason}", reason=str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -675,7 +682,9 @@ def _files(site: Site, wanted: str) -> Weights:
     if "/" not in wanted and not weights.is_folder(wanted):
         known = ", ".join(SIZES)
         raise ModelUnavailable(
-            f"The recognition model {wanted} is not known: known are {known}, hub ids and folders on this machine."
+            "The recognition model {model} is not known: known are {known}, hub ids and folders on this machine.",
+            model=wanted,
+            known=known,
         )
     return weights.local(wanted, lambda folder: _no_whisper(wanted, folder))
 
@@ -739,12 +748,14 @@ def _unheard(model: str, code: str, english_only: bool) -> str | None:
     """Say why a model cannot hear a language, if it can't."""
     if code == AUTO or (english_only and code == "en") or (not english_only and languages.get(code).whisper):
         return None
-    name = languages.get(code).name
+    language = languages.get(code)
     if not english_only:
-        return f"{name} cannot be heard: no Whisper model knows it."
-    return (
-        f"{name} cannot be heard here: the recognition model {model} hears "
-        "English only. A multilingual Whisper model, such as small, would be needed."
+        return Message("{language} cannot be heard: no Whisper model knows it.", language=language)
+    return Message(
+        "{language} cannot be heard here: the recognition model {model} hears English only. A multilingual Whisper "
+        "model, such as small, would be needed.",
+        language=language,
+        model=model,
     )
 
 

@@ -14,6 +14,7 @@ from vt.engines.door import Site, TranslationEngine
 from vt.engines.whisper import Whisper
 from vt.errors import LanguageError
 from vt.languages import Language
+from vt.messages import Message
 from vt.routes import Hop
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ def _engine() -> whisper.WhisperEngine:
 def _candidate(heard: Candidate[Any], source: Language, target: Language) -> Candidate[Translator]:
     unfit = heard.unfit
     if heard.spec.name in _NEVER_TRAINED:
-        unfit = f"The recognition model {heard.spec.name} was not taught to translate."
+        unfit = Message("The recognition model {model} was not taught to translate.", model=heard.spec.name)
     if target.code != _TARGET:
-        unfit = f"Whisper translates what it hears into English only, not into {target.name}."
+        unfit = Message("Whisper translates what it hears into English only, not into {language}.", language=target)
     return replace(
         heard,
         info=INFO,

@@ -7,7 +7,6 @@ import math
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from gradio.block_function import BlockFunction
 from gradio.components.api_component import Api
 
 from vt.domain import WISHES
-from vt.errors import InputError
+from vt.errors import BadCall, BrokenCall, CallTooLarge, NoSuchCall, UploadGone
 from vt.ui import uploads
 from vt.ui.uploads import Owner
 
@@ -29,14 +28,6 @@ _MOST_DATA = 100_000
 _LARGEST = 2**53
 _GONE = "0" * 32
 """No upload's folder has this name."""
-
-
-class BadCall(InputError):
-    """A call that no client of the page makes."""
-
-    def __init__(self, sentence: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 class Calls:
@@ -69,7 +60,7 @@ class Calls:
         if route != "call":
             known |= {"fn_index": function._id, "event_data": _mended(sent.get("event_data"), owner)}
         if route == "queue" and known["session_hash"] is None:
-            raise BadCall("The call needs a session_hash.", HTTPStatus.BAD_REQUEST)
+            raise BrokenCall("The call needs a session_hash.")
         if route == "call":
             known["session_hash"] = known["session_hash"] or secrets.token_hex(16)  # by which its result can be dropped
         return known["session_hash"] or "", json.dumps(known).encode()
@@ -91,7 +82,7 @@ class Calls:
             found = next((fn for fn in self._page.fns.values() if fn.api_name == name and _is_public(fn)), None)
         # What waits for a job belongs into the queue, and what the page does for itself does not.
         if found is None or (route == "run" and found.queue) or (route != "run" and not _is_public(found)):
-            raise BadCall("There is no such function: GET /gradio_api/info lists those that are.", HTTPStatus.NOT_FOUND)
+            raise NoSuchCall("There is no such function: GET /gradio_api/info lists those that are.")
         return found
 
 
@@ -103,9 +94,9 @@ def _parsed(body: bytes) -> dict[str, Any]:
     try:
         sent = json.loads(body, parse_constant=_refused, parse_float=_float, parse_int=_int)
     except RecursionError:
-        raise BadCall(f"The body's values lie more than {_DEEPEST} deep in one another.") from None
+        raise BadCall("The body's values lie more than {count} deep in one another.", count=_DEEPEST) from None
     except ValueError as error:  # a body that is no text is one too
-        raise BadCall("The body is no JSON.", HTTPStatus.BAD_REQUEST) from error
+        raise BrokenCall("The body is no JSON.") from error
     if not isinstance(sent, dict):
         raise BadCall("The body has to be a JSON object.")
     _measure(sent)
@@ -113,7 +104,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 
 def _refused(constant: str) -> float:
-    raise BadCall(f"{constant} is no number that is taken.")
+    raise BadCall("{value} is no number that is taken.", value=constant)
 
 
 def _float(text: str) -> float:
@@ -132,10 +123,13 @@ def _measure(sent: object) -> None:
         level = [inner for value in level for inner in _inner(value)]
         count += len(level)
         if count > _MOST_VALUES:
-            raise BadCall(f"The body has more than {_MOST_VALUES} values.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise CallTooLarge(
+                "The body has more than {count} values.",
+                count=_MOST_VALUES,
+            )
         if not level:
             return
-    raise BadCall(f"The body's values lie more than {_DEEPEST} deep in one another.")
+    raise BadCall("The body's values lie more than {count} deep in one another.", count=_DEEPEST)
 
 
 def _inner(value: object) -> Iterator[object]:
@@ -149,7 +143,7 @@ def _stopped(route: str, sent: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {"reset": ("event_id",), "cancel": ("event_id", "session_hash")}[route]
     known: dict[str, Any] = {name: _session(sent.get(name)) for name in wanted}
     if None in known.values():
-        raise BadCall(f"The call needs {' and '.join(wanted)}.")
+        raise BadCall("The call needs {wanted}.", wanted=" and ".join(wanted))
     if route == "cancel":
         known["fn_index"] = sent.get("fn_index")
         if not isinstance(known["fn_index"], int) or isinstance(known["fn_index"], bool):
@@ -175,15 +169,20 @@ def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]
         if len(sent) + len(wishes) == len(shown):
             sent = [*sent, *(wish.value for wish in wishes)]
     if not isinstance(sent, list) or len(sent) not in (len(inputs), len(shown)):
-        raise BadCall(f"The call needs {len(shown)} values in data, which is a list.")
+        raise BadCall("The call needs {count} values in data, which is a list.", count=len(shown))
     if len(json.dumps(sent)) > _MOST_DATA:
-        raise BadCall(f"The arguments have more than {_MOST_DATA} characters.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        raise CallTooLarge(
+            "The arguments have more than {count} characters.",
+            count=_MOST_DATA,
+        )
     if len(sent) < len(inputs):
         given = iter(sent)
         sent = [None if block.skip_api else next(given) for block in inputs]
     for block, value in zip(inputs, sent, strict=True):
         if isinstance(block, gr.File) and value is not None and not _is_file(value):
-            raise BadCall(f"{block.label or 'The file'} has to be an upload as POST /gradio_api/upload names it.")
+            raise BadCall(
+                "{name} has to be an upload as POST /gradio_api/upload names it.", name=str(block.label or "The file")
+            )
     return [_mended(value, owner) for value in sent]
 
 
@@ -200,7 +199,7 @@ def _mended(value: Any, owner: Owner) -> Any:  # noqa: ANN401 (JSON)
     if _is_file(value):
         try:
             path = uploads.own(value, owner)
-        except uploads.UploadGone:
+        except UploadGone:
             path = uploads.folder() / _GONE / "gone"
         return {"path": str(path), "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}
     if isinstance(value, dict):

@@ -14,8 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse, Response
 
 from vt import visitors
-from vt.errors import TooManyRequests
-from vt.ui.calls import SESSION, BadCall, Calls
+from vt.errors import BadCall, BrokenCall, NoSuchCall, TooManyRequests, WrongMethod, WrongType
+from vt.statuses import headers_of, status_of
+from vt.ui.calls import SESSION, Calls
 from vt.ui.results import Results
 from vt.ui.uploads import COOKIE, Owner
 from vt.visitors import ConcurrencyLimit
@@ -122,15 +123,15 @@ class Doors:
         if event is not None:
             known = self._calls.session_of(event)
             if known is None:
-                raise BadCall("There is no such call, or its result has been fetched.", HTTPStatus.NOT_FOUND)
+                raise NoSuchCall("There is no such call, or its result has been fetched.")
             return known
         if scope["path"].endswith("/queue/data"):
             session = QueryParams(scope["query_string"]).get("session_hash", "")
             if not SESSION.fullmatch(session) or not self._calls.awaits(session):
-                raise BadCall("Nothing was called in this session.", HTTPStatus.NOT_FOUND)
+                raise NoSuchCall("Nothing was called in this session.")
             return session
         if found["session"] is not None and not SESSION.fullmatch(found["session"]):
-            raise BadCall("There is no such session.", HTTPStatus.NOT_FOUND)
+            raise NoSuchCall("There is no such session.")
         return None
 
     def _with_cookie(self, scope: Scope, send: Send) -> Send:
@@ -162,16 +163,14 @@ def _door(method: str, path: str) -> tuple[str, re.Match[str]]:
                 return door, found
             elsewhere += methods
     if elsewhere:
-        raise BadCall("This cannot be asked for in that way.", HTTPStatus.METHOD_NOT_ALLOWED)
-    raise BadCall("There is nothing here.", HTTPStatus.NOT_FOUND)
+        raise WrongMethod("This cannot be asked for in that way.")
+    raise NoSuchCall("There is nothing here.")
 
 
 def _refusal(error: BadCall | TooManyRequests) -> Response:
     """Return an error in the forms of Gradio's clients: one reads `error`, another `detail`."""
     said = {"error": str(error), "detail": str(error)}
-    if isinstance(error, TooManyRequests):
-        return JSONResponse(said, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(error.retry_after)})
-    return JSONResponse(said, error.status)
+    return JSONResponse(said, status_of(error), headers_of(error))
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
@@ -183,12 +182,12 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
     # No form of another site's page can send this type, nor its scripts without being asked by the browser.
     if kind != "application/json":
-        raise BadCall("A call is JSON: its Content-Type is application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        raise WrongType("A call is JSON: its Content-Type is application/json.")
     body, more = bytearray(), True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BadCall("The call broke off before its end.", HTTPStatus.BAD_REQUEST)
+            raise BrokenCall("The call broke off before its end.")
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return bytes(body)

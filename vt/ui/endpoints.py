@@ -30,7 +30,7 @@ def guarded(services: Services, request: gr.Request, token: str) -> None:
 
 def _names(models: object) -> list[str]:
     if not isinstance(models, list) or len(models) > _MOST_MODELS:
-        raise InputError(f"models has to be a list of at most {_MOST_MODELS} names.")
+        raise InputError("models has to be a list of at most {most} names.", most=_MOST_MODELS)
     return [text(name, "The name of a model") for name in models]
 
 

@@ -16,10 +16,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from vt import visitors
-from vt.errors import InputError, StorageError, TooManyRequests, VtError
-from vt.jobs import FilmTooLarge, disk_errors
-from vt.multipart import BadUpload, promised_bytes, receive
+from vt.errors import BadUpload, UploadGone, VtError
+from vt.jobs import disk_errors
+from vt.multipart import promised_bytes, receive
 from vt.services import Services
+from vt.statuses import headers_of, status_of
 from vt.ui import uploads
 from vt.ui.uploads import Owner
 
@@ -32,13 +33,6 @@ _CHECKS = 16
 _TELL_SECONDS = 0.1
 _AWAITED_SECONDS = 3.0
 """How long progress may be asked for before the upload begins."""
-_STATUSES: dict[type[VtError], HTTPStatus] = {
-    FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
-    StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
-    InputError: HTTPStatus.BAD_REQUEST,
-}
-"""The first that fits counts. Gradio's clients show the text of whatever is no success."""
 
 
 @dataclass(slots=True)
@@ -96,7 +90,11 @@ class Intake:
 
         def place(field: str, name: str) -> Path:
             if field != _FIELD or len(begun) == _MOST_FILES:
-                raise BadUpload(f"Files go into the field {_FIELD}, and at most {_MOST_FILES} of them.")
+                raise BadUpload(
+                    "Files go into the field {field}, and at most {most} of them.",
+                    field=_FIELD,
+                    most=_MOST_FILES,
+                )
             begun.append(uploads.place(name, owner, "coming"))
             coming.name = name
             return begun[-1]
@@ -159,17 +157,16 @@ def _event(message: dict[str, object]) -> str:
 
 
 def _refused(error: VtError) -> Response:
-    status = next((known for kind, known in _STATUSES.items() if isinstance(error, kind)), None)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else {}
-    return PlainTextResponse(str(error), status or HTTPStatus.INTERNAL_SERVER_ERROR, headers)
+    # Gradio's clients show the text of whatever is no success.
+    return PlainTextResponse(error.message.with_file_names({}), status_of(error), headers_of(error))
 
 
 def _file(path: str, request: Request) -> Response:
     """Hand out an upload, or a result that was handed out before, to whom it belongs."""
     try:
         found = uploads.own(path, Owner.of(request.scope))
-    except uploads.UploadGone as error:
-        return PlainTextResponse(str(error), HTTPStatus.NOT_FOUND)
+    except UploadGone as error:
+        return _refused(error)
     kind = mimetypes.guess_type(found.name)[0] or ""
     plays = kind.startswith(("video/", "audio/"))
     return FileResponse(

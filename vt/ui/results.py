@@ -91,8 +91,9 @@ class Results:
             counted[session.visitor] += len(self._pending(name))
         if counted[visitor] >= _EACH:
             raise TooManyRequests(
-                f"Too many calls from your address are under way or unfetched ({_EACH} are the most): "
-                "fetch their results, then try again."
+                "Too many calls from your address are under way or unfetched ({count} are the most): fetch their "
+                "results, then try again.",
+                count=_EACH,
             )
         if counted.total() >= _TOTAL:
             raise TooManyRequests("This server has too many calls at once: try again in a moment.")

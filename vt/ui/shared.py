@@ -13,9 +13,9 @@ from gradio.components import Component
 
 from vt import languages
 from vt.domain import Job
-from vt.errors import InputError, VtError
+from vt.errors import InputError, JobNotFound, VtError
 from vt.jobs import Jobs
-from vt.store import ID, JobNotFound
+from vt.store import ID
 from vt.ui import parts
 from vt.ui.scripts import MOST_JOBS
 from vt.ui.uploads import Owner
@@ -189,7 +189,7 @@ def text(value: object, name: str, longest: int = _LONGEST) -> str:
     """
     if isinstance(value, str) and len(value) <= longest:
         return value
-    raise InputError(f"{name} has to be text of at most {longest} characters.")
+    raise InputError("{name} has to be text of at most {most} characters.", name=name, most=longest)
 
 
 def number(value: object, name: str) -> int:
@@ -200,7 +200,7 @@ def number(value: object, name: str) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise InputError(f"{name} has to be a whole number.")
+    raise InputError("{name} has to be a whole number.", name=name)
 
 
 def event_value(event: gr.EventData, name: str) -> object:

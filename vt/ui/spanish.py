@@ -206,8 +206,8 @@ SENTENCES: Mapping[str, str] = {
         "La memoria no bastó: prueba con un modelo más pequeño o un vídeo más corto, o dale más memoria al servidor."
     ),
     "The results are damaged: dub the film again.": "Los resultados están dañados: dobla el vídeo otra vez.",
-    "The results cannot be read ({why}): check the disk.": (
-        "Los resultados no se pueden leer ({why}): revisa el disco del servidor."
+    "The results cannot be read ({reason}): check the disk.": (
+        "Los resultados no se pueden leer ({reason}): revisa el disco del servidor."
     ),
     "An unexpected error, which the server's log tells of. Please report it.": (
         "Un error inesperado, que el registro del servidor explica. Avisa a quien lo administra."

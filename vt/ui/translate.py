@@ -12,10 +12,9 @@ import gradio as gr
 from gradio.events import Dependency
 
 from vt.domain import Edit, Job, JobState, Order
-from vt.errors import InputError
+from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs import Jobs
 from vt.services import Services
-from vt.store import JobNotFound, WrongState
 from vt.ui import parts, scripts, uploads, words
 from vt.ui.shared import (
     PLAIN,

@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 
 from vt import visitors
 from vt.domain import Order
-from vt.errors import InputError, TooManyRequests
+from vt.errors import TooManyWaiting, UploadGone
 from vt.jobs import Draft, Jobs, plain_name
 
 COOKIE = "vt-visitor"
@@ -43,20 +43,6 @@ _MOST_WAITING = 4
 """Times the largest film: so much of one visitor's may wait to become jobs."""
 _MOST_FILES = 100
 """For each time: small ones fill no disk, but all of them are gone through."""
-
-
-class UploadGone(InputError):
-    """The uploaded file has been swept, never came, or is somebody else's."""
-
-    def __init__(self) -> None:
-        super().__init__("The uploaded file is no longer here: upload it again.")
-
-
-class TooManyWaiting(TooManyRequests):
-    """Of what a visitor has uploaded, as much as may has not become a job."""
-
-    def __init__(self) -> None:
-        super().__init__("Too many of your uploads wait here already: start the jobs that they are for.", 600)
 
 
 @dataclass(frozen=True, slots=True)
