@@ -1,4 +1,4 @@
-"""Model files from the hub: what is in its cache on this machine, and how the rest gets there.
+"""Model files from the hub: which are in its cache on this machine, and the download of the others.
 
 The cache is the one that all programs of the hub share (HF_HOME), in its published layout: blobs named by their
 checksums, snapshots of links to them, and refs, which say what the newest snapshot is. The transfer is done here
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from vt.settings import Settings
 
 Tell = Callable[[str], object]
-"""Is given sentences for the user."""
+"""Is called with sentences for the user."""
 T = TypeVar("T")
 
 _TELL_SECONDS = 3.0
@@ -48,13 +48,13 @@ _LISTING_TRIES = 2
 _LONGEST_PAUSE_SECONDS = 8.0
 _LOCK_SECONDS = 0.5
 _WORTHWHILE_BYTES = 2**20
-"""A connection that brought so much was worth it: the tries are counted anew."""
+"""After a connection that brought so much, the tries are counted from the beginning."""
 _BLOCK_BYTES = 2**20
 _MB = 2**20
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
 _SAFE, _PICKLED, _ONNX = ".safetensors", ".bin", ".onnx"
 _FOREIGN = ["*.onnx*", "*.msgpack", "*.h5", "*.ot", "*.tflite", "*.mlmodel", "*.mlpackage/*", "*.gguf", "*.ckpt.*"]
-"""Weights in forms that only somebody reads who names the file: ONNX, Flax, TensorFlow, Rust, Core ML, llama.cpp."""
+"""Weights for other libraries (ONNX, Flax, TensorFlow, Rust, Core ML, llama.cpp): fetched only if named exactly."""
 _ID = re.compile(r"\A(?!.*(--|\.\.))[\w-][\w.-]{0,95}(/[\w-][\w.-]{0,95})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -65,14 +65,14 @@ _log = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how much room the disk of `folder` has, whether or not the folder exists yet."""
+    """Return how much room there is on the disk of `folder`, which need not exist yet."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     return shutil.disk_usage(existing).free
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where model files come from, where they go, and how long to be patient."""
+    """Where model files come from, where they are kept, and how long to wait for the hub."""
 
     endpoint: str = "https://huggingface.co"
     token: str | None = field(default=None, repr=False)
@@ -274,7 +274,7 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
 
 
 class _Broken(Exception):
-    """What came is not what was announced; its words stand at the end of a sentence."""
+    """What arrived is not what the hub announced; the text of this error is the end of a sentence."""
 
 
 class _Download:
