@@ -133,15 +133,20 @@ def memory(factory: AIServiceFactory, cycles: int) -> None:
 
 def health() -> None:
     """How fast the health is told while a slow load is under way."""
-    factory = AIServiceFactory(Settings())
+    cache = ModelCache(machine.model_budget(0))
+    factory = AIServiceFactory(Settings(), make_cache=lambda _settings, _observer: cache)
 
     def load() -> Nothing:
         time.sleep(SLOW_SECONDS)
         return Nothing()
 
     spec = ModelSpec("stt_slow", "stt", "slow", "cpu", load, MB)
-    cache: ModelCache = factory._cache
-    thread = threading.Thread(target=cache.ensure, args=(spec,))
+
+    def lease() -> None:
+        with cache.lease(spec):
+            pass
+
+    thread = threading.Thread(target=lease)
     thread.start()
     taken = []
     while thread.is_alive():

@@ -57,7 +57,6 @@ class Workshop:
         load: Callable[[], object] = lambda: None,
         make: type[Engine] = Engine,
         measured: int | None = None,
-        prepare: Callable[[], None] | None = None,
     ) -> ModelSpec[Engine]:
         """`load` runs before the engine is made: it may wait or raise."""
 
@@ -68,7 +67,7 @@ class Workshop:
             return engine
 
         measure = None if measured is None else (lambda _: measured * MB)
-        return ModelSpec(key, "stt", key.upper(), "cpu", loader, mb * MB, measure, prepare)
+        return ModelSpec(key, "stt", key.upper(), "cpu", loader, mb * MB, measure)
 
     def count(self, key: str) -> int:
         return sum(engine.key == key for engine in self.made)
@@ -274,7 +273,7 @@ def test_a_lease_is_counted_before_anybody_else_can_act(shop: Workshop) -> None:
 
     answers: list[str] = []
     cache = busy(1000, Evicting())
-    cache.ensure(shop.spec("a"))
+    use(cache, shop.spec("a"))
     with cache.lease(shop.spec("a")) as engine:
         assert engine.closed == 0
     assert answers == ["retiring"]
@@ -293,27 +292,17 @@ def test_a_snapshot_is_a_copy_with_every_fact_about_the_model(shop: Workshop, cl
     def load() -> None:
         clock.now += 2.5
 
-    cache.pin("a")
     use(cache, shop.spec("a", 100, load=load, measured=120))
     clock.now += 7
     before = cache.snapshot()
     cache.clear()
-    expected = EntrySnapshot("a", "stt", "A", "cpu", "ready", 0, 120 * MB, 2.5, 7.0, True)
+    expected = EntrySnapshot("a", "stt", "A", "cpu", "ready", 0, 120 * MB, 2.5, 7.0)
     assert before == CacheSnapshot((expected,), 0, 1, 1, 0, 120 * MB, 1000 * MB)
-
-
-def test_ensure_makes_a_model_resident_and_holds_no_lease(shop: Workshop, clock: Clock) -> None:
-    cache = still(1000, clock)
-    cache.ensure(shop.spec("a"))
-    cache.ensure(shop.spec("a"))
-    found = entry(cache, "a")
-    assert found is not None
-    assert (found.state, found.leases, shop.count("a")) == ("ready", 0, 1)
 
 
 def test_a_warm_lease_takes_microseconds_also_with_sixteen_threads(shop: Workshop, crew: Crew) -> None:
     cache, spec = busy(1000), shop.spec("a")
-    cache.ensure(spec)
+    use(cache, spec)
     taken: list[float] = []
 
     def work() -> None:
@@ -453,21 +442,36 @@ def test_a_waiter_that_is_cancelled_leaves_the_load_to_the_others(shop: Workshop
     assert found.leases == 0
 
 
-def test_a_cancel_in_the_thread_that_loads_is_its_own_and_another_takes_over(shop: Workshop, crew: Crew) -> None:
-    cache, go = busy(1000), threading.Event()
+def test_where_the_loading_thread_is_cancelled_a_waiting_one_loads(shop: Workshop, crew: Crew) -> None:
+    cache, cancelled = busy(200), threading.Event()
 
-    def cancelled() -> None:
-        go.wait(LONG)
-        raise Cancelled("The work was stopped on request.")
+    def check() -> None:
+        if cancelled.is_set():
+            raise Cancelled("The work was stopped on request.")
 
-    crew.start(lambda: use(cache, shop.spec("a", prepare=cancelled)))
-    eventually(waiting(cache, "a"))
-    crew.start(lambda: use(cache, shop.spec("a")), times=3)
-    eventually(waiting(cache, "a", 4))
-    go.set()
+    def cancellable() -> None:
+        with cache.lease(shop.spec("a"), check=check):
+            pass
+
+    with cache.lease(shop.spec("held", 200)):
+        crew.start(cancellable)
+        eventually(waiting(cache, "a"))
+        crew.start(lambda: use(cache, shop.spec("a")), times=3)
+        eventually(waiting(cache, "a", 4))
+        cancelled.set()
+        eventually(waiting(cache, "a", 3))
     first, *others = crew.join()
     assert isinstance(first, Cancelled)
-    assert others == [shop.made[0]] * 3
+    assert others == [shop.made[1]] * 3
+
+
+def test_it_is_told_whether_a_lease_would_find_its_model_in_memory(shop: Workshop, clock: Clock) -> None:
+    cache, seen = still(1000, clock), list[bool]()
+    with cache.lease(shop.spec("a", load=lambda: seen.append(cache.is_ready("a")))):
+        assert cache.is_ready("a")
+        cache.evict("a")
+        assert not cache.is_ready("a")
+    assert seen == [False]
 
 
 def test_an_interrupted_load_leaves_nothing_behind(shop: Workshop, clock: Clock) -> None:
@@ -508,30 +512,6 @@ def test_two_models_are_never_loaded_at_once(shop: Workshop, crew: Crew) -> None
     go.set()
     crew.join()
     assert order == ["a begins", "a ends", "b begins"]
-
-
-def test_models_are_prepared_once_each_and_side_by_side_with_loads(shop: Workshop, crew: Crew) -> None:
-    cache, go, prepared = busy(1000), threading.Event(), []
-
-    def prepare() -> None:
-        prepared.append("a")
-        go.wait(LONG)
-
-    crew.start(lambda: use(cache, shop.spec("a", prepare=prepare)), times=4)
-    eventually(waiting(cache, "a", 4))
-    assert use(cache, shop.spec("b")).key == "b"
-    go.set()
-    crew.join()
-    assert prepared == ["a"]
-    assert [engine.key for engine in shop.made] == ["b", "a"]
-
-
-def test_a_failed_preparation_is_shared_like_a_failed_load(shop: Workshop, clock: Clock) -> None:
-    cache = still(1000, clock)
-    with pytest.raises(ModelUnavailable, match=r"The model A cannot be loaded: No such file"):
-        use(cache, shop.spec("a", prepare=missing_file))
-    assert shop.made == []
-    assert cache.snapshot().entries == ()
 
 
 def test_a_snapshot_does_not_wait_for_a_load_and_shows_it(shop: Workshop, crew: Crew) -> None:
@@ -642,12 +622,15 @@ def test_with_everything_in_use_patience_ends_in_an_error_that_names_the_holders
     shop: Workshop, clock: Clock, seen: Recorder
 ) -> None:
     cache = still(200, clock, seen, patience_seconds=30)
-    cache.pin("pinned")
-    use(cache, shop.spec("pinned", 50))
-    with cache.lease(shop.spec("a")), cache.lease(shop.spec("a")), pytest.raises(ModelBusy) as caught:
+    with (
+        cache.lease(shop.spec("c", 50)),
+        cache.lease(shop.spec("a")),
+        cache.lease(shop.spec("a")),
+        pytest.raises(ModelBusy) as caught,
+    ):
         use(cache, shop.spec("b"))
     assert str(caught.value) == (
-        "There is no room for the model B (100 MB) in the 200 MB for models, held by pinned (pinned, 50 MB), "
+        "There is no room for the model B (100 MB) in the 200 MB for models, held by c (1 lease, 50 MB), "
         "a (2 leases, 100 MB). Please try again in a moment."
     )
     assert clock.now == 130
@@ -748,7 +731,7 @@ def test_a_measured_size_that_breaks_the_budget_costs_idle_models_their_place(
     cache = still(300, clock, seen)
     for key in ("a", "b"):
         use(cache, shop.spec(key))
-    cache.ensure(shop.spec("c", 100, measured=180))
+    use(cache, shop.spec("c", 100, measured=180))
     assert keys(cache) == ["b", "c"]
     assert seen.of("evicted") == [("a", "memory", 100)]
 
@@ -764,9 +747,9 @@ def test_a_measured_size_that_breaks_the_budget_under_leases_is_made_good_with_t
     assert keys(cache) == ["c"]
     cache.clear()
     with cache.lease(shop.spec("b", 200)):
-        cache.ensure(shop.spec("c", 100, measured=250))
-        assert keys(cache) == ["b", "c"]
-    assert keys(cache) == ["b"]
+        with cache.lease(shop.spec("c", 100, measured=250)):
+            assert keys(cache) == ["b", "c"]
+        assert keys(cache) == ["b"]
 
 
 def test_a_model_that_cannot_be_measured_counts_as_estimated(shop: Workshop, clock: Clock, seen: Recorder) -> None:
@@ -778,28 +761,6 @@ def test_a_model_that_cannot_be_measured_counts_as_estimated(shop: Workshop, clo
     use(cache, ModelSpec("a", "stt", "A", "cpu", plain.load, 100 * MB, measured))
     assert cache.snapshot().total_bytes == 100 * MB
     assert seen.of("failed") == [("a", "The size of the model A cannot be measured: no /proc here.")]
-
-
-def test_pinned_models_go_neither_for_room_nor_for_idleness_until_unpinned(shop: Workshop, clock: Clock) -> None:
-    cache = still(200, clock, idle_seconds=10)
-    cache.pin("a")
-    for key in ("a", "b", "c"):
-        use(cache, shop.spec(key))
-    clock.now += 60
-    assert cache.sweep() == ("c",)
-    assert keys(cache) == ["a"]
-    cache.unpin("a")
-    assert cache.sweep() == ("a",)
-
-
-def test_unpinning_wakes_those_who_wait_for_the_room(shop: Workshop, crew: Crew) -> None:
-    cache = busy(100)
-    cache.pin("a")
-    use(cache, shop.spec("a"))
-    crew.start(lambda: use(cache, shop.spec("b")))
-    eventually(waiting(cache, "b"))
-    cache.unpin("a")
-    assert crew.join() == [shop.made[1]]
 
 
 # Out of memory
@@ -1008,18 +969,10 @@ def test_a_model_evicted_while_it_loads_serves_those_who_wait_and_goes_with_them
     assert keys(cache) == ["a"]
 
 
-def test_a_preloaded_model_evicted_while_it_loads_is_freed_at_once(shop: Workshop, clock: Clock) -> None:
-    cache = still(1000, clock)
-    cache.ensure(shop.spec("a", load=lambda: cache.evict("a")))
-    assert keys(cache) == []
-    assert shop.made[0].closed == 1
-
-
 def test_clearing_frees_idle_models_and_retires_those_in_use(shop: Workshop, clock: Clock) -> None:
     cache = still(1000, clock)
     for key in ("a", "b"):
         use(cache, shop.spec(key))
-    cache.pin("b")
     with cache.lease(shop.spec("held")) as held:
         result = cache.clear()
         assert (result.freed, result.freed_bytes, result.retiring) == (("a", "b"), 200 * MB, ("held",))
@@ -1096,8 +1049,8 @@ def test_neither_closing_nor_reclaiming_nor_the_observer_runs_under_the_lock(sho
 
     cache = busy(100, Watching(), reclaim=lock_is_free)
     for key in ("a", "a", "b"):
-        use(cache, shop.spec(key, make=Closing, load=lock_is_free, prepare=lock_is_free))
-    assert len(free) == 10
+        use(cache, shop.spec(key, make=Closing, load=lock_is_free))
+    assert len(free) == 8
     assert all(free)
 
 
@@ -1117,7 +1070,7 @@ def test_closing_frees_what_is_idle_and_refuses_new_leases_with_a_sentence(shop:
                 use(cache, shop.spec(key))
     assert [engine.closed for engine in shop.made] == [1, 1]
     with pytest.raises(ModelUnavailable, match="shutting down"):
-        cache.ensure(shop.spec("a"))
+        use(cache, shop.spec("a"))
     assert cache.snapshot().entries == ()
 
 
@@ -1146,8 +1099,6 @@ def test_a_load_under_way_at_the_close_is_used_and_freed(shop: Workshop, crew: C
 
 def test_without_caching_each_lease_loads_and_frees(shop: Workshop, clock: Clock, seen: Recorder) -> None:
     cache = still(1000, clock, seen, enabled=False)
-    cache.ensure(shop.spec("a"))
-    assert shop.made == []
     for _ in range(2):
         with cache.lease(shop.spec("a")) as engine:
             assert engine.closed == 0

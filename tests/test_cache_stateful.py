@@ -141,7 +141,7 @@ class Residency(RuleBasedStateMachine):
         try:
             engine = lease.__enter__()
         except ModelBusy as error:
-            assert self.held or "pinned" in str(error)
+            assert self.held, error
             assert self.now == began + 5.0
             return multiple()
         engine.users += 1
@@ -156,16 +156,15 @@ class Residency(RuleBasedStateMachine):
         lease.__exit__(None, None, None)
 
     @rule(name=st.sampled_from(NAMES), trouble=st.sampled_from([lambda: None, broken]))
-    def ensure(self, name: str, trouble: Callable[[], None]) -> None:
+    def use(self, name: str, trouble: Callable[[], None]) -> None:
         try:
-            self.cache.ensure(spec_of(name, self.memory, trouble))
+            with self.cache.lease(spec_of(name, self.memory, trouble)):
+                assert name in self.memory.alive
         except ModelBusy:
             return
         except ModelUnavailable:
             assert trouble is broken
             assert name not in self.memory.alive
-            return
-        assert name in self.memory.alive or not self.enabled
 
     @rule(name=st.sampled_from(NAMES))
     def evict(self, name: str) -> None:
@@ -179,10 +178,6 @@ class Residency(RuleBasedStateMachine):
         assert set(result.freed) == idle
         assert result.freed_bytes == sum(SIZES[name] for name in idle)
         assert set(result.retiring) == {engine.name for engine in self.held}
-
-    @rule(name=st.sampled_from(NAMES), on=st.booleans())
-    def pin(self, name: str, on: bool) -> None:
-        (self.cache.pin if on else self.cache.unpin)(name)
 
     @rule(seconds=st.integers(0, 15))
     def sweep(self, seconds: int) -> None:
@@ -256,7 +251,6 @@ class Storm:
             name = dice.choice(NAMES)
             action = dice.choice([self.cache.clear, self.cache.sweep, lambda: self.cache.evict(name), self.look])  # noqa: B023
             action()
-            (self.cache.pin if dice.random() < 0.1 else self.cache.unpin)(name)
             time.sleep(0.0005)
 
     def look(self) -> None:

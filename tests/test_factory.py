@@ -101,7 +101,7 @@ class Scripted(Catalogue):
     def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
         """List the scripted candidates; one whose name begins with "bad" cannot be loaded."""
         del language, model
-        return [self._rung(name) for name in self.names]
+        return [self._candidate(name) for name in self.names]
 
     def missing(self) -> tuple[str, ...]:
         return self.lacking
@@ -109,7 +109,7 @@ class Scripted(Catalogue):
     def closed(self) -> list[bool]:
         return [model.closed for model in self.made]
 
-    def _rung(self, name: str) -> Candidate[Transcriber]:
+    def _candidate(self, name: str) -> Candidate[Transcriber]:
         spec: ModelSpec[Transcriber] = ModelSpec(f"stt_{name}", "stt", name, "cpu", lambda: self._load(name), 100 * MB)
 
         def obstacle() -> str | None:

@@ -54,7 +54,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Models(Catalogue):
-    """Three ladders of two models each, of which those that are named run out of memory while they work."""
+    """Three stages with two candidates each, of which those that are named run out of memory while they work."""
 
     error: Exception
     failing: set[str]
@@ -67,19 +67,19 @@ class Models(Catalogue):
 
     def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Any]]:
         del model
-        return self._ladder("stt", language="en", detects=language == "auto")
+        return self._candidates("stt", language="en", detects=language == "auto")
 
     def translation(
         self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Any]]:
         del source, target, model, engine, listening
-        return self._ladder("translation")
+        return self._candidates("translation")
 
     def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Any]]:
         del language, voice, engine
-        return self._ladder("tts")
+        return self._candidates("tts")
 
-    def _ladder(self, kind: str, **more: Any) -> list[Candidate[Any]]:  # noqa: ANN401 (a candidate's own fields)
+    def _candidates(self, kind: str, **more: Any) -> list[Candidate[Any]]:  # noqa: ANN401 (a candidate's own fields)
         info = EngineInfo("fake", kind, licence="none", source="tests")
         return [Candidate(info, self._spec(f"{size}-{kind}", kind), **more) for size in ("large", "small")]
 

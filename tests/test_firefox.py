@@ -148,12 +148,13 @@ MEASURED = """
 import sys
 from pathlib import Path
 
+import fxtranslate
 import psutil
+import sentencepiece
 
 from vt.domain import Cancel
 from vt.engines import firefox
 
-firefox.load_library()
 process = psutil.Process()
 before = process.memory_info().rss
 engine = firefox.Firefox(Path(sys.argv[1]), "pt")

@@ -42,7 +42,7 @@ class Line:
             clock=lambda: self.now,
             start=self.start,
             patience_seconds=patience_seconds,
-            memory_seconds=120.0,
+            kept_seconds=120.0,
         )
 
 

@@ -1,4 +1,4 @@
-"""The fallback ladder: scripted engines that are there, too large, out of reach, broken or of the wrong language."""
+"""The fallback chain: scripted engines that are there, too large, out of reach, broken or of the wrong language."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import pytest
 
 from tests.reports import engine_json
 from vt.cache import ModelCache
+from vt.domain import Cancel
 from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate, Choice
-from vt.errors import LanguageError, ModelBusy, ModelUnavailable
-from vt.ladder import Ladder
+from vt.errors import Cancelled, LanguageError, ModelBusy, ModelUnavailable, StorageError
+from vt.ladder import FallbackChain
 from vt.messages import Message
+from vt.preparations import Preparations
 from vt.specs import ModelSpec
 
 MB = 2**20
@@ -33,6 +35,7 @@ class Stage:
 
     def __init__(self, budget_mb: int = 1000) -> None:
         self.cache = ModelCache(budget_mb * MB, reclaim=lambda: None, patience_seconds=0.0)
+        self.preparations = Preparations()
         self.loaded: list[str] = []
         self.broken: set[str] = set()
         self.hub_asked = 0
@@ -53,10 +56,11 @@ class Stage:
         downloads: bool = False,
         insists: bool = False,
         is_process: bool = False,
+        prepare: Callable[[Cancel], None] | None = None,
     ) -> Candidate[Engine]:
         spec = ModelSpec(f"stt_{name}", "stt", name, "cpu", lambda: self._load(name), mb * MB)
         obstacle: Callable[[], str | None] = lambda: lack  # noqa: E731
-        return Candidate(info, spec, is_process, unfit, obstacle, downloads, insists)
+        return Candidate(info, spec, is_process, unfit, obstacle, downloads, insists, prepare)
 
     def _load(self, name: str) -> Engine:
         self.loaded.append(name)
@@ -64,8 +68,19 @@ class Stage:
             raise ValueError("unexpected end of file")
         return Engine()
 
-    def choose(self, *candidates: Candidate[Engine], load: bool = True, fallback: bool = True) -> Choice:
-        return Ladder(self.cache, self.hub, fallback=fallback).choose(candidates, load=load)[1]
+    def shared(self, make: Callable[[Cancel], object]) -> Callable[[Cancel], None]:
+        """Return a preparation that all who want the same files share."""
+        return lambda cancel: self.preparations.run("files", make, cancel)
+
+    def choose(
+        self,
+        *candidates: Candidate[Engine],
+        load: bool = True,
+        fallback: bool = True,
+        cancel: Cancel | None = None,
+    ) -> Choice:
+        chain = FallbackChain(self.cache, self.hub, fallback=fallback)
+        return chain.choose(candidates, load=load, cancel=cancel)[1]
 
 
 @pytest.fixture
@@ -91,7 +106,7 @@ def test_a_model_that_is_not_there_is_replaced_by_the_next_and_the_reason_is_tol
     }
 
 
-def test_every_rung_that_was_passed_over_gives_its_reason_once(stage: Stage) -> None:
+def test_every_candidate_that_was_passed_over_gives_its_reason_once(stage: Stage) -> None:
     candidates = [
         stage.candidate("a", lack="A is not there."),
         stage.candidate("b", lack="A is not there."),
@@ -170,7 +185,7 @@ def test_without_fallback_whatever_is_wrong_with_the_configured_model_is_an_erro
     assert stage.choose(stage.candidate("large"), stage.candidate("small"), fallback=False).model == "large"
 
 
-def test_where_no_rung_holds_all_reasons_are_in_the_error(stage: Stage) -> None:
+def test_where_no_candidate_serves_all_reasons_are_in_the_error(stage: Stage) -> None:
     stage.broken.add("b")
     with pytest.raises(ModelUnavailable) as caught:
         stage.choose(stage.candidate("a", lack="A is not there."), stage.candidate("b"))
@@ -217,3 +232,88 @@ def test_many_who_ask_at_once_for_a_broken_model_all_get_the_one_that_stands_in(
         thread.join(10)
     assert [choice.model for choice in choices] == ["small"] * 16
     assert stage.loaded.count("small") == 1
+
+
+# Files are got ready before the lease
+
+
+def test_files_are_got_ready_before_the_load_and_not_again_while_the_model_is_in_memory(stage: Stage) -> None:
+    steps: list[str] = []
+    candidate = stage.candidate("far", prepare=lambda _: steps.append(f"prepared, {stage.loaded} loaded"))
+    for _ in range(2):
+        stage.choose(candidate)
+    assert steps == ["prepared, [] loaded"]
+    stage.cache.clear()
+    stage.choose(candidate)
+    assert steps == ["prepared, [] loaded", "prepared, ['far'] loaded"]
+
+
+def test_a_lease_gets_the_files_of_an_evicted_model_ready_again(stage: Stage) -> None:
+    steps: list[str] = []
+    candidate = stage.candidate("far", prepare=lambda _: steps.append("prepared"))
+    stage.choose(candidate)
+    stage.cache.clear()
+    with FallbackChain(stage.cache, stage.hub, fallback=True).lease(candidate):
+        assert steps == ["prepared", "prepared"]
+
+
+def test_files_that_cannot_be_had_give_way_to_the_next_candidate(stage: Stage) -> None:
+    def gone(_: Cancel) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/models/far")
+
+    def refused(_: Cancel) -> None:
+        raise StorageError("The disk is full.")
+
+    choice = stage.choose(
+        stage.candidate("far", prepare=gone), stage.candidate("farther", prepare=refused), stage.candidate("near")
+    )
+    assert choice.model == "near"
+    assert choice.fallback_reason == (
+        "The model far cannot be loaded: No such file or directory: /models/far. The disk is full."
+    )
+    assert stage.loaded == ["near"]
+
+
+def test_all_who_ask_at_once_share_one_preparation_beside_which_other_models_load(stage: Stage) -> None:
+    go, times, choices = threading.Event(), list[int](), list[Choice]()
+
+    def make(_: Cancel) -> None:
+        times.append(1)
+        assert go.wait(10)
+
+    # The same files on two devices, as a preload and a job may want them.
+    wanted = [stage.candidate(name, prepare=stage.shared(make)) for name in ("far_cpu", "far_cuda")] * 2
+    threads = [threading.Thread(target=lambda one=one: choices.append(stage.choose(one))) for one in wanted]
+    for thread in threads:
+        thread.start()
+    while stage.preparations.waiting("files") < 4:
+        threading.Event().wait(0.01)
+    assert stage.choose(stage.candidate("near")).model == "near"
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(choice.model for choice in choices) == ["far_cpu", "far_cpu", "far_cuda", "far_cuda"]
+    assert (len(times), sorted(stage.loaded)) == (1, ["far_cpu", "far_cuda", "near"])
+
+
+def test_a_cancel_while_files_are_got_ready_ends_only_the_waiting_of_the_one_who_cancels(stage: Stage) -> None:
+    go, cancel, ended = threading.Event(), Cancel(), list[object]()
+    candidate = stage.candidate("far", prepare=stage.shared(lambda _: go.wait(10)))
+
+    def ask(own: Cancel) -> None:
+        try:
+            ended.append(stage.choose(candidate, cancel=own).model)
+        except Cancelled:
+            ended.append("cancelled")
+
+    threads = [threading.Thread(target=ask, args=(own,)) for own in (cancel, Cancel())]
+    for thread in threads:
+        thread.start()
+    while stage.preparations.waiting("files") < 2:
+        threading.Event().wait(0.01)
+    cancel.set()
+    threads[0].join(10)
+    assert ended == ["cancelled"]
+    go.set()
+    threads[1].join(10)
+    assert ended == ["cancelled", "far"]

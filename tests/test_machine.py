@@ -133,7 +133,33 @@ def test_memory_that_was_freed_goes_back_to_the_system() -> None:
     assert machine.resident_bytes() <= before - 50 * 2**20
 
 
-def test_counting_graphics_processors_needs_no_driver() -> None:
+class FakeNvml:
+    """NVIDIA's management library on a machine with so many cards; None: without a driver."""
+
+    class NVMLError(Exception):
+        """What the library raises."""
+
+    def __init__(self, cards: int | None) -> None:
+        self._cards = cards
+        self._has_begun = False
+
+    def nvmlInit(self) -> None:  # noqa: N802 (its own name)
+        if self._cards is None:
+            raise self.NVMLError("NVML Shared Library Not Found")
+        self._has_begun = True
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 (its own name)
+        if not self._has_begun or self._cards is None:
+            raise self.NVMLError("Uninitialized")
+        return self._cards
+
+
+@pytest.mark.parametrize(("cards", "counted"), [(None, 0), (0, 0), (2, 2)])
+def test_graphics_cards_are_counted_by_the_drivers_library_where_there_is_one(cards: int | None, counted: int) -> None:
+    assert machine.count_gpus(lambda: FakeNvml(cards)) == counted
+
+
+def test_the_real_library_raises_nothing_here_with_or_without_a_driver() -> None:
     assert machine.gpus() >= 0
 
 

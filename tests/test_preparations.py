@@ -1,9 +1,9 @@
-"""What is prepared once for all who wait: those who leave are free at once, and the work ends with the last of them."""
+"""Downloads and conversions run once for all who wait; a cancel frees one of them, and the last one's ends the work."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,9 +18,7 @@ class Site:
     """A preparation that goes on until it is let go or cancelled, and those who wait for it, each in a thread."""
 
     def __init__(self) -> None:
-        self.due: list[Callable[[], None]] = []
-        """What was put off for some seconds."""
-        self.preparations = Preparations(later=lambda _seconds, action: self.due.append(action))
+        self.preparations = Preparations()
         self.begun = threading.Semaphore(0)
         self.let_go = threading.Event()
         self.stopped = threading.Event()
@@ -40,7 +38,7 @@ class Site:
         return visitor
 
     def waiting(self) -> int:
-        return self.preparations._works["model"].waiting
+        return self.preparations.waiting("model")
 
 
 class Visitor:
@@ -91,43 +89,42 @@ def test_who_leaves_is_free_while_it_goes_on_for_the_others(site: Site) -> None:
     first, second = pair(site)
     first.cancel.set()
     assert first.told() == "cancelled"
-    assert (site.due, site.stopped.is_set()) == ([], False)
+    assert (site.waiting(), site.stopped.is_set()) == (1, False)
     site.let_go.set()
     assert (second.told(), site.times) == ("ready", 1)
 
 
-def test_it_ends_some_time_after_the_last_has_left(site: Site) -> None:
-    visitors = pair(site)
-    for visitor in visitors:
+def test_it_is_cancelled_when_the_last_has_left(site: Site) -> None:
+    for visitor in pair(site):
+        assert not site.stopped.is_set()
         visitor.cancel.set()
         assert visitor.told() == "cancelled"
-    assert not site.stopped.is_set()
-    (end,) = site.due
-    end()
     assert site.stopped.is_set()
 
 
-def test_who_comes_before_that_goes_on_with_it(site: Site) -> None:
-    first = site.ask(Cancel())
-    assert site.begun.acquire(timeout=PATIENCE)
-    first.cancel.set()
-    assert first.told() == "cancelled"
-    heir = site.ask(Cancel())
-    while not site.waiting():
+def test_who_comes_after_that_begins_anew_once_the_cancelled_one_has_ended() -> None:
+    preparations, ending, go, events = Preparations(), threading.Event(), threading.Event(), list[str]()
+    cancel = Cancel()
+
+    def slow_to_end(cancelled: Cancel) -> None:
+        events.append("first begins")
+        cancelled.add(ending.set)
+        cancel.set()
+        assert go.wait(PATIENCE)
+        events.append("first ends")
+
+    with pytest.raises(Cancelled):
+        preparations.run("model", slow_to_end, cancel)
+    assert ending.wait(PATIENCE)
+    second = threading.Thread(
+        target=preparations.run, args=("model", lambda _: events.append("second begins"), Cancel())
+    )
+    second.start()
+    while not preparations.waiting("model"):
         threading.Event().wait(0.01)
-    site.due[0]()
-    site.let_go.set()
-    assert (heir.told(), site.times, site.stopped.is_set()) == ("ready", 1, False)
-
-
-def test_who_comes_after_that_begins_anew(site: Site) -> None:
-    first = site.ask(Cancel())
-    assert site.begun.acquire(timeout=PATIENCE)
-    first.cancel.set()
-    assert first.told() == "cancelled"
-    site.due[0]()
-    assert site.ask(Cancel()).told() == "ready"
-    assert site.times == 2
+    go.set()
+    second.join(PATIENCE)
+    assert events == ["first begins", "first ends", "second begins"]
 
 
 def test_all_hear_why_it_failed_and_the_next_tries_again(site: Site) -> None:

@@ -66,6 +66,7 @@ FLOORS: dict[str, int] = {
     "hub": 3,
     "licences": 6,
     "catalogue": 6,
+    "selection": 6,
     "ladder": 6,
     "factory": 6,
     "preload": 6,

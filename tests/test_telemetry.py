@@ -7,10 +7,11 @@ import logging
 import pytest
 
 from vt.cache import ModelCache
-from vt.errors import ModelUnavailable
+from vt.domain import Cancel
+from vt.errors import Cancelled, ModelUnavailable
 from vt.specs import ModelSpec
 from vt.telemetry import Metrics, Residency
-from vt.watch import CacheWatch, residency
+from vt.watch import CacheMetrics, residency
 
 MB = 2**20
 KEY = "stt_whisper_tiny.en_cpu_2_false"
@@ -28,8 +29,10 @@ class Machine:
 
     def __init__(self) -> None:
         self.now, self.resident, self.metrics = 10.0, 500 * MB, Metrics()
-        self.watch = CacheWatch(self.metrics, clock=lambda: self.now, resident=lambda: self.resident, trim=lambda: None)
-        self.cache = ModelCache(1000 * MB, clock=lambda: self.now, reclaim=lambda: None, observer=self.watch)
+        self.cache_metrics = CacheMetrics(
+            self.metrics, clock=lambda: self.now, resident=lambda: self.resident, trim=lambda: None
+        )
+        self.cache = ModelCache(1000 * MB, clock=lambda: self.now, reclaim=lambda: None, observer=self.cache_metrics)
         self.metrics.watch(lambda: residency(self.cache.snapshot()))
 
     def spec(self, *, grows_mb: int = 70, fails: bool = False, estimated_mb: int = 60) -> ModelSpec[Engine]:
@@ -40,7 +43,11 @@ class Machine:
                 raise ValueError("bad header")
             return Engine()
 
-        return self.watch.metered(ModelSpec(KEY, "stt", "tiny.en", "cpu", load, estimated_mb * MB))
+        return self.cache_metrics.metered(ModelSpec(KEY, "stt", "tiny.en", "cpu", load, estimated_mb * MB))
+
+    def use(self, spec: ModelSpec[Engine]) -> None:
+        with self.cache.lease(spec):
+            pass
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels)
@@ -59,7 +66,7 @@ def test_a_load_and_an_eviction_have_a_line_each_with_key_seconds_and_megabytes(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    machine.cache.ensure(machine.spec())
+    machine.use(machine.spec())
     machine.now += 60
     machine.cache.evict(KEY)
     assert lines(caplog) == [f"loaded {KEY} in 2.50 s, 70.0 MB", f"evicted {KEY} (cleared) after 60.00 s, 70.0 MB"]
@@ -83,15 +90,37 @@ def test_a_failed_load_has_one_line_with_the_seconds_it_took_and_the_size_it_was
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ModelUnavailable):
-        machine.cache.ensure(machine.spec(fails=True))
+        machine.use(machine.spec(fails=True))
     assert lines(caplog) == [f"failed {KEY} after 2.50 s, 60.0 MB: The model tiny.en cannot be loaded: bad header."]
     assert caplog.records[-1].levelno == logging.WARNING
+
+
+def test_a_failed_preparation_has_one_line_with_the_seconds_it_took_and_is_counted(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def prepare(_: Cancel) -> None:
+        machine.now += 4
+        raise ModelUnavailable("The hub has none of that name.")
+
+    with pytest.raises(ModelUnavailable):
+        machine.cache_metrics.observed(machine.spec(), prepare)(Cancel())
+    assert lines(caplog) == [f"failed {KEY} after 4.00 s, 60.0 MB: The hub has none of that name."]
+    assert machine.metric("vt_model_failures_total", kind="stt") == 1
+
+
+def test_a_cancelled_preparation_is_no_failure(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    cancel = Cancel()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        machine.cache_metrics.observed(machine.spec(), Cancel.check)(cancel)
+    assert lines(caplog) == []
+    assert machine.metric("vt_model_failures_total", kind="stt") is None
 
 
 def test_a_model_larger_than_all_memory_for_models_is_warned_of(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    machine.cache.ensure(machine.spec(estimated_mb=2000, grows_mb=2000))
+    machine.use(machine.spec(estimated_mb=2000, grows_mb=2000))
     assert lines(caplog)[0] == f"oversized {KEY}, 2000.0 MB: more than the 1000.0 MB for models"
 
 
@@ -103,13 +132,13 @@ def test_a_model_larger_than_all_memory_for_models_is_warned_of(
 def test_a_model_takes_what_the_process_grew_by_within_what_its_files_allow(
     machine: Machine, grown: int, taken: int
 ) -> None:
-    machine.cache.ensure(machine.spec(grows_mb=grown))
+    machine.use(machine.spec(grows_mb=grown))
     assert machine.cache.snapshot().total_bytes == taken * MB
 
 
 def test_an_engine_that_measures_itself_is_believed(machine: Machine) -> None:
     spec = ModelSpec(KEY, "stt", "tiny.en", "cuda", Engine, 60 * MB, lambda _: 777 * MB)
-    machine.cache.ensure(machine.watch.metered(spec))
+    machine.use(machine.cache_metrics.metered(spec))
     assert machine.cache.snapshot().total_bytes == 777 * MB
 
 
@@ -132,7 +161,7 @@ def test_the_metrics_count_hits_misses_loads_seconds_evictions_leases_bytes_and_
 
 def test_a_failure_is_counted(machine: Machine) -> None:
     with pytest.raises(ModelUnavailable):
-        machine.cache.ensure(machine.spec(fails=True))
+        machine.use(machine.spec(fails=True))
     assert machine.metric("vt_model_failures_total", kind="stt") == 1
 
 

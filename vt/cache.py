@@ -1,21 +1,22 @@
-"""Which models are in memory: leases, one load at a time, a byte budget, and nothing closed under a user.
+"""Which models are in memory: leases, one load at a time, a byte budget, and no model closed while it is used.
 
-The cache does not know what a model is. Loader, sizes, clock, waiting and reclaiming are given to it.
+The cache does not know what a model is. How a model is loaded, how large it is, the clock, the waiting and the return
+of memory to the system are all given to it. It does not know of downloads and conversions either: whoever asks for a
+lease has the model's files ready before (`vt.ladder`).
 
-What protects what:
+Two locks:
 
-- `_lock` (with `_changed`, the condition on it, and `_gate`, the quick way in) protects every field of `ModelCache`,
-  `_Entry` and `_Flight`. It is held for bookkeeping alone: never while something loads, downloads or closes, nor while
-  the observer or a caller is told.
-- `_turn` is the lock on loading: the one flight, over all keys, that may make room and load. It is a field rather than
-  a lock of its own, so that whoever waits for it is woken by the same condition as whoever waits for memory, and is
-  served in order of arrival: a large model is not starved by small ones.
-- Downloads and conversions (`ModelSpec.prepare`) run before the turn is asked for: one at a time for each key, side by
-  side for different ones.
+- `_state_lock` protects every field of `ModelCache`, `_Entry` and `_Load`. `_state_changed` is the condition on it, and
+  `_fast_state_lock` a quicker way to acquire it. It is held for bookkeeping only: never while a model is loaded or
+  closed, and never while the observer or a caller is called.
+- `_permitted` works as the lock on loading: it is the one load, over all keys, that may free memory and load now. It is
+  a field and not a lock, so that the same condition wakes those who wait for the permission and those who wait for
+  memory. Loads get the permission in the order in which they asked for it, so that a large model is not kept waiting
+  for ever by small ones.
 
-The life of a key: nobody > flight (loading) > entry (ready) > entry that leaves (retiring, then closed) > nobody. A key
-never has two of these at once, so it is never in memory twice. Bytes are counted until `close()` and reclaiming are
-done.
+The states of a key: absent, then loading (`_Load`), then resident (`_Entry`), then leaving (an `_Entry` that takes no
+new leases and is closed after its last one), then absent again. A key is never in two of these states at once, so no
+model is in memory twice. The bytes of a model are counted until it is closed and its memory has been given back.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ from vt.messages import Message
 from vt.specs import Closable, ModelSpec
 
 Reason = Literal["lru", "idle", "cleared", "memory", "uncached"]
-"""Why a model went: for room, for being idle, on request, for want of memory, or since nothing is to be kept."""
+"""Why a model was evicted: another one needed the room, it was idle for too long, somebody asked for it, the memory ran
+out, or the cache is not enabled and so keeps nothing."""
 State = Literal["loading", "ready", "retiring"]
 Outcome = Literal["freed", "retiring", "unknown"]
 Check = Callable[[], None]
-"""Called now and then while somebody waits; whatever it raises ends that one's waiting and nobody else's."""
+"""Called now and then while a thread waits; what it raises ends the waiting of this thread, and of no other."""
 
 _POLL_SECONDS = 0.1
-_TRIES = 100
+_SPINS = 100
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "bad allocation")
 
 
@@ -63,13 +65,12 @@ class EntrySnapshot:
     device: str
     state: State
     leases: int
-    """Of a loading model: how many wait for it in order to use it."""
+    """Of a model that is loading: how many wait for it in order to use it."""
     bytes: int
-    """Of a loading model: what is set aside for it; 0 while it is prepared or waits for room."""
+    """Of a model that is loading: what is reserved for it; 0 while it waits for room."""
     load_seconds: float
     idle_seconds: float
-    """Since the last release; 0.0 in use."""
-    pinned: bool
+    """Since the last lease was given back; 0.0 while the model is in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class CacheSnapshot:
     entries: tuple[EntrySnapshot, ...]
     hits: int
     misses: int
-    """Leases that had to wait or to load."""
+    """Leases that did not find their model ready."""
     loads: int
     evictions: int
     total_bytes: int
@@ -89,7 +90,7 @@ class CacheSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ClearResult:
-    """What went at once, and what goes with its last lease."""
+    """Which models were freed at once, and which will be freed after their last lease."""
 
     freed: tuple[str, ...]
     freed_bytes: int
@@ -97,79 +98,81 @@ class ClearResult:
 
     @property
     def outcome(self) -> Outcome:
-        """What became of it, in a word; of nothing at all, unknown."""
+        """The result in one word; "unknown" where there was no such model."""
         if self.retiring:
             return "retiring"
         return "freed" if self.freed else "unknown"
 
 
 class CacheObserver:
-    """Is told what happens; override what is of interest.
+    """Is called for everything that happens; override the methods that you need.
 
-    Every call comes outside the cache's lock, from the thread that it concerns; it should be quick and must not raise.
+    The cache's lock is not held during the calls. They should be quick and must not raise.
     """
 
     def hit(self, key: str) -> None:
-        """Note that a lease found its model ready."""
+        """A lease found its model ready."""
 
     def miss(self, key: str) -> None:
-        """Note that a lease has to wait or to load."""
+        """A lease did not find its model ready: it loads it, or waits for it."""
 
     def waited(self, key: str, seconds: float) -> None:
-        """Note how long it took, with success or without, where no model was ready."""
+        """A lease that did not find its model ready has it now, or failed, after so many seconds."""
 
     def loaded(self, key: str, seconds: float, size: int) -> None:
-        """Note that a model of `size` bytes has become resident."""
+        """A model of `size` bytes was loaded in so many seconds."""
 
     def failed(self, key: str, message: str) -> None:
-        """Note that a load, a measurement or a close did not succeed."""
+        """A model could not be loaded, measured or closed."""
 
     def over_budget(self, key: str, size: int, budget: int) -> None:
-        """Warn that a model larger than the whole budget is loaded alone, or turned out to be so large."""
+        """A model larger than the whole budget is loaded alone, or turned out to be so large once it was loaded."""
 
     def retired(self, key: str) -> None:
-        """Note that a model in use takes no new lease, and goes with its last one."""
+        """A model that is in use, or still loading, takes no new leases and will be closed after its last one."""
 
     def evicted(self, key: str, reason: Reason, size: int) -> None:
-        """Note that a model was closed and its memory given back."""
+        """A model was closed and its memory given back."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class _Held:
-    """What there is of a key. Compared by identity: another one may come by the same key."""
+class _Record:
+    """What the cache knows of a key. Compared by identity: a later record may have the same key."""
 
     spec: ModelSpec[Any]
     bytes: int = 0
     leases: int = 0
     leaving: Reason | None = None
-    """Takes no newcomers any more, and why."""
+    """Set once it takes no new leases: the reason why it is evicted."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class _Entry(_Held):
-    """A resident model."""
+class _Entry(_Record):
+    """A model in memory."""
 
     model: Any
     load_seconds: float
     released: float
-    order: int = 0
-    """Counts releases: the smallest is the least recently used."""
+    """When its last lease was given back."""
+    release_number: int = 0
+    """Grows with every release of any model: the model with the smallest number is the least recently used."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class _Flight(_Held):
-    """A load under way, shared by all who ask for its key.
+class _Load(_Record):
+    """A load in progress, shared by all threads that ask for its key.
 
-    Its leases are those that its passengers will hold: counted into the entry when that is published, so that it cannot
-    go before they have woken up.
+    It counts the leases of the thread that loads and of those that wait. The entry takes them over in the step that
+    publishes it, so that it cannot be evicted before the waiting threads have woken up.
     """
 
-    pilot: int
+    thread: int
     """The thread that loads."""
-    landed: bool = False
+    ended: bool = False
     entry: _Entry | None = None
     failure: tuple[type[VtError], str] | None = None
-    """Type and sentence, never the exception: its traceback would pin the model. None too where the pilot gave up."""
+    """Class and sentence of the error, but never the exception itself: its traceback would keep the model in memory.
+    None also where the loading thread was cancelled: then a waiting thread loads."""
 
 
 class _Lease(Generic[T]):
@@ -196,11 +199,11 @@ class _Lease(Generic[T]):
             self._cache._release(entry)
 
 
-class _Gate:
-    """The cache's lock, entered by a few tries before queueing for it.
+class _SpinningLock:
+    """Acquires a lock by trying a few times, and blocks only where that does not succeed.
 
-    A thread that queues gets the lock while another one runs, and all others then queue behind it: once begun, such a
-    convoy lasts, and makes every lease of busy threads a hundred times slower than the work done under the lock.
+    A thread that blocks on a lock needs a switch of threads to go on, and meanwhile all others block behind it. Such a
+    lock convoy does not end by itself, and makes each lease a hundred times slower than the work done under the lock.
     """
 
     __slots__ = ("_lock",)
@@ -209,7 +212,7 @@ class _Gate:
         self._lock = lock
 
     def __enter__(self) -> None:
-        for _ in range(_TRIES):
+        for _ in range(_SPINS):
             if self._lock.acquire(blocking=False):
                 return
             time.sleep(0)
@@ -220,9 +223,9 @@ class _Gate:
 
 
 def reclaim_memory() -> None:
-    """Hand memory that nobody uses any more back to the system and to the GPU."""
+    """Give memory that is no longer used back to the system and to the graphics card."""
     gc.collect()
-    # Looked up, never imported: where nobody has loaded torch there is nothing of its to free.
+    # Torch is not imported here: if no engine has imported it, it holds no memory.
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is not None and cuda.is_initialized():
         cuda.empty_cache()
@@ -252,230 +255,218 @@ class ModelCache:
         self._patience_seconds = patience_seconds
         self._idle_seconds = idle_seconds
         self._observer = observer or CacheObserver()
-        # Re-entrant: the garbage collector may close a forgotten generator, and with it a lease, in the very thread
-        # that is in here.
-        self._lock = threading.RLock()
-        self._gate = _Gate(self._lock)
-        self._changed = threading.Condition(self._lock)
+        # Re-entrant: at any time the garbage collector can close an abandoned generator, and with it a lease, in a
+        # thread that holds this lock already.
+        self._state_lock = threading.RLock()
+        self._fast_state_lock = _SpinningLock(self._state_lock)
+        self._state_changed = threading.Condition(self._state_lock)
         self._entries: dict[str, _Entry] = {}
-        self._flights: dict[str, _Flight] = {}
-        self._queue: list[_Flight] = []
-        self._turn: _Flight | None = None
-        self._pins: set[str] = set()
+        self._loads: dict[str, _Load] = {}
+        self._load_queue: list[_Load] = []
+        self._permitted: _Load | None = None
         self._closed = False
-        self._used = self._sleepers = self._order = 0
-        self._hits = self._misses = self._loads = self._evictions = 0
+        self._used_bytes = self._waiters = self._releases = 0
+        self._hits = self._misses = self._load_count = self._evictions = 0
 
     # What callers do.
 
     def lease(self, spec: ModelSpec[T], *, check: Check | None = None) -> AbstractContextManager[T]:
         """Hold the model of `spec` for the length of a `with`, loading it where it is not in memory.
 
-        Raises ModelBusy when memory stays in use for longer than the cache's patience, ModelUnavailable when the model
-        cannot be had. Without caching it is shared by those who use it at the same time, and goes with the last one.
-        Take one lease at a time: two nested ones under a tight budget can lock each other out until patience ends.
+        The files that `spec.load` reads have to be there. Where the cache is not enabled, a model is shared by those
+        who use it at the same time, and freed after the last of them. Hold one lease at a time: two threads that each
+        hold one and wait for another can block each other until `patience_seconds` are over.
+
+        Raises:
+            ModelBusy: the memory stayed in use for longer than `patience_seconds`.
+            ModelUnavailable: the model cannot be loaded.
         """
         return _Lease(self, spec, check)
 
-    def ensure(self, spec: ModelSpec[Any], *, check: Check | None = None) -> None:
-        """Have the model of `spec` loaded, without holding it. Without caching this does nothing."""
-        if not self.enabled:
-            return
-        with self._lock:
-            entry = self._entries.get(spec.key)
-            ready = entry is not None and entry.leaving is None
-        if not ready:
-            self._obtain(spec, check, leases=0)
+    def is_ready(self, key: str) -> bool:
+        """Tell whether a lease of this model would find it in memory now."""
+        with self._fast_state_lock:
+            return self._ready_entry(key) is not None
 
     def evict(self, key: str) -> ClearResult:
-        """Free one model, at once where it is idle, else with its last lease."""
-        return self._dismiss(key)
+        """Free one model: at once where it is idle, else after its last lease."""
+        return self._evict_or_retire(key)
 
     def clear(self) -> ClearResult:
-        """Free every model, pinned ones too: at once where it is idle, else with its last lease."""
-        return self._dismiss(None)
-
-    def pin(self, key: str) -> None:
-        """Keep the model of `key`, now or once it is loaded, until somebody evicts it by name or clears."""
-        with self._lock:
-            self._pins.add(key)
-
-    def unpin(self, key: str) -> None:
-        """Let the model of `key` go for room or idleness again."""
-        with self._lock:
-            self._pins.discard(key)
-            self._changed.notify_all()
+        """Free every model: at once where it is idle, else after its last lease."""
+        return self._evict_or_retire(None)
 
     def sweep(self) -> tuple[str, ...]:
-        """Free what has been idle for `idle_seconds`; 0 keeps everything."""
+        """Free the models that have been idle for `idle_seconds`, and return their keys; with 0 none are freed."""
         now = self._clock()
-        with self._lock:
+        with self._state_lock:
             due = [entry for entry in self._idle() if 0 < self._idle_seconds <= now - entry.released]
             _mark(due, "idle")
-        self._dispose(due)
+        self._close_and_remove(due)
         return tuple(entry.spec.key for entry in due)
 
     def close(self) -> None:
-        """Free everything and lease nothing from now on; models in use go with their last lease."""
-        with self._lock:
+        """Free every model and refuse new leases; models in use are freed after their last lease."""
+        with self._state_lock:
             self._closed = True
-            self._changed.notify_all()
-        self._dismiss(None)
+            self._state_changed.notify_all()
+        self._evict_or_retire(None)
 
     def snapshot(self) -> CacheSnapshot:
-        """Copy the state; never waits for a load."""
+        """Return a copy of the state; never waits for a load."""
         now = self._clock()
-        with self._lock:
-            held: list[_Held] = [*self._entries.values(), *self._flights.values()]
+        with self._state_lock:
+            records: list[_Record] = [*self._entries.values(), *self._loads.values()]
             return CacheSnapshot(
-                entries=tuple(self._copy(one, now) for one in held),
+                entries=tuple(self._copy(record, now) for record in records),
                 hits=self._hits,
                 misses=self._misses,
-                loads=self._loads,
+                loads=self._load_count,
                 evictions=self._evictions,
-                total_bytes=self._used,
+                total_bytes=self._used_bytes,
                 budget_bytes=self.budget_bytes,
             )
 
-    def _copy(self, held: _Held, now: float) -> EntrySnapshot:
-        entry = held if isinstance(held, _Entry) else None
+    def _copy(self, record: _Record, now: float) -> EntrySnapshot:
+        entry = record if isinstance(record, _Entry) else None
         state: State = "loading" if entry is None else "ready" if entry.leaving is None else "retiring"
         return EntrySnapshot(
-            key=held.spec.key,
-            kind=held.spec.kind,
-            name=held.spec.name,
-            device=held.spec.device,
+            key=record.spec.key,
+            kind=record.spec.kind,
+            name=record.spec.name,
+            device=record.spec.device,
             state=state,
-            leases=held.leases,
-            bytes=held.bytes,
+            leases=record.leases,
+            bytes=record.bytes,
             load_seconds=entry.load_seconds if entry else 0.0,
             idle_seconds=max(0.0, now - entry.released) if entry and not entry.leases else 0.0,
-            pinned=held.spec.key in self._pins,
         )
 
-    # Taking and giving back.
+    # Taking a lease and giving it back.
 
     def _lease_entry(self, spec: ModelSpec[Any], check: Check | None) -> _Entry:
-        """Count a lease on the entry of `spec`; for a ready one this is all that happens."""
-        with self._gate:
-            entry = self._entries.get(spec.key)
-            if entry is None or entry.leaving is not None:
-                entry = None
+        """Count a lease on the entry of `spec`. Where the model is ready, the lock is acquired only once."""
+        with self._fast_state_lock:
+            entry = self._ready_entry(spec.key)
+            if entry is None:
                 self._misses += 1
             else:
                 entry.leases += 1
                 self._hits += 1
         if entry is None:
             self._observer.miss(spec.key)
-            return self._obtain(spec, check, leases=1)
+            return self._find_or_load(spec, check)
         self._observer.hit(spec.key)
         return entry
 
+    def _ready_entry(self, key: str) -> _Entry | None:
+        entry = self._entries.get(key)
+        return entry if entry is not None and entry.leaving is None else None
+
     def _release(self, entry: _Entry) -> None:
-        """Give one lease back; the last one takes along a model that was to leave."""
+        """Give one lease back; with the last one, a model that is leaving is closed."""
         now = self._clock()
-        with self._gate:
+        with self._fast_state_lock:
             entry.leases -= 1
             if entry.leases:
                 return
             entry.released = now
-            self._order += 1
-            entry.order = self._order
+            self._releases += 1
+            entry.release_number = self._releases
             if entry.leaving is None and not self.enabled:
                 entry.leaving = "uncached"
-            leaving = [entry] if entry.leaving is not None else self._surplus(keep=None)
-            if self._sleepers:
-                self._changed.notify_all()
-        self._dispose(leaving)
+            leaving = [entry] if entry.leaving is not None else self._mark_surplus()
+            if self._waiters:
+                self._state_changed.notify_all()
+        self._close_and_remove(leaving)
 
-    def _obtain(self, spec: ModelSpec[Any], check: Check | None, leases: int) -> _Entry:
-        """Wait for the model or load it, and count `leases` (1 or 0) on it."""
-        asked = self._clock()
-        found: _Held | None = None
+    def _find_or_load(self, spec: ModelSpec[Any], check: Check | None) -> _Entry:
+        """Wait for the model or load it, and count a lease on it."""
+        began = self._clock()
+        found: _Record | None = None
         try:
             while not isinstance(found, _Entry):
-                found = self._until(
-                    lambda last: self._board(spec, leases, last), lambda: spec.key in self._entries, check
+                found = self._wait_until(
+                    lambda patience_over: self._join(spec, patience_over), lambda: spec.key in self._entries, check
                 )
-                if isinstance(found, _Flight):
-                    mine = found.pilot == threading.get_ident()
-                    found = self._fly(found, check) if mine else self._ride(found, leases, check)
+                if isinstance(found, _Load):
+                    is_ours = found.thread == threading.get_ident()
+                    found = self._load_and_publish(found, check) if is_ours else self._wait_for(found, check)
         finally:
-            self._observer.waited(spec.key, self._clock() - asked)
+            self._observer.waited(spec.key, self._clock() - began)
         return found
 
-    def _board(self, spec: ModelSpec[Any], leases: int, last: bool) -> _Held | None:
-        """Join what there is of this key, or begin a flight; None while something of this key is on its way out."""
+    def _join(self, spec: ModelSpec[Any], patience_over: bool) -> _Record | None:
+        """Count a lease on the entry or the load of this key, or begin a load; None while the old model is leaving."""
         me = threading.get_ident()
-        entry, flight = self._entries.get(spec.key), self._flights.get(spec.key)
-        if me in [other.pilot for other in (flight, self._turn) if other is not None]:
+        entry, load = self._entries.get(spec.key), self._loads.get(spec.key)
+        if me in [one.thread for one in (load, self._permitted) if one is not None]:
             raise RuntimeError("A loader asked the cache for a model, and would wait for itself for ever.")
         self._refuse_if_closed()
-        found = entry or flight or _Flight(spec=spec, pilot=me)
+        found = entry or load or _Load(spec=spec, thread=me)
         if found.leaving is not None:
-            if last and entry is not None:
+            if patience_over and entry is not None:
                 raise self._busy(spec)
             return None
-        if isinstance(found, _Flight):
-            self._flights[spec.key] = found
-        found.leases += leases
+        if isinstance(found, _Load):
+            self._loads[spec.key] = found
+        found.leases += 1
         return found
 
-    def _ride(self, flight: _Flight, leases: int, check: Check | None) -> _Entry | None:
-        """Wait for somebody else's load and share what comes of it; None where its pilot gave up."""
+    def _wait_for(self, load: _Load, check: Check | None) -> _Entry | None:
+        """Wait for the load of another thread and share its result; None where that thread was cancelled."""
         try:
-            self._until(lambda _: flight.landed or None, lambda: False, check)
+            self._wait_until(lambda _: load.ended or None, lambda: False, check)
         except BaseException:
-            with self._lock:
-                entry = flight.entry
-                flight.leases -= leases
-            if entry is not None and leases:
+            with self._state_lock:
+                entry = load.entry
+                load.leases -= 1
+            if entry is not None:
                 self._release(entry)
             raise
-        if flight.failure is not None:
-            kind, sentence = flight.failure
+        if load.failure is not None:
+            kind, sentence = load.failure
             raise kind(sentence)
-        return flight.entry
+        return load.entry
 
-    def _until(self, attempt: Callable[[bool], R | None], counts: Callable[[], bool], check: Check | None) -> R:
-        """Return the first answer of `attempt`, which is asked again, under the lock, after every change.
+    def _wait_until(
+        self, attempt: Callable[[bool], R | None], uses_patience: Callable[[], bool], check: Check | None
+    ) -> R:
+        """Call `attempt` under the lock, now and after every change, and return its first result that is not None.
 
-        It is told whether patience has run out. Only time in which `counts()` is true tries patience: a load under way
-        comes to its end by itself.
+        Its argument tells whether patience is over. Only the time during which `uses_patience()` is true counts: a load
+        in progress ends by itself, so there is no limit on waiting for one.
         """
-        left = self._patience_seconds
+        seconds_left = self._patience_seconds
         while True:
-            with self._lock:
-                answer = attempt(left <= 0)
-                if answer is not None:
-                    return answer
-                counting, began = counts(), self._clock()
-                self._sleep(left if counting and left > 0 else None, check)
-                if counting:
-                    left -= self._clock() - began
+            with self._state_lock:
+                result = attempt(seconds_left <= 0)
+                if result is not None:
+                    return result
+                counts, began = uses_patience(), self._clock()
+                self._wait_for_change(seconds_left if counts and seconds_left > 0 else None, check)
+                if counts:
+                    seconds_left -= self._clock() - began
             if check is not None:
                 check()
 
-    def _sleep(self, seconds: float | None, check: Check | None) -> None:
-        """Wait for a change; no longer than a moment where there is something to check."""
+    def _wait_for_change(self, seconds: float | None, check: Check | None) -> None:
+        """Wait until something has changed, at most `seconds`; shortly where `check` has to be called in between."""
         if check is not None:
             seconds = _POLL_SECONDS if seconds is None else min(seconds, _POLL_SECONDS)
-        self._sleepers += 1
+        self._waiters += 1
         try:
-            self._wait(self._changed, seconds)
+            self._wait(self._state_changed, seconds)
         finally:
-            self._sleepers -= 1
+            self._waiters -= 1
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise ModelUnavailable("The service is shutting down and loads no more models.")
 
     def _busy(self, spec: ModelSpec[Any]) -> ModelBusy:
-        """Say what holds the memory."""
-        held = [
-            entry for entry in self._entries.values() if entry.leases or entry.leaving or entry.spec.key in self._pins
-        ]
-        holders = ", ".join(_holding(entry) for entry in held)
+        """Return the error that says which models hold the memory."""
+        holders = ", ".join(_holding(entry) for entry in self._entries.values() if entry.leases or entry.leaving)
         if spec.key in self._entries:
             return ModelBusy(
                 "The model {model} is being unloaded ({holders}). Please try again in a moment.",
@@ -493,69 +484,70 @@ class ModelCache:
 
     # Loading.
 
-    def _fly(self, flight: _Flight, check: Check | None) -> _Entry:
-        """Load, and share the result or the error with all aboard."""
-        spec = flight.spec
+    def _load_and_publish(self, load: _Load, check: Check | None) -> _Entry:
+        """Load, and share the result or the error with all threads that wait for it."""
+        spec = load.spec
         try:
-            if spec.prepare is not None:
-                spec.prepare()
-            self._take_turn(flight, check)
+            self._reserve(load, check)
             entry = self._load(spec)
         except VtError as error:
-            # A cancel is the pilot's own affair: those aboard try again.
-            self._crash(flight, error, None if isinstance(error, Cancelled) else (type(error), error.message))
+            # A cancel concerns this thread alone: one of those that wait loads in its place.
+            self._abort(load, error, None if isinstance(error, Cancelled) else (type(error), error.message))
             raise
         except Exception as error:
-            sentence = Message("The model {model} cannot be loaded: {reason}.", model=spec.name, reason=_detail(error))
-            self._crash(flight, error, (ModelUnavailable, sentence))
+            reason = in_a_few_words(error)
+            sentence = Message("The model {model} cannot be loaded: {reason}.", model=spec.name, reason=reason)
+            self._abort(load, error, (ModelUnavailable, sentence))
             raise ModelUnavailable(sentence) from error
         except BaseException as error:
-            self._crash(flight, error, None)
+            self._abort(load, error, None)
             raise
-        self._land(flight, entry)
+        self._publish(load, entry)
         return entry
 
-    def _take_turn(self, flight: _Flight, check: Check | None) -> None:
-        """Wait until `flight` may load, and make room for it."""
-        needed = flight.spec.estimated_bytes
-        with self._lock:
-            self._queue.append(flight)
-        victims = self._until(lambda last: self._admit(flight, last), lambda: self._turn is None, check)
-        self._dispose(victims)
-        with self._lock:
-            # Nobody else can have filled the room in between: that takes the turn.
-            flight.bytes = needed
-            self._used += needed
+    def _reserve(self, load: _Load, check: Check | None) -> None:
+        """Wait until `load` may begin, and make and reserve the room for it."""
+        needed = load.spec.estimated_bytes
+        with self._state_lock:
+            self._load_queue.append(load)
+        victims = self._wait_until(
+            lambda patience_over: self._permit(load, patience_over), lambda: self._permitted is None, check
+        )
+        self._close_and_remove(victims)
+        with self._state_lock:
+            # No other load can have taken the room meanwhile: only the permitted one may.
+            load.bytes = needed
+            self._used_bytes += needed
         if needed > self.budget_bytes:
-            self._observer.over_budget(flight.spec.key, needed, self.budget_bytes)
+            self._observer.over_budget(load.spec.key, needed, self.budget_bytes)
 
-    def _admit(self, flight: _Flight, last: bool) -> list[_Entry] | None:
-        """Take the turn, in order of arrival; None while it has to wait.
+    def _permit(self, load: _Load, patience_over: bool) -> list[_Entry] | None:
+        """Give `load` the permission to load and return the models to close before; None while it has to wait.
 
-        All have the same patience, so whoever stands before this one gives up before it.
+        All loads have the same patience, so those that asked earlier also give up earlier.
         """
         self._refuse_if_closed()
-        if self._turn is not None or self._queue[0] is not flight:
+        if self._permitted is not None or self._load_queue[0] is not load:
             return None
-        victims = self._plan(flight.spec.estimated_bytes)
+        victims = self._victims_for(load.spec.estimated_bytes)
         if victims is None:
-            if last:
-                raise self._busy(flight.spec)
+            if patience_over:
+                raise self._busy(load.spec)
             return None
         _mark(victims, "lru")
-        self._queue.remove(flight)
-        self._turn = flight
-        # Those who wait for the turn must know that from now on they wait for a load.
-        self._changed.notify_all()
+        self._load_queue.remove(load)
+        self._permitted = load
+        # Those who wait for the permission have to notice that from now on they wait for a load, without a limit.
+        self._state_changed.notify_all()
         return victims
 
-    def _plan(self, needed: int) -> list[_Entry] | None:
-        """List the idle models that must go for `needed` bytes; None where not even all of them would do."""
+    def _victims_for(self, needed: int) -> list[_Entry] | None:
+        """List the idle models to close to make room for `needed` bytes; None where all of them would not be enough."""
         idle = self._idle()
         if needed > self.budget_bytes:
             return idle if len(idle) == len(self._entries) else None
         victims: list[_Entry] = []
-        missing = self._used + needed - self.budget_bytes
+        missing = self._used_bytes + needed - self.budget_bytes
         for entry in idle:
             if missing <= 0:
                 break
@@ -564,14 +556,14 @@ class ModelCache:
         return victims if missing <= 0 else None
 
     def _load(self, spec: ModelSpec[Any]) -> _Entry:
-        """Load and measure; out of memory, once more with all idle models gone."""
+        """Load and measure; where memory runs out, close all idle models and try once more."""
         began = self._clock()
         model = _load_unless_out_of_memory(spec)
         if model is None:
-            with self._lock:
+            with self._state_lock:
                 idle = self._idle()
                 _mark(idle, "memory")
-            self._dispose(idle)
+            self._close_and_remove(idle)
             if not idle:
                 self._reclaim_for(spec.key)
             model = self._load_again(spec)
@@ -585,7 +577,7 @@ class ModelCache:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            with self._lock:
+            with self._state_lock:
                 others = sum(entry.bytes for entry in self._entries.values())
             raise ModelUnavailable(
                 "The memory does not suffice for the model {model}: it needs about {size}, and "
@@ -597,7 +589,7 @@ class ModelCache:
             ) from error
 
     def _measure(self, spec: ModelSpec[Any], model: object) -> int:
-        """Ask what the model takes; one that works is not refused for want of a number."""
+        """Return the size of the model in bytes; where measuring fails, that is reported, and the estimate counts."""
         sizes: list[int] = []
         measured = spec.measured
         problem = None if measured is None else _problem_of(lambda: sizes.append(measured(model)))
@@ -605,101 +597,95 @@ class ModelCache:
             self._observer.failed(spec.key, f"The size of the model {spec.name} cannot be measured: {problem}.")
         return sizes[0] if sizes else spec.estimated_bytes
 
-    def _land(self, flight: _Flight, entry: _Entry) -> None:
-        """Publish what was loaded, with the leases of all aboard counted in the same step."""
-        key = flight.spec.key
-        with self._lock:
-            entry.leases = flight.leases
-            # Evicted while it was loading: those aboard still share it, newcomers load anew.
-            entry.leaving = flight.leaving
-            self._order += 1
-            entry.order = self._order
-            self._entries[key] = flight.entry = entry
-            self._used += entry.bytes
-            self._loads += 1
-            self._end(flight)
-            leaving = self._surplus(keep=entry)
-            if entry.leaving is not None and not entry.leases:
-                leaving.append(entry)
+    def _publish(self, load: _Load, entry: _Entry) -> None:
+        """Make the loaded model available; the leases of all threads that wait for it are counted in the same step."""
+        key = load.spec.key
+        with self._state_lock:
+            entry.leases = load.leases
+            # If it was evicted while it was loading, those who wait share it nevertheless, and newcomers load anew.
+            entry.leaving = load.leaving
+            self._releases += 1
+            entry.release_number = self._releases
+            self._entries[key] = load.entry = entry
+            self._used_bytes += entry.bytes
+            self._load_count += 1
+            self._finish(load)
+            surplus = self._mark_surplus()
         self._observer.loaded(key, entry.load_seconds, entry.bytes)
-        if entry.bytes > self.budget_bytes >= flight.spec.estimated_bytes:
+        if entry.bytes > self.budget_bytes >= load.spec.estimated_bytes:
             self._observer.over_budget(key, entry.bytes, self.budget_bytes)
-        self._dispose(leaving)
+        self._close_and_remove(surplus)
 
-    def _crash(self, flight: _Flight, error: BaseException, failure: tuple[type[VtError], str] | None) -> None:
-        """Leave nothing of a flight behind, and share its failure with all aboard; without one they try again."""
+    def _abort(self, load: _Load, error: BaseException, failure: tuple[type[VtError], str] | None) -> None:
+        """Remove a load that failed and share `failure` with all who wait; if it is None, one of them loads instead."""
         forget(error)
-        if self._turn is flight:
-            # What was half loaded goes before the next one tries.
-            self._reclaim_for(flight.spec.key)
-        with self._lock:
-            flight.failure = failure
-            self._end(flight)
+        if self._permitted is load:
+            # The memory of a half loaded model is given back before the next load begins.
+            self._reclaim_for(load.spec.key)
+        with self._state_lock:
+            load.failure = failure
+            self._finish(load)
         if failure is not None:
-            self._observer.failed(flight.spec.key, failure[1])
+            self._observer.failed(load.spec.key, failure[1])
 
-    def _end(self, flight: _Flight) -> None:
-        """Take a flight off the books and wake all who wait for it, for its turn or for its memory."""
-        del self._flights[flight.spec.key]
-        if flight in self._queue:
-            self._queue.remove(flight)
-        if self._turn is flight:
-            self._turn = None
-        self._used -= flight.bytes
-        flight.landed = True
-        self._changed.notify_all()
+    def _finish(self, load: _Load) -> None:
+        """Remove a load from the bookkeeping, and wake all who wait for it, for the permission or for memory."""
+        del self._loads[load.spec.key]
+        if load in self._load_queue:
+            self._load_queue.remove(load)
+        if self._permitted is load:
+            self._permitted = None
+        self._used_bytes -= load.bytes
+        load.ended = True
+        self._state_changed.notify_all()
 
-    # Letting go. Whoever marks an entry with a reason, under the lock and without leases, has to dispose of it.
+    # Evicting. Whoever marks an entry without leases as leaving, under the lock, has to close and remove it afterwards.
 
     def _idle(self) -> list[_Entry]:
-        """List what may be evicted, least recently used first."""
-        idle = [
-            entry
-            for entry in self._entries.values()
-            if not entry.leases and entry.leaving is None and entry.spec.key not in self._pins
-        ]
-        return sorted(idle, key=lambda entry: entry.order)
+        """List the models that may be evicted, least recently used first."""
+        idle = [entry for entry in self._entries.values() if not entry.leases and entry.leaving is None]
+        return sorted(idle, key=lambda entry: entry.release_number)
 
-    def _surplus(self, keep: _Entry | None) -> list[_Entry]:
-        """Mark the idle models that must go since a measured size broke the budget; a last one stays at any size."""
-        if self._used <= self.budget_bytes:
+    def _mark_surplus(self) -> list[_Entry]:
+        """Mark idle models as leaving until the measured sizes fit the budget; the last model stays at any size."""
+        if self._used_bytes <= self.budget_bytes:
             return []
         staying = [entry for entry in self._entries.values() if entry.leases or entry.leaving is None]
-        over = sum(entry.bytes for entry in staying) + (self._turn.bytes if self._turn else 0) - self.budget_bytes
+        reserved = self._permitted.bytes if self._permitted else 0
+        excess = sum(entry.bytes for entry in staying) + reserved - self.budget_bytes
         victims: list[_Entry] = []
         for entry in self._idle():
-            if over <= 0 or len(victims) + 1 >= len(staying):
+            if excess <= 0 or len(victims) + 1 >= len(staying):
                 break
-            if entry is not keep:
-                victims.append(entry)
-                over -= entry.bytes
+            victims.append(entry)
+            excess -= entry.bytes
         _mark(victims, "memory")
         return victims
 
-    def _dismiss(self, key: str | None) -> ClearResult:
-        """Free the model of `key`, or all; those in use or still loading retire."""
+    def _evict_or_retire(self, key: str | None) -> ClearResult:
+        """Free the model of `key`, or all of them; those that are in use or still loading are retired."""
         leaving: list[_Entry] = []
         retiring: list[str] = []
-        newly: list[str] = []
-        with self._lock:
-            held: list[_Held] = [*self._entries.values(), *self._flights.values()]
-            for one in held:
-                if key not in (None, one.spec.key):
+        newly_retired: list[str] = []
+        with self._state_lock:
+            records: list[_Record] = [*self._entries.values(), *self._loads.values()]
+            for record in records:
+                if key not in (None, record.spec.key):
                     continue
-                if isinstance(one, _Entry) and not one.leases and one.leaving is None:
-                    leaving.append(one)
+                if isinstance(record, _Entry) and not record.leases and record.leaving is None:
+                    leaving.append(record)
                 else:
-                    retiring.append(one.spec.key)
-                    newly += [one.spec.key] if one.leaving is None else []
-                one.leaving = one.leaving or "cleared"
-        for name in newly:
+                    retiring.append(record.spec.key)
+                    newly_retired += [record.spec.key] if record.leaving is None else []
+                record.leaving = record.leaving or "cleared"
+        for name in newly_retired:
             self._observer.retired(name)
         freed = ClearResult(tuple(e.spec.key for e in leaving), sum(e.bytes for e in leaving), tuple(retiring))
-        self._dispose(leaving)
+        self._close_and_remove(leaving)
         return freed
 
-    def _dispose(self, entries: Sequence[_Entry]) -> None:
-        """Close marked entries, reclaim, and only then take them off the books: until then their memory is not free."""
+    def _close_and_remove(self, entries: Sequence[_Entry]) -> None:
+        """Close entries that are marked, give their memory back, and only then stop counting it as used."""
         if not entries:
             return
         try:
@@ -707,16 +693,16 @@ class ModelCache:
                 self._close_model(entry)
             self._reclaim_for(entries[0].spec.key)
         finally:
-            with self._lock:
+            with self._state_lock:
                 for entry in entries:
                     self._remove(entry)
-                self._changed.notify_all()
+                self._state_changed.notify_all()
         for entry in entries:
             self._observer.evicted(entry.spec.key, entry.leaving or "cleared", entry.bytes)
 
     def _close_model(self, entry: _Entry) -> None:
         problem = _problem_of(entry.model.close)
-        # The last reference of ours, so that reclaiming finds it gone.
+        # This is the cache's last reference; without it the memory can be given back.
         entry.model = None
         if problem is not None:
             self._observer.failed(entry.spec.key, f"The model {entry.spec.name} did not close properly: {problem}.")
@@ -727,10 +713,10 @@ class ModelCache:
             self._observer.failed(key, f"Memory could not be given back to the system: {problem}.")
 
     def _remove(self, entry: _Entry) -> None:
-        """By identity: another entry may have come by the same key."""
+        # By identity: a later entry may have the same key.
         if self._entries.get(entry.spec.key) is entry:
             del self._entries[entry.spec.key]
-            self._used -= entry.bytes
+            self._used_bytes -= entry.bytes
             self._evictions += 1
 
 
@@ -740,7 +726,7 @@ def _mark(entries: Iterable[_Entry], reason: Reason) -> None:
 
 
 def _load_unless_out_of_memory(spec: ModelSpec[Closable]) -> Closable | None:
-    """Load; None where memory ran out. By then the exception is gone, and with it what had been loaded halfway."""
+    """Load; None where memory ran out. Then the exception is gone, and the half loaded model that it referred to."""
     try:
         return spec.load()
     except Exception as error:
@@ -751,7 +737,10 @@ def _load_unless_out_of_memory(spec: ModelSpec[Closable]) -> Closable | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Libraries say it in many ways: as MemoryError, as ENOMEM, or as a RuntimeError's text; and wrap it."""
+    """Tell whether an error means that memory ran out.
+
+    Libraries raise MemoryError, an OSError with ENOMEM, or a RuntimeError with a text; some wrap it in another error.
+    """
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY):
@@ -760,24 +749,24 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def forget(error: BaseException | None) -> None:
-    """Empty the frames of an exception that others may keep: where it was raised stays, what was loaded goes."""
+    """Clear the local variables in an exception's traceback, so that keeping the exception does not keep a model."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
 
 def _problem_of(action: Callable[[], object]) -> str | None:
-    """Run what must not stop the bookkeeping; say what went wrong."""
+    """Run an action whose failure must not stop the bookkeeping, and say what went wrong, if anything."""
     try:
         action()
     except Exception as error:  # noqa: BLE001 - every caller reports it to the observer
         forget(error)
-        return _detail(error)
+        return in_a_few_words(error)
     return None
 
 
-def _detail(error: BaseException) -> str:
-    """Say in a few words what a foreign exception means."""
+def in_a_few_words(error: BaseException) -> str:
+    """Describe an exception of a library or of the system, as the end of a sentence."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     lines = str(error).strip().splitlines()
@@ -785,9 +774,7 @@ def _detail(error: BaseException) -> str:
 
 
 def _holding(entry: _Entry) -> str:
-    leases = f"{entry.leases} {'lease' if entry.leases == 1 else 'leases'}" if entry.leases else "pinned"
-    if not entry.leases and entry.leaving is not None:
-        leases = "closing"
+    leases = f"{entry.leases} {'lease' if entry.leases == 1 else 'leases'}" if entry.leases else "closing"
     return f"{entry.spec.key} ({leases}, {_mb(entry.bytes)})"
 
 

@@ -1,4 +1,4 @@
-"""What could serve a request here, best first: it orders what stands in the table of engines, none known by name."""
+"""The candidates for a request, best first, from all registered engines; it knows no engine by name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from vt import fetch, languages, machine, routes
+from vt import fetch, languages, machine, routes, selection
 from vt.engines import table
-from vt.engines.base import Engine, EngineInfo, Synthesizer, Transcriber, Translator, Voice
+from vt.engines.base import EngineInfo, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.door import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
 from vt.engines.table import Table
@@ -19,22 +19,21 @@ from vt.messages import Message, joined
 from vt.offer import Offer
 from vt.preparations import Preparations
 from vt.routes import Hop, Route
+from vt.selection import Listing, Refusals
 from vt.settings import Settings
 
-_E = TypeVar("_E", bound=Engine)
 _D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine)
 _LONGEST_SHOWN = 80
-_Named = list[tuple[set[str], Sequence[Candidate[Translator]]]]
 _ROUTES = 4
-"""So many ways of translating are tried; all are for the same languages, and what hinders two hinders most."""
+"""At most so many routes are tried: they are for the same languages, and often fail for the same reason."""
 _NEAR = 3
-"""So many voices are named to somebody who named none that there is."""
+"""So many similar voices are named where a voice does not exist."""
 _MOST_LISTED = 8
-"""Of the voices for a language in a sentence."""
+"""At most so many voices of a language are named in a sentence."""
 
 
 class Catalogue:
-    """Makes the candidates of each stage's ladder from the settings."""
+    """Lists the candidates of each stage."""
 
     def __init__(
         self,
@@ -43,7 +42,7 @@ class Catalogue:
         source: fetch.Source | None = None,
         engines: Table = table.BUILT_IN,
     ) -> None:
-        """`source`: where models come from and are kept, if not where the settings say.
+        """`source`: where models come from and are kept; None: where the settings say.
 
         Raises:
             SettingsError: the settings name an engine that is not in the table, or that they leave out for its licence.
@@ -56,21 +55,21 @@ class Catalogue:
 
     @property
     def preparations(self) -> Preparations:
-        """Downloads and conversions under way."""
+        """Downloads and conversions in progress."""
         return self.site.preparations
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """What models run on, best first."""
+        """The devices that models may run on, best first."""
         return self.site.devices
 
     @property
     def device(self) -> str:
-        """What models do run on."""
+        """The device that models run on."""
         return self.site.device
 
     def load_libraries(self) -> None:
-        """Load what recognition needs, so that a model's size is the model's alone."""
+        """Import the libraries of recognition, so that their memory is not counted as a model's."""
         for engine in self._table.stt:
             engine.load_library()
 
@@ -98,41 +97,47 @@ class Catalogue:
         """
         pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
-        listed = self._translating(*pair, wanted, model, listening=listening)
         ends = {"language_from": pair[0], "language_to": pair[1]}
-        unread = Message("No text translator here knows {language_from} to {language_to}.", **ends)
         unable = Message("{engine} does not translate {language_from} to {language_to} here.", engine=wanted, **ends)
-        absent = self._unlisted(listed, wanted, self._table.translation, unable)
-        found = self._told(_fit(listed, wanted, self._with_left_out(unread)), absent)
-        return self._checked(found, Message("Nobody here translates {language_from} to {language_to}.", **ends))
+        no_text_translator = Message("No text translator here knows {language_from} to {language_to}.", **ends)
+        refusals = Refusals(
+            wanted_cannot=self._lack(wanted, self._table.translation) or unable,
+            nobody_can=Message("Nobody here translates {language_from} to {language_to}.", **ends),
+            no_text_translator=selection.with_left_out(no_text_translator, self.left_out),
+            left_out=self.left_out,
+        )
+        return selection.select(self._translations(*pair, wanted, model, listening=listening), wanted, refusals)
 
-    def _translating(
+    def _translations(
         self, source: Language, target: Language, wanted: str, model: str | None, *, listening: bool
-    ) -> list[tuple[str, Sequence[Candidate[Translator]]]]:
-        """List the engines that go alone, the routes of those that may be joined, and who translates sound."""
-        ways = self._routes(source, target, wanted)
-        joined: _Named = [({hop.engine for hop in route.hops}, [self._along(route)]) for route in ways]
-        alone: _Named = []
-        last: _Named = []
+    ) -> list[Listing[Translator]]:
+        """List what translates: engines that serve alone, routes over engines that may be joined, then sound."""
+        found_routes = self._routes(source, target, wanted)
+        along_routes = [
+            Listing(frozenset(hop.engine for hop in route.hops), [self._along(route)]) for route in found_routes
+        ]
+        alone: list[Listing[Translator]] = []
+        of_sound: list[Listing[Translator]] = []
         for engine in self._allowed(self._table.translation):
-            # Where no way leads there, the one that may be joined says so.
-            if not engine.pairs(self.site) or not ways:
-                found = engine.candidates(self.site, source, target, model)
-                entry = {engine.info.name}, found if listening else [_deaf(one) for one in found]
-                (last if engine.info.listens else alone).append(entry)
-        joined = [*self._set_back(source, target), *joined]
-        listed = sorted([*alone, *joined, *last], key=lambda named: _unlike(named[0], wanted))
-        return [(wanted if wanted in names else "", candidates) for names, candidates in listed]
+            # An engine whose directions may be joined serves by routes; where there is none, it says why itself.
+            if not engine.pairs(self.site) or not found_routes:
+                candidates = engine.candidates(self.site, source, target, model)
+                if not listening:
+                    candidates = [selection.without_sound(one) for one in candidates]
+                listing = Listing(frozenset({engine.info.name}), candidates)
+                (of_sound if engine.info.listens else alone).append(listing)
+        absent = self._absent_from_set_up(source, target)
+        return selection.wanted_first([*alone, *absent, *along_routes, *of_sound], wanted)
 
-    def _set_back(self, source: Language, target: Language) -> _Named:
-        """Return who would translate better had set-up put its models here, with a sentence on that."""
+    def _absent_from_set_up(self, source: Language, target: Language) -> list[Listing[Translator]]:
+        """List what would translate better if set-up had put its models here; its obstacle is a sentence on that."""
         absent = {
             Hop(engine.info.name, *pair): (engine, why)
             for engine in self._allowed(self._table.translation)
             for pair, why in engine.absent(self.site).items()
         }
         missing = routes.worth_fetching(self.hops(), absent, source.code, target.code) if absent else ()
-        return [({hop.engine}, [self._refused(hop, *absent[hop])]) for hop in missing]
+        return [Listing(frozenset({hop.engine}), [self._refused(hop, *absent[hop])]) for hop in missing]
 
     def _refused(self, hop: Hop, engine: TranslationEngine, why: str) -> Candidate[Translator]:
         ends = languages.get(hop.source), languages.get(hop.target)
@@ -148,11 +153,11 @@ class Catalogue:
         return routes.advice(missing)
 
     def hops(self) -> set[Hop]:
-        """Return the steps from language to language that may be joined here."""
+        """Return the directions, by engine, that may be joined to routes here."""
         return _hops(self._allowed(self._table.translation), self.site, fetchable=False)
 
     def _routes(self, source: Language, target: Language, wanted: str) -> list[Route]:
-        """Return some routes over the engines whose directions may be joined: the wanted one's first."""
+        """Return the best routes; first those over the engine that was asked for alone."""
         hops = self.hops()
         found = routes.find(hops, source.code, target.code)
         if wanted != AUTO:
@@ -161,7 +166,7 @@ class Catalogue:
         return found[:_ROUTES]
 
     def _along(self, route: Route) -> Candidate[Translator]:
-        """Return what goes a route, hop by hop, each by its engine's first candidate."""
+        """Return the candidate for a route: each hop by its engine's first candidate."""
         engines = {engine.info.name: engine for engine in self._table.translation}
         steps = [
             engines[hop.engine].candidates(self.site, languages.get(hop.source), languages.get(hop.target))[0]
@@ -192,15 +197,20 @@ class Catalogue:
                     other=engine,
                 )
             wanted = named.engine
-        listed = [
-            (one.info.name, one.candidates(self.site, row, voice if named and one.info.name == wanted else None))
-            for one in self._ordered(self._table.tts, wanted)
+        listings = [
+            Listing(
+                frozenset({one.info.name}),
+                one.candidates(self.site, row, voice if named and one.info.name == wanted else None),
+            )
+            for one in self._allowed(self._table.tts)
         ]
         unable = Message("{engine} does not speak {language} here.", engine=wanted, language=row)
-        absent = self._unlisted(listed, wanted, self._table.tts, unable)
-        return self._checked(
-            self._told(_fit(listed, wanted), absent), Message("Nobody here speaks {language}.", language=row)
+        refusals = Refusals(
+            wanted_cannot=self._lack(wanted, self._table.tts) or unable,
+            nobody_can=Message("Nobody here speaks {language}.", language=row),
+            left_out=self.left_out,
         )
+        return selection.select(selection.wanted_first(listings, wanted), wanted, refusals)
 
     def voices(self) -> tuple[Voice, ...]:
         """List all voices that may be chosen here."""
@@ -225,7 +235,7 @@ class Catalogue:
         return found
 
     def check_translation_engine(self, wanted: str) -> None:
-        """Raise where no engine that may be used goes by a name; for whoever does not know the languages yet.
+        """Raise where no engine that may be used has this name; for a request whose languages are not known yet.
 
         Raises:
             UnknownModel: none does.
@@ -296,10 +306,6 @@ class Catalogue:
         engines = " and ".join(names)
         return Message("VT_LICENCES=commercial leaves out {engines}.", engines=engines) if names else None
 
-    def _with_left_out(self, sentence: str) -> str:
-        """Add to a refusal what the settings leave out, for that may be why."""
-        return joined(sentence, self.left_out) if self.left_out else sentence
-
     def missing(self) -> tuple[str, ...]:
         """Say, in a sentence each, for which stages there is no engine at all."""
         stages: tuple[Sequence[SttEngine | TranslationEngine | TtsEngine], ...] = (
@@ -308,7 +314,7 @@ class Catalogue:
             self._allowed(self._table.tts),
         )
         lacks = [[engine.lack(self.site) for engine in engines] for engines in stages]
-        # What the last of a stage lacks is what is most easily put right.
+        # What the last engine of a stage lacks is easiest to install.
         return tuple(told[-1] for told in lacks if told and all(told) and told[-1])
 
     # Which engines, in which order.
@@ -321,10 +327,6 @@ class Catalogue:
     def _allowed(self, engines: Sequence[_D]) -> list[_D]:
         every = self.settings.licences == "any"
         return [engine for engine in engines if every or engine.info.commercial]
-
-    def _ordered(self, engines: Sequence[_D], wanted: str) -> list[_D]:
-        """Return the engines that may serve, the wanted one first."""
-        return sorted(self._allowed(engines), key=lambda engine: engine.info.name != wanted)
 
     def _check(self, variable: str, wanted: str, engines: Sequence[_D]) -> None:
         """Raise where a variable names an engine that may not serve."""
@@ -358,61 +360,15 @@ class Catalogue:
             )
         return found
 
-    def _unlisted(
-        self, listed: Sequence[tuple[str, Sequence[Candidate[_E]]]], wanted: str, engines: Sequence[_D], unable: str
-    ) -> str:
-        """Say why somebody who was asked for is not even listed; empty where they are, or nobody was asked for."""
-        if wanted == AUTO or any(name == wanted and found for name, found in listed):
-            return ""
-        engine = next(engine for engine in engines if engine.info.name == wanted)
-        return engine.lack(self.site) or unable
-
-    def _told(self, found: Sequence[Candidate[_E]], absent: str) -> Sequence[Candidate[_E]]:
-        """Put a refusal before what is found, where whoever was asked for is absent: none takes a place silently."""
-        return [replace(found[0], unfit=absent), *found] if absent and found else found
-
-    def _checked(self, found: Sequence[Candidate[_E]], nobody: str) -> Sequence[Candidate[_E]]:
-        if not found:
-            raise LanguageError(self._with_left_out(nobody))
-        if all(candidate.unfit for candidate in found):
-            last = replace(found[-1], unfit=self._with_left_out(found[-1].unfit or nobody))
-            return [*found[:-1], last]
-        return found
-
-
-def _fit(listed: Iterable[tuple[str, Sequence[Candidate[_E]]]], wanted: str, unread: str = "") -> list[Candidate[_E]]:
-    """Leave out who does not know the languages, but who was asked for, or, where nobody does, the last.
-
-    Who translates sound is a last resort, before which `unread` says that no text is translated.
-    """
-    every = [(name, candidate) for name, candidates in listed for candidate in candidates]
-    able = [candidate for name, candidate in every if not candidate.unfit or name == wanted]
-    reading = [candidate for _, candidate in every if not candidate.info.listens]
-    if not able:
-        return (reading or [candidate for _, candidate in every])[-1:]
-    first = next((candidate for candidate in able if not candidate.unfit), able[0])
-    if reading and first.info.listens and first.info.name != wanted:
-        return [replace(reading[-1], unfit=unread), *(candidate for candidate in able if candidate.info.listens)]
-    return able
-
-
-def _unlike(engines: set[str], wanted: str) -> int:
-    """Tell how little engines are what was asked for: 0 where it does all of the work, 2 where it does none."""
-    return (engines != {wanted}) + (wanted not in engines) if wanted != AUTO else 0
+    def _lack(self, wanted: str, engines: Sequence[_D]) -> str | None:
+        """Say what has to be installed for the engine that was asked for; None where nothing is missing."""
+        return next((engine.lack(self.site) for engine in engines if engine.info.name == wanted), None)
 
 
 def _hops(engines: Iterable[TranslationEngine], site: Site, *, fetchable: bool) -> set[Hop]:
-    """Return the hops that engines can do, or whose models may be fetched."""
+    """Return the directions that engines translate here, or with `fetchable` those whose models may be fetched."""
     ways = ((engine.info.name, engine.fetchable(site) if fetchable else engine.pairs(site)) for engine in engines)
     return {Hop(name, *pair) for name, pairs in ways for pair in pairs}
-
-
-def _deaf(candidate: Candidate[_E]) -> Candidate[_E]:
-    """Say of who translates sound that there is none."""
-    if not candidate.info.listens:
-        return candidate
-    unfit = Message("{engine} translates what it hears, and here nothing is heard.", engine=candidate.info.name)
-    return replace(candidate, unfit=unfit)
 
 
 def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:

@@ -16,7 +16,7 @@ from vt.catalogue import Catalogue
 from vt.engines import apertium, whisper
 from vt.engines.candidate import Candidate
 from vt.errors import VtError
-from vt.ladder import Ladder
+from vt.ladder import FallbackChain
 from vt.languages import Language
 from vt.routes import Hop
 from vt.settings import Settings
@@ -131,7 +131,8 @@ def _hub(settings: Settings, obstacle: Callable[[], str | None]) -> Finding:
 
 def _stages(settings: Settings, catalogue: Catalogue, obstacle: Callable[[], str | None]) -> Iterator[Finding]:
     """Tell which engine serves each stage of a default request, and what is wanted in its place, if anything is."""
-    ladder = Ladder(ModelCache(machine.model_budget(settings.cache_budget_mb)), obstacle, fallback=settings.fallback)
+    cache = ModelCache(machine.model_budget(settings.cache_budget_mb))
+    chain = FallbackChain(cache, obstacle, fallback=settings.fallback)
     spoken = settings.preload_languages
     wishes: list[tuple[str, Callable[[], Sequence[Candidate[Any]]]]] = [
         ("hears", lambda: catalogue.stt("auto")),
@@ -139,7 +140,7 @@ def _stages(settings: Settings, catalogue: Catalogue, obstacle: Callable[[], str
         *((f"speaks {code}", lambda code=code: catalogue.tts(code)) for code in spoken),
     ]
     for name, candidates in wishes:
-        yield _stage(name, candidates, ladder, settings.hub_endpoint)
+        yield _stage(name, candidates, chain, settings.hub_endpoint)
 
 
 def _licences(catalogue: Catalogue) -> Iterator[Finding]:
@@ -148,10 +149,12 @@ def _licences(catalogue: Catalogue) -> Iterator[Finding]:
         yield Finding("licences", True, told, needed=False)
 
 
-def _stage(name: str, candidates: Callable[[], Sequence[Candidate[Any]]], ladder: Ladder, endpoint: str) -> Finding:
+def _stage(
+    name: str, candidates: Callable[[], Sequence[Candidate[Any]]], chain: FallbackChain, endpoint: str
+) -> Finding:
     try:
         listed = candidates()
-        candidate, choice = ladder.choose(listed, load=False)
+        candidate, choice = chain.choose(listed, load=False)
     except VtError as error:
         return Finding(name, False, str(error), needed=False)
     told = f"{candidate.info.name} {candidate.spec.name} ({candidate.info.licence})"

@@ -23,14 +23,14 @@ from vt.engines.door import AUTO
 from vt.errors import EngineError, LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.hub import Hub
 from vt.hub import of as hub_of
-from vt.ladder import Ladder
+from vt.ladder import FallbackChain, prepare
 from vt.messages import Message, joined
 from vt.offer import Offer
 from vt.pace import Paces
 from vt.preload import Preload, Preloaded, Task
 from vt.settings import Settings
 from vt.telemetry import Metrics
-from vt.watch import CacheWatch, residency
+from vt.watch import CacheMetrics, residency
 
 __all__ = [
     "AIServiceFactory",
@@ -215,10 +215,10 @@ class AIServiceFactory:
         self.paces = Paces()
         self._catalogue = catalogue or Catalogue(settings)
         self._catalogue.load_libraries()
-        self._watch = CacheWatch(self.metrics)
-        self._cache = (make_cache or _cache)(settings, self._watch)
+        self._cache_metrics = CacheMetrics(self.metrics)
+        self._cache = (make_cache or _cache)(settings, self._cache_metrics)
         self._hub = hub or hub_of(settings)
-        self._ladder = Ladder(self._cache, self._hub.obstacle, fallback=settings.fallback)
+        self._fallback_chain = FallbackChain(self._cache, self._hub.obstacle, fallback=settings.fallback)
         self._preload = Preload()
         self._clock = clock
         self._device = self._catalogue.device
@@ -379,7 +379,7 @@ class AIServiceFactory:
         return self._choose(self._catalogue.tts(language, wishes.voice, wishes.tts_engine)).choice(None)
 
     def _choose(self, candidates: Sequence[Candidate[E]]) -> Candidate[E]:
-        return self._ladder.choose(candidates, load=False)[0]
+        return self._fallback_chain.choose(candidates, load=False)[0]
 
     def _serve(
         self,
@@ -392,17 +392,22 @@ class AIServiceFactory:
         """Have the first candidate that can be had resident; what was asked for by name says nothing of the health."""
         cancel = cancel or self._end
         left = self._below(candidates, after) if after else candidates
-        metered = [self._metered(candidate.until(cancel)) for candidate in left]
+        metered = [self._metered(candidate) for candidate in left]
         reason = _no_memory(after) if after else None
-        candidate, choice = self._ladder.choose(metered, load=True, cancel=cancel, reason=reason)
+        candidate, choice = self._fallback_chain.choose(metered, load=True, cancel=cancel, reason=reason)
         if configured and not choice.info.listens:  # nothing is amiss where nobody translates the words of a language
             self._choices[candidates[0].label] = choice
         return candidate, choice
 
     def _metered(self, candidate: Candidate[E]) -> Candidate[E]:
         then = self._metered(candidate.then) if candidate.then else None
-        spec = candidate.spec if candidate.is_process else self._watch.metered(candidate.spec)
-        return replace(candidate, spec=spec, then=then)
+        if candidate.is_process:
+            return replace(candidate, then=then)
+        spec = self._cache_metrics.metered(candidate.spec)
+        if candidate.prepare is None:
+            return replace(candidate, spec=spec, then=then)
+        observed = self._cache_metrics.observed(spec, lambda cancel: prepare(candidate, cancel))
+        return replace(candidate, spec=spec, then=then, prepare=observed)
 
     def _below(self, candidates: Sequence[Candidate[E]], spent: Choice) -> Sequence[Candidate[E]]:
         """Free the model of a choice, whose work found too little memory, and return the candidates below it.
@@ -429,10 +434,10 @@ class AIServiceFactory:
         if candidate.is_process:
             engine = candidate.spec.load()
             return lambda: nullcontext(engine)
-        view, check = candidate.view, (cancel or self._end).check
+        view, waits_until = candidate.view, cancel or self._end
 
         def lease() -> AbstractContextManager[E]:
-            model = self._cache.lease(candidate.spec, check=check)
+            model = self._fallback_chain.lease(candidate, waits_until)
             return _viewed(model, view) if view else model
 
         return lease
@@ -479,8 +484,7 @@ class AIServiceFactory:
                     model=candidate.spec.name,
                     reason=refusal.rstrip("."),
                 )
-            if candidate.prepare:
-                candidate.prepare(self._end)
+            prepare(candidate, self._end)
         return tuple(candidate.label for candidate in wanted if not candidate.is_process)
 
     def preload_status(self) -> tuple[Preloaded, ...]:

@@ -1,4 +1,4 @@
-"""Model files from the hub: what is in its cache on this machine, and how the rest gets there.
+"""Model files from the hub: which are in its cache on this machine, and the download of the others.
 
 The cache is the one that all programs of the hub share (HF_HOME), in its published layout: blobs named by their
 checksums, snapshots of links to them, and refs, which say what the newest snapshot is. The transfer is done here
@@ -10,7 +10,6 @@ Source of the layout: https://huggingface.co/docs/huggingface_hub/guides/manage-
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -28,6 +27,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from filelock import lock_descriptor
+
 from vt import disk, hub
 from vt.domain import Cancel
 from vt.errors import ModelUnavailable, StorageError
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from vt.settings import Settings
 
 Tell = Callable[[str], object]
-"""Is given sentences for the user."""
+"""Is called with sentences for the user."""
 T = TypeVar("T")
 
 _TELL_SECONDS = 3.0
@@ -46,13 +47,13 @@ _LISTING_TRIES = 2
 _LONGEST_PAUSE_SECONDS = 8.0
 _LOCK_SECONDS = 0.5
 _WORTHWHILE_BYTES = 2**20
-"""A connection that brought so much was worth it: the tries are counted anew."""
+"""After a connection that brought so much, the tries are counted from the beginning."""
 _BLOCK_BYTES = 2**20
 _MB = 2**20
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
 _SAFE, _PICKLED, _ONNX = ".safetensors", ".bin", ".onnx"
 _FOREIGN = ["*.onnx*", "*.msgpack", "*.h5", "*.ot", "*.tflite", "*.mlmodel", "*.mlpackage/*", "*.gguf", "*.ckpt.*"]
-"""Weights in forms that only somebody reads who names the file: ONNX, Flax, TensorFlow, Rust, Core ML, llama.cpp."""
+"""Weights for other libraries (ONNX, Flax, TensorFlow, Rust, Core ML, llama.cpp): fetched only if named exactly."""
 _ID = re.compile(r"\A(?!.*(--|\.\.))[\w-][\w.-]{0,95}(/[\w-][\w.-]{0,95})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -63,14 +64,14 @@ _log = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how much room the disk of `folder` has, whether or not the folder exists yet."""
+    """Return how much room there is on the disk of `folder`, which need not exist yet."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     return shutil.disk_usage(existing).free
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where model files come from, where they go, and how long to be patient."""
+    """Where model files come from, where they are kept, and how long to wait for the hub."""
 
     endpoint: str = "https://huggingface.co"
     token: str | None = field(default=None, repr=False)
@@ -271,7 +272,7 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
 
 
 class _Broken(Exception):
-    """What came is not what was announced; its words stand at the end of a sentence."""
+    """What arrived is not what the hub announced; the text of this error is the end of a sentence."""
 
 
 class _Download:
@@ -362,9 +363,9 @@ class _Download:
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[IO[bytes]]:
-        """Open a file that this download alone may write, waiting for others.
+        """Open the file at `path` once nobody else writes it, and lock it.
 
-        It is locked itself, so that a killed process leaves no lock. Whoever had it before may have renamed it.
+        The one who had the lock before may have renamed the file: then another one is opened.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -375,18 +376,14 @@ class _Download:
                     return
 
     def _lock(self, stream: IO[bytes]) -> None:
+        """Lock the file itself: the system releases the lock when the process ends, however it ends."""
         waiting = False
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not waiting:
-                    self._say(f"The model {self._repo_id} is being downloaded by somebody else: waiting for that.")
-                waiting = True
-                self._cancel.check()
-                self._source.wait(_LOCK_SECONDS)
-            else:
-                return
+        while not lock_descriptor(stream.fileno(), blocking=False):
+            if not waiting:
+                self._say(f"The model {self._repo_id} is being downloaded by somebody else: waiting for that.")
+            waiting = True
+            self._cancel.check()
+            self._source.wait(_LOCK_SECONDS)
 
     def _receive(self, file: _File, commit: str, stream: IO[bytes]) -> None:
         """Append to `stream` what it lacks of `file`.
@@ -629,8 +626,7 @@ def _sweep(place: _Place) -> None:
     """Remove what was begun of an older snapshot, which nobody will ask for any more."""
     for partial in place.partial("*").parent.glob(place.partial("*").name):
         with suppress(OSError), partial.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where somebody is at it
-            if _is_at(partial, stream):
+            if lock_descriptor(stream.fileno(), blocking=False) and _is_at(partial, stream):
                 partial.unlink()
 
 

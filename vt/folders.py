@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -10,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from filelock import lock_descriptor
 
 from vt import disk
 from vt.errors import InputError, StorageError
@@ -132,7 +133,7 @@ def _make(parent: Path) -> tuple[Path, IO[str]]:
 def _locked(folder: Path) -> tuple[Path, IO[str]]:
     try:
         lock = (folder / _LOCK).open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock_descriptor(lock.fileno())
         return folder.rename(folder.with_name(folder.name.replace(_UNLOCKED, _PREFIX, 1))), lock
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
@@ -159,9 +160,8 @@ def _sweep(parent: Path) -> None:
 def _is_orphan(folder: Path) -> bool:
     try:
         with (folder / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
+            return lock_descriptor(lock.fileno(), blocking=False)  # False: its owner is alive
     except FileNotFoundError:  # half removed; a whole one always has a lock
         return True
-    except OSError:  # locked by its living owner, or no folder of ours
+    except OSError:  # no folder of ours
         return False

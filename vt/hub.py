@@ -1,4 +1,4 @@
-"""Whether the model hub answers: asked once, remembered, and asked again in the background when that is old."""
+"""Whether the model hub answers: the answer is kept for some minutes and then renewed in the background."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from vt.settings import Settings
 
 PATIENCE_SECONDS = 5.0
-MEMORY_SECONDS = 120.0
+KEPT_SECONDS = 120.0
 _PROBE_SECONDS = 4.0
 
 Start = Callable[[Callable[[], None]], None]
-"""Runs a function without keeping the caller waiting."""
+"""Runs a function without waiting for its end."""
 
 
 def in_background(work: Callable[[], None]) -> None:
@@ -22,7 +22,7 @@ def in_background(work: Callable[[], None]) -> None:
 
 
 def answers(endpoint: str, seconds: float = _PROBE_SECONDS) -> bool:
-    """Ask the hub at `endpoint` (http or https) whether it is there; a refusal or a redirection is an answer, too."""
+    """Tell whether the hub at `endpoint` (http or https) answers; a refusal or a redirection is an answer, too."""
     import httpx
 
     try:
@@ -32,7 +32,7 @@ def answers(endpoint: str, seconds: float = _PROBE_SECONDS) -> bool:
 
 
 class Hub:
-    """Knows whether the hub answers. Only the very first question waits, and for no longer than its patience."""
+    """Knows whether the hub answers. Only the first question waits for an answer, at most `patience_seconds`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Hub:
         clock: Callable[[], float] = time.monotonic,
         start: Start = in_background,
         patience_seconds: float = PATIENCE_SECONDS,
-        memory_seconds: float = MEMORY_SECONDS,
+        kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         """`forbidden` is why the network is not to be tried at all."""
         self._probe = probe
@@ -50,8 +50,8 @@ class Hub:
         self._clock = clock
         self._start = start
         self._patience_seconds = patience_seconds
-        self._memory_seconds = memory_seconds
-        self._lock = threading.Lock()
+        self._kept_seconds = kept_seconds
+        self._asking_lock = threading.Lock()
         self._decided = threading.Event()
         self._asking = False
         self._asked_at: float | None = None
@@ -64,15 +64,15 @@ class Hub:
         if self._is_due():
             self._start(self._ask)
         if not self._decided.wait(self._patience_seconds):
-            # No answer in time is taken for a no. A real answer that comes later counts from then on.
+            # No answer in time counts as "no"; an answer that comes later replaces it.
             self._decided.set()
         return None if self._answers else "the model hub does not answer"
 
     def _is_due(self) -> bool:
-        """Tell, to one caller only, that it is time to ask."""
+        """Tell whether it is time to ask the hub; of several callers only one is told so."""
         now = self._clock()
-        with self._lock:
-            fresh = self._asked_at is not None and now - self._asked_at < self._memory_seconds
+        with self._asking_lock:
+            fresh = self._asked_at is not None and now - self._asked_at < self._kept_seconds
             if self._asking or fresh:
                 return False
             self._asking, self._asked_at = True, now
@@ -94,5 +94,5 @@ def forbidden(settings: Settings) -> str | None:
 
 
 def of(settings: Settings) -> Hub:
-    """Return the hub that the settings name; it asks nothing before somebody asks it."""
+    """Return the hub that the settings name; no request is made before the first question."""
     return Hub(lambda: answers(settings.hub_endpoint), forbidden=forbidden(settings))

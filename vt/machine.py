@@ -1,4 +1,4 @@
-"""What the machine gives this process: memory, its container's limit on it, and graphics processors."""
+"""The machine: how much memory this process may have, what it has now, and how many graphics cards there are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import ctypes
 import functools
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 
 import psutil
 
@@ -18,17 +19,16 @@ _LIMITS_V2 = ("memory.max", "memory.high")
 _PROCESSOR = Path("/proc/cpuinfo")
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 _M_ARENA_MAX, _ARENAS = -8, 1
-_NVML = "libnvidia-ml.so.1"
 
 
 def memory_limit(membership: Path = _MEMBERSHIP, mounts: Path = _MOUNTS, total: int | None = None) -> int:
-    """Return how many bytes this process can have at most: the machine's, or what its container allows of them."""
+    """Return how many bytes this process can have at most: the machine's memory, or its container's limit."""
     machine = psutil.virtual_memory().total if total is None else total
     return min([machine, *_container_limits(membership, mounts)])
 
 
 def has_bfloat16(told: Path = _PROCESSOR) -> bool:
-    """Tell whether the processor computes in bfloat16 by itself."""
+    """Tell whether the processor has instructions for bfloat16."""
     try:
         lines = told.read_text(encoding="utf-8").splitlines()
     except OSError:  # no Linux
@@ -38,15 +38,15 @@ def has_bfloat16(told: Path = _PROCESSOR) -> bool:
 
 
 def model_budget(wanted_mb: int) -> int:
-    """Return how many bytes models may take together: as many megabytes as are wanted, or with 0 half of what there is.
+    """Return how many bytes all models together may take: `wanted_mb`, or where that is 0 half of the memory.
 
-    The other half is for films, for what engines need while they work, and for the service around them.
+    The other half is for films, for what engines need while they work, and for the service itself.
     """
     return wanted_mb * 2**20 or memory_limit() // 2
 
 
 def _container_limits(membership: Path, mounts: Path) -> Iterator[int]:
-    """Yield every limit that the control groups of this process, and the groups around them, set on memory."""
+    """Yield every memory limit of the control groups of this process and of their parent groups."""
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
     except OSError:  # no Linux, or no /proc
@@ -54,7 +54,7 @@ def _container_limits(membership: Path, mounts: Path) -> Iterator[int]:
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if not controllers:  # version 2; "unified" is where it hangs beside version 1
+        if not controllers:  # version 2; "unified" is where it is mounted beside version 1
             for root in (mounts, mounts / "unified"):
                 yield from _limits(root, path, _LIMITS_V2)
         elif "memory" in controllers.split(","):
@@ -62,9 +62,10 @@ def _container_limits(membership: Path, mounts: Path) -> Iterator[int]:
 
 
 def _limits(root: Path, path: str, names: tuple[str, ...]) -> Iterator[int]:
-    """Yield the limits of a group and of all around it.
+    """Yield the limits of a group and of its parent groups.
 
-    Inside a container the path is often the host's, and leads nowhere here: then the root is the container's own group.
+    In a container the path is often one of the host, which does not exist here: then the root is the container's own
+    group.
     """
     steps = [step for step in PurePosixPath(path).parts if step not in ("/", "..")]
     for depth in range(len(steps) + 1):
@@ -75,7 +76,7 @@ def _limits(root: Path, path: str, names: tuple[str, ...]) -> Iterator[int]:
 
 
 def _number(file: Path) -> int | None:
-    """Return the number in a file; "max", or no file, is no limit."""
+    """Return the number in a file; None where it holds "max" or does not exist: then there is no limit."""
     try:
         return int(file.read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -88,21 +89,21 @@ def resident_bytes() -> int:
 
 
 def trim() -> None:
-    """Hand memory that was freed, but kept for the next allocation, back to the system; only glibc can."""
+    """Give memory back to the system that was freed, but that the allocator still holds; only glibc has such a call."""
     found = _malloc_trim()
     if found is not None:
         found(0)
 
 
 def share_arenas() -> None:
-    """Have all threads share glibc's one heap, from now on in the whole process.
+    """Have all threads of the process share one heap (arena) of glibc, from now on.
 
-    By default there are up to eight heaps for each core, each of which keeps some of what its threads have freed:
-    measured after a recognition, 30 MB that nothing gives back, and no loss of speed without them.
+    By default there are up to eight arenas for each core, and each keeps some of the memory that its threads have
+    freed. Measured after a recognition: 30 MB that no call gives back, and no loss of speed with one arena.
     """
     try:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
-    except (OSError, TypeError, AttributeError):  # another libc: it has its own ways
+    except (OSError, TypeError, AttributeError):  # another libc, which has no such setting
         return
 
 
@@ -114,23 +115,47 @@ def _malloc_trim() -> ctypes._FuncPointer | None:
         return None
 
 
+class Nvml(Protocol):
+    """The part of NVIDIA's management library, as nvidia-ml-py has it, that counts graphics cards."""
+
+    @property
+    def NVMLError(self) -> type[Exception]:  # noqa: N802 (its own name)
+        """The class of all its errors."""
+
+    def nvmlInit(self) -> object:  # noqa: N802 (its own name)
+        """Load the driver's library; raises NVMLError where there is none."""
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 (its own name)
+        """Return the number of graphics cards."""
+
+
+def count_gpus(load_nvml: Callable[[], Nvml]) -> int:
+    """Return the number of NVIDIA graphics cards; 0 where there is no card or no driver.
+
+    CUDA itself is not initialized: once it is, it does not work in forks of this process.
+    """
+    nvml = load_nvml()
+    try:
+        nvml.nvmlInit()
+        return nvml.nvmlDeviceGetCount()
+    except nvml.NVMLError:
+        return 0
+
+
 @functools.cache
 def gpus() -> int:
-    """Count NVIDIA's graphics processors, through their driver's management library.
+    """Return the number of NVIDIA graphics cards of this machine; they are counted once."""
+    return count_gpus(_nvml)
 
-    CUDA itself is not touched: once begun in a process, it breaks in that one's forks.
-    """
-    count = ctypes.c_uint(0)
-    try:
-        library = ctypes.CDLL(_NVML)
-        failed = library.nvmlInit_v2() or library.nvmlDeviceGetCount_v2(ctypes.byref(count))
-    except (OSError, AttributeError):
-        return 0
-    return 0 if failed else count.value
+
+def _nvml() -> Any:  # noqa: ANN401 (it has no types)
+    import pynvml
+
+    return pynvml
 
 
 def torch_has_cuda() -> bool:
-    """Tell whether torch has a GPU here; it is asked where it is in memory already, and never imported for this."""
+    """Tell whether torch can use a graphics card here. Torch is asked if it is imported already, but not imported."""
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is not None:
         return bool(cuda.is_available())

@@ -1,14 +1,13 @@
-"""A folder that is made once, by whoever asks first, and is there whole or not at all."""
+"""A folder that is built once, whoever asks for it, and that exists either completely or not at all."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from vt import folders
 from vt.domain import Cancel
@@ -18,7 +17,7 @@ _POLL_SECONDS = 0.2
 GB = 10**9
 
 Tell = Callable[[str], object]
-"""Takes a sentence for the user on what goes on."""
+"""Is called with a sentence for the user about the progress."""
 
 
 def free_bytes(folder: Path) -> int:
@@ -26,52 +25,53 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def folder(
+def build_dir_atomically(
     target: Path,
-    make: Callable[[Path], None],
+    build: Callable[[Path], None],
     *,
-    is_whole: Callable[[Path], bool],
+    is_complete: Callable[[Path], bool],
     needed_bytes: int,
     tell: Tell,
     cancel: Cancel,
     free: Callable[[Path], int] = free_bytes,
 ) -> None:
-    """Have `make` fill a folder beside `target`, which then takes the name `target` in one step.
+    """Have `build` fill a folder beside `target`, and rename it to `target` when it is complete.
 
-    Of several processes one makes it, and the others wait. What a killed one has left is thrown away, and said.
+    One process builds it, and others that ask at the same time wait. What a killed process has left is removed, and
+    `tell` says so. Nothing is done where `target` is complete already.
 
     Raises:
-        StorageError: the disk has no room, before or while it is made.
-        InputError: the folder around `target` cannot be written.
+        StorageError: the disk has no room, or becomes full.
+        InputError: the parent folder of `target` cannot be written.
         Cancelled: `cancel` was set.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target, tell, cancel):
-            if not is_whole(target):
-                _make(target, make, needed_bytes, tell, free)
+        with _build_lock(target, tell, cancel):
+            if not is_complete(target):
+                _build(target, build, needed_bytes, tell, free)
     except OSError as error:
         raise folders.unwritable(target.parent, error) from error
 
 
-def _make(
-    target: Path, make: Callable[[Path], None], needed_bytes: int, tell: Tell, free: Callable[[Path], int]
+def _build(
+    target: Path, build: Callable[[Path], None], needed_bytes: int, tell: Tell, free: Callable[[Path], int]
 ) -> None:
-    half = target.with_name(f".{target.name}.half")
-    for left in (half, target):
+    unfinished = target.with_name(f".{target.name}.half")
+    for left in (unfinished, target):
         if left.exists():
             tell(f"{target.name} was left half made: it is made again.")
             shutil.rmtree(left)
     _check_room(target.parent, needed_bytes, free(target.parent))
     try:
-        half.mkdir()
-        make(half)
-        for path in (*half.rglob("*"), half):
+        unfinished.mkdir()
+        build(unfinished)
+        for path in (*unfinished.rglob("*"), unfinished):
             folders.flush(path)
-        half.rename(target)
+        unfinished.rename(target)
         folders.flush(target.parent)
     finally:
-        shutil.rmtree(half, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _check_room(parent: Path, needed: int, free: int) -> None:
@@ -86,21 +86,32 @@ def _check_room(parent: Path, needed: int, free: int) -> None:
 
 
 @contextmanager
-def _locked(target: Path, tell: Tell, cancel: Cancel) -> Iterator[None]:
-    # The lock file stays: were it removed, two processes could hold a lock each, on two files of one name.
-    with target.with_name(f".{target.name}.lock").open("w") as lock:
-        if not _taken(lock):
-            tell(f"Another process is making {target.name}: waiting for it.")
-            while not _taken(lock):
-                cancel.check()
-                threading.Event().wait(_POLL_SECONDS)
+def _build_lock(target: Path, tell: Tell, cancel: Cancel) -> Iterator[None]:
+    """Hold the lock on building `target`: against other processes, and against other threads of this one.
+
+    The system releases it when the process ends, however it ends. Children do not inherit it: the file is closed in
+    them (close-on-exec). The file itself stays: if it were removed, two processes could each lock a file of that name.
+    """
+    lock = FileLock(target.with_name(f".{target.name}.lock"), poll_interval=_POLL_SECONDS, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        tell(f"Another process is making {target.name}: waiting for it.")
+        _wait_for(lock, cancel)
+    try:
         cancel.check()
         yield
+    finally:
+        lock.release()
 
 
-def _taken(lock: IO[str]) -> bool:
+def _wait_for(lock: FileLock, cancel: Cancel) -> None:
+    def is_cancelled() -> bool:
+        cancel.beat()
+        return cancel.is_set
+
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        lock.acquire(cancel_check=is_cancelled)
+    except Timeout:
+        cancel.check()
+        raise

@@ -1,4 +1,4 @@
-"""Loads models ahead of need: in the background, in order, and never fatal."""
+"""Loads models before they are needed: in the background and in order; a failure is reported, not raised."""
 
 from __future__ import annotations
 
@@ -39,18 +39,21 @@ class Task:
 
 
 class Preload:
-    """One preload at a time; what is asked for while it runs, and is not in it yet, joins its end."""
+    """Runs one preload at a time; models that are asked for while it runs are added to its end.
+
+    `_tasks_lock` protects all fields but the event; it is not held while a model loads.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._tasks_lock = threading.Lock()
         self._states: list[Preloaded] = []
         self._tasks: list[Task] = []
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
     def begin(self, tasks: Sequence[Task]) -> tuple[Preloaded, ...]:
-        """Load `tasks` in order, behind those that are being loaded, and return the states as they are now."""
-        with self._lock:
+        """Load `tasks` in order, after those that are there already, and return the states as they are now."""
+        with self._tasks_lock:
             if not self._stopping.is_set():
                 if self._thread is None:
                     self._states, self._tasks = [], []
@@ -65,18 +68,18 @@ class Preload:
 
     def states(self) -> tuple[Preloaded, ...]:
         """Return the models of the latest preload; none where there was none."""
-        with self._lock:
+        with self._tasks_lock:
             return tuple(self._states)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end of a running preload, and tell whether it has come."""
+        """Wait until a running preload has ended, and tell whether it has."""
         thread = self._thread
         if thread is not None:
             thread.join(seconds)
         return self._thread is None
 
     def stop(self) -> None:
-        """Begin nothing more; what is loading comes to its end by itself."""
+        """Load no further model; the one that is loading is not interrupted."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -86,8 +89,8 @@ class Preload:
             place += 1
 
     def _task(self, place: int) -> Task | None:
-        """Return the task at a place; at the end of the list, the preload has ended, in the same step."""
-        with self._lock:
+        """Return the task at a place; at the end of the list None, and the preload is over in the same step."""
+        with self._tasks_lock:
             if place < len(self._tasks):
                 return self._tasks[place]
             self._thread = None
@@ -112,6 +115,6 @@ class Preload:
         _log.warning("preload of %s failed: %s", self._states[place].name, why)
 
     def _tell(self, place: int, *, state: State, why: str | None = None, name: str | None = None) -> None:
-        with self._lock:
+        with self._tasks_lock:
             known = self._states[place]
             self._states[place] = replace(known, state=state, why=why, name=name or known.name)

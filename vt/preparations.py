@@ -1,4 +1,4 @@
-"""Downloads and conversions under way: each by a thread of its own, for all who wait for it, as long as anyone does."""
+"""Downloads and conversions in progress: each runs once, in a thread of its own, for all who wait for its result."""
 
 from __future__ import annotations
 
@@ -12,123 +12,130 @@ from vt.logs import carried
 from vt.once import Tell
 
 _POLL_SECONDS = 0.1
-_GRACE_SECONDS = 1.0
-"""Who waits in the cache behind somebody that has left takes over within a moment."""
-_GOODBYE_SECONDS = 2.0
-
-Later = Callable[[float, Callable[[], None]], object]
-"""Does something after so many seconds."""
-
-
-def _later(seconds: float, action: Callable[[], None]) -> None:
-    timer = threading.Timer(seconds, action)
-    timer.daemon = True
-    timer.start()
+_CLEAN_UP_SECONDS = 2.0
+"""How long the end of the process waits for a preparation to remove what it has begun."""
 
 
 @dataclass(slots=True, eq=False)
-class _Work:
-    """One preparation under way."""
+class _Preparation:
+    """One download or conversion in progress."""
 
     cancel: Cancel = field(default_factory=Cancel)
     ended: threading.Event = field(default_factory=threading.Event)
     waiting: int = 0
+    """How many threads wait for it."""
+    ending: bool = False
+    """Nobody joins it any more, because it is being cancelled."""
     failure: Exception | None = None
 
 
 class Preparations:
-    """Those of a process. Any thread may call any method."""
+    """The downloads and conversions of a process. Any thread may call any method.
 
-    def __init__(self, later: Later = _later) -> None:
+    Whoever asks for files that are being prepared waits for that preparation; there is never a second one of the same
+    name. It goes on until nobody waits for it any more.
+
+    `_preparations_lock` protects all fields, those of `_Preparation` included. It is never held while something is
+    downloaded, converted, cancelled or waited for.
+    """
+
+    def __init__(self) -> None:
         self.tell: Tell = lambda _: None
-        """Is told what goes on, in sentences."""
-        self._later = later
-        self._lock = threading.Lock()
-        self._works: dict[str, _Work] = {}
+        """Is called with sentences about the progress."""
+        self._preparations_lock = threading.Lock()
+        self._preparations: dict[str, _Preparation] = {}
         self._news: str | None = None
 
     @property
     def news(self) -> str | None:
-        """What was told last of what is under way; None where nothing is."""
+        """The latest sentence about what is in progress; None where nothing is."""
         return self._news
 
     def told(self, sentence: str) -> None:
-        """Take in what a preparation tells, and pass it on."""
-        with self._lock:
-            self._news = sentence if self._works else None
+        """Take a sentence about the progress of a preparation, and pass it on."""
+        with self._preparations_lock:
+            self._news = sentence if self._preparations else None
         self.tell(sentence)
 
-    def run(self, name: str, make: Callable[[Cancel], object], cancel: Cancel) -> None:
-        """Have `make` done, by now or by somebody who has begun it already, and wait for its end.
+    def waiting(self, name: str) -> int:
+        """Return how many threads wait for the preparation of a name; 0 where there is none."""
+        with self._preparations_lock:
+            found = self._preparations.get(name)
+            return found.waiting if found else 0
 
-        Who sets `cancel` is free at once, whatever the hub does; the work goes on until nobody waits for it.
+    def run(self, name: str, make: Callable[[Cancel], object], cancel: Cancel) -> None:
+        """Wait until `make` has been done: by a preparation of that name in progress, or by a new one.
+
+        Setting `cancel` ends the caller's waiting at once, also while the hub is silent. The preparation goes on for
+        the others who wait for it, and is cancelled when the last of them has left.
 
         Raises:
             Cancelled: `cancel` was set.
-            VtError: as `make` does.
+            VtError: as `make` raises it.
         """
         cancel.check()
-        work = self._joined(name, make)
+        preparation = self._join(name, make)
         try:
-            while not work.ended.wait(_POLL_SECONDS):
+            while not preparation.ended.wait(_POLL_SECONDS):
                 cancel.check()
         except Cancelled:
-            self._leave(name, work)
+            self._leave(preparation)
             raise
         except BaseException:  # the process is about to end
-            self._end(name, work)
-            work.ended.wait(_GOODBYE_SECONDS)
+            self._end(preparation)
+            preparation.ended.wait(_CLEAN_UP_SECONDS)
             raise
-        if work.failure is not None:
-            raise work.failure
+        if preparation.failure is not None:
+            raise preparation.failure
 
     def close(self) -> None:
-        """End all of it, and give it a moment to clear up behind itself."""
-        with self._lock:
-            works = dict(self._works)
-        for name, work in works.items():
-            self._end(name, work)
-        for work in works.values():
-            work.ended.wait(_GOODBYE_SECONDS / len(works))
+        """Cancel all preparations, and give them a moment to remove what they have begun."""
+        with self._preparations_lock:
+            running = list(self._preparations.values())
+        for preparation in running:
+            self._end(preparation)
+        for preparation in running:
+            preparation.ended.wait(_CLEAN_UP_SECONDS / len(running))
 
-    def _joined(self, name: str, make: Callable[[Cancel], object]) -> _Work:
-        with self._lock:
-            work = self._works.get(name)
-            if work is None:
-                work = self._works[name] = _Work()
-                threading.Thread(
-                    target=carried(self._do), args=(name, work, make), name="vt-prepare", daemon=True
-                ).start()
-            work.waiting += 1
-        return work
+    def _join(self, name: str, make: Callable[[Cancel], object]) -> _Preparation:
+        """Return the preparation of this name with one more waiting for it; one that was cancelled gets a successor."""
+        with self._preparations_lock:
+            preparation = earlier = self._preparations.get(name)
+            if preparation is None or preparation.ending:
+                preparation = self._preparations[name] = _Preparation()
+                work = carried(self._run)
+                arguments = name, preparation, make, earlier
+                threading.Thread(target=work, args=arguments, name="vt-prepare", daemon=True).start()
+            preparation.waiting += 1
+        return preparation
 
-    def _do(self, name: str, work: _Work, make: Callable[[Cancel], object]) -> None:
+    def _run(
+        self, name: str, preparation: _Preparation, make: Callable[[Cancel], object], earlier: _Preparation | None
+    ) -> None:
+        """Prepare, once an earlier preparation that was cancelled has ended: both would write the same files."""
         try:
-            make(work.cancel)
-        except Exception as error:  # noqa: BLE001 (raised where it is waited for)
-            work.failure = error
+            if earlier is not None:
+                earlier.ended.wait()
+            preparation.cancel.check()
+            make(preparation.cancel)
+        except Exception as error:  # noqa: BLE001 (raised in the threads that wait)
+            preparation.failure = error
         finally:
-            with self._lock:
-                self._forget(name, work)
-            work.ended.set()
+            with self._preparations_lock:
+                if self._preparations.get(name) is preparation:
+                    del self._preparations[name]
+                self._news = self._news if self._preparations else None
+            preparation.ended.set()
 
-    def _leave(self, name: str, work: _Work) -> None:
-        with self._lock:
-            work.waiting -= 1
-            last = not work.waiting
-        if last:
-            self._later(_GRACE_SECONDS, lambda: self._end(name, work, unless_awaited=True))
+    def _leave(self, preparation: _Preparation) -> None:
+        with self._preparations_lock:
+            preparation.waiting -= 1
+            # Decided under the same lock as joining: nobody joins a preparation that is about to be cancelled.
+            preparation.ending = ends = not preparation.waiting
+        if ends:
+            preparation.cancel.set()
 
-    def _end(self, name: str, work: _Work, *, unless_awaited: bool = False) -> None:
-        """Have a preparation stopped; from here on nobody joins it."""
-        with self._lock:
-            if unless_awaited and work.waiting:
-                return
-            self._forget(name, work)
-        work.cancel.set()
-
-    def _forget(self, name: str, work: _Work) -> None:
-        """Take a preparation off the books, under the lock."""
-        if self._works.get(name) is work:
-            del self._works[name]
-        self._news = self._news if self._works else None
+    def _end(self, preparation: _Preparation) -> None:
+        with self._preparations_lock:
+            preparation.ending = True
+        preparation.cancel.set()

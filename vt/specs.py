@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Closable)
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec(Generic[T]):
-    """What a lease needs to know in order to find or make its model."""
+    """What a lease needs to know to find or load its model. The files that `load` reads have to be there before."""
 
     key: str
     kind: str
@@ -32,5 +32,3 @@ class ModelSpec(Generic[T]):
     """What it will take, as far as one can tell before."""
     measured: Callable[[T], int] | None = None
     """What it does take, asked once after the load."""
-    prepare: Callable[[], None] | None = None
-    """Downloads or converts what `load` reads."""

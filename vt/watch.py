@@ -1,4 +1,4 @@
-"""Watches the models and the jobs: a log line for all that happens to a model, numbers for metrics, and true sizes."""
+"""Log lines and metrics about models and jobs, and the measured size of each model."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from typing import TypeVar
 
 from vt import machine
 from vt.cache import CacheObserver, CacheSnapshot, Reason
-from vt.domain import Job, JobState
+from vt.domain import Cancel, Job, JobState
+from vt.errors import Cancelled
 from vt.specs import Closable, ModelSpec
 from vt.telemetry import Metrics, Residency
 
 T = TypeVar("T", bound=Closable)
+Prepare = Callable[[Cancel], None]
 MB = 2**20
 _KINDS = ("stt", "translation", "tts")
 _LEAST, _MOST = 0.5, 2.0
-"""Times its estimate: what a load can have added. The rest is other threads' doing."""
+"""Bounds of a measured size, as multiples of the estimate: what is beyond them is the work of other threads."""
 
 _log = logging.getLogger("vt.models")
 
 
-class CacheWatch(CacheObserver):
-    """Tells log and metrics what the cache does; every line has key, seconds and megabytes."""
+class CacheMetrics(CacheObserver):
+    """Writes what the model cache does to the log and to the metrics; each line has the key, seconds and megabytes."""
 
     def __init__(
         self,
@@ -41,13 +43,13 @@ class CacheWatch(CacheObserver):
         self._resident = resident
         self._trim = trim
         self._known: dict[str, tuple[float, int]] = {}
-        """By key: since when it loads or is loaded, and its size."""
+        """By key: since when the model is prepared, loads or is in memory, and its size in bytes."""
 
     def metered(self, spec: ModelSpec[T]) -> ModelSpec[T]:
-        """Return `spec` with its load timed for the log, and measured where it does not measure itself.
+        """Return `spec` with its load timed for the log, and with a way to measure the model where it has none.
 
-        A model takes what the process grew by while it was loaded: the cache loads one at a time. Memory that is free
-        but not given back would hide a part of that, or be taken for it, and so is given back before and after.
+        The size of a model is what the process grew by while it was loaded: the cache loads one model at a time. Memory
+        that is free, but that the process still holds, would make this wrong: it is given back before and after.
         """
         grown: list[int] = []
 
@@ -64,38 +66,48 @@ class CacheWatch(CacheObserver):
             bounds = round(_LEAST * spec.estimated_bytes), round(_MOST * spec.estimated_bytes)
             return min(max(grown[0], bounds[0]), bounds[1])
 
-        def prepare() -> None:
-            self._known[spec.key] = (self._clock(), spec.estimated_bytes)
-            if spec.prepare is not None:
-                spec.prepare()
+        return replace(spec, load=load, measured=spec.measured or measured)
 
-        return replace(spec, load=load, measured=spec.measured or measured, prepare=prepare)
+    def observed(self, spec: ModelSpec[T], prepare: Prepare) -> Prepare:
+        """Return `prepare`, which gets the files of `spec` ready, so that its failure is counted and logged."""
+
+        def observed(cancel: Cancel) -> None:
+            self._known[spec.key] = (self._clock(), spec.estimated_bytes)
+            try:
+                prepare(cancel)
+            except Cancelled:
+                raise
+            except Exception as error:
+                self.failed(spec.key, str(error))
+                raise
+
+        return observed
 
     def waited(self, key: str, seconds: float) -> None:
-        """Count a wait."""
+        """Count the time that a lease waited."""
         self._metrics.waited(_kind(key), seconds)
 
     def loaded(self, key: str, seconds: float, size: int) -> None:
-        """Note a model that became resident."""
+        """Count and log a model that was loaded."""
         self._known[key] = (self._clock(), size)
         self._metrics.loaded(_kind(key), seconds)
         _log.info("loaded %s in %.2f s, %.1f MB", key, seconds, size / MB)
 
     def failed(self, key: str, message: str) -> None:
-        """Note what went wrong."""
+        """Count and log a failure."""
         self._metrics.failed(_kind(key))
         _log.warning("failed %s after %.2f s, %.1f MB: %s", key, *self._age(key), message)
 
     def over_budget(self, key: str, size: int, budget: int) -> None:
-        """Warn of a model that is larger than all memory for models."""
+        """Warn of a model that is larger than the whole budget."""
         _log.warning("oversized %s, %.1f MB: more than the %.1f MB for models", key, size / MB, budget / MB)
 
     def retired(self, key: str) -> None:
-        """Note a model that goes with its last lease."""
+        """Log a model that will be closed after its last lease."""
         _log.info("retiring %s after %.2f s, %.1f MB", key, *self._age(key))
 
     def evicted(self, key: str, reason: Reason, size: int) -> None:
-        """Note a model that went."""
+        """Count and log a model that was closed."""
         seconds, _ = self._age(key)
         self._metrics.evicted(_kind(key), reason)
         _log.info("evicted %s (%s) after %.2f s, %.1f MB", key, reason, seconds, size / MB)
@@ -110,7 +122,7 @@ def _kind(key: str) -> str:
 
 
 def residency(snapshot: CacheSnapshot) -> Residency:
-    """Return what the metrics tell of a snapshot."""
+    """Return the numbers that the metrics show of a snapshot."""
     models, leases, size = (Counter(dict.fromkeys(_KINDS, 0)) for _ in range(3))
     for entry in snapshot.entries:
         models[entry.kind] += entry.state != "loading"
@@ -128,17 +140,17 @@ def residency(snapshot: CacheSnapshot) -> Residency:
 
 
 class JobWatch:
-    """Tells the metrics what the jobs of a server do; it hears of each change, in the order of the changes."""
+    """Counts for the metrics what the jobs of a server do; it is called for each change, in order."""
 
     def __init__(self, metrics: Metrics, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._metrics = metrics
         self._began = now()
         self._running: set[str] = set()
         self._queued: dict[str, datetime] = {}
-        """Since when those wait that were put back, or edited."""
+        """By job that was put back into the queue, or edited: since when it waits."""
 
     def hear(self, job: Job) -> None:
-        """Count what a change means; progress means nothing."""
+        """Count a change of a job's state; progress is not counted."""
         if job.state is JobState.QUEUED:
             self._running.discard(job.id)
             self._queued[job.id] = job.updated_at
@@ -153,5 +165,5 @@ class JobWatch:
 
     def _waited(self, job: Job) -> None:
         since = self._queued.pop(job.id, job.created_at)
-        if since >= self._began:  # else it waited for a server
+        if since >= self._began:  # else it waited because no server was running
             self._metrics.job_begun(max(0.0, (job.updated_at - since).total_seconds()))

@@ -1,4 +1,4 @@
-"""Where a model's files are, and how they get there: a folder that somebody named, or a repository of the hub."""
+"""Where the files of a model are and how they are got: from a folder of this machine, or a repository of the hub."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Weights:
     name: str
     """In cache keys and reports."""
     here: Callable[[], Path | None]
-    """Gives their folder, where they are on this machine."""
+    """Returns their folder; None where they are not on this machine."""
     lack: Callable[[], str | None] = _nothing
-    """Gives a sentence where a folder that somebody named cannot be used."""
+    """Returns why the folder that was named cannot be used, as a sentence; None where it can."""
     obtain: Callable[[Cancel], object] | None = None
-    """Gets them here; None where nothing needs to be got."""
+    """Downloads or converts them; None for a folder, which needs neither."""
 
     def prepare(self, cancel: Cancel) -> None:
-        """Get them here, if they are not.
+        """Download or convert them, where they are not here.
 
         Raises:
             Cancelled: `cancel` was set; what has come stays.
@@ -83,7 +83,7 @@ def is_folder(wanted: str) -> bool:
 def _at_home(wanted: str) -> Path:
     try:
         return Path(wanted).expanduser()
-    except RuntimeError:  # nobody's home
+    except RuntimeError:  # there is no such user
         return Path(wanted)
 
 

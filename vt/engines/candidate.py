@@ -58,7 +58,8 @@ class Candidate(Generic[E]):
     insists: bool = False
     """May load alone where it is larger than all memory for models: the configured one, and the last resort."""
     prepare: Callable[[Cancel], None] | None = None
-    """Downloads and converts what the model is loaded from, as far as that is not here."""
+    """Downloads and converts the files that the model is loaded from, as far as they are not here; called before the
+    lease. Setting the cancel ends only the caller's waiting: others may wait for the same files."""
     download_bytes: int = 0
     """About what has to come from the hub where it is not here; 0 where that is not known beforehand."""
     language: str = ""
@@ -85,13 +86,6 @@ class Candidate(Generic[E]):
     def followed(self, then: Candidate[E]) -> Candidate[E]:
         """Return this one with another behind its last."""
         return replace(self, then=self.then.followed(then) if self.then else then)
-
-    def until(self, cancel: Cancel) -> Candidate[E]:
-        """Return this candidate for somebody who waits for its model until `cancel` is set."""
-        then = self.then.until(cancel) if self.then else None
-        prepare = self.prepare
-        spec = replace(self.spec, prepare=lambda: prepare(cancel)) if prepare else self.spec
-        return replace(self, spec=spec, then=then)
 
     @property
     def label(self) -> str:

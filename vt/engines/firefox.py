@@ -108,12 +108,6 @@ def estimated_bytes(folder: Path) -> int:
     return round(sum(_MEMORY.get(kind, _MEMORY["vocab"] / 2) * path.stat().st_size for kind, path in found.items()))
 
 
-def load_library() -> None:
-    """Load the libraries alone: their memory belongs to the process, and no unloading of a model gives it back."""
-    import fxtranslate  # noqa: F401
-    import sentencepiece  # noqa: F401
-
-
 _OWN = threading.local()
 """The library's translator, in the one thread that may touch it: elsewhere it panics, even on being freed."""
 
@@ -397,8 +391,13 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
             raise ModelUnavailable("{name} did not arrive whole: {lack}", name=name, lack=lack)
         tell(f"{name} is here now.")
 
-    once.folder(
-        folder, make, is_whole=lambda made: missing(made) is None, needed_bytes=_NEEDED_BYTES, tell=tell, cancel=cancel
+    once.build_dir_atomically(
+        folder,
+        make,
+        is_complete=lambda made: missing(made) is None,
+        needed_bytes=_NEEDED_BYTES,
+        tell=tell,
+        cancel=cancel,
     )
 
 

@@ -59,12 +59,8 @@ _ONE_AT_A_TIME = threading.Lock()
 """torch's random numbers and their seed are the process's, so all voices share this."""
 
 
-def load_library() -> None:
+def load_library() -> tuple[Any, Any]:
     """Load the libraries alone: their 300 MB belong to the process, and no unloading of a voice gives them back."""
-    _library()
-
-
-def _library() -> tuple[Any, Any]:
     # Read when torch first computes: by oneDNN, and by what stands between the two. What somebody has set stays.
     for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(variable, _KERNELS)
@@ -233,7 +229,7 @@ class Mms:
 def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
     import torch
 
-    model_class, tokenizer_class = _library()
+    model_class, tokenizer_class = load_library()
     torch.set_num_threads(threads)
     tokenizer = tokenizer_class.from_pretrained(folder, local_files_only=True)
     model, told = model_class.from_pretrained(

@@ -71,12 +71,6 @@ def estimated_bytes(folder: Path) -> int:
     return memory_bytes(weights.stat().st_size) if weights.is_file() else 0
 
 
-def load_library() -> None:
-    """Load the libraries alone: their memory belongs to the process, and no unloading of a model gives it back."""
-    import ctranslate2  # noqa: F401
-    import sentencepiece  # noqa: F401
-
-
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
     """One of several translations of a text."""

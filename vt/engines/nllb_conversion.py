@@ -122,7 +122,9 @@ def convert(
             if (source / name).is_file():
                 shutil.copyfile(source / name, half / name)
 
-    once.folder(target, make, is_whole=is_converted, needed_bytes=needed, tell=tell, cancel=cancel, free=free)
+    once.build_dir_atomically(
+        target, make, is_complete=is_converted, needed_bytes=needed, tell=tell, cancel=cancel, free=free
+    )
 
 
 def _convert_in_child(source: Path, half: Path, compute_type: str, size: int, cancel: Cancel) -> None:
