@@ -1,30 +1,27 @@
 """Write the tables of the README from what the code says; a test holds that they are up to date.
 
-Run: .venv/bin/python scripts/make_docs.py
+Run: .venv/bin/python -m scripts.make_docs
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
+from vt import bundle, doctor
+from vt.api import make_api
+from vt.engines import apertium
+from vt.factory import AIServiceFactory
+from vt.routes import Hop
+from vt.services import Services
+from vt.settings import Settings
+from vt.telemetry import COUNTED, READ
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from pydantic.fields import FieldInfo  # noqa: E402
-
-from vt import bundle, doctor  # noqa: E402 (the project is no installed package)
-from vt.api import make_api  # noqa: E402
-from vt.engines import apertium  # noqa: E402
-from vt.factory import AIServiceFactory  # noqa: E402
-from vt.routes import Hop  # noqa: E402
-from vt.services import Services  # noqa: E402
-from vt.settings import Settings  # noqa: E402
-from vt.telemetry import COUNTED, READ  # noqa: E402
-
 README = ROOT / "README.md"
 _DEFAULTS = {"PORT": "`8000`; on Spaces `7860`", "VT_DATA_DIR": "`./data`; on Spaces `/data` where that is there"}
 """Of settings that are resolved when they are used."""
