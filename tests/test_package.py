@@ -57,7 +57,7 @@ def test_the_installed_command_works_in_any_folder(wheel: Path, tmp_path: Path) 
     folder.mkdir()
 
     def said(*arguments: str) -> str:
-        argv = [python.with_name("vt"), *arguments]
+        argv = [str(python.with_name("vt")), *arguments]
         environment = {"VT_ENGINES": "embedded", "PATH": "/usr/bin:/bin"}
         done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
