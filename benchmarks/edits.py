@@ -1,6 +1,6 @@
 """What it costs to change one line of a finished dub: time of the edit / time of the whole dub, with warm models.
 
-Run by hand: .venv/bin/python benchmarks/edits.py [--edits 5] [--minutes 10] [RECORDING ...]
+Run by hand: .venv/bin/python -m benchmarks.edits [--edits 5] [--minutes 10] [RECORDING ...]
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
-
-from benchmarks.overhead import SAMPLE, talk  # noqa: E402 (the project is no installed package)
-from vt.domain import Edit, JobSpec, JobState  # noqa: E402
-from vt.jobs import Jobs  # noqa: E402
-from vt.services import Services, build  # noqa: E402
-from vt.settings import Settings  # noqa: E402
+from benchmarks.overhead import SAMPLE, talk
+from vt.domain import Edit, JobSpec, JobState
+from vt.jobs import Jobs
+from vt.services import Services, build
+from vt.settings import Settings
 
 TEXT = "Esto es lo que alguien quiere que se diga aquí."
 

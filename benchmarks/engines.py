@@ -1,6 +1,6 @@
 """What CTranslate2 in int8 is worth for NLLB: tokens a second and memory, against transformers in float32.
 
-Run by hand: .venv/bin/python benchmarks/engines.py [--threads 2] [--lines 64]
+Run by hand: .venv/bin/python -m benchmarks.engines [--threads 2] [--lines 64]
 
 The model has the true size of nllb-200-distilled-600M; its weights, set by hand, translate each line into itself, so
 that both sides say the same tokens and stop at the same place. Each side is a process of its own.
@@ -20,13 +20,11 @@ from pathlib import Path
 
 import psutil
 
+from tests.tiny_models import LINES, Size, tiny_nllb
+from vt.domain import Cancel
+from vt.engines import nllb, nllb_conversion
+
 ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
-
-from tests.tiny_models import LINES, Size, tiny_nllb  # noqa: E402
-from vt.domain import Cancel  # noqa: E402
-from vt.engines import nllb, nllb_conversion  # noqa: E402
-
 MB = 2**20
 TRUE_SIZE = Size(width=1024, layers=12, heads=16, inner=4096, vocabulary=256_206)
 _MANY = 500
@@ -103,8 +101,9 @@ def _tell(seconds: float) -> None:
 
 
 def _in_child(kind: str, folder: Path, count: int, threads: int) -> dict[str, float]:
-    argv = [sys.executable, __file__, "--child", kind, str(folder), "--lines", str(count), "--threads", str(threads)]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
+    argv = [sys.executable, "-m", "benchmarks.engines", "--child", kind, str(folder)]
+    argv += ["--lines", str(count), "--threads", str(threads)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 

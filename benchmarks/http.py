@@ -1,6 +1,6 @@
 """How soon a server listens and ends, and how long /health takes at 50 requests a second, whatever it is busy with.
 
-Run: .venv/bin/python benchmarks/http.py [--seconds 20]
+Run: .venv/bin/python -m benchmarks.http [--seconds 20]
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-sys.path[:] = [place for place in sys.path if Path(place) != Path(__file__).parent]  # or it hides Python's own http
-
-import httpx  # noqa: E402
+import httpx
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"

@@ -1,6 +1,6 @@
 """What a crowd does to a server: uploads, jobs and followers at once, while /health is asked 50 times a second.
 
-Run: .venv/bin/python benchmarks/load.py [--uploads 200] [--jobs 80] [--followers 300]
+Run: .venv/bin/python -m benchmarks.load [--uploads 200] [--jobs 80] [--followers 300]
 
 The crowd comes from many addresses of this machine (127.0.1.x), since each visitor has limits of its own. Who is told
 to come back later (429, 503) does so, as a good client would: nothing may be lost by that.
@@ -27,12 +27,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path[:] = [place for place in sys.path if Path(place) != Path(__file__).parent]  # or it hides Python's own http
-
-import httpx  # noqa: E402
-import psutil  # noqa: E402
-from websockets.asyncio.client import connect  # noqa: E402
-from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402
+import httpx
+import psutil
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
@@ -206,8 +204,8 @@ async def ask_health(url: str, stop: asyncio.Event) -> list[float]:
 @contextmanager
 def health_asked(url: str) -> Iterator[list[float]]:
     """Ask for /health in a process of its own, which the crowd's work does not hold up; fill in the answers' times."""
-    argv = [sys.executable, __file__, "--ask", url]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as asker:
+    argv = [sys.executable, "-m", "benchmarks.load", "--ask", url]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as asker:
         took: list[float] = []
         yield took
         told, _ = asker.communicate(b"\n")

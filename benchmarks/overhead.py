@@ -1,6 +1,6 @@
 """What a dub costs beyond hearing, translating and speaking: whole run / those stages, on a ten-minute talk.
 
-Run by hand: .venv/bin/python benchmarks/overhead.py [--runs 3] [RECORDING ...]
+Run by hand: .venv/bin/python -m benchmarks.overhead [--runs 3] [RECORDING ...]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How fast vt hears and how well, against faster-whisper's plain sequential call: same model, threads and sound.
 
-Run by hand: .venv/bin/python benchmarks/recognition.py [--seconds 300] [RECORDING ...]; beside each recording lies its
+Run by hand: .venv/bin/python -m benchmarks.recognition [--seconds 300] [RECORDING ...]; beside each recording lies its
 transcript, the same name with .txt.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,15 +18,13 @@ import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
+from vt import bundle, media
+from vt.domain import Cancel
+from vt.engines.base import Heard
+from vt.engines.whisper import RATE, Whisper
+from vt.settings import load
+
 ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
-
-from vt import bundle, media  # noqa: E402 (the project is no installed package)
-from vt.domain import Cancel  # noqa: E402
-from vt.engines.base import Heard  # noqa: E402
-from vt.engines.whisper import RATE, Whisper  # noqa: E402
-from vt.settings import load  # noqa: E402
-
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 
 

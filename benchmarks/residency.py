@@ -1,6 +1,6 @@
 """What keeping models warm is worth: leases against loads, one load for many, and memory that goes back.
 
-Run by hand: .venv/bin/python benchmarks/residency.py [--cycles 50]
+Run by hand: .venv/bin/python -m benchmarks.residency [--cycles 50]
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vt import machine
+from vt.cache import ModelCache
+from vt.factory import AIServiceFactory, SttService
+from vt.settings import Settings
+from vt.specs import ModelSpec
+
 ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
-
-from vt import machine  # noqa: E402
-from vt.cache import ModelCache  # noqa: E402
-from vt.factory import AIServiceFactory, SttService  # noqa: E402
-from vt.settings import Settings  # noqa: E402
-from vt.specs import ModelSpec  # noqa: E402
-
 MB = 2**20
 LEASES = 5000
 THREADS = 16
@@ -184,7 +182,11 @@ def main() -> None:
     factory.close()
     health()
     sys.stdout.flush()
-    subprocess.run([sys.executable, __file__, "--memory-only", "--cycles", str(arguments.cycles)], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.residency", "--memory-only", "--cycles", str(arguments.cycles)],
+        check=True,
+        cwd=ROOT,
+    )
 
 
 if __name__ == "__main__":

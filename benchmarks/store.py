@@ -1,13 +1,12 @@
 """What jobs cost that lie in the store, and pieces that lie in a folder: milliseconds each, the median and the worst.
 
-Run by hand: .venv/bin/python benchmarks/store.py [--jobs 1000]
+Run by hand: .venv/bin/python -m benchmarks.store [--jobs 1000]
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -17,14 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose http.py is not the library of that name
-
-from vt import records  # noqa: E402 (the project is no installed package)
-from vt.artifacts import Artifacts, count, fingerprint  # noqa: E402 (the project is no installed package)
-from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Stage, Wishes  # noqa: E402
-from vt.store import DataFolder, Store, new_id  # noqa: E402
-from vt.worker import Worker  # noqa: E402
+from vt import records
+from vt.artifacts import Artifacts, count, fingerprint
+from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Stage, Wishes
+from vt.store import DataFolder, Store, new_id
+from vt.worker import Worker
 
 SPEC = JobSpec("a talk of ten minutes.mp4", "es", wishes=Wishes("espeak-ng-es"))
 EDITS = {number: Edit("Una línea que alguien ha escrito de nuevo.") for number in range(20)}

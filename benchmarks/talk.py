@@ -1,6 +1,6 @@
 """A whole talk, dubbed with the engines that need no download: how many times as fast as it lasts, and in what memory.
 
-Run by hand: .venv/bin/python benchmarks/talk.py TEXT [--minutes 10] [--to es] [--long 120]
+Run by hand: .venv/bin/python -m benchmarks.talk TEXT [--minutes 10] [--to es] [--long 120]
 
 TEXT holds English sentences, one a line. espeak-ng speaks them into a film of which four fifths are speech; the rest is
 pauses. --long dubs a longer film as well, whose lines come again in another order, and compares the memory of both.
@@ -26,12 +26,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from vt.domain import Cancel
+from vt.engines.espeak import NATIVE_RATE, Espeak
+
 ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
-
-from vt.domain import Cancel  # noqa: E402
-from vt.engines.espeak import NATIVE_RATE, Espeak  # noqa: E402
-
 _SPEECH = 0.8
 _POLL_SECONDS = 0.5
 _MB = 2**20

@@ -1,6 +1,6 @@
 """How well each route of translation does: chrF by sacrebleu on lines with their translations.
 
-Run by hand: .venv/bin/python benchmarks/translation.py FOLDER [--models FOLDER] [--table]
+Run by hand: .venv/bin/python -m benchmarks.translation FOLDER [--models FOLDER] [--table]
 
 FOLDER holds pairs of files of as many lines, such as flores-dev.200.en-es.en and flores-dev.200.en-es.es. Files whose
 first language has the same lines give pairs of their second languages, too. --table prints vt/routes.tsv.
@@ -20,14 +20,11 @@ from pathlib import Path
 import numpy as np
 import sacrebleu
 
-ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
-
-from vt import routes  # noqa: E402
-from vt.domain import Cancel  # noqa: E402
-from vt.engines import apertium, firefox  # noqa: E402
-from vt.engines.base import Translator  # noqa: E402
-from vt.routes import Hop, Table  # noqa: E402
+from vt import routes
+from vt.domain import Cancel
+from vt.engines import apertium, firefox
+from vt.engines.base import Translator
+from vt.routes import Hop, Table
 
 MODELS = Path(sys.prefix) / "share" / "vt" / "models" / "firefox"
 FLOORS = {("en", "es"): 50.0, ("en", "ca"): 59.0, ("en", "fr"): 51.0, ("es", "en"): 54.0, ("ca", "en"): 62.0}

@@ -2,7 +2,7 @@
 
 An MMS voice of random weights has the true size and so the true speed; its sound is noise, but the same noise in each
 way of computing it, so that these can be compared. Kokoro is the real one, where its weights are.
-Run by hand: .venv/bin/python benchmarks/voices.py [--lines 20] [--only kokoro] [--kokoro model.onnx]
+Run by hand: .venv/bin/python -m benchmarks.voices [--lines 20] [--only kokoro] [--kokoro model.onnx]
 """
 
 from __future__ import annotations
@@ -22,15 +22,11 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parent.parent
-# In place of this folder, whose http.py would hide the standard library's.
-sys.path[0] = str(ROOT)
-
-from tests.tiny_voices import LATIN, write_tokenizer  # noqa: E402
-from vt.domain import Cancel  # noqa: E402
-from vt.engines import kokoro, mms  # noqa: E402
-from vt.engines.kokoro import Kokoro  # noqa: E402
-from vt.engines.mms import Mms  # noqa: E402
+from tests.tiny_voices import LATIN, write_tokenizer
+from vt.domain import Cancel
+from vt.engines import kokoro, mms
+from vt.engines.kokoro import Kokoro
+from vt.engines.mms import Mms
 
 MB = 2**20
 LINE = "la casa vieja estaba junto al camino, cerca del molino y del puente"

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def checks(service: Service) -> Iterator[Check]:
     yield "POST a job that is no film", lambda: _no_film(service)
     yield "GET /api/v1/jobs", lambda: f"{len(service.ask('GET', '/api/v1/jobs', 200).json()['jobs'])} jobs"
     for method, end in _ROUTES_OF_A_JOB:
-        yield f"{method} /api/v1/jobs/(unknown){end}", lambda m=method, e=end: _unknown(service, m, e)
+        yield f"{method} /api/v1/jobs/(unknown){end}", partial(_unknown, service, method, end)
     yield "a job: upload, follow, results, mend, another language, remove", lambda: _job(service)
     yield "the cache: warm, free one, free all", lambda: _cache(service)
 

@@ -1,6 +1,6 @@
 """Write docs/grafana/vt.json, the board for Grafana; a test holds that it shows metrics that exist.
 
-Run: .venv/bin/python scripts/make_board.py
+Run: .venv/bin/python -m scripts.make_board
 """
 
 from __future__ import annotations

@@ -1,31 +1,31 @@
-"""Write the tables of the README from what the code says; a test holds that they are up to date.
+"""Write the tables of the README and of docs/ from what the code says; a test holds that they are up to date.
 
-Run: .venv/bin/python scripts/make_docs.py
+Run: .venv/bin/python -m scripts.make_docs
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
+from scripts.house import FLOORS, HOUSE, modules
+from vt import bundle, doctor
+from vt.api import make_api
+from vt.engines import apertium
+from vt.factory import AIServiceFactory
+from vt.routes import Hop
+from vt.services import Services
+from vt.settings import Settings
+from vt.telemetry import COUNTED, READ
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from pydantic.fields import FieldInfo  # noqa: E402
-
-from vt import bundle, doctor  # noqa: E402 (the project is no installed package)
-from vt.api import make_api  # noqa: E402
-from vt.engines import apertium  # noqa: E402
-from vt.factory import AIServiceFactory  # noqa: E402
-from vt.routes import Hop  # noqa: E402
-from vt.services import Services  # noqa: E402
-from vt.settings import Settings  # noqa: E402
-from vt.telemetry import COUNTED, READ  # noqa: E402
-
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+"""All that is written for people who use or change vt."""
 _DEFAULTS = {"PORT": "`8000`; on Spaces `7860`", "VT_DATA_DIR": "`./data`; on Spaces `/data` where that is there"}
 """Of settings that are resolved when they are used."""
 
@@ -90,23 +90,43 @@ def metrics_table() -> str:
     return "\n".join(rows)
 
 
+def drawing() -> str:
+    """Return the house with its floors, from the top."""
+    lines = [f"{FLOORS[floor.rooms[0]]:>2}  {floor.title}\n      {' '.join(floor.rooms)}" for floor in HOUSE]
+    return "\n".join(("```", *lines, "```"))
+
+
+def modules_table() -> str:
+    """Return every module with its role, from the top of the house."""
+    rows = ["| floor | module | its role |", "|---|---|---|"]
+    for floor in HOUSE:
+        for room in floor.rooms:
+            rows += [f"| {FLOORS[room]} | `{path}` | {role.replace('|', ',')} |" for path, role in modules(room)]
+    return "\n".join(rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "house": drawing,
+    "modules": modules_table,
+    "languages": languages_table,
+    "settings": settings_table,
+    "routes": routes_table,
+    "metrics": metrics_table,
+}
+"""By the names that their places in the pages have."""
+_PLACE = re.compile(r"(?ms)(^<!-- (\w+): begin[^\n]*-->\n)(.*?)(^<!-- \2: end -->$)")
+
+
+def places(text: str) -> list[str]:
+    """Return the names of the tables that a page has places for."""
+    return [match[2] for match in _PLACE.finditer(text)]
+
+
 def written(text: str) -> str:
-    """Return the README with every table as it should be."""
-    tables = {
-        "languages": languages_table(),
-        "settings": settings_table(),
-        "routes": routes_table(),
-        "metrics": metrics_table(),
-    }
-    for name, table in tables.items():
-        text = re.sub(
-            rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)",
-            lambda match, table=table: f"{match[1]}{table}\n{match[2]}",
-            text,
-            flags=re.DOTALL,
-        )
-    return text
+    """Return a page with every table as it should be."""
+    return _PLACE.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[4]}", text)
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")

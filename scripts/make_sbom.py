@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import uuid
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from scripts import lock
+from vt import __version__, bundle, licences
+from vt.licences import Part
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-import lock  # noqa: E402 (beside this)
-from vt import __version__, bundle, licences  # noqa: E402 (the project is no installed package)
-from vt.licences import Part  # noqa: E402
-
 _LOCK, _CUDA = "requirements.lock", "requirements-cuda.lock"
 _VT = f"pkg:generic/vt@{__version__}"
 _BUNDLED = {licences.bundled_name(model): model for model in bundle.MODELS.values()}

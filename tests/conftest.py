@@ -17,9 +17,25 @@ from tests.servers import FASTER, Server, running, with_the_faster
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
+SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server"}
+SLOW_FILES = {
+    *("test_cli", "test_client", "test_contract", "test_doors", "test_expressions", "test_faults", "test_files"),
+    *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
+    *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_service", "test_shield"),
+    *("test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads", "test_voices"),
+}
+"""Whose tests start programs that load much, or run real models, without one of these fixtures."""
 SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_seen"}
 """Of the guarded server."""
 TRANSCRIPT = SAMPLE.with_suffix(".txt")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what uses a server, a browser or a whole dub; other slow tests bear the mark themselves."""
+    for item in items:
+        fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+        if item.path.stem in SLOW_FILES or fixtures & SLOW_FIXTURES:
+            item.add_marker(pytest.mark.slow)
 
 
 def vt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -23,7 +23,7 @@ SECONDS = 0.2
 """Of the processor, for the largest text."""
 _SMALL = 4_000
 _MOST_PAIRS = 150
-_MEASURABLE = 0.002
+_MEASURABLE = 0.001
 _SIZES = (16_000, 64_000, 250_000, LARGE)
 _PACE = SECONDS / LARGE
 _FOLDER = Path(vt.__file__).parent

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-import make_board
+from scripts import make_board
 from tests.servers import Server
 from vt.telemetry import COUNTED, READ
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from scripts import make_docs
 from tests.conftest import ROOT, vt
 
 PACKAGES = (ROOT / "packages.txt").read_text().split()
@@ -18,18 +21,41 @@ def _installed(package: str) -> bool:
 
 
 @pytest.mark.skipif(not all(map(_installed, PACKAGES)), reason="this Debian does not offer every pair of packages.txt")
-def test_the_tables_of_the_readme_are_up_to_date(tmp_path: Path) -> None:
-    script = "import make_docs; print(make_docs.written(make_docs.README.read_text(encoding='utf-8')), end='')"
-    argv = [sys.executable, "-c", script]
-    done = subprocess.run(
-        argv,
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT / "scripts"), "PATH": "/usr/bin:/bin"},
+def test_the_tables_of_every_page_are_up_to_date(tmp_path: Path) -> None:
+    script = (
+        "import json\nfrom scripts import make_docs\n"
+        "pages = {str(page): make_docs.written(page.read_text(encoding='utf-8')) for page in make_docs.PAGES}\n"
+        "print(json.dumps(pages))"
     )
-    assert done.stdout == (ROOT / "README.md").read_text(encoding="utf-8")
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    argv = [sys.executable, "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+    for page, text in json.loads(done.stdout).items():
+        assert text == Path(page).read_text(encoding="utf-8"), f"{page}: run .venv/bin/python -m scripts.make_docs"
+
+
+def test_every_table_has_its_place_in_one_page() -> None:
+    places = [place for page in make_docs.PAGES for place in make_docs.places(page.read_text(encoding="utf-8"))]
+    assert sorted(places) == sorted(make_docs.TABLES)
+
+
+def test_the_readme_can_be_read_in_a_few_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 1800
+
+
+@pytest.mark.parametrize("page", make_docs.PAGES, ids=lambda page: page.name)
+def test_every_file_and_heading_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, heading = target.partition("#")
+        if "://" in name:
+            continue
+        found = page.parent / name if name else page
+        assert found.exists(), target
+        headings = re.findall(r"(?m)^#+ (.+)$", found.read_text(encoding="utf-8")) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
+    named = set(re.findall(r"`((?:vt|tests|scripts|benchmarks|docs|samples)/[\w./-]*)`", text))
+    assert [name for name in sorted(named) if "NAME" not in name and not (ROOT / name).exists()] == []
 
 
 def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:

@@ -703,9 +703,9 @@ print(sorted({"torch", "transformers"} & set(sys.modules)))
 # The real model
 
 
-def test_the_readmes_script_shows_how_much_faster_a_warm_model_is(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n((?:(?!```).)*?get_stt_service\(\"auto\".*?)```", readme, re.DOTALL)
+def test_the_script_of_the_pages_shows_how_much_faster_a_warm_model_is(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n((?:(?!```).)*?get_stt_service\(\"auto\".*?)```", page, re.DOTALL)
     said = python(script, tmp_path)
     found = re.search(r"([\d,]+) times", said)
     assert found, said

@@ -1,4 +1,4 @@
-"""Every command of the README does what the README says, before a real server."""
+"""Every command of the README and of the pages in docs/ does what they say, before a real server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Self, TypeVar
 
 import pytest
 
+from scripts.make_docs import PAGES
 from tests.conftest import ROOT, SAMPLE
 from tests.films import ffmpeg
 from tests.hub_server import HubServer
 from tests.servers import FASTER, Server, free_port, running, wait_for
 from vt import bundle
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 Found = TypeVar("Found")
 URL = "http://127.0.0.1:8000"
 SHOWS = {
@@ -62,8 +62,10 @@ SHOWS = {
 """What a command shows, by how it begins; the first that fits counts."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", README)
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return the blocks of all pages, each with the name of its page."""
+    block = re.compile(rf"(?ms)^```{language}\n(.*?)^```$")
+    return [(page.name, found) for page in PAGES for found in block.findall(page.read_text(encoding="utf-8"))]
 
 
 def commands(block: str) -> list[str]:
@@ -133,7 +135,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def _profile(command: str, _server: Server, folder: Path) -> None:
-    """Start a server as a line of the README does, on a free port; it answers, and ends."""
+    """Start a server as a line of a page does, on a free port; it answers, and ends."""
     port = str(free_port())
     words = command.replace("--port 8000", f"--port {port}").split()
     settings = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
@@ -187,23 +189,26 @@ def _demo(_command: str, _server: Server, folder: Path) -> None:
     assert done.stdout.splitlines()[-1] == f"out/{SAMPLE.stem}.es.mp4"
 
 
-def _suite(_command: str, _server: Server, _folder: Path) -> None:
-    """See that it can be read: what it runs is going on at this moment."""
-    subprocess.run(["bash", "-n", ROOT / "scripts" / "test"], check=True)
+def _suite(command: str, _server: Server, _folder: Path) -> None:
+    """See that it can be read, and knows its option: what it runs is going on at this moment."""
+    name, *options = command.split()
+    subprocess.run(["bash", "-n", ROOT / name], check=True)
+    script = (ROOT / name).read_text(encoding="utf-8")
+    assert all(re.search(rf"(?m)^ +(\"\" \| )?{re.escape(option)}\)", script) for option in options), command
 
 
 SPECIAL: dict[str, Callable[[str, Server, Path], None]] = {
     r"\./scripts/demo$": _demo,
-    r"\./scripts/test$": _suite,
+    r"\./scripts/(test|setup)\b": _suite,
     r"(\w+=\S+ )*\.venv/bin/(python app\.py|uvicorn app:app)": _profile,
     r"watch ": _watched,
 }
 """How a command is run that is not just typed into a shell."""
 
 
-@pytest.mark.parametrize("block", blocks("sh"), ids=lambda block: commands(block)[0])
+@pytest.mark.parametrize(("page", "block"), blocks("sh"), ids=lambda text: (commands(text) or [text])[0])
 def test_every_command_of_a_block_does_what_it_is_there_for(
-    block: str, server: Server, clone: Path, hub: dict[str, str], tmp_path: Path
+    page: str, block: str, server: Server, clone: Path, hub: dict[str, str], tmp_path: Path
 ) -> None:
     threads = server.json("GET", "/api/v1/models")["model_cache"]["cpu_threads"]
     server.warm()
@@ -213,10 +218,10 @@ def test_every_command_of_a_block_does_what_it_is_there_for(
                 special(command, server, tmp_path / str(number))
                 continue
             shows = _of(SHOWS, command)
-            assert shows, f"nothing here knows how to see that this command works: {command}"
+            assert shows, f"{page}: nothing here knows how to see that this command works: {command}"
             here = re.sub(r"_cpu_\d+_", f"_cpu_{threads}_", command)
             said = shell.run(f"VT_ENGINES=auto {here}" if " fetch " in here else here)
-            assert re.search(shows, said.strip()), f"{command}\n{said}"
+            assert re.search(shows, said.strip()), f"{page}: {command}\n{said}"
             server.preloaded()
 
 
@@ -232,9 +237,9 @@ PYTHON_SHOWS = {
 
 
 @pytest.mark.parametrize("word", PYTHON_SHOWS)
-def test_the_python_of_the_readme_prints_what_it_is_there_for(word: str, server: Server, tmp_path: Path) -> None:
+def test_the_python_of_the_pages_prints_what_it_is_there_for(word: str, server: Server, tmp_path: Path) -> None:
     assert len(blocks("python")) == len(PYTHON_SHOWS)
-    (script,) = [block for block in blocks("python") if word in block]
+    (script,) = [block for _, block in blocks("python") if word in block]
     script = script.replace("http://127.0.0.1:8000", server.url).replace("samples/", f"{ROOT}/samples/")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "VT_ENGINES": "embedded", **FASTER}
     done = subprocess.run(
@@ -244,8 +249,12 @@ def test_the_python_of_the_readme_prints_what_it_is_there_for(word: str, server:
     assert re.fullmatch(PYTHON_SHOWS[word], done.stdout)
 
 
-def test_no_block_of_the_readme_is_of_a_kind_that_is_not_run_here() -> None:
-    fences = re.findall(r"(?m)^```(.*)$", README)
-    assert fences[1::2] == [""] * (len(fences) // 2)
-    assert sorted(set(fences[::2])) == ["", "python", "sh"]
-    assert fences[::2].count("") == 1  # the house
+NOT_RUN = {"ARCHITECTURE.md": {""}, "SECURITY.md": {"nginx"}}
+"""The house, and settings of another program."""
+
+
+def test_every_other_block_of_a_page_is_of_a_kind_that_is_run_here() -> None:
+    for page in PAGES:
+        fences = re.findall(r"(?m)^```(.*)$", page.read_text(encoding="utf-8"))
+        assert fences[1::2] == [""] * (len(fences) // 2), page
+        assert set(fences[::2]) <= {"sh", "python"} | NOT_RUN.get(page.name, set()), page

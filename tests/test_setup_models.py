@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-import models
-from models import Lack, Lot, Parts, Workshop
+from scripts import models
+from scripts.models import Lack, Lot, Parts, Workshop
 from tests.servers import wait_for
 from vt import bundle
 from vt.bundle import File, Model
@@ -229,15 +229,14 @@ def script(index: Index, body: str) -> subprocess.CompletedProcess[str]:
     text = f"""
 import os, resource, signal, sys
 from pathlib import Path
-import models
+from scripts import models
 from tests.test_setup_models import LOTS, Index
 index = Index(Path({str(index.folder)!r}))
 shop, fetch = index.shop(), index.fetch
 {body}
 models.get(shop, fetch, dev=False, say=print)
 """
-    paths = f"{ROOT}:{ROOT / 'scripts'}"
-    environment = {**os.environ, "PYTHONPATH": paths}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, env=environment)
 
 
@@ -318,7 +317,7 @@ with lock.open("w") as held:
 """
 SECOND = """
 from pathlib import Path
-import models
+from scripts import models
 from tests.test_setup_models import Index
 index = Index(Path({folder!r}))
 models.get(index.shop(), index.fetch, dev=False, say=print)

@@ -14,9 +14,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-import audited
-import lock
-import make_sbom
+from scripts import audited, lock, make_sbom
 from tests.conftest import vt
 from vt import bundle, licences
 from vt.errors import StorageError
@@ -67,8 +65,9 @@ def test_what_is_left_out_of_the_lock_is_loaded_by_nobody() -> None:
 
 def test_the_set_up_installs_by_hash_and_builds_nothing() -> None:
     script = (ROOT / "scripts" / "setup").read_text(encoding="utf-8")
-    (install,) = re.findall(r".*-m pip install.*", re.sub(r"\\\n|#.*", "", script))
+    install, own = re.findall(r".*-m pip install.*", re.sub(r"\\\n|#.*", "", script))
     assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(install.split())
+    assert {"--no-index", "--no-deps", "--no-build-isolation", "--editable"} <= set(own.split())
     image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "--require-hashes --no-deps --only-binary :all:" in image
 
@@ -81,11 +80,8 @@ def test_the_image_brings_all_files_that_putting_the_models_together_takes(tmp_p
         for name in names:
             shutil.copy(ROOT / name, tmp_path / target)
     # With no index at all: it says so, and the image is made without them.
-    (command,) = re.findall(r"(?m)^RUN python (.+)$", stage)
-    script = (
-        f"import runpy, sys; sys.prefix = 'prefix'; sys.argv = {command.split()!r}\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')"
-    )
+    (module,) = re.findall(r"(?m)^RUN python -m (.+)$", stage)
+    script = f"import runpy, sys; sys.prefix = 'prefix'\nrunpy.run_module({module!r}, run_name='__main__')"
     environment = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PATH": os.environ["PATH"]}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

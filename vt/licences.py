@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +18,9 @@ from vt.errors import StorageError
 
 Kind = Literal["package", "model", "program", "film"]
 
-ROOT = Path(__file__).parent.parent
+_FOLDERS = (Path(__file__).parent.parent, Path(sys.prefix) / "share" / "vt")
+"""Of a clone | of the package that pip installs."""
+PINS = next(filter(Path.exists, (folder / "requirements.txt" for folder in _FOLDERS)), _FOLDERS[0] / "requirements.txt")
 _PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9.-]*)==([^\s;#]+)[^#\n]*(?:# *(.*))?$")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 UNKNOWN = "unknown"
@@ -71,7 +74,7 @@ class Part:
         return asdict(self)
 
 
-def parts(requirements: Path = ROOT / "requirements.txt", debian: Path = Path("/")) -> list[Part]:
+def parts(requirements: Path = PINS, debian: Path = Path("/")) -> list[Part]:
     """List everything, what is used directly first.
 
     Args:
