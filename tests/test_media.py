@@ -412,6 +412,16 @@ def test_a_decoder_that_the_system_killed_is_not_blamed_on_the_film(
         media.extract(info, info.audio[0], tmp_path / "pcm")
 
 
+def test_a_file_that_ffprobe_refuses_without_a_word_is_blamed_and_not_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "adpcm.wav"
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=1", path)
+    content = bytearray(path.read_bytes())
+    content[20] = 0x11  # in place of plain samples it promises IMA ADPCM, whose header it lacks
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="is not a video or audio file that vt can read"):
+        media.probe(path)
+
+
 def test_a_film_that_cannot_be_read_to_its_end_is_blamed_and_not_the_server(
     tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

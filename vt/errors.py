@@ -33,6 +33,7 @@ VtError
 │   ├── ModelUnavailable   the model cannot be had: not installed, not found, not loadable
 │   └── ModelBusy          all memory is held by models in use; trying again later helps
 ├── ToolError              an external program is missing or failed
+│   ├── ToolMissing        it is not installed
 │   └── ToolStopped        it was ended before its end, by a limit or by the system
 ├── StorageError           a folder cannot be written, or the disk is full
 │   ├── FolderTaken        another process owns the data folder
@@ -254,6 +255,10 @@ class ToolError(VtError):
         super().__init__(template, **values)
         self.said = said
         """All that the program wrote to stderr; for rooms that know how to read it, not for users."""
+
+
+class ToolMissing(ToolError):
+    """An external program is not installed."""
 
 
 class ToolStopped(ToolError):

@@ -21,7 +21,7 @@ import psutil
 
 from vt import sandbox
 from vt.domain import Cancel
-from vt.errors import Cancelled, StorageError, ToolError, ToolStopped, TooManyRequests
+from vt.errors import Cancelled, StorageError, ToolError, ToolMissing, ToolStopped, TooManyRequests
 from vt.messages import Message, Value
 from vt.sandbox import CORES, MB, ChildLimits, Sandbox
 
@@ -204,7 +204,7 @@ def _start(child: Child, box: Sandbox) -> subprocess.Popen[bytes]:
     """Start a program with an argument list; a missing one is a `ToolError` with the way to get it."""
     program = shutil.which(child.argv[0])
     if program is None:
-        raise ToolError(
+        raise ToolMissing(
             "The program {program} is missing: install the packages that packages.txt lists.", program=child.argv[0]
         )
     # The kernel ends a child with the thread that started it, so this thread stays until the child has gone.

@@ -1,0 +1,45 @@
+"""ffmpeg and sound: what is in a film, and what is made of it; nothing but the named files is opened.
+
+Nothing here knows of jobs.
+"""
+
+from vt.media.audio import (
+    SPEECH_RATE,
+    aac_packets,
+    extract,
+    extracted,
+    join_aac,
+    measured_seconds,
+    output_rate,
+    stretched,
+)
+from vt.media.commands import ACCEPTED_FORMATS, unfit
+from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
+from vt.media.muxing import Named, Soft, mux
+from vt.media.probing import MediaInfo, Track, check_readable, probe
+
+__all__ = [
+    "ACCEPTED_FORMATS",
+    "LIMIT",
+    "SPEECH_RATE",
+    "TARGET_LUFS",
+    "TRUE_PEAK_DBTP",
+    "Loudness",
+    "MediaInfo",
+    "Named",
+    "Soft",
+    "Track",
+    "aac_packets",
+    "check_readable",
+    "extract",
+    "extracted",
+    "join_aac",
+    "loudness_at",
+    "measured_seconds",
+    "momentary_loudness",
+    "mux",
+    "output_rate",
+    "probe",
+    "stretched",
+    "unfit",
+]

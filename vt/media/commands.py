@@ -1,0 +1,91 @@
+"""What every call of ffmpeg shares: how files are opened, the limits of a run, and what a failure means."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from vt.errors import MediaError, ToolStopped, VtError
+from vt.sandbox import CORES, MB
+
+DEMUXERS = (
+    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf,wav,w64,mp3,aac,flac,aiff,caf,amr,ac3,eac3,dv,mxf,nut,3gp"
+)
+"""The containers that vt opens. Playlists, scripts and image sequences, which name other files, are none of them."""
+ACCEPTED_FORMATS = ("mp4", "mov", "mkv", "webm", "avi", "mpg", "ts", "ogg", "flv", "wmv", "wav", "mp3", "m4a", "flac")
+"""For sentences to the user; the content decides, never the name."""
+THREADS = min(8, CORES)  # each takes memory; more are hardly faster
+MEMORY = 1024 * MB
+"""For all but encoding a picture: ffmpeg with its libraries takes 300 MB of addresses, before it has done anything."""
+MOST_STREAMS = 256
+"""Fonts and other attachments of Matroska are streams too."""
+_MOST_PIXELS = 8192 * 4352
+"""Of a picture that is decoded, cover art too: a film in 8K has hardly less."""
+
+
+def url(path: Path) -> str:
+    """Return the path as ffmpeg takes it for a file whatever characters it holds, a leading dash or colons too."""
+    return f"file:{path.absolute()}"
+
+
+_OPENING = {
+    # Only the named file, and only containers that cannot point at others.
+    "protocol_whitelist": "file",
+    "format_whitelist": DEMUXERS,
+    # One more, for ffmpeg 7 tells of no error where it leaves out the rest.
+    "max_streams": str(MOST_STREAMS + 1),
+    "max_pixels": str(_MOST_PIXELS),
+    "threads": str(THREADS),
+}
+
+
+def opening_options() -> list[str]:
+    """Return the options in front of each film that ffmpeg or ffprobe opens."""
+    return [part for key, value in _OPENING.items() for part in (f"-{key}", value)]
+
+
+def media_source(path: Path) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
+    """Return a film as an input of ffmpeg-python, opened with the same options."""
+    return ffmpeg.input(url(path), **_OPENING)
+
+
+def unfit(path: Path, error: ToolStopped) -> VtError:
+    """Return what to raise where a program was stopped over a file; the system's doings are not the file's fault."""
+    if "max_streams" in error.said:  # of which ffmpeg says that it has no memory
+        return too_many_streams(path)
+    if not error.by_limit:
+        return error
+    return MediaError(
+        "{file} cannot be used: it is damaged, or takes more than vt gives to one film. {reason}",
+        file=path,
+        reason=error.message,
+    )
+
+
+def too_many_streams(path: Path) -> MediaError:
+    """Return what to raise for a film of more streams than are taken."""
+    return MediaError(
+        "{file} has more tracks and attachments than the {count} that vt takes.", file=path, count=MOST_STREAMS
+    )
+
+
+def room_on_disk(target: Path) -> int:
+    """Return how large a file may become on its disk: a tenth of what is free stays so, for others."""
+    try:
+        return int(0.9 * shutil.disk_usage(target.parent).free)
+    except FileNotFoundError:  # it is told of when the file is to be made
+        return 0
+
+
+def patience(cpu_seconds: float, size: int = 0) -> float:
+    """Return how long to wait for a program on a busy machine with a slow disk."""
+    return 300 + 10 * cpu_seconds + size / MB
+
+
+def command_line(output: Any) -> list[str]:  # noqa: ANN401 (ffmpeg-python is untyped)
+    """Return the argument list for an output of ffmpeg-python; it tells of errors only."""
+    quiet = output.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", "error")
+    return [str(part) for part in ffmpeg.compile(quiet, overwrite_output=True)]

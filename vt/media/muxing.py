@@ -1,0 +1,161 @@
+"""The dubbed film: picture, sound, subtitles and covers put into one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vt.domain import Cancel
+from vt.errors import MediaError, ToolError, ToolStopped
+from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
+from vt.media.probing import MediaInfo, Track
+from vt.messages import Message
+from vt.processes import Child, run
+from vt.sandbox import MB, ChildLimits
+
+_IN_MP4_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vc1"}
+_IN_M4A = {"aac", "alac"}
+_IN_MP4_AUDIO = {*_IN_M4A, "mp3", "mp2", "ac3", "eac3", "opus"}
+_IN_MP4_COVER = {"mjpeg", "png", "bmp"}
+_TEXT_SUBTITLES = {"subrip", "webvtt", "mov_text", "ass", "ssa", "text", "srt", "microdvd", "subviewer", "stl"}
+_ENCODING_MEMORY = 6 * 1024 * MB
+"""A picture of 8K that is encoded in 8 threads takes 4.4 GB of addresses, one of 4K half of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Soft:
+    """A subtitle track to add: an SRT file, its language (ISO 639-2/T or 639-3) and its title."""
+
+    path: Path
+    language: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Language tag and title of an audio track."""
+
+    language: str
+    title: str
+
+
+def mux(
+    info: MediaInfo,
+    original: Track | None,
+    dub: Path,
+    names: tuple[Named, Named],
+    softs: Iterable[Soft],
+    target: Path,
+    cancel: Cancel | None = None,
+) -> list[str]:
+    """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
+
+    `names` are the dub's and the original's. Returns sentences about what could not be kept as it was.
+
+    Raises:
+        MediaError: the film is damaged, or takes more than is given to one.
+    """
+    plan = _Mux(info, original, names, list(softs))
+    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv += [*opening_options(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
+    for soft in plan.softs:
+        argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
+    argv += [*plan.arguments(), url(target)]
+    reads = [info.path, dub, *(soft.path for soft in plan.softs)]
+    try:
+        run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
+    except ToolStopped as error:
+        raise unfit(info.path, error) from error
+    except ToolError as error:
+        raise MediaError(
+            "{file} cannot be written anew with its dub: it is damaged, or holds what no mp4 can.", file=info.path
+        ) from error
+    return plan.notes
+
+
+class _Mux:
+    """Composes the tracks of the result: what can live in its container is copied, the rest encoded or left out."""
+
+    def __init__(self, info: MediaInfo, original: Track | None, names: tuple[Named, Named], softs: list[Soft]) -> None:
+        self.info, self.original, self.names, self.softs = info, original, names, softs
+        self.notes: list[str] = []
+
+    def arguments(self) -> list[str]:
+        container = "mp4" if self.info.video else "ipod"
+        common = ["-map_metadata", "0", "-map_chapters", "0", "-movflags", "+faststart"]
+        return [*self._picture(), *self._sound(), *self._text(), *self._covers(), *common, "-f", container]
+
+    def limits(self, dub: Path, target: Path) -> ChildLimits:
+        """Return what may be used to put the film together: little, unless its picture is encoded again."""
+        size, seconds = self.info.path.stat().st_size, max(self.info.seconds, dub.stat().st_size / 8000)
+        encodes = bool(self.info.video and self.info.video.codec not in _IN_MP4_VIDEO)
+        a_second = (25 * MB if encodes else 0) + len(self.info.audio) * 32_000
+        cpu = 300 + seconds * (100 if encodes else 1 + len(self.info.audio)) + size / MB
+        room = room_on_disk(target)
+        most = int(2 * size + 2 * dub.stat().st_size + 64 * MB + seconds * a_second)
+        # The index of the packets is kept in memory, twice: about 20 kB for each second of a film with many tracks.
+        memory = (_ENCODING_MEMORY if encodes else MEMORY) + int(50_000 * seconds)
+        return ChildLimits(patience(cpu, size), cpu, memory, min(most, room))
+
+    def _picture(self) -> list[str]:
+        video = self.info.video
+        if video is None:
+            return []
+        chosen = ["-map", f"0:{video.index}"]
+        if video.codec in _IN_MP4_VIDEO:
+            return [*chosen, "-c:v:0", "copy", *(["-tag:v:0", "hvc1"] if video.codec == "hevc" else [])]
+        self.notes.append(
+            Message(
+                "The picture was {codec}, which cannot live in mp4: it was encoded again as H.264.", codec=video.codec
+            )
+        )
+        even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
+        encoder = ["-c:v:0", "libx264", "-crf", "18", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
+        encoder += ["-threads:v:0", str(THREADS)]
+        # Frames keep their times: none is doubled or dropped in order to make a constant rate.
+        return [*chosen, *encoder, "-filter:v:0", even, "-fps_mode:v:0", "passthrough"]
+
+    def _sound(self) -> list[str]:
+        out = ["-map", "1:a:0", "-c:a:0", "copy", "-disposition:a:0", "default", *_named("a:0", self.names[0])]
+        others = [track for track in self.info.audio if track is not self.original]
+        for place, track in enumerate([*([self.original] if self.original else []), *others], 1):
+            out += ["-map", f"0:{track.index}", *self._kept_sound(track, place), f"-disposition:a:{place}", "0"]
+        return [*out, *(_named("a:1", self.names[1]) if self.original else [])]
+
+    def _kept_sound(self, track: Track, place: int) -> list[str]:
+        if track.codec in (_IN_MP4_AUDIO if self.info.video else _IN_M4A):
+            return [f"-c:a:{place}", "copy"]
+        self.notes.append(
+            Message("An original sound track was {codec}: it was encoded again as AAC.", codec=track.codec)
+        )
+        return [f"-c:a:{place}", "aac", f"-b:a:{place}", "192k"]
+
+    def _text(self) -> list[str]:
+        out: list[str] = []
+        for place, soft in enumerate(self.softs):
+            out += ["-map", f"{place + 2}:s:0", *_named(f"s:{place}", Named(soft.language, soft.title))]
+        kept = [track for track in self.info.subtitles if track.codec in _TEXT_SUBTITLES]
+        for track in self.info.subtitles:
+            if track not in kept:
+                self.notes.append(
+                    Message("A subtitle track ({codec}) was left out: mp4 holds only text.", codec=track.codec)
+                )
+        out += [part for track in kept for part in ("-map", f"0:{track.index}")]
+        dispositions = [f"-disposition:s:{place}" for place in range(len(self.softs) + len(kept))]
+        return [*out, "-c:s", "mov_text", *(part for option in dispositions for part in (option, "0"))]
+
+    def _covers(self) -> list[str]:
+        first = 1 if self.info.video else 0
+        covers = [track for track in self.info.covers if track.codec in _IN_MP4_COVER and track.width]
+        if any(not track.width for track in self.info.covers):
+            self.notes.append("A cover was left out: it is too large, or damaged.")
+        out: list[str] = []
+        for place, track in enumerate(covers, first):
+            out += ["-map", f"0:{track.index}", f"-c:v:{place}", "copy", f"-disposition:v:{place}", "attached_pic"]
+        return out
+
+
+def _named(stream: str, name: Named) -> list[str]:
+    tags = {"language": name.language, "title": name.title, "handler_name": name.title}
+    return [part for key, value in tags.items() for part in (f"-metadata:s:{stream}", f"{key}={value}")]

@@ -1,0 +1,183 @@
+"""What is in a media file: its length and its streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vt.domain import Cancel
+from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
+from vt.media.commands import ACCEPTED_FORMATS, MEMORY, MOST_STREAMS, opening_options, too_many_streams, unfit, url
+from vt.messages import Message
+from vt.processes import PROBES, Child, run
+from vt.sandbox import ChildLimits
+
+_PROBE = ChildLimits(seconds=60, cpu_seconds=3, memory=MEMORY)
+"""Looking into a film takes some hundredths of a second."""
+_LONGEST_TITLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One stream of a media file."""
+
+    index: int
+    """Of all streams of the file, as ffmpeg counts."""
+    codec: str
+    language: str
+    """As tagged, ISO 639-2 or -3; empty where there is no tag."""
+    title: str
+    seconds: float | None
+    """What the header promises for this stream; None where it says nothing."""
+    channels: int = 0
+    width: int = 0
+    """Of a picture, in pixels; 0 where nobody could or would look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What ffprobe sees in a file."""
+
+    path: Path
+    seconds: float
+    """What the header promises for the whole file."""
+    video: Track | None
+    """The first moving picture; cover art is none."""
+    frame_seconds: float
+    """Length of one frame of the picture; 0 without one."""
+    audio: tuple[Track, ...]
+    subtitles: tuple[Track, ...]
+    covers: tuple[Track, ...]
+
+
+def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
+    """Look into a media file.
+
+    Raises:
+        MediaError: it is missing, a folder, empty, unreadable, a playlist, or no media file.
+    """
+    check_readable(path)
+    argv = ["ffprobe", "-v", "error", *opening_options(), "-show_entries", _ENTRIES, "-of", "json", "-i", url(path)]
+    try:
+        found = json.loads(run(Child(argv, _PROBE, reads=[path]), cancel, slots=PROBES))
+    except ToolStopped as error:
+        raise unfit(path, error) from error
+    except ToolMissing:
+        raise
+    except ToolError as error:  # it often says why, but not of every file
+        raise MediaError(why_unreadable(path, error.said)) from error
+    return _media_info(path, found)
+
+
+def check_readable(path: Path) -> None:
+    """Raise `MediaError` where `path` is no readable, non-empty, ordinary file."""
+    try:
+        exists = path.exists()
+    except OSError:  # a name that no file can have
+        exists = False
+    if not exists:
+        raise MediaError("There is no file {file}: check the name.", file=path)
+    if path.is_dir():
+        raise MediaError("{file} is a folder: name one video or audio file in it.", file=path)
+    if not path.is_file():
+        raise MediaError("{file} is not an ordinary file: name a video or audio file.", file=path)
+    if not path.stat().st_size:
+        raise MediaError("{file} is empty: copy or download it again.", file=path)
+    if not os.access(path, os.R_OK):
+        raise MediaError("{file} cannot be read: check its permissions.", file=path)
+
+
+_ENTRIES = (
+    "format=duration,start_time,format_name:stream=index,codec_type,codec_name,duration,sample_rate,channels,width,"
+    "avg_frame_rate,r_frame_rate:stream_disposition=attached_pic:stream_tags=language,title,duration"
+)
+"""What is asked of ffprobe: whatever else a file says of itself is not even told."""
+
+
+def why_unreadable(path: Path, said: str) -> str:
+    """Return why a file cannot be opened, by what ffmpeg or ffprobe wrote about it."""
+    kinds = ", ".join(ACCEPTED_FORMATS[:8])
+    if "whitelist" in said:
+        return Message(
+            "{file} is not a video or audio file that vt opens (such as {kinds}): playlists and scripts are not.",
+            file=path,
+            kinds=kinds,
+        )
+    if "moov atom not found" in said and _begins_as_mp4(path):
+        return Message("{file} is incomplete: its end is missing. Copy or download it again.", file=path)
+    return Message(
+        "{file} is not a video or audio file that vt can read (such as {kinds}), or it is damaged.",
+        file=path,
+        kinds=kinds,
+    )
+
+
+def _begins_as_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip")
+
+
+def _media_info(path: Path, found: dict[str, Any]) -> MediaInfo:
+    streams = found.get("streams", [])
+    if len(streams) > MOST_STREAMS:
+        raise too_many_streams(path)
+    pictures = [s for s in streams if s.get("codec_type") == "video"]
+    covers = [s for s in pictures if s.get("disposition", {}).get("attached_pic")]
+    moving = [s for s in pictures if s not in covers and s.get("codec_name")]
+    container = found.get("format", {})
+    promised = to_float(container.get("duration"))
+    late = max(0.0, to_float(container.get("start_time")) or 0.0)
+    if promised and "matroska" in str(container.get("format_name")):
+        promised -= late  # Matroska's header tells when the film ends, not how long it is
+    longest = max((to_float(s.get("duration")) or 0.0 for s in streams), default=0.0)
+    return MediaInfo(
+        path=path,
+        seconds=promised or longest,
+        video=_track(moving[0], late) if moving else None,
+        frame_seconds=_frame_seconds(moving[0]) if moving else 0.0,
+        audio=tuple(
+            _track(s, late) for s in streams if s.get("codec_type") == "audio" and to_float(s.get("sample_rate"))
+        ),
+        subtitles=tuple(_track(s, late) for s in streams if s.get("codec_type") == "subtitle"),
+        covers=tuple(_track(s, late) for s in covers),
+    )
+
+
+def _track(stream: dict[str, Any], late: float) -> Track:
+    tags = {key.lower(): value for key, value in stream.get("tags", {}).items()}
+    language = tags.get("language", "")[:_LONGEST_TITLE]
+    return Track(
+        index=int(stream["index"]),
+        codec=stream.get("codec_name", ""),
+        language="" if language == "und" else language,
+        title=tags.get("title", "")[:_LONGEST_TITLE],
+        seconds=to_float(stream.get("duration")) or _length(tags.get("duration", ""), late),
+        channels=int(stream.get("channels") or 0),
+        width=int(stream.get("width") or 0),
+    )
+
+
+def to_float(text: object) -> float | None:
+    """Return the number that a text says; None where it says none."""
+    try:
+        return float(str(text))
+    except ValueError:
+        return None
+
+
+def _length(tag: str, late: float) -> float | None:
+    # Matroska keeps a stream's end as a tag, 00:01:02.345000000, in a film that may itself begin late.
+    match = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)", tag)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - late if match else None
+
+
+def _frame_seconds(stream: dict[str, Any]) -> float:
+    for key in ("avg_frame_rate", "r_frame_rate"):
+        above, _, below = str(stream.get(key, "0/0")).partition("/")
+        if to_float(above) and to_float(below):
+            return float(below) / float(above)
+    return 0.04
