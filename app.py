@@ -14,11 +14,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fastapi import FastAPI
 
-from vt import guard, logs, services, settings
+from vt import services, settings
 from vt.api import BodyLimits, HostAndOriginCheck, PageAndRoutes, RequestTracing, SecurityHeaders, make_api
 from vt.errors import FolderTaken, SettingsError
+from vt.system import logs
 from vt.ui.page import make_page, mount_page
-from vt.visitors import Proxies
+from vt.web import admin
+from vt.web.visitors import Proxies
 
 _GOODBYE_SECONDS = 1
 _MOST_HEARD_BYTES = 4096
@@ -51,14 +53,14 @@ try:
     served.begin()
 except FolderTaken as error:
     sys.exit(f"vt: {error.in_full}")
-logging.getLogger("vt").info("%s", guard.summary(known))
+logging.getLogger("vt").info("%s", admin.summary(known))
 
 
 def main() -> int:
     """Serve until somebody ends it, and return the exit code."""
     import uvicorn
 
-    from vt import wire
+    from vt.api import connections
 
     try:
         listening = _bound(known.host, known.port)
@@ -69,11 +71,11 @@ def main() -> int:
         return 1
     host, port = listening.getsockname()[:2]
     logging.getLogger("vt").info("listening on http://%s:%d", host, port)
-    most = wire.connections()
-    limits = wire.Limits(most, wire.of_each(most), proxies=Proxies(known.proxies))
+    most = connections.connections()
+    limits = connections.Limits(most, connections.of_each(most), proxies=Proxies(known.proxies))
     config = uvicorn.Config(
         app,
-        http=wire.bounded(limits),
+        http=connections.bounded(limits),
         ws_max_size=_MOST_HEARD_BYTES,
         ws_per_message_deflate=False,  # a pair of buffers for each line, for messages of 300 bytes
         log_config=None,

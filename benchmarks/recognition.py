@@ -18,11 +18,12 @@ import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
-from vt import bundle, media
+from vt import media
 from vt.domain import Cancel
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.settings import load
+from vt.weights import bundle
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vt import machine
-from vt.cache import ModelCache
+from vt.engines.spec import ModelSpec
 from vt.factory import AIServiceFactory, SttService
+from vt.models.cache import ModelCache
 from vt.settings import Settings
-from vt.specs import ModelSpec
+from vt.system import machine
 
 ROOT = Path(__file__).parent.parent
 MB = 2**20

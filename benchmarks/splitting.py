@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
 
-from vt import pieces  # noqa: E402
+from vt.text import splitting  # noqa: E402
 
 CASES = Path(__file__).with_name("splitting.tsv")
 UNSPACED = {"ja", "zh", "zh-Hant"}
@@ -73,7 +73,7 @@ def _yasbd() -> Split:
 
 
 def _own() -> Split:
-    return lambda text, _: pieces.pieces(text, lambda _: True)
+    return lambda text, _: splitting.pieces(text, lambda _: True)
 
 
 SPLITTERS: dict[str, Callable[[], Split]] = {

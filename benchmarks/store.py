@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vt import records
-from vt.artifacts import Artifacts, count, fingerprint
 from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Stage, Wishes
-from vt.store import DataFolder, Store, new_id
-from vt.worker import Worker
+from vt.dubbing.artifacts import Artifacts, count, fingerprint
+from vt.jobs import records
+from vt.jobs.store import DataFolder, Store, new_id
+from vt.jobs.worker import Worker
 
 SPEC = JobSpec("a talk of ten minutes.mp4", "es", wishes=Wishes("espeak-ng-es"))
 EDITS = {number: Edit("Una línea que alguien ha escrito de nuevo.") for number in range(20)}

@@ -3,7 +3,8 @@
 Run by hand: .venv/bin/python -m benchmarks.translation FOLDER [--models FOLDER] [--table]
 
 FOLDER holds pairs of files of as many lines, such as flores-dev.200.en-es.en and flores-dev.200.en-es.es. Files whose
-first language has the same lines give pairs of their second languages, too. --table prints vt/routes.tsv.
+first language has the same lines give pairs of their second languages, too. --table prints
+vt/engines/translation_routes.tsv.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from pathlib import Path
 import numpy as np
 import sacrebleu
 
-from vt import routes
 from vt.domain import Cancel
-from vt.engines import apertium, firefox
+from vt.engines import apertium, firefox, translation_routes
 from vt.engines.base import Translator
-from vt.routes import Hop, Table
+from vt.engines.translation_routes import Hop, Table
 
 MODELS = Path(sys.prefix) / "share" / "vt" / "models" / "firefox"
 FLOORS = {("en", "es"): 50.0, ("en", "ca"): 59.0, ("en", "fr"): 51.0, ("es", "en"): 54.0, ("ca", "en"): 62.0}
@@ -93,7 +93,7 @@ def results(engines: Engines, pairs: dict[Pair, tuple[Lines, Lines]]) -> Iterato
     here = engines.hops()
     for (source, target), (lines, wanted) in sorted(pairs.items()):
         found = []
-        for hops in routes.ways(here, source, target):
+        for hops in translation_routes.ways(here, source, target):
             said = engines.translated(hops, lines)
             scores = sacrebleu.corpus_chrf(said, [wanted]).score, sacrebleu.corpus_bleu(said, [wanted]).score
             found.append(Result(hops, round(scores[0], 2), round(scores[1], 1)))
@@ -107,7 +107,7 @@ def fitted(found: list[Result]) -> dict[Hop, float]:
     """
     hops = sorted({hop for one in found for hop in one.hops})
     pairs = sorted({(one.hops[0].source, one.hops[-1].target) for one in found})
-    usual = np.array([routes.usual_cost(hop) for hop in hops])
+    usual = np.array([translation_routes.usual_cost(hop) for hop in hops])
     known = np.array([[-one.hops.count(hop) for hop in hops] for one in found], float)
     gains = np.array([[(one.hops[0].source, one.hops[-1].target) == pair for pair in pairs] for one in found], float)
     scores = np.log([one.chrf for one in found])
@@ -124,7 +124,7 @@ def fitted(found: list[Result]) -> dict[Hop, float]:
 
 
 def table(found: list[Result], source: str) -> Iterator[str]:
-    """Yield the lines of vt/routes.tsv."""
+    """Yield the lines of vt/engines/translation_routes.tsv."""
     costs = fitted(found)
     scores = {one.hops: f"{one.chrf:.2f}" for one in found}
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()

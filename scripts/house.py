@@ -13,7 +13,7 @@ CODE = ROOT / "vt"
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Modules and packages that may import those of their own floor, without a circle, and of the floors below."""
+    """Modules and packages that may import those of the floors below, and none of their own floor."""
 
     title: str
     rooms: tuple[str, ...]
@@ -21,57 +21,20 @@ class Floor:
 
 HOUSE = (
     Floor("entry point of the command line; app.py, the server's, stands beside the folder", ("__main__",)),
-    Floor("faces of one service, unaware of each other", ("ui", "api", "cli", "display", "wire")),
+    Floor("faces of one service, unaware of each other", ("ui", "api", "cli")),
     Floor("the wiring of a server", ("services",)),
-    Floor("jobs, as faces use them", ("jobs",)),
-    Floor("the queue", ("worker",)),
-    Floor("where a job runs, and what works here", ("executors", "doctor")),
-    Floor("dubbing: hear, translate, speak, place, mix, mux", ("pipeline", "track", "voice", "samples", "report")),
-    Floor(
-        "which model serves a request", ("factory", "catalogue", "selection", "ladder", "preload", "watch", "licences")
-    ),
-    Floor("one module a library; jobs found again", ("engines", "recovery")),
-    Floor("models' files; jobs in SQLite; pieces of work", ("weights", "preparations", "store", "artifacts")),
-    Floor(
-        "what is in memory, downloads, words on their way",
-        (
-            "cache",
-            "hub",
-            "fetch",
-            "once",
-            "pieces",
-            "phonemes",
-            "records",
-            "routes",
-            "vocabulary",
-            "endings",
-            "ahead",
-            "python_child",
-        ),
-    ),
-    Floor(
-        "media, text, the machine",
-        (
-            *("media", "sound", "timing", "sentences", "subtitles", "detect", "spelling", "written"),
-            *("processes", "watchdog", "folders", "machine", "telemetry", "logs", "pace", "specs", "bundle"),
-            *(
-                "guard",
-                "hosts",
-                "visitors",
-                "remote",
-                "offer",
-                "multipart",
-                "feed",
-                "disk",
-                "job_folder",
-                "remarks",
-                "statuses",
-            ),
-        ),
-    ),
-    Floor(
-        "values and rules that everybody speaks", ("errors", "messages", "domain", "languages", "settings", "sandbox")
-    ),
+    Floor("jobs: kept, queued, run, edited", ("jobs",)),
+    Floor("dubbing: hear, translate, speak, place, mix, mux", ("dubbing",)),
+    Floor("which model serves this request", ("factory",)),
+    Floor("which models there are, and which stay in memory", ("models",)),
+    Floor("one module a library", ("engines",)),
+    Floor("where models' files come from", ("weights",)),
+    Floor("sound and pictures, text, visitors; none of them knows of jobs", ("media", "text", "web")),
+    Floor("the machine below", ("system",)),
+    Floor("values that everybody speaks of", ("domain",)),
+    Floor("languages, and the settings", ("languages", "settings")),
+    Floor("every error", ("errors",)),
+    Floor("sentences that keep their values", ("messages",)),
 )
 """From the top."""
 FLOORS = {room: number for number, floor in enumerate(reversed(HOUSE), start=1) for room in floor.rooms}

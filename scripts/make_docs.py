@@ -14,14 +14,15 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from scripts.house import FLOORS, HOUSE, modules
-from vt import bundle, doctor
 from vt.api import make_api
+from vt.cli import doctor
 from vt.engines import apertium
+from vt.engines.translation_routes import Hop
 from vt.factory import AIServiceFactory
-from vt.routes import Hop
 from vt.services import Services
 from vt.settings import Settings
-from vt.telemetry import COUNTED, READ
+from vt.system.metrics import COUNTED, READ
+from vt.weights import bundle
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))

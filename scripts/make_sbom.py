@@ -15,8 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 from scripts import lock
-from vt import __version__, bundle, licences
-from vt.licences import Part
+from vt import __version__
+from vt.cli import licences
+from vt.cli.licences import Part
+from vt.weights import bundle
 
 ROOT = Path(__file__).parent.parent
 _LOCK, _CUDA = "requirements.lock", "requirements-cuda.lock"

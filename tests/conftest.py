@@ -19,9 +19,17 @@ ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server"}
 SLOW_FILES = {
-    *("test_cli", "test_client", "test_contract", "test_doors", "test_expressions", "test_faults", "test_files"),
+    *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
-    *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_service", "test_shield"),
+    *(
+        "test_models_tab",
+        "test_openapi",
+        "test_package",
+        "test_page",
+        "test_readme",
+        "test_service",
+        "test_security_headers",
+    ),
     *("test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads", "test_voices"),
 }
 """Whose tests start programs that load much, or run real models, without one of these fixtures."""

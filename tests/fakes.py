@@ -12,9 +12,9 @@ from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.base import EngineInfo, Heard
 from vt.errors import LanguageError
 from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
-from vt.pace import Paces
+from vt.models.speaking_rates import Paces
 from vt.settings import Settings
-from vt.telemetry import Metrics
+from vt.system.metrics import Metrics
 
 Timbre = Callable[[int, int], NDArray[np.float64]]
 """Makes so many samples, within -1..1, at a sample rate."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from vt import report
+from vt.dubbing import report
+from vt.dubbing.report import DubbedLine, DubEngines, DubReport, EngineUse, MeasuredLoudness, Source
+from vt.dubbing.timing import TimingReport
 from vt.engines.candidate import Choice
-from vt.report import DubbedLine, DubEngines, DubReport, EngineUse, MeasuredLoudness, Source
-from vt.timing import TimingReport
 
 _USE = TypeAdapter(EngineUse)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.test_factory import settings
-from vt.catalogue import Catalogue
 from vt.domain import Cancel
 from vt.engines import apertium
 from vt.engines.apertium import Apertium
 from vt.errors import Cancelled, ToolError
+from vt.models.catalogue import Catalogue
 
 AWKWARD = [
     "",

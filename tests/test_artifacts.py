@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vt.artifacts import Artifacts, count, fingerprint
 from vt.domain import Clip
+from vt.dubbing.artifacts import Artifacts, count, fingerprint
 from vt.errors import StorageError
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +71,7 @@ def test_a_fingerprint_is_the_same_in_every_version_and_process() -> None:
     parts: tuple[Any, ...] = ("input", {"rate": 0.1, "text": "¿Qué?", "to": None}, [1, True])
     canonical = '["input",{"rate":0.1,"text":"\\u00bfQu\\u00e9?","to":null},[1,true]]'
     assert fingerprint(*parts) == hashlib.sha256(canonical.encode()).hexdigest()
-    script = f"from vt.artifacts import fingerprint\nprint(fingerprint(*{parts!r}), end='')"
+    script = f"from vt.dubbing.artifacts import fingerprint\nprint(fingerprint(*{parts!r}), end='')"
     with python(script) as process:
         assert process.communicate()[0] == fingerprint(*parts)
 
@@ -282,7 +282,7 @@ KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
-from vt.artifacts import Artifacts, fingerprint
+from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.domain import Clip
 
 artifacts = Artifacts(Path(sys.argv[1]))
@@ -326,7 +326,7 @@ def test_a_piece_is_whole_or_not_there_after_a_kill_at_any_moment(tmp_path: Path
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from vt.artifacts import Artifacts, fingerprint
+from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.errors import StorageError
 
 artifacts = Artifacts(Path(sys.argv[1]))

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scripts import make_board
 from tests.servers import Server
-from vt.telemetry import COUNTED, READ
+from vt.system.metrics import COUNTED, READ
 
 BOARD: dict[str, Any] = json.loads(make_board.BOARD.read_text(encoding="utf-8"))
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]

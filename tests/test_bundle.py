@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vt import bundle
-from vt.bundle import File, Model
 from vt.errors import ModelUnavailable
+from vt.weights import bundle
+from vt.weights.bundle import File, Model
 
 TINY = bundle.MODELS["whisper-tiny.en"]
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from vt.cache import CacheObserver, CacheSnapshot, EntrySnapshot, ModelCache, Reason, Wait, reclaim_memory
+from vt.engines.spec import ModelSpec
 from vt.errors import Cancelled, MediaError, ModelBusy, ModelUnavailable, StorageError
-from vt.specs import ModelSpec
+from vt.models.cache import CacheObserver, CacheSnapshot, EntrySnapshot, ModelCache, Reason, Wait, reclaim_memory
 
 MB = 2**20
 LONG = 10.0

@@ -22,9 +22,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from vt.cache import ModelCache
+from vt.engines.spec import ModelSpec
 from vt.errors import ModelBusy, ModelUnavailable
-from vt.specs import ModelSpec
+from vt.models.cache import ModelCache
 
 BUDGET = 100
 SIZES = {"tiny": 5, "small": 30, "medium": 45, "large": 60, "whole": 100, "giant": 170}

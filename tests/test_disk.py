@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vt import disk
 from vt.errors import StorageError
+from vt.system import disk
 
 
 @pytest.mark.parametrize(("number", "full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])

@@ -11,21 +11,25 @@ import pytest
 
 from tests import expressions
 from tests.expressions import COMMON, Expression
-from vt import detect, languages, pieces, sentences, spelling, subtitles, written
+from vt import languages
 from vt.domain import Word
 from vt.engines.whisper import _bare
 from vt.errors import VtError
-from vt.jobs import plain_name
-from vt.spelling import abbreviations, dates, numbers
-from vt.spelling.table import languages as spoken
-from vt.subtitles import Cue
+from vt.jobs.service import plain_name
+from vt.text import identification, normalization, number_formats, sentences, splitting, subtitles
+from vt.text.normalization import abbreviations, dates, numbers
+from vt.text.normalization.table import languages as spoken
+from vt.text.subtitles import Cue
 
 MADE = [
     *(Expression(f"quantities {code}", numbers._quantities(spoken()[code])) for code in ("pt", "sw")),
     Expression("abbreviations", abbreviations._abbreviations("en")[0]),
     Expression("first days", dates._first_days(spoken()["fr"])),
     Expression("days in English", dates._english_days()),
-    *(Expression(f"numbers {code}", written._numbers(style)) for code, style in written._styles().items()),
+    *(
+        Expression(f"numbers {code}", number_formats._numbers(style))
+        for code, style in number_formats._styles().items()
+    ),
 ]
 """What functions make at their first call; other languages' differ in their words alone."""
 MAKERS = {"_quantities", "_abbreviations", "_first_days", "_english_days", "_numbers"}
@@ -73,7 +77,7 @@ def _language(text: str) -> None:
 
 def _told(text: str) -> None:
     with suppress(VtError):
-        detect.language_of(text)
+        identification.language_of(text)
 
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -86,14 +90,14 @@ READERS: dict[str, Callable[[str], object]] = {
     "cues of a sentence": lambda text: subtitles.cues([Cue(0.0, 9.0, text)]),
     "an SRT file to be written": lambda text: subtitles.srt([Cue(0.0, 9.0, text)]),
     "a WebVTT file to be written": lambda text: subtitles.vtt([Cue(0.0, 9.0, text)]),
-    "pieces for a translator": lambda text: pieces.pieces(text, lambda part: len(part) < 500),
-    "a line in Spanish": lambda text: spelling.normalized(text, "es"),
-    "a line in English": lambda text: spelling.normalized(text, "en"),
-    "a line in French": lambda text: spelling.normalized(text, "fr"),
-    "a line in Hindi": lambda text: spelling.normalized(text, "hi"),
-    "a line in German": lambda text: spelling.normalized(text, "de"),
-    "a line in Italian": lambda text: spelling.normalized(text, "it"),
-    "a translation's numbers": lambda text: written.localized(text, text, "en", "fr"),
+    "pieces for a translator": lambda text: splitting.pieces(text, lambda part: len(part) < 500),
+    "a line in Spanish": lambda text: normalization.normalized(text, "es"),
+    "a line in English": lambda text: normalization.normalized(text, "en"),
+    "a line in French": lambda text: normalization.normalized(text, "fr"),
+    "a line in Hindi": lambda text: normalization.normalized(text, "hi"),
+    "a line in German": lambda text: normalization.normalized(text, "de"),
+    "a line in Italian": lambda text: normalization.normalized(text, "it"),
+    "a translation's numbers": lambda text: number_formats.localized(text, text, "en", "fr"),
     "a text of some language": _told,
     "a language's name": _language,
     "a file's name": plain_name,

@@ -27,22 +27,24 @@ from tests.conftest import ROOT, SAMPLE
 from tests.fakes import ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.reports import engine_json
-from vt import bundle, machine, pipeline
-from vt.cache import CacheObserver, ModelCache
-from vt.catalogue import Catalogue
 from vt.domain import Cancel, Wishes, Word
+from vt.dubbing import pipeline
 from vt.engines import whisper
 from vt.engines.base import EngineInfo, Heard, Synthesizer, Transcriber, Voice
 from vt.engines.candidate import Candidate
-from vt.engines.door import Site, TtsEngine
-from vt.engines.table import BUILT_IN
+from vt.engines.definition import Site, TtsEngine
+from vt.engines.registry import BUILT_IN
+from vt.engines.spec import ModelSpec
 from vt.errors import InputError, LanguageError, ModelBusy, ModelUnavailable, SettingsError, UnknownModel
 from vt.factory import AIServiceFactory
-from vt.hub import Hub
-from vt.hub import of as hub_of
 from vt.languages import Language
+from vt.models.cache import CacheObserver, ModelCache
+from vt.models.catalogue import Catalogue
 from vt.settings import Settings
-from vt.specs import ModelSpec
+from vt.system import machine
+from vt.weights import bundle
+from vt.weights.hub import Hub
+from vt.weights.hub import of as hub_of
 
 MB = 2**20
 LONG = 10.0
@@ -958,7 +960,7 @@ WISHED_SCRIPT = """
 import sys
 sys.prefix = {prefix!r}
 from vt import settings
-from vt.catalogue import Catalogue
+from vt.models.catalogue import Catalogue
 print(*(candidate.info.name for candidate in Catalogue(settings.load()).wanted()))
 """
 

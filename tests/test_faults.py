@@ -22,20 +22,20 @@ from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.test_factory import impatient, settings
 from tests.test_jobs import SCRIPT, Desk
-from vt import pipeline
+from vt.api.dependencies import Threads
 from vt.api.jobs import _followed, _sent
-from vt.api.served import Threads
-from vt.artifacts import Artifacts
-from vt.catalogue import Catalogue
 from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress, Stage
+from vt.dubbing import pipeline
+from vt.dubbing.artifacts import Artifacts
 from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate
+from vt.engines.spec import ModelSpec
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
 from vt.factory import AIServiceFactory
-from vt.jobs import ResultFile
-from vt.specs import ModelSpec
-from vt.store import DataFolder, Store, new_id
-from vt.worker import Worker
+from vt.jobs.service import ResultFile
+from vt.jobs.store import DataFolder, Store, new_id
+from vt.jobs.worker import Worker
+from vt.models.catalogue import Catalogue
 
 PATIENCE = 30.0
 SPEC = JobSpec("talk.mp4", "es")

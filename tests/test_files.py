@@ -14,7 +14,8 @@ from tests.asking import asked
 from tests.conftest import SAMPLE
 from tests.films import decoded, ffmpeg, packets_md5, streams
 from tests.test_factory import settings
-from vt import media, pipeline
+from vt import media
+from vt.dubbing import pipeline
 from vt.errors import InputError
 from vt.factory import AIServiceFactory
 

@@ -18,8 +18,8 @@ import pytest
 from vt.domain import Cancel
 from vt.engines import firefox
 from vt.engines.firefox import Firefox
+from vt.engines.firefox_vocabulary import UNKNOWN, Source
 from vt.errors import Cancelled, InputError, LanguageError, ModelUnavailable
-from vt.vocabulary import UNKNOWN, Source
 
 ROOT = Path(__file__).parent.parent
 MODELS = Path(sys.prefix) / "share" / "vt" / "models" / "firefox"

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from vt.errors import InputError, StorageError
-from vt.folders import deliver, unwritable, work_folder
+from vt.system.folders import deliver, unwritable, work_folder
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
 import signal, sys
 from pathlib import Path
-from vt.folders import work_folder
+from vt.system.folders import work_folder
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever runs the tests may have ignored
 with work_folder(Path(sys.argv[1])) as folder:
     (folder / "half.mp4").write_bytes(b"x" * 1000)

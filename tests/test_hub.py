@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from vt import hub
-from vt.hub import Hub
+from vt.weights import hub
+from vt.weights.hub import Hub
 
 LONG = 10.0
 

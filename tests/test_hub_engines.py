@@ -18,12 +18,12 @@ from tests.servers import Server, free_port, running
 from tests.test_factory import settings
 from tests.tiny_models import tiny_nllb, tiny_whisper
 from tests.tiny_voices import tiny_vits
-from vt.catalogue import Catalogue
 from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable, UnknownModel
 from vt.factory import AIServiceFactory
-from vt.fetch import Source
-from vt.hub import Hub
+from vt.models.catalogue import Catalogue
+from vt.weights.download import Source
+from vt.weights.hub import Hub
 
 PATIENCE, AT_ONCE = 60.0, 2.0
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests import films
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt import processes
 from vt.domain import NO_WISHES, Cancel, Clip, Edit, Job, JobSpec, JobState, Wishes, Word
 from vt.engines.base import Heard
 from vt.errors import (
@@ -32,14 +31,15 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.executors.local import LocalExecutor
-from vt.jobs import MB, Jobs, plain_name
-from vt.processes import Child
+from vt.jobs.executors.local import LocalExecutor
+from vt.jobs.service import MB, Jobs, plain_name
+from vt.jobs.store import DataFolder, Store, new_id
+from vt.jobs.worker import Worker
 from vt.settings import Settings
-from vt.store import DataFolder, Store, new_id
+from vt.system import processes
+from vt.system.processes import Child
 from vt.ui.words import Words
-from vt.visitors import PerVisitorSemaphore
-from vt.worker import Worker
+from vt.web.visitors import PerVisitorSemaphore
 
 PATIENCE = 30.0
 SPEC = JobSpec(file="my/../holiday.final.mkv", target_language="es")

@@ -11,12 +11,12 @@ from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.test_factory import settings
-from vt import pipeline
-from vt.artifacts import Artifacts
 from vt.domain import Word
+from vt.dubbing import pipeline
+from vt.dubbing.artifacts import Artifacts
 from vt.engines.base import EngineInfo, Heard
+from vt.engines.translation_routes import Hop
 from vt.factory import Choice
-from vt.routes import Hop
 
 SCRIPT = [Heard((Word(0.1, 0.6, " Good"), Word(0.7, 1.5, " morning.")))]
 BARRED = EngineInfo("barred", "translation", licence="CC-BY-NC-4.0", source="tests")

@@ -22,9 +22,9 @@ from websockets.typing import Origin
 
 from tests.conftest import SAMPLE
 from tests.servers import UVICORN, Server, running
-from vt import logs
+from vt.jobs.store import new_id
 from vt.settings import Settings
-from vt.store import new_id
+from vt.system import logs
 
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ [\w.]+: .+")
@@ -101,7 +101,7 @@ def test_a_log_that_cannot_be_written_costs_the_file_and_not_the_service(
 
 
 def test_who_sets_up_no_log_reads_nothing_on_stderr() -> None:
-    script = "import vt.logs, logging; logging.getLogger('vt.models').warning('a warning')"
+    script = "import vt.system.logs, logging; logging.getLogger('vt.models').warning('a warning')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stderr == ""
 

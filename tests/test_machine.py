@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from vt import machine
+from vt.system import machine
 
 GB = 2**30
 TOTAL = 16 * GB

@@ -16,10 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import SAMPLE, TRANSCRIPT, Dubbed
-from vt import bundle
 from vt.domain import Cancel
 from vt.engines.base import Heard
 from vt.engines.whisper import Whisper
+from vt.weights import bundle
 
 RATE = 16_000
 

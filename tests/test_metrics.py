@@ -17,12 +17,12 @@ from websockets.sync.client import connect
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, running, wait_for
-from vt.api.tracing import RequestTracing, RouteTracing
+from vt.api.request_tracing import RequestTracing, RouteTracing
 from vt.domain import Job, JobSpec, JobState, Stage
 from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
-from vt.processes import Tally
-from vt.telemetry import COUNTED, READ, Load, Metrics
-from vt.watch import JobWatch
+from vt.models.monitor import JobWatch
+from vt.system.metrics import COUNTED, READ, Load, Metrics
+from vt.system.processes import Tally
 
 TOKEN = "open-sesame-4711"  # noqa: S105 (of nothing)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

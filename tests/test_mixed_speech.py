@@ -15,12 +15,14 @@ from tests import films
 from tests.asking import asked
 from tests.conftest import SAMPLE
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt import detect, media, pipeline, sentences
+from vt import media
 from vt.domain import NO_WISHES, Cancel, Edit, Wishes, Word
+from vt.dubbing import pipeline
 from vt.engines import whisper
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.errors import InputError, LanguageError
+from vt.text import identification, sentences
 
 ENGLISH = "My grandmother always told us this story."
 SPANISH = "El mar guarda los secretos de todos los pescadores."
@@ -62,7 +64,7 @@ def texts(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("language", "text", "others"), CLOSE)
 def test_no_sentence_is_taken_for_one_in_a_language_that_is_close(language: str, text: str, others: str) -> None:
-    assert [other for other in others.split() if detect.is_in(text, other, language)] == []
+    assert [other for other in others.split() if identification.is_in(text, other, language)] == []
 
 
 @pytest.mark.parametrize(("text", "language", "film_speaks"), [
@@ -74,14 +76,14 @@ def test_no_sentence_is_taken_for_one_in_a_language_that_is_close(language: str,
     ("今日はとてもいい天気ですね。", "ja", "en"),
 ])  # fmt: skip
 def test_a_sentence_in_another_language_is_known_by_its_words(text: str, language: str, film_speaks: str) -> None:
-    assert detect.is_in(text, language, film_speaks)
-    assert not detect.is_in(text, film_speaks, language)
+    assert identification.is_in(text, language, film_speaks)
+    assert not identification.is_in(text, film_speaks, language)
 
 
 @pytest.mark.parametrize("text", ["", "...", "Hasta la vista, baby!", "Sí, señor.", "Mi casa, tu casa.", "No. No!",
                                   "Los Angeles, San Francisco, Santa Barbara, San Diego."])  # fmt: skip
 def test_too_few_words_or_mere_names_tell_nothing(text: str) -> None:
-    assert not detect.is_in(text, "es", "en")
+    assert not identification.is_in(text, "es", "en")
 
 
 def test_what_is_in_the_target_language_already_is_spoken_as_it_is_and_told_of(film: Path, tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ def heard(model: Whisper, samples: NDArray[np.int16], language: str) -> list[str
 
 
 def of(lines: Sequence[str], language: str, film_speaks: str) -> list[str]:
-    return [line for line in lines if detect.is_in(line, language, film_speaks)]
+    return [line for line in lines if identification.is_in(line, language, film_speaks)]
 
 
 def test_a_sentence_in_another_language_is_heard_in_its_own(

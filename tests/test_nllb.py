@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny_models import FLORES, LINES, SAID, tiny_nllb, tiny_whisper
-from vt import once
 from vt.domain import Cancel
 from vt.engines import nllb, nllb_conversion
 from vt.engines.nllb import Hypothesis, Nllb, chosen
 from vt.errors import Cancelled, InputError, LanguageError, ModelUnavailable, StorageError
-from vt.pieces import has_words, joined, pieces
+from vt.system import atomic_dirs
+from vt.text.splitting import has_words, joined, pieces
 
 ROOT = Path(__file__).parent.parent
 WORDS = ["the", "ship", "sails", "at", "dawn", "and", "nobody", "knows", "where", "it", "goes", "today"]
@@ -458,7 +458,7 @@ def test_a_disk_without_room_is_told_before_anything_begins(checkpoint: Path, tm
 
 
 def made(target: Path, make: Callable[[Path], None], tell: Callable[[str], None] = quiet) -> None:
-    once.build_dir_atomically(
+    atomic_dirs.build_dir_atomically(
         target, make, is_complete=lambda path: (path / "done").exists(), needed_bytes=0, tell=tell, cancel=Cancel()
     )
 
@@ -524,7 +524,7 @@ def test_who_waits_for_another_process_says_so_and_can_be_cancelled(tmp_path: Pa
     with (tmp_path / ".target.lock").open("w") as held:
         assert lock_descriptor(held.fileno(), blocking=False)
         with pytest.raises(Cancelled):
-            once.build_dir_atomically(
+            atomic_dirs.build_dir_atomically(
                 tmp_path / "target", finish, is_complete=Path.exists, needed_bytes=0, tell=tell, cancel=cancel
             )
     assert told == ["Another process is making target: waiting for it."]

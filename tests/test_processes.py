@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from tests.films import SOUND
-from vt import processes, sandbox
 from vt.domain import Cancel
 from vt.errors import Cancelled, StorageError, ToolError, ToolStopped, TooManyRequests
-from vt.processes import TOOL, Child, Slots
-from vt.sandbox import MB, ChildLimits, Sandbox
+from vt.system import processes, sandbox
+from vt.system.processes import TOOL, Child, Slots
+from vt.system.sandbox import MB, ChildLimits, Sandbox
 
 ROOT = Path(__file__).parent.parent
 SHELL = shutil.which("sh") or "sh"

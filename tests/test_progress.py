@@ -20,11 +20,11 @@ from tests.films import ffmpeg
 from tests.servers import Server, wait_for
 from vt.domain import Job, JobSpec, JobState, Stage
 from vt.factory import AIServiceFactory
+from vt.jobs.store import new_id
 from vt.services import Services
 from vt.settings import Settings
-from vt.store import new_id
 from vt.ui.progress import Estimate, ProgressRoute, to_follow
-from vt.visitors import ConcurrencyLimit
+from vt.web.visitors import ConcurrencyLimit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUNNING = Job("a", JobState.RUNNING, Stage.SPEAK, 0.1, None, NOW, NOW, JobSpec("film.mp4", "es"), 0, {}, {}, 0, 0, "")

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from vt import records, recovery
 from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Wishes
 from vt.errors import FolderTaken, InputError, StorageError
+from vt.jobs import records, recovery
+from vt.jobs.recovery import repair
+from vt.jobs.store import DataFolder, Store, damage, new_id
+from vt.jobs.worker import Worker
 from vt.messages import Message
-from vt.recovery import repair
-from vt.store import DataFolder, Store, damage, new_id
-from vt.worker import Worker
 
 SPEC = JobSpec("ein Film.mp4", "es", "en", "ein Film.srt", 2, Wishes("ef_dora"))
 EDITS = {3: Edit(text="¡Hola!")}

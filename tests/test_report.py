@@ -12,10 +12,10 @@ from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.reports import dub_report
-from vt import pipeline, report
 from vt.domain import Dropped, Word
+from vt.dubbing import pipeline, report
+from vt.dubbing.report import DubReport, TranscriptReport
 from vt.engines.base import Heard
-from vt.report import DubReport, TranscriptReport
 
 SOURCE = {"file": "str", "duration_seconds": "float", "language": "str", "language_detected": "bool"}
 ENGINE = {"engine": "str", "model": "str", "device": "str", "fallback_reason": "NoneType"}

@@ -19,9 +19,9 @@ from tests.reports import engine_json
 from tests.sounds import pcm, speech
 from tests.test_factory import settings
 from tests.tiny_models import tiny_whisper
-from vt import pipeline
-from vt.artifacts import Artifacts
 from vt.domain import Cancel, Edit, Wishes, Word
+from vt.dubbing import pipeline
+from vt.dubbing.artifacts import Artifacts
 from vt.engines import whisper
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper

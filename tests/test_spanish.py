@@ -16,12 +16,13 @@ from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.test_factory import settings
 from tests.test_jobs import SCRIPT, SPEC, Desk
-from tests.test_samples import Endless, with_tones
 from tests.test_sound_translation import German
-from vt import detect, languages, media, pipeline, processes, routes, subtitles
-from vt.catalogue import Catalogue
+from tests.test_voice_samples import Endless, with_tones
+from vt import languages, media
 from vt.domain import Cancel, Edit, JobRequest, JobState, Wishes
-from vt.engines import apertium, espeak, mms, nllb, whisper_translation
+from vt.dubbing import pipeline
+from vt.dubbing.voice_samples import Samples
+from vt.engines import apertium, espeak, mms, nllb, translation_routes, whisper_translation
 from vt.engines.candidate import Candidate
 from vt.errors import (
     FilmTooLarge,
@@ -37,17 +38,19 @@ from vt.errors import (
     WrongState,
 )
 from vt.factory import AIServiceFactory
-from vt.guard import admit
+from vt.jobs.store import DEATHS, Store, new_id
+from vt.jobs.watchdog import Patience, Watchdog
+from vt.jobs.worker import _sentence
 from vt.media import Named
 from vt.messages import LanguageName, Message, joined
-from vt.processes import Child, Slots
-from vt.samples import Samples
-from vt.store import DEATHS, Store, new_id
+from vt.models.catalogue import Catalogue
+from vt.system import processes
+from vt.system.processes import Child, Slots
+from vt.text import identification, subtitles
 from vt.ui.catalogues import CATALOGUES
 from vt.ui.words import Words
-from vt.visitors import ConcurrencyLimit, Visitor
-from vt.watchdog import Patience, Watchdog
-from vt.worker import _sentence
+from vt.web.admin import admit
+from vt.web.visitors import ConcurrencyLimit, Visitor
 
 FILM = "holiday.mp4"
 SRT = "1\n00:00:00,200 --> 00:00:01,000\n{text}\n"
@@ -141,7 +144,7 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: pipeline.check(with_subtitles(" " * (subtitles.MOST_BYTES + 1)), factory))
     yield said(lambda: pipeline.dub(with_subtitles(SRT.replace("00:00:0", "00:09:0").format(text="Well.")), factory,
                                     folder, lambda _: None))  # fmt: skip
-    yield said(lambda: detect.language_of("?"))
+    yield said(lambda: identification.language_of("?"))
 
 
 def of_languages(folder: Path, film: Path) -> Iterator[str]:
@@ -219,7 +222,7 @@ def of_accidents(folder: Path, film: Path) -> Iterator[str]:
 
 def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     yield from (engine.INFO.remark for engine in (apertium, espeak, nllb, mms, whisper_translation))
-    yield routes.advice([routes.Hop("firefox", "en", "es")])
+    yield translation_routes.advice([translation_routes.Hop("firefox", "en", "es")])
     english = "Well now, this is a fine day, and I should like to say so in a good many words."
     spanish_text = "Pues bien, hoy hace un buen día y me gustaría decirlo con muchas palabras seguidas."
     factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())

@@ -27,8 +27,8 @@ from sqlalchemy.pool import Pool
 
 from vt.domain import Edit, Job, JobSpec, JobState, Stage, Wishes
 from vt.errors import InputError, JobNotFound, Outdated, QueueFull, StorageError, TooManyJobs, VtError, WrongState
+from vt.jobs.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
 from vt.messages import LanguageName, Message
-from vt.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
 
 ROOT = Path(__file__).parent.parent
 GALICIAN = LanguageName("gl", "Galician")
@@ -152,7 +152,7 @@ OWNER = """
 import sys
 from pathlib import Path
 from vt.errors import StorageError
-from vt.store import DataFolder
+from vt.jobs.store import DataFolder
 
 try:
     folder = DataFolder(Path(sys.argv[1]))
@@ -755,7 +755,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from vt.domain import JobSpec
-from vt.store import Store, new_id
+from vt.jobs.store import Store, new_id
 
 store = Store(Path(sys.argv[1]))
 print("open", flush=True)

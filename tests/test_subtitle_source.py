@@ -14,12 +14,13 @@ import pytest
 
 from tests.conftest import SAMPLE, vt
 from tests.films import decoded, streams
-from vt import bundle, subtitles
 from vt.domain import Cancel
 from vt.engines.base import Heard
 from vt.engines.whisper import Whisper
 from vt.errors import SubtitleError, SubtitlesTooLarge
-from vt.sentences import sentences
+from vt.text import subtitles
+from vt.text.sentences import sentences
+from vt.weights import bundle
 
 SPANISH = """1
 00:00:01,000 --> 00:00:03,500

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vt import subtitles
-from vt.subtitles import LINE_CHARACTERS, Cue
+from vt.text import subtitles
+from vt.text.subtitles import LINE_CHARACTERS, Cue
 
 LONG = (
     "When the sun had set behind the hills of the country, the travellers came to the old inn on the moor; "

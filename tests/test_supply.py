@@ -16,8 +16,9 @@ import pytest
 
 from scripts import audited, lock, make_sbom
 from tests.conftest import vt
-from vt import bundle, licences
+from vt.cli import licences
 from vt.errors import StorageError
+from vt.weights import bundle
 
 ROOT = Path(__file__).parent.parent
 LOCKS = (

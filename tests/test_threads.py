@@ -15,14 +15,14 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from vt.api import make_api
 from vt.domain import JobSpec
-from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory
-from vt.jobs import Draft, Jobs
+from vt.jobs.executors.local import LocalExecutor
+from vt.jobs.service import Draft, Jobs
+from vt.jobs.store import DataFolder, Store, new_id
+from vt.jobs.worker import Worker
 from vt.services import Services
 from vt.settings import Settings
-from vt.store import DataFolder, Store, new_id
-from vt.visitors import ConcurrencyLimit
-from vt.worker import Worker
+from vt.web.visitors import ConcurrencyLimit
 
 PATIENCE = 30.0
 """Of what is at once: only an answer that hangs takes so long."""

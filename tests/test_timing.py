@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vt.domain import Line, Placement, Segment, Word
-from vt.sentences import sentences
-from vt.timing import TimingReport, base_rate, overflow_seconds, place, rooms, summary
+from vt.dubbing.timing import TimingReport, base_rate, overflow_seconds, place, rooms, summary
+from vt.text.sentences import sentences
 
 NEARLY = 1e-6
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from tests import films
 from tests.sounds import pcm, speech
 from tests.tracks import finished
-from vt import media, track
-from vt.artifacts import Artifacts, fingerprint
+from vt import media
 from vt.domain import Cancel, Clip, Placement
+from vt.dubbing import track
+from vt.dubbing.artifacts import Artifacts, fingerprint
+from vt.dubbing.track import DubTrack, Level, Spoken
 from vt.errors import Cancelled, StorageError
-from vt.track import DubTrack, Level, Spoken
 
 RATE = 22_050
 FRAME_SECONDS = 1024 / 24_000

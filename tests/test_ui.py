@@ -12,16 +12,17 @@ import pytest
 
 from tests.reports import dub_report
 from vt.domain import Job, JobSpec, JobState, Stage
+from vt.dubbing.report import DubbedLine
 from vt.errors import UploadGone
-from vt.report import DubbedLine
-from vt.store import new_id
-from vt.ui import parts, uploads
+from vt.jobs.store import new_id
+from vt.ui import fragments
+from vt.ui.gateway import uploads
+from vt.ui.gateway.uploads import KEPT_SECONDS, TAKEN_SECONDS
 from vt.ui.scripts import MOST_JOBS
 from vt.ui.shared import Memory, Subject
-from vt.ui.uploads import KEPT_SECONDS, TAKEN_SECONDS
 from vt.ui.words import LANGUAGES, Words, translations
 
-TEMPLATES = Path(parts.__file__).with_name("templates")
+TEMPLATES = Path(fragments.__file__).with_name("templates")
 ENGLISH = Words("en")
 LINE = DubbedLine(0, 1.0, 3.0, "<b>Hi</b>", "'\"><script>", 2.0, 2.0, 2.4, 1.2, 1.0, 3.0, 0.0)
 
@@ -112,15 +113,17 @@ NAMES = {"es": HOSTILE, "en": HOSTILE}
 @pytest.mark.parametrize(
     "made",
     [
-        parts.title(HOSTILE, HOSTILE), parts.hint(HOSTILE), parts.trouble(HOSTILE, HOSTILE),
-        parts.empty(HOSTILE, HOSTILE),
-        parts.limits(ENGLISH, 1, 2.0, 3.0, [HOSTILE]), parts.inspection(ENGLISH, FOUND, HOSTILE, HOSTILE),
-        parts.film_line(HOSTILE, 3.0, HOSTILE), parts.served(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
-        parts.sample(ENGLISH, HOSTILE, HOSTILE), parts.job_head(ENGLISH, JOB, HOSTILE),
-        parts.progress(ENGLISH, JOB, 7.0, HOSTILE), parts.players(ENGLISH, JOB, REPORT, NAMES, True),
-        parts.downloads(ENGLISH, JOB, REPORT, False), parts.notes(ENGLISH, [HOSTILE]), parts.chart(ENGLISH, REPORT),
-        parts.lines(ENGLISH, REPORT, JOB), parts.films(ENGLISH, [(JOB, HOSTILE)], "a"),
-        parts.health(ENGLISH, "healthy", [HOSTILE]), parts.effect(HOSTILE),
+        fragments.title(HOSTILE, HOSTILE), fragments.hint(HOSTILE), fragments.trouble(HOSTILE, HOSTILE),
+        fragments.empty(HOSTILE, HOSTILE),
+        fragments.limits(ENGLISH, 1, 2.0, 3.0, [HOSTILE]), fragments.inspection(ENGLISH, FOUND, HOSTILE, HOSTILE),
+        fragments.film_line(HOSTILE, 3.0, HOSTILE),
+        fragments.served(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
+        fragments.sample(ENGLISH, HOSTILE, HOSTILE), fragments.job_head(ENGLISH, JOB, HOSTILE),
+        fragments.progress(ENGLISH, JOB, 7.0, HOSTILE), fragments.players(ENGLISH, JOB, REPORT, NAMES, True),
+        fragments.downloads(ENGLISH, JOB, REPORT, False), fragments.notes(ENGLISH, [HOSTILE]),
+        fragments.chart(ENGLISH, REPORT),
+        fragments.lines(ENGLISH, REPORT, JOB), fragments.films(ENGLISH, [(JOB, HOSTILE)], "a"),
+        fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.effect(HOSTILE),
     ],
 )  # fmt: skip
 def test_what_people_and_films_say_stays_text(made: str) -> None:
@@ -136,4 +139,4 @@ def test_no_template_trusts_anything_but_numbers() -> None:
 
 @pytest.mark.parametrize(("seconds", "said"), [(7.4, "0:07"), (59.6, "1:00"), (750, "12:30"), (3723, "1:02:03")])
 def test_times_are_read_as_on_a_player(seconds: float, said: str) -> None:
-    assert parts.clock(seconds) == said
+    assert fragments.clock(seconds) == said

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from vt.errors import TooManyRequests
-from vt.visitors import SCOPE_KEY, ConcurrencyLimit, PerVisitorSemaphore, Visitor, of
+from vt.web.visitors import SCOPE_KEY, ConcurrencyLimit, PerVisitorSemaphore, Visitor, of
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vt.domain import Cancel, Progress, Stage
-from vt.watchdog import Patience, Watchdog
+from vt.jobs.watchdog import Patience, Watchdog
 
 
 class Clock:

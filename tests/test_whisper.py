@@ -17,12 +17,14 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.sounds import noise, pcm, silence
-from vt import bundle, media, sound
+from vt import media
 from vt.domain import Cancel, Dropped, Word
 from vt.engines import whisper
 from vt.engines.base import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.errors import Cancelled, EngineError, ModelUnavailable
+from vt.media import levels
+from vt.weights import bundle
 
 ROOT = Path(__file__).parent.parent
 TINY = str(bundle.ROOT / "whisper-tiny.en")
@@ -51,7 +53,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.int16]:
 @pytest.fixture(scope="session")
 def part(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     """The first seconds of it, up to a pause."""
-    cut = sound.quietest(sound.levels(samples, RATE), 5.0, 9.0)
+    cut = levels.quietest(levels.levels(samples, RATE), 5.0, 9.0)
     return samples[: int(cut * RATE)]
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from tests.asking import asked
-from vt.artifacts import Artifacts, fingerprint
 from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
+from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.errors import EngineError, JobNotFound, ModelBusy, QueueFull, StorageError, TooMuchKept, VtError, WrongState
-from vt.store import DEATHS, DataFolder, Store, new_id
-from vt.watchdog import Patience, Watchdog
-from vt.worker import Worker
+from vt.jobs.store import DEATHS, DataFolder, Store, new_id
+from vt.jobs.watchdog import Patience, Watchdog
+from vt.jobs.worker import Worker
 
 SPEC = JobSpec(file="ein Film.mp4", target_language="es")
 PATIENCE = 10.0

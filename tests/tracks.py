@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vt.dubbing.track import DubTrack
 from vt.media import Loudness
-from vt.track import DubTrack
 
 
 def finished(dubbed: DubTrack, target: Path) -> Loudness:

@@ -2,7 +2,7 @@
 
 import sys
 
-from vt.cli import main
+from vt.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

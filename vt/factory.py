@@ -12,25 +12,26 @@ from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from vt import languages, machine
+from vt import languages
 from vt import settings as vt_settings
-from vt.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
-from vt.catalogue import Catalogue
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.base import Engine, EngineInfo, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.candidate import Candidate, Choice
-from vt.engines.door import AUTO
+from vt.engines.definition import AUTO
 from vt.errors import EngineError, LanguageError, ModelUnavailable, SettingsError, VtError
-from vt.hub import Hub
-from vt.hub import of as hub_of
-from vt.ladder import FallbackChain, prepare
 from vt.messages import Message, joined
-from vt.offer import Offer
-from vt.pace import Paces
-from vt.preload import Preload, Preloaded, Task
+from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
+from vt.models.catalogue import Catalogue
+from vt.models.fallback import FallbackChain, prepare
+from vt.models.language_support import Offer
+from vt.models.monitor import CacheMetrics, residency
+from vt.models.preload import Preload, Preloaded, Task
+from vt.models.speaking_rates import Paces
 from vt.settings import Settings
-from vt.telemetry import Metrics
-from vt.watch import CacheMetrics, residency
+from vt.system import machine
+from vt.system.metrics import Metrics
+from vt.weights.hub import Hub
+from vt.weights.hub import of as hub_of
 
 __all__ = [
     "AIServiceFactory",

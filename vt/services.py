@@ -11,22 +11,24 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, folders, languages, machine, once, recovery
+from vt import __version__, languages
 from vt.domain import Wishes
+from vt.dubbing.voice_samples import Samples
 from vt.engines.base import Voice
 from vt.errors import FolderTaken, StorageError, VtError
-from vt.executors.local import LocalExecutor
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
-from vt.jobs import Jobs
+from vt.jobs import recovery
+from vt.jobs.executors.local import LocalExecutor
+from vt.jobs.service import Jobs
+from vt.jobs.store import DataFolder, Store
+from vt.jobs.worker import Worker
 from vt.media import ACCEPTED_FORMATS
-from vt.processes import TALLY
-from vt.samples import Samples
+from vt.models.monitor import JobWatch
 from vt.settings import Settings
-from vt.store import DataFolder, Store
-from vt.telemetry import Load
-from vt.visitors import ConcurrencyLimit
-from vt.watch import JobWatch
-from vt.worker import Worker
+from vt.system import atomic_dirs, folders, machine
+from vt.system.metrics import Load
+from vt.system.processes import TALLY
+from vt.web.visitors import ConcurrencyLimit
 
 _log = logging.getLogger(__name__)
 
@@ -155,7 +157,7 @@ class Services:
         with suppress(StorageError):
             jobs = self._backend.waiting_and_running() if self._backend else {}
         with suppress(OSError):
-            free = once.free_bytes(self.settings.data_folder)
+            free = atomic_dirs.free_bytes(self.settings.data_folder)
         at_work = {what: limit.at_work for what, limit in limits.items()}
         running, ended = TALLY.counts()
         return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, running, ended, free)

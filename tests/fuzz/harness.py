@@ -25,7 +25,7 @@ from vt import media
 from vt.domain import Cancel, Dropped, JobSpec, JobState
 from vt.engines.base import Heard
 from vt.errors import VtError
-from vt.statuses import status_of
+from vt.web.statuses import status_of
 
 Tell = Callable[[str], object]
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.servers import Server
-from tests.test_doors import JSON, functions, named, stranger
+from tests.test_gateway import JSON, functions, named, stranger
 
 ANSWERS = {200, 400, 404, 413, 415, 422, 429, 503, 507}
 NAMES = [

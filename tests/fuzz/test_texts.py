@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from tests.expressions import COMMON
 from tests.fuzz.seeds import SRT, VTT
-from vt import languages, pieces, sentences, spelling, subtitles
+from vt import languages
 from vt.errors import LanguageError, SettingsError, SubtitleError
-from vt.jobs import plain_name
+from vt.jobs.service import plain_name
 from vt.settings import Settings, load
-from vt.subtitles import Cue
+from vt.text import normalization, sentences, splitting, subtitles
+from vt.text.subtitles import Cue
 
 HOSTILE = [
     *COMMON, "<b>", "</i>", "{\\an8}", "\\N", "[music]", "(applause)", "- ", "MAN: ", "NOTE x", "&#x1F600;", "&#0;",
@@ -78,8 +79,8 @@ def test_subtitles_of_any_bytes_are_read_or_refused_in_a_sentence(content: bytes
 @example("9.999" * 2000, "es")
 @example("1" + ".111" * 1430, "hu")
 def test_any_line_can_be_normalized_and_cut_into_pieces_of_which_nothing_is_lost(text: str, code: str) -> None:
-    spelling.normalized(text, code)
-    found = pieces.pieces(text, lambda part: len(part) <= 20)
+    normalization.normalized(text, code)
+    found = splitting.pieces(text, lambda part: len(part) <= 20)
     assert "".join("".join(found).split()) == "".join(text.split())
 
 

@@ -18,17 +18,17 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketDisconnect
 
-from vt import visitors
-from vt.api import problems, shapes
+from vt.api import problems, schemas
+from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
-from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.domain import WISHES, Edit, Job, JobSpec, Wishes
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
-from vt.feed import follow
-from vt.jobs import Draft, Jobs, ResultFile
-from vt.multipart import Upload, promised_bytes, receive
+from vt.jobs.feed import follow
+from vt.jobs.service import Draft, Jobs, ResultFile
 from vt.services import Services
-from vt.subtitles import MOST_BYTES, too_large
+from vt.text.subtitles import MOST_BYTES, too_large
+from vt.web import visitors
+from vt.web.multipart import Upload, promised_bytes, receive
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -89,7 +89,7 @@ JobId = Annotated[str, Path(description="As a new job's answer names it.", examp
     openapi_extra=_form({"file": _film, **_words}, ["target_language"]),
     responses=documented(400, 404, 413, 422, 429, 503, 507),
 )
-async def create(services: Served, threads: OnThreads, request: Request, response: Response) -> shapes.Job:
+async def create(services: Served, threads: OnThreads, request: Request, response: Response) -> schemas.Job:
     """Take a film, or another job's, and put it into the queue. The id in the answer is all that opens the job."""
     visitor = visitors.of(request.scope).key
     async with _uploaded(services, threads, request, visitor) as (draft, upload):
@@ -105,7 +105,7 @@ async def create(services: Served, threads: OnThreads, request: Request, respons
     openapi_extra=_form({"file": _film}, ["file"]),
     responses=documented(400, 413, 422, 429, 503, 507),
 )
-async def inspect(services: Served, threads: OnThreads, request: Request) -> shapes.Inspection:
+async def inspect(services: Served, threads: OnThreads, request: Request) -> schemas.Inspection:
     """Say how long a film is and which tracks it has. The film is not kept."""
     visitor = visitors.of(request.scope).key
     async with _uploaded(services, threads, request, visitor) as (draft, upload):
@@ -113,7 +113,7 @@ async def inspect(services: Served, threads: OnThreads, request: Request) -> sha
             raise InputError("The form needs a film in the field file.")
         with services.probes.held(visitor):
             found = await threads.probe(lambda: services.jobs.inspect(draft, upload.files["file"], visitor))
-    return shapes.Inspection(**found)
+    return schemas.Inspection(**found)
 
 
 @asynccontextmanager
@@ -200,20 +200,20 @@ async def page(
     threads: OnThreads,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9, description="How many newer ones are left out.")] = 0,
-) -> shapes.Jobs:
+) -> schemas.Jobs:
     """List the jobs, the newest first, with their ids cut short. For managers of models."""
     found = await threads.read(lambda: services.jobs.page(limit, offset))
-    return shapes.Jobs(jobs=[_shape(job).model_copy(update={"id": f"{job.id[:6]}..."}) for job in found])
+    return schemas.Jobs(jobs=[_shape(job).model_copy(update={"id": f"{job.id[:6]}..."}) for job in found])
 
 
 @router.get("/jobs/{job_id}", summary="Where a job stands", responses=documented(404, 507))
-async def get(services: Served, threads: OnThreads, job_id: JobId) -> shapes.Job:
+async def get(services: Served, threads: OnThreads, job_id: JobId) -> schemas.Job:
     """Say where a job stands."""
     return _shape(await threads.read(lambda: services.jobs.get(job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=documented(404, 409, 507))
-async def cancel(services: Served, threads: OnThreads, job_id: JobId) -> shapes.Job:
+async def cancel(services: Served, threads: OnThreads, job_id: JobId) -> schemas.Job:
     """End a job that waits or runs, for good and at once; what it has is kept until it is removed."""
     return _shape(await threads.change(lambda: services.jobs.cancel(job_id)))
 
@@ -357,11 +357,11 @@ async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[st
 
 
 @router.get("/jobs/{job_id}/segments", summary="The lines", responses=documented(404, 409, 507))
-async def segments(services: Served, threads: OnThreads, job_id: JobId, response: Response) -> shapes.Segments:
+async def segments(services: Served, threads: OnThreads, job_id: JobId, response: Response) -> schemas.Segments:
     """Give the lines as they are spoken; the answer's ETag is what an edit names in If-Match."""
     found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
-    return shapes.Segments(segments=[shapes.Segment(**asdict(segment)) for segment in found.segments])
+    return schemas.Segments(segments=[schemas.Segment(**asdict(segment)) for segment in found.segments])
 
 
 @router.patch(
@@ -375,9 +375,9 @@ async def edit(
     threads: OnThreads,
     request: Request,
     job_id: JobId,
-    changes: shapes.Changes,
+    changes: schemas.Changes,
     if_match: Annotated[str | None, Header(description="The ETag of the lines as they were read.")] = None,
-) -> shapes.Job:
+) -> schemas.Job:
     """Have some lines said otherwise, or at another time. Only they are done again; the old results stay until then."""
     if if_match is None:
         raise HTTPException(428, "Name the ETag of the lines that you have read in If-Match.")
@@ -393,5 +393,5 @@ def _version(if_match: str) -> int:
     return int(said[:9]) if said.isdecimal() else -1  # no version: so it is outdated
 
 
-def _shape(job: Job) -> shapes.Job:
-    return shapes.Job(**job.as_json())
+def _shape(job: Job) -> schemas.Job:
+    return schemas.Job(**job.as_json())

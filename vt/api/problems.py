@@ -16,8 +16,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from vt import errors
-from vt.api import tracing
-from vt.statuses import headers_of, status_of
+from vt.api import request_tracing
+from vt.web.statuses import headers_of, status_of
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -129,7 +129,7 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 
 def of(error: errors.VtError) -> JSONResponse:
     """Return an error as a response."""
-    tracing.note_reason(_snake(type(error).__name__))
+    request_tracing.note_reason(_snake(type(error).__name__))
     if isinstance(error, errors.StorageError):
         _log.warning("%s", error.in_full)
     state = error.state if isinstance(error, errors.WrongState) else None

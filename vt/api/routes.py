@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, Path, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt.api import jobs, problems, shapes, tracing, voices
+from vt.api import jobs, problems, request_tracing, schemas, voices
+from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
-from vt.api.served import ManagersRoute, OnThreads, Served, Threads
 from vt.services import Services
 
 _DESCRIPTION = "Dubs films: the same video, speaking another language, in time with the picture."
@@ -20,7 +20,7 @@ def make_api(services: Services) -> FastAPI:
     app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
     app.state.services, app.state.threads = services, Threads()
     problems.install(app)
-    app.add_middleware(tracing.RouteTracing)
+    app.add_middleware(request_tracing.RouteTracing)
     app.include_router(_system)
     for router in (voices.router, _models, _managed, jobs.router, jobs.for_managers):
         app.include_router(router)
@@ -62,35 +62,35 @@ _managed = APIRouter(prefix="/api/v1/models", tags=["models"], route_class=Manag
 
 
 @_system.get("/", summary="What this is")
-async def root(request: Request, services: Served) -> shapes.Root:
+async def root(request: Request, services: Served) -> schemas.Root:
     """Say what this is and which routes there are; a browser gets the page here."""
     paths = request.app.openapi()["paths"]
     routes = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
     health = services.health()
-    return shapes.Root(name="vt", version=services.version, status=health["status"], routes=routes, docs="/docs")
+    return schemas.Root(name="vt", version=services.version, status=health["status"], routes=routes, docs="/docs")
 
 
-@_system.get("/health", summary="How the service is doing", responses={503: {"model": shapes.Health}})
-async def health(services: Served, response: Response) -> shapes.Health:
+@_system.get("/health", summary="How the service is doing", responses={503: {"model": schemas.Health}})
+async def health(services: Served, response: Response) -> schemas.Health:
     """Say how the service is doing; never waits for a model. 503 where no film can be dubbed."""
     found = services.health()
     response.status_code = 503 if found["status"] == "unhealthy" else 200
-    return shapes.Health(**found)
+    return schemas.Health(**found)
 
 
-@_system.get("/ready", summary="Whether the preload has ended", responses={503: {"model": shapes.Readiness}})
-async def ready(services: Served, response: Response) -> shapes.Readiness:
+@_system.get("/ready", summary="Whether the preload has ended", responses={503: {"model": schemas.Readiness}})
+async def ready(services: Served, response: Response) -> schemas.Readiness:
     """Say whether the preload of the start has ended, with its models. 503 before."""
     is_ready, models = services.readiness()
     response.status_code = 200 if is_ready else 503
-    return shapes.Readiness(status="ready" if is_ready else "loading", models=[_state(model) for model in models])
+    return schemas.Readiness(status="ready" if is_ready else "loading", models=[_state(model) for model in models])
 
 
 @_system.get("/api/v1/languages", summary="What can be heard, translated and spoken")
-async def languages(services: Served, threads: OnThreads) -> shapes.Languages:
+async def languages(services: Served, threads: OnThreads) -> schemas.Languages:
     """List every language with the engines that hear it, translate from and to it, and speak it here, now."""
     rows = await threads.read(services.languages)
-    return shapes.Languages(languages=[shapes.LanguageRow(**row) for row in rows])
+    return schemas.Languages(languages=[schemas.LanguageRow(**row) for row in rows])
 
 
 @_system.get(
@@ -106,31 +106,31 @@ async def metrics(services: Served, threads: OnThreads) -> Response:
 
 
 @_models.get("", summary="What is in memory")
-async def models(services: Served) -> shapes.Models:
+async def models(services: Served) -> schemas.Models:
     """Say which models are in memory, what they take, and how often they were found there."""
-    return shapes.Models(**services.models())
+    return schemas.Models(**services.models())
 
 
 @_managed.post("/preload", summary="Load models ahead", status_code=202, responses=documented(401, 403, 422))
 async def preload(
-    services: Served, threads: OnThreads, request: Annotated[shapes.PreloadRequest | None, Body()] = None
-) -> shapes.Preload:
+    services: Served, threads: OnThreads, request: Annotated[schemas.PreloadRequest | None, Body()] = None
+) -> schemas.Preload:
     """Load models in the background; what is being loaded already is joined. For managers of models."""
     started = await threads.change(lambda: services.preload(request.models if request else None))
     status = "accepted" if services.settings.cache_enabled else "skipped"
-    return shapes.Preload(status=status, models=[_state(model) for model in started])
+    return schemas.Preload(status=status, models=[_state(model) for model in started])
 
 
 @_managed.delete("/cache", summary="Free every model", responses=documented(401, 403))
-async def clear(services: Served, threads: OnThreads) -> shapes.Cleared:
+async def clear(services: Served, threads: OnThreads) -> schemas.Cleared:
     """Free every model: at once where it is idle, else with its last user. For managers of models."""
-    return shapes.Cleared(**await threads.change(services.clear))
+    return schemas.Cleared(**await threads.change(services.clear))
 
 
 @_managed.delete(
     "/cache/{cache_key}",
     summary="Free one model",
-    responses={202: {"model": shapes.Cleared}, **documented(401, 403, 404, 422)},
+    responses={202: {"model": schemas.Cleared}, **documented(401, 403, 404, 422)},
 )
 async def evict(
     services: Served,
@@ -140,14 +140,14 @@ async def evict(
         str,
         Path(description="As in the list of models.", max_length=300, examples=["stt_whisper_base_cpu_2_false"]),
     ],
-) -> shapes.Cleared:
+) -> schemas.Cleared:
     """Free one model; 202 where it is in use and goes with its last user. For managers of models."""
     found = await threads.change(lambda: services.evict(cache_key))
     if found is None:
         raise HTTPException(404, "No model of that key is in memory: GET /api/v1/models lists those that are.")
     response.status_code = 202 if found["retiring"] else 200
-    return shapes.Cleared(**found)
+    return schemas.Cleared(**found)
 
 
-def _state(model: Any) -> shapes.ModelState:  # noqa: ANN401
-    return shapes.ModelState(cache_key=model.name, state=model.state, why=model.why)
+def _state(model: Any) -> schemas.ModelState:  # noqa: ANN401
+    return schemas.ModelState(cache_key=model.name, state=model.state, why=model.why)

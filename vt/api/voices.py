@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt import visitors
-from vt.api import shapes
+from vt.api import schemas
+from vt.api.dependencies import OnThreads, Served
 from vt.api.problems import documented
-from vt.api.served import OnThreads, Served
 from vt.errors import UnknownModel
+from vt.web import visitors
 
 router = APIRouter(prefix="/api/v1/voices", tags=["voices"])
 
@@ -26,10 +26,10 @@ async def voices(
     language: Annotated[
         str, Query(description="A code or a name: only the voices for that.", max_length=_LONGEST, examples=["es"])
     ] = "",
-) -> shapes.Voices:
+) -> schemas.Voices:
     """List the voices that may be chosen here, the default one of each language first."""
     found = await threads.read(lambda: services.voices(language))
-    return shapes.Voices(voices=[shapes.VoiceRow(**voice) for voice in found])
+    return schemas.Voices(voices=[schemas.VoiceRow(**voice) for voice in found])
 
 
 @router.get(

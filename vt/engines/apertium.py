@@ -8,17 +8,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vt import endings, languages
+from vt import languages
 from vt.domain import Cancel
+from vt.engines import apertium_endings
 from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
-from vt.engines.door import Site, TranslationEngine
+from vt.engines.definition import Site, TranslationEngine
+from vt.engines.spec import ModelSpec
+from vt.engines.translation_routes import Hop
 from vt.languages import Language
 from vt.messages import Message
-from vt.processes import Child, run
-from vt.routes import Hop
-from vt.sandbox import MB, ChildLimits
-from vt.specs import ModelSpec
+from vt.system.processes import Child, run
+from vt.system.sandbox import MB, ChildLimits
 
 INFO = EngineInfo(
     name="apertium",
@@ -69,7 +70,9 @@ class Apertium:
             return plain
         # A star may be the program's mark or the text's own: the translation without marks tells them apart.
         marked = self._paragraphs(mode, texts, cancel, marks=True)
-        return [endings.with_unknown_words_rewritten(*pair, rewrite) for pair in zip(marked, plain, strict=True)]
+        return [
+            apertium_endings.with_unknown_words_rewritten(*pair, rewrite) for pair in zip(marked, plain, strict=True)
+        ]
 
     def _paragraphs(self, mode: str, texts: list[str], cancel: Cancel, *, marks: bool) -> list[str]:
         told = "\n\n".join(texts).encode() + b"\n"
@@ -137,6 +140,6 @@ def _unfit(source: Language, target: Language) -> str:
     )
 
 
-def _rewriter(mode: str) -> endings.Rewrite | None:
+def _rewriter(mode: str) -> apertium_endings.Rewrite | None:
     source, target = (languages.by_apertium(code) for code in mode.split("-")[:2])
-    return endings.rewriter(source.code, target.code) if source and target else None
+    return apertium_endings.rewriter(source.code, target.code) if source and target else None

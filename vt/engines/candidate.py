@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from vt.domain import Cancel
 from vt.engines.base import Engine, EngineInfo
+from vt.engines.spec import ModelSpec
+from vt.engines.translation_routes import Hop
 from vt.messages import Message
-from vt.routes import Hop
-from vt.specs import ModelSpec
 
 E = TypeVar("E", bound=Engine)
 

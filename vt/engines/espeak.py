@@ -10,19 +10,20 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from vt import languages, sound
-from vt.ahead import run_ahead
+from vt import languages
 from vt.domain import Cancel, Clip
 from vt.engines.base import EngineInfo, Synthesizer, Voice
 from vt.engines.candidate import Candidate
-from vt.engines.door import Site, TtsEngine
+from vt.engines.definition import Site, TtsEngine
+from vt.engines.spec import ModelSpec
 from vt.errors import EngineError
 from vt.languages import Language
+from vt.media import levels
 from vt.messages import Message
-from vt.processes import Child, run
-from vt.sandbox import MB, ChildLimits
-from vt.specs import ModelSpec
-from vt.spelling import names_numbers, normalized
+from vt.system.lookahead import run_ahead
+from vt.system.processes import Child, run
+from vt.system.sandbox import MB, ChildLimits
+from vt.text.normalization import names_numbers, normalized
 
 INFO = EngineInfo(
     name="espeak-ng",
@@ -91,7 +92,7 @@ def _clip(output: bytes) -> Clip:
             samples = np.frombuffer(file.readframes(len(output)), "<i2")
     except (wave.Error, EOFError, ValueError) as error:
         raise EngineError("espeak-ng gave no sound for a line; check that its voices are installed.") from error
-    return Clip(sound.trimmed(samples, rate), rate)
+    return Clip(levels.trimmed(samples, rate), rate)
 
 
 def _lack() -> str | None:

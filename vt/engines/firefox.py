@@ -12,21 +12,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vt import bundle, folders, languages, machine, once, python_child, sandbox
+from vt import languages
 from vt.domain import Cancel
 from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
-from vt.engines.door import Site, TranslationEngine
+from vt.engines.definition import Site, TranslationEngine
+from vt.engines.firefox_vocabulary import UNKNOWN, Source, Tokens
+from vt.engines.spec import ModelSpec
+from vt.engines.translation_routes import Hop
 from vt.errors import EngineError, LanguageError, ModelUnavailable, ToolError
 from vt.languages import Language
 from vt.messages import Message
-from vt.once import Tell
-from vt.pieces import has_words, joined, pieces
-from vt.processes import run
-from vt.routes import Hop
-from vt.sandbox import MB, ChildLimits
-from vt.specs import ModelSpec
-from vt.vocabulary import UNKNOWN, Source, Tokens
+from vt.system import atomic_dirs, folders, machine, python_child, sandbox
+from vt.system.atomic_dirs import Tell
+from vt.system.processes import run
+from vt.system.sandbox import MB, ChildLimits
+from vt.text.splitting import has_words, joined, pieces
+from vt.weights import bundle
 
 if TYPE_CHECKING:
     from fxtranslate import Translator as Library
@@ -391,7 +393,7 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
             raise ModelUnavailable("{name} did not arrive whole: {lack}", name=name, lack=lack)
         tell(f"{name} is here now.")
 
-    once.build_dir_atomically(
+    atomic_dirs.build_dir_atomically(
         folder,
         make,
         is_complete=lambda made: missing(made) is None,

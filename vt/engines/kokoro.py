@@ -18,20 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vt import bundle, languages, sound, weights
-from vt.ahead import run_groups_ahead
+from vt import languages
 from vt.domain import Cancel, Clip
 from vt.engines import base
 from vt.engines.base import EngineInfo, Synthesizer
 from vt.engines.candidate import Candidate
-from vt.engines.door import AUTO, Site, TtsEngine
+from vt.engines.definition import AUTO, Site, TtsEngine
+from vt.engines.kokoro_phonemes import phonemes
+from vt.engines.spec import ModelSpec
 from vt.errors import EngineError, ModelUnavailable
 from vt.languages import Language
+from vt.media import levels
 from vt.messages import Message
-from vt.phonemes import phonemes
-from vt.specs import ModelSpec
-from vt.spelling import normalized
-from vt.weights import Weights
+from vt.system.lookahead import run_groups_ahead
+from vt.text.normalization import normalized
+from vt.weights import bundle, sources
+from vt.weights.sources import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -249,7 +251,7 @@ class Kokoro:
         with self._running_parts:
             stopping.check()
             wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
-        samples = sound.trimmed(_whole_numbers(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
+        samples = levels.trimmed(_whole_numbers(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
         pause = _PAUSES.get(phoneme_text.rstrip('"”) ')[-1:], _PAUSE) / speed
         return np.concatenate([samples, np.zeros(round(pause * SAMPLE_RATE), np.int16)])
 
@@ -370,7 +372,7 @@ def _division(phoneme_text: str, longest: int) -> int:
 def _clip(spoken: Sequence[NDArray[np.int16]]) -> Clip:
     """Return the parts of a line together, without the pause behind the last one."""
     samples = np.concatenate(spoken) if spoken else np.empty(0, np.int16)
-    return Clip(sound.trimmed(samples, SAMPLE_RATE), SAMPLE_RATE)
+    return Clip(levels.trimmed(samples, SAMPLE_RATE), SAMPLE_RATE)
 
 
 def _whole_numbers(wave: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -437,11 +439,11 @@ def _files(site: Site) -> Weights:
     wanted = site.settings.kokoro_model
     if wanted == AUTO and (bundle.folder(_NAME) or site.is_embedded):
         return Weights(_NAME, lambda: bundle.folder(_NAME), _no_bundle)
-    if wanted != AUTO and weights.is_local(wanted):
-        return weights.local(wanted, lambda folder: _no_voices(wanted, folder))
+    if wanted != AUTO and sources.is_local(wanted):
+        return sources.local(wanted, lambda folder: _no_voices(wanted, folder))
     repository = REPOSITORY if wanted == AUTO else wanted
-    name = _NAME if repository == REPOSITORY else weights.marked(repository)
-    return weights.of_hub(repository, name, (FILES["int8"],), site.source, site.preparations.told)
+    name = _NAME if repository == REPOSITORY else sources.marked(repository)
+    return sources.of_hub(repository, name, (FILES["int8"],), site.source, site.preparations.told)
 
 
 def _no_bundle() -> str | None:

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vt import languages, machine, sound, weights
+from vt import languages
 from vt.domain import Cancel, Clip
 from vt.engines.base import EngineInfo, Synthesizer, Voice
 from vt.engines.candidate import Candidate
-from vt.engines.door import Site, TtsEngine
+from vt.engines.definition import Site, TtsEngine
+from vt.engines.spec import ModelSpec
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.languages import Language
+from vt.media import levels
 from vt.messages import Message
-from vt.pieces import pieces
-from vt.specs import ModelSpec
-from vt.spelling import normalized
-from vt.weights import Weights
+from vt.system import machine
+from vt.text.normalization import normalized
+from vt.text.splitting import pieces
+from vt.weights import sources
+from vt.weights.sources import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -223,7 +226,7 @@ class Mms:
             raise EngineError(
                 "The MMS voice failed at a line: {reason}", reason=" ".join(str(error).split())[:300]
             ) from error
-        return sound.trimmed(_whole_numbers(wave), self._rate)
+        return levels.trimmed(_whole_numbers(wave), self._rate)
 
 
 def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
@@ -390,7 +393,7 @@ class MmsEngine(TtsEngine):
 
 def _has_own_voices(site: Site) -> bool:
     """Tell whether the voices are in folders of this machine."""
-    return weights.is_local(site.settings.mms_model.replace("{language}", "xxx"))
+    return sources.is_local(site.settings.mms_model.replace("{language}", "xxx"))
 
 
 def _wanted(site: Site, row: Language) -> str:
@@ -403,11 +406,11 @@ def _voice(site: Site, row: Language) -> Voice:
 
 def _files(site: Site, row: Language) -> Weights:
     wanted = _wanted(site, row)
-    if weights.is_local(wanted):
-        return weights.local(wanted, lambda folder: _no_voice(wanted, folder))
+    if sources.is_local(wanted):
+        return sources.local(wanted, lambda folder: _no_voice(wanted, folder))
     ours = wanted == f"facebook/mms-tts-{row.mms}"
-    name = Path(wanted).name if ours else weights.marked(wanted)
-    return weights.of_hub(wanted, name, (*FILES, *WEIGHTS), site.source, site.preparations.told)
+    name = Path(wanted).name if ours else sources.marked(wanted)
+    return sources.of_hub(wanted, name, (*FILES, *WEIGHTS), site.source, site.preparations.told)
 
 
 def _candidate(site: Site, row: Language, device: str) -> Candidate[Synthesizer]:

@@ -10,19 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from vt import languages, weights
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import nllb_conversion
 from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
-from vt.engines.door import AUTO, Site, TranslationEngine
+from vt.engines.definition import AUTO, Site, TranslationEngine
+from vt.engines.spec import ModelSpec
+from vt.engines.translation_routes import Hop
 from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.messages import Message
-from vt.pieces import has_words, joined, pieces
-from vt.routes import Hop
-from vt.specs import ModelSpec
-from vt.weights import Weights
+from vt.text.splitting import has_words, joined, pieces
+from vt.weights import sources
+from vt.weights.sources import Weights
 
 INFO = EngineInfo(
     name="nllb",
@@ -401,18 +402,18 @@ class NllbEngine(TranslationEngine):
 def _files(site: Site, wanted: str) -> Weights:
     """Return the converted files of a model that somebody named: a hub id or a folder."""
     known = wanted in {model.source for model in nllb_conversion.MODELS}
-    if not weights.is_local(wanted):
-        name = Path(wanted).name if known else weights.marked(wanted)
-        hub = weights.of_hub(wanted, name, nllb_conversion.FILES, site.source, site.preparations.told)
+    if not sources.is_local(wanted):
+        name = Path(wanted).name if known else sources.marked(wanted)
+        hub = sources.of_hub(wanted, name, nllb_conversion.FILES, site.source, site.preparations.told)
         return replace(hub, here=lambda: _converted(site, name), obtain=lambda cancel: _convert(site, hub, cancel))
-    if "/" not in wanted and not weights.is_folder(wanted):
+    if "/" not in wanted and not sources.is_folder(wanted):
         names = ", ".join(model.source for model in nllb_conversion.MODELS)
         raise ModelUnavailable(
             "The translation model {model} is not known: known are {known}, other hub ids and folders on this machine.",
             model=wanted,
             known=names,
         )
-    files = weights.local(wanted, lambda folder: _no_checkpoint(wanted, folder))
+    files = sources.local(wanted, lambda folder: _no_checkpoint(wanted, folder))
     if nllb_conversion.is_converted(files.folder):
         return files
     return replace(files, here=lambda: _converted(site, files.name) or files.folder)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vt import once, python_child
 from vt.domain import Cancel
 from vt.errors import ModelUnavailable, ToolError, ToolStopped
-from vt.once import GB, Tell
-from vt.processes import run
-from vt.sandbox import CORES, ChildLimits
+from vt.system import atomic_dirs, python_child
+from vt.system.atomic_dirs import GB, Tell
+from vt.system.processes import run
+from vt.system.sandbox import CORES, ChildLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def convert(
     compute_type: str = "int8",
     tell: Tell,
     cancel: Cancel,
-    free: Callable[[Path], int] = once.free_bytes,
+    free: Callable[[Path], int] = atomic_dirs.free_bytes,
 ) -> None:
     """Convert the checkpoint in `source` into `target`, unless that has been done.
 
@@ -122,7 +122,7 @@ def convert(
             if (source / name).is_file():
                 shutil.copyfile(source / name, half / name)
 
-    once.build_dir_atomically(
+    atomic_dirs.build_dir_atomically(
         target, make, is_complete=is_converted, needed_bytes=needed, tell=tell, cancel=cancel, free=free
     )
 

@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vt import bundle, detect, folders, languages, sentences, sound, weights
-from vt.ahead import run_ahead
+from vt import languages
 from vt.domain import Cancel, Dropped, Word
 from vt.engines.base import EngineInfo, Heard, Transcriber
 from vt.engines.candidate import Candidate
-from vt.engines.door import AUTO, Site, SttEngine
+from vt.engines.definition import AUTO, Site, SttEngine
+from vt.engines.spec import ModelSpec
 from vt.errors import EngineError, ModelUnavailable
+from vt.media import levels
 from vt.messages import Message
-from vt.specs import ModelSpec
-from vt.weights import Weights
+from vt.system import folders
+from vt.system.lookahead import run_ahead
+from vt.text import identification, sentences
+from vt.weights import bundle, sources
+from vt.weights.sources import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -228,23 +232,23 @@ class Whisper:
         What the first pass passed over comes last: Whisper at times ends a window after its first sentence.
         """
         language = languages.get(language).whisper
-        level = sound.levels(samples, RATE)
-        regions = self._speech(samples) if self._vad else sound.sounding(samples, RATE)
+        level = levels.levels(samples, RATE)
+        regions = self._speech(samples) if self._vad else levels.sounding(samples, RATE)
         reason = "no voice (voice activity detection)" if self._vad else "silence"
-        for start, end in sound.gaps(regions, len(samples) / RATE):
+        for start, end in levels.gaps(regions, len(samples) / RATE):
             yield Dropped(start, end, "", reason)
         with self._one_at_a_time:
-            covered: list[sound.Region] = []
-            first = _Pass(samples, level, sound.voiced(level, below_loud=35.0), language, cancel)
+            covered: list[levels.Region] = []
+            first = _Pass(samples, level, levels.voiced(level, below_loud=35.0), language, cancel)
             for found in self._heard(first, regions):
                 covered += _covered(found)
                 yield found
-            missed = sound.uncovered(sound.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
+            missed = levels.uncovered(levels.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
             yield from self._heard(replace(first, trusting=False), missed)
 
     def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
         """Return the code of the language that is spoken, from the first minutes of it, and its probability."""
-        regions = sound.sounding(samples, RATE)
+        regions = levels.sounding(samples, RATE)
         start = int(regions[0][0] * RATE) if regions else 0
         with self._one_at_a_time, _translated():
             heard, probability, _ = self._model.detect_language(
@@ -253,21 +257,21 @@ class Whisper:
         known = languages.by_whisper(heard)
         return (known.code if known else heard), float(probability)
 
-    def _speech(self, samples: NDArray[Any]) -> list[sound.Region]:
+    def _speech(self, samples: NDArray[Any]) -> list[levels.Region]:
         from faster_whisper.vad import VadOptions, get_speech_timestamps
 
         # Pauses inside a sentence stay; only what is cut away without VAD too, but for other noises, goes.
-        options = VadOptions(min_silence_duration_ms=int(sound.SILENCE_SECONDS * 1000))
+        options = VadOptions(min_silence_duration_ms=int(levels.SILENCE_SECONDS * 1000))
         found = get_speech_timestamps(_float(samples), options)
         return [(part["start"] / RATE, part["end"] / RATE) for part in found]
 
-    def _heard(self, hearing: _Pass, regions: list[sound.Region]) -> Iterator[Heard | Dropped]:
-        clips = list(sound.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
+    def _heard(self, hearing: _Pass, regions: list[levels.Region]) -> Iterator[Heard | Dropped]:
+        clips = list(levels.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
         if not clips:
             return
         options, tokenizer = self._options(hearing)
 
-        def work(batch: list[sound.Region]) -> list[Heard | Dropped]:
+        def work(batch: list[levels.Region]) -> list[Heard | Dropped]:
             found = self._segments(hearing, batch, options, tokenizer)
             return [
                 mended
@@ -279,11 +283,11 @@ class Whisper:
         for found in _side_by_side(work, self._batches(clips), self._workers, hearing.cancel):
             yield from found
 
-    def _batches(self, clips: list[sound.Region]) -> list[list[sound.Region]]:
+    def _batches(self, clips: list[levels.Region]) -> list[list[levels.Region]]:
         return [clips[first : first + self._batch] for first in range(0, len(clips), self._batch)]
 
     def _retried_if_repeating(
-        self, hearing: _Pass, window: sound.Region, segment: _Segment
+        self, hearing: _Pass, window: levels.Region, segment: _Segment
     ) -> Iterator[Heard | Dropped]:
         if segment.compression_ratio > _REPEATING:
             return self._with_other_temperatures(hearing, window)
@@ -292,7 +296,7 @@ class Whisper:
     # Other languages in between
 
     def _with_other_languages(
-        self, hearing: _Pass, window: sound.Region, found: Heard | Dropped
+        self, hearing: _Pass, window: levels.Region, found: Heard | Dropped
     ) -> Iterator[Heard | Dropped]:
         """Yield what was found, with sentences in another language than the film's recognised in their own."""
         if not self._model.model.is_multilingual:
@@ -309,7 +313,7 @@ class Whisper:
             yield Heard(tuple(self._words_each_in_its_language(hearing, window, found.words)))
 
     def _words_each_in_its_language(
-        self, hearing: _Pass, window: sound.Region, words: tuple[Word, ...]
+        self, hearing: _Pass, window: levels.Region, words: tuple[Word, ...]
     ) -> Iterator[Word]:
         for stretch, own in _stretches(window, words):
             score = _score(own)
@@ -317,7 +321,7 @@ class Whisper:
             heard = self._in_another_language(hearing, stretch, worth) if score < _DOUBTFUL else None
             yield from heard.words if heard else own
 
-    def _in_another_language(self, hearing: _Pass, stretch: sound.Region, worth: float) -> Heard | None:
+    def _in_another_language(self, hearing: _Pass, stretch: levels.Region, worth: float) -> Heard | None:
         """Return what is heard in a stretch in the language that it is surely in, where that is not the film's.
 
         `worth`: the score that this hearing has to have, or it is not believed.
@@ -333,7 +337,7 @@ class Whisper:
         words = tuple(word for run in found for word in run)
         return Heard(words) if words and _score(words) >= worth else None
 
-    def _other_language_of(self, hearing: _Pass, stretch: sound.Region) -> str | None:
+    def _other_language_of(self, hearing: _Pass, stretch: levels.Region) -> str | None:
         """Return Whisper's code of the language of a stretch, where that is surely another than the film's."""
         if stretch[1] - stretch[0] < _WORTH_DETECTING:
             return None
@@ -347,25 +351,25 @@ class Whisper:
     # Translating
 
     def translate(
-        self, samples: NDArray[Any], language: str, stretches: Sequence[sound.Region], cancel: Cancel
+        self, samples: NDArray[Any], language: str, stretches: Sequence[levels.Region], cancel: Cancel
     ) -> Iterator[str]:
         """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
-        level = sound.levels(samples, RATE)
+        level = levels.levels(samples, RATE)
         code = languages.get(language).whisper
-        told = _Pass(samples, level, sound.voiced(level), code, cancel, task="translate")
+        told = _Pass(samples, level, levels.voiced(level), code, cancel, task="translate")
         # At times Whisper transcribes in place of translating; then it is tried again as if English were spoken.
         hearings = [told, replace(told, language="en")]
         with self._one_at_a_time:
             ways = [(hearing, *self._options(hearing)) for hearing in hearings]
 
-            def work(stretch: sound.Region) -> str:
+            def work(stretch: levels.Region) -> str:
                 texts = (self._in_english(stretch, *way) for way in ways)
-                return next((text for text in texts if text and not detect.is_in(text, language, "en")), "")
+                return next((text for text in texts if text and not identification.is_in(text, language, "en")), "")
 
             clips = _widened(stretches, len(samples) / RATE)
             yield from _side_by_side(work, clips, self._workers, cancel)
 
-    def _in_english(self, stretch: sound.Region, hearing: _Pass, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
+    def _in_english(self, stretch: levels.Region, hearing: _Pass, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
         segment = self._segments(hearing, [stretch], options, tokenizer)[0]
         is_believed = segment.avg_logprob > _LEAST_SCORE and not _why_rejected(segment, trusting=True)
         return _once(segment.text) if is_believed else ""
@@ -393,7 +397,7 @@ class Whisper:
     def _segments(
         self,
         hearing: _Pass,
-        clips: list[sound.Region],
+        clips: list[levels.Region],
         options: Any,  # noqa: ANN401
         tokenizer: Any,  # noqa: ANN401
     ) -> list[_Segment]:
@@ -410,18 +414,18 @@ class Whisper:
             found = pipeline.forward(self._padded(hearing.samples, clips), tokenizer, about, options)
         return [_Segment.of(parts[0]) for parts in found]
 
-    def _padded(self, samples: NDArray[Any], clips: list[sound.Region]) -> NDArray[np.float32]:
+    def _padded(self, samples: NDArray[Any], clips: list[levels.Region]) -> NDArray[np.float32]:
         """Return the spectrograms of clips as one batch."""
         features = [self._features(samples, clip) for clip in clips]
         longest = min(_FRAMES, max(feature.shape[-1] for feature in features) + _TAIL_FRAMES)
         return np.stack([np.pad(part, ((0, 0), (0, longest - part.shape[-1]))) for part in features])
 
-    def _features(self, samples: NDArray[Any], clip: sound.Region) -> NDArray[np.float32]:
+    def _features(self, samples: NDArray[Any], clip: levels.Region) -> NDArray[np.float32]:
         """Return the log-mel spectrogram of a clip, shape (80 or 128, 100 a second)."""
         part = _float(samples[int(clip[0] * RATE) : int(clip[1] * RATE)])
         return np.asarray(self._model.feature_extractor(part)[..., :-1], np.float32)[..., :_FRAMES]
 
-    def _with_other_temperatures(self, hearing: _Pass, window: sound.Region) -> Iterator[Heard | Dropped]:
+    def _with_other_temperatures(self, hearing: _Pass, window: levels.Region) -> Iterator[Heard | Dropped]:
         """Recognise a window whose text repeats itself once more: sequentially, which tries other temperatures."""
         start, end = window
         with _translated():
@@ -531,7 +535,12 @@ class _Pass:
         """Whether words are written down as they were said, so that each has its time."""
         return self.task == "transcribe"
 
-    def accepted_or_dropped(self, segment: Any, window: sound.Region, offset: float = 0.0) -> Iterator[Heard | Dropped]:  # noqa: ANN401
+    def accepted_or_dropped(
+        self,
+        segment: Any,  # noqa: ANN401 (the library's own)
+        window: levels.Region,
+        offset: float = 0.0,
+    ) -> Iterator[Heard | Dropped]:
         """Yield the words of a segment, whose times begin at `offset`, or that `window` holds none and why."""
         reason = _why_rejected(segment, self.trusting)
         if reason:
@@ -540,11 +549,11 @@ class _Pass:
             yield Heard(tuple(self._word(word, offset) for word in segment.words))
 
     def _word(self, word: Any, offset: float) -> Word:  # noqa: ANN401
-        start, end = sound.tightened(self.mask, float(word.start) + offset, float(word.end) + offset)
+        start, end = levels.tightened(self.mask, float(word.start) + offset, float(word.end) + offset)
         return Word(start, end, word.word, float(word.probability))
 
 
-def _stretches(window: sound.Region, words: tuple[Word, ...]) -> Iterator[tuple[sound.Region, tuple[Word, ...]]]:
+def _stretches(window: levels.Region, words: tuple[Word, ...]) -> Iterator[tuple[levels.Region, tuple[Word, ...]]]:
     """Yield the sentences of a window with the sound from the word before them to the word behind them."""
     starts = [segment.start for segment in sentences.sentences(words)]
     groups = [
@@ -563,7 +572,7 @@ def _score(words: Sequence[Word]) -> float:
     return sum(math.log(max(word.probability, 1e-6)) for word in words) / len(words)
 
 
-def _widened(stretches: Sequence[sound.Region], seconds: float) -> list[sound.Region]:
+def _widened(stretches: Sequence[levels.Region], seconds: float) -> list[levels.Region]:
     """Give each stretch a little of the sound around it, but none of its neighbours'."""
     ends = [0.0, *(end for _, end in stretches)]
     starts = [*(start for start, _ in stretches), seconds]
@@ -573,7 +582,7 @@ def _widened(stretches: Sequence[sound.Region], seconds: float) -> list[sound.Re
     ]
 
 
-def _covered(found: Heard | Dropped) -> list[sound.Region]:
+def _covered(found: Heard | Dropped) -> list[levels.Region]:
     if isinstance(found, Dropped):
         return [(found.start, found.end)]
     return [(word.start, word.end) for word in found.words]
@@ -671,17 +680,17 @@ def _files(site: Site, wanted: str) -> Weights:
     if bundled(wanted):
         return _here(wanted)
     if wanted in REPOSITORIES:
-        return weights.of_hub(REPOSITORIES[wanted][0], wanted, FILES, site.source, site.preparations.told)
-    if not weights.is_local(wanted):
-        return weights.of_hub(wanted, weights.marked(wanted), FILES, site.source, site.preparations.told)
-    if "/" not in wanted and not weights.is_folder(wanted):
+        return sources.of_hub(REPOSITORIES[wanted][0], wanted, FILES, site.source, site.preparations.told)
+    if not sources.is_local(wanted):
+        return sources.of_hub(wanted, sources.marked(wanted), FILES, site.source, site.preparations.told)
+    if "/" not in wanted and not sources.is_folder(wanted):
         known = ", ".join(SIZES)
         raise ModelUnavailable(
             "The recognition model {model} is not known: known are {known}, hub ids and folders on this machine.",
             model=wanted,
             known=known,
         )
-    return weights.local(wanted, lambda folder: _no_whisper(wanted, folder))
+    return sources.local(wanted, lambda folder: _no_whisper(wanted, folder))
 
 
 def _here(size: str) -> Weights:

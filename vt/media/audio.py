@@ -16,8 +16,8 @@ from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolStopped
 from vt.media.commands import MEMORY, command_line, media_source, patience, room_on_disk, unfit, url
 from vt.media.probing import MediaInfo, Track, why_unreadable
-from vt.processes import Child, run, run_both
-from vt.sandbox import MB, ChildLimits
+from vt.system.processes import Child, run, run_both
+from vt.system.sandbox import MB, ChildLimits
 
 SPEECH_RATE = 16_000
 """What recognisers want, in hertz."""

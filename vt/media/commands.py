@@ -9,7 +9,7 @@ from typing import Any
 import ffmpeg
 
 from vt.errors import MediaError, ToolStopped, VtError
-from vt.sandbox import CORES, MB
+from vt.system.sandbox import CORES, MB
 
 DEMUXERS = (
     "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf,wav,w64,mp3,aac,flac,aiff,caf,amr,ac3,eac3,dv,mxf,nut,3gp"

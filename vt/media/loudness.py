@@ -16,8 +16,8 @@ from vt.errors import ToolError
 from vt.media.audio import PRIMING, level_filters, raw_pcm_input, sound_limits
 from vt.media.commands import url
 from vt.media.probing import to_float
-from vt.processes import Child, run_both
-from vt.sandbox import MB
+from vt.system.processes import Child, run_both
+from vt.system.sandbox import MB
 
 TARGET_LUFS = -16.0
 TRUE_PEAK_DBTP = -1.0

@@ -11,8 +11,8 @@ from vt.errors import MediaError, ToolError, ToolStopped
 from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
 from vt.media.probing import MediaInfo, Track
 from vt.messages import Message
-from vt.processes import Child, run
-from vt.sandbox import MB, ChildLimits
+from vt.system.processes import Child, run
+from vt.system.sandbox import MB, ChildLimits
 
 _IN_MP4_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vc1"}
 _IN_M4A = {"aac", "alac"}

@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from vt import visitors
 from vt.errors import InputError
-from vt.guard import admit
 from vt.services import Services
-from vt.ui import work
+from vt.ui import film_endpoints
 from vt.ui.shared import in_words, text
+from vt.web import visitors
+from vt.web.admin import admit
 
 _MOST_MODELS = 100
 
@@ -70,6 +70,6 @@ def add(services: Services) -> None:
             raise gr.Error("No model of that key is in memory.", print_exception=False)
         return found
 
-    work.add(services)
+    film_endpoints.add(services)
     for function in (health, models, languages, voices, preload, clear_cache):
         api(function, api_name=function.__name__, queue=False)

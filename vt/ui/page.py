@@ -13,14 +13,16 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from vt.services import Services
-from vt.ui import endpoints, files, models, parts, scripts, theme, uploads, words
-from vt.ui.doors import Doors
-from vt.ui.intake import Intake
+from vt.ui import endpoints, files, fragments, scripts, theme, words
+from vt.ui.gateway import uploads
+from vt.ui.gateway.files import Intake
+from vt.ui.gateway.results import Results
+from vt.ui.gateway.routes import Doors
 from vt.ui.progress import ProgressRoute
-from vt.ui.results import Results
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
-from vt.ui.translate import TranslateTab
-from vt.ui.upload import UploadTab
+from vt.ui.tabs import models
+from vt.ui.tabs.translate import TranslateTab
+from vt.ui.tabs.upload import UploadTab
 from vt.ui.words import label
 
 _STYLE = scripts.STATIC / "style.css"
@@ -63,7 +65,7 @@ def _build(services: Services, page: gr.Blocks) -> None:
 
     def load(kept: object, request: gr.Request) -> Updates:
         said, known = words.of(request), Memory.of(kept)
-        written: Updates = {head: parts.head(said), **upload.written(said)}
+        written: Updates = {head: fragments.head(said), **upload.written(said)}
         if known.view:
             written[tabs] = gr.Tabs(selected=TRANSLATE)
         return {**written, **told(said, "trouble_job", lambda: translate.shown(said, known), translate.trouble)}

@@ -14,15 +14,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
-from vt import visitors
 from vt.domain import Job, JobState
 from vt.errors import JobNotFound, StorageError, TooManyRequests
-from vt.feed import Feed
-from vt.jobs import Jobs
+from vt.jobs.feed import Feed
+from vt.jobs.service import Jobs
 from vt.services import Services
-from vt.ui import parts, words
+from vt.ui import fragments, words
 from vt.ui.scripts import MOST_JOBS
 from vt.ui.words import Words
+from vt.web import visitors
 
 _PATH = "films/progress"
 _NEWS_SECONDS = 1.0
@@ -135,10 +135,10 @@ class _View:
         html = "" if job.state.is_over else self._drawn(job)
         if html != self._html or any(one.id == job.id for one in changed):
             self._html = html
-            yield {"job": job.id, "mark": mark(job), "html": html, "step": parts.step(self._said, job)}
+            yield {"job": job.id, "mark": mark(job), "html": html, "step": fragments.step(self._said, job)}
 
     def _drawn(self, job: Job) -> str:
-        return parts.progress(self._said, job, self._estimate.left_seconds(job), self._services.factory.news())
+        return fragments.progress(self._said, job, self._estimate.left_seconds(job), self._services.factory.news())
 
 
 class Estimate:

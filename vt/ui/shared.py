@@ -14,11 +14,11 @@ from gradio.components import Component
 from vt import languages
 from vt.domain import Job
 from vt.errors import InputError, JobNotFound, VtError
-from vt.jobs import Jobs
-from vt.store import ID
-from vt.ui import parts
+from vt.jobs.service import Jobs
+from vt.jobs.store import ID
+from vt.ui import fragments
+from vt.ui.gateway.uploads import Owner
 from vt.ui.scripts import MOST_JOBS
-from vt.ui.uploads import Owner
 from vt.ui.words import ENGLISH, Words
 
 _log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
     except Exception:  # noqa: BLE001 (the text of an unexpected error is not for the page)
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
-    return {place: gr.HTML(parts.trouble(words(what), sentence), visible=True)}
+    return {place: gr.HTML(fragments.trouble(words(what), sentence), visible=True)}
 
 
 @contextmanager

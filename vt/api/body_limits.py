@@ -1,0 +1,104 @@
+"""Limits of a request's body, for all routes and the page, applied before the body is parsed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from vt.api import problems
+from vt.errors import FilmTooLarge, TooManyRequests
+from vt.jobs.service import MB
+from vt.web import visitors
+from vt.web.multipart import FORM_BYTES
+from vt.web.visitors import ConcurrencyLimit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_BYTES = 2 * MB
+"""Of a body that is no upload. The largest useful one has every line of a long film, each letter escaped as six."""
+MOST_VALUES = 50_000
+"""In a body that is no upload. All lines of a film of two hours, mended in each of their fields, have half of that."""
+_UPLOADS = {"/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload"}
+_SEPARATORS = (b",", b"[", b"{")
+"""Each value of JSON but the first comes behind one of them. Those inside texts count too: to parse would cost more."""
+
+_TOO_LARGE = f"The request's body is too large: {MOST_BYTES // MB} MB are the most but for films."
+_TOO_MUCH = f"The request's body has too much in it: {MOST_VALUES} values are the most."
+
+
+class BodyLimits:
+    """ASGI middleware: the application behind it never receives more of a body than allowed."""
+
+    def __init__(self, app: ASGIApp, max_upload_mb: int) -> None:
+        self._app, self._max_upload_mb = app, max_upload_mb
+        # Each such body is kept in memory. Uploads are not, and have a limit of their own.
+        self._held = ConcurrencyLimit("requests with a body", each=32, total=256)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = self._body(scope, receive, send)
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length[:18]) > body.left:
+            await body.refuse()
+        elif body.is_upload or not (length.strip("0") or "transfer-encoding" in headers):
+            await self._app(scope, body.receive, body.send)
+        else:
+            await self._counted(body, scope, receive, send)
+
+    async def _counted(self, body: _Body, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            with self._held.held(visitors.of(scope).key):
+                await self._app(scope, body.receive, body.send)
+        except TooManyRequests as error:
+            await problems.of(error)(scope, receive, send)
+
+    def _body(self, scope: Scope, receive: Receive, send: Send) -> _Body:
+        if scope["path"].rstrip("/") in _UPLOADS:
+            most, sentence = self._max_upload_mb * MB + FORM_BYTES, str(FilmTooLarge(self._max_upload_mb))
+            return _Body(most, sentence, scope, receive, send, is_upload=True)
+        return _Body(MOST_BYTES, _TOO_LARGE, scope, receive, send)
+
+
+class _Body:
+    """One body, counted as it comes: not every client tells its length before."""
+
+    def __init__(
+        self, left: int, sentence: str, scope: Scope, receive: Receive, send: Send, *, is_upload: bool = False
+    ) -> None:
+        self.left, self._sentence, self.is_upload = left, sentence, is_upload
+        self._values = 0
+        self._scope, self._receive, self._send = scope, receive, send
+        self._is_answered = self._is_refused = False
+
+    async def receive(self) -> Message:
+        """Pass on what arrives; beyond the limit the application is told that the client has disconnected."""
+        message = await self._receive()
+        piece = message.get("body", b"")
+        self.left -= len(piece)
+        if not self.is_upload:
+            # Before JSON is parsed, which stops all other requests meanwhile: a million empty lists take half a second.
+            self._values += sum(map(piece.count, _SEPARATORS))
+        if self._values > MOST_VALUES:
+            self._sentence = _TOO_MUCH
+        elif self.left >= 0:
+            return message
+        await self.refuse()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Pass on an answer, unless the client has been refused already."""
+        if not self._is_refused:
+            self._is_answered = True
+            await self._send(message)
+
+    async def refuse(self) -> None:
+        """Answer in place of the application, where that has not begun to."""
+        if not self._is_answered and not self._is_refused:
+            self._is_refused = True
+            await problems.problem(413, self._sentence)(self._scope, self._receive, self._send)

@@ -1,0 +1,87 @@
+"""Dependencies of the routes: the services, threads for calls that block, and the check of who may manage models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
+
+from vt.services import Services
+from vt.web import visitors
+from vt.web.admin import admit
+
+_T = TypeVar("_T")
+
+
+class Threads:
+    """Threads for calls that block, a limited number for each kind, so that no kind delays another."""
+
+    def __init__(self) -> None:
+        self._reads, self._changes = CapacityLimiter(16), CapacityLimiter(16)
+        self._writes, self._probes = CapacityLimiter(16), CapacityLimiter(16)
+        self._voice = CapacityLimiter(1)
+
+    async def read(self, function: Callable[[], _T]) -> _T:
+        """Look something up in the database or on the disk."""
+        return await to_thread.run_sync(function, limiter=self._reads)
+
+    async def change(self, function: Callable[[], _T]) -> _T:
+        """Change a job or what is in memory."""
+        return await to_thread.run_sync(function, limiter=self._changes)
+
+    async def write(self, function: Callable[[], _T]) -> _T:
+        """Write a piece of an upload."""
+        return await to_thread.run_sync(function, limiter=self._writes)
+
+    async def probe(self, function: Callable[[], _T]) -> _T:
+        """Look into a film, which may take long."""
+        return await to_thread.run_sync(function, limiter=self._probes)
+
+    async def speak(self, function: Callable[[], _T]) -> _T:
+        """Have a voice speak; one at a time, as films need the processor, and those that wait occupy no thread."""
+        return await to_thread.run_sync(function, limiter=self._voice)
+
+
+def of(app: Any) -> Services:  # noqa: ANN401 (of a request or of a web socket)
+    """Return the services that an application serves."""
+    services: Services = app.state.services
+    return services
+
+
+def threads_of(app: Any) -> Threads:  # noqa: ANN401
+    """Return the threads of an application."""
+    threads: Threads = app.state.threads
+    return threads
+
+
+# Coroutines, because FastAPI runs plain functions on its one pool of threads, where /health would wait too.
+
+
+async def _services(connection: HTTPConnection) -> Services:
+    return of(connection.app)
+
+
+async def _threads(connection: HTTPConnection) -> Threads:
+    return threads_of(connection.app)
+
+
+Served = Annotated[Services, Depends(_services)]
+OnThreads = Annotated[Threads, Depends(_threads)]
+
+
+class ManagersRoute(APIRoute):
+    """A route for those who may manage models, which is checked before the body is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            admit(of(request.app).settings, visitors.of(request.scope), request.headers)
+            return await handle(request)
+
+        return guarded

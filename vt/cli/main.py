@@ -1,0 +1,283 @@
+"""The command line: arguments in, progress and results to stdout, one line to stderr where something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from vt import __version__
+from vt.errors import Cancelled, InputError, ToolError, VtError
+
+if TYPE_CHECKING:
+    from vt.dubbing.pipeline import Result
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and nothing else."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError("{message}. See `python -m vt --help`.", message=f"{message[:1].upper()}{message[1:]}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code: 0 done, 2 the input is at fault, 1 anything else."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        arguments = _parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
+        with _hushed(arguments.verbose):
+            return int(arguments.run(arguments))
+    except InputError as error:
+        return _complain(str(error), BAD_INPUT)
+    except (VtError, OSError) as error:
+        return _complain(error.in_full if isinstance(error, VtError) else str(error), FAILED)
+    except (KeyboardInterrupt, Cancelled):
+        return _complain("Stopped; nothing was changed.", FAILED)
+    except Exception as error:  # noqa: BLE001 (the last seam: no traceback reaches a user)
+        return _complain(f"An unexpected error, please report it: {type(error).__name__}: {error}", FAILED)
+
+
+def _path_of(word: str) -> str:
+    """Return an argument that names a file such that its leading dash is not taken for an option."""
+    return f"./{word}" if word.startswith("-") and len(word) > 2 and Path(word).is_file() else word
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(f"vt: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="vt", description="Dubs a video into another language, in time with the picture.")
+    parser.add_argument("--version", action="version", version=f"vt {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    translate = commands.add_parser("translate", help="dub a film", description="Dub a film, and write its subtitles.")
+    translate.add_argument("source", metavar="VIDEO", type=Path, help="a video or audio file")
+    translate.add_argument("--to", required=True, metavar="LANGUAGE", help="the language to speak, such as es")
+    translate.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
+    translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
+    translate.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or VTT in place of recognition")
+    translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
+    translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
+    translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
+    translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
+    translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    translate.set_defaults(run=_translate)
+    _add_lists(commands)
+    fetch = commands.add_parser("fetch", help="get models ahead of time", description="Download and convert models.")
+    fetch.add_argument(
+        "names", nargs="*", metavar="MODEL", help="a name, such as small; default: what a dub would want"
+    )
+    fetch.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    fetch.set_defaults(run=_fetch)
+    _add_remote(commands)
+    doctor = commands.add_parser("doctor", help="say what works here", description="Say what works here.")
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="put the jobs whose folders are in VT_DATA_DIR back into their database; no server may run there",
+    )
+    doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_lists(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add the commands that list something."""
+    voices = commands.add_parser("voices", help="list the voices", description="List the voices that may be chosen.")
+    voices.add_argument("language", nargs="?", default="", metavar="LANGUAGE", help="only the voices for this one")
+    languages = commands.add_parser(
+        "languages", help="list the languages", description="List who serves each language."
+    )
+    licences = commands.add_parser("licences", help="say what it is made of", description="List parts and licences.")
+    for command, run in ((voices, _voices), (languages, _languages), (licences, _licences)):
+        command.add_argument("--json", action="store_true", help="one object a line")
+        command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+        command.set_defaults(run=run)
+
+
+def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add the commands that talk to a running server."""
+    told = {
+        "models": "say what a running server has in memory",
+        "preload": "have a running server load models",
+        "clear": "have a running server free its models",
+    }
+    for name, text in told.items():
+        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+        if name != "models":
+            what = "a model's name, such as small" if name == "preload" else "a cache key, as models lists them"
+            command.add_argument("names", nargs="*", metavar="MODEL", help=f"{what}; default: all")
+        command.add_argument("--url", default="", help="where it runs; default: this machine, at PORT")
+        command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+        command.set_defaults(run=_remote, command=name)
+
+
+@contextmanager
+def _hushed(verbose: bool) -> Iterator[None]:
+    """Keep every library's chatter off stderr, native code's too, unless it is asked for."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO)
+        yield
+        return
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _translate(arguments: argparse.Namespace) -> int:
+    # Imported here, so that --help need not wait for what it doesn't use.
+    from vt import languages, media
+    from vt.cli.display import progress_display
+    from vt.domain import JobRequest, Wishes
+    from vt.dubbing import pipeline
+    from vt.factory import get_ai_factory
+    from vt.system import folders
+
+    target, spoken = languages.get(arguments.to), languages.spoken(arguments.origin)
+    media.check_readable(arguments.source)
+    request = JobRequest(
+        source=arguments.source,
+        target_language=target,
+        source_language=spoken,
+        subtitles=arguments.subtitles,
+        audio_track=arguments.audio_track,
+        wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
+    )
+    factory = get_ai_factory()
+    factory.tell(_say)
+    with folders.work_folder(arguments.out) as folder:
+        with progress_display() as display:
+            result = pipeline.dub(request, factory, folder, display)
+        inputs = [path for path in (request.source, request.subtitles) if path]
+        _present(result, folders.deliver(result.files, arguments.out, inputs))
+    return DONE
+
+
+def _voice(named: str) -> str:
+    """Return the id of a voice; as elsewhere, auto is whichever is best."""
+    return "" if named == "auto" else named
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from vt import settings
+    from vt.cli import doctor
+    from vt.jobs import recovery
+
+    if arguments.repair:
+        for line in recovery.repair(settings.load().data_folder).told:
+            _say(line)
+        return DONE
+    findings = []
+    for finding in doctor.examine(settings.load()):
+        findings.append(finding)
+        mark = "ok     " if finding.works else "missing" if finding.needed else "note   "
+        print(f"{mark}  {finding.name}: {finding.told}", flush=True)  # noqa: T201
+    missing = [finding.name for finding in findings if finding.needed and not finding.works]
+    if missing:
+        raise ToolError(
+            "Missing here: {missing}. ./scripts/demo installs what a dub needs.", missing=", ".join(missing)
+        )
+    return DONE
+
+
+def _licences(arguments: argparse.Namespace) -> int:
+    from vt.cli import display, licences
+
+    found = licences.parts()
+    _list(arguments, [part.as_json() for part in found], display.licences(found))
+    return DONE
+
+
+def _voices(arguments: argparse.Namespace) -> int:
+    from vt import languages
+    from vt.cli import display
+    from vt.factory import get_ai_factory
+
+    row = languages.get(arguments.language) if arguments.language else None
+    factory = get_ai_factory()
+    found = [voice for voice in factory.voices() if row is None or voice.language == row.code]
+    _list(arguments, map(asdict, found), display.voices(found, factory.left_out()))
+    return DONE
+
+
+def _languages(arguments: argparse.Namespace) -> int:
+    from vt.cli import display
+    from vt.factory import get_ai_factory
+
+    factory = get_ai_factory()
+    offers = [offer for offer in factory.offers() if offer.serves]
+    _list(arguments, (offer.as_json() for offer in offers), display.languages(offers, factory.left_out()))
+    return DONE
+
+
+def _list(arguments: argparse.Namespace, rows: Iterable[dict[str, Any]], table: str) -> None:
+    """Print rows for a program, one object a line, or the table for people."""
+    for line in (json.dumps(row, ensure_ascii=False) for row in rows) if arguments.json else (table,):
+        _say(line)
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from vt.factory import get_ai_factory
+
+    factory = get_ai_factory()
+    factory.tell(_say)
+    for label in factory.fetch(arguments.names):
+        _say(f"{label} is here.")
+    return DONE
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)  # noqa: T201
+
+
+def _remote(arguments: argparse.Namespace) -> int:
+    from vt import settings
+    from vt.cli import display
+    from vt.cli.client import Client
+
+    known = settings.load()
+    token = known.admin_token.get_secret_value() if known.admin_token else None
+    client = Client(arguments.url or f"http://127.0.0.1:{known.port}", token)
+    if arguments.command == "models":
+        print(display.models(client.models()))  # noqa: T201
+    elif arguments.command == "preload":
+        print(display.preloaded(client.preload(arguments.names)))  # noqa: T201
+    else:
+        for key in arguments.names or [None]:
+            print(display.cleared(client.clear(key)))  # noqa: T201
+    return DONE
+
+
+def _present(result: Result, files: Sequence[Path]) -> None:
+    from vt.dubbing.report import DubReport
+
+    told = result.report
+    spent = f"{told.total_seconds:.1f} s for " if isinstance(told, DubReport) else ""
+    lines = [f"{spent}{told.source.duration_seconds:.1f} s of film.", *told.notes]
+    lines += ["", *map(str, files[1:]), str(files[0])]
+    print("\n".join(lines))  # noqa: T201

@@ -1,0 +1,248 @@
+"""Pieces of work kept in a folder, each named by the fingerprint of what made it: what is there is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import struct
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from vt.domain import Clip
+from vt.errors import StorageError
+from vt.system import disk, folders
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+_TEMPORARY = ".new-"
+_KIND = re.compile(r"[a-z][a-z0-9]*")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_SUFFIX = re.compile(r"\.[a-z0-9]+")
+_NAME = re.compile(rf"\A({_KIND.pattern}-{_FINGERPRINT.pattern})({_SUFFIX.pattern})?")
+_DIGITS = 64
+_RATE = struct.Struct("<I")
+
+
+def fingerprint(*parts: Json) -> str:
+    """Return the SHA-256, in hex, of the parts written as canonical JSON: the same wherever and whenever it is asked.
+
+    The order of an object's keys does not matter; 1, 1.0, True and "1" are four different things.
+
+    Raises:
+        ValueError: a number is infinite or none at all.
+    """
+    # ASCII: text that is no valid Unicode, as in some files' names, is escaped and not refused.
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def count(folder: Path) -> int:
+    """Return how many finished pieces a folder holds; none where it does not exist. Safe while somebody writes there.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    with _translated():
+        return sum(1 for path in _files_of(folder) if not path.suffix)
+
+
+class Artifacts:
+    """The pieces in one folder, for the one writer that it has at a time; others may read the files meanwhile.
+
+    A piece has a kind (a word of its maker's) and a fingerprint. It appears whole or not at all, and carries a
+    checksum: one that was damaged counts as not there. Every method may raise `StorageError`; what was there stays.
+    """
+
+    def __init__(self, folder: Path, lasting: bool = True) -> None:
+        """Open a folder, made where missing, and sweep what a killed writer left half-made.
+
+        Args:
+            folder: for pieces and nothing else.
+            lasting: False for a run that nobody will take up again: nothing is synced to the disk, and no film is
+                read through for the sake of its name.
+        """
+        self._folder, self._lasting = folder, lasting
+        self._used: set[str] = set()
+        with _translated():
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(f"{_TEMPORARY}*"):
+                folders.remove(left)
+
+    # Values
+
+    def get_json(self, kind: str, fingerprint: str) -> Any:  # noqa: ANN401 (whatever was put there)
+        """Return a value, or None where it has yet to be made."""
+        payload = self._get(kind, fingerprint)
+        return None if payload is None else json.loads(payload)
+
+    def put_json(self, kind: str, fingerprint: str, value: Json) -> None:
+        """Keep a value other than None."""
+        if value is None:
+            raise ValueError("None says that there is no such piece")
+        text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+        self._put(kind, fingerprint, text.encode("ascii"))
+
+    def json(self, kind: str, fingerprint: str, make: Callable[[], Json]) -> Any:  # noqa: ANN401
+        """Return a value, made and kept first where it is not there; as JSON has it: tuples come as lists."""
+        value = self.get_json(kind, fingerprint)
+        if value is None:
+            self.put_json(kind, fingerprint, make())
+            value = self.get_json(kind, fingerprint)
+        return value
+
+    # Sound
+
+    def get_clip(self, kind: str, fingerprint: str) -> Clip | None:
+        """Return a clip, or None where it has yet to be made."""
+        payload = self._get(kind, fingerprint)
+        if payload is None:
+            return None
+        (rate,) = _RATE.unpack_from(payload)
+        return Clip(np.frombuffer(payload, "<i2", offset=_RATE.size).astype(np.int16), rate)
+
+    def put_clip(self, kind: str, fingerprint: str, clip: Clip) -> None:
+        """Keep a clip."""
+        self._put(kind, fingerprint, _RATE.pack(clip.sample_rate) + clip.samples.astype("<i2").tobytes())
+
+    # Files
+
+    def file(self, kind: str, fingerprint: str, suffix: str, make: Callable[[Path], object]) -> Path:
+        """Return the path of a file, made first where it is not there, whole.
+
+        The whole file is read to see that (a second for each 900 MB or so).
+
+        Args:
+            kind: what it is.
+            fingerprint: of what makes it.
+            suffix: how its name ends, such as `.pcm`.
+            make: writes the file to the path that it is given, in a folder of its own for whatever it needs beside it.
+        """
+        if not _SUFFIX.fullmatch(suffix):
+            raise ValueError(f"no suffix: {suffix}")
+        path = self._place(kind, fingerprint).with_suffix(suffix)
+        recorded = self.get_json(kind, fingerprint)
+        if recorded is None or recorded != _digest_of(path):
+            with self._scratch() as folder:
+                made = folder / f"piece{suffix}"
+                with disk.translated():
+                    make(made)
+                digest = self._deliver(made, path)
+            self.put_json(kind, fingerprint, digest)
+        return path
+
+    def identity(self, path: Path) -> str:
+        """Return what tells a file of any size from all others: the SHA-256 of its content, read through only once.
+
+        Where the pieces don't last, its place and its time stand in for its content.
+        """
+        with _translated():
+            facts = path.stat()
+        seen = fingerprint(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+        if not self._lasting:
+            return fingerprint(os.fspath(path.absolute()), seen)
+        digest: str = self.json("identity", seen, lambda: _digest_of(path))
+        return digest
+
+    # All of them
+
+    def adopt(self, other: Path) -> None:
+        """Take over all pieces of another folder, which may be in use or gone; both keep theirs, for no more space."""
+        with _translated():
+            for path in _files_of(other):
+                mine = self._folder / path.name
+                if not mine.exists():
+                    with suppress(FileNotFoundError):  # its owner has just removed it
+                        disk.link_or_copy(path, mine)
+
+    def prune(self) -> None:
+        """Remove the pieces that nobody has asked for since the folder was opened."""
+        with _translated():
+            for path in _files_of(self._folder):
+                if path.stem not in self._used:
+                    folders.remove(path)
+
+    # Inside
+
+    def _place(self, kind: str, fingerprint: str) -> Path:
+        if not (_KIND.fullmatch(kind) and _FINGERPRINT.fullmatch(fingerprint)):
+            raise ValueError(f"no name of a piece: {kind}-{fingerprint}")
+        name = f"{kind}-{fingerprint}"
+        self._used.add(name)
+        return self._folder / name
+
+    def _get(self, kind: str, fingerprint: str) -> bytes | None:
+        place = self._place(kind, fingerprint)
+        with _translated():
+            try:
+                content = place.read_bytes()
+            except FileNotFoundError:
+                return None
+        digest, payload = content[:_DIGITS], content[_DIGITS:]
+        return payload if hashlib.sha256(payload).hexdigest().encode("ascii") == digest else None
+
+    def _put(self, kind: str, fingerprint: str, payload: bytes) -> None:
+        place = self._place(kind, fingerprint)
+        with self._scratch() as folder, _translated():
+            made = folder / "piece"
+            made.write_bytes(hashlib.sha256(payload).hexdigest().encode("ascii") + payload)
+            self._sync(made)
+            made.replace(place)
+
+    def _deliver(self, made: Path, place: Path) -> str | None:
+        with _translated():
+            self._sync(made)
+            digest = _digest_of(made)
+            made.replace(place)
+        return digest
+
+    def _sync(self, file: Path) -> None:
+        # The folder is not synced: a new name that a power cut takes back costs one piece, which is made again.
+        if self._lasting:
+            folders.flush(file)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """Lend a folder on the same disk, removed with all that was not moved out of it."""
+        with _translated():
+            folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._folder))
+        try:
+            yield folder
+        finally:
+            folders.remove(folder)
+
+
+def _digest_of(path: Path) -> str | None:
+    """Return the SHA-256 of a file's content, read bit by bit; None where there is no such file."""
+    with _translated():
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Return all files of pieces; a piece that is a file has two, of which the one without a suffix makes it count."""
+    try:
+        return [folder / name for name in os.listdir(folder) if _NAME.fullmatch(name)]  # noqa: PTH208 (twice as fast)
+    except FileNotFoundError:
+        return []
+
+
+def _translated() -> AbstractContextManager[None]:
+    """Turn the system's errors into a sentence without paths, which would tell a job's id, while the block runs."""
+    return disk.translated(_not_kept)
+
+
+def _not_kept(error: OSError) -> StorageError:
+    return StorageError(
+        "Work that is done cannot be kept ({reason}): check the data folder and its disk.",
+        reason=error.strerror or type(error).__name__,
+    )

@@ -1,0 +1,321 @@
+"""The report of a finished dub, or of a transcript: its shape, how it is made, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
+from vt.dubbing import timing
+from vt.dubbing.timing import TimingReport
+from vt.factory import Choice
+from vt.media import Loudness
+
+# The shape. The fields stand in the order of the JSON. Only what the JSON leaves out where it is empty has a default.
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The film."""
+
+    file: str
+    """Its name as the user knows it."""
+    duration_seconds: float
+    language: str
+    """The code of the language that is spoken in it."""
+    language_detected: bool
+    """True where the recogniser found out the language by listening."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a translation: from which language to which, by codes, and who made it."""
+
+    engine: str
+    source: Annotated[str, Field(alias="from")]
+    target: Annotated[str, Field(alias="to")]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineUse:
+    """Who did the work of one stage."""
+
+    engine: str
+    """Its name; of several that worked one after the other, their names with " > " between them."""
+    model: str
+    device: str
+    fallback_reason: str | None
+    """A sentence on why it served and not the one that was configured; None where that one did."""
+    voice: str = ""
+    """The id of the voice that spoke."""
+    route: tuple[Step, ...] = ()
+    """The steps of a translation."""
+
+
+@dataclass(frozen=True, slots=True)
+class HearingEngine:
+    """Who served a transcript."""
+
+    stt: EngineUse | None
+    """None where subtitles were read in place of recognition."""
+
+
+@dataclass(frozen=True, slots=True)
+class DubEngines:
+    """Who served a dub."""
+
+    stt: EngineUse | None
+    """None where subtitles were read in place of recognition."""
+    translation: EngineUse
+    tts: EngineUse
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long one stage took."""
+
+    name: Stage
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeardLine:
+    """One line of a transcript. Times are seconds from the start of the film."""
+
+    id: int
+    """From 0 in order of start."""
+    start: float
+    end: float
+    source_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DubbedLine:
+    """One line of a dub. Times are seconds from the start of the film; the words are those of `vt.dubbing.timing`."""
+
+    id: int
+    """From 0 in order of start."""
+    start: float
+    end: float
+    source_text: str
+    text: str
+    """What is spoken; empty where nothing is."""
+    slot_seconds: float
+    room_seconds: float
+    natural_seconds: float
+    tempo: float
+    placed_start: float
+    placed_end: float
+    overflow_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLoudness:
+    """How loud the dub is; None where it holds no sound at all."""
+
+    integrated_lufs: float | None
+    true_peak_dbtp: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DubReport:
+    """All about a finished dub. Seconds have three decimals."""
+
+    source: Source
+    target_language: str
+    """Its code."""
+    base_rate: float
+    """A multiple of the engine's default rate."""
+    engines: DubEngines
+    stages: tuple[StageTime, ...]
+    total_seconds: float
+    segments: tuple[DubbedLine, ...]
+    dropped: tuple[Dropped, ...]
+    timing: TimingReport
+    loudness: MeasuredLoudness
+    notes: tuple[str, ...]
+    """Sentences for the user."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The codes of the languages that the dub has subtitles in, that of the dub first."""
+        return tuple(dict.fromkeys((self.target_language, self.source.language)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as its file and the API have it."""
+        return _dumped(_DUB, self)
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptReport:
+    """All about a film that was only written down. Seconds have three decimals."""
+
+    source: Source
+    engines: HearingEngine
+    stages: tuple[StageTime, ...]
+    segments: tuple[HeardLine, ...]
+    dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...]
+    """Sentences for the user."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as its file and the API have it."""
+        return _dumped(_TRANSCRIPT, self)
+
+
+Report: TypeAlias = DubReport | TranscriptReport
+
+_DUB, _TRANSCRIPT = TypeAdapter(DubReport), TypeAdapter(TranscriptReport)
+
+
+def _dumped(shape: TypeAdapter[Any], report: Report) -> dict[str, Any]:
+    values: dict[str, Any] = shape.dump_python(report, mode="json", by_alias=True, exclude_defaults=True)
+    return values
+
+
+def read(text: str | bytes) -> Report:
+    """Return the report that a file holds.
+
+    Raises:
+        ValueError: it is damaged, or lacks what reports have today.
+    """
+    values = json.loads(text)
+    is_dub = isinstance(values, dict) and "target_language" in values
+    return _DUB.validate_python(values) if is_dub else _TRANSCRIPT.validate_python(values)
+
+
+# How it is made
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Both sides of a dub, line by line: what was said when, and what is said instead."""
+
+    transcript: Transcript
+    target_language: str
+    texts: tuple[str, ...]
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that the report of a dub tells of."""
+
+    request: JobRequest
+    film_seconds: float
+    script: Script
+    base_rate: float
+    loudness: Loudness
+    stt: Choice | None
+    translation: Choice
+    tts: Choice
+    stages: Mapping[Stage, float]
+    """How long each stage took, in seconds."""
+    total_seconds: float
+    notes: Sequence[str]
+
+
+def of_dub(outcome: Outcome) -> DubReport:
+    """Return the report of a dub."""
+    script = outcome.script
+    lines = zip(script.transcript.segments, script.texts, script.placements, strict=True)
+    summary = timing.summary(script.placements, script.transcript.segments)
+    return DubReport(
+        source=_source(outcome.request, outcome.film_seconds, script.transcript),
+        target_language=script.target_language,
+        base_rate=_rounded(outcome.base_rate),
+        engines=DubEngines(use(outcome.stt) if outcome.stt else None, use(outcome.translation), use(outcome.tts)),
+        stages=_timed(outcome.stages),
+        total_seconds=_rounded(outcome.total_seconds),
+        segments=tuple(_line(*line) for line in lines),
+        dropped=_dropped(script.transcript),
+        timing=TimingReport(**{name: _rounded(value) for name, value in asdict(summary).items()}),
+        loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
+        notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
+    )
+
+
+def of_transcript(
+    request: JobRequest,
+    film_seconds: float,
+    transcript: Transcript,
+    stt: Choice | None,
+    stages: Mapping[Stage, float],
+    notes: Sequence[str],
+) -> TranscriptReport:
+    """Return the report of a film that was only written down."""
+    return TranscriptReport(
+        source=_source(request, film_seconds, transcript),
+        engines=HearingEngine(use(stt) if stt else None),
+        stages=_timed(stages),
+        segments=tuple(
+            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text) for line in transcript.segments
+        ),
+        dropped=_dropped(transcript),
+        notes=(*_remarks(stt), *notes),
+    )
+
+
+def _source(request: JobRequest, film_seconds: float, transcript: Transcript) -> Source:
+    return Source(request.title, _rounded(film_seconds), transcript.language, transcript.language_detected)
+
+
+def use(choice: Choice) -> EngineUse:
+    """Return what a report says of who served a stage."""
+    return EngineUse(
+        engine=" > ".join(info.name for info in choice.infos),
+        model=choice.model,
+        device=choice.device,
+        fallback_reason=choice.fallback_reason,
+        voice=choice.voice,
+        route=tuple(Step(hop.engine, hop.source, hop.target) for hop in choice.route),
+    )
+
+
+def _timed(stages: Mapping[Stage, float]) -> tuple[StageTime, ...]:
+    return tuple(StageTime(name, _rounded(seconds)) for name, seconds in stages.items())
+
+
+def _dropped(transcript: Transcript) -> tuple[Dropped, ...]:
+    return tuple(
+        replace(dropped, start=_rounded(dropped.start), end=_rounded(dropped.end)) for dropped in transcript.dropped
+    )
+
+
+def _remarks(*choices: Choice | None) -> list[str]:
+    """Return what the user should know of the engines that were used: first why one stands in for another."""
+    used = [choice for choice in choices if choice]
+    reasons = [choice.fallback_reason for choice in used if choice.fallback_reason]
+    remarks = dict.fromkeys(info.remark for choice in used for info in choice.infos if info.remark)
+    return [*reasons, *remarks]
+
+
+def _line(segment: Segment, text: str, placed: Placement) -> DubbedLine:
+    return DubbedLine(
+        id=segment.id,
+        start=_rounded(segment.start),
+        end=_rounded(segment.end),
+        source_text=segment.text,
+        text=text,
+        slot_seconds=_rounded(placed.slot_seconds),
+        room_seconds=_rounded(placed.room_seconds),
+        natural_seconds=_rounded(placed.natural_seconds),
+        tempo=_rounded(placed.tempo),
+        placed_start=_rounded(placed.start),
+        placed_end=_rounded(placed.end),
+        overflow_seconds=_rounded(timing.overflow_seconds(placed.natural_seconds, placed.seconds)),
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 3)
+
+
+def _finite(value: float) -> float | None:
+    # A track without a sound has no loudness, and JSON no infinity.
+    return _rounded(value) if math.isfinite(value) else None

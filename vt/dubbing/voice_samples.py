@@ -1,0 +1,130 @@
+"""How each voice sounds: one sentence, spoken for whoever wants to hear it before choosing, and kept for the next."""
+
+from __future__ import annotations
+
+import io
+import threading
+import wave
+from collections import OrderedDict
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from vt import languages
+from vt.domain import Cancel, Clip
+from vt.engines.base import Voice
+from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
+from vt.factory import AIServiceFactory
+from vt.messages import Message
+
+_TABLE = Path(__file__).with_name("voice_samples.tsv")
+_KEPT_BYTES = 16 * 2**20
+"""Of samples: about 70 of them."""
+_REFUSALS = 64
+"""So many of the latest are known, for a page that says them in another language than the route did."""
+_LONGEST_SECONDS = 15
+_PATIENCE_SECONDS = 60.0
+"""For the model to come into memory and for the sentence to be spoken, beside whatever else is at work."""
+
+
+class Samples:
+    """The samples of a server. Any thread may call any method.
+
+    One voice speaks at a time: films need the processor, and whoever asks for the same voice meanwhile finds it spoken.
+    """
+
+    def __init__(
+        self,
+        factory: AIServiceFactory,
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        kept_bytes: int = _KEPT_BYTES,
+    ) -> None:
+        self._factory, self._patience_seconds, self._kept_bytes = factory, patience_seconds, kept_bytes
+        self._speaking, self._lock = threading.Lock(), threading.Lock()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._refusals: OrderedDict[str, Message] = OrderedDict()
+
+    def kept(self, voice_id: str) -> bytes | None:
+        """Return a sample that was spoken before, as a WAV file; it waits for nobody."""
+        with self._lock:
+            if voice_id in self._kept:
+                self._kept.move_to_end(voice_id)
+            return self._kept.get(voice_id)
+
+    def of(self, voice_id: str) -> bytes:
+        """Return the sample of a voice as a WAV file, spoken first where it was not.
+
+        Raises:
+            UnknownModel: there is no such voice; the sentence names the nearest.
+            ModelUnavailable: its model is not here, for nothing is downloaded for a sample, or it gives no sound.
+            ModelBusy: the machine has no time or memory for it now.
+        """
+        try:
+            voice = self._factory.named_voice(voice_id)
+            with self._speaking:
+                known = self.kept(voice_id)
+                if known is None:
+                    known = _wav(self._spoken(voice))
+                    self._keep(voice_id, known)
+        except VtError as error:
+            self._refuse(error.message)
+            raise
+        return known
+
+    def refusal(self, sentence: str) -> Message | None:
+        """Return the message of which somebody was told the sentence when a voice could not be heard, lately."""
+        with self._lock:
+            return self._refusals.get(sentence)
+
+    def _refuse(self, message: Message) -> None:
+        with self._lock:
+            self._refusals[str(message)] = message
+            if len(self._refusals) > _REFUSALS:
+                self._refusals.popitem(last=False)
+
+    def _spoken(self, voice: Voice) -> Clip:
+        cancel = Cancel()
+        timer = threading.Timer(self._patience_seconds, cancel.set)
+        timer.daemon = True
+        timer.start()
+        try:
+            service = self._factory.get_sample_service(voice, cancel)
+            (clip,) = service.speak([(sentence(voice.language), 1.0)], cancel)
+        except Cancelled as error:
+            raise ModelBusy(
+                "The voice {voice} cannot be heard now: too much else is at work here.", voice=voice.id
+            ) from error
+        finally:
+            timer.cancel()
+        if not len(clip.samples):
+            raise ModelUnavailable("The voice {voice} cannot be heard: it gave no sound.", voice=voice.id)
+        return clip
+
+    def _keep(self, voice_id: str, sample: bytes) -> None:
+        with self._lock:
+            self._kept[voice_id] = sample
+            while sum(map(len, self._kept.values())) > self._kept_bytes:
+                self._kept.popitem(last=False)
+
+
+def sentence(language: str) -> str:
+    """Return what is spoken in a language: a sentence, or where nobody has written one, the language's own name."""
+    return _sentences().get(language) or languages.get(language).native_name
+
+
+@cache
+def _sentences() -> dict[str, str]:
+    return dict(line.partition("\t")[::2] for line in _TABLE.read_text(encoding="utf-8").splitlines())
+
+
+def _wav(clip: Clip) -> bytes:
+    """Return a clip as a file: mono, 16 bits, at the voice's own rate."""
+    written = io.BytesIO()
+    with wave.open(written, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(clip.sample_rate)
+        file.writeframes(clip.samples[: _LONGEST_SECONDS * clip.sample_rate].astype(np.dtype("<i2")).tobytes())
+    return written.getvalue()

@@ -1,0 +1,158 @@
+"""The interface of engines to the catalogue; a new engine is one module that implements it, and a row of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vt.domain import Cancel
+from vt.engines.base import EngineInfo, Synthesizer, Transcriber, Translator, Voice
+from vt.engines.candidate import Candidate
+from vt.languages import Language
+from vt.settings import Settings
+from vt.system import machine
+from vt.weights import download
+from vt.weights.preparation import Preparations
+from vt.weights.sources import Weights
+
+AUTO = "auto"
+_NO_GPU = "DEVICE is cuda, but no graphics processor was found."
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What an engine may know of this server: its settings, where models are kept, and its graphics processors."""
+
+    settings: Settings
+    source: download.Source
+    """Where models come from and are kept."""
+    gpus: Callable[[], int] = machine.gpus
+    preparations: Preparations = field(default_factory=Preparations)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether only engines that need no download may serve."""
+        return self.settings.engines == "embedded"
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What models run on, best first."""
+        if self.settings.device == "cuda" or (self.settings.device == "auto" and self.gpus()):
+            return ("cuda", "cpu")
+        return ("cpu",)
+
+    @property
+    def device(self) -> str:
+        """What models do run on."""
+        return "cuda" if "cuda" in self.devices and self.gpus() else "cpu"
+
+    def key(self, kind: str, engine: str, name: str, device: str) -> str:
+        """Return the name under which a model is kept in memory."""
+        vad = "true" if self.settings.vad else "false"
+        return f"{kind}_{engine}_{name}_{device}_{self.settings.threads}_{vad}"
+
+    def obstacle(self, files: Weights, device: str) -> Callable[[], str | None]:
+        """Return what gives a sentence where a model's files, or what it is to run on, are not there."""
+        return lambda: _NO_GPU if device == "cuda" and not self.gpus() else files.lack()
+
+    def shared(self, files: Weights, prepare: Callable[[Cancel], object]) -> Callable[[Cancel], None]:
+        """Have a preparation done once for all who want the same files, whoever of them stops waiting."""
+        return lambda cancel: self.preparations.run(files.name, prepare, cancel)
+
+    def can_be_had(self, candidate: Candidate[Any], reachable: bool) -> bool:
+        """Tell whether a model is here, or, where the hub is `reachable`, may be fetched."""
+        return all(
+            not part.unfit and not part.obstacle() and (reachable or not part.downloads) for part in candidate.parts
+        )
+
+
+class _EngineBase:
+    """What all engines have in common; each names its facts in `info`."""
+
+    info: EngineInfo
+
+    def load_library(self) -> None:
+        """Load its library where that costs memory, so that a model's size is the model's alone."""
+
+    def lack(self, site: Site) -> str | None:
+        """Say what is to be installed for it to serve without a download; None where it does."""
+        del site
+        return None
+
+    def named(self, site: Site, name: str) -> Sequence[Candidate[Any]]:
+        """List what could be loaded for a name of one of its models that came from outside; none: not its own."""
+        del site, name
+        return ()
+
+    def names(self, site: Site) -> Sequence[str]:
+        """List the models that it has names for, for a sentence to somebody who named another."""
+        del site
+        return ()
+
+
+class SttEngine(_EngineBase):
+    """An engine that hears."""
+
+    def candidates(self, site: Site, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        """List what could hear a language, by its code or "auto", best first.
+
+        Raises:
+            ModelUnavailable: `model` is no name of a model.
+        """
+        raise NotImplementedError
+
+    def heard(self, site: Site, *, reachable: bool) -> Collection[str]:
+        """Return the codes of the languages that it hears here, now; `reachable` says whether the hub answers."""
+        raise NotImplementedError
+
+
+class TranslationEngine(_EngineBase):
+    """An engine that translates."""
+
+    def candidates(
+        self, site: Site, source: Language, target: Language, model: str | None = None
+    ) -> Sequence[Candidate[Translator]]:
+        """List what could translate from one language to another in one hop, best first.
+
+        Raises:
+            ModelUnavailable: `model` is no name of a model.
+        """
+        raise NotImplementedError
+
+    def pairs(self, site: Site) -> Collection[tuple[str, str]]:
+        """Return the directions, in codes, that may be hops of a longer way; none: it serves alone or not at all."""
+        del site
+        return ()
+
+    def absent(self, site: Site) -> Mapping[tuple[str, str], str]:
+        """Return the directions that set-up should have put here and has not, each with a sentence on that."""
+        del site
+        return {}
+
+    def fetchable(self, site: Site) -> Collection[tuple[str, str]]:
+        """Return the directions whose models are not fetched unless somebody asks for them, and may be here already."""
+        del site
+        return ()
+
+    def translated(self, site: Site, *, reachable: bool) -> tuple[Collection[str], Collection[str]]:
+        """Return the codes of the languages that it translates from and to here, now."""
+        del reachable
+        pairs = self.pairs(site)
+        return {source for source, _ in pairs}, {target for _, target in pairs}
+
+
+class TtsEngine(_EngineBase):
+    """An engine that speaks."""
+
+    def voices(self, site: Site) -> Sequence[Voice]:
+        """List its voices, the default of each language first."""
+        raise NotImplementedError
+
+    def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
+        """List what could speak a language, best first; `voice` is the id of one of its voices for it."""
+        raise NotImplementedError
+
+    def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
+        """Return the codes of the languages that it speaks here, now; `reachable` says whether the hub answers."""
+        raise NotImplementedError

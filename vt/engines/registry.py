@@ -1,0 +1,43 @@
+"""The table of engines, best first: whoever stands in it serves, and nobody else knows them by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vt.engines import apertium, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
+from vt.engines.base import EngineInfo
+from vt.engines.definition import SttEngine, TranslationEngine, TtsEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The engines by what they do, in the order in which they are tried."""
+
+    stt: tuple[SttEngine, ...] = ()
+    translation: tuple[TranslationEngine, ...] = ()
+    tts: tuple[TtsEngine, ...] = ()
+
+    @property
+    def infos(self) -> tuple[EngineInfo, ...]:
+        """The facts about all of them."""
+        return tuple(engine.info for engine in (*self.stt, *self.translation, *self.tts))
+
+    def with_first(self, *engines: SttEngine | TranslationEngine | TtsEngine) -> Table:
+        """Return a table in which these engines are tried before all others of their kind."""
+        return Table(
+            (*(engine for engine in engines if isinstance(engine, SttEngine)), *self.stt),
+            (*(engine for engine in engines if isinstance(engine, TranslationEngine)), *self.translation),
+            (*(engine for engine in engines if isinstance(engine, TtsEngine)), *self.tts),
+        )
+
+
+BUILT_IN = Table(
+    stt=(whisper.WhisperEngine(),),
+    translation=(
+        nllb.NllbEngine(),
+        firefox.FirefoxEngine(),
+        apertium.ApertiumEngine(),
+        whisper_translation.WhisperTranslationEngine(),
+    ),
+    tts=(kokoro.KokoroEngine(), mms.MmsEngine(), espeak.EspeakEngine()),
+)

@@ -1,0 +1,1 @@
+"""Jobs: kept in a database and in folders, queued, run, resumed and edited."""

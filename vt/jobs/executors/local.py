@@ -1,0 +1,47 @@
+"""Runs jobs here, in the process of the server, with the models that it keeps warm."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vt.domain import Cancel, JobRequest, Progress
+from vt.dubbing import pipeline
+from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.report import DubReport, Report
+from vt.factory import AIServiceFactory
+from vt.jobs import remarks
+from vt.jobs.job_folder import JobFolder
+
+
+class LocalExecutor:
+    """Runs each job in the thread that asks for it."""
+
+    def __init__(self, factory: AIServiceFactory) -> None:
+        self._factory = factory
+
+    def run(
+        self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
+    ) -> Sequence[Path]:
+        """Dub a film; see `Executor.run`."""
+        here = JobFolder(folder)
+        work = here.work
+        shutil.rmtree(work, ignore_errors=True)  # of one who died here
+        work.mkdir()
+        try:
+            artifacts = Artifacts(here.artifacts)
+            request = replace(request, longest_seconds=60 * self._factory.settings.max_duration_minutes)
+            result = pipeline.dub(request, self._factory, work, on_progress, cancel, artifacts)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
+            raise
+        artifacts.prune()
+        self._count(result.report)
+        return [*result.files, remarks.write(work, result.report.notes)]
+
+    def _count(self, report: Report) -> None:
+        self._factory.metrics.finished((stage.name, stage.seconds) for stage in report.stages)
+        if isinstance(report, DubReport):
+            self._factory.metrics.dubbed(report.source.duration_seconds, report.total_seconds)

@@ -1,0 +1,578 @@
+"""What every face does with jobs: takes films in, checks them, hands out results, and lets lines be mended."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import shutil
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vt import languages, media
+from vt.domain import Edit, Job, JobSpec, Wishes
+from vt.dubbing import pipeline, report
+from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.report import DubbedLine, DubReport, Report
+from vt.engines.definition import AUTO
+from vt.errors import (
+    FilmTooLarge,
+    InputError,
+    JobNotFound,
+    MediaError,
+    NoSuchResult,
+    Outdated,
+    StorageError,
+    VtError,
+    WrongState,
+)
+from vt.factory import AIServiceFactory
+from vt.jobs import remarks
+from vt.jobs.job_folder import JobFolder
+from vt.jobs.store import DataFolder, Store, new_id
+from vt.jobs.worker import Hear, Worker, file_names
+from vt.messages import Message
+from vt.settings import Settings
+from vt.system import atomic_dirs, disk
+from vt.system.sandbox import CORES
+from vt.web.visitors import PerVisitorSemaphore
+
+_T = TypeVar("_T")
+
+MB = 2**20
+_RESERVE = 200 * MB
+"""Of free disk that no job may use up: for the database, the log, and whatever else lives there."""
+_WORK_BYTES_PER_SECOND = 300_000
+"""Of film, at most: the sound to recognise, the spoken lines, the dubbed track."""
+_LONGEST_TEXT = 2000
+_LONGEST_NAME = 200
+_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4a": "audio/mp4",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".json": "application/json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A job that is about to be: its folder is there, for the film and for the subtitles that may come with it."""
+
+    id: str
+    film: Path
+    subtitles: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """One finished file."""
+
+    path: Path
+    name: str
+    """For whoever saves it."""
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a finished dub, as its report has them."""
+
+    segments: tuple[DubbedLine, ...]
+    version: int
+    """Of the results: an edit names the version that it was made from."""
+
+
+class Jobs:
+    """The jobs of a server. Any thread may call any method; those with a film or a disk in it may take a while."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        factory: AIServiceFactory,
+        data: DataFolder,
+        store: Store,
+        worker: Worker,
+        free: Callable[[Path], int] = atomic_dirs.free_bytes,
+        looks: PerVisitorSemaphore | None = None,
+    ) -> None:
+        """Serve the jobs of a worker.
+
+        Args:
+            settings: the limits.
+            factory: makes what the jobs need.
+            data: where their folders are.
+            store: of the jobs.
+            worker: runs them.
+            free: tells how many bytes there is room for on the disk of a folder.
+            looks: those of visitors into their films; None: half of what is looked into at a time is one visitor's.
+        """
+        self._settings, self._factory = settings, factory
+        self._data, self._store, self._worker = data, store, worker
+        self._free = free
+        self._looks = looks or PerVisitorSemaphore(CORES)  # `processes.PROBES` are twice as many
+
+    # In
+
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """Lend a folder for a film; it goes, with all that is in it, unless the draft is submitted."""
+        job_id = new_id()
+        folder = self._data.job(job_id)
+        with disk_errors():
+            folder.mkdir()
+        try:
+            with disk_errors():
+                yield Draft(job_id, self._data.input(job_id), self._data.subtitles(job_id))
+        finally:
+            with suppress(StorageError):  # where nothing can be read, the next start sweeps
+                try:
+                    self._store.get(job_id)
+                except JobNotFound:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def check_room(self, upload_bytes: int) -> None:
+        """Raise, before a film comes, where it is too large or finds no room.
+
+        Raises:
+            FilmTooLarge: this server takes no film of this size.
+            StorageError: the disk has no room for it.
+        """
+        if upload_bytes > self.upload_limit:
+            raise self.too_large()
+        self._check_disk(2 * upload_bytes)
+
+    def check_reserve(self, folder: Path, more_bytes: int = 0) -> None:
+        """Raise where a folder's disk would have no more left than what is not for films; asked while one comes, too.
+
+        Raises:
+            StorageError: there is no room.
+        """
+        self._check_disk(more_bytes, folder)
+
+    def too_large(self) -> FilmTooLarge:
+        """Return the error of a film beyond the limit."""
+        return FilmTooLarge(self._settings.max_upload_mb)
+
+    @property
+    def upload_limit(self) -> int:
+        """The size in bytes of the largest film that is taken."""
+        return self._settings.max_upload_mb * MB
+
+    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "") -> Job:
+        """Check what was asked for, and put it into the queue; the film lies in the draft's folder.
+
+        Args:
+            draft: holds the film.
+            spec: what is to be done with it.
+            visitor: for whom the job counts, the `key` of a `Visitor`; empty: for nobody.
+
+        Raises:
+            InputError: the film, the subtitles, the languages or the track are at fault.
+            ModelUnavailable: a stage has no model or engine.
+            StorageError: the results would find no room.
+            QueueFull: too many jobs wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
+            TooMuchKept: too much is kept of the visitor's films already.
+        """
+        spec = self._checked(draft, spec, visitor)
+        return self._worker.submit(draft.id, spec, visitor)
+
+    def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
+        """Take over another job's film, subtitles and finished pieces, for no more space.
+
+        Args:
+            draft: gets the film.
+            job_id: of the other job.
+            spec: what is asked for now.
+            keeps_wishes: False where `spec` says all that is wished, so that an empty wish is one for the best.
+
+        Returns:
+            The specification for that film; subtitles, track, language and wishes are the other job's where it names
+            none, but a voice only for the language that it speaks.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        job = self._store.get(job_id)
+        try:
+            disk.link_or_copy(self._data.input(job_id), draft.film)
+            if job.request.subtitles is not None and spec.subtitles is None:
+                disk.link_or_copy(self._data.subtitles(job_id), draft.subtitles)
+        except FileNotFoundError:  # removed at this moment
+            raise JobNotFound from None
+        Artifacts(self._data.artifacts(draft.id)).adopt(self._data.artifacts(job_id))
+        before = job.request
+        return replace(
+            spec,
+            file=before.file,
+            subtitles=spec.subtitles or before.subtitles,
+            audio_track=spec.audio_track or before.audio_track,
+            source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
+            wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
+        )
+
+    def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
+        """Say what is in a film that lies in the draft's folder, to the visitor of that key.
+
+        Raises:
+            MediaError: it is none, or cannot be read.
+        """
+        spec = JobSpec(file=plain_name(name), target_language="")
+        with self._in_words(draft, spec), self._looks.one(visitor):
+            info = media.probe(draft.film)
+        return {
+            "file": spec.file,
+            "duration_seconds": round(info.seconds, 3),
+            "video": _track(info.video) if info.video else None,
+            "audio": [_track(track) | {"channels": track.channels} for track in info.audio],
+            "subtitles": [_track(track) for track in info.subtitles],
+        }
+
+    def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> JobSpec:
+        spec = replace(
+            spec,
+            file=plain_name(spec.file),
+            subtitles=None if spec.subtitles is None else plain_name(spec.subtitles, "subtitles"),
+            target_language=spec.target_language and languages.get(spec.target_language).code,
+            source_language=_source_code(spec.source_language),
+            wishes=_checked_wishes(spec.wishes),
+        )
+        with self._in_words(draft, spec), self._looks.one(visitor):
+            seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._factory)
+        limit = self._settings.max_duration_minutes
+        if seconds > limit * 60:
+            raise MediaError(
+                "{file} is too long: it lasts {minutes:.1f} minutes, and this server takes at most {limit:g} "
+                "(VT_MAX_DURATION_MINUTES).",
+                file=spec.file,
+                minutes=seconds / 60,
+                limit=limit,
+            )
+        self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
+        return spec
+
+    @contextmanager
+    def _in_words(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
+        """Say what is wrong with a film by the name that its user gave it."""
+        try:
+            yield
+        except VtError as error:
+            error.name_files(file_names(self._data, draft.id, spec))
+            raise
+
+    def _check_disk(self, needed: int, folder: Path | None = None) -> None:
+        free = self._free(folder or self._data.path) - _RESERVE
+        if needed > free:
+            raise StorageError(
+                "The disk has no room for this: about {needed:.0f} MB are needed, and {free:.0f} MB are free "
+                "for it. Remove jobs that are over, or try a smaller film.",
+                needed=needed / MB,
+                free=max(0, free) / MB,
+            )
+
+    # While it runs
+
+    def get(self, job_id: str) -> Job:
+        """Return a job as it stands now.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._store.get(job_id)
+
+    def page(self, limit: int, offset: int = 0) -> list[Job]:
+        """Return at most `limit` jobs, the newest first, after `offset` others."""
+        return self._store.page(limit, offset)
+
+    def listening(self, job_id: str, hear: Hear) -> AbstractContextManager[None]:
+        """Have `hear` told of each change of a job while the block runs; see `Worker.listening`."""
+        return self._worker.listening(job_id, hear)
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job for good, at once.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it is over.
+        """
+        return self._worker.cancel(job_id)
+
+    def remove(self, job_id: str) -> None:
+        """Remove a job with all that is kept of it; one that waits or runs is cancelled first.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        self._worker.remove(job_id)
+
+    # Out
+
+    def original(self, job_id: str) -> ResultFile:
+        """Return the film as it came.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        name = self._store.get(job_id).request.file
+        kind = mimetypes.guess_type(name)[0] or ""
+        # Of whatever else the name promises to be, a browser is not to make anything but a file.
+        media_type = kind if kind.startswith(("video/", "audio/")) else "application/octet-stream"
+        return ResultFile(self._data.input(job_id), name, media_type)
+
+    def film(self, job_id: str) -> ResultFile:
+        """Return the dubbed film, or sound.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        job, names = self._finished(job_id, _names)
+        found = [name for name in names if name.endswith((".mp4", ".m4a"))]
+        if not found:
+            raise NoSuchResult("The film was not dubbed, only written down: there are subtitles and a report.")
+        return self._file(job, found[0].partition(".")[2])
+
+    def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile:
+        """Return the subtitles in one language, as `srt` or `vtt`.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: it has subtitles, but not these.
+        """
+        job, names = self._finished(job_id, _names)
+        there = {name.partition(".")[2] for name in names if name.endswith((".srt", ".vtt"))}
+        if f"{language}.{ending}" not in there:
+            listed = ", ".join(sorted(there))
+            raise NoSuchResult(
+                "The job has no subtitles {language}.{ending}: there are {known}.",
+                language=language,
+                ending=ending,
+                known=listed,
+            )
+        return self._file(job, f"{language}.{ending}")
+
+    def report(self, job_id: str) -> Report:
+        """Return the report of a dub or of a transcript.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        return self._finished(job_id, _report)[1]
+
+    def remarks(self, job_id: str) -> list[Message]:
+        """Return what the report remarks, as a face can say it in its language.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        return self._finished(job_id, _remarks)[1]
+
+    def dub_report(self, job_id: str) -> DubReport:
+        """Return the report of a dub.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+        """
+        return _of_dub(self.report(job_id))
+
+    def report_file(self, job_id: str) -> ResultFile:
+        """Return the report as a file.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        job, _ = self._finished(job_id, _names)
+        return self._file(job, pipeline.report_name(job.request.target_language))
+
+    def lines(self, job_id: str) -> Lines:
+        """Return the lines as they are spoken.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+        """
+        job, report = self._finished(job_id, _report)
+        return Lines(_of_dub(report).segments, job.version)
+
+    def edit(self, job_id: str, version: int, changes: Mapping[int, Edit], visitor: str = "") -> Job:
+        """Have some lines of a finished dub done again; all else stays as it is, and the old results until then.
+
+        Args:
+            job_id: whose lines.
+            version: of the results that the changes were made from.
+            changes: by the id of the line.
+            visitor: for whom the job counts from now on, the `key` of a `Visitor`; empty: for nobody.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it waits or runs, or has no results.
+            Outdated: its results are of another version.
+            InputError: a line is unknown, or cannot be as it was asked for.
+            StorageError: new results would find no room beside the old ones.
+            QueueFull: too many jobs wait already.
+            TooManyJobs: too many of the visitor's wait and run already.
+        """
+        job = self._store.get(job_id)
+        if not job.state.is_over:
+            raise WrongState(job.state)
+        if job.version != version and job.version:
+            raise Outdated
+        report = self.dub_report(job_id)
+        _check_changes(report.segments, report.source.duration_seconds, changes)
+        with disk_errors():
+            film_bytes = self._data.input(job_id).stat().st_size
+        self._check_disk(int(1.1 * film_bytes) + len(changes) * MB)
+        edits = dict(job.mended)
+        for line, change in changes.items():
+            edits[line] = change.over(edits.get(line, Edit()))
+        return self._worker.edit(job_id, version, edits, visitor)
+
+    def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
+        """Return a job with what `read` finds in its results, which newer ones may replace at this moment."""
+        version = 0
+        while True:
+            job = self._store.get(job_id)
+            if not job.version:
+                raise WrongState(job.state)
+            try:
+                return job, read(job, self._data.folder(job_id))
+            except FileNotFoundError as error:
+                if job.version == version:
+                    raise StorageError("The results have been removed from the disk: dub the film again.") from error
+                version = job.version
+            except OSError as error:
+                raise StorageError(
+                    "The results cannot be read ({reason}): check the disk.", reason=str(error.strerror)
+                ) from error
+            except ValueError as error:
+                raise StorageError("The results are damaged: dub the film again.") from error
+
+    def _file(self, job: Job, ending: str) -> ResultFile:
+        path = self._data.folder(job.id).result(job.version, ending)
+        return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
+
+
+def _names(job: Job, folder: JobFolder) -> list[str]:
+    return sorted(path.name for path in folder.results(job.version).iterdir())
+
+
+def _remarks(job: Job, folder: JobFolder) -> list[Message]:
+    kept = remarks.read(folder.results(job.version))
+    return kept if kept is not None else [Message(note) for note in _report(job, folder).notes]
+
+
+def _report(job: Job, folder: JobFolder) -> Report:
+    path = folder.result(job.version, pipeline.report_name(job.request.target_language))
+    return report.read(path.read_bytes())
+
+
+def _of_dub(found: Report) -> DubReport:
+    if isinstance(found, DubReport):
+        return found
+    raise NoSuchResult("The film was not dubbed, only written down: there is no line to be spoken.")
+
+
+def plain_name(name: str, default: str = "film") -> str:
+    """Return what a user calls a file, fit to be shown and to be saved under: no folders, no controls, not too long."""
+    last = re.split(r"[/\\]", name.encode("utf-8", "replace").decode())[-1]
+    shown = "".join(char for char in last if char.isprintable()).strip().strip(".") or default
+    stem, dot, ending = shown.rpartition(".")
+    if len(shown.encode()) <= _LONGEST_NAME:
+        return shown
+    room = _LONGEST_NAME - len((dot + ending).encode()) if stem and len(ending) <= 10 else _LONGEST_NAME
+    short = (stem if room < _LONGEST_NAME else shown).encode()[:room].decode(errors="ignore")
+    return short + (dot + ending if room < _LONGEST_NAME else "")
+
+
+def _source_code(wanted: str) -> str:
+    spoken = languages.spoken(wanted)
+    return spoken.code if spoken else languages.AUTO
+
+
+def _checked_wishes(given: Wishes) -> Wishes:
+    """Return the wishes without the spaces around them, and without those for whatever voice is best.
+
+    Raises:
+        InputError: one is no name.
+    """
+    for name, value in asdict(given).items():
+        if len(value) > _LONGEST_NAME:
+            raise InputError("{name} has to be a name of at most {most} characters.", name=name, most=_LONGEST_NAME)
+    plain = Wishes(**{name: value.strip() for name, value in asdict(given).items()})
+    return replace(plain, voice="") if plain.voice == AUTO else plain
+
+
+def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
+    """Return the wishes of a job, and where it names none, those of an earlier one that can go with them."""
+    old, new = before.wishes, spec.wishes
+    if languages.get(spec.target_language).code != before.target_language or new.tts_engine:
+        old = replace(old, voice="")
+    if new.voice:
+        old = replace(old, tts_engine="")
+    return Wishes(
+        new.voice or old.voice,
+        new.tts_engine or old.tts_engine,
+        new.translation_engine or old.translation_engine,
+    )
+
+
+def _track(track: media.Track) -> dict[str, Any]:
+    return {"codec": track.codec, "language": track.language, "title": track.title}
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text has no control characters but ends of lines and tabs, and no halves of characters."""
+    return all(character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs") for character in text)
+
+
+def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes: Mapping[int, Edit]) -> None:
+    """Raise where a line is unknown, says too much, or would no longer stand where it stands among the others."""
+    times = [(segment.start, segment.end) for segment in segments]
+    for line, change in changes.items():
+        if not 0 <= line < len(times):
+            raise InputError("There is no line {number}: the lines are 0 to {last}.", number=line, last=len(times) - 1)
+        for text in (change.text, change.source_text):
+            if text is not None and len(text) > _LONGEST_TEXT:
+                raise InputError(
+                    "Line {number} is too long: {most} characters are the most.", number=line, most=_LONGEST_TEXT
+                )
+            if text is not None and not _is_plain(text):
+                raise InputError(
+                    "Line {number} holds a character that cannot be written or spoken: type its text anew.", number=line
+                )
+        start, end = times[line]
+        times[line] = (start if change.start is None else change.start, end if change.end is None else change.end)
+    for line in changes:
+        start, end = times[line]
+        before = times[line - 1][0] if line else 0.0
+        after = times[line + 1][0] if line + 1 < len(times) else float("inf")
+        until = max(film_seconds, segments[line].end)
+        if not (before <= start < end <= until and start <= after):
+            raise InputError(
+                "Line {number} cannot last from {start:.3f} to {end:.3f} s: it has to start between its "
+                "neighbours' starts, and to end after that, before the film does ({film:.3f} s).",
+                number=line,
+                start=start,
+                end=end,
+                film=film_seconds,
+            )
+
+
+def disk_errors() -> AbstractContextManager[None]:
+    """Turn what the system says of the data folder's disk into a `StorageError` while the block runs."""
+    return disk.translated(
+        lambda error: StorageError(
+            "The data folder cannot be written ({reason}): check its disk.", reason=str(error.strerror)
+        )
+    )

@@ -1,0 +1,848 @@
+"""SQLite: the jobs, kept so that whatever kills the server loses none, and the data folder that one server owns."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import re
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    URL,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    case,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from vt.domain import Edit, Job, JobSpec, JobState, Stage, edits_as_json, edits_from_json
+from vt.errors import (
+    DatabaseDamaged,
+    FolderTaken,
+    JobNotFound,
+    Outdated,
+    QueueFull,
+    StorageError,
+    TooManyJobs,
+    WrongState,
+)
+from vt.jobs.job_folder import JobFolder
+from vt.jobs.records import Record
+from vt.messages import Message
+
+DATABASE, ASIDE = "vt.db", "kept-aside"
+"""In the data folder: the jobs, and folders of which nobody can tell the job."""
+DEATHS = 3
+"""So many deaths in a row without a new finished piece are enough."""
+ID = re.compile(r"[a-z2-7]{26}")
+"""What an id looks like: 26 letters and digits of base 32 (RFC 4648, section 6, in lower case), 130 bits."""
+
+_HELD_BYTES = 4 * 2**20
+"""Some hundred steps of jobs: what SQLite writes before it uses its own log again from the start."""
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_QUEUED, _RUNNING = {JobState.QUEUED}, {JobState.RUNNING}
+_OVER = [state for state in JobState if state.is_over]
+_GOODBYE_SECONDS = 10.0
+_CONNECTIONS = 3
+_DIED = Message(
+    "The server died {count} times in a row while working on this, without finishing one more piece "
+    "of it, so it was given up. Perhaps it needs more memory than there is: try a smaller model or "
+    "a shorter film.",
+    count=DEATHS,
+)
+
+# SQLite has one writer at a time, so a transaction that will write says so at its start: it never finds out half-way.
+# In WAL mode a commit survives the death of the process either way. FULL also syncs it to the disk, so that a power
+# cut takes back no accepted, finished or cancelled job; progress and heartbeats need no more than NORMAL, which costs
+# no sync: what a power cut takes back of them, nobody misses.
+_READ = ("BEGIN",)
+_WRITE = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
+_TICK = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """For whom a job counts."""
+
+    visitor: str
+    """The `key` of a visitor; empty: for nobody."""
+    most: int
+    """How many of theirs may wait and run at a time."""
+
+
+NOBODY = Share("", 0)
+
+
+# The data folder
+
+
+def new_id() -> str:
+    """Return an id that nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(26))
+
+
+class DataFolder:
+    """The data folder, made where missing, and owned by this process until it is closed or dies.
+
+    Raises:
+        FolderTaken: another process owns it.
+        StorageError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        try:
+            self.jobs.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise (self._taken() if isinstance(error, BlockingIOError) else self._unusable(error)) from error
+
+    def __enter__(self) -> DataFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another process have it. The lock's file stays: who removed it could remove another owner's lock."""
+        self._lock.close()
+
+    def hold(self) -> None:
+        """Set a little of the disk aside, so that even on a full one it can be noted what became of the jobs."""
+        if not self._held.exists():
+            try:
+                self._held.write_bytes(bytes(_HELD_BYTES))
+            except OSError:  # no room even for this
+                self.give_way()
+
+    def give_way(self) -> bool:
+        """Give back what was set aside; False where nothing was."""
+        try:
+            self._held.unlink()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def _held(self) -> Path:
+        return self.path / "reserve"
+
+    @property
+    def database(self) -> Path:
+        """Where the jobs are kept."""
+        return self.path / DATABASE
+
+    @property
+    def jobs(self) -> Path:
+        """Where the jobs' folders are."""
+        return self.path / "jobs"
+
+    @property
+    def aside(self) -> Path:
+        """Where folders are kept that hold what nobody can tell the job of; missing as long as there are none."""
+        return self.path / ASIDE
+
+    def job(self, job_id: str) -> Path:
+        """Return a job's folder, which may not exist: it follows from the id alone.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        if not ID.fullmatch(job_id):
+            raise JobNotFound
+        return self.jobs / job_id
+
+    def folder(self, job_id: str) -> JobFolder:
+        """Return what tells where things are in a job's folder.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return JobFolder(self.job(job_id))
+
+    def input(self, job_id: str) -> Path:
+        """Return where a job's film is.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.folder(job_id).film
+
+    def subtitles(self, job_id: str) -> Path:
+        """Return where the subtitles are that came with a job's film, if any did.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.folder(job_id).subtitles
+
+    def artifacts(self, job_id: str) -> Path:
+        """Return where the finished pieces of a job's work are.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.folder(job_id).artifacts
+
+    def results(self, job_id: str, version: int) -> Path:
+        """Return where the results of one version are.
+
+        Raises:
+            JobNotFound: no id looks like this.
+        """
+        return self.folder(job_id).results(version)
+
+    def _taken(self) -> FolderTaken:
+        return FolderTaken(
+            "The data folder is in use by another vt server: stop that one, or give this one a folder and a port of "
+            "its own with VT_DATA_DIR and PORT.",
+            where=self.path,
+        )
+
+    def _unusable(self, error: OSError) -> StorageError:
+        return StorageError(
+            "The data folder cannot be written ({reason}): name another one in VT_DATA_DIR.",
+            where=self.path,
+            reason=str(error.strerror),
+        )
+
+
+# The schema
+
+Migration = Callable[[Connection], None]
+
+
+def m001_jobs(connection: Connection) -> None:
+    """Jobs, and a row to write for no other end than to see that it can be written."""
+    states = ", ".join(f"'{state.value}'" for state in JobState)
+    connection.exec_driver_sql(
+        f"""
+        CREATE TABLE jobs (
+            id TEXT NOT NULL PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN ({states})),
+            stage TEXT,
+            fraction REAL NOT NULL,
+            error TEXT,
+            created_ms INTEGER NOT NULL,
+            updated_ms INTEGER NOT NULL,
+            request TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            edits TEXT NOT NULL,
+            deaths INTEGER NOT NULL,
+            finished_pieces INTEGER NOT NULL,
+            place INTEGER NOT NULL
+        )
+        """
+    )
+    connection.exec_driver_sql("CREATE INDEX jobs_by_queue ON jobs (state, place)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_place ON jobs (place)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_age ON jobs (state, updated_ms)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_birth ON jobs (created_ms, id)")
+    connection.exec_driver_sql("CREATE TABLE heartbeat (one INTEGER PRIMARY KEY CHECK (one = 1), at_ms INTEGER)")
+    connection.exec_driver_sql("INSERT INTO heartbeat VALUES (1, 0)")
+
+
+def m002_mended(connection: Connection) -> None:
+    """What of the edits the results hold: those of a run that failed or was cancelled are in none."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN mended TEXT NOT NULL DEFAULT '{}'")
+    connection.exec_driver_sql("UPDATE jobs SET mended = edits WHERE state = 'done'")
+
+
+def m003_served(connection: Connection) -> None:
+    """For how long servers have run on this database, and when in that time each job was touched last.
+
+    What was there before counts from now on. And whether a start has looked through the jobs' folders with it: one that
+    knows of jobs has been there when they came.
+    """
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN served_ms INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN settled INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("UPDATE heartbeat SET settled = EXISTS (SELECT * FROM jobs)")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN touched_ms INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("DROP INDEX jobs_by_age")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_age ON jobs (state, touched_ms)")
+
+
+def m004_turns(connection: Connection) -> None:
+    """For whom a job counts, under a name that a secret of this database makes of the address; and whose turn it is."""
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN secret TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("UPDATE heartbeat SET secret = hex(randomblob(16))")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN visitor TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN begun INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("DROP INDEX jobs_by_queue")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_queue ON jobs (state, begun DESC, turn, place)")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_visitor ON jobs (visitor, state)")
+
+
+def m005_failure(connection: Connection) -> None:
+    """Why a job failed, with the template of the sentence and its values; those before keep only the sentence."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN failure TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served, m004_turns, m005_failure)
+"""In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
+
+_jobs = Table(
+    "jobs",
+    MetaData(),
+    Column("id", String, primary_key=True),
+    Column("state", String),
+    Column("stage", String),
+    Column("fraction", Float),
+    Column("error", String),
+    Column("failure", JSON(none_as_null=True)),
+    Column("created_ms", Integer),
+    Column("updated_ms", Integer),
+    Column("touched_ms", Integer),
+    Column("request", JSON),
+    Column("version", Integer),
+    Column("edits", JSON),
+    Column("mended", JSON),
+    Column("deaths", Integer),
+    Column("finished_pieces", Integer),
+    Column("place", Integer),
+    Column("visitor", String),
+    Column("begun", Integer),
+    Column("turn", Integer),
+)
+
+_WAITS = _jobs.c.state == JobState.QUEUED.value
+
+
+# The store
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """The jobs. Any thread may call any method; each is one short transaction, or none at all.
+
+    A job goes from queued to running, and from there to done, failed or cancelled, or back to queued. One that waits
+    may be cancelled, too; one that is over and has results may be queued again. No other step exists.
+
+    Every method may raise `StorageError`: the disk is full, or the database is damaged or held by another program.
+    Those that name a job raise `JobNotFound` where there is none, and `WrongState` where its state forbids the step.
+
+    Visitors take turns. A visitor whose first job comes to wait stands behind all who wait then; one whose job is taken
+    up stands behind all again, with what else waits of theirs. So nobody waits for more than one job of each other
+    visitor before their own next one, however many jobs anybody sends, and from however many addresses. Of one
+    visitor's, the one that came first goes first; and before all others go those that had begun when a server ended.
+
+    How old a job is, is counted in served time: the time for which servers have run on this database, by clocks that
+    nobody sets. It stands still while no server runs, so that no clock, whether it jumps by ten years or back, while a
+    server runs or between two of them, makes a job a second older than it would have become: after a start, a job that
+    is over lives on for what was left of its time, which is at most one period of retention. What is shown to users are
+    the times of the wall clock, and nothing follows from them but the order of a list.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], datetime] = _now,
+        patience: float = 5.0,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the database in the file `path`, made where missing, and bring it up to date.
+
+        Args:
+            path: the file.
+            clock: tells the time, with its zone.
+            elapsed: tells the seconds since some moment; nobody sets it.
+            patience: seconds to wait for another program that writes to the file.
+            migrations: all that a database of this version has been through.
+
+        Raises:
+            StorageError: the file is damaged, cannot be written, or was written by a newer version.
+        """
+        self._path, self._clock, self._elapsed = path, clock, elapsed
+        self._turn = threading.Lock()  # within the process a lock is fairer and quicker than SQLite's polling
+        self._change = threading.Condition()
+        self._at_work, self._is_closed = 0, False
+        url = URL.create("sqlite", database=str(path))
+        # One that writes and two that read, for an instant each. More would gain nothing, and SQLite keeps the files
+        # of connections open that are closed beside others.
+        self._engine = create_engine(
+            url, connect_args={"timeout": patience}, hide_parameters=True, pool_size=_CONNECTIONS, max_overflow=0
+        )
+        event.listen(self._engine, "connect", _connected)
+        event.listen(self._engine, "begin", _begin)
+        try:
+            self._check()
+            self._migrate(migrations)
+            self._served_ms, self._opened_at = self._served_before(), elapsed()
+            self._identity = _identity(path)
+        except StorageError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file, once nobody is at work on it any more; who comes later is told."""
+        with self._change:
+            self._is_closed = True
+            self._change.wait_for(lambda: not self._at_work, _GOODBYE_SECONDS)
+        self._engine.dispose()
+
+    # Making, reading and removing
+
+    def create(self, job_id: str, request: JobSpec, limit: int, share: Share = NOBODY) -> Job:
+        """Put a new job into the queue, as the last one of its visitor.
+
+        Args:
+            job_id: a fresh one from `new_id()`; the job's folder may be there already, with the film in it.
+            request: what was asked for.
+            limit: how many may wait, this one included.
+            share: for whom it counts.
+
+        Raises:
+            QueueFull: so many wait already.
+            TooManyJobs: so many of the visitor's wait and run already.
+        """
+        now = self._milliseconds()
+        values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
+        values |= {"request": request.as_json(), "version": 0, "edits": {}, "mended": {}}
+        with self._writing() as connection:
+            values["visitor"] = self._counted(connection, share)
+            _check_room(connection, limit)
+            return self._put(connection, job_id, values)
+
+    def restore(self, job_id: str, record: Record) -> Job:
+        """Put a job that the database has lost back into it, and where it waits, at the end of the queue."""
+        values = asdict(record)
+        del values["format"]
+        values["state"], values["request"] = record.state.value, record.request.as_json()
+        values |= {"edits": edits_as_json(record.edits), "mended": edits_as_json(record.mended)}
+        values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
+        values["created_ms"] = _since_epoch(values.pop("created_at"))
+        values["updated_ms"] = _since_epoch(values.pop("updated_at"))
+        with self._writing() as connection:
+            return self._put(connection, job_id, values)
+
+    def _put(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
+        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served()}
+        row = values | more | _last(connection, values["visitor"])
+        return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
+
+    def get(self, job_id: str) -> Job:
+        """Return a job as it stands now."""
+        with self._reading() as connection:
+            return _found(connection, job_id)
+
+    def of_visitor(self, visitor: str) -> list[str]:
+        """Return the ids of a visitor's jobs, whatever state they are in."""
+        with self._reading() as connection:
+            return list(connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _name(connection, visitor))))
+
+    def page(self, limit: int, offset: int = 0) -> list[Job]:
+        """Return at most `limit` jobs, the newest first, after `offset` others."""
+        wanted = select(_jobs).order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit).offset(offset)
+        with self._reading() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
+
+    def counts(self) -> dict[JobState, int]:
+        """Return how many jobs are in each state."""
+        with self._reading() as connection:
+            rows = connection.execute(select(_jobs.c.state, func.count()).group_by(_jobs.c.state))
+            return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in rows}
+
+    def versions(self) -> dict[str, int]:
+        """Return the version of every job's results by its id: a folder of any other name belongs to nobody."""
+        with self._reading() as connection:
+            return {row.id: row.version for row in connection.execute(select(_jobs.c.id, _jobs.c.version))}
+
+    def expired(self, age: timedelta) -> list[str]:
+        """Return the ids of the jobs that are over and untouched for so long of served time, oldest first."""
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served() - age // _MILLISECOND)
+        with self._reading() as connection:
+            return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.touched_ms)))
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job that is over. Remove its folder afterwards: a folder without a job is swept, should you die."""
+        with self._writing() as connection:
+            job = _found(connection, job_id)
+            if not job.state.is_over:
+                raise WrongState(job.state)
+            connection.execute(delete(_jobs).where(_jobs.c.id == job_id))
+
+    # From state to state
+
+    def claim(self, besides: Collection[str] = ()) -> Job | None:
+        """Set the job whose turn it is running, but for those `besides`, and return it; None where nobody waits."""
+        # Those that were interrupted are few, and go on in their old order, whoever has been served since.
+        turn_of = case((_jobs.c.begun == 1, 0), else_=_jobs.c.turn)
+        order = (_jobs.c.begun.desc(), turn_of, _jobs.c.place)
+        first = select(_jobs.c.id).where(_WAITS & _jobs.c.id.not_in(besides)).order_by(*order).limit(1)
+        with self._writing() as connection:
+            job_id = connection.scalar(first)
+            if job_id is None:
+                return None
+            turn = (connection.scalar(select(func.max(_jobs.c.turn)).where(_WAITS)) or 0) + 1
+            job = self._moved(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
+            others = _WAITS & (_jobs.c.visitor == job.visitor)
+            connection.execute(update(_jobs).where(others).values(turn=turn))
+            return job
+
+    def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
+        """Note how far a running job is."""
+        with self._writing(_TICK) as connection:
+            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage.value, fraction=fraction)
+
+    def finish(self, job_id: str) -> Job:
+        """Set a running job done: its results are there, and of a new version."""
+        values = {"version": _jobs.c.version + 1, "fraction": 1.0, "deaths": 0, "finished_pieces": 0}
+        values |= {"mended": _jobs.c.edits}
+        with self._writing() as connection:
+            return self._moved(connection, job_id, _RUNNING, JobState.DONE, **values)
+
+    def fail(self, job_id: str, sentence: str) -> Job:
+        """Set a running job failed, and say why."""
+        with self._writing() as connection:
+            return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(Message(sentence)))
+
+    def cancel(self, job_id: str) -> Job:
+        """Set a waiting or running job cancelled, for good."""
+        with self._writing() as connection:
+            return self._moved(connection, job_id, _QUEUED | _RUNNING, JobState.CANCELLED)
+
+    def put_back(self, job_id: str, last: bool = False) -> Job:
+        """Put a running job back into the queue, at its old place or as the `last` one; no death is counted."""
+        with self._writing() as connection:
+            place = _last(connection, _found(connection, job_id).visitor) if last else {}
+            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
+
+    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], limit: int, share: Share = NOBODY) -> Job:
+        """Put a job that is over and has results into the queue again, with all that was edited by hand.
+
+        Args:
+            job_id: whose lines.
+            version: which results the editor saw.
+            edits: by the id of the line: what is kept from now on, in place of the edits before.
+            limit: how many may wait, this one included.
+            share: for whom it counts from now on: who edits it.
+
+        Raises:
+            Outdated: there are newer results.
+            QueueFull: so many wait already.
+            TooManyJobs: so many of the visitor's wait and run already.
+        """
+        with self._writing() as connection:
+            job = _found(connection, job_id)
+            allowed = _OVER if job.version else []
+            if job.state in allowed and job.version != version:
+                raise Outdated
+            if job.state not in allowed:
+                raise WrongState(job.state)
+            visitor = self._counted(connection, share)
+            _check_room(connection, limit)
+            values: dict[str, Any] = {"edits": edits_as_json(edits), "visitor": visitor}
+            values |= {"stage": None, "fraction": 0.0, "deaths": 0} | _failed(None)
+            values |= _last(connection, visitor)
+            return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
+
+    def died(self, job_id: str, finished_pieces: int) -> Job:
+        """Count a death of whoever ran a job: it goes back to its old place, or fails where dying is all that it does.
+
+        Args:
+            job_id: what was running.
+            finished_pieces: how many pieces of its work are there now.
+        """
+        with self._writing() as connection:
+            job = _found(connection, job_id)
+            deaths = 1 if finished_pieces > job.finished_pieces else job.deaths + 1
+            values: dict[str, Any] = {"deaths": deaths, "finished_pieces": finished_pieces}
+            if deaths >= DEATHS:
+                return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(_DIED), **values)
+            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **values)
+
+    def recover(self, finished_pieces: Callable[[str], int]) -> list[Job]:
+        """Count a death for every job that a dead server left running, before anything is claimed.
+
+        Args:
+            finished_pieces: tells how many there are of a job.
+
+        Returns:
+            Those jobs: queued again, or failed.
+        """
+        running = select(_jobs.c.id).where(_jobs.c.state == JobState.RUNNING.value).order_by(_jobs.c.place)
+        with self._reading() as connection:
+            left = list(connection.scalars(running))
+        return [self.died(job_id, finished_pieces(job_id)) for job_id in left]
+
+    def is_settled(self) -> bool:
+        """Whether a start has looked through the jobs' folders with this database: else it is newer than they are."""
+        with self._reading() as connection:
+            return bool(connection.exec_driver_sql("SELECT settled FROM heartbeat").scalar())
+
+    def settle(self) -> None:
+        """Note that a start has looked through the jobs' folders."""
+        with self._writing() as connection:
+            connection.exec_driver_sql("UPDATE heartbeat SET settled = 1")
+
+    def obstacle(self) -> str | None:
+        """Say in a sentence what keeps a job from being stored now, if anything does; and note the served time.
+
+        Never raises.
+        """
+        try:
+            if _identity(self._path) != self._identity:
+                return (
+                    "The database has been removed or replaced while the server runs on it: start the "
+                    "server again, which finds the jobs in their folders."
+                )
+            with self._writing(_TICK) as connection:
+                values = (self._milliseconds(), self._served())
+                beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
+                return None if beat.rowcount else "The database lacks what was in it: start the server again."
+        except StorageError as error:
+            return error.message
+
+    # Inside
+
+    @contextmanager
+    def _writing(self, opening: tuple[str, ...] = _WRITE) -> Iterator[Connection]:
+        engine = self._engine.execution_options(opening=opening)
+        with self._kept_open(), _translated(self._path), self._turn, engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._kept_open(), _translated(self._path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _kept_open(self) -> Iterator[None]:
+        """Keep the file open: a connection in use while it is closed would never be closed itself."""
+        with self._change:
+            if self._is_closed:
+                raise StorageError("The database has been closed: this server is ending.")
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._at_work -= 1
+                self._change.notify_all()
+
+    def _moved(
+        self,
+        connection: Connection,
+        job_id: str,
+        allowed: Collection[JobState],
+        state: JobState,
+        **values: Any,  # noqa: ANN401 (each column has its type)
+    ) -> Job:
+        """Set a job that is in an allowed state to another one, and further columns to their values."""
+        here = _found(connection, job_id).state
+        if here not in allowed:
+            raise WrongState(here)
+        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served()}
+        change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
+        return _job(connection.execute(change).one())
+
+    def _counted(self, connection: Connection, share: Share) -> str:
+        """Return what stands for a visitor, of whom one more job may wait."""
+        if not share.visitor:
+            return ""
+        name = _name(connection, share.visitor)
+        theirs = (_jobs.c.visitor == name) & _jobs.c.state.not_in(_OVER)
+        if connection.execute(select(func.count()).where(theirs)).scalar_one() >= share.most:
+            raise TooManyJobs(share.most)
+        return name
+
+    def _milliseconds(self) -> int:
+        return _since_epoch(self._clock())
+
+    def _served(self) -> int:
+        """Return the served time: what earlier servers noted of theirs, and all of this one's."""
+        return self._served_ms + int(1000 * (self._elapsed() - self._opened_at))
+
+    def _served_before(self) -> int:
+        """Return the served time that was noted last; no job has been touched later than that."""
+        with self._reading() as connection:
+            noted = connection.exec_driver_sql("SELECT max(served_ms) FROM heartbeat").scalar() or 0
+            return max(noted, connection.scalar(select(func.max(_jobs.c.touched_ms))) or 0)
+
+    def _check(self) -> None:
+        """Raise where the file is damaged, before anything is done with it."""
+        with self._reading() as connection:
+            said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if said != "ok":
+            raise _damaged(self._path, str(said))
+
+    def _migrate(self, migrations: Sequence[Migration]) -> None:
+        """Run what the database has not been through; all of it, or, where one fails, nothing."""
+        known = [migration.__name__ for migration in migrations]
+        with self._writing() as connection:
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at_ms INTEGER)")
+            done = set(connection.exec_driver_sql("SELECT name FROM migrations").scalars())
+            if newer := sorted(done - set(known)):
+                raise _too_new(self._path, newer[-1])
+            for name, migration in zip(known, migrations, strict=True):
+                if name not in done:
+                    migration(connection)
+                    row = (name, self._milliseconds())
+                    connection.exec_driver_sql("INSERT INTO migrations VALUES (?, ?)", row)
+
+
+def _connected(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin(connection: Connection) -> None:
+    for statement in connection.get_execution_options().get("opening", _READ):
+        connection.exec_driver_sql(statement)
+
+
+def _found(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(select(_jobs).where(_jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise JobNotFound
+    return _job(row)
+
+
+def _name(connection: Connection, visitor: str) -> str:
+    """Return what stands for a visitor in this database."""
+    secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
+    return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
+
+
+def _check_room(connection: Connection, limit: int) -> None:
+    if connection.execute(select(func.count()).where(_WAITS)).scalar_one() >= limit:
+        raise QueueFull
+
+
+def _last(connection: Connection, visitor: str) -> dict[str, int]:
+    """Return where a job stands that comes to wait: behind its visitor's others, or else behind all visitors."""
+    place = (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
+    latest = select(func.max(_jobs.c.turn))
+    theirs = connection.scalar(latest.where(_WAITS & (_jobs.c.visitor == visitor)))
+    turn = theirs if theirs is not None else connection.scalar(latest.where(_WAITS)) or 0
+    return {"place": place, "turn": turn, "begun": 0}
+
+
+def _failed(why: Message | None) -> dict[str, Any]:
+    """Return the columns that say why a job failed: the sentence, and what it is made of."""
+    if why is None:
+        return {"error": None, "failure": None}
+    kept = json.dumps(why.as_json(), ensure_ascii=False).encode("utf-8", "replace")  # a file's name need not be Unicode
+    failure = json.loads(kept)
+    return {"error": str(Message.from_json(failure)), "failure": failure}
+
+
+def _job(row: Row[Any]) -> Job:
+    values = dict(row._mapping)
+    failure, sentence = values.pop("failure"), values["error"]
+    values["error"] = Message.from_json(failure) if failure else sentence and Message(sentence)
+    for name in ("place", "turn", "begun", "touched_ms"):
+        del values[name]
+    values["state"] = JobState(values["state"])
+    values["stage"] = values["stage"] and Stage(values["stage"])
+    values["request"] = JobSpec.from_json(values["request"])
+    values |= {name: edits_from_json(values[name]) for name in ("edits", "mended")}
+    values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
+    values["updated_at"] = _EPOCH + values.pop("updated_ms") * _MILLISECOND
+    return Job(**values)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _since_epoch(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+# What goes wrong
+
+
+def damage(path: Path) -> str | None:
+    """Say in a sentence what is wrong with a database, if anything is, without changing it; a server may use it."""
+    try:
+        with _translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except StorageError as error:
+        return error.message
+    return None if said == "ok" else _damaged(path, said).message
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise _trouble(path, error) from error
+
+
+def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the upper bits tell more than we need
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, str(cause))
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError("The disk of the data folder is full: free some space and try again.", where=path)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StorageError("The database is held by another program: close that one and try again.", where=path)
+    return StorageError(
+        "The database cannot be used ({cause}): check the disk and the rights to the file.",
+        where=path,
+        cause=str(cause),
+    )
+
+
+def _damaged(path: Path, said: str) -> StorageError:
+    first = said.strip().splitlines()[0].rstrip(".")
+    return DatabaseDamaged(
+        "The database is damaged ({first}); nothing was changed. Stop the server and run `python -m vt "
+        "doctor --repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put "
+        "a copy of it back.",
+        where=path,
+        first=first,
+    )
+
+
+def _too_new(path: Path, name: str) -> StorageError:
+    return StorageError(
+        "The database was written by a newer version of vt (it has been through {name}): use that "
+        "version again, or name another folder in VT_DATA_DIR.",
+        where=path,
+        name=name,
+    )

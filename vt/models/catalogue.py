@@ -1,0 +1,385 @@
+"""The candidates for a request, best first, from all registered engines; it knows no engine by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from vt import languages
+from vt.engines import registry, translation_routes
+from vt.engines.base import EngineInfo, Synthesizer, Transcriber, Translator, Voice
+from vt.engines.candidate import Candidate
+from vt.engines.definition import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
+from vt.engines.registry import Table
+from vt.engines.translation_routes import Hop, Route
+from vt.errors import InputError, LanguageError, SettingsError, UnknownModel
+from vt.languages import Language
+from vt.messages import Message, joined
+from vt.models import selection
+from vt.models.language_support import Offer
+from vt.models.selection import Listing, Refusals
+from vt.settings import Settings
+from vt.system import machine
+from vt.weights import download
+from vt.weights.preparation import Preparations
+
+_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine)
+_LONGEST_SHOWN = 80
+_ROUTES = 4
+"""At most so many routes are tried: they are for the same languages, and often fail for the same reason."""
+_NEAR = 3
+"""So many similar voices are named where a voice does not exist."""
+_MOST_LISTED = 8
+"""At most so many voices of a language are named in a sentence."""
+
+
+class Catalogue:
+    """Lists the candidates of each stage."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        gpus: Callable[[], int] = machine.gpus,
+        source: download.Source | None = None,
+        engines: Table = registry.BUILT_IN,
+    ) -> None:
+        """`source`: where models come from and are kept; None: where the settings say.
+
+        Raises:
+            SettingsError: the settings name an engine that is not in the table, or that they leave out for its licence.
+        """
+        self.settings = settings
+        self.site = Site(settings, source or download.of(settings), gpus)
+        self._table = engines
+        self._check("VT_TRANSLATION_ENGINE", settings.translation_engine, engines.translation)
+        self._check("VT_TTS_ENGINE", settings.tts_engine, engines.tts)
+
+    @property
+    def preparations(self) -> Preparations:
+        """Downloads and conversions in progress."""
+        return self.site.preparations
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that models may run on, best first."""
+        return self.site.devices
+
+    @property
+    def device(self) -> str:
+        """The device that models run on."""
+        return self.site.device
+
+    def load_libraries(self) -> None:
+        """Import the libraries of recognition, so that their memory is not counted as a model's."""
+        for engine in self._table.stt:
+            engine.load_library()
+
+    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        """List what could hear `language` (or "auto"): the wanted model, smaller ones of the hub, the bundled one.
+
+        Raises:
+            LanguageError: there is no such language.
+            ModelUnavailable: `model` is no name of a model.
+        """
+        code = language if language == AUTO else languages.get(language).code
+        return [one for engine in self._allowed(self._table.stt) for one in engine.candidates(self.site, code, model)]
+
+    def translation(
+        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
+    ) -> Sequence[Candidate[Translator]]:
+        """List what could translate from `source` to `target`, that of `engine` first where one is named.
+
+        `listening`: the film is heard, so that an engine that translates sound may serve as well, as the last resort.
+
+        Raises:
+            LanguageError: there is no such language.
+            ModelUnavailable: `model` is no name of a model.
+            UnknownModel: no engine goes by that name.
+        """
+        pair = languages.get(source), languages.get(target)
+        wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
+        ends = {"language_from": pair[0], "language_to": pair[1]}
+        unable = Message("{engine} does not translate {language_from} to {language_to} here.", engine=wanted, **ends)
+        no_text_translator = Message("No text translator here knows {language_from} to {language_to}.", **ends)
+        refusals = Refusals(
+            wanted_cannot=self._lack(wanted, self._table.translation) or unable,
+            nobody_can=Message("Nobody here translates {language_from} to {language_to}.", **ends),
+            no_text_translator=selection.with_left_out(no_text_translator, self.left_out),
+            left_out=self.left_out,
+        )
+        return selection.select(self._translations(*pair, wanted, model, listening=listening), wanted, refusals)
+
+    def _translations(
+        self, source: Language, target: Language, wanted: str, model: str | None, *, listening: bool
+    ) -> list[Listing[Translator]]:
+        """List what translates: engines that serve alone, routes over engines that may be joined, then sound."""
+        found_routes = self._routes(source, target, wanted)
+        along_routes = [
+            Listing(frozenset(hop.engine for hop in route.hops), [self._along(route)]) for route in found_routes
+        ]
+        alone: list[Listing[Translator]] = []
+        of_sound: list[Listing[Translator]] = []
+        for engine in self._allowed(self._table.translation):
+            # An engine whose directions may be joined serves by routes; where there is none, it says why itself.
+            if not engine.pairs(self.site) or not found_routes:
+                candidates = engine.candidates(self.site, source, target, model)
+                if not listening:
+                    candidates = [selection.without_sound(one) for one in candidates]
+                listing = Listing(frozenset({engine.info.name}), candidates)
+                (of_sound if engine.info.listens else alone).append(listing)
+        absent = self._absent_from_set_up(source, target)
+        return selection.wanted_first([*alone, *absent, *along_routes, *of_sound], wanted)
+
+    def _absent_from_set_up(self, source: Language, target: Language) -> list[Listing[Translator]]:
+        """List what would translate better if set-up had put its models here; its obstacle is a sentence on that."""
+        absent = {
+            Hop(engine.info.name, *pair): (engine, why)
+            for engine in self._allowed(self._table.translation)
+            for pair, why in engine.absent(self.site).items()
+        }
+        missing = translation_routes.worth_fetching(self.hops(), absent, source.code, target.code) if absent else ()
+        return [Listing(frozenset({hop.engine}), [self._refused(hop, *absent[hop])]) for hop in missing]
+
+    def _refused(self, hop: Hop, engine: TranslationEngine, why: str) -> Candidate[Translator]:
+        ends = languages.get(hop.source), languages.get(hop.target)
+        return replace(engine.candidates(self.site, *ends)[0], unfit=None, obstacle=lambda: why)
+
+    def advice(self, taken: Sequence[Hop]) -> str:
+        """Say in a sentence what somebody could fetch for a better translation than by the route that was taken."""
+        if not taken or not set(taken) <= self.hops():
+            return ""  # by an engine that goes alone: none is better
+        source, target = taken[0].source, taken[-1].target
+        there = _hops(self._allowed(self._table.translation), self.site, fetchable=True)
+        missing = translation_routes.worth_fetching(self.hops(), there, source, target)
+        return translation_routes.advice(missing)
+
+    def hops(self) -> set[Hop]:
+        """Return the directions, by engine, that may be joined to routes here."""
+        return _hops(self._allowed(self._table.translation), self.site, fetchable=False)
+
+    def _routes(self, source: Language, target: Language, wanted: str) -> list[Route]:
+        """Return the best routes; first those over the engine that was asked for alone."""
+        hops = self.hops()
+        found = translation_routes.find(hops, source.code, target.code)
+        if wanted != AUTO:
+            own = [hop for hop in hops if hop.engine == wanted]
+            found = list(dict.fromkeys([*translation_routes.find(own, source.code, target.code), *found]))
+        return found[:_ROUTES]
+
+    def _along(self, route: Route) -> Candidate[Translator]:
+        """Return the candidate for a route: each hop by its engine's first candidate."""
+        engines = {engine.info.name: engine for engine in self._table.translation}
+        steps = [
+            engines[hop.engine].candidates(self.site, languages.get(hop.source), languages.get(hop.target))[0]
+            for hop in route.hops
+        ]
+        whole = steps[-1]
+        for step in reversed(steps[:-1]):
+            whole = step.followed(whole)
+        return whole
+
+    def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
+        """List what could speak `language`, with the voice or by the engine that is named first.
+
+        Raises:
+            LanguageError: there is no such language, or the voice speaks another.
+            UnknownModel: there is no such voice or engine.
+            InputError: the voice is another engine's.
+        """
+        row = languages.get(language)
+        wanted = self._wanted(engine or self.settings.tts_engine, self._table.tts)
+        named = self._fitting(voice, row) if voice else None
+        if named:
+            if engine not in ("", AUTO, named.engine):
+                raise InputError(
+                    "The voice {voice} is one of {own}, not of {other}: name only one of them.",
+                    voice=voice,
+                    own=named.engine,
+                    other=engine,
+                )
+            wanted = named.engine
+        listings = [
+            Listing(
+                frozenset({one.info.name}),
+                one.candidates(self.site, row, voice if named and one.info.name == wanted else None),
+            )
+            for one in self._allowed(self._table.tts)
+        ]
+        unable = Message("{engine} does not speak {language} here.", engine=wanted, language=row)
+        refusals = Refusals(
+            wanted_cannot=self._lack(wanted, self._table.tts) or unable,
+            nobody_can=Message("Nobody here speaks {language}.", language=row),
+            left_out=self.left_out,
+        )
+        return selection.select(selection.wanted_first(listings, wanted), wanted, refusals)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """List all voices that may be chosen here."""
+        return tuple(voice for engine in self._allowed(self._table.tts) for voice in engine.voices(self.site))
+
+    def voice(self, wanted: str, code: str = "") -> Voice:
+        """Return the voice of an id; where there is none like it, a sentence names those for the language of `code`.
+
+        Raises:
+            UnknownModel: there is none.
+        """
+        listed = self.voices()
+        found = next((voice for voice in listed if voice.id == wanted), None)
+        if found is None:
+            known = {voice.id.casefold(): voice.id for voice in listed}
+            own = [voice.id for voice in listed if voice.language == code]
+            alike = difflib.get_close_matches(wanted[:_LONGEST_SHOWN].casefold(), known, _NEAR)
+            near = [known[one] for one in alike] or own[:_NEAR]
+            told = Message("Near are: {near}.", near=", ".join(near)) if near else Message("See the list of voices.")
+            unknown = Message("No voice goes by the name {voice} here.", voice=_shown(wanted))
+            raise UnknownModel(joined(unknown, told))
+        return found
+
+    def check_translation_engine(self, wanted: str) -> None:
+        """Raise where no engine that may be used has this name; for a request whose languages are not known yet.
+
+        Raises:
+            UnknownModel: none does.
+        """
+        self._wanted(wanted or AUTO, self._table.translation)
+
+    def named(self, name: str) -> Sequence[Candidate[Any]]:
+        """List what could be loaded for a name that came from outside: no path or hub id but those of the settings.
+
+        Raises:
+            UnknownModel: neither the engines' tables nor the settings have it.
+        """
+        engines = list(self._all())
+        for engine in engines:
+            if found := engine.named(self.site, name):
+                return found
+        known = ", ".join(name for engine in engines for name in engine.names(self.site))
+        raise UnknownModel("No model goes by the name {name} here. Known are: {known}.", name=_shown(name), known=known)
+
+    def wanted(self) -> list[Candidate[Any]]:
+        """List the best model of each stage for a default request, whether or not it is here."""
+        spoken = self.settings.preload_languages
+        listening, translating = self.stt(AUTO), self.translation(*self.usual_pair)
+        return [listening[0], translating[0], *(self.tts(code)[0] for code in spoken)]
+
+    @property
+    def usual_pair(self) -> tuple[str, str]:
+        """From which language to which a default request translates."""
+        target = self.settings.preload_languages[0]
+        return "es" if languages.get(target).code == "en" else "en", target
+
+    def offers(self, *, reachable: bool) -> tuple[Offer, ...]:
+        """List every language with the engines that serve it here, now; `reachable` says whether the hub answers."""
+        heard = [
+            (engine.info.name, engine.heard(self.site, reachable=reachable))
+            for engine in self._allowed(self._table.stt)
+        ]
+        ways = [
+            (engine.info.name, engine.translated(self.site, reachable=reachable))
+            for engine in self._allowed(self._table.translation)
+        ]
+        spoken = [
+            (engine.info.name, engine.spoken(self.site, reachable=reachable))
+            for engine in self._allowed(self._table.tts)
+        ]
+        return tuple(
+            Offer(
+                row,
+                hear=tuple(name for name, codes in heard if row.code in codes),
+                translate_from=tuple(name for name, (sources, _) in ways if row.code in sources),
+                translate_to=tuple(name for name, (_, targets) in ways if row.code in targets),
+                speak=tuple(name for name, codes in spoken if row.code in codes),
+            )
+            for row in languages.ALL
+        )
+
+    @property
+    def engines(self) -> tuple[EngineInfo, ...]:
+        """The facts about every engine, whether or not it is here."""
+        return self._table.infos
+
+    @property
+    def left_out(self) -> str | None:
+        """Say which engines the settings leave out for their licences, where they do."""
+        if self.settings.licences != "commercial":
+            return None
+        names = [f"{info.name} ({info.licence})" for info in self._table.infos if not info.commercial]
+        engines = " and ".join(names)
+        return Message("VT_LICENCES=commercial leaves out {engines}.", engines=engines) if names else None
+
+    def missing(self) -> tuple[str, ...]:
+        """Say, in a sentence each, for which stages there is no engine at all."""
+        stages: tuple[Sequence[SttEngine | TranslationEngine | TtsEngine], ...] = (
+            self._allowed(self._table.stt),
+            [engine for engine in self._allowed(self._table.translation) if not engine.info.listens],
+            self._allowed(self._table.tts),
+        )
+        lacks = [[engine.lack(self.site) for engine in engines] for engines in stages]
+        # What the last engine of a stage lacks is easiest to install.
+        return tuple(told[-1] for told in lacks if told and all(told) and told[-1])
+
+    # Which engines, in which order.
+
+    def _all(self) -> Iterator[SttEngine | TranslationEngine | TtsEngine]:
+        yield from self._allowed(self._table.stt)
+        yield from self._allowed(self._table.translation)
+        yield from self._allowed(self._table.tts)
+
+    def _allowed(self, engines: Sequence[_D]) -> list[_D]:
+        every = self.settings.licences == "any"
+        return [engine for engine in engines if every or engine.info.commercial]
+
+    def _check(self, variable: str, wanted: str, engines: Sequence[_D]) -> None:
+        """Raise where a variable names an engine that may not serve."""
+        try:
+            self._wanted(wanted, engines)
+        except UnknownModel as error:
+            raise SettingsError("{variable}: {reason}", variable=variable, reason=error.message) from None
+
+    def _wanted(self, wanted: str, engines: Sequence[_D]) -> str:
+        if refusal := _unknown(wanted, engines):
+            raise UnknownModel(refusal)
+        refused = [engine.info for engine in engines if engine.info.name == wanted and not engine.info.commercial]
+        if refused and (left_out := self.left_out):
+            raise UnknownModel("{engine} may not be used: {reason}", engine=wanted, reason=left_out)
+        return wanted
+
+    def _fitting(self, wanted: str, row: Language) -> Voice:
+        """Return the voice that is named, which has to speak a language."""
+        found = self.voice(wanted, row.code)
+        if found.language != row.code:
+            own = [voice.id for voice in self.voices() if voice.language == row.code]
+            listed = ", ".join(own[:_MOST_LISTED]) + ("" if len(own) <= _MOST_LISTED else " and others")
+            raise LanguageError(
+                "The voice {voice} speaks {language_spoken}, not {language_wanted}. Voices for "
+                "{language_again}: {near}.",
+                voice=wanted,
+                language_spoken=languages.get(found.language),
+                language_wanted=row,
+                language_again=row,
+                near=listed or "none",
+            )
+        return found
+
+    def _lack(self, wanted: str, engines: Sequence[_D]) -> str | None:
+        """Say what has to be installed for the engine that was asked for; None where nothing is missing."""
+        return next((engine.lack(self.site) for engine in engines if engine.info.name == wanted), None)
+
+
+def _hops(engines: Iterable[TranslationEngine], site: Site, *, fetchable: bool) -> set[Hop]:
+    """Return the directions that engines translate here, or with `fetchable` those whose models may be fetched."""
+    ways = ((engine.info.name, engine.fetchable(site) if fetchable else engine.pairs(site)) for engine in engines)
+    return {Hop(name, *pair) for name, pairs in ways for pair in pairs}
+
+
+def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:
+    names = [engine.info.name for engine in engines]
+    if wanted == AUTO or wanted in names:
+        return None
+    return f"no engine goes by the name {_shown(wanted)}: use {', '.join([AUTO, *names])}."
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}...")

@@ -1,0 +1,169 @@
+"""Log lines and metrics about models and jobs, and the measured size of each model."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from vt.domain import Cancel, Job, JobState
+from vt.engines.spec import Closable, ModelSpec
+from vt.errors import Cancelled
+from vt.models.cache import CacheObserver, CacheSnapshot, Reason
+from vt.system import machine
+from vt.system.metrics import Metrics, Residency
+
+T = TypeVar("T", bound=Closable)
+Prepare = Callable[[Cancel], None]
+MB = 2**20
+_KINDS = ("stt", "translation", "tts")
+_LEAST, _MOST = 0.5, 2.0
+"""Bounds of a measured size, as multiples of the estimate: what is beyond them is the work of other threads."""
+
+_log = logging.getLogger("vt.models")
+
+
+class CacheMetrics(CacheObserver):
+    """Writes what the model cache does to the log and to the metrics; each line has the key, seconds and megabytes."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        resident: Callable[[], int] = machine.resident_bytes,
+        trim: Callable[[], None] = machine.trim,
+    ) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._resident = resident
+        self._trim = trim
+        self._known: dict[str, tuple[float, int]] = {}
+        """By key: since when the model is prepared, loads or is in memory, and its size in bytes."""
+
+    def metered(self, spec: ModelSpec[T]) -> ModelSpec[T]:
+        """Return `spec` with its load timed for the log, and with a way to measure the model where it has none.
+
+        The size of a model is what the process grew by while it was loaded: the cache loads one model at a time. Memory
+        that is free, but that the process still holds, would make this wrong: it is given back before and after.
+        """
+        grown: list[int] = []
+
+        def load() -> T:
+            self._known[spec.key] = (self._clock(), spec.estimated_bytes)
+            self._trim()
+            before = self._resident()
+            model = spec.load()
+            self._trim()
+            grown[:] = [self._resident() - before]
+            return model
+
+        def measured(_: T) -> int:
+            bounds = round(_LEAST * spec.estimated_bytes), round(_MOST * spec.estimated_bytes)
+            return min(max(grown[0], bounds[0]), bounds[1])
+
+        return replace(spec, load=load, measured=spec.measured or measured)
+
+    def observed(self, spec: ModelSpec[T], prepare: Prepare) -> Prepare:
+        """Return `prepare`, which gets the files of `spec` ready, so that its failure is counted and logged."""
+
+        def observed(cancel: Cancel) -> None:
+            self._known[spec.key] = (self._clock(), spec.estimated_bytes)
+            try:
+                prepare(cancel)
+            except Cancelled:
+                raise
+            except Exception as error:
+                self.failed(spec.key, str(error))
+                raise
+
+        return observed
+
+    def waited(self, key: str, seconds: float) -> None:
+        """Count the time that a lease waited."""
+        self._metrics.waited(_kind(key), seconds)
+
+    def loaded(self, key: str, seconds: float, size: int) -> None:
+        """Count and log a model that was loaded."""
+        self._known[key] = (self._clock(), size)
+        self._metrics.loaded(_kind(key), seconds)
+        _log.info("loaded %s in %.2f s, %.1f MB", key, seconds, size / MB)
+
+    def failed(self, key: str, message: str) -> None:
+        """Count and log a failure."""
+        self._metrics.failed(_kind(key))
+        _log.warning("failed %s after %.2f s, %.1f MB: %s", key, *self._age(key), message)
+
+    def over_budget(self, key: str, size: int, budget: int) -> None:
+        """Warn of a model that is larger than the whole budget."""
+        _log.warning("oversized %s, %.1f MB: more than the %.1f MB for models", key, size / MB, budget / MB)
+
+    def retired(self, key: str) -> None:
+        """Log a model that will be closed after its last lease."""
+        _log.info("retiring %s after %.2f s, %.1f MB", key, *self._age(key))
+
+    def evicted(self, key: str, reason: Reason, size: int) -> None:
+        """Count and log a model that was closed."""
+        seconds, _ = self._age(key)
+        self._metrics.evicted(_kind(key), reason)
+        _log.info("evicted %s (%s) after %.2f s, %.1f MB", key, reason, seconds, size / MB)
+
+    def _age(self, key: str) -> tuple[float, float]:
+        since, size = self._known.get(key, (self._clock(), 0))
+        return self._clock() - since, size / MB
+
+
+def _kind(key: str) -> str:
+    return key.partition("_")[0]
+
+
+def residency(snapshot: CacheSnapshot) -> Residency:
+    """Return the numbers that the metrics show of a snapshot."""
+    models, leases, size = (Counter(dict.fromkeys(_KINDS, 0)) for _ in range(3))
+    for entry in snapshot.entries:
+        models[entry.kind] += entry.state != "loading"
+        leases[entry.kind] += entry.leases
+        size[entry.kind] += entry.bytes
+    return Residency(
+        hits=snapshot.hits,
+        misses=snapshot.misses,
+        loads=snapshot.loads,
+        budget_bytes=snapshot.budget_bytes,
+        models=models,
+        leases=leases,
+        bytes=size,
+    )
+
+
+class JobWatch:
+    """Counts for the metrics what the jobs of a server do; it is called for each change, in order."""
+
+    def __init__(self, metrics: Metrics, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._metrics = metrics
+        self._began = now()
+        self._running: set[str] = set()
+        self._queued: dict[str, datetime] = {}
+        """By job that was put back into the queue, or edited: since when it waits."""
+
+    def hear(self, job: Job) -> None:
+        """Count a change of a job's state; progress is not counted."""
+        if job.state is JobState.QUEUED:
+            self._running.discard(job.id)
+            self._queued[job.id] = job.updated_at
+        elif job.state is JobState.RUNNING:
+            if job.id not in self._running:
+                self._running.add(job.id)
+                self._waited(job)
+        else:
+            self._running.discard(job.id)
+            self._queued.pop(job.id, None)
+            self._metrics.job_ended(job.state.value)
+
+    def _waited(self, job: Job) -> None:
+        since = self._queued.pop(job.id, job.created_at)
+        if since >= self._began:  # else it waited because no server was running
+            self._metrics.job_begun(max(0.0, (job.updated_at - since).total_seconds()))

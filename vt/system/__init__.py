@@ -1,0 +1,1 @@
+"""The machine below: programs, files and folders, memory, logs and metrics."""

@@ -1,0 +1,117 @@
+"""A folder that is built once, whoever asks for it, and that exists either completely or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vt.domain import Cancel
+from vt.errors import StorageError
+from vt.system import folders
+
+_POLL_SECONDS = 0.2
+GB = 10**9
+
+Tell = Callable[[str], object]
+"""Is called with a sentence for the user about the progress."""
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much room there is on the disk of a folder."""
+    return shutil.disk_usage(folder).free
+
+
+def build_dir_atomically(
+    target: Path,
+    build: Callable[[Path], None],
+    *,
+    is_complete: Callable[[Path], bool],
+    needed_bytes: int,
+    tell: Tell,
+    cancel: Cancel,
+    free: Callable[[Path], int] = free_bytes,
+) -> None:
+    """Have `build` fill a folder beside `target`, and rename it to `target` when it is complete.
+
+    One process builds it, and others that ask at the same time wait. What a killed process has left is removed, and
+    `tell` says so. Nothing is done where `target` is complete already.
+
+    Raises:
+        StorageError: the disk has no room, or becomes full.
+        InputError: the parent folder of `target` cannot be written.
+        Cancelled: `cancel` was set.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _build_lock(target, tell, cancel):
+            if not is_complete(target):
+                _build(target, build, needed_bytes, tell, free)
+    except OSError as error:
+        raise folders.unwritable(target.parent, error) from error
+
+
+def _build(
+    target: Path, build: Callable[[Path], None], needed_bytes: int, tell: Tell, free: Callable[[Path], int]
+) -> None:
+    unfinished = target.with_name(f".{target.name}.half")
+    for left in (unfinished, target):
+        if left.exists():
+            tell(f"{target.name} was left half made: it is made again.")
+            shutil.rmtree(left)
+    _check_room(target.parent, needed_bytes, free(target.parent))
+    try:
+        unfinished.mkdir()
+        build(unfinished)
+        for path in (*unfinished.rglob("*"), unfinished):
+            folders.flush(path)
+        unfinished.rename(target)
+        folders.flush(target.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_room(parent: Path, needed: int, free: int) -> None:
+    if free < needed:
+        raise StorageError(
+            "The disk of the data folder has {free:.1f} GB free, and {needed:.1f} GB are needed: free some "
+            "space, or choose another folder with VT_DATA_DIR.",
+            where=parent,
+            free=free / GB,
+            needed=needed / GB,
+        )
+
+
+@contextmanager
+def _build_lock(target: Path, tell: Tell, cancel: Cancel) -> Iterator[None]:
+    """Hold the lock on building `target`: against other processes, and against other threads of this one.
+
+    The system releases it when the process ends, however it ends. Children do not inherit it: the file is closed in
+    them (close-on-exec). The file itself stays: if it were removed, two processes could each lock a file of that name.
+    """
+    lock = FileLock(target.with_name(f".{target.name}.lock"), poll_interval=_POLL_SECONDS, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        tell(f"Another process is making {target.name}: waiting for it.")
+        _wait_for(lock, cancel)
+    try:
+        cancel.check()
+        yield
+    finally:
+        lock.release()
+
+
+def _wait_for(lock: FileLock, cancel: Cancel) -> None:
+    def is_cancelled() -> bool:
+        cancel.beat()
+        return cancel.is_set
+
+    try:
+        lock.acquire(cancel_check=is_cancelled)
+    except Timeout:
+        cancel.check()
+        raise

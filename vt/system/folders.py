@@ -1,0 +1,167 @@
+"""Work folders, removed by their owner even after a crash, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from filelock import lock_descriptor
+
+from vt.errors import InputError, StorageError
+from vt.system import disk
+
+_PREFIX = ".vt-work-"
+_UNLOCKED = ".vt-new-"
+"""A folder bears this name until it is locked, so that nobody takes it for an orphan."""
+_LOCK = "lock"
+_TRIES = 10
+
+
+@contextmanager
+def work_folder(parent: Path) -> Iterator[Path]:
+    """Make a work folder in `parent` (made too, where missing), and remove at the end all that was made and not kept.
+
+    A folder that a killed process left behind is removed first: its lock is free.
+
+    Raises:
+        InputError: `parent` cannot be written.
+        StorageError: the disk is full.
+    """
+    made: list[Path] = []
+    try:
+        made = _missing(parent)
+        folder, lock = _make(parent)
+    except OSError as error:
+        _remove_empty(made)
+        raise unwritable(parent, error) from error
+    with lock:
+        try:
+            yield folder
+        except OSError as error:
+            if disk.is_full(error):
+                raise unwritable(parent, error) from error
+            raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _remove_empty(made)
+
+
+def obstacle(folder: Path) -> str | None:
+    """Make `folder` where it is missing, and say in a sentence what keeps it from being written, if anything does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"0")
+    except OSError as error:
+        return f"The data folder cannot be written: {error.strerror}."
+    return None
+
+
+def deliver(files: Iterable[Path], target: Path, inputs: Iterable[Path] = ()) -> list[Path]:
+    """Move finished files into `target`, which is on the same disk, each replacing its namesake in one step.
+
+    One of the `inputs` is never replaced: it stays as it is, and is named among the results.
+
+    Raises:
+        InputError: a folder is in the way of a file; then none has been moved.
+    """
+    wanted = {target / file.name: file for file in files}
+    for place in wanted:
+        if place.is_dir():
+            raise InputError("The file {file} cannot be written: a folder of that name is in the way.", file=place)
+    given = [path for path in inputs if path.exists()]
+    moved = []
+    for place, file in wanted.items():
+        if place.exists() and any(place.samefile(path) for path in given):
+            moved.append(place)
+            continue
+        try:
+            file.replace(place)
+        except OSError as error:
+            raise unwritable(target, error) from error
+        moved.append(place)
+    return moved
+
+
+def flush(path: Path) -> None:
+    """Have the disk keep a file, or what a folder lists, even if the power fails now."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def unwritable(folder: Path, error: OSError) -> InputError | StorageError:
+    """Say in one sentence why `folder` cannot take files."""
+    if disk.is_full(error):
+        return StorageError("The disk of {folder} is full: free some space and try again.", folder=folder)
+    return InputError(
+        "The folder {folder} cannot be written ({reason}): choose another one.",
+        folder=folder,
+        reason=str(error.strerror),
+    )
+
+
+def _make(parent: Path) -> tuple[Path, IO[str]]:
+    """Make a work folder and return it with its lock, which is held for as long as the file is open."""
+    for remaining in reversed(range(_TRIES)):
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            _sweep(parent)
+            return _locked(Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=parent)))
+        except FileNotFoundError:  # somebody whose work failed has just removed the parent, which was empty
+            if not remaining:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _locked(folder: Path) -> tuple[Path, IO[str]]:
+    try:
+        lock = (folder / _LOCK).open("w")
+        lock_descriptor(lock.fileno())
+        return folder.rename(folder.with_name(folder.name.replace(_UNLOCKED, _PREFIX, 1))), lock
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Return the folders that making `folder` would make, innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # it holds the results or somebody else's files, or was never made
+            folder.rmdir()
+
+
+def _sweep(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        if _is_orphan(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_orphan(folder: Path) -> bool:
+    try:
+        with (folder / _LOCK).open() as lock:
+            return lock_descriptor(lock.fileno(), blocking=False)  # False: its owner is alive
+    except FileNotFoundError:  # half removed; a whole one always has a lock
+        return True
+    except OSError:  # no folder of ours
+        return False

@@ -1,0 +1,78 @@
+"""Work done in threads a bounded number of items ahead of whoever takes the results, which come in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
+
+from vt.domain import Cancel
+from vt.system.logs import carried
+
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
+
+
+def _nothing() -> None:
+    return None
+
+
+def run_ahead(
+    work: Callable[[_Item], _Made], items: Iterable[_Item], *, threads: int, ahead: int, name: str, cancel: Cancel
+) -> Iterator[_Made]:
+    """Yield what `work` makes of each item, in their order.
+
+    Args:
+        work: runs in the threads.
+        items: are taken one by one, as results are taken.
+        threads: how many items are worked on at the same time.
+        ahead: how many items, at most, are begun before the first of their results is taken.
+        name: of the threads.
+        cancel: ends the work.
+
+    Raises:
+        Cancelled: `cancel` was set. Whatever ends the generator, no thread is at work any more when it has ended.
+    """
+    groups = ([item] for item in items)
+    with closing(run_groups_ahead(work, groups, threads=threads, ahead=ahead, name=name, cancel=cancel)) as results:
+        for (made,) in results:
+            yield made
+
+
+def run_groups_ahead(
+    work: Callable[[_Item], _Made],
+    groups: Iterable[Sequence[_Item]],
+    *,
+    threads: int,
+    ahead: int,
+    name: str,
+    cancel: Cancel,
+    leave: Callable[[], object] = _nothing,
+) -> Generator[list[_Made], None, None]:
+    """Yield what `work` makes of the items of each group, in their order; see `run_ahead`.
+
+    `leave` is called at the end, before the threads are waited for: it may end what still runs in them.
+    """
+    waiting: deque[list[Future[_Made]]] = deque()
+    with ThreadPoolExecutor(threads, name) as pool:
+        try:
+            for group in groups:
+                cancel.check()
+                waiting.append([pool.submit(carried(work), item) for item in group])
+                # Some items ahead keep the cores busy. The results of all of them could fill the memory.
+                while waiting and sum(map(len, waiting)) - len(waiting[0]) >= ahead:
+                    yield _results(waiting.popleft(), cancel)
+            while waiting:
+                yield _results(waiting.popleft(), cancel)
+        finally:
+            leave()
+            for future in (future for futures in waiting for future in futures):
+                future.cancel()
+
+
+def _results(futures: Sequence[Future[_Made]], cancel: Cancel) -> list[_Made]:
+    made = [future.result() for future in futures]
+    cancel.check()
+    return made

@@ -1,0 +1,56 @@
+"""Work in a Python process of its own: how it is started, and how it says what went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import vt
+from vt.errors import ToolError
+from vt.system.processes import Child
+from vt.system.sandbox import ChildLimits
+
+_LONGEST_REASON = 300
+"""Characters."""
+
+
+def child(
+    module: str,
+    arguments: Sequence[str],
+    limits: ChildLimits,
+    variables: Mapping[str, str],
+    *,
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path] = (),
+) -> Child:
+    """Return a child process that runs a module of vt, as `python -m` does.
+
+    Args:
+        module: its full name.
+        arguments: of the module's command line.
+        limits: of the process.
+        variables: of its environment, beside PYTHONPATH.
+        reads: see `Child`.
+        writes: see `Child`.
+    """
+    path = os.pathsep.join(filter(None, (str(Path(vt.__file__).parent.parent), os.environ.get("PYTHONPATH"))))
+    argv = [sys.executable, "-m", module, *arguments]
+    return Child(argv, limits, reads=reads, writes=writes, environment={**variables, "PYTHONPATH": path})
+
+
+def reason(error: ToolError) -> str:
+    """Return why the child failed: the last line of its stderr, which `exit_code` has written."""
+    lines = error.said.strip().splitlines()
+    return lines[-1][:_LONGEST_REASON] if lines else str(error)
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """Call `work` in the child and return its exit code; the last line on stderr says what went wrong."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
+        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""Text in many languages: sentences, numbers, subtitles; nothing here knows of films or jobs."""

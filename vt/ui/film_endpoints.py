@@ -1,0 +1,230 @@
+"""The endpoints that take a film: each call is a job in the queue, which is removed when its caller leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
+
+import gradio as gr
+from anyio import to_thread
+from gradio.components import Component
+from gradio.components.api_component import Api
+
+from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes
+from vt.errors import VtError
+from vt.jobs.feed import follow
+from vt.jobs.service import Jobs, ResultFile
+from vt.services import Services
+from vt.ui import fragments
+from vt.ui.gateway import uploads
+from vt.ui.gateway.uploads import Owner
+from vt.ui.shared import RAW, in_words, number, owner, text
+from vt.ui.words import ENGLISH
+
+_WAITING = 256
+"""Calls that may wait for their jobs at the same time. Waiting takes no thread, and jobs have a queue of their own."""
+
+
+def add(services: Services) -> None:
+    """Add the endpoints to the page that is being built."""
+    _add_translate(services)
+    _add_transcribe(services)
+
+
+_FILM: dict[str, Any] = {"type": "string", "description": "Progress, and at the end the path of the dubbed file."}
+_SUBTITLES: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "description": "Paths: SRT, WebVTT."}
+_REPORT: dict[str, Any] = {"type": "object", "description": "Who did what, every line with its timing."}
+_TRANSCRIPT: dict[str, Any] = {"type": "string", "description": "Progress, and at the end what is said."}
+_WISHED = ("espeak-ng-es", "espeak-ng", "apertium")
+"""Examples of wishes."""
+
+
+def _add_translate(services: Services) -> None:
+    async def translate(
+        request: gr.Request,
+        video: object,
+        target_language: str,
+        source_language: str = "auto",
+        subtitles: object = None,
+        audio_track: int | None = None,
+        voice: str = "",
+        tts_engine: str = "",
+        translation_engine: str = "",
+    ) -> AsyncIterator[tuple[Any, Any, Any]]:
+        """Dub a video or audio file into another language.
+
+        Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file,
+        those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels it all.
+        """
+        whose = owner(request)
+        with in_words():
+            wishes = _wishes(voice, tts_engine, translation_engine)
+            spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
+        async with _underway(services, spec, video, subtitles, whose) as job:
+            async with aclosing(_awaited(services.jobs, job.id)) as progress:
+                async for at in progress:
+                    yield at, None, None
+            film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id, whose)
+            yield film, written, report
+
+    inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
+    inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
+    _serve(translate, inputs, [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)])
+
+
+def _add_transcribe(services: Services) -> None:
+    async def transcribe(
+        request: gr.Request, video: object, source_language: str = "auto", audio_track: int | None = None
+    ) -> AsyncIterator[tuple[Any, Any]]:
+        """Write down what is said in a video or audio file.
+
+        Yields what it is at, such as ("Listening to what is said: 62 %", None), and at the end the transcript, a line a
+        sentence, and the paths of its subtitles as SRT and WebVTT. Who cancels the call cancels the job.
+        """
+        whose = owner(request)
+        with in_words():
+            spec = _spec("", source_language, audio_track)
+        async with _underway(services, spec, video, None, whose) as job:
+            async with aclosing(_awaited(services.jobs, job.id)) as progress:
+                async for at in progress:
+                    yield at, None
+            transcript, *written = await asyncio.to_thread(_written_down, services.jobs, job.id, whose)
+            yield transcript, written
+
+    inputs = [_file("video"), _source(), _number("audio_track")]
+    _serve(transcribe, inputs, [_answer("transcript", _TRANSCRIPT), _answer("subtitles", _SUBTITLES)])
+
+
+def _source() -> Api:
+    return _text("source_language", "en", "auto")
+
+
+def _serve(function: Callable[..., Any], inputs: Sequence[Component], outputs: Sequence[Component]) -> None:
+    """Make a function an endpoint under its name; nothing of it is visible on the page."""
+    gr.Button(visible=False).click(
+        function, inputs, outputs, api_name=function.__name__, concurrency_limit=_WAITING, show_progress="hidden", **RAW
+    )
+
+
+def _file(name: str) -> gr.File:
+    return gr.File(label=name, visible=False)
+
+
+def _text(name: str, example: str, default: str | None = None) -> Api:
+    known = {"type": "string", "additional_description": f"the code of a language, such as {example}"}
+    if default:
+        known["additional_description"] += f"; {default}: found out by listening"
+    return _field(name, known, example, default)
+
+
+def _number(name: str) -> Api:
+    said = "which sound track, from 1; none: the first"
+    return _field(name, {"type": "integer", "additional_description": said}, 1)
+
+
+def _wish(name: str, example: str) -> Api:
+    said = "one of those that /voices lists" if name == "voice" else "as the report names it"
+    return _field(name, {"type": "string", "additional_description": f"{said}; none: the best"}, example, "")
+
+
+def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:
+    made = Api(default, known, name)
+    setattr(made, "example_payload", lambda: example)  # noqa: B010 (for this object alone)
+    return made
+
+
+def _answer(name: str, known: dict[str, Any]) -> Api:
+    return Api(None, known, name)
+
+
+# A call
+
+
+def _wishes(*said: object) -> Wishes:
+    return Wishes(*(text(value or "", name) for name, value in zip(WISHES, said, strict=True)))
+
+
+def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES) -> JobSpec:
+    """Return what is asked for, without the film's name.
+
+    Raises:
+        InputError: a value has the wrong type.
+    """
+    heard = text(source or "auto", "source_language")
+    which = None if track is None else number(track, "audio_track")
+    return JobSpec("", target, heard, audio_track=which, wishes=wishes)
+
+
+@asynccontextmanager
+async def _underway(
+    services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner
+) -> AsyncIterator[Job]:
+    """Submit a job that is removed when the block ends, and count its caller as a follower."""
+    with in_words():
+        jobs = await asyncio.to_thread(lambda: services.jobs)  # the first access opens the database, which may wait
+        job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, whose)
+    try:
+        with in_words(), services.followers.held(whose.address):
+            yield job
+    finally:
+        # The caller may have been cancelled on the event loop: nothing here may wait.
+        threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
+
+
+def _submitted(services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
+    jobs = services.jobs
+    with services.probes.held(whose.address), jobs.draft() as draft:
+        return jobs.submit(draft, uploads.fill(draft, spec, film, subtitles, whose), whose.address)
+
+
+def _removed(jobs: Jobs, job_id: str) -> None:
+    with suppress(VtError):  # the server is about to end: the job is removed later, with those that expire
+        uploads.remove(jobs, job_id)
+
+
+async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
+    """Yield what a job is at, each time that this changes, until it is done.
+
+    Raises:
+        VtError: it is over, but not done.
+    """
+    told = ""
+    async with aclosing(follow(jobs, job_id, to_thread.run_sync)) as followed:
+        async for job in followed:
+            at = f"{fragments.step(ENGLISH, job)}: {100 * job.fraction:.0f} %"
+            if not job.state.is_over and at != told:
+                told = at
+                yield at
+    if job.state is not JobState.DONE:
+        raise VtError(job.error or "The job was cancelled.")
+
+
+def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
+    """Return the dubbed file, the subtitles and the report, as Gradio sends them."""
+    report = jobs.dub_report(job_id)
+    files = [jobs.film(job_id), *_subtitles(jobs, job_id, report.languages)]
+    return [*_handed(files, whose), report.as_json()]
+
+
+def _written_down(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
+    """Return the transcript and its subtitles, as Gradio sends them."""
+    report = jobs.report(job_id)
+    transcript = "\n".join(line.source_text for line in report.segments)
+    return [transcript, *_handed(_subtitles(jobs, job_id, [report.source.language]), whose)]
+
+
+def _subtitles(jobs: Jobs, job_id: str, codes: Sequence[str]) -> list[ResultFile]:
+    return [jobs.subtitles(job_id, code, ending) for code in codes for ending in ("srt", "vtt")]
+
+
+def _handed(files: Sequence[ResultFile], whose: Owner) -> list[dict[str, Any]]:
+    """Copy results to their owner's uploads, where they stay as long as uploads do; the job may be removed."""
+    given = []
+    for file in files:
+        place = uploads.place(file.name, whose, "result")
+        uploads.take(file.path, place)
+        given.append(gr.FileData(path=str(place), orig_name=file.name).model_dump())
+    return given

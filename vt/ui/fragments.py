@@ -1,0 +1,317 @@
+"""Pure: the fragments of the page, as HTML; here is what goes into their templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vt import languages
+from vt.domain import Job, JobState, Stage
+from vt.dubbing.report import DubbedLine, DubReport
+from vt.errors import LanguageError
+from vt.ui import files
+from vt.ui.rendering import render
+from vt.ui.words import Words
+
+_STEPS = {
+    Stage.PROBE: (Stage.PROBE, Stage.EXTRACT),
+    Stage.TRANSCRIBE: (Stage.TRANSCRIBE,),
+    Stage.TRANSLATE: (Stage.TRANSLATE,),
+    Stage.SPEAK: (Stage.SPEAK, Stage.MIX),
+    Stage.MUX: (Stage.MUX,),
+}
+"""What is shown as one step, and the stages of a job that it stands for."""
+_BRISK, _HURRIED = 1.1, 1.3
+"""Tempos: up to the first a line sounds at ease, up to the second brisk."""
+
+
+def clock(seconds: float, tenths: bool = False) -> str:
+    """Return a time as people read it on a player: 0:07, 12:30, 1:02:03."""
+    rounded = round(seconds, 1) if tenths else round(seconds)
+    minutes, rest = divmod(rounded, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    last = f"{rest:04.1f}" if tenths else f"{int(rest):02d}"
+    return f"{hours}:{minutes:02d}:{last}" if hours else f"{minutes}:{last}"
+
+
+def head(words: Words) -> str:
+    """Return the top of the page, with the sentences that its scripts show."""
+    return render("head", words=words)
+
+
+def title(text: str, lead: str = "") -> str:
+    """Return a section's heading."""
+    return render("title", text=text, lead=lead)
+
+
+def hint(text: str) -> str:
+    """Return a sentence in small print."""
+    return render("hint", text=text)
+
+
+def trouble(what: str, sentence: str) -> str:
+    """Return what went wrong, and what to do about it."""
+    return render("trouble", what=what, sentence=sentence)
+
+
+def empty(what: str, sentence: str) -> str:
+    """Return what is said where there is nothing yet."""
+    return render("empty", what=what, sentence=sentence)
+
+
+# Upload
+
+
+def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: Iterable[str]) -> str:
+    """Return what may be uploaded, and how long it is kept."""
+    return render(
+        "limits", words=words, megabytes=megabytes, minutes=f"{minutes:g}", hours=f"{hours:g}", formats=formats
+    )
+
+
+def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: str | None) -> str:
+    """Return what is in a file: how long it is, its tracks, and a player for it."""
+    sounds = [track_text(words, number, track) for number, track in enumerate(found["audio"], 1)]
+    rows = [
+        ("duration", [clock(found["duration_seconds"])]),
+        ("picture", [found["video"]["codec"] if found["video"] else words("no_picture")]),
+        ("sound", sounds or [words("no_sound")]),
+    ]
+    if found["subtitles"]:
+        tracks = (filter(None, (_spoken(t["language"]), t["title"], t["codec"])) for t in found["subtitles"])
+        rows.append(("in_subtitles", [" ".join(track) for track in tracks]))
+    if subtitles:
+        rows.append(("with_subtitles", [subtitles]))
+    has_picture = bool(found["video"])
+    return render("inspection", words=words, file=found["file"], rows=rows, address=address, has_picture=has_picture)
+
+
+def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
+    """Return a sound track in words, not escaped."""
+    about = [_spoken(track["language"]), track["title"] or "", track["codec"]]
+    if count := track.get("channels"):
+        about.append(words({1: "mono", 2: "stereo"}.get(count, "channels"), count=count))
+    return f"{words('track', number=number)}: " + ", ".join(filter(None, about))
+
+
+def _spoken(tag: str | None) -> str:
+    """Return a track's language by its own name, or its tag where that names no language."""
+    try:
+        return languages.get(tag).native_name if tag else ""
+    except LanguageError:
+        return str(tag)
+
+
+# Translate
+
+
+def film_line(name: str, seconds: float | None, hint: str = "") -> str:
+    """Return which film is about to be dubbed."""
+    return render("film_line", name=name, seconds=seconds, hint=hint, clock=clock)
+
+
+def served(words: Words, rows: Sequence[tuple[str, Sequence[str]]], licences: Mapping[str, str]) -> str:
+    """Return who does what, and under which licence. Rows: the words' key, and the names of the engines."""
+    first = [(key, names[0], licences.get(names[0])) for key, names in rows if names]
+    return render("served", words=words, rows=first) if first else ""
+
+
+def sample(words: Words, voice_id: str, voice: str) -> str:
+    """Return the button that plays a sample of a voice."""
+    return render("sample", words=words, address=files.sample(voice_id), voice=voice)
+
+
+def job_head(words: Words, job: Job, target: str) -> str:
+    """Return which job is shown, and its state."""
+    return render("job_head", words=words, file=job.request.file, target=target, state=job.state.value)
+
+
+def progress(words: Words, job: Job, left_seconds: float | None, news: str | None = None) -> str:
+    """Return how far a job is that waits or runs; `news`: what it may be waiting for."""
+    if job.state is JobState.QUEUED:
+        left = words("queued_hint")
+    else:
+        left = words("left_unknown") if left_seconds is None else words("left", time=_duration(left_seconds))
+    return render(
+        "progress",
+        words=words,
+        step=step(words, job),
+        left=left,
+        fraction=job.fraction,
+        percent=round(100 * job.fraction),
+        steps=_steps(job.stage),
+        news=words.sentence(news) if news else "",
+    )
+
+
+def step(words: Words, job: Job) -> str:
+    """Return the stage of a job in words."""
+    if job.state is JobState.QUEUED:
+        return words("queued")
+    again = f"{words('again')}: " if job.version else ""
+    return again + words(f"stage_{job.stage or Stage.PROBE}")
+
+
+def _steps(stage: Stage | None) -> list[tuple[str, str]]:
+    """Return the steps, each with its class: past, here, or to come."""
+    names = list(_STEPS)
+    here = next((index for index, name in enumerate(names) if stage in _STEPS[name]), -1)
+    return [
+        (name, "vt-past" if index < here else "vt-here" if index == here else "") for index, name in enumerate(names)
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+
+
+def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str], has_picture: bool) -> str:
+    """Return the dub, its subtitles on, and the original beside it."""
+    code = report.target_language
+    return render(
+        "players",
+        words=words,
+        has_picture=has_picture,
+        dubbed=files.film(job.id, job.version),
+        original=files.original(job.id),
+        subtitles=files.subtitles(job.id, job.version, code, "vtt"),
+        language=code,
+        spoken=names[code],
+        heard=names[report.source.language],
+    )
+
+
+def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
+    """Return a link to every file that was made."""
+    subtitles = [
+        (
+            words.language_name(code),
+            [(form.upper(), files.subtitles(job.id, job.version, code, form)) for form in ("srt", "vtt")],
+        )
+        for code in report.languages
+    ]
+    return render(
+        "downloads",
+        words=words,
+        has_picture=has_picture,
+        film=files.film(job.id, job.version),
+        subtitles=subtitles,
+        report=files.report(job.id, job.version),
+    )
+
+
+def notes(words: Words, remarks: Iterable[str]) -> str:
+    """Return what the user should know of this dub."""
+    said = [words.sentence(remark) for remark in remarks]
+    return render("notes", words=words, notes=said) if said else ""
+
+
+def chart(words: Words, report: DubReport) -> str:
+    """Return the lines on the film's timeline: where they were said, and where they are spoken, by their tempo."""
+    film = max(report.source.duration_seconds, 0.001)
+    heard = [_bar(line.start, line.end, film, "vt-slot", clock(line.start)) for line in report.segments]
+    wide = max(100.0, 100 * len(report.segments) / 60)
+    return render(
+        "chart",
+        words=words,
+        summary=_summary(words, report),
+        heard=heard,
+        spoken=[_spoken_bar(words, line, film) for line in report.segments if line.text],
+        wide=wide,
+        ticks=_ticks(film, wide),
+    )
+
+
+def _summary(words: Words, report: DubReport) -> str:
+    timing = report.timing
+    return words(
+        "chart_said",
+        count=len(report.segments),
+        overlap=round(100 * timing.speech_overlap),
+        tempo=words.number(timing.max_tempo, 2),
+        off=round(100 * timing.off_by_more_than_0_3s),
+    )
+
+
+def _spoken_bar(words: Words, line: DubbedLine, film: float) -> dict[str, Any]:
+    said = f"{clock(line.placed_start, True)}  ×{words.number(line.tempo, 2)}  {line.text}"
+    return _bar(line.placed_start, line.placed_end, film, f"vt-{_ease(line.tempo)}", said)
+
+
+def _bar(start: float, end: float, film: float, kind: str, said: str) -> dict[str, Any]:
+    return {"left": 100 * start / film, "width": 100 * (end - start) / film, "kind": kind, "title": said}
+
+
+def _ticks(film: float, wide: float) -> list[tuple[float, str]]:
+    """Return the times under the lanes, about eight on a page's width, each with its place in percent."""
+    wanted = film / (8 * wide / 100)
+    every = next((nice for nice in (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800) if nice >= wanted), 3600)
+    return [(100 * second / film, clock(second)) for second in range(0, int(film) + 1, every)]
+
+
+def _ease(tempo: float) -> str:
+    return "ok" if tempo <= _BRISK else "brisk" if tempo <= _HURRIED else "fast"
+
+
+def lines(words: Words, report: DubReport, job: Job) -> str:
+    """Return the table of lines, which can be changed in place once the job is over."""
+    return render(
+        "lines",
+        words=words,
+        lines=report.segments,
+        source_language=report.source.language,
+        target_language=report.target_language,
+        version=job.version,
+        can_edit=job.state.is_over,
+        clock=clock,
+        ease=_ease,
+    )
+
+
+def films(words: Words, rows: Sequence[tuple[Job, str]], shown: str) -> str:
+    """Return this browser's jobs, with the one that is looked at marked. Rows: a job, and its target language."""
+    return render("films", words=words, rows=rows, shown=shown)
+
+
+# Models
+
+
+_COLUMNS = ("key", "kind", "state", "mb", "leases", "idle", "load")
+
+
+def models(words: Words, cache: Mapping[str, Any]) -> str:
+    """Return the table of the models in memory."""
+    return render("models", words=words, columns=_COLUMNS, models=[_model(words, model) for model in cache["models"]])
+
+
+def _model(words: Words, model: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        model["cache_key"],
+        words(f"kind_{model['model_type']}"),
+        words(f"model_{model['state']}"),
+        words.number(model["memory_usage_mb"], 1),
+        model["leases"],
+        round(model["idle_seconds"]),
+        words.number(model["load_time_seconds"], 1),
+    )
+
+
+def memory(words: Words, cache: Mapping[str, Any]) -> str:
+    """Return how much memory models take, and how often one was found, loaded and evicted."""
+    counts = words("models_counts", **{name: cache[name] for name in ("hits", "misses", "loads", "evictions")})
+    used, budget = f"{cache['total_memory_mb']:.0f}", f"{cache['budget_mb']:.0f}"
+    return render("memory", words=words, used=used, budget=budget, counts=counts)
+
+
+def health(words: Words, status: str, notes: Sequence[str]) -> str:
+    """Return how the service is doing, and what there is to be said of it."""
+    return render("health", words=words, status=status, notes=notes)
+
+
+def effect(text: str) -> str:
+    """Return what a button has done."""
+    return render("effect", text=text)

@@ -1,0 +1,142 @@
+"""The tab Upload: a film is uploaded, and its tracks and length are shown."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+from gradio.events import Dependency
+
+from vt.errors import MediaError
+from vt.jobs.service import disk_errors, plain_name
+from vt.services import Services
+from vt.ui import fragments, scripts, words
+from vt.ui.gateway import uploads
+from vt.ui.gateway.uploads import Owner
+from vt.ui.shared import PLAIN, QUIET, TRANSLATE, Shared, Subject, Updates, event_value, in_words, owner, told
+from vt.ui.words import Words, label
+
+_SAMPLE = Path(__file__).parents[3] / "samples" / "sense_and_sensibility.mp4"
+
+
+class UploadTab:
+    """The tab, and what it does."""
+
+    def __init__(self, services: Services, shared: Shared) -> None:
+        """Build the tab into the page that is being built."""
+        self._services, self._shared = services, shared
+        self._head = gr.HTML(**PLAIN)
+        with gr.Row(elem_classes="vt-columns"):
+            with gr.Column(scale=5, min_width=320):
+                self.film = gr.File(label=label("film"), elem_id="vt-film", height=260, elem_classes="vt-drop")
+                self._facts = gr.HTML(**PLAIN, visible=False, elem_id="vt-facts")
+                self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-upload-trouble")
+                self._go = gr.Button(
+                    label("to_translate"), variant="primary", size="lg", interactive=False, elem_id="vt-go"
+                )
+            with gr.Column(scale=3, min_width=280, elem_classes="vt-aside"):
+                with gr.Column(elem_classes="vt-card vt-try", visible=_SAMPLE.exists()):
+                    self._sample_hint = gr.HTML(**PLAIN)
+                    self._sample = gr.Button(label("sample"), size="sm", elem_id="vt-sample")
+                self.subtitles = gr.File(
+                    label=label("subtitles"), height=130, elem_id="vt-subtitles", elem_classes="vt-drop vt-small"
+                )
+                self._subtitles_hint = gr.HTML(**PLAIN)
+                most = services.settings.max_upload_mb * 2**20
+                self._limits = gr.HTML(js_on_load=scripts.GUARD, most_bytes=most, **PLAIN)
+
+    def wire(self) -> Dependency:
+        """Connect events with their handlers, and return the event that a film has been chosen or removed."""
+        given = [self.film, self.subtitles]
+        seen = [self._facts, self._trouble, self._go, self._shared.subject]
+        looked: Dependency = gr.on([self.film.change, self.subtitles.change], self._look, given, seen, **QUIET)
+        self._limits.submit(self._too_large, None, self._trouble, **QUIET)
+        self._sample.click(self._lay_sample, None, self.film, **QUIET)
+        self._go.click(lambda: gr.Tabs(selected=TRANSLATE), None, self._shared.tabs, **QUIET)
+        return looked
+
+    @property
+    def texts(self) -> list[gr.HTML]:
+        """The components that `written` fills."""
+        return [self._head, self._sample_hint, self._subtitles_hint, self._limits]
+
+    def written(self, said: Words) -> Updates:
+        """Return the tab's own texts."""
+        settings = self._services.settings
+        formats = self._services.health()["translation_service"]["accepted_video_formats"]
+        limits = fragments.limits(
+            said, settings.max_upload_mb, settings.max_duration_minutes, settings.retention_hours, formats
+        )
+        return {
+            self._head: fragments.title(said("upload_title"), said("upload_lead")),
+            self._sample_hint: fragments.hint(said("sample_hint")),
+            self._subtitles_hint: fragments.hint(said("subtitles_hint")),
+            self._limits: limits,
+        }
+
+    def cleared(self) -> Updates:
+        """Return the tab without a chosen file."""
+        return {self.film: None, self.subtitles: None}
+
+    @property
+    def choice(self) -> list[Any]:
+        """The components that `cleared` empties."""
+        return [self.film, self.subtitles]
+
+    def _too_large(self, refused: gr.EventData, request: gr.Request) -> gr.HTML:
+        """Say why the browser did not send a file."""
+        said, limit = words.of(request), self._services.settings.max_upload_mb
+        name, size = (event_value(refused, key) for key in ("file", "megabytes"))
+        megabytes = size if isinstance(size, int) else "?"
+        sentence = said("too_large", file=plain_name(str(name)), megabytes=megabytes, limit=limit)
+        return gr.HTML(fragments.trouble(said("trouble_file"), sentence), visible=True)
+
+    def _look(self, film: object, subtitles: object, request: gr.Request) -> Updates:
+        said = words.of(request)
+        nothing: Updates = {
+            self._facts: gr.HTML(visible=False),
+            self._go: gr.Button(interactive=False),
+            self._shared.subject: None,
+        }
+        if film is None:
+            return {**nothing, self._trouble: gr.HTML(visible=False)}
+
+        def look() -> Updates:
+            return self._found(said, owner(request), film, subtitles)
+
+        return {**nothing, **told(said, "trouble_file", look, self._trouble)}
+
+    def _found(self, said: Words, whose: Owner, film: object, subtitles: object) -> Updates:
+        jobs, uploaded = self._services.jobs, uploads.own(film, whose)
+        named = uploads.own(subtitles, whose).name if subtitles else None
+        with self._services.probes.held(whose.address), jobs.draft() as draft:
+            uploads.take(uploaded, draft.film)
+            found = jobs.inspect(draft, uploaded.name, whose.address)
+        minutes, limit = found["duration_seconds"] / 60, self._services.settings.max_duration_minutes
+        if minutes > limit:
+            raise MediaError(said("too_long", file=found["file"], minutes=f"{minutes:.0f}", limit=f"{limit:g}"))
+        address = f"gradio_api/file={quote(str(uploaded))}"
+        subject = Subject(
+            found["file"],
+            found["duration_seconds"],
+            tuple(fragments.track_text(said, number, track) for number, track in enumerate(found["audio"], 1)),
+            language=(found["audio"][0]["language"] or "") if found["audio"] else "",
+            subtitles=subtitles is not None,
+        )
+        return {
+            self._facts: gr.HTML(fragments.inspection(said, found, address, named), visible=True),
+            self._go: gr.Button(interactive=True),
+            self._shared.subject: subject.kept(),
+        }
+
+    def _lay_sample(self, request: gr.Request) -> str:
+        """Copy the sample to the uploads, as if it had been uploaded, and return its path."""
+        whose = owner(request)
+        with in_words(words.of(request)), disk_errors():
+            uploads.check(self._services.jobs, whose, _SAMPLE.stat().st_size)
+            place = uploads.place(_SAMPLE.name, whose)
+            shutil.copyfile(_SAMPLE, place)  # no link: a linked upload counts as taken by a job
+        return str(place)

@@ -1,0 +1,1 @@
+"""Where models' files come from: set-up, folders and the hub; downloads and conversions."""
