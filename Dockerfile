@@ -6,7 +6,8 @@ FROM python:3.11-slim-bookworm AS models
 WORKDIR /build
 COPY requirements-models.txt ./
 COPY scripts/__init__.py scripts/models.py scripts/
-COPY vt/__init__.py vt/weights/bundle.py vt/errors.py vt/messages.py vt/
+COPY vt/__init__.py vt/errors.py vt/translatable.py vt/
+COPY vt/model_files/__init__.py vt/model_files/bundle.py vt/model_files/
 RUN python -m scripts.models
 
 FROM python:3.11-slim-bookworm

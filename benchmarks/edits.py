@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.overhead import SAMPLE, talk
 from vt.domain import Edit, JobSpec, JobState
-from vt.jobs.service import Jobs
+from vt.jobs.job_service import Jobs
 from vt.services import Services, build
 from vt.settings import Settings
 

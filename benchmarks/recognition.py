@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from vt import media
 from vt.domain import Cancel
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
+from vt.model_files import bundle
 from vt.settings import load
-from vt.weights import bundle
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
 from vt.factory import AIServiceFactory, SttService
 from vt.models.cache import ModelCache
 from vt.settings import Settings

@@ -23,7 +23,7 @@ import sacrebleu
 
 from vt.domain import Cancel
 from vt.engines import apertium, firefox, translation_routes
-from vt.engines.base import Translator
+from vt.engines.protocols import Translator
 from vt.engines.translation_routes import Hop, Table
 
 MODELS = Path(sys.prefix) / "share" / "vt" / "models" / "firefox"

@@ -28,13 +28,13 @@ HOUSE = (
     Floor("which model serves this request", ("factory",)),
     Floor("which models there are, and which stay in memory", ("models",)),
     Floor("one module a library", ("engines",)),
-    Floor("where models' files come from", ("weights",)),
+    Floor("where models' files come from", ("model_files",)),
     Floor("sound and pictures, text, visitors; none of them knows of jobs", ("media", "text", "web")),
     Floor("the machine below", ("system",)),
     Floor("values that everybody speaks of", ("domain",)),
     Floor("languages, and the settings", ("languages", "settings")),
     Floor("every error", ("errors",)),
-    Floor("sentences that keep their values", ("messages",)),
+    Floor("sentences that keep their values", ("translatable",)),
 )
 """From the top."""
 FLOORS = {room: number for number, floor in enumerate(reversed(HOUSE), start=1) for room in floor.rooms}

@@ -19,10 +19,10 @@ from vt.cli import doctor
 from vt.engines import apertium
 from vt.engines.translation_routes import Hop
 from vt.factory import AIServiceFactory
+from vt.model_files import bundle
 from vt.services import Services
 from vt.settings import Settings
 from vt.system.metrics import COUNTED, READ
-from vt.weights import bundle
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))

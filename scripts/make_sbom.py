@@ -18,7 +18,7 @@ from scripts import lock
 from vt import __version__
 from vt.cli import licences
 from vt.cli.licences import Part
-from vt.weights import bundle
+from vt.model_files import bundle
 
 ROOT = Path(__file__).parent.parent
 _LOCK, _CUDA = "requirements.lock", "requirements-cuda.lock"

@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vt.weights import bundle
-from vt.weights.bundle import File, Model
+from vt.model_files import bundle
+from vt.model_files.bundle import File, Model
 
 ROOT = Path(__file__).parent.parent
 PINS = ROOT / "requirements-models.txt"

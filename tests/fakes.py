@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
-from vt.engines.base import EngineInfo, Heard
+from vt.engines.protocols import EngineInfo, Heard
 from vt.errors import LanguageError
 from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces

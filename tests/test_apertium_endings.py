@@ -90,7 +90,7 @@ def test_the_program_itself_leaves_no_portuguese_ending_and_no_mark_and_keeps_st
 
 
 def test_every_row_of_the_table_says_each_ending_once_and_changes_it() -> None:
-    rows = (Path(apertium_endings.__file__).with_name("endings.tsv")).read_text(encoding="utf-8").splitlines()[1:]
+    rows = Path(apertium_endings.__file__).with_suffix(".tsv").read_text(encoding="utf-8").splitlines()[1:]
     for row in rows:
         pairs = [pair.split(":") for pair in row.split("\t")[2].split()]
         assert len({old for old, _ in pairs}) == len(pairs)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from vt.errors import ModelUnavailable
-from vt.weights import bundle
-from vt.weights.bundle import File, Model
+from vt.model_files import bundle
+from vt.model_files.bundle import File, Model
 
 TINY = bundle.MODELS["whisper-tiny.en"]
 

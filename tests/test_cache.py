@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
 from vt.errors import Cancelled, MediaError, ModelBusy, ModelUnavailable, StorageError
 from vt.models.cache import CacheObserver, CacheSnapshot, EntrySnapshot, ModelCache, Reason, Wait, reclaim_memory
 

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
 from vt.errors import ModelBusy, ModelUnavailable
 from vt.models.cache import ModelCache
 

@@ -20,9 +20,9 @@ import pytest
 from tests.hub_server import HubServer, Trouble
 from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable, StorageError, VtError
+from vt.model_files import download
+from vt.model_files.download import Source
 from vt.settings import Settings
-from vt.weights import download
-from vt.weights.download import Source
 
 REPO = "owner/model"
 PATTERNS = ("*.json", "*.txt", "*.safetensors", "*.bin")
@@ -240,9 +240,9 @@ def test_while_it_downloads_it_tells_how_far_every_few_seconds(hub: HubServer, c
 def test_the_log_has_one_line_at_the_beginning_and_one_at_the_end(
     source: Source, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="vt.weights.download"):
+    with caplog.at_level(logging.INFO, logger="vt.model_files.download"):
         download.download(REPO, PATTERNS, source)
-    lines = [record.getMessage() for record in caplog.records if record.name == "vt.weights.download"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "vt.model_files.download"]
     assert len(lines) == 2
     assert lines[0].startswith(f"Downloading the model {REPO}")
     assert lines[1].startswith(f"The model {REPO} is here")
@@ -635,7 +635,7 @@ def test_the_source_follows_the_settings() -> None:
 
 def test_without_a_folder_of_its_own_the_cache_is_the_one_that_hf_home_names(tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGINGFACE_"))}
-    script = "from vt.weights.download import Source; print(Source().cache)"
+    script = "from vt.model_files.download import Source; print(Source().cache)"
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
@@ -647,6 +647,8 @@ def test_without_a_folder_of_its_own_the_cache_is_the_one_that_hf_home_names(tmp
 
 
 def test_importing_the_room_loads_no_library() -> None:
-    script = "import sys; import vt.weights.download; print(sorted({'httpx', 'huggingface_hub'} & set(sys.modules)))"
+    script = (
+        "import sys; import vt.model_files.download; print(sorted({'httpx', 'huggingface_hub'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

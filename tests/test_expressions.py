@@ -15,7 +15,7 @@ from vt import languages
 from vt.domain import Word
 from vt.engines.whisper import _bare
 from vt.errors import VtError
-from vt.jobs.service import plain_name
+from vt.jobs.job_service import plain_name
 from vt.text import identification, normalization, number_formats, sentences, splitting, subtitles
 from vt.text.normalization import abbreviations, dates, numbers
 from vt.text.normalization.table import languages as spoken

@@ -30,21 +30,21 @@ from tests.reports import engine_json
 from vt.domain import Cancel, Wishes, Word
 from vt.dubbing import pipeline
 from vt.engines import whisper
-from vt.engines.base import EngineInfo, Heard, Synthesizer, Transcriber, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TtsEngine
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Heard, Synthesizer, Transcriber, Voice
 from vt.engines.registry import BUILT_IN
-from vt.engines.spec import ModelSpec
 from vt.errors import InputError, LanguageError, ModelBusy, ModelUnavailable, SettingsError, UnknownModel
 from vt.factory import AIServiceFactory
 from vt.languages import Language
+from vt.model_files import bundle
+from vt.model_files.hub import Hub
+from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ModelCache
 from vt.models.catalogue import Catalogue
 from vt.settings import Settings
 from vt.system import machine
-from vt.weights import bundle
-from vt.weights.hub import Hub
-from vt.weights.hub import of as hub_of
 
 MB = 2**20
 LONG = 10.0
@@ -716,7 +716,7 @@ def test_the_script_of_the_pages_shows_how_much_faster_a_warm_model_is(tmp_path:
 
 MEMORY_SCRIPT = """
 import json
-from vt import machine
+from vt.system import machine
 from vt.factory import get_ai_factory
 factory = get_ai_factory()
 readings = []

@@ -9,14 +9,14 @@ import pytest
 
 from tests.reports import engine_json
 from vt.domain import Cancel
-from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate, Choice
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo
 from vt.errors import Cancelled, LanguageError, ModelBusy, ModelUnavailable, StorageError
-from vt.messages import Message
+from vt.model_files.preparation import Preparations
 from vt.models.cache import ModelCache
 from vt.models.fallback import FallbackChain
-from vt.weights.preparation import Preparations
+from vt.translatable import Message
 
 MB = 2**20
 INFO = EngineInfo("scripted", "stt", "MIT", "nowhere")

@@ -27,12 +27,12 @@ from vt.api.jobs import _followed, _sent
 from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress, Stage
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
-from vt.engines.base import EngineInfo
 from vt.engines.candidate import Candidate
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
 from vt.factory import AIServiceFactory
-from vt.jobs.service import ResultFile
+from vt.jobs.job_service import ResultFile
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.models.catalogue import Catalogue

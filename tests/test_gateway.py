@@ -33,7 +33,7 @@ from vt.errors import InputError, TooManyRequests, UploadGone
 from vt.services import Services
 from vt.settings import Settings
 from vt.ui.gateway import uploads
-from vt.ui.gateway.files import Intake
+from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.uploads import COOKIE, TAKEN_SECONDS, Owner
 from vt.ui.page import make_page

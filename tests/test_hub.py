@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from vt.weights import hub
-from vt.weights.hub import Hub
+from vt.model_files import hub
+from vt.model_files.hub import Hub
 
 LONG = 10.0
 

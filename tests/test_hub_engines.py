@@ -21,9 +21,9 @@ from tests.tiny_voices import tiny_vits
 from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable, UnknownModel
 from vt.factory import AIServiceFactory
+from vt.model_files.download import Source
+from vt.model_files.hub import Hub
 from vt.models.catalogue import Catalogue
-from vt.weights.download import Source
-from vt.weights.hub import Hub
 
 PATIENCE, AT_ONCE = 60.0, 2.0
 

@@ -15,7 +15,7 @@ import pytest
 from tests import films
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt.domain import NO_WISHES, Cancel, Clip, Edit, Job, JobSpec, JobState, Wishes, Word
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.errors import (
     EngineError,
     FilmTooLarge,
@@ -32,7 +32,7 @@ from vt.errors import (
     WrongState,
 )
 from vt.jobs.executors.local import LocalExecutor
-from vt.jobs.service import MB, Jobs, plain_name
+from vt.jobs.job_service import MB, Jobs, plain_name
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.settings import Settings

@@ -14,7 +14,7 @@ from tests.test_factory import settings
 from vt.domain import Word
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
-from vt.engines.base import EngineInfo, Heard
+from vt.engines.protocols import EngineInfo, Heard
 from vt.engines.translation_routes import Hop
 from vt.factory import Choice
 

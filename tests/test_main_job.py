@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from tests.conftest import SAMPLE, TRANSCRIPT, Dubbed
 from vt.domain import Cancel
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.engines.whisper import Whisper
-from vt.weights import bundle
+from vt.model_files import bundle
 
 RATE = 16_000
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from vt.domain import Cancel
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
 from vt.errors import Cancelled, ModelUnavailable
 from vt.models.cache import ModelCache
 from vt.models.monitor import CacheMetrics, residency

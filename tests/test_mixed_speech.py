@@ -19,7 +19,7 @@ from vt import media
 from vt.domain import NO_WISHES, Cancel, Edit, Wishes, Word
 from vt.dubbing import pipeline
 from vt.engines import whisper
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.errors import InputError, LanguageError
 from vt.text import identification, sentences

@@ -9,7 +9,7 @@ import pytest
 
 from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable
-from vt.weights.preparation import Preparations
+from vt.model_files.preparation import Preparations
 
 PATIENCE = 20.0
 

@@ -221,7 +221,7 @@ def test_a_program_that_broke_down_is_told_apart(box: Sandbox) -> None:
 def test_limits_beyond_those_of_this_process_are_no_error() -> None:
     script = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
-        "from vt import processes; print(processes.run(processes.Child(['sh', '-c', 'ulimit -n'])))"
+        "from vt.system import processes; print(processes.run(processes.Child(['sh', '-c', 'ulimit -n'])))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == repr(b"40\n")
@@ -352,7 +352,7 @@ def test_a_timeout_ends_the_programs_that_the_program_started_too(box: Sandbox) 
 def test_a_server_that_is_killed_leaves_no_child(box: Sandbox) -> None:
     mark = f"31.{os.getpid()}{BOXES.index(box)}"
     script = (
-        "import sys; from vt import processes, sandbox\n"
+        "import sys; from vt.system import processes, sandbox\n"
         f"box = next(box for box in sandbox.candidates({os.geteuid() == 0}) if box.launcher == {box.launcher!r})\n"
         f"processes.run(processes.Child(['sleep', '{mark}']), box=box)"
     )

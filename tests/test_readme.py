@@ -19,7 +19,7 @@ from tests.conftest import ROOT, SAMPLE
 from tests.films import ffmpeg
 from tests.hub_server import HubServer
 from tests.servers import FASTER, Server, free_port, running, wait_for
-from vt.weights import bundle
+from vt.model_files import bundle
 
 Found = TypeVar("Found")
 URL = "http://127.0.0.1:8000"

@@ -22,7 +22,7 @@ from vt.jobs import records, recovery
 from vt.jobs.recovery import repair
 from vt.jobs.store import DataFolder, Store, damage, new_id
 from vt.jobs.worker import Worker
-from vt.messages import Message
+from vt.translatable import Message
 
 SPEC = JobSpec("ein Film.mp4", "es", "en", "ein Film.srt", 2, Wishes("ef_dora"))
 EDITS = {3: Edit(text="¡Hola!")}

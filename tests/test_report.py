@@ -15,7 +15,7 @@ from tests.reports import dub_report
 from vt.domain import Dropped, Word
 from vt.dubbing import pipeline, report
 from vt.dubbing.report import DubReport, TranscriptReport
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 
 SOURCE = {"file": "str", "duration_seconds": "float", "language": "str", "language_detected": "bool"}
 ENGINE = {"engine": "str", "model": "str", "device": "str", "fallback_reason": "NoneType"}

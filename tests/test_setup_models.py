@@ -21,8 +21,8 @@ import pytest
 from scripts import models
 from scripts.models import Lack, Lot, Parts, Workshop
 from tests.servers import wait_for
-from vt.weights import bundle
-from vt.weights.bundle import File, Model
+from vt.model_files import bundle
+from vt.model_files.bundle import File, Model
 
 ROOT = Path(__file__).parent.parent
 HEAD, TAIL, WORDS, VOICE = b"head" * 1000, b"tail" * 500, b"{}", bytes(100_000)

@@ -42,12 +42,12 @@ from vt.jobs.store import DEATHS, Store, new_id
 from vt.jobs.watchdog import Patience, Watchdog
 from vt.jobs.worker import _sentence
 from vt.media import Named
-from vt.messages import LanguageName, Message, joined
 from vt.models.catalogue import Catalogue
 from vt.system import processes
 from vt.system.processes import Child, Slots
 from vt.text import identification, subtitles
-from vt.ui.catalogues import CATALOGUES
+from vt.translatable import LanguageName, Message, joined
+from vt.ui.translations import CATALOGUES
 from vt.ui.words import Words
 from vt.web.admin import admit
 from vt.web.visitors import ConcurrencyLimit, Visitor
@@ -161,7 +161,7 @@ def of_languages(folder: Path, film: Path) -> Iterator[str]:
         films.ffmpeg("-i", film, "-c", "copy", "-metadata:s:a:0", "language=fra", tagged)
         yield said(lambda: pipeline.dub(asked(tagged, "es"), factory, folder, lambda _: None))
     english_only = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer(), detects=False)
-    yield from pipeline.dub(asked(film, "es"), english_only, folder, lambda _: None).report.as_json()["notes"]
+    yield from pipeline.dub(asked(film, "es"), english_only, folder, lambda _: None).report.notes
 
 
 def of_voices(folder: Path, film: Path) -> Iterator[str]:
@@ -227,13 +227,13 @@ def of_remarks(folder: Path, film: Path) -> Iterator[str]:
     spanish_text = "Pues bien, hoy hace un buen día y me gustaría decirlo con muchas palabras seguidas."
     factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())
     request = asked(film, "es")
-    for texts in (None, ("auto", english), ("en", spanish_text)):
+    for texts in (None, (None, english), (languages.get("en"), spanish_text)):
         place = folder / str(len(list(folder.iterdir())))
         place.mkdir()
         if texts:
             path = written(place / "talk.srt", SRT.format(text=texts[1]))
-            request = replace(request, subtitles=path, source_language=languages.get(texts[0]))
-        yield from pipeline.dub(request, factory, place, lambda _: None).report.as_json()["notes"]
+            request = replace(request, subtitles=path, source_language=texts[0])
+        yield from pipeline.dub(request, factory, place, lambda _: None).report.notes
     webm, dub = folder / "film.mkv", folder / "dub.m4a"
     films.ffmpeg(*films.PICTURE, *films.SOUND, "-c:v", "libvpx", "-c:a", "pcm_s16le", webm)
     films.ffmpeg(*films.SOUND, *films.AAC, dub)
@@ -254,7 +254,7 @@ def of_lines(folder: Path, film: Path) -> Iterator[str]:
         request = asked(film, target, source, subtitles, edits=edit)
         place = folder / f"{len(list(folder.iterdir()))}"
         place.mkdir()
-        return list(pipeline.dub(request, served, place).report.as_json()["notes"])
+        return list(pipeline.dub(request, served, place).report.notes)
 
     kept = "El mar guarda los secretos de todos los pescadores."
     for text in (kept, f"{kept} {kept}"):

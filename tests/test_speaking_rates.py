@@ -13,7 +13,7 @@ from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt.domain import Edit, Word
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.models.speaking_rates import USUAL, Paces
 from vt.settings import Settings
 

@@ -28,7 +28,7 @@ from sqlalchemy.pool import Pool
 from vt.domain import Edit, Job, JobSpec, JobState, Stage, Wishes
 from vt.errors import InputError, JobNotFound, Outdated, QueueFull, StorageError, TooManyJobs, VtError, WrongState
 from vt.jobs.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
-from vt.messages import LanguageName, Message
+from vt.translatable import LanguageName, Message
 
 ROOT = Path(__file__).parent.parent
 GALICIAN = LanguageName("gl", "Galician")

@@ -12,7 +12,7 @@ import pytest
 from scripts.house import CODE, FLOORS, HOUSE, ROOT, room_of
 
 HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime"}
-SHARED = {"__init__", "base", "candidate", "definition", "registry", "spec", "translation_routes"}
+SHARED = {"__init__", "protocols", "candidate", "definition", "registry", "model_spec", "translation_routes"}
 """What all engines share; only the registry knows them."""
 FILES = sorted(CODE.rglob("*.py"))
 

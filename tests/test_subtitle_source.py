@@ -15,12 +15,12 @@ import pytest
 from tests.conftest import SAMPLE, vt
 from tests.films import decoded, streams
 from vt.domain import Cancel
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.engines.whisper import Whisper
 from vt.errors import SubtitleError, SubtitlesTooLarge
+from vt.model_files import bundle
 from vt.text import subtitles
 from vt.text.sentences import sentences
-from vt.weights import bundle
 
 SPANISH = """1
 00:00:01,000 --> 00:00:03,500

@@ -18,7 +18,7 @@ from scripts import audited, lock, make_sbom
 from tests.conftest import vt
 from vt.cli import licences
 from vt.errors import StorageError
-from vt.weights import bundle
+from vt.model_files import bundle
 
 ROOT = Path(__file__).parent.parent
 LOCKS = (
@@ -77,7 +77,7 @@ def test_the_image_brings_all_files_that_putting_the_models_together_takes(tmp_p
     stage, rest = (ROOT / "Dockerfile").read_text(encoding="utf-8").split("AS models\n")[1].split("\nFROM ", 1)
     for line in re.findall(r"(?m)^COPY (.+)$", stage):
         *names, target = line.split()
-        (tmp_path / target).mkdir(exist_ok=True)
+        (tmp_path / target).mkdir(parents=True, exist_ok=True)
         for name in names:
             shutil.copy(ROOT / name, tmp_path / target)
     # With no index at all: it says so, and the image is made without them.

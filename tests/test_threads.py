@@ -17,7 +17,7 @@ from vt.api import make_api
 from vt.domain import JobSpec
 from vt.factory import AIServiceFactory
 from vt.jobs.executors.local import LocalExecutor
-from vt.jobs.service import Draft, Jobs
+from vt.jobs.job_service import Draft, Jobs
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.services import Services

@@ -15,11 +15,11 @@ from tests.test_factory import settings
 from vt import languages
 from vt.domain import Cancel, Clip
 from vt.dubbing.voice_samples import Samples, _sentences, sentence
-from vt.engines.base import EngineInfo, Synthesizer, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TtsEngine
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Synthesizer, Voice
 from vt.engines.registry import BUILT_IN
-from vt.engines.spec import ModelSpec
 from vt.errors import ModelBusy, ModelUnavailable, UnknownModel, VtError
 from vt.factory import AIServiceFactory
 from vt.languages import Language

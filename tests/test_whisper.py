@@ -20,11 +20,11 @@ from tests.sounds import noise, pcm, silence
 from vt import media
 from vt.domain import Cancel, Dropped, Word
 from vt.engines import whisper
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.media import levels
-from vt.weights import bundle
+from vt.model_files import bundle
 
 ROOT = Path(__file__).parent.parent
 TINY = str(bundle.ROOT / "whisper-tiny.en")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vt import languages
 from vt.errors import Cancelled
 from vt.languages import Language
-from vt.messages import Message
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     import numpy as np

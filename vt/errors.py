@@ -48,7 +48,7 @@ travels as a `Language`, a file as a `Path`, a number as a number: how they are 
 from collections.abc import Mapping
 from pathlib import Path
 
-from vt.messages import Message, Value
+from vt.translatable import Message, Value
 
 
 class VtError(Exception):

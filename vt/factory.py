@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from vt import languages
 from vt import settings as vt_settings
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
-from vt.engines.base import Engine, EngineInfo, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.candidate import Candidate, Choice
 from vt.engines.definition import AUTO
+from vt.engines.protocols import Engine, EngineInfo, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, Voice
 from vt.errors import EngineError, LanguageError, ModelUnavailable, SettingsError, VtError
-from vt.messages import Message, joined
+from vt.model_files.hub import Hub
+from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
 from vt.models.catalogue import Catalogue
 from vt.models.fallback import FallbackChain, prepare
@@ -30,8 +31,7 @@ from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system import machine
 from vt.system.metrics import Metrics
-from vt.weights.hub import Hub
-from vt.weights.hub import of as hub_of
+from vt.translatable import Message, joined
 
 __all__ = [
     "AIServiceFactory",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vt.errors import LanguageError
-from vt.messages import LanguageName
+from vt.translatable import LanguageName
 
 AUTO = "auto"
 """Stands for a language in what users give, where it is to be found out."""

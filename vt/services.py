@@ -14,12 +14,12 @@ from typing import Any
 from vt import __version__, languages
 from vt.domain import Wishes
 from vt.dubbing.voice_samples import Samples
-from vt.engines.base import Voice
+from vt.engines.protocols import Voice
 from vt.errors import FolderTaken, StorageError, VtError
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import recovery
 from vt.jobs.executors.local import LocalExecutor
-from vt.jobs.service import Jobs
+from vt.jobs.job_service import Jobs
 from vt.jobs.store import DataFolder, Store
 from vt.jobs.worker import Worker
 from vt.media import ACCEPTED_FORMATS

@@ -23,9 +23,9 @@ from tests.fuzz import mutations, seeds
 from tests.test_jobs import SCRIPT, SPEC, Desk
 from vt import media
 from vt.domain import Cancel, Dropped, JobSpec, JobState
-from vt.engines.base import Heard
+from vt.engines.protocols import Heard
 from vt.errors import VtError
-from vt.web.statuses import status_of
+from vt.web.http_statuses import status_of
 
 Tell = Callable[[str], object]
 

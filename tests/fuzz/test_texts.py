@@ -15,7 +15,7 @@ from tests.expressions import COMMON
 from tests.fuzz.seeds import SRT, VTT
 from vt import languages
 from vt.errors import LanguageError, SettingsError, SubtitleError
-from vt.jobs.service import plain_name
+from vt.jobs.job_service import plain_name
 from vt.settings import Settings, load
 from vt.text import normalization, sentences, splitting, subtitles
 from vt.text.subtitles import Cue

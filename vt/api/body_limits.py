@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 
 from vt.api import problems
 from vt.errors import FilmTooLarge, TooManyRequests
-from vt.jobs.service import MB
+from vt.jobs.job_service import MB
 from vt.web import visitors
 from vt.web.multipart import FORM_BYTES
 from vt.web.visitors import ConcurrencyLimit

@@ -23,8 +23,8 @@ from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
 from vt.domain import WISHES, Edit, Job, JobSpec, Wishes
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
-from vt.jobs.feed import follow
-from vt.jobs.service import Draft, Jobs, ResultFile
+from vt.jobs.job_service import Draft, Jobs, ResultFile
+from vt.jobs.progress_feed import follow
 from vt.services import Services
 from vt.text.subtitles import MOST_BYTES, too_large
 from vt.web import visitors

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from vt import errors
 from vt.api import request_tracing
-from vt.web.statuses import headers_of, status_of
+from vt.web.http_statuses import headers_of, status_of
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

@@ -11,7 +11,7 @@ from vt.domain import Progress, Stage
 
 if TYPE_CHECKING:
     from vt.cli.licences import Part
-    from vt.engines.base import Voice
+    from vt.engines.protocols import Voice
     from vt.models.language_support import Offer
 
 OnProgress = Callable[[Progress], None]

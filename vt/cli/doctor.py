@@ -18,12 +18,12 @@ from vt.errors import VtError
 from vt.jobs import recovery, store
 from vt.jobs.store import DATABASE
 from vt.languages import Language
+from vt.model_files import hub
 from vt.models.cache import ModelCache
 from vt.models.catalogue import Catalogue
 from vt.models.fallback import FallbackChain
 from vt.settings import Settings
 from vt.system import machine, processes, sandbox
-from vt.weights import hub
 
 _GIGABYTE = 1 << 30
 Run = Callable[[list[str]], bytes]

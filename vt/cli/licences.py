@@ -14,7 +14,7 @@ from typing import Any, Literal
 from vt.engines import apertium, espeak
 from vt.engines.registry import BUILT_IN
 from vt.errors import StorageError
-from vt.weights import bundle
+from vt.model_files import bundle
 
 Kind = Literal["package", "model", "program", "film"]
 

@@ -24,9 +24,9 @@ from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, 
 from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import AUTO, Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track, levels
-from vt.messages import Message
 from vt.models.cache import forget, is_out_of_memory
 from vt.text import identification, number_formats, sentences, subtitles
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     import numpy as np

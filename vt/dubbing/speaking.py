@@ -13,7 +13,7 @@ from vt.domain import Cancel, Clip, Placement
 from vt.dubbing import timing
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.track import DubTrack, Spoken
-from vt.engines.base import Synthesizer
+from vt.engines.protocols import Synthesizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,10 +13,10 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Clip
-from vt.engines.base import Voice
+from vt.engines.protocols import Voice
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
 from vt.factory import AIServiceFactory
-from vt.messages import Message
+from vt.translatable import Message
 
 _TABLE = Path(__file__).with_name("voice_samples.tsv")
 _KEPT_BYTES = 16 * 2**20

@@ -11,15 +11,15 @@ from pathlib import Path
 from vt import languages
 from vt.domain import Cancel
 from vt.engines import apertium_endings
-from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TranslationEngine
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Translator
 from vt.engines.translation_routes import Hop
 from vt.languages import Language
-from vt.messages import Message
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
+from vt.translatable import Message
 
 INFO = EngineInfo(
     name="apertium",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from vt.domain import Cancel
-from vt.engines.base import Engine, EngineInfo
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import Engine, EngineInfo
 from vt.engines.translation_routes import Hop
-from vt.messages import Message
+from vt.translatable import Message
 
 E = TypeVar("E", bound=Engine)
 

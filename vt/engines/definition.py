@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vt.domain import Cancel
-from vt.engines.base import EngineInfo, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.candidate import Candidate
+from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice
 from vt.languages import Language
+from vt.model_files import download
+from vt.model_files.preparation import Preparations
+from vt.model_files.sources import Weights
 from vt.settings import Settings
 from vt.system import machine
-from vt.weights import download
-from vt.weights.preparation import Preparations
-from vt.weights.sources import Weights
 
 AUTO = "auto"
 _NO_GPU = "DEVICE is cuda, but no graphics processor was found."

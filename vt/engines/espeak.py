@@ -12,18 +12,18 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Clip
-from vt.engines.base import EngineInfo, Synthesizer, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TtsEngine
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Synthesizer, Voice
 from vt.errors import EngineError
 from vt.languages import Language
 from vt.media import levels
-from vt.messages import Message
 from vt.system.lookahead import run_ahead
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 from vt.text.normalization import names_numbers, normalized
+from vt.translatable import Message
 
 INFO = EngineInfo(
     name="espeak-ng",

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 
 from vt import languages
 from vt.domain import Cancel
-from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TranslationEngine
 from vt.engines.firefox_vocabulary import UNKNOWN, Source, Tokens
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Translator
 from vt.engines.translation_routes import Hop
 from vt.errors import EngineError, LanguageError, ModelUnavailable, ToolError
 from vt.languages import Language
-from vt.messages import Message
+from vt.model_files import bundle
 from vt.system import atomic_dirs, folders, machine, python_child, sandbox
 from vt.system.atomic_dirs import Tell
 from vt.system.processes import run
 from vt.system.sandbox import MB, ChildLimits
 from vt.text.splitting import has_words, joined, pieces
-from vt.weights import bundle
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     from fxtranslate import Translator as Library

@@ -20,20 +20,20 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Clip
-from vt.engines import base
-from vt.engines.base import EngineInfo, Synthesizer
+from vt.engines import protocols
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, TtsEngine
 from vt.engines.kokoro_phonemes import phonemes
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Synthesizer
 from vt.errors import EngineError, ModelUnavailable
 from vt.languages import Language
 from vt.media import levels
-from vt.messages import Message
+from vt.model_files import bundle, sources
+from vt.model_files.sources import Weights
 from vt.system.lookahead import run_groups_ahead
 from vt.text.normalization import normalized
-from vt.weights import bundle, sources
-from vt.weights.sources import Weights
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -396,7 +396,7 @@ class KokoroEngine(TtsEngine):
         files = _files(site)
         return _obstacle(site, files, site.device)() or (None if files.here() else bundle.lack(_NAME))
 
-    def voices(self, site: Site) -> Sequence[base.Voice]:
+    def voices(self, site: Site) -> Sequence[protocols.Voice]:
         """List its voices, where the weights are here or may be downloaded."""
         files = _files(site)
         is_there = _serves(site) and (files.here() is not None or files.downloads)
@@ -429,9 +429,9 @@ def _serves(site: Site) -> bool:
     return not (site.is_embedded and _files(site).downloads)
 
 
-def _listed(one: Voice) -> base.Voice:
+def _listed(one: Voice) -> protocols.Voice:
     name = f"{one.name} ({one.accent})" if one.accent else one.name
-    return base.Voice(one.id, one.language, name, one.gender, INFO.name, INFO.licence)
+    return protocols.Voice(one.id, one.language, name, one.gender, INFO.name, INFO.licence)
 
 
 def _files(site: Site) -> Weights:

@@ -15,19 +15,19 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Clip
-from vt.engines.base import EngineInfo, Synthesizer, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TtsEngine
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Synthesizer, Voice
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.languages import Language
 from vt.media import levels
-from vt.messages import Message
+from vt.model_files import sources
+from vt.model_files.sources import Weights
 from vt.system import machine
 from vt.text.normalization import normalized
 from vt.text.splitting import pieces
-from vt.weights import sources
-from vt.weights.sources import Weights
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,17 +13,17 @@ from typing import Any, Protocol
 from vt import languages
 from vt.domain import Cancel
 from vt.engines import nllb_conversion
-from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, TranslationEngine
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Translator
 from vt.engines.translation_routes import Hop
 from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
-from vt.messages import Message
+from vt.model_files import sources
+from vt.model_files.sources import Weights
 from vt.text.splitting import has_words, joined, pieces
-from vt.weights import sources
-from vt.weights.sources import Weights
+from vt.translatable import Message
 
 INFO = EngineInfo(
     name="nllb",

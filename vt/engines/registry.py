@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vt.engines import apertium, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
-from vt.engines.base import EngineInfo
 from vt.engines.definition import SttEngine, TranslationEngine, TtsEngine
+from vt.engines.protocols import EngineInfo
 
 
 @dataclass(frozen=True, slots=True)

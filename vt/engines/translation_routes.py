@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from vt.messages import Message
+from vt.translatable import Message
 
 LONGEST = 3
 _TABLE = Path(__file__).with_name("translation_routes.tsv")

@@ -19,18 +19,18 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Dropped, Word
-from vt.engines.base import EngineInfo, Heard, Transcriber
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, SttEngine
-from vt.engines.spec import ModelSpec
+from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo, Heard, Transcriber
 from vt.errors import EngineError, ModelUnavailable
 from vt.media import levels
-from vt.messages import Message
+from vt.model_files import bundle, sources
+from vt.model_files.sources import Weights
 from vt.system import folders
 from vt.system.lookahead import run_ahead
 from vt.text import identification, sentences
-from vt.weights import bundle, sources
-from vt.weights.sources import Weights
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from vt.domain import Cancel
 from vt.engines import whisper
-from vt.engines.base import EngineInfo, Translator
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TranslationEngine
+from vt.engines.protocols import EngineInfo, Translator
 from vt.engines.translation_routes import Hop
 from vt.engines.whisper import Whisper
 from vt.errors import LanguageError
 from vt.languages import Language
-from vt.messages import Message
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from vt.messages import Message
+from vt.translatable import Message
 
 _NAME = "remarks.json"
 _REMARKS = TypeAdapter(list[Message])

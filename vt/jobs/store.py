@@ -52,7 +52,7 @@ from vt.errors import (
 )
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.records import Record
-from vt.messages import Message
+from vt.translatable import Message
 
 DATABASE, ASIDE = "vt.db", "kept-aside"
 """In the data folder: the jobs, and folders of which nobody can tell the job."""

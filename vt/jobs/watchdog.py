@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vt.domain import Cancel, Progress
-from vt.messages import Message
+from vt.translatable import Message
 
 _STOOD_STILL = "Nothing went on for {minutes:.0f} minutes, so the job was stopped: try it again."
 _TOO_LONG = "The job took longer than {hours:.0f} hours and was stopped: try a shorter film."

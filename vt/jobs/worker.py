@@ -19,9 +19,9 @@ from vt.jobs import records, recovery
 from vt.jobs.executors.base import Executor
 from vt.jobs.store import DataFolder, Share, Store
 from vt.jobs.watchdog import Watchdog
-from vt.messages import Message
 from vt.models.cache import is_out_of_memory
 from vt.system import disk, folders, logs
+from vt.translatable import Message
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolStopped
 from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
 from vt.media.probing import MediaInfo, Track
-from vt.messages import Message
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
+from vt.translatable import Message
 
 _IN_MP4_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vc1"}
 _IN_M4A = {"aac", "alac"}

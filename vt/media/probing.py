@@ -12,9 +12,9 @@ from typing import Any
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media.commands import ACCEPTED_FORMATS, MEMORY, MOST_STREAMS, opening_options, too_many_streams, unfit, url
-from vt.messages import Message
 from vt.system.processes import PROBES, Child, run
 from vt.system.sandbox import ChildLimits
+from vt.translatable import Message
 
 _PROBE = ChildLimits(seconds=60, cpu_seconds=3, memory=MEMORY)
 """Looking into a film takes some hundredths of a second."""

@@ -32,10 +32,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from vt.engines.spec import Closable, ModelSpec
+from vt.engines.model_spec import Closable, ModelSpec
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
-from vt.messages import Message
 from vt.system import machine
+from vt.translatable import Message
 
 Reason = Literal["lru", "idle", "cleared", "memory", "uncached"]
 """Why a model was evicted: another one needed the room, it was idle for too long, somebody asked for it, the memory ran

@@ -9,21 +9,21 @@ from typing import Any, TypeVar
 
 from vt import languages
 from vt.engines import registry, translation_routes
-from vt.engines.base import EngineInfo, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
+from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice
 from vt.engines.registry import Table
 from vt.engines.translation_routes import Hop, Route
 from vt.errors import InputError, LanguageError, SettingsError, UnknownModel
 from vt.languages import Language
-from vt.messages import Message, joined
+from vt.model_files import download
+from vt.model_files.preparation import Preparations
 from vt.models import selection
 from vt.models.language_support import Offer
 from vt.models.selection import Listing, Refusals
 from vt.settings import Settings
 from vt.system import machine
-from vt.weights import download
-from vt.weights.preparation import Preparations
+from vt.translatable import Message, joined
 
 _D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine)
 _LONGEST_SHOWN = 80

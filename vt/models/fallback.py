@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from vt.domain import Cancel
-from vt.engines.base import Engine
 from vt.engines.candidate import Candidate, Choice
+from vt.engines.protocols import Engine
 from vt.errors import LanguageError, ModelUnavailable, StorageError, VtError
-from vt.messages import Message, joined
 from vt.models.cache import ModelCache, in_a_few_words
+from vt.translatable import Message, joined
 
 E = TypeVar("E", bound=Engine)
 _MB = 2**20

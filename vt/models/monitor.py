@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from vt.domain import Cancel, Job, JobState
-from vt.engines.spec import Closable, ModelSpec
+from vt.engines.model_spec import Closable, ModelSpec
 from vt.errors import Cancelled
 from vt.models.cache import CacheObserver, CacheSnapshot, Reason
 from vt.system import machine

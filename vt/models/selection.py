@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from vt.engines.base import Engine
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO
+from vt.engines.protocols import Engine
 from vt.errors import LanguageError
-from vt.messages import Message, joined
+from vt.translatable import Message, joined
 
 E = TypeVar("E", bound=Engine)
 

@@ -21,9 +21,9 @@ import psutil
 
 from vt.domain import Cancel
 from vt.errors import Cancelled, StorageError, ToolError, ToolMissing, ToolStopped, TooManyRequests
-from vt.messages import Message, Value
 from vt.system import sandbox
 from vt.system.sandbox import CORES, MB, ChildLimits, Sandbox
+from vt.translatable import Message, Value
 
 TOOL = ChildLimits(seconds=60, cpu_seconds=60, memory=1024 * MB, file_bytes=64 * MB)
 """For a program that has little to do."""

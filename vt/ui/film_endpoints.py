@@ -15,8 +15,8 @@ from gradio.components.api_component import Api
 
 from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes
 from vt.errors import VtError
-from vt.jobs.feed import follow
-from vt.jobs.service import Jobs, ResultFile
+from vt.jobs.job_service import Jobs, ResultFile
+from vt.jobs.progress_feed import follow
 from vt.services import Services
 from vt.ui import fragments
 from vt.ui.gateway import uploads

@@ -9,7 +9,7 @@ from vt import languages
 from vt.domain import Job, JobState, Stage
 from vt.dubbing.report import DubbedLine, DubReport
 from vt.errors import LanguageError
-from vt.ui import files
+from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
 
@@ -118,7 +118,7 @@ def served(words: Words, rows: Sequence[tuple[str, Sequence[str]]], licences: Ma
 
 def sample(words: Words, voice_id: str, voice: str) -> str:
     """Return the button that plays a sample of a voice."""
-    return render("sample", words=words, address=files.sample(voice_id), voice=voice)
+    return render("sample", words=words, address=job_files.sample(voice_id), voice=voice)
 
 
 def job_head(words: Words, job: Job, target: str) -> str:
@@ -176,9 +176,9 @@ def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str],
         "players",
         words=words,
         has_picture=has_picture,
-        dubbed=files.film(job.id, job.version),
-        original=files.original(job.id),
-        subtitles=files.subtitles(job.id, job.version, code, "vtt"),
+        dubbed=job_files.film(job.id, job.version),
+        original=job_files.original(job.id),
+        subtitles=job_files.subtitles(job.id, job.version, code, "vtt"),
         language=code,
         spoken=names[code],
         heard=names[report.source.language],
@@ -190,7 +190,7 @@ def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> s
     subtitles = [
         (
             words.language_name(code),
-            [(form.upper(), files.subtitles(job.id, job.version, code, form)) for form in ("srt", "vtt")],
+            [(form.upper(), job_files.subtitles(job.id, job.version, code, form)) for form in ("srt", "vtt")],
         )
         for code in report.languages
     ]
@@ -198,9 +198,9 @@ def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> s
         "downloads",
         words=words,
         has_picture=has_picture,
-        film=files.film(job.id, job.version),
+        film=job_files.film(job.id, job.version),
         subtitles=subtitles,
-        report=files.report(job.id, job.version),
+        report=job_files.report(job.id, job.version),
     )
 
 

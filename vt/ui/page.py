@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from vt.services import Services
-from vt.ui import endpoints, files, fragments, scripts, theme, words
+from vt.ui import endpoints, fragments, job_files, scripts, theme, words
 from vt.ui.gateway import uploads
-from vt.ui.gateway.files import Intake
+from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.routes import Doors
 from vt.ui.progress import ProgressRoute
@@ -75,7 +75,7 @@ def _build(services: Services, page: gr.Blocks) -> None:
 
 def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     """Mount the page into an application, at its root, with its routes; return the application with its guard."""
-    app.include_router(files.routes(services))
+    app.include_router(job_files.routes(services))
     app.include_router(ProgressRoute(services).routes())
     app.include_router(Intake(services).routes())
     # It allows no other site. Without it Gradio would add its own, which allows some.

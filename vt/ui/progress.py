@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 
 from vt.domain import Job, JobState
 from vt.errors import JobNotFound, StorageError, TooManyRequests
-from vt.jobs.feed import Feed
-from vt.jobs.service import Jobs
+from vt.jobs.job_service import Jobs
+from vt.jobs.progress_feed import Feed
 from vt.services import Services
 from vt.ui import fragments, words
 from vt.ui.scripts import MOST_JOBS

@@ -14,7 +14,7 @@ from gradio.components import Component
 from vt import languages
 from vt.domain import Job
 from vt.errors import InputError, JobNotFound, VtError
-from vt.jobs.service import Jobs
+from vt.jobs.job_service import Jobs
 from vt.jobs.store import ID
 from vt.ui import fragments
 from vt.ui.gateway.uploads import Owner

@@ -10,8 +10,8 @@ from babel.numbers import get_decimal_symbol
 from gradio.i18n import I18nData
 
 from vt import languages
-from vt.messages import LanguageName, Message
-from vt.ui.catalogues import CATALOGUES, Catalogues
+from vt.translatable import LanguageName, Message
+from vt.ui.translations import CATALOGUES, Catalogues
 
 SOURCE = "en"
 """The language of what stands here and on the floors below; all others come from catalogues."""

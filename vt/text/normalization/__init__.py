@@ -1,6 +1,6 @@
 """Text normalization for speech: numbers, dates, units, abbreviations and addresses written out in words.
 
-Three kinds of languages are told apart by `languages.tsv`: those whose numbers are known (to num2words, or by their
+Three kinds of languages are told apart by `spoken_signs.tsv`: those whose numbers are known (to num2words, or by their
 hundred names), those with ten names of digits (24 is then said "two four", which is understood), and all others, whose
 digits stay as they are: a voice that learnt digits says them, any other leaves them out. A number in a foreign language
 is worse, as such a voice reads the foreign spelling by its own rules; the subtitles have the number in any case. Of the

@@ -77,10 +77,10 @@ def rows(name: str) -> list[list[str]]:
 @cache
 def languages() -> dict[str, Words]:
     """Return all that is known, by the code of the language."""
-    head, *lines = rows("languages.tsv")
+    head, *lines = rows("spoken_signs.tsv")
     names = [each.name for each in fields(Words)][:-1]
     if [name.rstrip("_") for name in names] != head:
-        raise ValueError("languages.tsv has other columns than are read here")
+        raise ValueError("spoken_signs.tsv has other columns than are read here")
     terms = _terms()
     made = [Words(**dict(zip(names, line, strict=True)), terms=terms.get(line[0], {})) for line in lines]
     return {words.code: words for words in made}

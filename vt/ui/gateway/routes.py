@@ -18,7 +18,7 @@ from vt.ui.gateway.calls import SESSION, Calls
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.uploads import COOKIE, Owner
 from vt.web import visitors
-from vt.web.statuses import headers_of, status_of
+from vt.web.http_statuses import headers_of, status_of
 from vt.web.visitors import ConcurrencyLimit
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 
 from vt.domain import JobSpec
 from vt.errors import TooManyWaiting, UploadGone
-from vt.jobs.service import Draft, Jobs, plain_name
+from vt.jobs.job_service import Draft, Jobs, plain_name
 from vt.system import disk
 from vt.web import visitors
 

@@ -11,7 +11,7 @@ from gradio.events import Dependency
 
 from vt.domain import Edit, Job, JobSpec, JobState
 from vt.errors import InputError, JobNotFound, WrongState
-from vt.jobs.service import Jobs
+from vt.jobs.job_service import Jobs
 from vt.services import Services
 from vt.ui import fragments, scripts, words
 from vt.ui.gateway import uploads

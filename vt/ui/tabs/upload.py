@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from vt.errors import MediaError
-from vt.jobs.service import disk_errors, plain_name
+from vt.jobs.job_service import disk_errors, plain_name
 from vt.services import Services
 from vt.ui import fragments, scripts, words
 from vt.ui.gateway import uploads

@@ -9,7 +9,7 @@ import gradio as gr
 
 from vt import languages
 from vt.domain import WISHES, Wishes
-from vt.engines.base import Voice, is_commercial
+from vt.engines.protocols import Voice, is_commercial
 from vt.services import Services
 from vt.ui import fragments, scripts, words
 from vt.ui.shared import PLAIN, QUIET, Row, Updates, event_value, text

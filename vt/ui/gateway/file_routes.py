@@ -16,13 +16,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from vt.errors import BadUpload, UploadGone, VtError
-from vt.jobs.service import disk_errors
+from vt.jobs.job_service import disk_errors
 from vt.services import Services
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
 from vt.web import visitors
+from vt.web.http_statuses import headers_of, status_of
 from vt.web.multipart import promised_bytes, receive
-from vt.web.statuses import headers_of, status_of
 
 _FIELD = "files"
 _MOST_FILES = 8

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from tests import templates
 from vt import errors, languages
 from vt.errors import MediaError, StorageError, ToolStopped, VtError
-from vt.messages import Message, fields, joined
-from vt.ui.catalogues import CATALOGUES, LOCALE, load
+from vt.translatable import Message, fields, joined
+from vt.ui.translations import CATALOGUES, LOCALE, load
 from vt.ui.words import Words, of, translations
 
 FILM = Path("/srv/jobs/abc/input")
@@ -151,9 +151,9 @@ NOT_ON_THE_PAGE = {
     # For whoever types commands, sets the server up, or writes a client of the routes.
     "cli/main.py", "cli/client.py", "cli/licences.py", "jobs/recovery.py", "settings.py", "system/folders.py",
     "system/atomic_dirs.py", "system/logs.py", "web/multipart.py", "api/jobs.py", "ui/endpoints.py",
-    "ui/gateway/calls.py", "ui/gateway/routes.py", "ui/gateway/files.py", "ui/gateway/results.py",
+    "ui/gateway/calls.py", "ui/gateway/routes.py", "ui/gateway/file_routes.py", "ui/gateway/results.py",
     # Of models that cannot be had, which only whoever runs the server can mend.
-    "weights/bundle.py", "weights/download.py", "engines/firefox.py", "engines/kokoro.py", "engines/mms.py",
+    "model_files/bundle.py", "model_files/download.py", "engines/firefox.py", "engines/kokoro.py", "engines/mms.py",
     "engines/nllb.py", "engines/nllb_conversion.py", "engines/whisper.py", "factory.py", "models/catalogue.py",
     "jobs/store.py",
 }  # fmt: skip

@@ -31,8 +31,8 @@ from filelock import lock_descriptor
 
 from vt.domain import Cancel
 from vt.errors import ModelUnavailable, StorageError
+from vt.model_files import hub
 from vt.system import disk
-from vt.weights import hub
 
 if TYPE_CHECKING:
     import httpx

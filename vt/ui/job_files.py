@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from vt.errors import VtError
-from vt.jobs.service import ResultFile
+from vt.jobs.job_service import ResultFile
 from vt.services import Services
 
 _NOT_FOUND = 404

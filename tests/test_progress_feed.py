@@ -13,7 +13,7 @@ import pytest
 
 from vt.domain import Job, JobSpec, JobState
 from vt.errors import JobNotFound
-from vt.jobs.feed import Feed, follow
+from vt.jobs.progress_feed import Feed, follow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WAITING = Job("a", JobState.QUEUED, None, 0.0, None, NOW, NOW, JobSpec("film.mp4", "es"), 0, {}, {}, 0, 0, "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vt.domain import Cancel
-from vt.weights import download
+from vt.model_files import download
 
 HUB_ID = re.compile(r"\A[\w-][\w.-]*/[\w-][\w.-]*")
 Tell = Callable[[str], object]

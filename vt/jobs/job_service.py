@@ -34,10 +34,10 @@ from vt.jobs import remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Hear, Worker, file_names
-from vt.messages import Message
 from vt.settings import Settings
 from vt.system import atomic_dirs, disk
 from vt.system.sandbox import CORES
+from vt.translatable import Message
 from vt.web.visitors import PerVisitorSemaphore
 
 _T = TypeVar("_T")
