@@ -16,7 +16,7 @@ from tests.servers import Server, running, wait_for
 
 SEED = 1811
 LOOKED_FOR = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-SECONDS = 18
+SECONDS = 8
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.films import ffmpeg
 from tests.servers import running, said, start
 from tests.sieges import FAULTS, Siege, besiege
 
-JOBS = 4
+JOBS = 2
 LONGEST_LIFE = 2.0  # seconds: less than the jobs take anywhere, so that some server is killed
 
 
