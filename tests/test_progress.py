@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,9 @@ from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, wait_for
 from vt.domain import Job, JobSpec, JobState, Stage
+from vt.errors import StorageError
 from vt.factory import AIServiceFactory
+from vt.jobs.job_service import Jobs
 from vt.jobs.store import new_id
 from vt.services import Services
 from vt.settings import Settings
@@ -116,6 +119,26 @@ def test_a_page_is_a_follower_like_any_other_and_is_refused_where_there_are_too_
         assert client.get(address(*[gone] * 51)).status_code == 422
         assert client.get("/films/progress").status_code == 422
     assert services.followers.at_work == 0
+
+
+class FullDisk(Services):
+    """Services whose jobs cannot be reached."""
+
+    @property
+    def jobs(self) -> Jobs:
+        raise StorageError("{file} is full.", file=Path("/srv/vt/vt.db"), where=Path("/srv/vt"))
+
+
+def test_a_page_whose_jobs_cannot_be_read_is_told_so_without_a_path_and_the_log_names_the_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(data_dir=tmp_path, preload_models=False, engines="embedded")
+    with closing(FullDisk(settings, AIServiceFactory(settings))) as services:
+        app = FastAPI()
+        app.include_router(ProgressRoute(services).routes())
+        answer = TestClient(app).get(address(new_id()))
+    assert (answer.status_code, answer.json()["detail"]) == (507, "vt.db is full.")
+    assert "/srv/vt/vt.db is full. The place: /srv/vt." in caplog.messages
 
 
 def test_a_page_follows_what_is_not_over_and_nothing_else() -> None:

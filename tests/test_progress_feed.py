@@ -108,6 +108,20 @@ def test_a_follower_of_a_job_that_is_over_hears_of_the_end_alone_and_of_none_tha
     asyncio.run(scene())
 
 
+def test_a_follower_with_patience_hears_of_a_job_again_and_again_while_nothing_changes() -> None:
+    async def followed() -> list[JobState]:
+        source, heard = Source(WAITING), list[JobState]()
+        async for job in follow(source, "a", read, 0.01):
+            heard.append(job.state)
+            if len(heard) == 4:
+                source.change(DONE)
+        return heard
+
+    heard = asyncio.run(asyncio.wait_for(followed(), PATIENCE))
+    assert set(heard[:4]) == {JobState.QUEUED}
+    assert heard[-1] is JobState.DONE
+
+
 def test_a_reader_who_is_slow_hears_of_every_state_and_of_the_latest_progress_alone() -> None:
     async def scene() -> list[tuple[str, JobState, float]]:
         other = replace(RUNNING, id="b")

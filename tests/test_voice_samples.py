@@ -7,6 +7,7 @@ import threading
 import wave
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,8 @@ from vt.errors import ModelBusy, ModelUnavailable, UnknownModel, VtError
 from vt.factory import AIServiceFactory
 from vt.languages import Language
 from vt.models.catalogue import Catalogue
+from vt.ui.tabs.voices import why_unheard
+from vt.ui.words import Words
 
 MB = 2**20
 
@@ -130,17 +133,31 @@ def test_whoever_was_told_why_a_voice_was_not_heard_can_be_told_in_another_langu
     with closing(with_tones(ToneSynthesizer(), downloads=True)) as factory:
         samples = Samples(factory)
         for name in ("tones-a", *(f"nobody-{number}" for number in range(63))):
-            with pytest.raises(VtError) as refused:
+            with pytest.raises(VtError) as refused, samples.refusals_noted():
                 samples.of(name)
             known = samples.refusal(str(refused.value))
             assert known
             assert known.template == refused.value.message.template
         told = "The voice tones-a cannot be heard yet: its model has not been downloaded here."
         assert samples.refusal(told)
-        with pytest.raises(UnknownModel):
+        with pytest.raises(UnknownModel), samples.refusals_noted():
             samples.of("one-more")
         assert samples.refusal(told) is None
         assert samples.refusal("whatever somebody sends") is None
+
+
+def test_the_page_says_what_the_routes_told_and_knows_it_again_where_they_left_out_a_path() -> None:
+    spanish = Words("es")
+    with closing(with_tones(ToneSynthesizer())) as factory:
+        samples, folder = Samples(factory), Path("/srv/models/voice")
+        with pytest.raises(ModelUnavailable), samples.refusals_noted():
+            raise ModelUnavailable("The folder {folder} holds no model in ONNX's format.", folder=folder)
+        told = "The folder voice holds no model in ONNX's format."
+        assert why_unheard(spanish, samples, told) == "La carpeta voice no contiene ningún modelo en formato ONNX."
+        assert why_unheard(spanish, samples, "Come again.") == "Come again."
+        assert why_unheard(spanish, samples, "a" * 9000) == "a" * 500
+        for nothing in (None, "", 7, ["x"]):
+            assert why_unheard(spanish, samples, nothing) == spanish("voice_failed")
 
 
 def test_a_voice_that_gets_no_turn_or_gives_no_sound_says_so_and_the_next_one_is_heard() -> None:

@@ -84,7 +84,9 @@ def test_who_has_as_many_voices_speak_as_one_may_waits_for_more_and_hears_what_w
             for _ in range(4):
                 speaking.enter_context(services.listeners.held(address))
             answer = client.get(f"{VOICES}/espeak-ng-fr/sample")
-            assert "Too many samples of voices at a time" in refused(answer, 429)
+            told = refused(answer, 429)
+            assert "Too many samples of voices at a time" in told
+            assert services.samples.refusal(told)
             assert client.get(f"{VOICES}/espeak-ng-es/sample").status_code == 200
         assert client.get(f"{VOICES}/espeak-ng-fr/sample").status_code == 200
 

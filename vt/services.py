@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from vt.settings import Settings
 from vt.system import atomic_dirs, folders, machine
 from vt.system.metrics import Load
 from vt.system.processes import TALLY
+from vt.translatable import Message
 from vt.web.visitors import ConcurrencyLimit
 
 _log = logging.getLogger(__name__)
@@ -49,8 +50,8 @@ class Services:
         self.probes = ConcurrencyLimit("films to be looked into", each=8, total=256)
         """Films whose tracks and length are being read."""
         self.followers = ConcurrencyLimit("followers of jobs", each=640, total=1536)
-        """Lines over which jobs are followed: server-sent events and web sockets. One costs next to nothing, and a
-        classroom behind one address may have hundreds."""
+        """Those who follow jobs: server-sent events, web sockets, open pages with a job that is not over, and calls of
+        gradio_client. One costs next to nothing, and a classroom behind one address may have hundreds."""
         self.listeners = ConcurrencyLimit("samples of voices", each=4, total=64)
         """Voices that somebody wants to hear: they speak one after the other."""
         self.samples = Samples(factory)
@@ -119,9 +120,12 @@ class Services:
         return any((*load.jobs.values(), *load.at_work.values()))
 
     def readiness(self) -> tuple[bool, tuple[Preloaded, ...]]:
-        """Tell whether the preload of the start has ended, and the models of the latest preload."""
+        """Tell whether the preload of the start has ended, and the models of the latest preload.
+
+        No sentence says where files lie on this machine; the same holds for `health` and `preload`.
+        """
         self._was_ready = self._was_ready or self.factory.wait_for_preload(0.0)
-        return self._was_ready, self.factory.preload_status()
+        return self._was_ready, _without_paths(self.factory.preload_status())
 
     def health(self) -> dict[str, Any]:
         """Return how the service is doing; never waits for a model."""
@@ -137,7 +141,7 @@ class Services:
                 "hugging_face_token_configured": self.settings.token is not None,
                 "accepted_video_formats": list(ACCEPTED_FORMATS),
             },
-            "notes": [*lacks, *self.factory.notes(), *self._told],
+            "notes": [Message(note).with_file_names({}) for note in (*lacks, *self.factory.notes(), *self._told)],
         }
 
     def _lacks(self) -> tuple[str, ...]:
@@ -202,7 +206,7 @@ class Services:
         Raises:
             UnknownModel: a name is unknown here; then none is loaded.
         """
-        return self.factory.preload(names) if names else self.factory.preload_default_models()
+        return _without_paths(self.factory.preload(names) if names else self.factory.preload_default_models())
 
     def clear(self) -> dict[str, Any]:
         """Free every model, and say which went, how much that freed, and which go with their last lease."""
@@ -260,6 +264,12 @@ class JobBackend:
         """Say in sentences what of the data folder somebody should look at."""
         aside = recovery.kept_aside(self._path)
         return (aside,) if aside else ()
+
+
+def _without_paths(models: Sequence[Preloaded]) -> tuple[Preloaded, ...]:
+    return tuple(
+        replace(model, why=Message(model.why).with_file_names({}) if model.why else model.why) for model in models
+    )
 
 
 def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:

@@ -49,9 +49,9 @@ async def sample(
     """Speak a sentence in a voice. 503 where its model is not here: nothing is downloaded for a sample."""
     spoken = services.samples.kept(voice_id)
     if spoken is None:
-        with services.listeners.held(visitors.of(request.scope).key):
-            try:
+        try:
+            with services.samples.refusals_noted(), services.listeners.held(visitors.of(request.scope).key):
                 spoken = await threads.speak(lambda: services.samples.of(voice_id))
-            except UnknownModel as error:
-                raise HTTPException(404, str(error)) from error
+        except UnknownModel as error:
+            raise HTTPException(404, error.message.with_file_names({})) from error
     return Response(spoken, media_type="audio/wav", headers={"Cache-Control": f"private, max-age={_KEPT_SECONDS}"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -697,7 +696,7 @@ class _Dub:
 
     def _reported(self, files: Sequence[Path], composed: Report) -> Result:
         path = self._file(report_name(self.target))
-        path.write_text(json.dumps(composed.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        report.write(path, composed)
         return Result((*files, path), composed)
 
     def _file(self, ending: str) -> Path:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, TypeAdapter
@@ -15,6 +16,7 @@ from vt.dubbing import timing
 from vt.dubbing.timing import TimingReport
 from vt.factory import Choice
 from vt.media import Loudness
+from vt.translatable import Message
 
 # The shape. The fields stand in the order of the JSON. Only what the JSON leaves out where it is empty has a default.
 
@@ -178,6 +180,11 @@ def _dumped(shape: TypeAdapter[Any], report: Report) -> dict[str, Any]:
     return values
 
 
+def write(file: Path, report: Report) -> None:
+    """Write a report in the form that `read` reads."""
+    file.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
 def read(text: str | bytes) -> Report:
     """Return the report that a file holds.
 
@@ -187,6 +194,21 @@ def read(text: str | bytes) -> Report:
     values = json.loads(text)
     is_dub = isinstance(values, dict) and "target_language" in values
     return _DUB.validate_python(values) if is_dub else _TRANSCRIPT.validate_python(values)
+
+
+def without_paths(report: Report) -> Report:
+    """Return a report that has just been made as somebody may read it who must not see where files lie here."""
+    served = {stage.name: getattr(report.engines, stage.name) for stage in fields(report.engines)}
+    shown: dict[str, Any] = {stage: _named_only(use) for stage, use in served.items()}
+    notes = tuple(Message(note).with_file_names({}) for note in report.notes)
+    engines: Any = replace(report.engines, **shown)
+    return replace(report, engines=engines, notes=notes)
+
+
+def _named_only(use: EngineUse | None) -> EngineUse | None:
+    if use is None or use.fallback_reason is None:
+        return use
+    return replace(use, fallback_reason=Message(use.fallback_reason).with_file_names({}))
 
 
 # How it is made

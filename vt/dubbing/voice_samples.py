@@ -6,6 +6,8 @@ import io
 import threading
 import wave
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -61,24 +63,32 @@ class Samples:
             ModelUnavailable: its model is not here, for nothing is downloaded for a sample, or it gives no sound.
             ModelBusy: the machine has no time or memory for it now.
         """
-        try:
-            voice = self._factory.named_voice(voice_id)
-            with self._speaking:
-                known = self.kept(voice_id)
-                if known is None:
-                    known = _wav(self._spoken(voice))
-                    self._keep(voice_id, known)
-        except VtError as error:
-            self._refuse(error.message)
-            raise
+        voice = self._factory.named_voice(voice_id)
+        with self._speaking:
+            known = self.kept(voice_id)
+            if known is None:
+                known = _wav(self._spoken(voice))
+                self._keep(voice_id, known)
         return known
 
+    @contextmanager
+    def refusals_noted(self) -> Iterator[None]:
+        """Note an error that leaves the block, for `refusal`; the block answers somebody who wants to hear a voice."""
+        try:
+            yield
+        except VtError as error:
+            self._note(error.message.with_file_names({}))
+            raise
+
     def refusal(self, sentence: str) -> Message | None:
-        """Return the message of which somebody was told the sentence when a voice could not be heard, lately."""
+        """Return the message whose English sentence somebody was told when a voice could not be heard, lately.
+
+        It names no place of this machine, as the sentence that was told.
+        """
         with self._lock:
             return self._refusals.get(sentence)
 
-    def _refuse(self, message: Message) -> None:
+    def _note(self, message: Message) -> None:
         with self._lock:
             self._refusals[str(message)] = message
             if len(self._refusals) > _REFUSALS:

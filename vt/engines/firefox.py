@@ -86,19 +86,19 @@ def files(folder: Path) -> dict[str, Path]:
 def missing(folder: Path) -> str | None:
     """Say in a sentence what a folder lacks that is to hold the model of one direction; None where it is whole."""
     if not folder.is_dir():
-        return f"The folder {folder} of a Firefox model is not there."
+        return Message("The folder {folder} of a Firefox model is not there.", folder=folder)
     if any(path.name.endswith(_UNFINISHED) for path in folder.iterdir()):
-        return f"The Firefox model in {folder} is half downloaded: fetch it again."
+        return Message("The Firefox model in {folder} is half downloaded: fetch it again.", folder=folder)
     found = files(folder)
     vocabularies = "vocab" in found or {"srcvocab", "trgvocab"} <= found.keys()
     if "model" not in found or not vocabularies:
         lack = "no model.*.bin" if "model" not in found else "no vocab.*.spm"
-        return f"The folder {folder} holds no whole Firefox model: {lack} is there."
+        return Message("The folder {folder} holds no whole Firefox model: {lack} is there.", folder=folder, lack=lack)
     sizes = {kind: path.stat().st_size for kind, path in found.items()}
     if max(sizes.values()) > _LARGEST_FILE:
-        return f"A file in {folder} is larger than any Firefox model."
+        return Message("A file in {folder} is larger than any Firefox model.", folder=folder)
     if sizes["model"] < _SMALLEST_MODEL or not min(sizes.values()):
-        return f"The Firefox model in {folder} is not whole: fetch it again."
+        return Message("The Firefox model in {folder} is not whole: fetch it again.", folder=folder)
     return None
 
 
@@ -343,7 +343,7 @@ def _candidate(site: Site, pair: tuple[str, str], folder: Path, unfit: str | Non
         INFO,
         spec,
         unfit=unfit,
-        obstacle=lambda: None if is_here or not forbidden else f"{missing(folder)} {forbidden}.",
+        obstacle=lambda: None if is_here or not forbidden else _not_to_be_had(folder, forbidden),
         insists=True,
         prepare=None if is_here else prepare,
         route=(Hop(INFO.name, *pair),),
@@ -351,6 +351,10 @@ def _candidate(site: Site, pair: tuple[str, str], folder: Path, unfit: str | Non
 
 
 # --- fetching ----------------------------------------------------------------------------------------------------
+
+
+def _not_to_be_had(folder: Path, forbidden: str) -> str:
+    return Message("{lack} {reason}.", lack=missing(folder) or "", reason=forbidden)
 
 
 def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, forbidden: str | None = None) -> None:

@@ -457,8 +457,10 @@ def _onnx(folder: Path) -> Path | None:
 def _no_voices(wanted: str, folder: Path) -> str | None:
     """Say what a folder lacks that is to hold the model."""
     if not folder.is_dir():
-        return f"The folder {wanted} of the Kokoro model is not there."
-    return None if _onnx(folder) else f"The folder {wanted} holds no model in ONNX's format."
+        return Message("The folder {folder} of the Kokoro model is not there.", folder=Path(wanted))
+    if _onnx(folder):
+        return None
+    return Message("The folder {folder} holds no model in ONNX's format.", folder=Path(wanted))
 
 
 def _loaded(files: Weights, threads: int, device: str) -> Kokoro:

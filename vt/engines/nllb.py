@@ -486,6 +486,8 @@ def _untranslated(pair: tuple[Language, Language]) -> str | None:
 def _no_checkpoint(wanted: str, folder: Path) -> str | None:
     """Say what a folder lacks that is to hold an NLLB, converted or not."""
     if not folder.is_dir():
-        return f"The folder {wanted} of the NLLB model is not there."
+        return Message("The folder {folder} of the NLLB model is not there.", folder=Path(wanted))
     lack = None if nllb_conversion.is_converted(folder) else nllb_conversion.missing(folder)
-    return f"The NLLB model in {wanted} cannot be used: {lack}." if lack else None
+    if not lack:
+        return None
+    return Message("The NLLB model in {folder} cannot be used: {reason}.", folder=Path(wanted), reason=lack)

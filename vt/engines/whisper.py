@@ -766,7 +766,7 @@ def _unheard(model: str, code: str, english_only: bool) -> str | None:
 def _no_whisper(wanted: str, folder: Path) -> str | None:
     """Say what a folder lacks that is to hold a recognition model."""
     if not folder.is_dir():
-        return f"The folder {wanted} of the Whisper model is not there."
+        return Message("The folder {folder} of the Whisper model is not there.", folder=Path(wanted))
     if vocabulary(str(folder)) < ENGLISH_WORDS:
-        return f"The folder {wanted} holds no Whisper model in CTranslate2's format."
+        return Message("The folder {folder} holds no Whisper model in CTranslate2's format.", folder=Path(wanted))
     return None

@@ -74,13 +74,16 @@ def _is_replaced(before: Job, after: Job) -> bool:
     return (before.id, before.state, before.version) == (after.id, after.state, after.version)
 
 
-async def follow(jobs: JobSource, job_id: str, read: Read) -> AsyncGenerator[Job, None]:
+async def follow(
+    jobs: JobSource, job_id: str, read: Read, patience_seconds: float | None = None
+) -> AsyncGenerator[Job, None]:
     """Yield a job as it stands, then after each change, and last of all when it is over.
 
     Args:
         jobs: where it is.
         job_id: its id.
         read: runs the look into the database.
+        patience_seconds: after so long without a change the job is yielded as it was; None: only changes are.
 
     Raises:
         JobNotFound: there is no such job.
@@ -89,7 +92,8 @@ async def follow(jobs: JobSource, job_id: str, read: Read) -> AsyncGenerator[Job
         job = await read(lambda: jobs.get(job_id))
         yield job
         while not job.state.is_over:
-            for job in await feed.changes():
+            changed = await feed.changes(patience_seconds) or [job]
+            for job in changed:
                 yield job
                 if job.state.is_over:
                     return

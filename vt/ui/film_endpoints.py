@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
@@ -26,6 +27,9 @@ from vt.ui.words import ENGLISH
 
 _WAITING = 256
 """Calls that may wait for their jobs at the same time. Waiting takes no thread, and jobs have a queue of their own."""
+_YIELD_SECONDS = 1.0
+"""After so long each call yields, with news or without: between two yields Gradio does not look whether its caller is
+still there."""
 
 
 def add(services: Services) -> None:
@@ -162,16 +166,15 @@ def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES
 async def _underway(
     services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner
 ) -> AsyncIterator[Job]:
-    """Submit a job that is removed when the block ends, and count its caller as a follower."""
-    with in_words():
+    """Count the caller as a follower, and submit a job that is removed when the block ends."""
+    with in_words(), services.followers.held(whose.address):
         jobs = await asyncio.to_thread(lambda: services.jobs)  # the first access opens the database, which may wait
         job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, whose)
-    try:
-        with in_words(), services.followers.held(whose.address):
+        try:
             yield job
-    finally:
-        # The caller may have been cancelled on the event loop: nothing here may wait.
-        threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
+        finally:
+            # The caller may have been cancelled on the event loop: nothing here may wait.
+            threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
 
 
 def _submitted(services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
@@ -186,17 +189,17 @@ def _removed(jobs: Jobs, job_id: str) -> None:
 
 
 async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
-    """Yield what a job is at, each time that this changes, until it is done.
+    """Yield what a job is at, each time that this changes and at least every second or so, until it is done.
 
     Raises:
         VtError: it is over, but not done.
     """
-    told = ""
-    async with aclosing(follow(jobs, job_id, to_thread.run_sync)) as followed:
+    told, told_at = "", 0.0
+    async with aclosing(follow(jobs, job_id, to_thread.run_sync, _YIELD_SECONDS)) as followed:
         async for job in followed:
-            at = f"{fragments.step(ENGLISH, job)}: {100 * job.fraction:.0f} %"
-            if not job.state.is_over and at != told:
-                told = at
+            at, now = f"{fragments.step(ENGLISH, job)}: {100 * job.fraction:.0f} %", time.monotonic()
+            if not job.state.is_over and (at != told or now - told_at >= _YIELD_SECONDS):
+                told, told_at = at, now
                 yield at
     if job.state is not JobState.DONE:
         raise VtError(job.error or "The job was cancelled.")

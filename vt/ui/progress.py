@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from vt.domain import Job, JobState
-from vt.errors import JobNotFound, StorageError, TooManyRequests
+from vt.errors import JobNotFound, StorageError, VtError
 from vt.jobs.job_service import Jobs
 from vt.jobs.progress_feed import Feed
 from vt.services import Services
@@ -23,6 +24,9 @@ from vt.ui import fragments, words
 from vt.ui.scripts import MOST_JOBS
 from vt.ui.words import Words
 from vt.web import visitors
+from vt.web.http_statuses import headers_of, status_of
+
+_log = logging.getLogger(__name__)
 
 _PATH = "films/progress"
 _NEWS_SECONDS = 1.0
@@ -69,10 +73,10 @@ class ProgressRoute:
             with self._services.followers.held(visitors.of(request.scope).key):
                 await to_thread.run_sync(lambda: self._services.jobs)  # the first one opens the database
                 yield
-        except TooManyRequests as error:
-            raise HTTPException(429, str(error), {"Retry-After": str(error.retry_after)}) from error
-        except StorageError as error:
-            raise HTTPException(507, str(error)) from error
+        except VtError as error:
+            if isinstance(error, StorageError):
+                _log.warning("%s", error.in_full)
+            raise HTTPException(status_of(error), error.message.with_file_names({}), headers_of(error)) from error
 
     async def _stream(
         self,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vt.domain import Cancel, JobRequest, Progress
-from vt.dubbing import pipeline
+from vt.dubbing import pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubReport, Report
 from vt.factory import AIServiceFactory
@@ -39,9 +39,10 @@ class LocalExecutor:
             raise
         artifacts.prune()
         self._count(result.report)
+        report.write(result.files[-1], report.without_paths(result.report))  # it is read elsewhere
         return [*result.files, remarks.write(work, result.report.notes)]
 
-    def _count(self, report: Report) -> None:
-        self._factory.metrics.finished((stage.name, stage.seconds) for stage in report.stages)
-        if isinstance(report, DubReport):
-            self._factory.metrics.dubbed(report.source.duration_seconds, report.total_seconds)
+    def _count(self, told: Report) -> None:
+        self._factory.metrics.finished((stage.name, stage.seconds) for stage in told.stages)
+        if isinstance(told, DubReport):
+            self._factory.metrics.dubbed(told.source.duration_seconds, told.total_seconds)

@@ -75,23 +75,21 @@ def _look(services: Services, said: Words, chosen: object) -> list[Any]:
 def _health(services: Services, said: Words) -> str:
     health = services.health()
     notes = [said.sentence(note) for note in health["notes"]]
-    loading = [
-        _preload_state(said, model) + (f" ({model.why})" if model.why else "")
-        for model in services.readiness()[1]
-        if model.state != "ready"
-    ]
+    loading = [preload_text(said, model) for model in services.readiness()[1] if model.state != "ready"]
     return fragments.health(said, health["status"], notes + loading)
 
 
-def _preload_state(said: Words, model: Preloaded) -> str:
-    return f"{model.name}: {said(f'model_{model.state}')}"
+def preload_text(said: Words, model: Preloaded) -> str:
+    """Return how far a model of a preload is, and of a failed one why, not escaped."""
+    why = f" ({said.sentence(model.why)})" if model.why else ""
+    return f"{model.name}: {said(f'model_{model.state}')}{why}"
 
 
 def _preloaded(services: Services, said: Words) -> str:
     started = services.preload()
     if not started:
         return said("models_no_cache")
-    return said("models_preloading", models=", ".join(_preload_state(said, model) for model in started))
+    return said("models_preloading", models=", ".join(preload_text(said, model) for model in started))
 
 
 def _unloaded(services: Services, said: Words, key: object) -> str:

@@ -25,9 +25,15 @@ _SAMPLE = Path(__file__).parents[3] / "samples" / "sense_and_sensibility.mp4"
 class UploadTab:
     """The tab, and what it does."""
 
-    def __init__(self, services: Services, shared: Shared) -> None:
-        """Build the tab into the page that is being built."""
-        self._services, self._shared = services, shared
+    def __init__(self, services: Services, shared: Shared, sample: Path = _SAMPLE) -> None:
+        """Build the tab into the page that is being built.
+
+        Args:
+            services: of the server.
+            shared: what the tabs share.
+            sample: a film to try; where it is not there, as in an installed package, nothing is said of it.
+        """
+        self._services, self._shared, self._film_to_try = services, shared, sample
         self._head = gr.HTML(**PLAIN)
         with gr.Row(elem_classes="vt-columns"):
             with gr.Column(scale=5, min_width=320):
@@ -38,7 +44,7 @@ class UploadTab:
                     label("to_translate"), variant="primary", size="lg", interactive=False, elem_id="vt-go"
                 )
             with gr.Column(scale=3, min_width=280, elem_classes="vt-aside"):
-                with gr.Column(elem_classes="vt-card vt-try", visible=_SAMPLE.exists()):
+                with gr.Column(elem_classes="vt-card vt-try", visible=sample.exists()):
                     self._sample_hint = gr.HTML(**PLAIN)
                     self._sample = gr.Button(label("sample"), size="sm", elem_id="vt-sample")
                 self.subtitles = gr.File(
@@ -136,7 +142,7 @@ class UploadTab:
         """Copy the sample to the uploads, as if it had been uploaded, and return its path."""
         whose = owner(request)
         with in_words(words.of(request)), disk_errors():
-            uploads.check(self._services.jobs, whose, _SAMPLE.stat().st_size)
-            place = uploads.place(_SAMPLE.name, whose)
-            shutil.copyfile(_SAMPLE, place)  # no link: a linked upload counts as taken by a job
+            uploads.check(self._services.jobs, whose, self._film_to_try.stat().st_size)
+            place = uploads.place(self._film_to_try.name, whose)
+            shutil.copyfile(self._film_to_try, place)  # no link: a linked upload counts as taken by a job
         return str(place)

@@ -9,6 +9,7 @@ import gradio as gr
 
 from vt import languages
 from vt.domain import WISHES, Wishes
+from vt.dubbing.voice_samples import Samples
 from vt.engines.protocols import Voice, is_commercial
 from vt.services import Services
 from vt.ui import fragments, scripts, words
@@ -17,6 +18,8 @@ from vt.ui.words import Words, label
 
 _NOBODY = ""
 """The value where nothing is chosen: then the best is used."""
+_LONGEST_TOLD = 500
+"""Characters of what the browser says that it was told; the sentences of this server are shorter."""
 
 
 class VoiceChoice:
@@ -88,13 +91,19 @@ class VoiceChoice:
         return [(said("engine_best"), _NOBODY), *named]
 
     def _pressed(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
-        """Show why a sample could not be played: what the server said, or that it said nothing."""
+        """Show why a sample could not be played: what the server told the browser, or that it told nothing."""
         if event_value(came, "heard") is True:
             return gr.HTML("", visible=False)
-        reader, told = words.of(request), event_value(came, "said")
-        known = self._services.samples.refusal(told) if isinstance(told, str) else None
-        why = reader.sentence(known) if known else reader("voice_failed")
+        reader, said = words.of(request), event_value(came, "said")
+        why = why_unheard(reader, self._services.samples, said)
         return gr.HTML(fragments.trouble(reader("trouble_voice"), why), visible=True)
+
+
+def why_unheard(said: Words, samples: Samples, told: object) -> str:
+    """Return why a voice could not be heard, not escaped; `told`: what the browser says that the server told it."""
+    if not isinstance(told, str) or not told:
+        return said("voice_failed")
+    return said.sentence(samples.refusal(told) or told[:_LONGEST_TOLD])
 
 
 def wishes(chosen: Sequence[object]) -> Wishes:
