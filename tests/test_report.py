@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.reports import dub_report
-from vt.domain import Dropped, Word
+from vt.domain import Cancel, Dropped, Word
 from vt.dubbing import pipeline, report
 from vt.dubbing.report import DubReport, TranscriptReport
-from vt.engines.protocols import Heard
+from vt.engines.candidate import Choice
+from vt.engines.protocols import EngineInfo, Heard
+from vt.factory import TranslationService
+from vt.jobs.executors.local import LocalExecutor
+from vt.translatable import Message
 
 SOURCE = {"file": "str", "duration_seconds": "float", "language": "str", "language_detected": "bool"}
 ENGINE = {"engine": "str", "model": "str", "device": "str", "fallback_reason": "NoneType"}
@@ -89,6 +94,30 @@ def test_the_file_has_the_written_down_shape_and_is_read_back_as_it_was(
     assert isinstance(result.report, kind)
     assert report.read(written) == result.report
     assert report.read(written).as_json() == json.loads(written)
+
+
+class StandIn(FakeFactory):
+    """Its translator stands in for one whose folder is not there."""
+
+    def get_translation_service(self, *_: Any, **__: Any) -> TranslationService:  # noqa: ANN401
+        info = EngineInfo("upper case", "translation", licence="none", source="tests")
+        reason = Message("The folder {folder} of the NLLB model is not there.", folder=Path("/srv/models/nllb"))
+        return TranslationService(Choice(info, "one", fallback_reason=reason), lambda: nullcontext(self.translated))
+
+
+def test_a_job_reports_why_somebody_stands_in_without_a_path_and_the_command_line_with_it(
+    film: Path, tmp_path: Path
+) -> None:
+    factory = StandIn(ScriptedTranscriber([Heard((Word(0.1, 0.5, " Good"),))]), ToneSynthesizer())
+    files = LocalExecutor(factory).run(asked(film, "es", "en"), tmp_path, lambda _: None, Cancel())
+    (file,) = (file for file in files if file.name.endswith(".report.json"))
+    told = json.loads(file.read_text(encoding="utf-8"))
+    sentence = "The folder nllb of the NLLB model is not there."
+    assert told["engines"]["translation"]["fallback_reason"] == sentence
+    assert (sentence in told["notes"], "/srv" in file.read_text(encoding="utf-8")) == (True, False)
+    here = pipeline.dub(asked(film, "es", "en"), factory, tmp_path)
+    assert "The folder /srv/models/nllb of the NLLB model is not there." in here.report.notes
+    assert "/srv/models/nllb" in here.files[-1].read_text(encoding="utf-8")
 
 
 def test_a_voice_and_a_route_stand_in_the_report_only_where_there_are_any() -> None:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import string
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from tests.reports import dub_report
 from vt.domain import Job, JobSpec, JobState, Stage
 from vt.dubbing.report import DubbedLine
 from vt.errors import UploadGone
+from vt.factory import AIServiceFactory, Preloaded
 from vt.jobs.store import new_id
-from vt.ui import fragments
+from vt.services import Services
+from vt.settings import Settings
+from vt.translatable import Message
+from vt.ui import film_endpoints, fragments
 from vt.ui.gateway import uploads
-from vt.ui.gateway.uploads import KEPT_SECONDS, TAKEN_SECONDS
+from vt.ui.gateway.uploads import KEPT_SECONDS, TAKEN_SECONDS, Owner
 from vt.ui.scripts import MOST_JOBS
-from vt.ui.shared import Memory, Subject
+from vt.ui.shared import Memory, Shared, Subject
+from vt.ui.tabs.models import preload_text
+from vt.ui.tabs.upload import UploadTab
 from vt.ui.words import LANGUAGES, Words, translations
+from vt.web.visitors import ConcurrencyLimit
 
 TEMPLATES = Path(fragments.__file__).with_name("templates")
 ENGLISH = Words("en")
@@ -135,6 +145,48 @@ def test_what_people_and_films_say_stays_text(made: str) -> None:
 def test_no_template_trusts_anything_but_numbers() -> None:
     trusted = {file.name: file.read_text(encoding="utf-8").count("|safe") for file in TEMPLATES.glob("*.html")}
     assert {name: count for name, count in trusted.items() if count} == {"limits.html": 3}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_sample_film_is_offered_where_it_is_there_and_nowhere_else(tmp_path: Path, is_there: bool) -> None:
+    sample = tmp_path / "sample.mp4"
+    if is_there:
+        sample.write_bytes(b"film")
+    chosen = Settings(data_dir=tmp_path / "data", preload_models=False, engines="embedded")
+
+    async def built(services: Services) -> gr.Blocks:  # in an event loop, else Gradio makes one that nobody closes
+        with gr.Blocks() as page:
+            UploadTab(services, Shared(gr.Tabs(), gr.HTML(), gr.HTML()), sample)
+        return page
+
+    with closing(Services(chosen, AIServiceFactory(chosen))) as services:
+        page = asyncio.run(built(services))
+    (button,) = (block for block in page.blocks.values() if block.elem_id == "vt-sample")
+    around = [button]
+    while around[-1].parent:
+        around.append(around[-1].parent)
+    assert all(block.visible for block in around) == is_there
+
+
+def test_why_a_preload_failed_is_said_in_the_readers_language_and_without_a_path() -> None:
+    why = Message("The folder {folder} of the NLLB model is not there.", folder=Path("/srv/models/nllb"))
+    model = Preloaded("nllb", "translation", "failed", why)
+    assert preload_text(Words("es"), model) == "nllb: falló (La carpeta nllb del modelo NLLB no está.)"
+    assert preload_text(ENGLISH, Preloaded("nllb", "translation", "loading")) == "nllb: loading"
+
+
+def test_a_caller_who_follows_too_much_already_is_refused_before_a_job_is_made(tmp_path: Path) -> None:
+    chosen = Settings(data_dir=tmp_path / "data", preload_models=False, engines="embedded")
+    with closing(Services(chosen, AIServiceFactory(chosen))) as services:
+        services.followers = ConcurrencyLimit("followers of jobs", each=1, total=1)
+
+        async def call() -> None:
+            async with film_endpoints.underway(services, JobSpec("", "es"), "film.mp4", None, Owner("somebody")):
+                raise AssertionError("it was let in")
+
+        with services.followers.held("somebody"), pytest.raises(gr.Error, match="Too many followers of jobs"):
+            asyncio.run(call())
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(7.4, "0:07"), (59.6, "1:00"), (750, "12:30"), (3723, "1:02:03")])

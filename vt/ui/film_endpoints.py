@@ -67,7 +67,7 @@ def _add_translate(services: Services) -> None:
         with in_words():
             wishes = _wishes(voice, tts_engine, translation_engine)
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
-        async with _underway(services, spec, video, subtitles, whose) as job:
+        async with underway(services, spec, video, subtitles, whose) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
                     yield at, None, None
@@ -91,7 +91,7 @@ def _add_transcribe(services: Services) -> None:
         whose = owner(request)
         with in_words():
             spec = _spec("", source_language, audio_track)
-        async with _underway(services, spec, video, None, whose) as job:
+        async with underway(services, spec, video, None, whose) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
                     yield at, None
@@ -163,7 +163,7 @@ def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES
 
 
 @asynccontextmanager
-async def _underway(
+async def underway(
     services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner
 ) -> AsyncIterator[Job]:
     """Count the caller as a follower, and submit a job that is removed when the block ends."""
