@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 
 from tests.conftest import SAMPLE, TRANSCRIPT
+from tests.films import ffmpeg
 from tests.servers import Server, wait_for
 
 
@@ -61,6 +63,23 @@ def test_a_call_that_is_cancelled_takes_its_job_along(client: Client, server: Se
     job.cancel()
     wait_for(lambda: jobs(server) <= before)
     assert not job.outputs()[-1][2]
+
+
+def test_a_call_whose_client_vanishes_takes_its_job_along_while_that_waits(server: Server, tmp_path: Path) -> None:
+    long = tmp_path / "long.m4a"
+    ffmpeg("-stream_loop", "39", "-i", SAMPLE, "-vn", "-c:a", "copy", long)
+    first, before = server.submit(long, target_language="es"), jobs(server)
+    with httpx.Client(base_url=f"{server.url}/gradio_api", timeout=60) as vanishing:
+        with SAMPLE.open("rb") as film:
+            (path,) = vanishing.post("/upload", files={"files": ("talk.mp4", film)}).raise_for_status().json()
+        data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "auto", None]
+        called = vanishing.post("/call/transcribe", json={"data": data}).raise_for_status().json()
+        with vanishing.stream("GET", f"/call/transcribe/{called['event_id']}") as told:
+            assert any("Waiting for its turn" in line for line in told.iter_lines())
+            (waiting,) = jobs(server) - before
+    wait_for(lambda: waiting not in jobs(server))
+    assert server.json("GET", f"/api/v1/jobs/{first}")["state"] == "running"
+    server.ask("DELETE", f"/api/v1/jobs/{first}").raise_for_status()
 
 
 def test_what_cannot_be_done_is_said_in_a_sentence(client: Client, tmp_path: Path) -> None:

@@ -123,17 +123,17 @@ NAMES = {"es": HOSTILE, "en": HOSTILE}
 @pytest.mark.parametrize(
     "made",
     [
-        fragments.title(HOSTILE, HOSTILE), fragments.hint(HOSTILE), fragments.trouble(HOSTILE, HOSTILE),
-        fragments.empty(HOSTILE, HOSTILE),
+        fragments.heading(HOSTILE, HOSTILE), fragments.small_print(HOSTILE), fragments.error(HOSTILE, HOSTILE),
+        fragments.nothing_here(HOSTILE, HOSTILE),
         fragments.limits(ENGLISH, 1, 2.0, 3.0, [HOSTILE]), fragments.inspection(ENGLISH, FOUND, HOSTILE, HOSTILE),
         fragments.film_line(HOSTILE, 3.0, HOSTILE),
-        fragments.served(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
+        fragments.engines_in_use(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
         fragments.sample(ENGLISH, HOSTILE, HOSTILE), fragments.job_head(ENGLISH, JOB, HOSTILE),
         fragments.progress(ENGLISH, JOB, 7.0, HOSTILE), fragments.players(ENGLISH, JOB, REPORT, NAMES, True),
         fragments.downloads(ENGLISH, JOB, REPORT, False), fragments.notes(ENGLISH, [HOSTILE]),
         fragments.chart(ENGLISH, REPORT),
         fragments.lines(ENGLISH, REPORT, JOB), fragments.films(ENGLISH, [(JOB, HOSTILE)], "a"),
-        fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.effect(HOSTILE),
+        fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.action_result(HOSTILE),
     ],
 )  # fmt: skip
 def test_what_people_and_films_say_stays_text(made: str) -> None:
@@ -155,6 +155,7 @@ def test_the_sample_film_is_offered_where_it_is_there_and_nowhere_else(tmp_path:
     chosen = Settings(data_dir=tmp_path / "data", preload_models=False, engines="embedded")
 
     async def built(services: Services) -> gr.Blocks:  # in an event loop, else Gradio makes one that nobody closes
+        page: gr.Blocks
         with gr.Blocks() as page:
             UploadTab(services, Shared(gr.Tabs(), gr.HTML(), gr.HTML()), sample)
         return page

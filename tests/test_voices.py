@@ -91,6 +91,21 @@ def test_who_has_as_many_voices_speak_as_one_may_waits_for_more_and_hears_what_w
         assert client.get(f"{VOICES}/espeak-ng-fr/sample").status_code == 200
 
 
+def test_no_sentence_of_the_service_tells_where_its_models_lie(tmp_path: Path) -> None:
+    chosen = settings(whisper_model=str(tmp_path / "whisper"), data_dir=tmp_path, fallback=False, preload_models=False)
+    with closing(AIServiceFactory(chosen)) as factory:
+        services = Services(chosen, factory)
+        services.preload()
+        client = TestClient(make_api(services))
+        assert factory.wait_for_preload(180)
+        told = [client.get("/health").json(), client.get("/ready").json()]
+        (failed,) = (model for model in told[1]["models"] if model["state"] == "failed")
+        assert failed["why"].startswith("The folder whisper of the Whisper model is not there.")
+        assert any("The folder whisper of the Whisper model" in note for note in told[0]["notes"])
+        assert str(tmp_path) not in json.dumps(told)
+        assert str(tmp_path) in " ".join(factory.notes())
+
+
 def test_a_job_is_served_by_whom_it_names_and_shows_that(server: Server, talk: Path) -> None:
     job = server.submit(talk, target_language="es", **ASKED)
     assert server.ended(job)["request"]["options"] == ASKED

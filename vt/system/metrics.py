@@ -56,7 +56,13 @@ COUNTED: tuple[Described, ...] = (
 READ: tuple[Described, ...] = (
     Described("vt_info", "gauge", "1; its label is the version", ("version",)),
     Described("vt_jobs", "gauge", "jobs that wait (queued) or run (running)", ("state",)),
-    Described("vt_at_work", "gauge", "uploads, looks into films, and followers of jobs at this moment", ("what",)),
+    Described(
+        "vt_at_work",
+        "gauge",
+        "uploads, looks into films, and followers of jobs (server-sent events, web sockets, open pages with a job at "
+        "work, calls of gradio_client) at this moment",
+        ("what",),
+    ),
     Described("vt_at_work_limit", "gauge", "how many of these there may be at a time", ("what",)),
     Described("vt_children", "gauge", "programs that run for it, such as ffmpeg", ("program",)),
     Described(

@@ -39,24 +39,24 @@ def head(words: Words) -> str:
     return render("head", words=words)
 
 
-def title(text: str, lead: str = "") -> str:
+def heading(text: str, lead: str = "") -> str:
     """Return a section's heading."""
-    return render("title", text=text, lead=lead)
+    return render("heading", text=text, lead=lead)
 
 
-def hint(text: str) -> str:
+def small_print(text: str) -> str:
     """Return a sentence in small print."""
-    return render("hint", text=text)
+    return render("small_print", text=text)
 
 
-def trouble(what: str, sentence: str) -> str:
+def error(what: str, sentence: str) -> str:
     """Return what went wrong, and what to do about it."""
-    return render("trouble", what=what, sentence=sentence)
+    return render("error", what=what, sentence=sentence)
 
 
-def empty(what: str, sentence: str) -> str:
+def nothing_here(what: str, sentence: str) -> str:
     """Return what is said where there is nothing yet."""
-    return render("empty", what=what, sentence=sentence)
+    return render("nothing_here", what=what, sentence=sentence)
 
 
 # Upload
@@ -110,10 +110,10 @@ def film_line(name: str, seconds: float | None, hint: str = "") -> str:
     return render("film_line", name=name, seconds=seconds, hint=hint, clock=clock)
 
 
-def served(words: Words, rows: Sequence[tuple[str, Sequence[str]]], licences: Mapping[str, str]) -> str:
+def engines_in_use(words: Words, rows: Sequence[tuple[str, Sequence[str]]], licences: Mapping[str, str]) -> str:
     """Return who does what, and under which licence. Rows: the words' key, and the names of the engines."""
     first = [(key, names[0], licences.get(names[0])) for key, names in rows if names]
-    return render("served", words=words, rows=first) if first else ""
+    return render("engines_in_use", words=words, rows=first) if first else ""
 
 
 def sample(words: Words, voice_id: str, voice: str) -> str:
@@ -312,6 +312,6 @@ def health(words: Words, status: str, notes: Sequence[str]) -> str:
     return render("health", words=words, status=status, notes=notes)
 
 
-def effect(text: str) -> str:
+def action_result(text: str) -> str:
     """Return what a button has done."""
-    return render("effect", text=text)
+    return render("action_result", text=text)

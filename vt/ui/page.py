@@ -50,7 +50,7 @@ def make_page(services: Services) -> gr.Blocks:
 def _build(services: Services, page: gr.Blocks) -> None:
     head = gr.HTML(elem_id="vt-head", js_on_load=scripts.PAGE, **PLAIN)
     memory = gr.HTML(
-        None, html_template="", js_on_load=scripts.KEEP, visible="hidden", most_jobs=scripts.MOST_JOBS, **PLAIN
+        None, html_template="", js_on_load=scripts.SAVE_MEMORY, visible="hidden", most_jobs=scripts.MOST_JOBS, **PLAIN
     )
     subject = gr.HTML(None, html_template="", visible="hidden", **PLAIN)
     with gr.Tabs(selected=UPLOAD, elem_id="vt-tabs") as tabs:
@@ -70,7 +70,7 @@ def _build(services: Services, page: gr.Blocks) -> None:
             written[tabs] = gr.Tabs(selected=TRANSLATE)
         return {**written, **told(said, "trouble_job", lambda: translate.shown(said, known), translate.trouble)}
 
-    page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], js=scripts.RECALL, **QUIET)
+    page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], js=scripts.LOAD_MEMORY, **QUIET)
 
 
 def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:

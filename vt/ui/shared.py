@@ -163,7 +163,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
     except Exception:  # noqa: BLE001 (the text of an unexpected error is not for the page)
         _log.error("the page met an unexpected error", exc_info=True)
         sentence = words("trouble_unexpected")
-    return {place: gr.HTML(fragments.trouble(words(what), sentence), visible=True)}
+    return {place: gr.HTML(fragments.error(words(what), sentence), visible=True)}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from vt.ui.words import Words, label
 
 def build(services: Services, page: gr.Blocks) -> None:
     """Build the tab into the page."""
-    health = gr.HTML(**PLAIN, js_on_load=scripts.LOOK)
+    health = gr.HTML(**PLAIN, js_on_load=scripts.REFRESH_MODELS)
     memory = gr.HTML(**PLAIN)
     table = gr.HTML(**PLAIN, elem_id="vt-models")
     with gr.Row():
@@ -60,7 +60,7 @@ def _act(services: Services, request: gr.Request, token: object, act: Callable[[
     said = words.of(request)
     with in_words(said):
         guarded(services, request, text(token or "", "token"))
-        return fragments.effect(act(said))
+        return fragments.action_result(act(said))
 
 
 def _look(services: Services, said: Words, chosen: object) -> list[Any]:

@@ -47,7 +47,7 @@ class TranslateTab:
     def __init__(self, services: Services, shared: Shared, upload: UploadTab) -> None:
         """Build the tab into the page that is being built."""
         self._services, self._shared, self._upload = services, shared, upload
-        self._follow = gr.HTML(None, html_template="", js_on_load=scripts.FOLLOW, visible="hidden", **PLAIN)
+        self._follow = gr.HTML(None, html_template="", js_on_load=scripts.FOLLOW_JOBS, visible="hidden", **PLAIN)
         self._lost = gr.HTML(**PLAIN, visible=False, elem_id="vt-lost")
         self._build_nothing()
         self._build_compose()
@@ -80,13 +80,13 @@ class TranslateTab:
     def _build_job(self) -> None:
         with gr.Column(visible=False, elem_id="vt-job") as self._job:
             self._job_head = gr.HTML(**PLAIN)
-            self._live = gr.HTML(**PLAIN, js_on_load=scripts.LIVE, elem_id="vt-live")
+            self._live = gr.HTML(**PLAIN, js_on_load=scripts.ANNOUNCE_CHANGES, elem_id="vt-live")
             self._progress = gr.HTML(**PLAIN, visible=False, elem_id="vt-progress")
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
             with gr.Column(visible=False, elem_id="vt-result") as self._result:
-                self._watch = gr.HTML(**PLAIN, js_on_load=scripts.WATCH, elem_id="vt-watch")
-                self._lines = gr.HTML(**PLAIN, js_on_load=scripts.MEND, elem_id="vt-lines")
+                self._watch = gr.HTML(**PLAIN, js_on_load=scripts.PLAY_ONE_AT_A_TIME, elem_id="vt-watch")
+                self._lines = gr.HTML(**PLAIN, js_on_load=scripts.EDIT_LINES, elem_id="vt-lines")
             with gr.Row(elem_classes="vt-actions"):
                 self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
                 self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
@@ -108,7 +108,7 @@ class TranslateTab:
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
-        self._remove.click(self._forget, memory, every, js=scripts.SURE, **QUIET)
+        self._remove.click(self._forget, memory, every, js=scripts.CONFIRM_REMOVAL, **QUIET)
         self._yours.select(self._open, memory, every, **QUIET)
         self._lines.submit(self._mend, memory, every, **QUIET)
         self._voices.wire()
@@ -146,14 +146,14 @@ class TranslateTab:
         job = next((job for job in found if job.id == memory.view), None)
         lost = bool(memory.view) and job is None
         memory = Memory(tuple(job.id for job in found), job.id if job else "")
-        gone = fragments.trouble(said("trouble_gone"), said("gone"))
+        gone = fragments.error(said("trouble_gone"), said("gone"))
         rows = [(other, native(other.request.target_language)) for other in found]
         return {
             self._shared.memory: memory.kept(),
             self._follow: to_follow(found, memory.view),
             self._lost: gr.HTML(gone if lost else "", visible=lost),
             self._nothing: gr.Column(visible=job is None and subject is None),
-            self._nothing_text: fragments.empty(said("nothing_title"), said("nothing")),
+            self._nothing_text: fragments.nothing_here(said("nothing_title"), said("nothing")),
             self._compose: gr.Column(visible=job is None and subject is not None),
             self._job: gr.Column(visible=job is not None),
             self._yours: fragments.films(said, rows, memory.view),
@@ -178,9 +178,9 @@ class TranslateTab:
     def _failure(self, said: Words, job: Job) -> gr.HTML:
         if job.state is JobState.FAILED:
             why = said.sentence(job.error) if job.error else said("trouble_unexpected")
-            return gr.HTML(fragments.trouble(said("trouble_job"), why), visible=True)
+            return gr.HTML(fragments.error(said("trouble_job"), why), visible=True)
         if job.state is JobState.CANCELLED:
-            return gr.HTML(fragments.empty(said("cancelled_title"), said("cancelled")), visible=True)
+            return gr.HTML(fragments.nothing_here(said("cancelled_title"), said("cancelled")), visible=True)
         return gr.HTML("", visible=False)
 
     def _progressed(self, said: Words, job: Job) -> Updates:
@@ -261,7 +261,7 @@ class TranslateTab:
             spoken, heard = text(target, "target_language"), text(source or _AUTO, "source_language")
             if subject and (missing := self._missing(subject, heard, spoken)):
                 why = said("language_gone", language=said.language_name(missing).capitalize())
-                told_why = gr.HTML(fragments.trouble(said("trouble_start"), why), visible=True)
+                told_why = gr.HTML(fragments.error(said("trouble_start"), why), visible=True)
                 return {**self._choices(said, subject), self._start_trouble: told_why}
             which = None if track is None else number(track, "audio_track")
             wished = wishes((voice, tts_engine, translation_engine))
@@ -400,7 +400,7 @@ class TranslateTab:
         hears = (said("served_subtitles"),) if by_text else heard["hear"]
         translates, speaks = (sorted(names, key=lambda name: name not in wanted) for names in (both, spoken["speak"]))
         served = [("served_hear", hears), ("served_translate", translates), ("served_speak", speaks)]
-        return fragments.served(said, served, self._services.licences())
+        return fragments.engines_in_use(said, served, self._services.licences())
 
 
 def _heard(rows: Sequence[Row], subject: Subject) -> list[Row]:

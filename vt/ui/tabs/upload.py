@@ -77,9 +77,9 @@ class UploadTab:
             said, settings.max_upload_mb, settings.max_duration_minutes, settings.retention_hours, formats
         )
         return {
-            self._head: fragments.title(said("upload_title"), said("upload_lead")),
-            self._sample_hint: fragments.hint(said("sample_hint")),
-            self._subtitles_hint: fragments.hint(said("subtitles_hint")),
+            self._head: fragments.heading(said("upload_title"), said("upload_lead")),
+            self._sample_hint: fragments.small_print(said("sample_hint")),
+            self._subtitles_hint: fragments.small_print(said("subtitles_hint")),
             self._limits: limits,
         }
 
@@ -98,7 +98,7 @@ class UploadTab:
         name, size = (event_value(refused, key) for key in ("file", "megabytes"))
         megabytes = size if isinstance(size, int) else "?"
         sentence = said("too_large", file=plain_name(str(name)), megabytes=megabytes, limit=limit)
-        return gr.HTML(fragments.trouble(said("trouble_file"), sentence), visible=True)
+        return gr.HTML(fragments.error(said("trouble_file"), sentence), visible=True)
 
     def _look(self, film: object, subtitles: object, request: gr.Request) -> Updates:
         said = words.of(request)

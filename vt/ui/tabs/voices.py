@@ -30,7 +30,7 @@ class VoiceChoice:
         self._services = services
         with gr.Row(elem_classes="vt-voice"):
             self._voice = gr.Dropdown(choices=[], label=label("voice"), elem_id="vt-voice", scale=4, min_width=200)
-            self._sample = gr.HTML(**PLAIN, js_on_load=scripts.HEAR, elem_id="vt-hear")
+            self._sample = gr.HTML(**PLAIN, js_on_load=scripts.HEAR_VOICE, elem_id="vt-hear")
         self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-voice-trouble")
 
     def build_engines(self) -> None:
@@ -96,7 +96,7 @@ class VoiceChoice:
             return gr.HTML("", visible=False)
         reader, said = words.of(request), event_value(came, "said")
         why = why_unheard(reader, self._services.samples, said)
-        return gr.HTML(fragments.trouble(reader("trouble_voice"), why), visible=True)
+        return gr.HTML(fragments.error(reader("trouble_voice"), why), visible=True)
 
 
 def why_unheard(said: Words, samples: Samples, told: object) -> str:
