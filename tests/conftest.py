@@ -23,7 +23,8 @@ SLOW_FILES = {
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
     *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_security_headers"),
     *("test_service", "test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads"),
-    "test_voices",
+    *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
+    *("test_spanish", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }
 """Whose tests start programs that load much, or run real models, without one of these fixtures."""
 FIRST = ("test_page", "test_siege", "test_gateway", "test_readme")
