@@ -52,7 +52,7 @@ from vt.errors import (
 )
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.records import Record
-from vt.translatable import Message
+from vt.translatable import Message, restored
 
 DATABASE, ASIDE = "vt.db", "kept-aside"
 """In the data folder: the jobs, and folders of which nobody can tell the job."""
@@ -444,6 +444,7 @@ class Store:
         values = asdict(record)
         del values["format"]
         values["state"], values["request"] = record.state.value, record.request.as_json()
+        values["failure"] = record.failure.as_json() if record.failure else None
         values |= {"edits": edits_as_json(record.edits), "mended": edits_as_json(record.mended)}
         values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
         values["created_ms"] = _since_epoch(values.pop("created_at"))
@@ -760,13 +761,13 @@ def _failed(why: Message | None) -> dict[str, Any]:
         return {"error": None, "failure": None}
     kept = json.dumps(why.as_json(), ensure_ascii=False).encode("utf-8", "replace")  # a file's name need not be Unicode
     failure = json.loads(kept)
-    return {"error": str(Message.from_json(failure)), "failure": failure}
+    sentence = why.encode("utf-8", "replace").decode()
+    return {"error": str(restored(failure, sentence)), "failure": failure}
 
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
-    failure, sentence = values.pop("failure"), values["error"]
-    values["error"] = Message.from_json(failure) if failure else sentence and Message(sentence)
+    values["error"] = restored(values.pop("failure"), values["error"])
     for name in ("place", "turn", "begun", "touched_ms"):
         del values[name]
     values["state"] = JobState(values["state"])
