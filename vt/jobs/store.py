@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
@@ -17,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from filelock import lock_descriptor
 from sqlalchemy import (
     JSON,
     URL,
@@ -123,10 +123,13 @@ class DataFolder:
         except OSError as error:
             raise self._unusable(error) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = lock_descriptor(self._lock.fileno(), blocking=False)
         except OSError as error:
             self._lock.close()
-            raise (self._taken() if isinstance(error, BlockingIOError) else self._unusable(error)) from error
+            raise self._unusable(error) from error
+        if not is_ours:
+            self._lock.close()
+            raise self._taken()
 
     def __enter__(self) -> DataFolder:
         return self
