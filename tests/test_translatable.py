@@ -194,6 +194,18 @@ def test_every_template_that_the_page_can_meet_has_a_row() -> None:
         assert met <= {row.english for row in rows(language)}
 
 
+def test_every_sentence_about_a_download_or_conversion_has_a_row() -> None:
+    met = {
+        made.template
+        for made in templates.made()
+        if made.template
+        and re.match(r"(Downloading|Converting|Another process|{model}|The model {model} is )", made.template)
+    }
+    assert len(met) > 6
+    for language in CATALOGUES:
+        assert met <= {row.english for row in rows(language)}
+
+
 class Asked:
     """A request of a browser."""
 
