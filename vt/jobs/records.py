@@ -32,12 +32,12 @@ def _message(kept: object) -> Message | None:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in the file. How far a job is does not: that is found out by doing it again, from its pieces."""
+    """What stands in the file. How far a job is does not: that is found out by doing it again, from its artifacts."""
 
     created_at: datetime
     updated_at: datetime
     state: JobState
-    """As it was at the last step that mattered; queued stands for running too."""
+    """As it was at the last change of state that was recorded; queued stands for running, too."""
     error: str | None
     request: Annotated[JobSpec, BeforeValidator(_spec_fields)]
     version: int

@@ -57,7 +57,7 @@ from vt.translatable import Message, restored
 DATABASE, ASIDE = "vt.db", "kept-aside"
 """In the data folder: the jobs, and folders of which nobody can tell the job."""
 DEATHS = 3
-"""So many deaths in a row without a new finished piece are enough."""
+"""After so many deaths in a row without a new finished artifact a job is given up."""
 ID = re.compile(r"[a-z2-7]{26}")
 """What an id looks like: 26 letters and digits of base 32 (RFC 4648, section 6, in lower case), 130 bits."""
 
@@ -211,7 +211,7 @@ class DataFolder:
         return self.folder(job_id).subtitles
 
     def artifacts(self, job_id: str) -> Path:
-        """Return where the finished pieces of a job's work are.
+        """Return where the artifacts of a job are: what of its work is finished and kept.
 
         Raises:
             JobNotFound: no id looks like this.
