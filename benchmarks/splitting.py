@@ -1,6 +1,6 @@
 """How well sentence splitters of the package index split, beside vt's own: sentences found, and time on hostile texts.
 
-Run by hand: .venv/bin/python benchmarks/splitting.py vt|sentencex|pysbd|syntok|yasbd [FOLDER] [--speed]
+Run by hand: .venv/bin/python -m benchmarks.splitting vt|sentencex|pysbd|syntok|yasbd [FOLDER] [--speed]
 
 FOLDER is where pip has put the library (pip install --target FOLDER sentencex). `splitting.tsv` has the texts: `tests`
 are those that vt's own tests hold, `new` ones were written for the comparison and never used to improve a splitter.
@@ -16,10 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose files may bear the names of standard modules
-
-from vt.text import splitting  # noqa: E402
+from vt.text import splitting
 
 CASES = Path(__file__).with_name("splitting.tsv")
 UNSPACED = {"ja", "zh", "zh-Hant"}

@@ -23,6 +23,7 @@ from vt.errors import Cancelled, ModelUnavailable, StorageError, VtError
 from vt.model_files import download
 from vt.model_files.download import Source
 from vt.settings import Settings
+from vt.ui.words import Words
 
 REPO = "owner/model"
 PATTERNS = ("*.json", "*.txt", "*.safetensors", "*.bin")
@@ -224,6 +225,14 @@ def test_before_it_downloads_it_says_what_how_large_where_to_and_how_to_avoid_it
     for part in (REPO, "1.0 MB", source.endpoint, str(source.cache), "VT_ENGINES=embedded", "python -m vt fetch"):
         assert part in said[0]
     assert said[-1].startswith(f"The model {REPO} is here: 1.0 MB")
+
+
+def test_what_it_says_is_said_in_spanish_without_where_the_cache_lies(source: Source) -> None:
+    said: list[str] = []
+    download.download(REPO, PATTERNS, source, tell=said.append)
+    first, *_, last = [Words("es").sentence(sentence) for sentence in said]
+    assert first.startswith(f"Se descarga el modelo {REPO} de {source.endpoint}: 1.0 MB, en {source.cache.name}. Para")
+    assert last.startswith(f"El modelo {REPO} ya está aquí: 1.0 MB en ")
 
 
 def test_while_it_downloads_it_tells_how_far_every_few_seconds(hub: HubServer, cache: Path) -> None:

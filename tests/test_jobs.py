@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests import films
+from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.domain import NO_WISHES, Cancel, Clip, Edit, Job, JobSpec, JobState, Wishes, Word
+from vt.domain import NO_WISHES, Cancel, Clip, Edit, Job, JobSpec, JobState, Progress, Wishes, Word
 from vt.engines.protocols import Heard
 from vt.errors import (
     EngineError,
@@ -32,6 +33,7 @@ from vt.errors import (
     WrongState,
 )
 from vt.jobs.executors.local import LocalExecutor
+from vt.jobs.job_folder import JobFolder
 from vt.jobs.job_service import MB, Jobs, plain_name
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
@@ -304,6 +306,27 @@ def test_what_a_report_remarks_is_kept_with_its_values(shared: tuple[Desk, str])
         file.write_bytes(kept)
 
 
+def test_the_report_is_given_as_its_file_has_it_with_what_a_newer_version_added(desk: Desk, film: Path) -> None:
+    done = desk.dubbed(film)
+    file = desk.jobs.report_file(done).path
+    kept = json.loads(file.read_bytes()) | {"of_the_future": [1, {"x": None}]}
+    file.write_text(json.dumps(kept), encoding="utf-8")
+    assert desk.jobs.report_json(done) == kept
+    assert desk.jobs.report(done).as_json() | {"of_the_future": kept["of_the_future"]} == kept
+
+
+def test_a_dub_whose_remarks_cannot_be_written_beside_the_report_is_kept(film: Path, tmp_path: Path) -> None:
+    work = JobFolder(tmp_path).work
+
+    def in_the_way(_: Progress) -> None:
+        (work / "remarks.json").mkdir(exist_ok=True)
+
+    executor = LocalExecutor(FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer(0.02)))
+    files = executor.run(asked(film, "es"), tmp_path, in_the_way, Cancel())
+    assert all(file.is_file() for file in files)
+    assert "film.es.report.json" in {file.name for file in files}
+
+
 def test_results_come_under_the_films_own_name_and_with_their_types(shared: tuple[Desk, str]) -> None:
     desk, done = shared
     assert desk.store.get(done).request.file == "holiday.final.mkv"
@@ -344,8 +367,9 @@ def test_results_that_are_damaged_are_told_of_in_a_sentence(desk: Desk, film: Pa
     done = desk.dubbed(film)
     report = desk.jobs.report_file(done).path
     report.write_bytes(report.read_bytes()[:100])
-    with pytest.raises(StorageError, match="damaged: dub the film again"):
-        desk.jobs.report(done)
+    for read in (desk.jobs.report, desk.jobs.report_json):
+        with pytest.raises(StorageError, match="damaged: dub the film again"):
+            read(done)
     report.unlink()
     report.mkdir()
     with pytest.raises(StorageError, match="cannot be read"):

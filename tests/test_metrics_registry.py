@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from vt.domain import Cancel
+from vt.engines.candidate import Candidate
 from vt.engines.model_spec import ModelSpec
+from vt.engines.protocols import EngineInfo
 from vt.errors import Cancelled, ModelUnavailable
-from vt.models.cache import ModelCache
+from vt.model_files.preparation import Preparations
+from vt.models.cache import EntrySnapshot, ModelCache
+from vt.models.fallback import FallbackChain, prepare
 from vt.models.monitor import CacheMetrics, residency
 from vt.system.metrics import Metrics, Residency
 
 MB = 2**20
+PATIENCE = 20.0
 KEY = "stt_whisper_tiny.en_cpu_2_false"
 
 
@@ -48,6 +56,13 @@ class Machine:
     def use(self, spec: ModelSpec[Engine]) -> None:
         with self.cache.lease(spec):
             pass
+
+    def candidate(self, download: Callable[[Cancel], None]) -> Candidate[Engine]:
+        """Return a candidate whose files have to be downloaded."""
+        return Candidate(EngineInfo("scripted", "stt", "MIT", "nowhere"), self.spec(), prepare=download)
+
+    def choose(self, candidate: Candidate[Engine]) -> None:
+        FallbackChain(self.cache, lambda: None, fallback=True).choose([candidate], load=True)
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels)
@@ -106,6 +121,64 @@ def test_a_failed_preparation_has_one_line_with_the_seconds_it_took_and_is_count
         machine.cache_metrics.observed(machine.spec(), prepare)(Cancel())
     assert lines(caplog) == [f"failed {KEY} after 4.00 s, 60.0 MB: The hub has none of that name."]
     assert machine.metric("vt_model_failures_total", kind="stt") == 1
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("The hub has none of that name."), ValueError("no such file")])
+def test_one_failed_preparation_is_counted_once_however_many_wait_for_it(
+    machine: Machine, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    preparations, begun, let_go = Preparations(), threading.Event(), threading.Event()
+
+    def make(_: Cancel) -> None:
+        begun.set()
+        assert let_go.wait(PATIENCE)
+        raise error
+
+    candidate = machine.candidate(lambda cancel: preparations.run("files", make, cancel))
+    observed = machine.cache_metrics.observed(candidate.spec, lambda cancel: prepare(candidate, cancel))
+    with ThreadPoolExecutor() as threads:
+        waits = [threads.submit(observed, Cancel())]
+        assert begun.wait(PATIENCE)
+        machine.now += 5
+        waits += [threads.submit(observed, Cancel()) for _ in range(2)]
+        while preparations.waiting("files") < 3:
+            threading.Event().wait(0.01)
+        machine.now += 4
+        let_go.set()
+        assert all(isinstance(wait.exception(PATIENCE), ModelUnavailable) for wait in waits)
+    assert len(lines(caplog)) == 1, lines(caplog)
+    assert lines(caplog)[0].startswith(f"failed {KEY} after 9.00 s, 60.0 MB: ")
+    assert machine.metric("vt_model_failures_total", kind="stt") == 1
+    with pytest.raises(ModelUnavailable):
+        observed(Cancel())
+    assert machine.metric("vt_model_failures_total", kind="stt") == 2
+
+
+def test_a_model_whose_files_are_on_their_way_is_shown_as_loading_and_the_waiting_is_counted(machine: Machine) -> None:
+    shown: list[EntrySnapshot] = []
+
+    def download(_: Cancel) -> None:
+        machine.now += 4
+        shown.extend(machine.cache.snapshot().entries)
+
+    machine.choose(machine.candidate(download))
+    assert [(entry.key, entry.state, entry.bytes, entry.leases) for entry in shown] == [(KEY, "loading", 0, 0)]
+    assert [entry.state for entry in machine.cache.snapshot().entries] == ["ready"]
+    assert machine.metric("vt_model_wait_seconds_count", kind="stt") == 1
+    assert machine.metric("vt_model_wait_seconds_sum", kind="stt") == pytest.approx(4 + 2.5)
+    assert machine.metric("vt_model_misses_total") == 1
+
+
+def test_who_waited_in_vain_for_a_models_files_is_counted_too(machine: Machine) -> None:
+    def download(_: Cancel) -> None:
+        machine.now += 4
+        raise ModelUnavailable("The hub has none of that name.")
+
+    with pytest.raises(ModelUnavailable):
+        machine.choose(machine.candidate(download))
+    assert machine.cache.snapshot().entries == ()
+    assert machine.metric("vt_model_wait_seconds_sum", kind="stt") == pytest.approx(4)
+    assert machine.metric("vt_model_misses_total") == 1
 
 
 def test_a_cancelled_preparation_is_no_failure(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ import pytest
 from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable
 from vt.model_files.preparation import Preparations
+from vt.translatable import Message
 
 PATIENCE = 20.0
 
@@ -149,12 +150,12 @@ def test_what_is_under_way_is_news_until_it_ends(site: Site) -> None:
     site.preparations.tell = heard.append
     visitor = site.ask(Cancel())
     assert site.begun.acquire(timeout=PATIENCE)
-    site.preparations.told("half of it")
+    site.preparations.told(Message("half of it"))
     assert (heard, site.preparations.news) == (["half of it"], "half of it")
     site.let_go.set()
     visitor.told()
     assert site.preparations.news is None
-    site.preparations.told("too late to be news")
+    site.preparations.told(Message("too late to be news"))
     assert site.preparations.news is None
 
 

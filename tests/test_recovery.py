@@ -234,6 +234,23 @@ def test_a_job_whose_film_is_gone_says_so(tmp_path: Path) -> None:
         assert "send it again" in (job.error or "")
 
 
+@pytest.mark.parametrize("kept", [{"sentence": "of the future"}, {"template": "{a}", "values": {"b": 1}}, ["x"], 7, {}])
+def test_a_record_whose_failure_is_damaged_still_says_the_sentence(tmp_path: Path, kept: object) -> None:
+    with life(tmp_path) as before:
+        job_id = before.submitted()
+        before.store.claim()
+        failed = before.store.fail(job_id, Message("The film {file} broke.", file="a.mp4"))
+        records.write(before.data.job(job_id), records.of(failed))
+        file = before.data.folder(job_id).record
+        whole = json.loads(file.read_text(encoding="ascii"))
+        assert whole["failure"] == {"template": "The film {file} broke.", "values": {"file": "a.mp4"}}
+        file.write_text(json.dumps(whole | {"failure": kept}), encoding="ascii")
+    lose(tmp_path, "missing")
+    with life(tmp_path) as after:
+        job = after.store.get(job_id)
+        assert (job.state, job.error) == (JobState.FAILED, "The film a.mp4 broke.")
+
+
 def test_results_that_are_newer_than_their_record_are_those_of_the_job(tmp_path: Path) -> None:
     with life(tmp_path) as before:
         job_id = before.done()

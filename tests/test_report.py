@@ -128,6 +128,23 @@ def test_a_voice_and_a_route_stand_in_the_report_only_where_there_are_any() -> N
     assert report.read(json.dumps(plain)).as_json() == plain
 
 
+STORED = Path(__file__).with_name("data") / "reports"
+"""Reports of vt 0.1.0 as they lie on disks; they never change. A field that is added later needs a default."""
+
+
+@pytest.mark.parametrize("name", ["dub", "transcript"])
+def test_a_report_that_was_stored_by_an_earlier_version_is_read(name: str) -> None:
+    stored = (STORED / f"{name}.json").read_bytes()
+    assert report.read(stored).segments[0].source_text == "Good day."
+    assert report.read_json(stored) == json.loads(stored)
+
+
+def test_what_a_newer_version_has_added_to_a_report_is_passed_through() -> None:
+    values = dub_report().as_json() | {"of_the_future": 1}
+    assert report.read(json.dumps(values)) == dub_report()
+    assert report.read_json(json.dumps(values)) == values
+
+
 @pytest.mark.parametrize("missing", ["segments", "timing", "source", "engines", "notes"])
 def test_a_report_that_lacks_what_reports_have_today_is_none(missing: str) -> None:
     values = dub_report().as_json()

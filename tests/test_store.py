@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -491,6 +492,30 @@ def test_a_failure_is_kept_with_the_values_of_its_sentence_until_the_job_runs_ag
             {"file": "a.mp4", "seconds": 1.25, "language": GALICIAN},
         )
         assert store.edit(done, 1, {}, MANY).error is None
+
+
+@pytest.mark.parametrize(
+    "kept", ['{"sentence": "new"}', '{"template": "{a}", "values": {"b": 1}}', '["x"]', '"x"', "7", "{}"]
+)
+def test_a_failure_of_another_form_is_told_as_a_plain_sentence(tmp_path: Path, kept: str) -> None:
+    with closing(Store(tmp_path / "vt.db")) as store:
+        failed = in_state(store, JobState.FAILED)
+        with sqlite3.connect(tmp_path / "vt.db") as database:
+            database.execute("UPDATE jobs SET failure = ?", [kept])
+        error = store.get(failed).error
+        assert error is not None
+        assert (str(error), error.template, dict(error.values)) == ("It broke.", "It broke.", {})
+
+
+@pytest.mark.parametrize("value", [None, b"x", ValueError("x")])
+def test_a_failure_with_a_value_of_an_unknown_type_is_kept_all_the_same(store: Store, value: Any) -> None:  # noqa: ANN401
+    why = Message("It broke: {reason}.", reason=value)
+    assert store.fail(in_state(store, JobState.RUNNING), why).error == f"It broke: {value}."
+
+
+def test_a_failure_whose_value_cannot_be_kept_as_it_is_keeps_its_sentence(store: Store) -> None:
+    why = Message("After {seconds:.1f} s.", seconds=Decimal("2.5"))  # type: ignore[arg-type]
+    assert store.fail(in_state(store, JobState.RUNNING), why).error == "After 2.5 s."
 
 
 def test_a_failure_of_before_the_values_were_kept_is_still_told(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tests import templates
 from vt import errors, languages
+from vt.domain import JobState
 from vt.errors import MediaError, StorageError, ToolStopped, VtError
 from vt.translatable import Message, fields, joined
 from vt.ui.translations import CATALOGUES, LOCALE, load
@@ -92,6 +93,33 @@ def test_an_error_says_its_sentence_and_keeps_its_values() -> None:
     assert str(broken) == "talk.mp4 is empty: copy or download it again."
 
 
+ARGUMENTS: dict[type[VtError], tuple[Any, ...]] = {
+    errors.FilmTooLarge: (500,),
+    errors.SubtitlesTooLarge: (5,),
+    errors.WrongState: (JobState.RUNNING,),
+    errors.TooManyJobs: (3,),
+    errors.TooMuchKept: (3 * 2**20,),
+    **dict.fromkeys(
+        (errors.JobNotFound, errors.UploadGone, errors.Outdated, errors.QueueFull, errors.TooManyWaiting), ()
+    ),
+}
+"""What the classes take whose sentence is fixed."""
+
+
+def tree(kind: type[VtError]) -> list[type[VtError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in tree(child))]
+
+
+@pytest.mark.parametrize("kind", tree(VtError))
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301
+def test_every_error_survives_being_copied_and_pickled(kind: type[VtError], again: Any) -> None:  # noqa: ANN401
+    error = kind(*ARGUMENTS[kind]) if kind in ARGUMENTS else kind("{file} broke.", file=FILM)
+    error.added = "by hand"  # type: ignore[attr-defined]
+    found = again(error)
+    assert (type(found), str(found), vars(found)) == (kind, str(error), vars(error))
+    assert (found.message.template, dict(found.message.values)) == (error.message.template, dict(error.message.values))
+
+
 def test_every_error_of_the_package_is_in_the_tree_and_the_drawing_is_true() -> None:
     ours = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, VtError)}
     elsewhere = [
@@ -162,6 +190,18 @@ NOT_ON_THE_PAGE = {
 def test_every_template_that_the_page_can_meet_has_a_row() -> None:
     met = {made.template for made in templates.made() if made.template and made.place not in NOT_ON_THE_PAGE}
     assert met
+    for language in CATALOGUES:
+        assert met <= {row.english for row in rows(language)}
+
+
+def test_every_sentence_about_a_download_or_conversion_has_a_row() -> None:
+    met = {
+        made.template
+        for made in templates.made()
+        if made.template
+        and re.match(r"(Downloading|Converting|Another process|{model}|The model {model} is )", made.template)
+    }
+    assert len(met) > 6
     for language in CATALOGUES:
         assert met <= {row.english for row in rows(language)}
 

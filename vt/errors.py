@@ -47,6 +47,7 @@ travels as a `Language`, a file as a `Path`, a number as a number: how they are 
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vt.translatable import Message, Value
 
@@ -56,6 +57,10 @@ class VtError(Exception):
 
     def __init__(self, template: str, /, **values: Value) -> None:
         super().__init__(Message(template, **values))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by its arguments, as other exceptions: the constructors of the classes below take others.
+        return _made_again, (type(self), self.args, self.__dict__)
 
     @property
     def message(self) -> Message:
@@ -71,6 +76,13 @@ class VtError(Exception):
     def name_files(self, names: Mapping[Path, str]) -> None:
         """Say it with a user's own names for files in place of their paths here; see `Message.with_file_names`."""
         self.args = (self.message.with_file_names(names),)
+
+
+def _made_again(kind: type[VtError], args: tuple[Any, ...], state: dict[str, Any]) -> VtError:
+    """Return a copy of an error, or the error that was pickled."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(VtError):

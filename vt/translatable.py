@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -97,6 +98,19 @@ def joined(*sentences: str) -> Message:
     return Message(" ".join(f"{{{name}}}" for name in values), **values)
 
 
+def restored(kept: object, sentence: str | None) -> Message | None:
+    """Return the message that `as_json` wrote, or a mere sentence where nothing was kept, or nothing that is one.
+
+    Args:
+        kept: what was read from JSON; it may be damaged, or of another version.
+        sentence: the message in English; None where there is none.
+    """
+    if isinstance(kept, Mapping):
+        with suppress(ValueError, RecursionError):
+            return _read(kept)
+    return None if sentence is None else Message(sentence)
+
+
 def fields(template: str) -> list[tuple[str, str]]:
     """Return the names and formats of a template's fields, in order."""
     return [(name, form or "") for _, name, form, _ in _FORMATTER.parse(template) if name is not None]
@@ -127,7 +141,10 @@ def _as_json(value: Value) -> object:
         return value.as_json()
     if isinstance(value, LanguageName):
         return {"language": value.code, "name": value.name}
-    return {"path": str(value)} if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return {"path": str(value)}
+    # The types are not checked while a program runs: what is of another one must not keep a failure from being kept.
+    return value if isinstance(value, (str, int, float)) else str(value)
 
 
 def _from_json(kept: object) -> Value:

@@ -353,7 +353,7 @@ def _sent(result: ResultFile) -> FileResponse:
 @router.get("/jobs/{job_id}/report", summary="The report", responses=documented(404, 409, 507))
 async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[str, Any]:
     """Give the report: who heard, translated and spoke, every line with its timing, and how loud it is."""
-    return (await threads.read(lambda: services.jobs.report(job_id))).as_json()
+    return await threads.read(lambda: services.jobs.report_json(job_id))
 
 
 @router.get("/jobs/{job_id}/segments", summary="The lines", responses=documented(404, 409, 507))

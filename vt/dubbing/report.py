@@ -19,6 +19,7 @@ from vt.media import Loudness
 from vt.translatable import Message
 
 # The shape. The fields stand in the order of the JSON. Only what the JSON leaves out where it is empty has a default.
+# A field that is added needs a default, too: else the reports that lie on disks today could not be read any more.
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,21 @@ def read(text: str | bytes) -> Report:
     Raises:
         ValueError: it is damaged, or lacks what reports have today.
     """
-    values = json.loads(text)
+    return _checked(json.loads(text))
+
+
+def read_json(text: str | bytes) -> dict[str, Any]:
+    """Return the report that a file holds as it stands there, with what a newer version has added to it.
+
+    Raises:
+        ValueError: it is damaged, or lacks what reports have today.
+    """
+    values: dict[str, Any] = json.loads(text)
+    _checked(values)
+    return values
+
+
+def _checked(values: Any) -> Report:  # noqa: ANN401 (JSON)
     is_dub = isinstance(values, dict) and "target_language" in values
     return _DUB.validate_python(values) if is_dub else _TRANSCRIPT.validate_python(values)
 

@@ -380,22 +380,23 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
         Cancelled: `cancel` was set; the child has been killed.
     """
     pair = _pair(source, target)
-    name = f"Firefox's model from {pair[0].name} to {pair[1].name}"
+    ends = {"language_from": pair[0], "language_to": pair[1]}
+    name = Message("Firefox's model from {language_from} to {language_to}", **ends)
     if missing(folder) is None:
-        tell(f"{name} is here already.")
+        tell(Message("Firefox's model from {language_from} to {language_to} is here already.", **ends))
         return
     if forbidden:
         raise ModelUnavailable("{name} is not here, and {forbidden}.", name=name, forbidden=forbidden)
 
     def make(half: Path) -> None:
-        tell(f"Downloading {name}: 20 to 60 MB, once.")
+        tell(Message("Downloading Firefox's model from {language_from} to {language_to}: 20 to 60 MB, once.", **ends))
         with folders.work_folder(folder.parent) as scratch:
             _download(pair, name, scratch, cancel)
             for path in files(next(scratch.glob("*-*"))).values():
                 path.rename(half / path.name)
         if lack := missing(half):
             raise ModelUnavailable("{name} did not arrive whole: {lack}", name=name, lack=lack)
-        tell(f"{name} is here now.")
+        tell(Message("Firefox's model from {language_from} to {language_to} is here now.", **ends))
 
     atomic_dirs.build_dir_atomically(
         folder,

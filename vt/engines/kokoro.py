@@ -496,9 +496,7 @@ def _candidate(site: Site, language: Language, chosen: str, device: str) -> Cand
     return Candidate(
         INFO,
         spec,
-        unfit=None
-        if chosen
-        else Message("{language} cannot be spoken by Kokoro: it has no voice for it.", language=language),
+        unfit=None if chosen else _unspoken(language),
         obstacle=_obstacle(site, files, device),
         downloads=files.downloads,
         insists=True,

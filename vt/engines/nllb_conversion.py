@@ -17,6 +17,7 @@ from vt.system import atomic_dirs, python_child
 from vt.system.atomic_dirs import GB, Tell
 from vt.system.processes import run
 from vt.system.sandbox import CORES, ChildLimits
+from vt.translatable import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,14 @@ def convert(
     needed = round(size * _OVERHEAD * _BYTES[compute_type] / _BYTES[_stored(source)]) + _BESIDE_WEIGHTS
 
     def make(half: Path) -> None:
-        tell(f"Converting {target.name} ({size / GB:.1f} GB) to {compute_type}: once, in a minute or so.")
+        tell(
+            Message(
+                "Converting {model} ({size:.1f} GB) to {compute_type}: once, in a minute or so.",
+                model=target.name,
+                size=size / GB,
+                compute_type=compute_type,
+            )
+        )
         _convert_in_child(source, half, compute_type, size, cancel)
         for name in TOKENIZERS:
             if (source / name).is_file():

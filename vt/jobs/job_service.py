@@ -365,6 +365,15 @@ class Jobs:
         """
         return self._finished(job_id, _report)[1]
 
+    def report_json(self, job_id: str) -> dict[str, Any]:
+        """Return the report as its file has it, with keys that this version does not know, too.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        return self._finished(job_id, _report_json)[1]
+
     def remarks(self, job_id: str) -> list[Message]:
         """Return what the report remarks, as a face can say it in its language.
 
@@ -473,8 +482,15 @@ def _remarks(job: Job, folder: JobFolder) -> list[Message]:
 
 
 def _report(job: Job, folder: JobFolder) -> Report:
-    path = folder.result(job.version, pipeline.report_name(job.request.target_language))
-    return report.read(path.read_bytes())
+    return report.read(_report_path(job, folder).read_bytes())
+
+
+def _report_json(job: Job, folder: JobFolder) -> dict[str, Any]:
+    return report.read_json(_report_path(job, folder).read_bytes())
+
+
+def _report_path(job: Job, folder: JobFolder) -> Path:
+    return folder.result(job.version, pipeline.report_name(job.request.target_language))
 
 
 def _of_dub(found: Report) -> DubReport:

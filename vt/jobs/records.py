@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from vt.domain import Edit, Job, JobSpec, JobState
 from vt.jobs.job_folder import JobFolder
 from vt.system import folders
+from vt.translatable import Message, restored
 
 
 def _spec_fields(kept: Any) -> Any:  # noqa: ANN401 (JSON)
@@ -24,22 +25,27 @@ def _spec_fields(kept: Any) -> Any:  # noqa: ANN401 (JSON)
         raise ValueError(str(error)) from error
 
 
+def _message(kept: object) -> Message | None:
+    """Return the message that was kept; a damaged one costs its values, but not the job."""
+    return restored(kept, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in the file. How far a job is does not: that is found out by doing it again, from its pieces."""
+    """What stands in the file. How far a job is does not: that is found out by doing it again, from its artifacts."""
 
     created_at: datetime
     updated_at: datetime
     state: JobState
-    """As it was at the last step that mattered; queued stands for running too."""
+    """As it was at the last change of state that was recorded; queued stands for running, too."""
     error: str | None
     request: Annotated[JobSpec, BeforeValidator(_spec_fields)]
     version: int
     edits: Mapping[int, Edit]
     mended: Mapping[int, Edit]
     visitor: str = ""
-    failure: dict[str, Any] | None = None
-    """The message whose sentence `error` is, as its `as_json` has it."""
+    failure: Annotated[Message | None, BeforeValidator(_message)] = None
+    """The message whose sentence `error` is; None where there is none, or none that can be read."""
     format: Literal[1] = 1
     """Of the file, should it ever have to change."""
 
@@ -59,7 +65,7 @@ def of(job: Job) -> Record:
         edits=job.edits,
         mended=job.mended,
         visitor=job.visitor,
-        failure=None if job.error is None else job.error.as_json(),
+        failure=job.error,
     )
 
 
@@ -74,7 +80,10 @@ def write(folder: Path, record: Record, lasting: bool = True) -> None:
     Raises:
         OSError: it cannot be written, or there is no such folder; the one before stays.
     """
-    values = asdict(record) | {"request": record.request.as_json()}
+    values = asdict(record) | {
+        "request": record.request.as_json(),
+        "failure": record.failure.as_json() if record.failure else None,
+    }
     text = json.dumps(values, default=str)  # ASCII: a name that is no Unicode can be written too
     here = JobFolder(folder)
     here.new_record.write_text(text, encoding="ascii")

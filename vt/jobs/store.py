@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
@@ -17,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from filelock import lock_descriptor
 from sqlalchemy import (
     JSON,
     URL,
@@ -52,12 +52,12 @@ from vt.errors import (
 )
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.records import Record
-from vt.translatable import Message
+from vt.translatable import Message, restored
 
 DATABASE, ASIDE = "vt.db", "kept-aside"
 """In the data folder: the jobs, and folders of which nobody can tell the job."""
 DEATHS = 3
-"""So many deaths in a row without a new finished piece are enough."""
+"""After so many deaths in a row without a new finished artifact a job is given up."""
 ID = re.compile(r"[a-z2-7]{26}")
 """What an id looks like: 26 letters and digits of base 32 (RFC 4648, section 6, in lower case), 130 bits."""
 
@@ -123,10 +123,13 @@ class DataFolder:
         except OSError as error:
             raise self._unusable(error) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = lock_descriptor(self._lock.fileno(), blocking=False)
         except OSError as error:
             self._lock.close()
-            raise (self._taken() if isinstance(error, BlockingIOError) else self._unusable(error)) from error
+            raise self._unusable(error) from error
+        if not is_ours:
+            self._lock.close()
+            raise self._taken()
 
     def __enter__(self) -> DataFolder:
         return self
@@ -208,7 +211,7 @@ class DataFolder:
         return self.folder(job_id).subtitles
 
     def artifacts(self, job_id: str) -> Path:
-        """Return where the finished pieces of a job's work are.
+        """Return where the artifacts of a job are: what of its work is finished and kept.
 
         Raises:
             JobNotFound: no id looks like this.
@@ -444,6 +447,7 @@ class Store:
         values = asdict(record)
         del values["format"]
         values["state"], values["request"] = record.state.value, record.request.as_json()
+        values["failure"] = record.failure.as_json() if record.failure else None
         values |= {"edits": edits_as_json(record.edits), "mended": edits_as_json(record.mended)}
         values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
         values["created_ms"] = _since_epoch(values.pop("created_at"))
@@ -760,13 +764,13 @@ def _failed(why: Message | None) -> dict[str, Any]:
         return {"error": None, "failure": None}
     kept = json.dumps(why.as_json(), ensure_ascii=False).encode("utf-8", "replace")  # a file's name need not be Unicode
     failure = json.loads(kept)
-    return {"error": str(Message.from_json(failure)), "failure": failure}
+    sentence = why.encode("utf-8", "replace").decode()
+    return {"error": str(restored(failure, sentence)), "failure": failure}
 
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
-    failure, sentence = values.pop("failure"), values["error"]
-    values["error"] = Message.from_json(failure) if failure else sentence and Message(sentence)
+    values["error"] = restored(values.pop("failure"), values["error"])
     for name in ("place", "turn", "begun", "touched_ms"):
         del values[name]
     values["state"] = JobState(values["state"])

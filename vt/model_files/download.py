@@ -33,13 +33,14 @@ from vt.domain import Cancel
 from vt.errors import ModelUnavailable, StorageError
 from vt.model_files import hub
 from vt.system import disk
+from vt.translatable import Message, joined
 
 if TYPE_CHECKING:
     import httpx
 
     from vt.settings import Settings
 
-Tell = Callable[[str], object]
+Tell = Callable[[Message], object]
 """Is called with sentences for the user."""
 T = TypeVar("T")
 
@@ -312,7 +313,14 @@ class _Download:
         _publish(self._place, commit, wanted, files.values())
         _sweep(self._place)
         seconds = self._source.clock() - began
-        self._say(f"The model {self._repo_id} is here: {_mb(self._total)} after {seconds:.0f} s.")
+        self._say(
+            Message(
+                "The model {model} is here: {size} after {seconds:.0f} s.",
+                model=self._repo_id,
+                size=_mb(self._total),
+                seconds=seconds,
+            )
+        )
         return self._place.snapshot(commit)
 
     def _announce(self, wanted: Sequence[_File]) -> None:
@@ -329,15 +337,36 @@ class _Download:
                 needed=_mb(needed),
                 room=_mb(room),
             )
-        already = f", of which {_mb(here)} are here already" if here else ""
         # No gigabytes come without a line about them, even where the log is to hold warnings only.
         self._say(
-            f"Downloading the model {self._repo_id} from {self._source.endpoint}: {_mb(self._total)}{already}, "
-            f"into {cache}. To avoid it, set VT_ENGINES=embedded, or run `python -m vt fetch` ahead of time.",
+            joined(
+                self._announcement(here),
+                "To avoid it, set VT_ENGINES=embedded, or run `python -m vt fetch` ahead of time.",
+            ),
             logging.WARNING,
         )
 
-    def _say(self, sentence: str, level: int = logging.INFO) -> None:
+    def _announcement(self, here: int) -> Message:
+        """Say what comes from where; `here`: bytes that an earlier try has left."""
+        model, endpoint, folder, size = self._repo_id, self._source.endpoint, self._source.cache, _mb(self._total)
+        if not here:
+            return Message(
+                "Downloading the model {model} from {endpoint}: {size}, into {folder}.",
+                model=model,
+                endpoint=endpoint,
+                size=size,
+                folder=folder,
+            )
+        return Message(
+            "Downloading the model {model} from {endpoint}: {size}, of which {here} are here already, into {folder}.",
+            model=model,
+            endpoint=endpoint,
+            size=size,
+            here=_mb(here),
+            folder=folder,
+        )
+
+    def _say(self, sentence: Message, level: int = logging.INFO) -> None:
         """Tell what the log is to hold as well."""
         _log.log(level, "%s", sentence)
         self._tell(sentence)
@@ -381,7 +410,11 @@ class _Download:
         waiting = False
         while not lock_descriptor(stream.fileno(), blocking=False):
             if not waiting:
-                self._say(f"The model {self._repo_id} is being downloaded by somebody else: waiting for that.")
+                self._say(
+                    Message(
+                        "The model {model} is being downloaded by somebody else: waiting for that.", model=self._repo_id
+                    )
+                )
             waiting = True
             self._cancel.check()
             self._source.wait(_LOCK_SECONDS)
@@ -428,7 +461,15 @@ class _Download:
         if now - self._told_at >= _TELL_SECONDS:
             self._told_at = now
             percent = int(100 * self._here / self._total)
-            self._tell(f"{self._repo_id}: {_mb(self._here)} of {_mb(self._total)} ({percent} %).")
+            self._tell(
+                Message(
+                    "{model}: {here} of {size} ({percent} %).",
+                    model=self._repo_id,
+                    here=_mb(self._here),
+                    size=_mb(self._total),
+                    percent=percent,
+                )
+            )
 
     @property
     def _here(self) -> int:
@@ -468,7 +509,13 @@ class _Download:
                 if failures >= tries or not _passes(error):
                     raise
             if self._total:
-                self._tell(f"{self._repo_id}: the connection broke at {_mb(self._here)}; trying again.")
+                self._tell(
+                    Message(
+                        "{model}: the connection broke at {here}; trying again.",
+                        model=self._repo_id,
+                        here=_mb(self._here),
+                    )
+                )
             self._source.wait(min(2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS))
 
     @contextmanager

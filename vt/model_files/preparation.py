@@ -10,6 +10,7 @@ from vt.domain import Cancel
 from vt.errors import Cancelled
 from vt.system.atomic_dirs import Tell
 from vt.system.logs import carried
+from vt.translatable import Message
 
 _POLL_SECONDS = 0.1
 _CLEAN_UP_SECONDS = 2.0
@@ -44,14 +45,14 @@ class Preparations:
         """Is called with sentences about the progress."""
         self._preparations_lock = threading.Lock()
         self._preparations: dict[str, _Preparation] = {}
-        self._news: str | None = None
+        self._news: Message | None = None
 
     @property
-    def news(self) -> str | None:
+    def news(self) -> Message | None:
         """The latest sentence about what is in progress; None where nothing is."""
         return self._news
 
-    def told(self, sentence: str) -> None:
+    def told(self, sentence: Message) -> None:
         """Take a sentence about the progress of a preparation, and pass it on."""
         with self._preparations_lock:
             self._news = sentence if self._preparations else None

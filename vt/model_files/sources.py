@@ -10,9 +10,10 @@ from pathlib import Path
 
 from vt.domain import Cancel
 from vt.model_files import download
+from vt.translatable import Message
 
 HUB_ID = re.compile(r"\A[\w-][\w.-]*/[\w-][\w.-]*")
-Tell = Callable[[str], object]
+Tell = Callable[[Message], object]
 
 
 def _nothing() -> None:

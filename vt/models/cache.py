@@ -1,8 +1,9 @@
 """Which models are in memory: leases, one load at a time, a byte budget, and no model closed while it is used.
 
 The cache does not know what a model is. How a model is loaded, how large it is, the clock, the waiting and the return
-of memory to the system are all given to it. It does not know of downloads and conversions either: whoever asks for a
-lease has the model's files ready before (`vt.models.fallback`).
+of memory to the system are all given to it. It does no downloads and conversions either: whoever asks for a lease has
+the model's files ready before (`vt.models.fallback`). It is only told of them, by `preparing`, so that its status and
+its numbers have the models that somebody waits for.
 
 Two locks:
 
@@ -27,8 +28,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -178,18 +179,19 @@ class _Load(_Record):
 class _Lease(Generic[T]):
     """Holds a model in memory from enter to exit; for use once."""
 
-    __slots__ = ("_cache", "_check", "_entry", "_spec")
+    __slots__ = ("_cache", "_check", "_entry", "_since", "_spec")
 
-    def __init__(self, cache: ModelCache, spec: ModelSpec[T], check: Check | None) -> None:
+    def __init__(self, cache: ModelCache, spec: ModelSpec[T], check: Check | None, since: float | None) -> None:
         self._cache = cache
         self._spec = spec
         self._check = check
+        self._since = since
         self._entry: _Entry | None = None
 
     def __enter__(self) -> T:
         if self._entry is not None:
             raise RuntimeError("A lease is entered once; take another one.")
-        self._entry = entry = self._cache._lease_entry(self._spec, self._check)
+        self._entry = entry = self._cache._lease_entry(self._spec, self._check, self._since)
         model: T = entry.model
         return model
 
@@ -263,6 +265,8 @@ class ModelCache:
         self._entries: dict[str, _Entry] = {}
         self._loads: dict[str, _Load] = {}
         self._load_queue: list[_Load] = []
+        self._prepared: list[ModelSpec[Any]] = []
+        """One for each thread that waits until the files of a model are ready."""
         self._permitted: _Load | None = None
         self._closed = False
         self._used_bytes = self._waiters = self._releases = 0
@@ -270,18 +274,47 @@ class ModelCache:
 
     # What callers do.
 
-    def lease(self, spec: ModelSpec[T], *, check: Check | None = None) -> AbstractContextManager[T]:
+    @contextmanager
+    def preparing(self, spec: ModelSpec[Any]) -> Iterator[float]:
+        """Show the model of `spec` as loading for the length of a `with`, in which its files are made ready.
+
+        It gives the time at which the waiting began, for `lease`. Where the block raises, no lease follows: then it is
+        counted here that somebody waited and did not find the model ready.
+        """
+        began = self._clock()
+        with self._state_lock:
+            self._prepared.append(spec)
+        try:
+            yield began
+        except BaseException:
+            with self._state_lock:
+                self._misses += 1
+            self._observer.miss(spec.key)
+            self._observer.waited(spec.key, self._clock() - began)
+            raise
+        finally:
+            with self._state_lock:
+                self._prepared.remove(spec)
+
+    def lease(
+        self, spec: ModelSpec[T], *, check: Check | None = None, since: float | None = None
+    ) -> AbstractContextManager[T]:
         """Hold the model of `spec` for the length of a `with`, loading it where it is not in memory.
 
         The files that `spec.load` reads have to be there. Where the cache is not enabled, a model is shared by those
         who use it at the same time, and freed after the last of them. Hold one lease at a time: two threads that each
         hold one and wait for another can block each other until `patience_seconds` are over.
 
+        Args:
+            spec: the model.
+            check: is called while the thread waits; what it raises ends the waiting.
+            since: when the waiting began, where `preparing` came before it.
+
         Raises:
             ModelBusy: the memory stayed in use for longer than `patience_seconds`.
             ModelUnavailable: the model cannot be loaded.
         """
-        return _Lease(self, spec, check)
+        return _Lease(self, spec, check, since)
 
     def is_ready(self, key: str) -> bool:
         """Tell whether a lease of this model would find it in memory now."""
@@ -316,9 +349,9 @@ class ModelCache:
         """Return a copy of the state; never waits for a load."""
         now = self._clock()
         with self._state_lock:
-            records: list[_Record] = [*self._entries.values(), *self._loads.values()]
+            records = {spec.key: _Record(spec=spec) for spec in self._prepared} | self._entries | self._loads
             return CacheSnapshot(
-                entries=tuple(self._copy(record, now) for record in records),
+                entries=tuple(self._copy(record, now) for record in records.values()),
                 hits=self._hits,
                 misses=self._misses,
                 loads=self._load_count,
@@ -344,7 +377,7 @@ class ModelCache:
 
     # Taking a lease and giving it back.
 
-    def _lease_entry(self, spec: ModelSpec[Any], check: Check | None) -> _Entry:
+    def _lease_entry(self, spec: ModelSpec[Any], check: Check | None, since: float | None) -> _Entry:
         """Count a lease on the entry of `spec`. Where the model is ready, the lock is acquired only once."""
         with self._fast_state_lock:
             entry = self._ready_entry(spec.key)
@@ -355,8 +388,10 @@ class ModelCache:
                 self._hits += 1
         if entry is None:
             self._observer.miss(spec.key)
-            return self._find_or_load(spec, check)
+            return self._find_or_load(spec, check, self._clock() if since is None else since)
         self._observer.hit(spec.key)
+        if since is not None:
+            self._observer.waited(spec.key, self._clock() - since)
         return entry
 
     def _ready_entry(self, key: str) -> _Entry | None:
@@ -380,9 +415,8 @@ class ModelCache:
                 self._state_changed.notify_all()
         self._close_and_remove(leaving)
 
-    def _find_or_load(self, spec: ModelSpec[Any], check: Check | None) -> _Entry:
+    def _find_or_load(self, spec: ModelSpec[Any], check: Check | None, began: float) -> _Entry:
         """Wait for the model or load it, and count a lease on it."""
-        began = self._clock()
         found: _Record | None = None
         try:
             while not isinstance(found, _Entry):

@@ -72,10 +72,11 @@ class FallbackChain:
             StorageError: the disk has no room for them.
             Cancelled: `cancel` was set.
         """
-        cancel = cancel or Cancel()
-        if not self._cache.is_ready(candidate.spec.key):
-            prepare(candidate, cancel)
-        return self._cache.lease(candidate.spec, check=cancel.check)
+        cancel, since = cancel or Cancel(), None
+        if candidate.prepare is not None and not self._cache.is_ready(candidate.spec.key):
+            with self._cache.preparing(candidate.spec) as since:
+                prepare(candidate, cancel)
+        return self._cache.lease(candidate.spec, check=cancel.check, since=since)
 
     def _refusal(self, candidate: Candidate[E], reasons: _Reasons) -> str | None:
         """Say why a candidate is not even tried. A model in memory needs neither its files nor the hub."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vt.domain import Cancel, Job, JobState
 from vt.engines.model_spec import Closable, ModelSpec
@@ -25,6 +26,15 @@ _LEAST, _MOST = 0.5, 2.0
 """Bounds of a measured size, as multiples of the estimate: what is beyond them is the work of other threads."""
 
 _log = logging.getLogger("vt.models")
+
+
+@dataclass(slots=True)
+class _Waits:
+    """Those who wait for the files of one model at this moment."""
+
+    count: int = 0
+    failures: list[BaseException] = field(default_factory=list)
+    """The errors that they got; kept no longer than somebody waits."""
 
 
 class CacheMetrics(CacheObserver):
@@ -44,6 +54,9 @@ class CacheMetrics(CacheObserver):
         self._trim = trim
         self._known: dict[str, tuple[float, int]] = {}
         """By key: since when the model is prepared, loads or is in memory, and its size in bytes."""
+        self._waits_lock = threading.Lock()
+        self._waits: dict[str, _Waits] = {}
+        """By key: those who wait for the files of its model; changed under `_waits_lock` only."""
 
     def metered(self, spec: ModelSpec[T]) -> ModelSpec[T]:
         """Return `spec` with its load timed for the log, and with a way to measure the model where it has none.
@@ -69,19 +82,46 @@ class CacheMetrics(CacheObserver):
         return replace(spec, load=load, measured=spec.measured or measured)
 
     def observed(self, spec: ModelSpec[T], prepare: Prepare) -> Prepare:
-        """Return `prepare`, which gets the files of `spec` ready, so that its failure is counted and logged."""
+        """Return `prepare`, which gets the files of `spec` ready, so that its failure is counted and logged.
+
+        Many may wait for the same files at a time. They get the same error then, or one that was made of it: it is
+        counted and logged for the first of them alone.
+        """
 
         def observed(cancel: Cancel) -> None:
-            self._known[spec.key] = (self._clock(), spec.estimated_bytes)
+            self._join(spec)
             try:
                 prepare(cancel)
             except Cancelled:
                 raise
             except Exception as error:
-                self.failed(spec.key, str(error))
+                if self._is_news(spec.key, error.__cause__ or error):
+                    self.failed(spec.key, str(error))
                 raise
+            finally:
+                self._leave(spec.key)
 
         return observed
+
+    def _join(self, spec: ModelSpec[Any]) -> None:
+        with self._waits_lock:
+            waits = self._waits.setdefault(spec.key, _Waits())
+            if not waits.count:
+                self._known[spec.key] = (self._clock(), spec.estimated_bytes)
+            waits.count += 1
+
+    def _is_news(self, key: str, error: BaseException) -> bool:
+        with self._waits_lock:
+            failures = self._waits[key].failures
+            is_news = all(error is not other for other in failures)
+            failures.append(error)
+        return is_news
+
+    def _leave(self, key: str) -> None:
+        with self._waits_lock:
+            self._waits[key].count -= 1
+            if not self._waits[key].count:
+                del self._waits[key]
 
     def waited(self, key: str, seconds: float) -> None:
         """Count the time that a lease waited."""

@@ -12,11 +12,12 @@ from filelock import FileLock, Timeout
 from vt.domain import Cancel
 from vt.errors import StorageError
 from vt.system import folders
+from vt.translatable import Message
 
 _POLL_SECONDS = 0.2
 GB = 10**9
 
-Tell = Callable[[str], object]
+Tell = Callable[[Message], object]
 """Is called with a sentence for the user about the progress."""
 
 
@@ -60,7 +61,7 @@ def _build(
     unfinished = target.with_name(f".{target.name}.half")
     for left in (unfinished, target):
         if left.exists():
-            tell(f"{target.name} was left half made: it is made again.")
+            tell(Message("{model} was left half made: it is made again.", model=target.name))
             shutil.rmtree(left)
     _check_room(target.parent, needed_bytes, free(target.parent))
     try:
@@ -96,7 +97,7 @@ def _build_lock(target: Path, tell: Tell, cancel: Cancel) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        tell(f"Another process is making {target.name}: waiting for it.")
+        tell(Message("Another process is making {model}: waiting for it.", model=target.name))
         _wait_for(lock, cancel)
     try:
         cancel.check()

@@ -34,15 +34,24 @@ class LocalExecutor:
             artifacts = Artifacts(here.artifacts)
             request = replace(request, longest_seconds=60 * self._factory.settings.max_duration_minutes)
             result = pipeline.dub(request, self._factory, work, on_progress, cancel, artifacts)
+            report.write(result.files[-1], report.without_paths(result.report))  # other machines read it
+            files = [*result.files, *_remarks(work, result.report.notes)]
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
             raise
         artifacts.prune()
         self._count(result.report)
-        report.write(result.files[-1], report.without_paths(result.report))  # it is read elsewhere
-        return [*result.files, remarks.write(work, result.report.notes)]
+        return files
 
     def _count(self, told: Report) -> None:
         self._factory.metrics.finished((stage.name, stage.seconds) for stage in told.stages)
         if isinstance(told, DubReport):
             self._factory.metrics.dubbed(told.source.duration_seconds, told.total_seconds)
+
+
+def _remarks(work: Path, notes: Sequence[str]) -> list[Path]:
+    """Write the remarks beside the report; without them readers take those of the report, in English."""
+    try:
+        return [remarks.write(work, notes)]
+    except OSError:
+        return []
