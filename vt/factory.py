@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
-
-from numpy.typing import NDArray
+from typing import Any, TypeVar
 
 from vt import languages
 from vt import settings as vt_settings
-from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
+from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Candidate, Choice
 from vt.engines.definition import AUTO
-from vt.engines.protocols import Engine, EngineInfo, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, Voice
-from vt.errors import EngineError, LanguageError, ModelUnavailable, SettingsError, VtError
+from vt.engines.protocols import Engine, EngineInfo, Translator, Voice
+from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.model_files.hub import Hub
 from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
@@ -27,6 +25,7 @@ from vt.models.fallback import FallbackChain, prepare
 from vt.models.language_support import Offer
 from vt.models.monitor import CacheMetrics, residency
 from vt.models.preload import Preload, Preloaded, Task
+from vt.models.services import Leases, Route, Service, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system import machine
@@ -45,7 +44,6 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=Engine)
-Leases = Callable[[], AbstractContextManager[E]]
 
 MB = 2**20
 _SWEEP_SECONDS, _SHORTEST_SWEEP_SECONDS = 15.0, 0.05
@@ -53,150 +51,6 @@ _MISSING_FOR_SECONDS = 30.0
 _GOODBYE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
-
-
-class _Hold(Generic[E]):
-    """A lease of one thread, shared by all that uses it there, and given back by the last one."""
-
-    def __init__(self, lease: AbstractContextManager[E]) -> None:
-        self._lease = lease
-        # Re-entrant: the garbage collector may drop a generator, and with it a user, in the very thread that is here.
-        self._lock = threading.RLock()
-        self._users = 1
-        self.engine = lease.__enter__()
-
-    def join(self) -> bool:
-        """Count one more user; False where the lease has been given back."""
-        with self._lock:
-            self._users += self._users > 0
-            return self._users > 0
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            last = not self._users
-        if last:
-            # The thread still knows this hold: without its engine, so that a model that is evicted really goes.
-            del self.engine
-            self._lease.__exit__(None, None, None)
-
-
-class Service(Generic[E]):
-    """A handle on a model that holds no lease itself: `with service as engine:` does, and so does each method."""
-
-    def __init__(self, choice: Choice, lease: Leases[E]) -> None:
-        self.choice = choice
-        self._lease = lease
-        # A method called inside `with` uses that lease; another thread's `with` is its own.
-        self._here = threading.local()
-
-    def __enter__(self) -> E:
-        hold = self._hold()
-        self._here.__dict__.setdefault("entered", []).append(hold)
-        return hold.engine
-
-    def __exit__(self, *_: object) -> None:
-        self._here.entered.pop().leave()
-
-    @contextmanager
-    def _using(self) -> Iterator[E]:
-        # What a generator holds may be given back by another thread: the one that drops it.
-        hold = self._hold()
-        try:
-            yield hold.engine
-        finally:
-            hold.leave()
-
-    def _hold(self) -> _Hold[E]:
-        hold: _Hold[E] | None = getattr(self._here, "hold", None)
-        if hold is None or not hold.join():
-            hold = self._here.hold = _Hold(self._lease())
-        return hold
-
-
-class SttService(Service[Transcriber]):
-    """Hears."""
-
-    def __init__(self, choice: Choice, lease: Leases[Transcriber], language: str, detects: bool) -> None:
-        super().__init__(choice, lease)
-        self.language = language
-        """The language that it will hear: the one asked for, or the model's only one."""
-        self.detects = detects
-
-    def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
-        """Return the code of the language that is spoken in mono 16 kHz samples, and its probability."""
-        with self._using() as engine:
-            return engine.detect(samples)
-
-    def hearing(self, language: str) -> SttService:
-        """Return the same model's service for one language."""
-        return SttService(self.choice, self._lease, language, self.detects)
-
-    def transcribe(self, samples: NDArray[Any], cancel: Cancel) -> Iterator[Heard | Dropped]:
-        """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`."""
-        with self._using() as engine:
-            try:
-                yield from engine.transcribe(samples, self.language, cancel)
-            finally:
-                # What recognition borrowed beside the weights would else stay with the process for ever.
-                machine.trim()
-
-
-class TranslationService(Service[Translator]):
-    """Translates."""
-
-    def translate(
-        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
-    ) -> Iterator[str]:
-        """Yield a translation for each sentence; see `Translator.translate`."""
-        with self._using() as engine:
-            yield from engine.translate(sentences, cancel, budgets)
-
-    def translate_sound(
-        self, samples: NDArray[Any], stretches: Sequence[tuple[float, float]], cancel: Cancel
-    ) -> Iterator[str]:
-        """Yield a translation for each stretch of mono 16 kHz samples; see `SoundTranslator.translate_sound`.
-
-        Raises:
-            EngineError: the engine translates text.
-        """
-        with self._using() as engine:
-            if not isinstance(engine, SoundTranslator):
-                raise EngineError("{engine} translates text, not sound.", engine=self.choice.info.name)
-            try:
-                yield from engine.translate_sound(samples, stretches, cancel)
-            finally:
-                machine.trim()
-
-
-class _Route:
-    """A translation that goes from language to language; no two of its models are held at a time."""
-
-    def __init__(self, hops: Sequence[Leases[Translator]]) -> None:
-        self._hops = hops
-
-    def translate(
-        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
-    ) -> Iterator[str]:
-        """Yield a translation for each sentence, all of which make each hop together."""
-        texts = list(sentences)
-        for hop in self._hops:
-            last = hop is self._hops[-1]
-            with hop() as engine:
-                texts = list(engine.translate(texts, cancel, budgets if last else None))
-        yield from texts
-
-    def close(self) -> None:
-        """Nothing is held: each hop gives its model back."""
-
-
-class TtsService(Service[Synthesizer]):
-    """Speaks."""
-
-    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
-        """Yield a clip for each (text, rate); see `Synthesizer.speak`."""
-        with self._using() as engine:
-            yield from engine.speak(lines, cancel)
 
 
 class AIServiceFactory:
@@ -429,7 +283,7 @@ class AIServiceFactory:
     def _route(self, candidate: Candidate[Translator], cancel: Cancel | None) -> Leases[Translator]:
         """Return the leases of a translation, which may take several engines: each is held while its own turn lasts."""
         hops = [self._leases(part, cancel) for part in candidate.parts]
-        return hops[0] if len(hops) == 1 else lambda: nullcontext(_Route(hops))
+        return hops[0] if len(hops) == 1 else lambda: nullcontext(Route(hops))
 
     def _leases(self, candidate: Candidate[E], cancel: Cancel | None) -> Leases[E]:
         if candidate.is_process:
@@ -658,7 +512,7 @@ def _cache(settings: Settings, observer: CacheObserver) -> ModelCache:
     )
 
 
-_lock = threading.Lock()
+_factory_lock = threading.Lock()
 _factory: AIServiceFactory | None = None
 
 
@@ -669,7 +523,7 @@ def get_ai_factory(settings: Settings | None = None) -> AIServiceFactory:
         SettingsError: it exists already, with other settings.
     """
     global _factory  # noqa: PLW0603 (the one process-wide object there is)
-    with _lock:
+    with _factory_lock:
         if _factory is None:
             machine.share_arenas()
             _factory = AIServiceFactory(settings or vt_settings.load())
