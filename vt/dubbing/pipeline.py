@@ -19,12 +19,14 @@ from vt.domain import Cancel, Dropped, JobRequest, Line, Placement, Progress, Se
 from vt.dubbing import report, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.report import Report, Script
+from vt.dubbing.services import DubbingServices, RequestChecker
 from vt.dubbing.speaking import ClipCache, VoiceCalibration
+from vt.engines.candidate import Choice
 from vt.errors import EngineError, LanguageError, MediaError, ModelUnavailable, NoSpeechError, SubtitleError
-from vt.factory import AIServiceFactory, Choice, Service, SttService, TranslationService, TtsService
 from vt.languages import AUTO, Language
 from vt.media import Loudness, MediaInfo, Named, Soft, Track, levels
 from vt.models.cache import forget, is_out_of_memory
+from vt.models.services import Service, SttService, TranslationService, TtsService
 from vt.text import identification, number_formats, sentences, subtitles
 from vt.translatable import Message
 
@@ -54,7 +56,7 @@ class Result:
 
 def dub(
     request: JobRequest,
-    factory: AIServiceFactory,
+    services: DubbingServices,
     folder: Path,
     on_progress: OnProgress = lambda _: None,
     cancel: Cancel | None = None,
@@ -64,7 +66,7 @@ def dub(
 
     Args:
         request: the film, the languages, and what somebody changed by hand in the lines.
-        factory: serves the models.
+        services: serves the models.
         folder: is there; its owner removes it.
         on_progress: is told of each step.
         cancel: ends the work from another thread.
@@ -76,7 +78,7 @@ def dub(
         Cancelled: `cancel` was set.
     """
     kept = artifacts or Artifacts(folder / "pieces", lasting=False)
-    work = _Dub(request, factory, folder, on_progress, cancel or Cancel(), kept)
+    work = _Dub(request, services, folder, on_progress, cancel or Cancel(), kept)
     return work.run() if request.target_language else work.write_down()
 
 
@@ -85,7 +87,7 @@ def report_name(target: str) -> str:
     return f"{target}.report.json" if target else "report.json"
 
 
-def check(request: JobRequest, factory: AIServiceFactory) -> float:
+def check(request: JobRequest, checker: RequestChecker) -> float:
     """Raise, before any work is done, what can be seen to be wrong; return how many seconds the film lasts.
 
     Raises:
@@ -93,7 +95,7 @@ def check(request: JobRequest, factory: AIServiceFactory) -> float:
         ModelUnavailable: a stage has no model or engine.
         ToolError: a program is missing.
     """
-    info = _examined(request, factory, Cancel()).info
+    info = _examined(request, checker, Cancel()).info
     return info.seconds or media.measured_seconds(info)
 
 
@@ -108,7 +110,7 @@ class _Examined:
     notes: tuple[Message, ...]
 
 
-def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) -> _Examined:
+def _examined(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> _Examined:
     info = media.probe(request.source, cancel)
     heard = _heard_track(info, request)
     notes: list[Message] = []
@@ -116,7 +118,7 @@ def _examined(request: JobRequest, factory: AIServiceFactory, cancel: Cancel) ->
     if heard is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
     language = read.language if read else _code(request.source_language) or AUTO
-    factory.check(language, _code(request.target_language), hears=read is None, wishes=request.wishes)
+    checker.check(language, _code(request.target_language), hears=read is None, wishes=request.wishes)
     return _Examined(info, heard, read, tuple(notes))
 
 
@@ -200,7 +202,7 @@ class _Dub:
     """One run: the stages and what they share."""
 
     request: JobRequest
-    factory: AIServiceFactory
+    services: DubbingServices
     folder: Path
     on_progress: OnProgress
     cancel: Cancel
@@ -213,7 +215,7 @@ class _Dub:
     def run(self) -> Result:
         with self._stage(Stage.PROBE):
             self._check_names()
-            examined = _examined(self.request, self.factory, self.cancel)
+            examined = _examined(self.request, self.services, self.cancel)
             name = self._name()
         heard = self._kept("heard", name, _HEARD, lambda: self._hear(examined, name))
         self.film_seconds = max(self.film_seconds, heard.film_seconds)
@@ -223,7 +225,7 @@ class _Dub:
             script = self._mended(heard, found)
         self.notes += self._of_lines(found.choice, script)
         tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
-        self.notes += filter(None, [*finished.notes, self.factory.advice(found.choice)])
+        self.notes += filter(None, [*finished.notes, self.services.advice(found.choice)])
         outcome = report.Outcome(
             request=self.request,
             film_seconds=heard.film_seconds,
@@ -243,7 +245,7 @@ class _Dub:
         """Hear only: the subtitles of what is said, and a report of that."""
         with self._stage(Stage.PROBE):
             self._check_names()
-            examined = _examined(self.request, self.factory, self.cancel)
+            examined = _examined(self.request, self.services, self.cancel)
         heard = self._kept("heard", name := self._name(), _HEARD, lambda: self._hear(examined, name))
         transcript = heard.transcript
         said = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in transcript.segments]
@@ -346,7 +348,7 @@ class _Dub:
         self.film_seconds = max(film, seconds)
         with self._stage(Stage.TRANSCRIBE):
             return self._with_model(
-                lambda after: self.factory.get_stt_service(self.source, cancel=self.cancel, after=after),
+                lambda after: self.services.get_stt_service(self.source, cancel=self.cancel, after=after),
                 lambda stt: self._understood(stt, samples, (info, track), sounding, film),
             )
 
@@ -372,7 +374,7 @@ class _Dub:
             )
         code, probability = stt.detect(samples)
         try:
-            self.factory.check(code, self.target, wishes=self.request.wishes)
+            self.services.check(code, self.target, wishes=self.request.wishes)
         except LanguageError:
             # Of music a recogniser says anything, and is not sure: where nobody speaks, that is what is to be said.
             if probability < _SURE_OF_LANGUAGE:
@@ -403,7 +405,7 @@ class _Dub:
 
     def _found(self, stt: SttService, samples: NDArray[np.int16], sounding: str) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, window by window, in the time of the film; a finished window is not heard again."""
-        used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.factory.settings.vad]
+        used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.services.settings.vad]
         for start, end in levels.chunks(samples, media.SPEECH_RATE, CHUNK_SECONDS):
             name = fingerprint("window", sounding, start, end, used)
             yield from self._kept("window", name, _FOUND, lambda: self._window(stt, samples, start, end))  # noqa: B023
@@ -433,7 +435,7 @@ class _Dub:
     def _texts(self, examined: _Examined, heard: _Heard, name: str) -> _Translated:
         """Return the translation as it was kept, unless whoever made it has been ruled out since for a licence."""
         found: _Translated = self._kept("texts", name, _TRANSLATED, lambda: self._translate(examined, heard))
-        if self.factory.settings.licences == "any" or all(info.commercial for info in found.choice.infos):
+        if self.services.settings.licences == "any" or all(info.commercial for info in found.choice.infos):
             return found
         ours = fingerprint(name, "commercial")
         again: _Translated = self._kept("texts", ours, _TRANSLATED, lambda: self._translate(examined, heard))
@@ -459,7 +461,7 @@ class _Dub:
 
     def _translator(self, source: str, after: Choice | None, listening: bool) -> TranslationService:
         engine = self.request.wishes.translation_engine
-        return self.factory.get_translation_service(
+        return self.services.get_translation_service(
             source, self.target, cancel=self.cancel, after=after, engine=engine, listening=listening
         )
 
@@ -489,10 +491,10 @@ class _Dub:
 
         What is known of the voice when a job begins holds until its end: a job that goes on makes the same of a line.
         """
-        if not (translation.choice.info.heeds_lengths and self.factory.settings.fit_translations):
+        if not (translation.choice.info.heeds_lengths and self.services.settings.fit_translations):
             return None
-        voice_name = _voice_name(self.factory.voice(self.target, self.request.wishes), self.target)
-        pace = self.artifacts.json("pace", fingerprint(voice_name), lambda: self.factory.paces.of(voice_name))
+        voice_name = _voice_name(self.services.voice(self.target, self.request.wishes), self.target)
+        pace = self.artifacts.json("pace", fingerprint(voice_name), lambda: self.services.paces.of(voice_name))
         return [round(pace * room, 1) for room in timing.rooms(slots, film)]
 
     def _rendered(
@@ -577,8 +579,12 @@ class _Dub:
         self, examined: _Examined, heard: _Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
         return self._with_model(
-            lambda after: self.factory.get_tts_service(
-                self.target, self.cancel, after, self.request.wishes.voice, self.request.wishes.tts_engine
+            lambda after: self.services.get_tts_service(
+                self.target,
+                cancel=self.cancel,
+                after=after,
+                voice=self.request.wishes.voice,
+                engine=self.request.wishes.tts_engine,
             ),
             lambda tts: self._spoken_and_mixed(tts, examined, heard, texts, script),
         )
@@ -613,7 +619,7 @@ class _Dub:
         def calibrate() -> VoiceCalibration:
             calibration = speaking.calibrate(cache, texts, slots, lambda share: self._tell(Stage.SPEAK, share / 2))
             seconds = sum(calibration.natural_seconds) * calibration.base_rate
-            self.factory.paces.learn(identity, sum(map(len, texts)), seconds)
+            self.services.paces.learn(identity, sum(map(len, texts)), seconds)
             return calibration
 
         calibration: VoiceCalibration = self._kept(

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
 from vt.dubbing import timing
 from vt.dubbing.timing import TimingReport
-from vt.factory import Choice
+from vt.engines.candidate import Choice
 from vt.media import Loudness
 
 # The shape. The fields stand in the order of the JSON. Only what the JSON leaves out where it is empty has a default.
