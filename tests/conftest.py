@@ -21,25 +21,22 @@ SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server"}
 SLOW_FILES = {
     *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
-    *(
-        "test_models_tab",
-        "test_openapi",
-        "test_package",
-        "test_page",
-        "test_readme",
-        "test_service",
-        "test_security_headers",
-    ),
-    *("test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads", "test_voices"),
+    *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_security_headers"),
+    *("test_service", "test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads"),
+    *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
+    *("test_spanish", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }
 """Whose tests start programs that load much, or run real models, without one of these fixtures."""
+FIRST = ("test_page", "test_siege", "test_gateway", "test_readme")
+"""The files that take longest. They begin, so that no process has one of them left when the others are done."""
 SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_seen"}
 """Of the guarded server."""
 TRANSCRIPT = SAMPLE.with_suffix(".txt")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what uses a server, a browser or a whole dub; other slow tests bear the mark themselves."""
+    """Mark as slow what uses a server, a browser or a whole dub, and begin with the files that take longest."""
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
     for item in items:
         fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
         if item.path.stem in SLOW_FILES or fixtures & SLOW_FIXTURES:

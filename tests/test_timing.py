@@ -86,7 +86,7 @@ def test_report_of_a_film_without_lines_is_perfect() -> None:
     assert summary([], []) == TimingReport(1.0, 0.0, 1.0, 0.0)
 
 
-# The ladder of place(), rung by rung
+# The means of place(), one after the other
 
 
 def test_a_film_without_lines_has_no_placements() -> None:
@@ -316,7 +316,7 @@ def worst(lines: Sequence[Line], placements: Sequence[Placement]) -> tuple[float
 
 @settings(max_examples=500, deadline=None)
 @given(films().map(in_order))
-def test_no_rung_of_the_ladder_is_taken_before_the_one_above_is_used_up(film: tuple[list[Line], float]) -> None:
+def test_no_means_is_taken_before_the_one_above_is_used_up(film: tuple[list[Line], float]) -> None:
     lines, end = film
     shift, tempo = worst(lines, place(lines, end))
     assert tempo >= 0.9 - NEARLY
