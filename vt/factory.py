@@ -47,8 +47,8 @@ E = TypeVar("E", bound=Engine)
 
 MB = 2**20
 _SWEEP_SECONDS, _SHORTEST_SWEEP_SECONDS = 15.0, 0.05
-_MISSING_FOR_SECONDS = 30.0
-_GOODBYE_SECONDS = 2.0
+_MISSING_VALID_SECONDS = 30.0
+_CLOSE_WAIT_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -78,11 +78,11 @@ class AIServiceFactory:
         self._clock = clock
         self._device = self._catalogue.device
         self._choices: dict[str, Choice] = {}
-        """The latest one for each candidate that was wished for, by its label."""
+        """The latest choice for each first candidate, by the label of that candidate."""
         self._missing: tuple[float, tuple[str, ...]] | None = None
         self._closing = threading.Event()
         self._end = Cancel()
-        """Of all that nobody else can cancel."""
+        """Set at the end of the process: it cancels what has no cancel of its own."""
         self.metrics.watch(lambda: residency(self._cache.snapshot()))
         if settings.cache_enabled and settings.cache_idle_seconds:
             threading.Thread(target=self._sweep, name="vt-sweep", daemon=True).start()
@@ -107,16 +107,16 @@ class AIServiceFactory:
         if not target:
             return
         language = languages.get(target)
-        if heard == languages.get(target).code:
+        if heard == language.code:
             raise LanguageError(
                 "The film speaks {language} already: choose another target language.", language=language
             )
-        if heard:  # else it will be found out by listening
+        if heard:  # else recognition will detect it
             engine = wishes.translation_engine
-            self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
+            self._choose(self._catalogue.translation(heard, language.code, engine=engine, listening=hears))
         else:
             self._catalogue.check_translation_engine(wishes.translation_engine)
-        self._choose(self._catalogue.tts(target, wishes.voice, wishes.tts_engine))
+        self._choose(self._catalogue.tts(language.code, wishes.voice, wishes.tts_engine))
 
     def get_stt_service(
         self,
@@ -127,8 +127,8 @@ class AIServiceFactory:
     ) -> SttService:
         """Return what hears `language`, its model resident.
 
-        Whoever sets `cancel` waits no longer: for a download or a conversion, for another's load, or for memory. Where
-        the work of one choice found too little memory, what is asked for `after` it stands below it on the ladder.
+        Setting `cancel` ends the waiting: for a download or a conversion, for a load of another request, or for memory.
+        `after` is a choice whose work found too little memory: what is returned is a candidate below it in the list.
 
         Raises:
             LanguageError: no model here hears that language.
@@ -244,13 +244,14 @@ class AIServiceFactory:
         cancel: Cancel | None = None,
         after: Choice | None = None,
     ) -> tuple[Candidate[E], Choice]:
-        """Have the first candidate that can be had resident; what was asked for by name says nothing of the health."""
+        """Load the first candidate that can be had; the health tells of those that no user has named (`configured`)."""
         cancel = cancel or self._end
         left = self._below(candidates, after) if after else candidates
         metered = [self._metered(candidate) for candidate in left]
         reason = _no_memory(after) if after else None
         candidate, choice = self._fallback_chain.choose(metered, load=True, cancel=cancel, reason=reason)
-        if configured and not choice.info.listens:  # nothing is amiss where nobody translates the words of a language
+        # A translation from sound, where no text translator knows the language, is not a fault of this machine.
+        if configured and not choice.info.listens:
             self._choices[candidates[0].label] = choice
         return candidate, choice
 
@@ -265,7 +266,7 @@ class AIServiceFactory:
         return replace(candidate, spec=spec, then=then, prepare=observed)
 
     def _below(self, candidates: Sequence[Candidate[E]], spent: Choice) -> Sequence[Candidate[E]]:
-        """Free the model of a choice, whose work found too little memory, and return the candidates below it.
+        """Free the model of a choice whose work found too little memory, and return the candidates below it.
 
         Raises:
             ModelUnavailable: there are none, or nothing may stand in for a model.
@@ -281,7 +282,7 @@ class AIServiceFactory:
         return candidates[place + 1 :]
 
     def _route(self, candidate: Candidate[Translator], cancel: Cancel | None) -> Leases[Translator]:
-        """Return the leases of a translation, which may take several engines: each is held while its own turn lasts."""
+        """Return how a translation is leased; where it takes several engines, each is leased only while it works."""
         hops = [self._leases(part, cancel) for part in candidate.parts]
         return hops[0] if len(hops) == 1 else lambda: nullcontext(Route(hops))
 
@@ -396,7 +397,7 @@ class AIServiceFactory:
         self._preload.stop()
         self._catalogue.preparations.close()
         self._cache.close()
-        self._preload.wait(_GOODBYE_SECONDS)
+        self._preload.wait(_CLOSE_WAIT_SECONDS)
 
     def _sweep(self) -> None:
         period = min(_SWEEP_SECONDS, max(_SHORTEST_SWEEP_SECONDS, self.settings.cache_idle_seconds / 4))
@@ -443,7 +444,7 @@ class AIServiceFactory:
     def _absent(self) -> tuple[str, ...]:
         """Say for which stages there is no engine; looked up now and then, for looking takes a while."""
         now, known = self._clock(), self._missing
-        if known is None or now - known[0] >= _MISSING_FOR_SECONDS:
+        if known is None or now - known[0] >= _MISSING_VALID_SECONDS:
             known = self._missing = (now, self._catalogue.missing() or self._refused())
         return known[1]
 
