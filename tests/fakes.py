@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
+from vt.engines.candidate import Choice
 from vt.engines.protocols import EngineInfo, Heard
 from vt.errors import LanguageError
-from vt.factory import AIServiceFactory, Choice, SttService, TranslationService, TtsService
+from vt.models.services import SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system.metrics import Metrics
@@ -103,7 +104,7 @@ class UpperCaseTranslator:
         self.closed = True
 
 
-class FakeFactory(AIServiceFactory):
+class FakeFactory:
     """Serves the fakes as the real factory serves engines, without their models and without a cache."""
 
     def __init__(
@@ -130,27 +131,22 @@ class FakeFactory(AIServiceFactory):
             raise LanguageError("The film speaks English already: choose another target language.")
 
     def get_stt_service(
-        self,
-        language: str = "auto",
-        model_size: str | None = None,
-        cancel: Cancel | None = None,
-        after: Choice | None = None,
+        self, language: str = "auto", *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> SttService:
-        del language, model_size, cancel, after
+        del language, cancel, after
         return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), "en", self._detects)
 
     def get_translation_service(
         self,
-        source: str | None = None,
-        target: str | None = None,
-        model: str | None = None,
+        source: str,
+        target: str,
+        *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
         engine: str = "",
-        *,
         listening: bool = False,
     ) -> TranslationService:
-        del source, target, model, cancel, after, engine, listening
+        del source, target, cancel, after, engine, listening
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
 
     def advice(self, choice: Choice) -> str:
@@ -164,6 +160,7 @@ class FakeFactory(AIServiceFactory):
     def get_tts_service(
         self,
         language: str,
+        *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
         voice: str = "",

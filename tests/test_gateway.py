@@ -30,6 +30,7 @@ from starlette.routing import Mount
 from tests.servers import Server, running, wait_for
 from tests.test_jobs import Desk
 from vt.errors import InputError, TooManyRequests, UploadGone
+from vt.factory import AIServiceFactory
 from vt.services import Services
 from vt.settings import Settings
 from vt.ui.gateway import uploads
@@ -560,11 +561,13 @@ def test_an_upload_in_whose_middle_the_server_was_killed_goes_soon_and_one_that_
     assert uploads.own(whole, Owner("192.0.2.1")) == whole
 
 
-def test_gradio_itself_takes_no_file_that_was_not_uploaded(canary: Path, disk: Disk) -> None:
-    async def page() -> gr.Blocks:  # within an event loop, for Gradio would make one, and leave it open
-        return make_page(Services(Settings(), disk.desk.factory))
+@pytest.mark.usefixtures("disk")
+def test_gradio_itself_takes_no_file_that_was_not_uploaded(canary: Path) -> None:
+    async def page(factory: AIServiceFactory) -> gr.Blocks:  # within an event loop: else Gradio leaves one open
+        return make_page(Services(Settings(), factory))
 
-    LocalContext.blocks.set(asyncio.run(page()))
+    with closing(AIServiceFactory(Settings())) as factory:
+        LocalContext.blocks.set(asyncio.run(page(factory)))
     with pytest.raises(InvalidPathError):
         _check_allowed(canary, check_in_upload_folder=True)
 

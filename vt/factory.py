@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
-
-from numpy.typing import NDArray
+from typing import Any, TypeVar
 
 from vt import languages
 from vt import settings as vt_settings
-from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
+from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Candidate, Choice
 from vt.engines.definition import AUTO
-from vt.engines.protocols import Engine, EngineInfo, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, Voice
-from vt.errors import EngineError, LanguageError, ModelUnavailable, SettingsError, VtError
+from vt.engines.protocols import Engine, EngineInfo, Translator, Voice
+from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.model_files.hub import Hub
 from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
@@ -27,6 +25,7 @@ from vt.models.fallback import FallbackChain, prepare
 from vt.models.language_support import Offer
 from vt.models.monitor import CacheMetrics, residency
 from vt.models.preload import Preload, Preloaded, Task
+from vt.models.services import Leases, Route, Service, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system import machine
@@ -45,158 +44,13 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=Engine)
-Leases = Callable[[], AbstractContextManager[E]]
 
 MB = 2**20
 _SWEEP_SECONDS, _SHORTEST_SWEEP_SECONDS = 15.0, 0.05
-_MISSING_FOR_SECONDS = 30.0
-_GOODBYE_SECONDS = 2.0
+_MISSING_VALID_SECONDS = 30.0
+_CLOSE_WAIT_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
-
-
-class _Hold(Generic[E]):
-    """A lease of one thread, shared by all that uses it there, and given back by the last one."""
-
-    def __init__(self, lease: AbstractContextManager[E]) -> None:
-        self._lease = lease
-        # Re-entrant: the garbage collector may drop a generator, and with it a user, in the very thread that is here.
-        self._lock = threading.RLock()
-        self._users = 1
-        self.engine = lease.__enter__()
-
-    def join(self) -> bool:
-        """Count one more user; False where the lease has been given back."""
-        with self._lock:
-            self._users += self._users > 0
-            return self._users > 0
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            last = not self._users
-        if last:
-            # The thread still knows this hold: without its engine, so that a model that is evicted really goes.
-            del self.engine
-            self._lease.__exit__(None, None, None)
-
-
-class Service(Generic[E]):
-    """A handle on a model that holds no lease itself: `with service as engine:` does, and so does each method."""
-
-    def __init__(self, choice: Choice, lease: Leases[E]) -> None:
-        self.choice = choice
-        self._lease = lease
-        # A method called inside `with` uses that lease; another thread's `with` is its own.
-        self._here = threading.local()
-
-    def __enter__(self) -> E:
-        hold = self._hold()
-        self._here.__dict__.setdefault("entered", []).append(hold)
-        return hold.engine
-
-    def __exit__(self, *_: object) -> None:
-        self._here.entered.pop().leave()
-
-    @contextmanager
-    def _using(self) -> Iterator[E]:
-        # What a generator holds may be given back by another thread: the one that drops it.
-        hold = self._hold()
-        try:
-            yield hold.engine
-        finally:
-            hold.leave()
-
-    def _hold(self) -> _Hold[E]:
-        hold: _Hold[E] | None = getattr(self._here, "hold", None)
-        if hold is None or not hold.join():
-            hold = self._here.hold = _Hold(self._lease())
-        return hold
-
-
-class SttService(Service[Transcriber]):
-    """Hears."""
-
-    def __init__(self, choice: Choice, lease: Leases[Transcriber], language: str, detects: bool) -> None:
-        super().__init__(choice, lease)
-        self.language = language
-        """The language that it will hear: the one asked for, or the model's only one."""
-        self.detects = detects
-
-    def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
-        """Return the code of the language that is spoken in mono 16 kHz samples, and its probability."""
-        with self._using() as engine:
-            return engine.detect(samples)
-
-    def hearing(self, language: str) -> SttService:
-        """Return the same model's service for one language."""
-        return SttService(self.choice, self._lease, language, self.detects)
-
-    def transcribe(self, samples: NDArray[Any], cancel: Cancel) -> Iterator[Heard | Dropped]:
-        """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`."""
-        with self._using() as engine:
-            try:
-                yield from engine.transcribe(samples, self.language, cancel)
-            finally:
-                # What recognition borrowed beside the weights would else stay with the process for ever.
-                machine.trim()
-
-
-class TranslationService(Service[Translator]):
-    """Translates."""
-
-    def translate(
-        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
-    ) -> Iterator[str]:
-        """Yield a translation for each sentence; see `Translator.translate`."""
-        with self._using() as engine:
-            yield from engine.translate(sentences, cancel, budgets)
-
-    def translate_sound(
-        self, samples: NDArray[Any], stretches: Sequence[tuple[float, float]], cancel: Cancel
-    ) -> Iterator[str]:
-        """Yield a translation for each stretch of mono 16 kHz samples; see `SoundTranslator.translate_sound`.
-
-        Raises:
-            EngineError: the engine translates text.
-        """
-        with self._using() as engine:
-            if not isinstance(engine, SoundTranslator):
-                raise EngineError("{engine} translates text, not sound.", engine=self.choice.info.name)
-            try:
-                yield from engine.translate_sound(samples, stretches, cancel)
-            finally:
-                machine.trim()
-
-
-class _Route:
-    """A translation that goes from language to language; no two of its models are held at a time."""
-
-    def __init__(self, hops: Sequence[Leases[Translator]]) -> None:
-        self._hops = hops
-
-    def translate(
-        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
-    ) -> Iterator[str]:
-        """Yield a translation for each sentence, all of which make each hop together."""
-        texts = list(sentences)
-        for hop in self._hops:
-            last = hop is self._hops[-1]
-            with hop() as engine:
-                texts = list(engine.translate(texts, cancel, budgets if last else None))
-        yield from texts
-
-    def close(self) -> None:
-        """Nothing is held: each hop gives its model back."""
-
-
-class TtsService(Service[Synthesizer]):
-    """Speaks."""
-
-    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
-        """Yield a clip for each (text, rate); see `Synthesizer.speak`."""
-        with self._using() as engine:
-            yield from engine.speak(lines, cancel)
 
 
 class AIServiceFactory:
@@ -224,11 +78,11 @@ class AIServiceFactory:
         self._clock = clock
         self._device = self._catalogue.device
         self._choices: dict[str, Choice] = {}
-        """The latest one for each candidate that was wished for, by its label."""
+        """The latest choice for each first candidate, by the label of that candidate."""
         self._missing: tuple[float, tuple[str, ...]] | None = None
         self._closing = threading.Event()
         self._end = Cancel()
-        """Of all that nobody else can cancel."""
+        """Set at the end of the process: it cancels what has no cancel of its own."""
         self.metrics.watch(lambda: residency(self._cache.snapshot()))
         if settings.cache_enabled and settings.cache_idle_seconds:
             threading.Thread(target=self._sweep, name="vt-sweep", daemon=True).start()
@@ -253,16 +107,16 @@ class AIServiceFactory:
         if not target:
             return
         language = languages.get(target)
-        if heard == languages.get(target).code:
+        if heard == language.code:
             raise LanguageError(
                 "The film speaks {language} already: choose another target language.", language=language
             )
-        if heard:  # else it will be found out by listening
+        if heard:  # else recognition will detect it
             engine = wishes.translation_engine
-            self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
+            self._choose(self._catalogue.translation(heard, language.code, engine=engine, listening=hears))
         else:
             self._catalogue.check_translation_engine(wishes.translation_engine)
-        self._choose(self._catalogue.tts(target, wishes.voice, wishes.tts_engine))
+        self._choose(self._catalogue.tts(language.code, wishes.voice, wishes.tts_engine))
 
     def get_stt_service(
         self,
@@ -273,8 +127,8 @@ class AIServiceFactory:
     ) -> SttService:
         """Return what hears `language`, its model resident.
 
-        Whoever sets `cancel` waits no longer: for a download or a conversion, for another's load, or for memory. Where
-        the work of one choice found too little memory, what is asked for `after` it stands below it on the ladder.
+        Setting `cancel` ends the waiting: for a download or a conversion, for a load of another request, or for memory.
+        `after` is a choice whose work found too little memory: what is returned is a candidate below it in the list.
 
         Raises:
             LanguageError: no model here hears that language.
@@ -390,13 +244,14 @@ class AIServiceFactory:
         cancel: Cancel | None = None,
         after: Choice | None = None,
     ) -> tuple[Candidate[E], Choice]:
-        """Have the first candidate that can be had resident; what was asked for by name says nothing of the health."""
+        """Load the first candidate that can be had; the health tells of those that no user has named (`configured`)."""
         cancel = cancel or self._end
         left = self._below(candidates, after) if after else candidates
         metered = [self._metered(candidate) for candidate in left]
         reason = _no_memory(after) if after else None
         candidate, choice = self._fallback_chain.choose(metered, load=True, cancel=cancel, reason=reason)
-        if configured and not choice.info.listens:  # nothing is amiss where nobody translates the words of a language
+        # A translation from sound, where no text translator knows the language, is not a fault of this machine.
+        if configured and not choice.info.listens:
             self._choices[candidates[0].label] = choice
         return candidate, choice
 
@@ -411,7 +266,7 @@ class AIServiceFactory:
         return replace(candidate, spec=spec, then=then, prepare=observed)
 
     def _below(self, candidates: Sequence[Candidate[E]], spent: Choice) -> Sequence[Candidate[E]]:
-        """Free the model of a choice, whose work found too little memory, and return the candidates below it.
+        """Free the model of a choice whose work found too little memory, and return the candidates below it.
 
         Raises:
             ModelUnavailable: there are none, or nothing may stand in for a model.
@@ -427,9 +282,9 @@ class AIServiceFactory:
         return candidates[place + 1 :]
 
     def _route(self, candidate: Candidate[Translator], cancel: Cancel | None) -> Leases[Translator]:
-        """Return the leases of a translation, which may take several engines: each is held while its own turn lasts."""
+        """Return how a translation is leased; where it takes several engines, each is leased only while it works."""
         hops = [self._leases(part, cancel) for part in candidate.parts]
-        return hops[0] if len(hops) == 1 else lambda: nullcontext(_Route(hops))
+        return hops[0] if len(hops) == 1 else lambda: nullcontext(Route(hops))
 
     def _leases(self, candidate: Candidate[E], cancel: Cancel | None) -> Leases[E]:
         if candidate.is_process:
@@ -542,7 +397,7 @@ class AIServiceFactory:
         self._preload.stop()
         self._catalogue.preparations.close()
         self._cache.close()
-        self._preload.wait(_GOODBYE_SECONDS)
+        self._preload.wait(_CLOSE_WAIT_SECONDS)
 
     def _sweep(self) -> None:
         period = min(_SWEEP_SECONDS, max(_SHORTEST_SWEEP_SECONDS, self.settings.cache_idle_seconds / 4))
@@ -589,7 +444,7 @@ class AIServiceFactory:
     def _absent(self) -> tuple[str, ...]:
         """Say for which stages there is no engine; looked up now and then, for looking takes a while."""
         now, known = self._clock(), self._missing
-        if known is None or now - known[0] >= _MISSING_FOR_SECONDS:
+        if known is None or now - known[0] >= _MISSING_VALID_SECONDS:
             known = self._missing = (now, self._catalogue.missing() or self._refused())
         return known[1]
 
@@ -658,7 +513,7 @@ def _cache(settings: Settings, observer: CacheObserver) -> ModelCache:
     )
 
 
-_lock = threading.Lock()
+_factory_lock = threading.Lock()
 _factory: AIServiceFactory | None = None
 
 
@@ -669,7 +524,7 @@ def get_ai_factory(settings: Settings | None = None) -> AIServiceFactory:
         SettingsError: it exists already, with other settings.
     """
     global _factory  # noqa: PLW0603 (the one process-wide object there is)
-    with _lock:
+    with _factory_lock:
         if _factory is None:
             machine.share_arenas()
             _factory = AIServiceFactory(settings or vt_settings.load())

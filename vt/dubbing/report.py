@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
 from vt.dubbing import timing
 from vt.dubbing.timing import TimingReport
-from vt.factory import Choice
+from vt.engines.candidate import Choice
 from vt.media import Loudness
 from vt.translatable import Message
 

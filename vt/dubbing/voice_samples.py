@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from vt import languages
 from vt.domain import Cancel, Clip
 from vt.engines.protocols import Voice
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
-from vt.factory import AIServiceFactory
+from vt.models.services import TtsService
 from vt.translatable import Message
 
 _TABLE = Path(__file__).with_name("voice_samples.tsv")
@@ -30,6 +31,18 @@ _PATIENCE_SECONDS = 60.0
 """For the model to come into memory and for the sentence to be spoken, beside whatever else is at work."""
 
 
+class VoiceServices(Protocol):
+    """Knows the voices, and serves a model for each; see the methods of `AIServiceFactory` of the same names."""
+
+    def named_voice(self, voice_id: str) -> Voice:
+        """Return the voice of an id."""
+        ...
+
+    def get_sample_service(self, voice: Voice, cancel: Cancel | None = None) -> TtsService:
+        """Return what speaks in one voice, where nothing is to be downloaded for that."""
+        ...
+
+
 class Samples:
     """The samples of a server. Any thread may call any method.
 
@@ -38,12 +51,12 @@ class Samples:
 
     def __init__(
         self,
-        factory: AIServiceFactory,
+        services: VoiceServices,
         *,
         patience_seconds: float = _PATIENCE_SECONDS,
         kept_bytes: int = _KEPT_BYTES,
     ) -> None:
-        self._factory, self._patience_seconds, self._kept_bytes = factory, patience_seconds, kept_bytes
+        self._services, self._patience_seconds, self._kept_bytes = services, patience_seconds, kept_bytes
         self._speaking, self._lock = threading.Lock(), threading.Lock()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._refusals: OrderedDict[str, Message] = OrderedDict()
@@ -63,7 +76,7 @@ class Samples:
             ModelUnavailable: its model is not here, for nothing is downloaded for a sample, or it gives no sound.
             ModelBusy: the machine has no time or memory for it now.
         """
-        voice = self._factory.named_voice(voice_id)
+        voice = self._services.named_voice(voice_id)
         with self._speaking:
             known = self.kept(voice_id)
             if known is None:
@@ -100,7 +113,7 @@ class Samples:
         timer.daemon = True
         timer.start()
         try:
-            service = self._factory.get_sample_service(voice, cancel)
+            service = self._services.get_sample_service(voice, cancel)
             (clip,) = service.speak([(sentence(voice.language), 1.0)], cancel)
         except Cancelled as error:
             raise ModelBusy(

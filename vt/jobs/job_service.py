@@ -17,6 +17,7 @@ from vt.domain import Edit, Job, JobSpec, Wishes
 from vt.dubbing import pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report
+from vt.dubbing.services import RequestChecker
 from vt.engines.definition import AUTO
 from vt.errors import (
     FilmTooLarge,
@@ -29,7 +30,6 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.factory import AIServiceFactory
 from vt.jobs import remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.store import DataFolder, Store, new_id
@@ -92,7 +92,7 @@ class Jobs:
     def __init__(
         self,
         settings: Settings,
-        factory: AIServiceFactory,
+        checker: RequestChecker,
         data: DataFolder,
         store: Store,
         worker: Worker,
@@ -103,14 +103,14 @@ class Jobs:
 
         Args:
             settings: the limits.
-            factory: makes what the jobs need.
+            checker: tells whether the languages and engines of a request can be served.
             data: where their folders are.
             store: of the jobs.
             worker: runs them.
             free: tells how many bytes there is room for on the disk of a folder.
             looks: those of visitors into their films; None: half of what is looked into at a time is one visitor's.
         """
-        self._settings, self._factory = settings, factory
+        self._settings, self._checker = settings, checker
         self._data, self._store, self._worker = data, store, worker
         self._free = free
         self._looks = looks or PerVisitorSemaphore(CORES)  # `processes.PROBES` are twice as many
@@ -242,7 +242,7 @@ class Jobs:
             wishes=_checked_wishes(spec.wishes),
         )
         with self._in_words(draft, spec), self._looks.one(visitor):
-            seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._factory)
+            seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._checker)
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:
             raise MediaError(

@@ -6,21 +6,32 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from vt.domain import Cancel, JobRequest, Progress
 from vt.dubbing import pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubReport, Report
-from vt.factory import AIServiceFactory
+from vt.dubbing.services import DubbingServices
 from vt.jobs import remarks
 from vt.jobs.job_folder import JobFolder
+from vt.system.metrics import Metrics
+
+
+class ExecutorServices(DubbingServices, Protocol):
+    """Serves the models of a dub, and counts the dubs that are done."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The metrics of the process."""
+        ...
 
 
 class LocalExecutor:
     """Runs each job in the thread that asks for it."""
 
-    def __init__(self, factory: AIServiceFactory) -> None:
-        self._factory = factory
+    def __init__(self, services: ExecutorServices) -> None:
+        self._services = services
 
     def run(
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
@@ -32,8 +43,8 @@ class LocalExecutor:
         work.mkdir()
         try:
             artifacts = Artifacts(here.artifacts)
-            request = replace(request, longest_seconds=60 * self._factory.settings.max_duration_minutes)
-            result = pipeline.dub(request, self._factory, work, on_progress, cancel, artifacts)
+            request = replace(request, longest_seconds=60 * self._services.settings.max_duration_minutes)
+            result = pipeline.dub(request, self._services, work, on_progress, cancel, artifacts)
             report.write(result.files[-1], report.without_paths(result.report))  # other machines read it
             files = [*result.files, *_remarks(work, result.report.notes)]
         except BaseException:
@@ -44,9 +55,9 @@ class LocalExecutor:
         return files
 
     def _count(self, told: Report) -> None:
-        self._factory.metrics.finished((stage.name, stage.seconds) for stage in told.stages)
+        self._services.metrics.finished((stage.name, stage.seconds) for stage in told.stages)
         if isinstance(told, DubReport):
-            self._factory.metrics.dubbed(told.source.duration_seconds, told.total_seconds)
+            self._services.metrics.dubbed(told.source.duration_seconds, told.total_seconds)
 
 
 def _remarks(work: Path, notes: Sequence[str]) -> list[Path]:

@@ -1,0 +1,313 @@
+"""What is said in a film: read from subtitles, or recognised, its language detected, and both checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from vt import languages, media
+from vt.domain import Cancel, Dropped, JobRequest, Segment, Stage, Transcript, Word
+from vt.dubbing.artifacts import Json, fingerprint
+from vt.dubbing.run import Run, with_model
+from vt.dubbing.services import RequestChecker
+from vt.engines.candidate import Choice
+from vt.errors import LanguageError, MediaError, NoSpeechError, SubtitleError
+from vt.languages import AUTO, Language
+from vt.media import MediaInfo, Track, levels
+from vt.models.services import SttService
+from vt.text import identification, sentences, subtitles
+from vt.translatable import Message
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CHUNK_SECONDS = 600.0
+"""The sound is recognised in chunks of this length at most, cut where it is quiet."""
+_SURE_OF_LANGUAGE = 0.7  # for speech the probability is 0.9 and more, for music 0.3 to 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is known of a film before any work is done."""
+
+    info: MediaInfo
+    track: Track | None
+    read: Transcript | None
+    """What the subtitles say, where they replace recognition."""
+    notes: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was said in the film, and who recognised it: nobody, where subtitles say it."""
+
+    transcript: Transcript
+    choice: Choice | None
+    film_seconds: float
+    notes: tuple[Message, ...] = ()
+
+
+_HEARD = TypeAdapter(Heard)
+_FOUND: TypeAdapter[list[Dropped | list[Word]]] = TypeAdapter(list[Dropped | list[Word]])
+
+
+def slots_of(segments: Sequence[Segment]) -> list[tuple[float, float]]:
+    """Return when each line begins and ends."""
+    return [(segment.start, segment.end) for segment in segments]
+
+
+def examine(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> Examined:
+    """Look into the film and the subtitles, and check that the request can be served.
+
+    Raises:
+        InputError: the file or the languages are at fault.
+        ModelUnavailable: a stage has no model or engine.
+    """
+    info = media.probe(request.source, cancel)
+    track = _track_to_dub(info, request)
+    notes: list[Message] = []
+    read = _read(request, notes) if request.subtitles else None
+    if track is None and read is None:
+        raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
+    language = read.language if read else _source_code(request)
+    target = request.target_language.code if request.target_language else ""
+    checker.check(language, target, hears=read is None, wishes=request.wishes)
+    return Examined(info, track, read, tuple(notes))
+
+
+def name_of(run: Run) -> str:
+    """Return the fingerprint of all that decides what is heard, without the models: so edits keep their lines."""
+    request = run.request
+    told = run.artifacts.identity(request.subtitles) if request.subtitles else None
+    source = run.artifacts.identity(request.source)
+    return fingerprint("heard", source, request.audio_track, told, _source_code(request))
+
+
+def hear(run: Run, examined: Examined, name: str) -> Heard:
+    """Return what is said in the film, as an earlier run found it or as it is found now; for `name` see `name_of`.
+
+    Raises:
+        NoSpeechError: nobody speaks.
+        SubtitleError: the subtitles are another film's.
+        LanguageError: the language that was detected cannot be served.
+    """
+    heard: Heard = run.kept("heard", name, _HEARD, lambda: _hear(run, examined, name))
+    run.film_seconds = max(run.film_seconds, heard.film_seconds)
+    return heard
+
+
+def sound(run: Run, info: MediaInfo, track: Track, heard_name: str) -> tuple[NDArray[np.int16], str]:
+    """Return the sound of the film, mono at 16 kHz, extracted once, and its fingerprint."""
+    name = fingerprint("sound", heard_name)
+    longest = run.request.longest_seconds
+    made = run.artifacts.file("sound", name, ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest))
+    return media.extracted(made), name
+
+
+def _hear(run: Run, examined: Examined, name: str) -> Heard:
+    if examined.read:
+        return _checked(examined.read, examined, run.cancel)
+    assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
+    return _listen(run, examined.info, examined.track, name)
+
+
+# Subtitles
+
+
+def _read(request: JobRequest, notes: list[Message]) -> Transcript:
+    """Return what a subtitle file says in place of what would be heard."""
+    path = request.subtitles
+    assert path is not None  # noqa: S101
+    media.check_readable(path)
+    subtitles.check_size(path.stat().st_size)
+    cues = subtitles.read(subtitles.decoded(path.read_bytes()))
+    segments = tuple(sentences.sentences(subtitles.words(cues)))
+    if not segments:
+        raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
+    text = " ".join(segment.text for segment in segments)
+    if named := request.source_language:
+        notes += _doubts(named, text)
+        return Transcript(named.code, False, segments)
+    language, probability = identification.language_of(text)
+    notes.append(
+        Message(
+            "The subtitles are {language}, by their text (probability {probability:.2f}).",
+            language=language,
+            probability=probability,
+        )
+    )
+    return Transcript(language.code, True, segments)
+
+
+def _doubts(named: Language, text: str) -> list[Message]:
+    """Say so where the subtitles seem to be in another language than the one that was named."""
+    try:
+        language, _ = identification.language_of(text)
+    except LanguageError:  # too short to tell
+        return []
+    if language == named:
+        return []
+    return [
+        Message(
+            "The subtitles look like {language_seen}, but --from says {language_said}: check the dub.",
+            language_seen=language,
+            language_said=named,
+        )
+    ]
+
+
+def _checked(transcript: Transcript, examined: Examined, cancel: Cancel) -> Heard:
+    """Return what subtitles say; each of them has to begin within the film."""
+    film = examined.info.seconds or media.measured_seconds(examined.info, cancel)
+    beyond = next((segment for segment in transcript.segments if segment.start >= film), None)
+    if beyond:
+        raise SubtitleError(
+            'The subtitles do not belong to this film: it ends after {seconds:.1f} s, but the line "{line}" '
+            "begins at {start:.1f} s.",
+            seconds=film,
+            line=beyond.text[:40],
+            start=beyond.start,
+        )
+    inside = tuple(replace(segment, end=min(segment.end, film)) for segment in transcript.segments)
+    return Heard(replace(transcript, segments=inside), None, film, examined.notes)
+
+
+# Recognition
+
+
+def _listen(run: Run, info: MediaInfo, track: Track, name: str) -> Heard:
+    with run.stage(Stage.EXTRACT):
+        samples, sounding = sound(run, info, track, name)
+    # A file of sound alone is as long as its sound; its header may only estimate that.
+    seconds = len(samples) / media.SPEECH_RATE
+    film = (info.seconds or media.measured_seconds(info, run.cancel)) if info.video else seconds
+    run.film_seconds = max(film, seconds)
+    recognition = _Recognition(run, samples, sounding)
+    with run.stage(Stage.TRANSCRIBE):
+        return with_model(
+            lambda after: run.services.get_stt_service(_source_code(run.request), cancel=run.cancel, after=after),
+            lambda stt: recognition.heard(stt, info, track, film),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Recognition:
+    """Recognises the sound of one film, whose fingerprint is `sounding`."""
+
+    run: Run
+    samples: NDArray[np.int16]
+    sounding: str
+
+    def heard(self, stt: SttService, info: MediaInfo, track: Track, film_seconds: float) -> Heard:
+        notes = []
+        if self.run.request.source_language is None:
+            stt, note = self._detected(stt, info, track)
+            notes.append(note)
+        return Heard(self._transcript(stt), stt.choice, film_seconds, tuple(notes))
+
+    def _detected(self, stt: SttService, info: MediaInfo, track: Track) -> tuple[SttService, Message]:
+        """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
+        if not stt.detects:
+            language = languages.get(stt.language)
+            _check_tag(info, track, language)
+            return stt, Message(
+                "The language was not detected: the recognition model hears {language} only.", language=language
+            )
+        code, probability = stt.detect(self.samples)
+        self._check_detected(stt, code, probability)
+        return stt.hearing(code), Message(
+            "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
+            language=languages.get(code),
+            probability=probability,
+        )
+
+    def _check_detected(self, stt: SttService, code: str, probability: float) -> None:
+        """Raise where a film in this language cannot be dubbed, or where nobody speaks in it."""
+        request = self.run.request
+        target = request.target_language.code if request.target_language else ""
+        try:
+            self.run.services.check(code, target, wishes=request.wishes)
+        except LanguageError:
+            # For music a recogniser names any language, with a low probability. Where nobody speaks, recognition
+            # raises NoSpeechError, which tells the user more than the language does.
+            if probability < _SURE_OF_LANGUAGE:
+                self._transcript(stt.hearing(code))
+            raise
+
+    def _transcript(self, stt: SttService) -> Transcript:
+        request = self.run.request
+        words: list[Word] = []
+        dropped: list[Dropped] = []
+        for found in self._found(stt):
+            if isinstance(found, Dropped):
+                dropped.append(found)
+            else:
+                words += found
+        words.sort(key=lambda word: word.start)
+        segments = sentences.sentences(words)
+        if not segments:
+            raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=request.source)
+        dropped.sort(key=lambda stretch: stretch.start)
+        detected = stt.detects and request.source_language is None
+        return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
+
+    def _found(self, stt: SttService) -> Iterator[Dropped | list[Word]]:
+        """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""
+        used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.run.services.settings.vad]
+        for start, end in levels.chunks(self.samples, media.SPEECH_RATE, _CHUNK_SECONDS):
+            name = fingerprint("window", self.sounding, start, end, used)
+            yield from self.run.kept("window", name, _FOUND, lambda: self._chunk(stt, start, end))  # noqa: B023
+            self._tell(end)
+
+    def _chunk(self, stt: SttService, start: float, end: float) -> list[Dropped | list[Word]]:
+        rate = media.SPEECH_RATE
+        heard: list[Dropped | list[Word]] = []
+        with stt:
+            for found in stt.transcribe(self.samples[int(start * rate) : int(end * rate)], self.run.cancel):
+                if isinstance(found, Dropped):
+                    heard.append(replace(found, start=found.start + start, end=found.end + start))
+                    self._tell(found.end + start)
+                elif found.words:
+                    heard.append([replace(w, start=w.start + start, end=w.end + start) for w in found.words])
+                    self._tell(found.words[-1].end + start)
+        return heard
+
+    def _tell(self, second: float) -> None:
+        """Report that recognition has come to this second of the film."""
+        self.run.tell(Stage.TRANSCRIBE, second * media.SPEECH_RATE / len(self.samples))
+
+
+def _source_code(request: JobRequest) -> str:
+    """Return the code of the language that the film is said to speak, or `auto`."""
+    return request.source_language.code if request.source_language else AUTO
+
+
+def _track_to_dub(info: MediaInfo, request: JobRequest) -> Track | None:
+    """Return the audio track to dub; None for a film without sound, which can be dubbed from subtitles only."""
+    wanted = 1 if request.audio_track is None else request.audio_track
+    if request.audio_track is not None and not 1 <= wanted <= len(info.audio):
+        raise MediaError(
+            "{file} has no audio track {number}: it has {count}.", file=info.path, number=wanted, count=len(info.audio)
+        )
+    return info.audio[wanted - 1] if info.audio else None
+
+
+def _check_tag(info: MediaInfo, track: Track, heard: Language) -> None:
+    """Raise where the file itself says that an audio track is in another language than the one that would be heard."""
+    try:
+        tagged = languages.get(track.language) if track.language else None
+    except LanguageError:  # "several languages", "no language", and tags that people invent
+        return
+    if tagged and tagged != heard:
+        raise LanguageError(
+            "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "
+            "only: choose another track with --audio-track, or say --from {code} if the tag is wrong.",
+            file=info.path,
+            language_tag=tagged,
+            language_heard=heard,
+            code=heard.code,
+        )

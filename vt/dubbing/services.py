@@ -1,0 +1,72 @@
+"""Protocols of what dubbing needs from whoever serves models: the AI service factory, and the fakes of tests."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from vt.domain import NO_WISHES, Cancel, Wishes
+from vt.engines.candidate import Choice
+from vt.models.services import SttService, TranslationService, TtsService
+from vt.models.speaking_rates import Paces
+from vt.settings import Settings
+
+
+class RequestChecker(Protocol):
+    """Tells, before any work is done, whether a request can be served."""
+
+    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
+        """Raise where a stage cannot be served; see `AIServiceFactory.check`."""
+        ...
+
+
+class DubbingServices(RequestChecker, Protocol):
+    """Serves the models of all stages of a dub. Its methods raise what those of `AIServiceFactory` raise."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the process."""
+        ...
+
+    @property
+    def paces(self) -> Paces:
+        """How fast each voice has spoken so far."""
+        ...
+
+    def get_stt_service(
+        self, language: str = "auto", *, cancel: Cancel | None = None, after: Choice | None = None
+    ) -> SttService:
+        """Return what recognises speech in `language`."""
+        ...
+
+    def get_translation_service(
+        self,
+        source: str,
+        target: str,
+        *,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
+        engine: str = "",
+        listening: bool = False,
+    ) -> TranslationService:
+        """Return what translates from `source` to `target`; with `listening` also what translates the film's sound."""
+        ...
+
+    def get_tts_service(
+        self,
+        language: str,
+        *,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
+        voice: str = "",
+        engine: str = "",
+    ) -> TtsService:
+        """Return what speaks `language`."""
+        ...
+
+    def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
+        """Return what would speak `language`; no model is loaded."""
+        ...
+
+    def advice(self, choice: Choice) -> str:
+        """Say in a sentence what could be fetched for a better translation; empty where there is nothing."""
+        ...

@@ -1,0 +1,245 @@
+"""The translation of what is said: in batches that are kept, within the time for each line, with the user's edits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import compress
+
+from pydantic import TypeAdapter
+
+from vt import languages
+from vt.domain import Segment, Stage
+from vt.dubbing import hearing, timing
+from vt.dubbing.artifacts import fingerprint
+from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.report import Script
+from vt.dubbing.run import Run, with_model
+from vt.engines.candidate import Choice
+from vt.errors import LanguageError, ModelUnavailable
+from vt.languages import Language
+from vt.models.services import TranslationService
+from vt.text import identification, number_formats
+from vt.translatable import Message
+
+_BATCH = 64  # sentences that are translated and kept together
+_SOUND_BATCH = 16  # the same where their sound is translated, which takes longer
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What is said instead, line by line, and who translated it."""
+
+    texts: tuple[str, ...]
+    choice: Choice
+
+
+_TRANSLATED = TypeAdapter(Translated)
+
+
+def voice_name(choice: Choice, target: Language) -> str:
+    """Return how a voice is called in what is kept: by its engine, model, own name and language."""
+    return " ".join(filter(None, (choice.info.name, choice.model, choice.voice, target.code)))
+
+
+@dataclass(frozen=True, slots=True)
+class Translating:
+    """Translates what was heard in one film into one language."""
+
+    run: Run
+    examined: Examined
+    heard: Heard
+    heard_name: str
+    """The fingerprint of what was heard."""
+    target: Language
+
+    @property
+    def source(self) -> str:
+        """The code of the language that the film speaks."""
+        return self.heard.transcript.language
+
+    # The lines as they were heard
+
+    def lines(self) -> Translated:
+        """Return the translation that was kept, unless licences now forbid the engine that made it."""
+        name = self._name()
+        found: Translated = self.run.kept("texts", name, _TRANSLATED, self._translate)
+        if self.run.services.settings.licences == "any" or all(info.commercial for info in found.choice.infos):
+            return found
+        again: Translated = self.run.kept("texts", fingerprint(name, "commercial"), _TRANSLATED, self._translate)
+        return again
+
+    def _name(self) -> str:
+        """Return the fingerprint of the translation: another engine, asked for by name, makes another."""
+        engine = self.run.request.wishes.translation_engine
+        return fingerprint(self.heard_name, self.target.code, *([engine] if engine else []))
+
+    def _translate(self) -> Translated:
+        segments = self.heard.transcript.segments
+        foreign = [not identification.is_in(segment.text, self.target.code, self.source) for segment in segments]
+
+        def translated(service: TranslationService) -> Translated:
+            if service.choice.info.listens:
+                made = self._from_sound(service, foreign)
+            else:
+                budgets = self._budgets(service, segments)
+                chosen = budgets and [*compress(budgets, foreign)]
+                made = self._from_text(service, [segment.text for segment in compress(segments, foreign)], chosen)
+            answers = iter(made)
+            texts = (next(answers) if one else segment.text for segment, one in zip(segments, foreign, strict=True))
+            return Translated(tuple(texts), service.choice)
+
+        return with_model(lambda after: self._service(after, self.heard.choice is not None), translated)
+
+    def _service(self, after: Choice | None, listening: bool) -> TranslationService:
+        return self.run.services.get_translation_service(
+            self.source,
+            self.target.code,
+            cancel=self.run.cancel,
+            after=after,
+            engine=self.run.request.wishes.translation_engine,
+            listening=listening,
+        )
+
+    def _budgets(self, service: TranslationService, segments: Sequence[Segment]) -> list[float] | None:
+        """Return how many characters there is time for in each line; None where the engine does not heed that.
+
+        What is known of the voice when a job begins is kept for the job, so that a job that goes on asks for the same.
+        """
+        run = self.run
+        if not (service.choice.info.heeds_lengths and run.services.settings.fit_translations):
+            return None
+        name = voice_name(run.services.voice(self.target.code, run.request.wishes), self.target)
+        pace = run.artifacts.json("pace", fingerprint(name), lambda: run.services.paces.of(name))
+        return [round(pace * room, 1) for room in timing.rooms(slots_of(segments), self.heard.film_seconds)]
+
+    # Batches
+
+    def _from_sound(self, service: TranslationService, wanted: Sequence[bool]) -> tuple[str, ...]:
+        """Return a translation of the wanted sentences, made of their sound; a finished batch is not made again."""
+        run, track = self.run, self.examined.track
+        assert track is not None  # noqa: S101 (or nothing would have been heard)
+        samples, sounding = hearing.sound(run, self.examined.info, track, self.heard_name)
+        used = [service.choice.info.name, service.choice.model, self.source, self.target.code]
+        slots, texts = [*compress(slots_of(self.heard.transcript.segments), wanted)], list[str]()
+        for first in range(0, len(slots), _SOUND_BATCH):
+            batch = slots[first : first + _SOUND_BATCH]
+
+            def listen() -> list[str]:
+                return [*service.translate_sound(samples, batch, run.cancel)]  # noqa: B023
+
+            texts += run.artifacts.json("batch", fingerprint("overheard", sounding, used, batch), listen)
+            run.tell(Stage.TRANSLATE, len(texts) / len(slots))
+        return tuple(texts)
+
+    def _from_text(
+        self, service: TranslationService, sources: Sequence[str], budgets: list[float] | None
+    ) -> tuple[str, ...]:
+        """Return a translation of each sentence; a finished batch is not translated again."""
+        choice, pair = service.choice, (self.source, self.target.code)
+        used = [choice.info.name, choice.model, *pair, *map(str, choice.route)]
+        texts: list[str] = []
+        for first in range(0, len(sources), _BATCH):
+            part = slice(first, first + _BATCH)
+            batch, lengths = sources[part], budgets and budgets[part]
+            name = fingerprint("batch", used, batch, *([lengths] if lengths else []))
+            share = len(texts) / len(sources), len(batch) / len(sources)
+            texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
+            self.run.tell(Stage.TRANSLATE, len(texts) / len(sources))
+        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, texts, strict=True))
+
+    def _batch(
+        self,
+        service: TranslationService,
+        batch: Sequence[str],
+        budgets: list[float] | None,
+        share: tuple[float, float],
+    ) -> list[str]:
+        """Translate some sentences; `share` is which part of all was done before, and which part these are."""
+        texts: list[str] = []
+        for text in service.translate(batch, self.run.cancel, budgets):
+            texts.append(text)
+            self.run.tell(Stage.TRANSLATE, share[0] + share[1] * len(texts) / len(batch))
+        return texts
+
+    # Edits
+
+    def edited(self, found: Translated) -> Script:
+        """Return the lines with the user's edits; where the source text was edited, it is translated.
+
+        Raises:
+            LanguageError: nobody translates it, because only the film's sound could be translated.
+        """
+        transcript, target = self.heard.transcript, self.target.code
+        edits = {line: edit for line, edit in self.run.request.edits.items() if line < len(found.texts)}
+        segments, said = list(transcript.segments), list(found.texts)
+        for line, edit in edits.items():
+            segments[line] = edit.applied_to(segments[line])
+            said[line] = said[line] if edit.text is None else edit.text
+        changed = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
+        foreign = []
+        for line in changed:
+            if identification.is_in(segments[line].text, target, self.source):
+                said[line] = segments[line].text
+            else:
+                foreign.append(line)
+        if foreign:
+            for line, text in zip(foreign, self._translations(foreign, segments, found.choice), strict=True):
+                said[line] = text
+        return Script(replace(transcript, segments=tuple(segments)), target, tuple(said), ())
+
+    def _translations(self, lines: Sequence[int], segments: Sequence[Segment], before: Choice) -> tuple[str, ...]:
+        """Return translations of some lines whose source text was edited; `before` translated the others."""
+        sources = [segments[line].text for line in lines]
+
+        def translated(service: TranslationService) -> tuple[str, ...]:
+            every = self._budgets(service, segments)
+            return self._from_text(service, sources, every and [every[line] for line in lines])
+
+        with self._explained(before):
+            return with_model(lambda after: self._service(after, listening=False), translated)
+
+    @contextmanager
+    def _explained(self, choice: Choice) -> Iterator[None]:
+        """Where only the film's sound can be translated, tell the user which edits are possible."""
+        try:
+            yield
+        except (LanguageError, ModelUnavailable) as error:
+            if not choice.info.listens:
+                raise
+            raise LanguageError(
+                "Nothing here translates {language_from} text to {language_to}, for this film was translated "
+                "from its sound: change what is spoken instead of what was said.",
+                language_from=languages.get(self.source),
+                language_to=self.target,
+            ) from error
+
+    # Notes
+
+    def notes(self, choice: Choice, script: Script) -> Iterator[str]:
+        """Say how many lines are spoken as they were said, and how many nobody could translate."""
+        rows = list(zip(script.transcript.segments, script.texts, strict=True))
+        alike = [segment.text for segment, text in rows if segment.text == text]
+        yield from _kept_note(
+            sum(identification.is_in(text, self.target.code, self.source) for text in alike), self.target
+        )
+        if choice.info.listens:
+            muted = [line for line, edit in self.run.request.edits.items() if edit.text == ""]
+            yield from _silent_note(sum(not text and segment.id not in muted for segment, text in rows))
+
+
+def _kept_note(count: int, target: Language) -> Iterator[str]:
+    if count == 1:
+        yield Message("1 sentence is in {language} already and was kept.", language=target)
+    elif count:
+        yield Message("{count} sentences are in {language} already and were kept.", count=count, language=target)
+
+
+def _silent_note(count: int) -> Iterator[str]:
+    if count == 1:
+        yield "1 sentence could not be translated and stays silent: write what is to be said."
+    elif count:
+        yield Message(
+            "{count} sentences could not be translated and stay silent: write what is to be said.", count=count
+        )
