@@ -207,9 +207,9 @@ class Siege:
         return set(states) == {"done"}
 
     def _finished(self) -> set[str]:
-        """Return the names of all pieces and results."""
-        found = [*self.jobs.glob("*/pieces/[a-z]*"), *self.jobs.glob("*/results-*/*")]
-        return {str(path) for path in found}
+        """Return the names of all pieces that a server counts as finished, and of all results."""
+        pieces = [path for path in self.jobs.glob("*/pieces/[a-z]*") if not path.suffix]
+        return {str(path) for path in (*pieces, *self.jobs.glob("*/results-*/*"))}
 
     @contextmanager
     def _half_an_upload(self, server: Server) -> Iterator[None]:

@@ -500,7 +500,7 @@ def test_a_failure_is_kept_with_the_values_of_its_sentence_until_the_job_runs_ag
 def test_a_failure_of_another_form_is_told_as_a_plain_sentence(tmp_path: Path, kept: str) -> None:
     with closing(Store(tmp_path / "vt.db")) as store:
         failed = in_state(store, JobState.FAILED)
-        with sqlite3.connect(tmp_path / "vt.db") as database:
+        with closing(sqlite3.connect(tmp_path / "vt.db")) as database, database:
             database.execute("UPDATE jobs SET failure = ?", [kept])
         error = store.get(failed).error
         assert error is not None
@@ -523,7 +523,7 @@ def test_a_failure_of_before_the_values_were_kept_is_still_told(tmp_path: Path) 
     Store(tmp_path / "vt.db", migrations=older).close()
     with closing(Store(tmp_path / "vt.db")) as store:
         failed = in_state(store, JobState.FAILED)
-        with sqlite3.connect(tmp_path / "vt.db") as database:
+        with closing(sqlite3.connect(tmp_path / "vt.db")) as database, database:
             database.execute("UPDATE jobs SET failure = NULL")
         error = store.get(failed).error
         assert error is not None
