@@ -271,7 +271,7 @@ class Kokoro:
         from onnxruntime import RunOptions
 
         options = RunOptions()
-        # The library's arena keeps the memory that a part took, in pieces that often do not fit the next part: in a long
+        # The library's arena keeps the memory that a part took, in pieces that often do not fit the next: in a long
         # film it grew beyond a gigabyte. So it is released after each part; that takes no measurable time.
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
