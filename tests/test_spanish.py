@@ -306,7 +306,7 @@ def test_what_the_code_says_is_said_in_spanish(film: Path, tmp_path: Path) -> No
 
 def test_a_sentence_keeps_its_names_and_has_languages_and_numbers_in_spanish() -> None:
     words = Words("es")
-    silent = Message("{file}: no speech found, so there is nothing to translate.", file=Path("/work/2.5.mp4"))
+    silent = Message("{file}: no speech found, so there is nothing to translate.", file=Path("/films/2.5.mp4"))
     assert words.sentence(silent).startswith("2.5.mp4: no se")
     heard = Message(
         "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
