@@ -16,7 +16,7 @@ from vt.domain import Word
 from vt.engines.whisper import _bare
 from vt.errors import VtError
 from vt.jobs.job_service import plain_name
-from vt.text import identification, normalization, number_formats, sentences, splitting, subtitles
+from vt.text import captions, identification, normalization, number_formats, sentences, splitting, subtitles
 from vt.text.normalization import abbreviations, dates, numbers
 from vt.text.normalization.table import languages as spoken
 from vt.text.subtitles import Cue
@@ -56,7 +56,7 @@ def test_an_expression_that_is_slow_for_some_text_is_seen(hostile: str) -> None:
 
 
 def _sentences(text: str) -> None:
-    sentences.sentences(subtitles.words([Cue(0.0, 9000.0, text)]))
+    sentences.sentences(captions.words([captions.Utterance(0.0, 9000.0, text)]))
 
 
 def _late(text: str) -> None:
@@ -67,7 +67,7 @@ def _late(text: str) -> None:
 
 def _read(text: str) -> None:
     with suppress(VtError):
-        subtitles.read(text)
+        captions.read(text.encode("utf-8", "replace"))
 
 
 def _language(text: str) -> None:
@@ -84,7 +84,6 @@ READERS: dict[str, Callable[[str], object]] = {
     "an SRT file": _read,
     "a cue": lambda text: _read(f"1\n00:00:01,000 --> 00:00:02,000\n{text}"),
     "many cues": lambda text: _read("\n".join(f"00:01,000 --> 00:02,000\n{part}\n" for part in _parts(text, 1900))),
-    "a decoded file": lambda text: subtitles.decoded(text.encode("utf-8", "replace")),
     "sentences": _sentences,
     "a sentence with a long last word": _late,
     "cues of a sentence": lambda text: subtitles.cues([Cue(0.0, 9.0, text)]),

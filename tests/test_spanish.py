@@ -45,7 +45,7 @@ from vt.media import Named
 from vt.models.catalogue import Catalogue
 from vt.system import processes
 from vt.system.processes import Child, Slots
-from vt.text import identification, subtitles
+from vt.text import captions, identification
 from vt.translatable import LanguageName, Message, joined
 from vt.ui.translations import CATALOGUES
 from vt.ui.words import Words
@@ -137,11 +137,11 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: pipeline.dub(request, nobody, folder, lambda _: None))
     yield said(lambda: pipeline.check(with_subtitles(SRT.format(text="<i></i>")), factory))
     yield said(lambda: pipeline.check(with_subtitles("\n"), factory))
-    yield said(lambda: subtitles.read("1\n00:00:01,000 --> soon\nWell.\n"))
-    yield said(lambda: subtitles.read(SRT.format(text="well " * 500)))
-    yield said(lambda: subtitles.read(SRT.format(text="Well.") * 20_001))
-    yield said(lambda: subtitles.read(SRT.format(text="I " * 900) * 112))
-    yield said(lambda: pipeline.check(with_subtitles(" " * (subtitles.MOST_BYTES + 1)), factory))
+    yield said(lambda: captions.read(b"1\n00:00:01,000 --> soon\nWell.\n"))
+    yield said(lambda: captions.read(SRT.format(text="well " * 500).encode()))
+    yield said(lambda: captions.read("".join(SRT.format(text=f"Well, {n}.") for n in range(20_001)).encode()))
+    yield said(lambda: captions.read("".join(SRT.format(text=f"{n} " * 400) for n in range(260)).encode()))
+    yield said(lambda: pipeline.check(with_subtitles(" " * (captions.MOST_BYTES + 1)), factory))
     yield said(lambda: pipeline.dub(with_subtitles(SRT.replace("00:00:0", "00:09:0").format(text="Well.")), factory,
                                     folder, lambda _: None))  # fmt: skip
     yield said(lambda: identification.language_of("?"))

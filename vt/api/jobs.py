@@ -26,7 +26,7 @@ from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs, ResultFile
 from vt.jobs.progress_feed import follow
 from vt.services import Services
-from vt.text.subtitles import MOST_BYTES, too_large
+from vt.text.captions import MOST_BYTES, too_large
 from vt.web import visitors
 from vt.web.multipart import Upload, promised_bytes, receive
 

@@ -18,7 +18,7 @@ from vt.errors import LanguageError, MediaError, NoSpeechError, SubtitleError
 from vt.languages import AUTO, Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
-from vt.text import identification, sentences, subtitles
+from vt.text import captions, identification, sentences
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -123,9 +123,10 @@ def _read(request: JobRequest, notes: list[Message]) -> Transcript:
     path = request.subtitles
     assert path is not None  # noqa: S101
     media.check_readable(path)
-    subtitles.check_size(path.stat().st_size)
-    cues = subtitles.read(subtitles.decoded(path.read_bytes()))
-    segments = tuple(sentences.sentences(subtitles.words(cues)))
+    captions.check_size(path.stat().st_size)
+    read = captions.read(path.read_bytes(), request.source_language.code if request.source_language else "")
+    notes += read.notes
+    segments = tuple(sentences.sentences(captions.words(read.utterances)))
     if not segments:
         raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
     text = " ".join(segment.text for segment in segments)
