@@ -29,6 +29,10 @@ class Word:
     text: str
     probability: float = 1.0
     """The recogniser's own confidence, 0..1."""
+    speaker: str = ""
+    """Who says it, as captions name them; empty where nobody is named."""
+    begins_turn: bool = False
+    """True where captions mark that another person begins to speak, named or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Segment:
     start: float
     end: float
     text: str
+    speaker: str = ""
+    """Who says it, as captions name them; empty where nobody is named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from vt.domain import Word
 from vt.errors import SubtitleError
 from vt.text.captions import cleaning, decoding, limits, merging, srt, webvtt
 from vt.text.captions.cue import RawCue, Utterance
 from vt.text.captions.limits import MOST_BYTES, check_size, too_large
-from vt.translatable import Message
+from vt.translatable import Message, Value
 
 __all__ = ["MOST_BYTES", "Captions", "Utterance", "check_size", "from_cues", "read", "too_large", "words"]
 
@@ -32,6 +32,8 @@ class _Format:
     parse: Callable[[str], list[RawCue]]
 
 
+_FEW = 10
+"""One cue among so many may have times that cannot be read."""
 _FORMATS = (
     _Format(webvtt.recognises, webvtt.parse),
     _Format(srt.recognises, srt.parse),
@@ -51,27 +53,62 @@ def read(content: bytes, language: str = "") -> Captions:
             where.
     """
     check_size(len(content))
-    text = decoding.decoded(content, language).removeprefix("\ufeff")
+    text, notes = decoding.decoded(content, language)
     parse = next((form.parse for form in _FORMATS if form.recognises(text)), None)
     cues = parse(text) if parse else []
     if not cues:
         raise SubtitleError("The subtitles hold no times: an SRT or WebVTT file is needed, from its line 1 on.")
-    return from_cues(cues)
+    found = from_cues(cues)
+    return Captions(found.utterances, (*notes, *found.notes))
 
 
 def from_cues(cues: Iterable[RawCue]) -> Captions:
     """Return what the cues of any format say: cleaned, merged, and within the limits.
 
     Raises:
-        SubtitleError: they are more than is taken.
+        SubtitleError: they are more than is taken, or the times of too many cannot be read.
     """
-    raw = list(cues)
+    notes: list[Message] = []
+    raw = _from_zero(_readable(list(cues), notes), notes)
     limits.check_lengths(raw)
     merged = merging.once(raw)
     limits.check_count(len(merged))
-    spoken = [utterance for cue in merged for utterance in cleaning.utterances(cue)]
+    spoken = cleaning.spoken(merged)
     limits.check_words(spoken)
-    return Captions(tuple(merging.apart(spoken)))
+    return Captions(tuple(merging.apart(spoken)), tuple(notes))
+
+
+def _readable(cues: Sequence[RawCue], notes: list[Message]) -> list[RawCue]:
+    """Return the cues whose times were read; a few others are noted, but a file of many is refused."""
+    bad = [cue for cue in cues if cue.unreadable]
+    if not bad:
+        return list(cues)
+    place: dict[str, Value] = {"number": bad[0].line, "line": bad[0].unreadable}
+    if _FEW * len(bad) > len(cues):
+        raise SubtitleError(
+            'Line {number} of the subtitles cannot be read: "{line}". It should look like 00:01:02,500 --> '
+            "00:01:04,000.",
+            **place,
+        )
+    notes.append(
+        Message(
+            "{count} cues of the subtitles were left out, as their times cannot be read; the first is at line "
+            '{number}: "{line}".',
+            count=len(bad),
+            **place,
+        )
+    )
+    return [cue for cue in cues if not cue.unreadable]
+
+
+def _from_zero(cues: Sequence[RawCue], notes: list[Message]) -> list[RawCue]:
+    """Move what begins before the film to its start, and say so."""
+    early = sum(cue.start < 0 for cue in cues)
+    if early:
+        notes.append(
+            Message("{count} lines of the subtitles begin before the film: they are spoken at its start.", count=early)
+        )
+    return [cue if cue.start >= 0 else replace(cue, start=0.0, end=max(cue.end, 0.0), words=()) for cue in cues]
 
 
 def words(spoken: Iterable[Utterance]) -> list[Word]:
@@ -80,9 +117,13 @@ def words(spoken: Iterable[Utterance]) -> list[Word]:
 
 
 def _words_of(spoken: Utterance) -> Iterator[Word]:
-    if spoken.words:
-        yield from spoken.words
-        return
+    found = spoken.words or tuple(_shares(spoken))
+    for number, word in enumerate(found):
+        yield replace(word, speaker=spoken.speaker or word.speaker, begins_turn=spoken.begins_turn and number == 0)
+
+
+def _shares(spoken: Utterance) -> Iterator[Word]:
+    """Yield the words of an utterance, each with a share of its time by its length."""
     parts = spoken.text.split()
     total, here = sum(map(len, parts)), spoken.start
     for part in parts:
