@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from vt.domain import Word
 from vt.text.captions.cue import RawCue
 
 _TOUCHING_SECONDS = 0.5
@@ -51,7 +52,7 @@ def once(cues: Sequence[RawCue]) -> list[RawCue]:
         if step.grown:
             found[-1] = _grown(found[-1], shown[step.kept - 1], cue, old)
         if shown[step.kept :]:
-            found.append(replace(cue, text="\n".join(shown[step.kept :]), words=cue.words[old:]))
+            found.append(replace(cue, text="\n".join(shown[step.kept :]), words=_from(cue.start, cue.words[old:])))
     return found
 
 
@@ -96,6 +97,11 @@ def _grown(cue: RawCue, line: str, by: RawCue, words: int) -> RawCue:
     return replace(
         cue, text=head + newline + line, end=max(cue.end, by.end), words=timed if len(timed) == count else ()
     )
+
+
+def _from(start: float, words: Sequence[Word]) -> tuple[Word, ...]:
+    """Return the words of new lines: till the first time within the cue, they share theirs with the older lines."""
+    return (replace(words[0], start=start), *words[1:]) if words else ()
 
 
 def _lines(text: str) -> list[str]:
