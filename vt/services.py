@@ -190,11 +190,13 @@ class Services:
     def best_voice(self, code: str, engine: str = "") -> Voice | None:
         """Return the voice that speaks a language where none is named; None where none can be had."""
         spoken = self.spoken_by(code)
+        if not spoken:
+            return None
         try:
-            choice = self.factory.voice(spoken[0].language, Wishes(tts_engine=engine)) if spoken else None
+            choice = self.factory.voice(spoken[0].language, Wishes(tts_engine=engine))
         except VtError:
             return None
-        own = [voice for voice in spoken if choice and voice.engine == choice.info.name]
+        own = [voice for voice in spoken if voice.engine == choice.info.name]
         return next((voice for voice in own if voice.id == choice.voice), next(iter(own), None))
 
     def licences(self) -> dict[str, str]:

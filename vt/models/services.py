@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vt.domain import Cancel, Clip, Dropped
 from vt.engines.candidate import Choice
 from vt.engines.protocols import Engine, Heard, SoundTranslator, Synthesizer, Transcriber, Translator
-from vt.errors import EngineError, LanguageError
+from vt.errors import EngineError
 from vt.languages import Language
 from vt.system import machine
 
@@ -87,7 +87,7 @@ class SttService(Service[Transcriber]):
     def __init__(self, choice: Choice, lease: Leases[Transcriber], language: Language | None, detects: bool) -> None:
         super().__init__(choice, lease)
         self.language = language
-        """The language that it will hear: the one asked for, or the model's only one; None: none was asked for."""
+        """The language that it will hear: the one asked for, or the model's only one; None: whichever it detects."""
         self.detects = detects
 
     def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:
@@ -100,16 +100,10 @@ class SttService(Service[Transcriber]):
         return SttService(self.choice, self._lease, language, self.detects)
 
     def transcribe(self, samples: NDArray[Any], cancel: Cancel) -> Iterator[Heard | Dropped]:
-        """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`.
-
-        Raises:
-            LanguageError: no language was named: `hearing` names it.
-        """
-        if self.language is None:
-            raise LanguageError("No language was given: use a code or a name, such as es or Spanish.")
+        """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`."""
         with self._using() as engine:
             try:
-                yield from engine.transcribe(samples, self.language, cancel)
+                yield from engine.transcribe(samples, self.language or engine.detect(samples)[0], cancel)
             finally:
                 # Else the process would keep the memory that recognition took beside the model.
                 machine.trim()
