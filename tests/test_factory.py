@@ -14,13 +14,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.asking import asked, pair
 from tests.conftest import ROOT, SAMPLE
@@ -28,16 +29,16 @@ from tests.fakes import ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.reports import engine_json
 from vt import languages
-from vt.domain import Cancel, Wishes, Word
+from vt.domain import Cancel, Dropped, Wishes, Word
 from vt.dubbing import pipeline
 from vt.engines import whisper
-from vt.engines.candidate import Candidate
+from vt.engines.candidate import Candidate, Choice
 from vt.engines.definition import Site, TtsEngine
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo, Heard, Synthesizer, Transcriber, Voice
 from vt.engines.registry import BUILT_IN
 from vt.errors import InputError, LanguageError, ModelBusy, ModelUnavailable, SettingsError, UnknownModel
-from vt.factory import AIServiceFactory
+from vt.factory import AIServiceFactory, SttService
 from vt.languages import Language
 from vt.model_files import bundle
 from vt.model_files.hub import Hub
@@ -217,6 +218,22 @@ def test_a_method_holds_a_lease_while_its_items_come(bench: Bench) -> None:
     assert models(factory)[0]["leases"] == 1
     assert list(heard) == []
     assert models(factory)[0]["leases"] == 0
+
+
+def test_a_service_for_whichever_language_is_spoken_hears_the_one_that_it_detects() -> None:
+    class Listening(ScriptedTranscriber):
+        heard: Language | None = None
+
+        def transcribe(
+            self, samples: NDArray[np.float32], language: Language, cancel: Cancel
+        ) -> Iterator[Heard | Dropped]:
+            self.heard = language
+            return super().transcribe(samples, language, cancel)
+
+    model = Listening([])
+    service = SttService(Choice(INFO, "one"), lambda: nullcontext(model), None, True)
+    assert list(service.transcribe(SILENCE, Cancel())) == []
+    assert model.heard == languages.ENGLISH
 
 
 def test_a_method_called_inside_a_with_uses_its_lease(bench: Bench) -> None:

@@ -154,12 +154,13 @@ import fxtranslate
 import psutil
 import sentencepiece
 
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import firefox
 
 process = psutil.Process()
 before = process.memory_info().rss
-engine = firefox.Firefox(Path(sys.argv[1]), "pt")
+engine = firefox.Firefox(Path(sys.argv[1]), languages.get("pt"))
 list(engine.translate([f"The house number {number} is red." for number in range(60)], Cancel()))
 print(process.memory_info().rss - before)
 engine.close()
