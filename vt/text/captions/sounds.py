@@ -16,7 +16,7 @@ _NOTES = re.compile("[♪♫♬♩🎵🎶](?:\\s*[♪♫♬♩🎵🎶])*+")
 _HASHES = re.compile(r"(?m)^[^\S\n]*+#[^\S\n][^#\n]*+#?+[^\S\n]*+$")
 NAMED = "\x1f"
 """Stands, within this package, behind a name that was in brackets or had a remark: no file may hold it here."""
-_NAME_FOLLOWS = re.compile(r"\s*+[:：]")
+_NAME_FOLLOWS = re.compile(r"\s{0,9}[:：]")
 _NAME_WORDS = 4
 """A name before a remark and a colon has fewer."""
 _ENDED = re.compile(r"[.?!…。！？:：;\"”’»-]$")

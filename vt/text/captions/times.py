@@ -9,7 +9,7 @@ _MINUS = "[-\u2212]?+"
 _TIME = (
     rf"({_MINUS}(?:\d{{1,3}}\s?+:\s?+)?{_MINUS}\d{{1,2}}\s?+:\s?+{_MINUS}\d{{1,2}}(?:\s?+[,.:]\s?+{_MINUS}\d{{1,9}})?+)"
 )
-_TIMES = re.compile(rf"\s*+{_TIME}\s*+{_ARROW.pattern}\s*+{_TIME}(?:\s|$)")
+_TIMES = re.compile(rf"{_TIME}\s*+{_ARROW.pattern}\s*+{_TIME}(?:\s|$)")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -20,12 +20,12 @@ def are_in(text: str) -> bool:
 
 def may_be(line: str) -> bool:
     """Tell whether a line may be meant as one of times."""
-    return "-->" in line or bool(_TIMES.match(line))
+    return "-->" in line or bool(_TIMES.match(line.lstrip()))
 
 
 def of_line(line: str) -> tuple[float, float] | None:
     """Return start and end in seconds, which may be negative; None where the line has none that can be read."""
-    found = _TIMES.match(line)
+    found = _TIMES.match(line.lstrip())
     return (_seconds(found[1]), _seconds(found[2])) if found else None
 
 
