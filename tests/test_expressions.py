@@ -13,7 +13,7 @@ from tests import expressions
 from tests.expressions import COMMON, Expression
 from vt import languages
 from vt.domain import Word
-from vt.engines.whisper import _bare
+from vt.engines.whisper_repetitions import bare
 from vt.errors import VtError
 from vt.jobs.job_service import plain_name
 from vt.text import identification, normalization, number_formats, sentences, splitting, subtitles
@@ -101,7 +101,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a text of some language": _told,
     "a language's name": _language,
     "a file's name": plain_name,
-    "what Whisper makes up": _bare,
+    "what Whisper makes up": bare,
 }
 
 
