@@ -129,7 +129,7 @@ class Artifacts:
         path = self._place(kind, fingerprint).with_suffix(suffix)
         recorded = self.get_json(kind, fingerprint)
         if recorded is None or recorded != _digest_of(path):
-            with self._scratch() as folder:
+            with self.temporary_folder() as folder:
                 made = folder / f"piece{suffix}"
                 with disk.translated():
                     make(made)
@@ -189,7 +189,7 @@ class Artifacts:
 
     def _put(self, kind: str, fingerprint: str, payload: bytes) -> None:
         place = self._place(kind, fingerprint)
-        with self._scratch() as folder, _translated():
+        with self.temporary_folder() as folder, _translated():
             made = folder / "piece"
             made.write_bytes(hashlib.sha256(payload).hexdigest().encode("ascii") + payload)
             self._sync(made)
@@ -208,7 +208,7 @@ class Artifacts:
             folders.flush(file)
 
     @contextmanager
-    def _scratch(self) -> Iterator[Path]:
+    def temporary_folder(self) -> Iterator[Path]:
         """Lend a folder on the same disk, removed with all that was not moved out of it."""
         with _translated():
             folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._folder))

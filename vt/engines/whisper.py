@@ -595,13 +595,13 @@ def _why_rejected(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-
         return f"{_NO_SPEECH} (probability {silent:.2f})"
     if segment.compression_ratio > _REPEATING:
         return f"repeats itself (compression ratio {segment.compression_ratio:.1f})"
-    invented = _bare(segment.text) in _HALLUCINATIONS and silent > _MAYBE_NO_SPEECH
+    invented = bare_sentence(segment.text) in _HALLUCINATIONS and silent > _MAYBE_NO_SPEECH
     if invented or (not trusting and (silent > _PROBABLY_NO_SPEECH or score < _VERY_LOW_SCORE)):
         return f"probably made up (no speech {silent:.2f}, score {score:.2f})"
     return ""
 
 
-def _bare(text: str) -> str:
+def bare_sentence(text: str) -> str:
     """Return the text without punctuation, and once what it says several times over."""
     words = _plain(text).split()
     return " ".join(words[: _period(words)])

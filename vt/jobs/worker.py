@@ -287,6 +287,12 @@ class Worker:
                 if not self._listeners[job_id]:
                     del self._listeners[job_id]
 
+    @property
+    def listener_count(self) -> int:
+        """How many listen to jobs now."""
+        with self._ears:
+            return sum(map(len, self._listeners.values()))
+
     def _step(self, change: Callable[[], Job]) -> Job:
         """Change a job's state, write it down beside the film, and tell of it."""
         with self._order:
@@ -389,7 +395,7 @@ class Worker:
         except VtError as error:
             sentence = error.message.with_file_names(file_names(self._data, job_id, job.request))
         except Exception as error:  # noqa: BLE001 (whatever it is, the next job is not to suffer from it)
-            sentence = _sentence(error)
+            sentence = message_for(error)
             if not cancel.is_set:  # else its folder may be gone already
                 _log.error("job %s met an unexpected error", _short(job_id), exc_info=True)
         return lambda: self._store.fail(job_id, sentence)
@@ -475,8 +481,8 @@ class Worker:
             self._closing.wait(period)
 
 
-def _sentence(error: Exception) -> Message:
-    """Return what to say of an error that nobody foresaw."""
+def message_for(error: Exception) -> Message:
+    """Return the message for the user about an error of a run that is no `VtError`."""
     if is_out_of_memory(error):
         return Message(
             "The memory did not suffice for this: try a smaller model or a shorter film, or give vt more memory."

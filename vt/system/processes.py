@@ -40,8 +40,14 @@ class Slots:
     def __init__(self, count: int, patience: float) -> None:
         """`patience` is how many seconds one waits at most."""
         self._count, self._patience = count, patience
-        self._taken = 0
+        self._taken = self._waiting = 0
         self._change = threading.Condition()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a slot now."""
+        with self._change:
+            return self._waiting
 
     @contextmanager
     def one(self, cancel: Cancel | None = None) -> Iterator[None]:
@@ -68,7 +74,7 @@ class Slots:
         cancel.add(wake)
         try:
             with self._change:
-                free = self._change.wait_for(lambda: cancel.is_set or self._taken < self._count, self._patience)
+                free = self._wait_for_one(cancel)
                 cancel.check()
                 if not free:
                     raise TooManyRequests(
@@ -77,6 +83,14 @@ class Slots:
                 self._taken += 1
         finally:
             cancel.remove(wake)
+
+    def _wait_for_one(self, cancel: Cancel) -> bool:
+        """Wait for a free slot or for `cancel`; return False where the time is up. The caller holds the condition."""
+        self._waiting += 1
+        try:
+            return self._change.wait_for(lambda: cancel.is_set or self._taken < self._count, self._patience)
+        finally:
+            self._waiting -= 1
 
 
 WORK = Slots(2 * CORES + 2, patience=3600.0)
