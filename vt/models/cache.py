@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import sys
 import threading
 import time
@@ -31,6 +32,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from vt.engines.model_spec import Closable, ModelSpec
@@ -819,7 +821,10 @@ def _problem_of(action: Callable[[], object]) -> str | None:
 def in_a_few_words(error: BaseException) -> str:
     """Describe an exception of a library or of the system, as the end of a sentence."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        if isinstance(error.filename, str | bytes) and error.filename:
+            # A path as a value: a face that must not tell where files lie leaves its folder out.
+            return Message("{reason}: {file}", reason=error.strerror, file=Path(os.fsdecode(error.filename)))
+        return error.strerror
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
