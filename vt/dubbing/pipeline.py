@@ -9,17 +9,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from vt import languages, media
-from vt.domain import Cancel, JobRequest, Line, Placement, Stage
-from vt.dubbing import hearing, report, speaking, timing, track
+from vt.domain import Cancel, JobRequest, Placement, Stage
+from vt.dubbing import hearing, report, speaking, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
-from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.hearing import Examined, Heard
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
-from vt.dubbing.speaking import ClipCache, VoiceCalibration
+from vt.dubbing.speaking import ClipCache
 from vt.dubbing.translating import Translating, voice_name
 from vt.engines.candidate import Choice
 from vt.errors import MediaError
@@ -93,9 +91,6 @@ class _Finished:
     loudness: Loudness
     files: tuple[Path, ...]
     notes: tuple[str, ...]
-
-
-_CALIBRATION = TypeAdapter(VoiceCalibration)
 
 
 def _write_down(run: Run, folder: Path) -> Result:
@@ -220,8 +215,8 @@ class _Dub:
             with tts as engine:
                 cache = ClipCache(engine, identity, run.artifacts, run.cancel, is_dear=tts.choice.info.is_dear)
                 with run.stage(Stage.SPEAK):
-                    calibration = self._calibrated(cache, identity, heard, texts)
-                    plan = self._plan(cache, calibration, heard, texts, script)
+                    calibration = speaking.calibrated(run, cache, heard, texts)
+                    plan = speaking.planned(cache, calibration, heard, texts, script)
                 level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
                 borders = track.cuts(plan, film, calibration.sample_rate)
                 made = track.DubTrack(borders, calibration.sample_rate, level, run.artifacts, run.cancel)
@@ -233,21 +228,6 @@ class _Dub:
             run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
         return tts.choice, finished
 
-    def _calibrated(self, cache: ClipCache, identity: str, heard: Heard, texts: tuple[str, ...]) -> VoiceCalibration:
-        """Measure pace and level with the lines as they were found, so that both stay when somebody edits a line."""
-        slots = slots_of(heard.transcript.segments)
-
-        def calibrate() -> VoiceCalibration:
-            calibration = speaking.calibrate(cache, texts, slots, lambda share: self.run.tell(Stage.SPEAK, share / 2))
-            seconds = sum(calibration.natural_seconds) * calibration.base_rate
-            self.run.services.paces.learn(identity, sum(map(len, texts)), seconds)
-            return calibration
-
-        calibration: VoiceCalibration = self.run.kept(
-            "rehearsal", fingerprint(identity, texts, slots), _CALIBRATION, calibrate
-        )
-        return calibration
-
     def _speak(
         self, cache: ClipCache, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
     ) -> list[Placement]:
@@ -257,22 +237,6 @@ class _Dub:
                 placements.append(placed)
                 self.run.tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
         return placements
-
-    def _plan(
-        self, cache: ClipCache, calibration: VoiceCalibration, heard: Heard, texts: tuple[str, ...], script: Script
-    ) -> list[Placement]:
-        """Place the lines as they were found, and then those that somebody changed, so that the others stay."""
-        slots, film = slots_of(heard.transcript.segments), heard.film_seconds
-        lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds, strict=True)]
-        plan = timing.place(lines, film)
-        now = slots_of(script.transcript.segments)
-        changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
-        if not changed:
-            return plan
-        clips = cache.clips([speaking.Take(script.texts[line], calibration.base_rate) for line in changed])
-        for line, clip in zip(changed, clips, strict=True):
-            lines[line] = Line(*now[line], clip.seconds)
-        return timing.amended(plan, lines, changed, film)
 
     # Finishing
 

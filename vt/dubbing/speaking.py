@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from vt import media
-from vt.domain import Cancel, Clip, Placement
+from vt.domain import Cancel, Clip, Line, Placement, Stage
 from vt.dubbing import timing
 from vt.dubbing.artifacts import Artifacts, fingerprint
+from vt.dubbing.hearing import Heard, slots_of
+from vt.dubbing.report import Script
+from vt.dubbing.run import Run
 from vt.dubbing.track import DubTrack, Spoken
 from vt.engines.protocols import Synthesizer
 
@@ -57,25 +61,26 @@ class ClipCache:
         `is_dear`: a line takes the engine long, so it is stretched a little rather than said once more.
         """
         self.is_dear = is_dear
-        self._engine, self._identity, self._pieces, self._cancel = engine, identity, artifacts, cancel
+        self.identity = identity
+        self._engine, self._artifacts, self._cancel = engine, artifacts, cancel
 
     def name(self, take: Take) -> str:
         """Return the fingerprint of a take."""
-        return fingerprint("take", self._identity, take.text, round(take.rate, 4))
+        return fingerprint("take", self.identity, take.text, round(take.rate, 4))
 
     def clips(self, takes: Sequence[Take]) -> Iterator[Clip]:
         """Yield a clip for each take, in order; those that are not there yet are spoken, each as it is reached."""
         wanted = {self.name(take): take for take in takes if take.text}
-        missing = {name: take for name, take in wanted.items() if self._pieces.get_clip("take", name) is None}
+        missing = {name: take for name, take in wanted.items() if self._artifacts.get_clip("take", name) is None}
         lines = [(take.text, take.rate) for take in missing.values()]
         spoken = zip(missing, self._engine.speak(lines, self._cancel), strict=True)
         for take in takes:
             yield self._found(self.name(take), spoken) if take.text else _SILENCE
 
     def _found(self, name: str, spoken: Iterator[tuple[str, Clip]]) -> Clip:
-        while (clip := self._pieces.get_clip("take", name)) is None:
+        while (clip := self._artifacts.get_clip("take", name)) is None:
             made, sound = next(spoken)
-            self._pieces.put_clip("take", made, sound)
+            self._artifacts.put_clip("take", made, sound)
         return clip
 
     def fitted(self, take: Take, clip: Clip, planned: Placement) -> Spoken:
@@ -85,10 +90,10 @@ class ClipCache:
         if tempo is None:
             return Spoken(planned.start, clip.seconds, "take", name)
         name = fingerprint("fitted", name, tempo)
-        found = self._pieces.get_clip("fitted", name)
+        found = self._artifacts.get_clip("fitted", name)
         if found is None:
             found = Clip(media.stretched(clip.samples, clip.sample_rate, tempo, self._cancel), clip.sample_rate)
-            self._pieces.put_clip("fitted", name, found)
+            self._artifacts.put_clip("fitted", name, found)
         return Spoken(planned.start, found.seconds, "fitted", name)
 
 
@@ -103,6 +108,52 @@ class VoiceCalibration:
     """Of the voice, in hertz."""
     gain: float
     """In dB: brings the voice to the loudness that is wanted, as far as some of what it said tells."""
+
+
+_CALIBRATION = TypeAdapter(VoiceCalibration)
+
+
+def calibrated(run: Run, cache: ClipCache, heard: Heard, texts: Sequence[str]) -> VoiceCalibration:
+    """Return the calibration of a voice for the lines of a film, from the run's artifacts where it is kept there.
+
+    `texts` are the lines as they were translated, before any edit: so neither pace nor loudness changes with an edit.
+    """
+    slots = slots_of(heard.transcript.segments)
+
+    def made() -> VoiceCalibration:
+        calibration = calibrate(cache, texts, slots, lambda share: run.tell(Stage.SPEAK, share / 2))
+        seconds = sum(calibration.natural_seconds) * calibration.base_rate
+        run.services.paces.learn(cache.identity, sum(map(len, texts)), seconds)
+        return calibration
+
+    name = fingerprint(cache.identity, texts, slots)
+    calibration: VoiceCalibration = run.kept("rehearsal", name, _CALIBRATION, made)
+    return calibration
+
+
+def planned(
+    cache: ClipCache, calibration: VoiceCalibration, heard: Heard, texts: Sequence[str], script: Script
+) -> list[Placement]:
+    """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
+
+    Args:
+        cache: speaks the edited lines, to measure them.
+        calibration: of the voice.
+        heard: the film's transcript, before any edit.
+        texts: of the lines, before any edit.
+        script: the lines as they are now.
+    """
+    slots, film = slots_of(heard.transcript.segments), heard.film_seconds
+    lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds, strict=True)]
+    plan = timing.place(lines, film)
+    now = slots_of(script.transcript.segments)
+    changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
+    if not changed:
+        return plan
+    clips = cache.clips([Take(script.texts[line], calibration.base_rate) for line in changed])
+    for line, clip in zip(changed, clips, strict=True):
+        lines[line] = Line(*now[line], clip.seconds)
+    return timing.amended(plan, lines, changed, film)
 
 
 def calibrate(

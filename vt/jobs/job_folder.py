@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+REMARKS = "remarks.json"
+"""The file in a folder of results that holds the remarks of its report."""
+
 _RESULTS = re.compile(r"results-([1-9]\d{0,8})")
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from vt.jobs.job_folder import REMARKS
 from vt.translatable import Message
 
-_NAME = "remarks.json"
 _REMARKS = TypeAdapter(list[Message])
 
 
 def write(folder: Path, notes: Iterable[str]) -> Path:
     """Write down the remarks of a report that has just been made, and return the file."""
-    file = folder / _NAME
+    file = folder / REMARKS
     file.write_text(json.dumps([Message(note).as_json() for note in notes]), encoding="ascii")
     return file
 
@@ -28,6 +28,6 @@ def read(folder: Path) -> list[Message] | None:
         OSError: they cannot be read.
     """
     try:
-        return _REMARKS.validate_json((folder / _NAME).read_bytes())
+        return _REMARKS.validate_json((folder / REMARKS).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
