@@ -381,7 +381,7 @@ def test_a_failure_is_told_of_even_where_the_disk_has_no_room_for_one_more_word(
     job_id = bench.submitted(worker)
     assert bench.waits_for(job_id).error == "The disk is full."
     assert not reserve.exists()
-    bench.data.hold()
+    bench.data.reserve()
     worker.remove(job_id)
     assert not bench.data.job(job_id).exists()
 

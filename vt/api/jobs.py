@@ -1,4 +1,4 @@
-"""The routes of jobs: a film in, its progress, its results, and its lines to be mended."""
+"""The routes of jobs: send a film, follow its progress, get its results, edit its lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NO_PART = {
     416: "The file has no such part: it ends before.",
 }
 _UNKNOWN_JOB = 4404
-"""Of our own: the codes from 4000 on are free (RFC 6455, section 7.4.2)."""
+"""Our own code: those from 4000 on are free for applications (RFC 6455, section 7.4.2)."""
 
 _film = {"type": "string", "format": "binary", "description": "A video or audio file."}
 _words: dict[str, Any] = {
@@ -120,7 +120,7 @@ async def inspect(services: Served, threads: OnThreads, request: Request) -> sch
 async def _uploaded(
     services: Services, threads: Threads, request: Request, visitor: str
 ) -> AsyncIterator[tuple[Draft, Upload]]:
-    """Receive a form into a draft, which goes unless it is submitted."""
+    """Receive a form into a draft, which is removed unless it is submitted."""
     promised = promised_bytes(request.headers)
     with services.uploads.held(visitor):
         jobs = await threads.write(lambda: services.jobs)
@@ -136,7 +136,7 @@ async def _uploaded(
 
 async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft) -> Upload:
     def guarded(write: Callable[[], None]) -> None:
-        jobs.check_room(0)  # others write too, and not every size was told
+        jobs.check_room(0)  # others write too, and some requests do not tell their size
         write()
 
     async def on_thread(write: Callable[[], None]) -> None:
@@ -225,7 +225,7 @@ async def remove(services: Served, threads: OnThreads, job_id: JobId) -> None:
 
 
 async def _known(services: Served, threads: OnThreads, request: Request, job_id: JobId) -> AsyncIterator[Job]:
-    """Return a job that is about to be followed, and count for its follower until that one has left."""
+    """Return a job that is to be followed, and count the follower until it has left."""
     job = await threads.read(lambda: services.jobs.get(job_id))
     with services.followers.held(visitors.of(request.scope).key):
         yield job
@@ -274,7 +274,7 @@ async def _told(services: Services, threads: Threads, socket: WebSocket, job_id:
 
 
 async def _until_gone(socket: WebSocket, scope: CancelScope) -> None:
-    """End the scope when the other side has left; whatever it says is of no interest."""
+    """Cancel the scope when the client has left; its messages are ignored."""
     with suppress(WebSocketDisconnect, RuntimeError):
         while True:
             await socket.receive()
@@ -327,19 +327,19 @@ async def subtitles(
 
 
 class _Result(FileResponse):
-    """A finished file, in whole or in part; where there is no such part, that is told as all problems are."""
+    """A file of the results, or a part of it. Errors are answered as problems."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, problems.replacing(_NO_PART, "text/plain", scope, receive, send))
-        except RuntimeError:  # the library's word for a file that is not there, before it has sent anything
+        except RuntimeError:  # Starlette raises this for a missing file, before it sends anything
             if os.path.lexists(self.path):
                 raise
             await problems.of(JobNotFound())(scope, receive, send)
 
 
 def _sent(result: ResultFile) -> FileResponse:
-    # An edit replaces it: a browser has to ask each time whether it is still the same.
+    # An edit replaces the file, so a browser has to check each time whether it has changed.
     headers = {"Cache-Control": "private, no-cache"}
     return _Result(
         result.path,
@@ -390,7 +390,7 @@ async def edit(
 
 def _version(if_match: str) -> int:
     said = if_match.strip().removeprefix("W/").strip('"')
-    return int(said[:9]) if said.isdecimal() else -1  # no version: so it is outdated
+    return int(said[:9]) if said.isdecimal() else -1  # not a version: answered as outdated
 
 
 def _shape(job: Job) -> schemas.Job:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _ROUTES = ("/api", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
 _PAGES_OWN = "/gradio_api/"
 """Gradio's own endpoints: its scripts expect errors in Gradio's own form."""
-# Sentences for the page's errors outside of Gradio's own calls, as problems in JSON.
+# Errors of the page that are answered as problems in JSON; not those of Gradio's own endpoints.
 _REFUSALS = {404: "There is nothing here: GET / lists the routes.", 405: "This cannot be asked for in that way."}
 
 
 class PageAndRoutes:
-    """An ASGI application made of two. At `/` a browser gets the page, and any other client JSON."""
+    """An ASGI application made of two: routes and page. At `/` a browser gets the page, any other client JSON."""
 
     def __init__(self, routes: ASGIApp, page: ASGIApp) -> None:
         """`page` gets the start-up and shutdown messages too."""
@@ -50,5 +50,5 @@ class PageAndRoutes:
 
 
 def _bodiless(scope: Scope) -> Scope:
-    """Answer HEAD like GET: the server leaves the body out, and the routes need not know."""
+    """Return a scope in which HEAD is GET: the routes know only GET, and the server leaves the body out."""
     return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope

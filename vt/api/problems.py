@@ -1,4 +1,4 @@
-"""Errors over HTTP: one table from the error tree to statuses, and RFC 9457's form for all of them."""
+"""Answers errors over HTTP in the form of RFC 9457."""
 
 from __future__ import annotations
 
@@ -98,11 +98,11 @@ def problem(
 
 
 def replacing(sentences: Mapping[int, str], kind: str, scope: Scope, receive: Receive, send: Send) -> Send:
-    """Return a `send` that puts the refusals of a library into the form of our own.
+    """Return a `send` that replaces a library's error answers by problems.
 
     Args:
-        sentences: by the statuses that are refusals.
-        kind: what their content type holds; an answer of another type is passed on.
+        sentences: for the problem, by the status that is replaced.
+        kind: a part of the content type of such answers; answers of other types are passed on.
         scope: of the request.
         receive: of the request.
         send: of the request.
@@ -151,7 +151,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    if isinstance(error.__cause__, (ValueError, RecursionError)):  # FastAPI tells some bodies that are no JSON apart
+    if isinstance(
+        error.__cause__, (ValueError, RecursionError)
+    ):  # the body is not JSON: FastAPI reports some of these as HTTPException
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     known = HTTPStatus(error.status_code)
     detail = error.detail if error.detail != known.phrase else f"{known.description or known.phrase}."

@@ -1,4 +1,4 @@
-"""What the routes answer: the shapes of their JSON, described for OpenAPI."""
+"""The JSON that the routes take and answer, described for OpenAPI."""
 
 from __future__ import annotations
 
@@ -104,14 +104,14 @@ class Models(BaseModel):
 
 
 class _Asked(BaseModel):
-    """What a request's body holds: nothing but the fields, and no more of what is wrong with it than one says."""
+    """The base of request bodies: unknown keys are an error, and too many keys are one error, not one for each."""
 
     model_config = {"extra": "forbid"}
 
     @model_validator(mode="before")
     @classmethod
     def _few(cls, sent: Any) -> Any:  # noqa: ANN401 (JSON)
-        # Each key too many would have an error of its own, of which the answer says the first.
+        # Otherwise pydantic would make an error for each key too many, and the answer has only the first one.
         if isinstance(sent, dict) and len(sent) > len(cls.model_fields):
             raise ValueError(f"it may have {', '.join(cls.model_fields)}, and nothing else")
         return sent

@@ -1,9 +1,9 @@
-"""Which models are in memory: leases, one load at a time, a byte budget, and no model closed while it is used.
+"""The models in memory: leases, one load at a time, a budget in bytes, and no model is closed while it is used.
 
 The cache does not know what a model is. How a model is loaded, how large it is, the clock, the waiting and the return
-of memory to the system are all given to it. It does no downloads and conversions either: whoever asks for a lease has
-the model's files ready before (`vt.models.fallback`). It is only told of them, by `preparing`, so that its status and
-its numbers have the models that somebody waits for.
+of memory to the system are all given to it. It does no downloads and conversions either: the model's files have to
+be ready before a lease is taken (see `vt.models.fallback`). The cache is only told of these preparations, by
+`preparing`, so that its status and its counts include the models that somebody waits for.
 
 Two locks:
 

@@ -1,4 +1,4 @@
-"""The fallback chain: the first candidate that can serve a request, and why those before it cannot."""
+"""The fallback chain: finds the first candidate that can serve a request, and why those before it cannot."""
 
 from __future__ import annotations
 
