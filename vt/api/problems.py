@@ -81,7 +81,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Have every error of an application answered as a problem."""
-    app.add_exception_handler(errors.VtError, _ours)
+    app.add_exception_handler(errors.VtError, _vt_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -122,21 +122,21 @@ def replacing(sentences: Mapping[int, str], kind: str, scope: Scope, receive: Re
     return sent
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
+async def _vt_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
     return of(error)
 
 
 def of(error: errors.VtError) -> JSONResponse:
     """Return an error as a response."""
-    request_tracing.note_reason(_snake(type(error).__name__))
+    request_tracing.note_reason(_snake_case(type(error).__name__))
     if isinstance(error, errors.StorageError):
         _log.warning("%s", error.in_full)
     state = error.state if isinstance(error, errors.WrongState) else None
     return problem(status_of(error), error.message.with_file_names({}), headers_of(error), state=state)
 
 
-def _snake(name: str) -> str:
+def _snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 

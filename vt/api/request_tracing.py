@@ -86,7 +86,7 @@ class RequestTracing:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        began, name, trace = self._clock(), _name(scope), _Trace()
+        began, name, trace = self._clock(), _request_id(scope), _Trace()
 
         async def named(message: Message) -> None:
             if message["type"] in _BEGINS:
@@ -114,7 +114,7 @@ class RequestTracing:
             self._metrics.refused(trace.reason or HTTPStatus(status).name.lower())
 
 
-def _name(scope: Scope) -> str:
+def _request_id(scope: Scope) -> str:
     """Return the id that the client gave to the request if it has the allowed form, else a new one."""
     given = Headers(scope=scope).get(HEADER, "")
     return given if _CLEAN.fullmatch(given) else secrets.token_hex(4)

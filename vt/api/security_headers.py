@@ -31,7 +31,7 @@ _DOCS = (
     "img-src 'self' data: https://fastapi.tiangolo.com; object-src 'none'; base-uri 'none'; form-action 'none'; "
 )
 _PAGE_TYPES = ("text/html", "text/javascript", "application/javascript")
-_PAGES_OWN = "/gradio_api/"
+_GRADIO_PREFIX = "/gradio_api/"
 _CORS_PREFIX = "access-control-"
 
 
@@ -62,6 +62,6 @@ class SecurityHeaders:
 
 
 def _policy(path: str, content_type: str) -> str:
-    if path.startswith(_PAGES_OWN) or not content_type.startswith(_PAGE_TYPES):
+    if path.startswith(_GRADIO_PREFIX) or not content_type.startswith(_PAGE_TYPES):
         return _NOT_A_PAGE
     return _DOCS if path.startswith("/docs") else _PAGE

@@ -84,10 +84,10 @@ def served(hops: Collection[Hop]) -> list[Served]:
 
 
 def _served(row: Language, hops: Collection[Hop]) -> Served:
-    return Served(row, bool(row.whisper), _way(hops, "en", row.code), _way(hops, row.code, "en"), bool(row.espeak))
+    return Served(row, bool(row.whisper), _route(hops, "en", row.code), _route(hops, row.code, "en"), bool(row.espeak))
 
 
-def _way(hops: Collection[Hop], source: str, target: str) -> str:
+def _route(hops: Collection[Hop], source: str, target: str) -> str:
     found = translation_routes.find(hops, source, target)
     return str(found[0]).partition(" > ")[2] if found else ""
 

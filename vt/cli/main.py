@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         arguments = _parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
-        with _hushed(arguments.verbose):
+        with _stderr_discarded(arguments.verbose):
             return int(arguments.run(arguments))
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
@@ -129,7 +129,7 @@ def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 @contextmanager
-def _hushed(verbose: bool) -> Iterator[None]:
+def _stderr_discarded(verbose: bool) -> Iterator[None]:
     """Unless `verbose`, discard what libraries write to stderr while the block runs, native code included."""
     if verbose:
         logging.basicConfig(level=logging.INFO)

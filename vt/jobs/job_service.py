@@ -222,7 +222,7 @@ class Jobs:
             MediaError: it is no film, or cannot be read.
         """
         spec = JobSpec(file=plain_name(name), target_language="")
-        with self._in_words(draft, spec), self._looks.one(visitor):
+        with self._naming_the_film(draft, spec), self._looks.one(visitor):
             info = media.probe(draft.film)
         return {
             "file": spec.file,
@@ -241,7 +241,7 @@ class Jobs:
             source_language=_source_code(spec.source_language),
             wishes=_checked_wishes(spec.wishes),
         )
-        with self._in_words(draft, spec), self._looks.one(visitor):
+        with self._naming_the_film(draft, spec), self._looks.one(visitor):
             seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._checker)
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:
@@ -256,7 +256,7 @@ class Jobs:
         return spec
 
     @contextmanager
-    def _in_words(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
+    def _naming_the_film(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
         """Have errors name the film as its user called it."""
         try:
             yield

@@ -48,7 +48,7 @@ class Repair:
         else:
             lines.append("No job was missing in the database.")
         lines.append(f"Jobs that it knew already: {self.known}.")
-        return lines + ([_unclear(self.unclear)] if self.unclear else [])
+        return lines + ([_kept_aside_sentence(self.unclear)] if self.unclear else [])
 
 
 def kept_aside(data_folder: Path) -> str | None:
@@ -57,10 +57,10 @@ def kept_aside(data_folder: Path) -> str | None:
         count = sum(1 for _ in (data_folder / ASIDE).iterdir())
     except OSError:
         return None
-    return _unclear(count) if count else None
+    return _kept_aside_sentence(count) if count else None
 
 
-def _unclear(count: int) -> str:
+def _kept_aside_sentence(count: int) -> str:
     return (
         f"Folders in {ASIDE}, in the data folder: {count}. They lay among the jobs' when the database was lost, "
         "and do not say what was asked for: look for films in them, then remove them by hand."
@@ -82,7 +82,7 @@ def take_stock(data: DataFolder, store: Store) -> list[Job]:
     for folder in data.jobs.iterdir():
         try:
             if folder.name in known:
-                unrecorded += _completed(folder, store)
+                unrecorded += _finish_removal_or_record(folder, store)
             elif job := _restored(folder, store):
                 found.append(job)
             elif settled or records.is_removed(folder) or not _holds_anything(folder):
@@ -150,13 +150,13 @@ def _restored(folder: Path, store: Store) -> Job | None:
     record = records.read(folder)
     if record is None:
         return None
-    job = store.restore(folder.name, _as_it_stands(folder, record))
+    job = store.restore(folder.name, _corrected(folder, record))
     records.write(folder, records.of(job))
     _log.warning("job %s was not in the database, and is put back: %s", job.id[:6], job.state)
     return job
 
 
-def _as_it_stands(folder: Path, record: Record) -> Record:
+def _corrected(folder: Path, record: Record) -> Record:
     """Return the record, corrected by what is in the folder: a job without its results is queued again."""
     there = JobFolder(folder).versions()
     if record.version and record.version not in there:
@@ -169,7 +169,7 @@ def _as_it_stands(folder: Path, record: Record) -> Record:
     return record
 
 
-def _completed(folder: Path, store: Store) -> bool:
+def _finish_removal_or_record(folder: Path, store: Store) -> bool:
     """Finish a removal that was interrupted, or write a missing record; return whether a record was written."""
     if records.is_written(folder):
         return False

@@ -180,7 +180,7 @@ class DataFolder:
         """Return the path of a job's folder, which may not exist.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         if not ID.fullmatch(job_id):
             raise JobNotFound
@@ -190,7 +190,7 @@ class DataFolder:
         """Return the layout of a job's folder.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return JobFolder(self.job(job_id))
 
@@ -198,7 +198,7 @@ class DataFolder:
         """Return where a job's film is.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).film
 
@@ -206,7 +206,7 @@ class DataFolder:
         """Return where the subtitles are that came with a job's film, if any did.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).subtitles
 
@@ -214,7 +214,7 @@ class DataFolder:
         """Return where the artifacts of a job are.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).artifacts
 
@@ -222,7 +222,7 @@ class DataFolder:
         """Return where the results of one version are.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).results(version)
 
@@ -406,7 +406,7 @@ class Store:
         try:
             self._check()
             self._migrate(migrations)
-            self._served_ms, self._opened_at = self._served_before(), elapsed()
+            self._served_ms, self._opened_at = self._served_before_ms(), elapsed()
             self._identity = _identity(path)
         except StorageError:
             self.close()
@@ -438,9 +438,9 @@ class Store:
         values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
         values |= {"request": request.as_json(), "version": 0, "edits": {}, "mended": {}}
         with self._writing() as connection:
-            values["visitor"] = self._counted(connection, share)
+            values["visitor"] = self._checked_visitor(connection, share)
             _check_room(connection, limit)
-            return self._put(connection, job_id, values)
+            return self._insert(connection, job_id, values)
 
     def restore(self, job_id: str, record: Record) -> Job:
         """Add a job from its record, because the database has lost it; a queued one goes to the end of the queue."""
@@ -453,22 +453,24 @@ class Store:
         values["created_ms"] = _since_epoch(values.pop("created_at"))
         values["updated_ms"] = _since_epoch(values.pop("updated_at"))
         with self._writing() as connection:
-            return self._put(connection, job_id, values)
+            return self._insert(connection, job_id, values)
 
-    def _put(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
-        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served()}
-        row = values | more | _last(connection, values["visitor"])
+    def _insert(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
+        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served_now_ms()}
+        row = values | more | _queue_end(connection, values["visitor"])
         return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
     def get(self, job_id: str) -> Job:
         """Return a job as it stands now."""
         with self._reading() as connection:
-            return _found(connection, job_id)
+            return _get_job(connection, job_id)
 
     def of_visitor(self, visitor: str) -> list[str]:
         """Return the ids of a visitor's jobs, whatever state they are in."""
         with self._reading() as connection:
-            return list(connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _name(connection, visitor))))
+            return list(
+                connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _visitor_hash(connection, visitor)))
+            )
 
     def page(self, limit: int, offset: int = 0) -> list[Job]:
         """Return at most `limit` jobs, the newest first, after `offset` others."""
@@ -489,14 +491,14 @@ class Store:
 
     def expired(self, age: timedelta) -> list[str]:
         """Return the ids of the jobs that are over and have not changed for that much served time, oldest first."""
-        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served() - age // _MILLISECOND)
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served_now_ms() - age // _MILLISECOND)
         with self._reading() as connection:
             return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.touched_ms)))
 
     def remove(self, job_id: str) -> None:
         """Remove a job that is over. Remove its folder afterwards: if the server dies before, the next start does."""
         with self._writing() as connection:
-            job = _found(connection, job_id)
+            job = _get_job(connection, job_id)
             if not job.state.is_over:
                 raise WrongState(job.state)
             connection.execute(delete(_jobs).where(_jobs.c.id == job_id))
@@ -514,7 +516,7 @@ class Store:
             if job_id is None:
                 return None
             turn = (connection.scalar(select(func.max(_jobs.c.turn)).where(_WAITS)) or 0) + 1
-            job = self._moved(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
+            job = self._set_state(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
             others = _WAITS & (_jobs.c.visitor == job.visitor)
             connection.execute(update(_jobs).where(others).values(turn=turn))
             return job
@@ -522,30 +524,30 @@ class Store:
     def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
         """Store how far a running job is."""
         with self._writing(_TICK) as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage.value, fraction=fraction)
+            return self._set_state(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage.value, fraction=fraction)
 
     def finish(self, job_id: str) -> Job:
         """Set a running job done, and count its version up: new results are in its folder."""
         values = {"version": _jobs.c.version + 1, "fraction": 1.0, "deaths": 0, "finished_pieces": 0}
         values |= {"mended": _jobs.c.edits}
         with self._writing() as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.DONE, **values)
+            return self._set_state(connection, job_id, _RUNNING, JobState.DONE, **values)
 
     def fail(self, job_id: str, sentence: str) -> Job:
         """Set a running job failed, and say why."""
         with self._writing() as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(Message(sentence)))
+            return self._set_state(connection, job_id, _RUNNING, JobState.FAILED, **_failed(Message(sentence)))
 
     def cancel(self, job_id: str) -> Job:
         """Set a waiting or running job cancelled, for good."""
         with self._writing() as connection:
-            return self._moved(connection, job_id, _QUEUED | _RUNNING, JobState.CANCELLED)
+            return self._set_state(connection, job_id, _QUEUED | _RUNNING, JobState.CANCELLED)
 
     def put_back(self, job_id: str, last: bool = False) -> Job:
         """Put a running job back into the queue, at its old place or at the end (`last`); this counts as no death."""
         with self._writing() as connection:
-            place = _last(connection, _found(connection, job_id).visitor) if last else {}
-            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
+            place = _queue_end(connection, _get_job(connection, job_id).visitor) if last else {}
+            return self._set_state(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
     def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], limit: int, share: Share = NOBODY) -> Job:
         """Put a job that is over and has results into the queue again, with all that was edited by hand.
@@ -563,33 +565,33 @@ class Store:
             TooManyJobs: so many jobs of the visitor wait and run already.
         """
         with self._writing() as connection:
-            job = _found(connection, job_id)
+            job = _get_job(connection, job_id)
             allowed = _OVER if job.version else []
             if job.state in allowed and job.version != version:
                 raise Outdated
             if job.state not in allowed:
                 raise WrongState(job.state)
-            visitor = self._counted(connection, share)
+            visitor = self._checked_visitor(connection, share)
             _check_room(connection, limit)
             values: dict[str, Any] = {"edits": edits_as_json(edits), "visitor": visitor}
             values |= {"stage": None, "fraction": 0.0, "deaths": 0} | _failed(None)
-            values |= _last(connection, visitor)
-            return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
+            values |= _queue_end(connection, visitor)
+            return self._set_state(connection, job_id, allowed, JobState.QUEUED, **values)
 
     def died(self, job_id: str, finished_pieces: int) -> Job:
         """Count that the server died while it ran a job, which is queued at its old place, or fails after `DEATHS`.
 
         Args:
             job_id: the job that was running.
-            finished_pieces: how many artifacts it has now; a new one sets the count of deaths back.
+            finished_pieces: how many artifacts it has now; if there are new ones, the count of deaths starts again.
         """
         with self._writing() as connection:
-            job = _found(connection, job_id)
+            job = _get_job(connection, job_id)
             deaths = 1 if finished_pieces > job.finished_pieces else job.deaths + 1
             values: dict[str, Any] = {"deaths": deaths, "finished_pieces": finished_pieces}
             if deaths >= DEATHS:
-                return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(_DIED), **values)
-            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **values)
+                return self._set_state(connection, job_id, _RUNNING, JobState.FAILED, **_failed(_DIED), **values)
+            return self._set_state(connection, job_id, _RUNNING, JobState.QUEUED, **values)
 
     def recover(self, finished_pieces: Callable[[str], int]) -> list[Job]:
         """Count a death for every job that is still running in the database; to be called at a start, before `claim`.
@@ -627,7 +629,7 @@ class Store:
                     "server again, which finds the jobs in their folders."
                 )
             with self._writing(_TICK) as connection:
-                values = (self._milliseconds(), self._served())
+                values = (self._milliseconds(), self._served_now_ms())
                 beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
                 return None if beat.rowcount else "The database lacks what was in it: start the server again."
         except StorageError as error:
@@ -638,12 +640,12 @@ class Store:
     @contextmanager
     def _writing(self, opening: tuple[str, ...] = _WRITE) -> Iterator[Connection]:
         engine = self._engine.execution_options(opening=opening)
-        with self._kept_open(), _translated(self._path), self._write_lock, engine.begin() as connection:
+        with self._kept_open(), _storage_errors(self._path), self._write_lock, engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._kept_open(), _translated(self._path), self._engine.begin() as connection:
+        with self._kept_open(), _storage_errors(self._path), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -660,7 +662,7 @@ class Store:
                 self._calls -= 1
                 self._change.notify_all()
 
-    def _moved(
+    def _set_state(
         self,
         connection: Connection,
         job_id: str,
@@ -669,18 +671,18 @@ class Store:
         **values: Any,  # noqa: ANN401 (each column has its type)
     ) -> Job:
         """Change the state of a job, which has to be in an allowed one, and set further columns."""
-        here = _found(connection, job_id).state
+        here = _get_job(connection, job_id).state
         if here not in allowed:
             raise WrongState(here)
-        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served()}
+        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served_now_ms()}
         change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
         return _job(connection.execute(change).one())
 
-    def _counted(self, connection: Connection, share: Share) -> str:
+    def _checked_visitor(self, connection: Connection, share: Share) -> str:
         """Return the hash of a visitor, after checking that one more job of theirs is allowed."""
         if not share.visitor:
             return ""
-        name = _name(connection, share.visitor)
+        name = _visitor_hash(connection, share.visitor)
         theirs = (_jobs.c.visitor == name) & _jobs.c.state.not_in(_OVER)
         if connection.execute(select(func.count()).where(theirs)).scalar_one() >= share.most:
             raise TooManyJobs(share.most)
@@ -689,11 +691,11 @@ class Store:
     def _milliseconds(self) -> int:
         return _since_epoch(self._clock())
 
-    def _served(self) -> int:
+    def _served_now_ms(self) -> int:
         """Return the served time in ms: that of earlier servers, which is stored, and that of this one."""
         return self._served_ms + int(1000 * (self._elapsed() - self._opened_at))
 
-    def _served_before(self) -> int:
+    def _served_before_ms(self) -> int:
         """Return the served time that earlier servers have stored, in ms."""
         with self._reading() as connection:
             noted = connection.exec_driver_sql("SELECT max(served_ms) FROM heartbeat").scalar() or 0
@@ -731,14 +733,14 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _found(connection: Connection, job_id: str) -> Job:
+def _get_job(connection: Connection, job_id: str) -> Job:
     row = connection.execute(select(_jobs).where(_jobs.c.id == job_id)).one_or_none()
     if row is None:
         raise JobNotFound
     return _job(row)
 
 
-def _name(connection: Connection, visitor: str) -> str:
+def _visitor_hash(connection: Connection, visitor: str) -> str:
     """Return the hash under which this database knows a visitor."""
     secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
     return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
@@ -749,7 +751,7 @@ def _check_room(connection: Connection, limit: int) -> None:
         raise QueueFull
 
 
-def _last(connection: Connection, visitor: str) -> dict[str, int]:
+def _queue_end(connection: Connection, visitor: str) -> dict[str, int]:
     """Return the columns of a job that is added to the queue: behind the visitor's others, or else behind all."""
     place = (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
     latest = select(func.max(_jobs.c.turn))
@@ -801,7 +803,10 @@ def _since_epoch(moment: datetime) -> int:
 def damage(path: Path) -> str | None:
     """Say in a sentence what is wrong with a database, or None; it is only read, and may be in use."""
     try:
-        with _translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        with (
+            _storage_errors(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
+        ):
             (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
     except StorageError as error:
         return error.message
@@ -809,14 +814,14 @@ def damage(path: Path) -> str | None:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise _trouble(path, error) from error
+        raise _storage_error(path, error) from error
 
 
-def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError:
+def _storage_error(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):

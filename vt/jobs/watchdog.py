@@ -37,7 +37,7 @@ class Watchdog:
         self._began = self._last = clock()
         self._beats = cancel.beats
         self._film_seconds = 0.0
-        self._told: float | None = None
+        self._stopped_at: float | None = None
 
     def hear(self, progress: Progress) -> None:
         """Take progress of the job."""
@@ -52,16 +52,16 @@ class Watchdog:
         longest = self._patience.at_least + self._patience.a_second * self._film_seconds
         if now - self._last >= self._patience.standstill:
             minutes = self._patience.standstill / 60
-            return self._told_at(now, Message(_STOOD_STILL, minutes=minutes))
+            return self._stopped(now, Message(_STOOD_STILL, minutes=minutes))
         if now - self._began >= longest:
-            return self._told_at(now, Message(_TOO_LONG, hours=longest / 3600))
+            return self._stopped(now, Message(_TOO_LONG, hours=longest / 3600))
         return None
 
-    def _told_at(self, now: float, sentence: Message) -> Message:
-        self._told = now
+    def _stopped(self, now: float, sentence: Message) -> Message:
+        self._stopped_at = now
         return sentence
 
     @property
-    def is_unheard(self) -> bool:
+    def is_overdue(self) -> bool:
         """Whether the job was told to end (`trouble`) and should have ended by now."""
-        return self._told is not None and self._clock() - self._told >= self._patience.to_heed
+        return self._stopped_at is not None and self._clock() - self._stopped_at >= self._patience.to_heed

@@ -458,7 +458,7 @@ class Worker:
                     _log.error("job %s: %s", _short(job_id), trouble)
                     run.trouble = trouble
                     run.cancel.set()
-                elif run.trouble and run.watchdog.is_unheard and not run.given_up:
+                elif run.trouble and run.watchdog.is_overdue and not run.given_up:
                     self._abandon(job_id, run, run.trouble)
 
     def _abandon(self, job_id: str, run: _Run, sentence: str) -> None:

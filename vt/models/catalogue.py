@@ -104,7 +104,7 @@ class Catalogue:
         unable = Message("{engine} does not translate {language_from} to {language_to} here.", engine=wanted, **ends)
         no_text_translator = Message("No text translator here knows {language_from} to {language_to}.", **ends)
         refusals = Refusals(
-            wanted_cannot=self._lack(wanted, self._table.translation) or unable,
+            wanted_cannot=self._missing_for(wanted, self._table.translation) or unable,
             nobody_can=Message("Nobody here translates {language_from} to {language_to}.", **ends),
             no_text_translator=selection.with_left_out(no_text_translator, self.left_out),
             left_out=self.left_out,
@@ -117,7 +117,8 @@ class Catalogue:
         """List what translates: single engines, routes over several engines, then those that translate sound."""
         found_routes = self._routes(source, target, wanted)
         along_routes = [
-            Listing(frozenset(hop.engine for hop in route.hops), [self._along(route)]) for route in found_routes
+            Listing(frozenset(hop.engine for hop in route.hops), [self._route_candidate(route)])
+            for route in found_routes
         ]
         alone: list[Listing[Translator]] = []
         of_sound: list[Listing[Translator]] = []
@@ -168,7 +169,7 @@ class Catalogue:
             found = list(dict.fromkeys([*translation_routes.find(own, source.code, target.code), *found]))
         return found[:_ROUTES]
 
-    def _along(self, route: Route) -> Candidate[Translator]:
+    def _route_candidate(self, route: Route) -> Candidate[Translator]:
         """Return the candidate for a route: each hop by its engine's first candidate."""
         engines = {engine.info.name: engine for engine in self._table.translation}
         steps = [
@@ -190,7 +191,7 @@ class Catalogue:
         """
         row = languages.get(language)
         wanted = self._wanted(engine or self.settings.tts_engine, self._table.tts)
-        named = self._fitting(voice, row) if voice else None
+        named = self._checked_voice(voice, row) if voice else None
         if named:
             if engine not in ("", AUTO, named.engine):
                 raise InputError(
@@ -209,7 +210,7 @@ class Catalogue:
         ]
         unable = Message("{engine} does not speak {language} here.", engine=wanted, language=row)
         refusals = Refusals(
-            wanted_cannot=self._lack(wanted, self._table.tts) or unable,
+            wanted_cannot=self._missing_for(wanted, self._table.tts) or unable,
             nobody_can=Message("Nobody here speaks {language}.", language=row),
             left_out=self.left_out,
         )
@@ -346,7 +347,7 @@ class Catalogue:
             raise UnknownModel("{engine} may not be used: {reason}", engine=wanted, reason=left_out)
         return wanted
 
-    def _fitting(self, wanted: str, row: Language) -> Voice:
+    def _checked_voice(self, wanted: str, row: Language) -> Voice:
         """Return the named voice, after checking that it speaks the language."""
         found = self.voice(wanted, row.code)
         if found.language != row.code:
@@ -363,7 +364,7 @@ class Catalogue:
             )
         return found
 
-    def _lack(self, wanted: str, engines: Sequence[_D]) -> str | None:
+    def _missing_for(self, wanted: str, engines: Sequence[_D]) -> str | None:
         """Say what has to be installed for the requested engine; None where nothing is missing."""
         return next((engine.lack(self.site) for engine in engines if engine.info.name == wanted), None)
 

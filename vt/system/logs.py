@@ -125,7 +125,7 @@ def set_up(level: str, file: Path, form: Form = "text", secrets: Sequence[str] =
     root.setLevel(level)
     formatter = (_JsonFormatter if form == "json" else _Formatter)(tuple(secret for secret in secrets if secret))
     _add(logging.StreamHandler(), _CONSOLE, formatter)
-    _adopt()
+    _redirect_server_lines()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         rotating = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
@@ -140,7 +140,7 @@ def _add(handler: logging.Handler, name: str, formatter: logging.Formatter) -> N
     logging.getLogger().addHandler(handler)
 
 
-def _adopt() -> None:
+def _redirect_server_lines() -> None:
     """Send the web server's lines to our handlers, except the line for each request, which has the address."""
     for name in _SERVERS_OWN:
         logger = logging.getLogger(name)

@@ -70,12 +70,12 @@ class Sandbox:
             reads: files and folders that it may read, in addition to the system's; the root folder: all files.
             writes: files and folders that it may also change; they have to exist.
         """
-        shown = [*_shown(Path(argv[0]), reads, writes), "--"] if self.hides else []
-        bounds = _bounds(limits, self.counts) if self.limits else []
+        shown = [*_file_options(Path(argv[0]), reads, writes), "--"] if self.hides else []
+        bounds = _limit_options(limits, self.counts) if self.limits else []
         return [*self.launcher, *shown, *bounds, *argv]
 
 
-def _bounds(limits: ChildLimits, counts: bool) -> list[str]:
+def _limit_options(limits: ChildLimits, counts: bool) -> list[str]:
     cpu = max(1, round(limits.cpu_seconds))
     bounds = {
         "core": (resource.RLIMIT_CORE, 0),
@@ -97,27 +97,27 @@ def _bounds(limits: ChildLimits, counts: bool) -> list[str]:
     return ["prlimit", *told, "--"]
 
 
-def _shown(program: Path, reads: Sequence[Path], writes: Sequence[Path]) -> list[str]:
+def _file_options(program: Path, reads: Sequence[Path], writes: Sequence[Path]) -> list[str]:
     """Return bubblewrap's options for the files that a program sees; later ones cover earlier ones."""
     own = ["--dev", "/dev", "--proc", "/proc", "--chdir", "/"]
     if _ROOT in reads:
-        return ["--ro-bind", "/", "/", *own, *_bound("--bind", [path.resolve() for path in writes])]
+        return ["--ro-bind", "/", "/", *own, *_bind_options("--bind", [path.resolve() for path in writes])]
     homes = {path.parent for path in (program, program.resolve())}
     apart = sorted(home for home in homes if not any(home.is_relative_to(root) for root in _SYSTEM))
-    theirs = [folder for home in apart for folder in (home, *(_libraries(home) if home.name == "bin" else ()))]
-    shown = [*_system(), *own, "--tmpfs", "/tmp", *_bound("--ro-bind-try", theirs)]  # noqa: S108
-    return [*shown, *_bound("--ro-bind", reads), *_bound("--bind", writes)]
+    theirs = [folder for home in apart for folder in (home, *(_library_folders(home) if home.name == "bin" else ()))]
+    shown = [*_system_options(), *own, "--tmpfs", "/tmp", *_bind_options("--ro-bind-try", theirs)]  # noqa: S108
+    return [*shown, *_bind_options("--ro-bind", reads), *_bind_options("--bind", writes)]
 
 
-def _libraries(home: Path) -> list[Path]:
+def _library_folders(home: Path) -> list[Path]:
     return [home.parent / name for name in ("lib", "lib64")]
 
 
-def _bound(option: str, paths: Sequence[Path]) -> list[str]:
+def _bind_options(option: str, paths: Sequence[Path]) -> list[str]:
     return [part for path in paths for part in (option, str(path.absolute()), str(path.absolute()))]
 
 
-def _system() -> Iterator[str]:
+def _system_options() -> Iterator[str]:
     for folder in _SYSTEM:
         if folder.is_symlink():  # as /bin to usr/bin
             yield from ("--symlink", str(folder.readlink()), str(folder))
