@@ -66,12 +66,12 @@ def dub(
 
 
 def report_name(target: str) -> str:
-    """Return how the report's name ends: that of a dub names its language."""
+    """Return the ending of the report's name; for a dub it names the target language."""
     return f"{target}.report.json" if target else "report.json"
 
 
 def check(request: JobRequest, checker: RequestChecker) -> float:
-    """Raise, before any work is done, what can be seen to be wrong; return how many seconds the film lasts.
+    """Check a request before any work is done, and return the film's length in seconds.
 
     Raises:
         InputError: the file or the languages are at fault.
@@ -84,7 +84,7 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """The film as it is now: who speaks when, how loud it is, and the files."""
+    """The finished dub: its lines with their placements, its loudness, and its files."""
 
     script: Script
     base_rate: float
@@ -94,7 +94,7 @@ class _Finished:
 
 
 def _write_down(run: Run, folder: Path) -> Result:
-    """Only hear: write subtitles of what is said, and a report of that."""
+    """Transcribe only: write subtitles of what is said, and a report."""
     results = _Results(run, folder)
     with run.stage(Stage.PROBE):
         results.check_names()
@@ -112,7 +112,7 @@ def _write_down(run: Run, folder: Path) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """The finished files of one run: their names, and those that hold text."""
+    """Names the files of one run, and writes the subtitles and the report."""
 
     run: Run
     folder: Path
@@ -121,7 +121,7 @@ class _Results:
         return self.folder / f"{self.run.request.source.stem}.{ending}"
 
     def check_names(self) -> None:
-        """Raise where the longest of the results' names would be too long for the disk."""
+        """Raise where the longest name of a result would be too long for the file system."""
         longest = os.fsencode(self._report.name)
         if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
             raise MediaError(
@@ -208,7 +208,7 @@ class _Dub:
     def _spoken_and_mixed(
         self, tts: TtsService, examined: Examined, heard: Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
-        """Speak and mix: the track is encoded while the lines come, so that the second core has work too."""
+        """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
         run, film, identity = self.run, heard.film_seconds, voice_name(tts.choice, self.target)
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:
@@ -247,7 +247,7 @@ class _Dub:
     def _finish(
         self, examined: Examined, script: Script, base_rate: float, dubbed: track.DubTrack, film: float
     ) -> _Finished:
-        """Put the film together while the last of its sound is measured, unless it is too loud or too quiet already."""
+        """Mux the film while its last parts are measured; if the loudness is wrong, correct and repeat."""
         softs = self._both_subtitles(script, film)
         loudness = None
         while loudness is None:
@@ -272,7 +272,7 @@ class _Dub:
         return [self._results.write_subtitles(code, subtitles.cues(side, film)) for code, side in sides.items()]
 
     def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[str]]:
-        """Return the film, and what could not be kept in it as it was."""
+        """Write the film; return its path, and notes on what could not be copied into it unchanged."""
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._results.file(f"{script.target_language}.{'mp4' if info.video else 'm4a'}")

@@ -1,4 +1,4 @@
-"""The voice of a dub: its pace and loudness are measured first, then it speaks line by line into the dubbed track."""
+"""The voice of a dub: measures its pace and loudness, plans the lines, and speaks them into the dubbed track."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from vt.engines.protocols import Synthesizer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SAMPLE_SECONDS = 20.0  # of speech tell how loud the voice is
+_SAMPLE_SECONDS = 20.0  # of speech, from which the loudness of the voice is measured
 _GAINS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
-# Asked to be a little faster than needed, a line nearly always fits without being stretched afterwards.
+# A line is requested a little faster than needed. So it nearly always fits, and need not be stretched afterwards.
 _HASTE = 1.012
 _SHORTEST = 0.97
 _PACE_LINES = 24
-"""So many lines, spread over the film, tell the pace of all: their median is that of a thousand to within 2 %."""
+"""How many lines the pace is measured from; their median is within 2 % of that of a thousand lines."""
 _SAME_PACE = 0.03
 """A base rate so near to the engine's default is the default."""
 _UNHEARD = (0.95, 1.08)
-"""Tempos that nobody hears: an engine for which a line is dear need not speak it once more, it is stretched."""
+"""Tempos that listeners do not notice: a slow engine does not speak such a line again, it is stretched instead."""
 
 _SILENCE = Clip(np.empty(0, np.int16), media.SPEECH_RATE)
-"""A line that somebody emptied."""
+"""For a line whose text the user has removed."""
 
 OnLine = Callable[[float], None]
-"""Is told the share (0..1) of the lines that are done."""
+"""Is called with the share (0..1) of the lines that are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class Take:
 
 
 class ClipCache:
-    """What an engine says: each take is spoken once, and found again afterwards."""
+    """The clips of an engine: each take is spoken once, and kept as an artifact."""
 
     def __init__(
         self, engine: Synthesizer, identity: str, artifacts: Artifacts, cancel: Cancel, *, is_dear: bool = False
     ) -> None:
-        """`identity` is all that, beside text and rate, makes a difference to the sound: engine, model, language.
+        """`identity`: what the sound depends on, in addition to text and rate: engine, model, language.
 
-        `is_dear`: a line takes the engine long, so it is stretched a little rather than said once more.
+        `is_dear`: the engine is slow, so lines are stretched a little instead of being spoken again.
         """
         self.is_dear = is_dear
         self.identity = identity
@@ -69,7 +69,7 @@ class ClipCache:
         return fingerprint("take", self.identity, take.text, round(take.rate, 4))
 
     def clips(self, takes: Sequence[Take]) -> Iterator[Clip]:
-        """Yield a clip for each take, in order; those that are not there yet are spoken, each as it is reached."""
+        """Yield a clip for each take, in order; a missing one is spoken when its turn comes."""
         wanted = {self.name(take): take for take in takes if take.text}
         missing = {name: take for name, take in wanted.items() if self._artifacts.get_clip("take", name) is None}
         lines = [(take.text, take.rate) for take in missing.values()]
@@ -84,7 +84,7 @@ class ClipCache:
         return clip
 
     def fitted(self, take: Take, clip: Clip, planned: Placement) -> Spoken:
-        """Return a take where it belongs, and as long as it may be there: stretched where it has to be, once."""
+        """Return a take at its planned place; where its length does not fit, a stretched clip, which is kept too."""
         name = self.name(take)
         tempo = stretch_of(clip, planned)
         if tempo is None:
@@ -99,7 +99,7 @@ class ClipCache:
 
 @dataclass(frozen=True, slots=True)
 class VoiceCalibration:
-    """What is known of the voice before any line is placed."""
+    """What is measured of the voice before any line is placed."""
 
     base_rate: float
     natural_seconds: tuple[float, ...]
@@ -107,7 +107,7 @@ class VoiceCalibration:
     sample_rate: int
     """Of the voice, in hertz."""
     gain: float
-    """In dB: brings the voice to the loudness that is wanted, as far as some of what it said tells."""
+    """In dB: brings the voice to the loudness that is wanted, as measured from a sample of its speech."""
 
 
 _CALIBRATION = TypeAdapter(VoiceCalibration)
@@ -159,7 +159,7 @@ def planned(
 def calibrate(
     cache: ClipCache, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine
 ) -> VoiceCalibration:
-    """Speak some lines at the default rate, and all of them at the base rate that follows from those."""
+    """Speak some lines at the default rate, find the base rate from them, and speak all lines at that rate."""
     some = _spread([line for line, text in enumerate(texts) if text], _PACE_LINES)
     default = []
     for clip in cache.clips([Take(texts[line], 1.0) for line in some]):
@@ -197,7 +197,7 @@ def _gain(sample: NDArray[np.int16], rate: int) -> float:
 def speak(
     cache: ClipCache, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement], base_rate: float
 ) -> Iterator[Placement]:
-    """Speak the lines into the track, in the order of their placements, and yield each line's true one."""
+    """Speak the lines into the track, in order, and yield the true placement of each."""
     wanted = [Take(text, _asked(planned, base_rate, cache.is_dear)) for text, planned in zip(texts, plan, strict=True)]
     for take, planned, clip in zip(wanted, plan, cache.clips(wanted), strict=True):
         spoken = cache.fitted(take, clip, planned)
