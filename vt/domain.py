@@ -57,7 +57,7 @@ class Dropped:
 class Transcript:
     """What was said, sentence by sentence."""
 
-    language: str
+    language: Language
     language_detected: bool
     """True where the recogniser found out the language by listening."""
     segments: tuple[Segment, ...]
@@ -298,6 +298,15 @@ class JobSpec:
     audio_track: int | None = None
     wishes: Wishes = NO_WISHES
 
+    @property
+    def target(self) -> Language | None:
+        """The language to be spoken; None where nothing is.
+
+        Raises:
+            LanguageError: it is unknown.
+        """
+        return languages.get(self.target_language) if self.target_language else None
+
     def to_request(self, film: Path, subtitles: Path, edits: Mapping[int, Edit] | None = None) -> JobRequest:
         """Return the work that this asks for, with languages in place of their codes.
 
@@ -311,7 +320,7 @@ class JobSpec:
         """
         return JobRequest(
             source=film,
-            target_language=languages.get(self.target_language) if self.target_language else None,
+            target_language=self.target,
             source_language=languages.spoken(self.source_language),
             subtitles=None if self.subtitles is None else subtitles,
             audio_track=self.audio_track,

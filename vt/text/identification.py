@@ -35,8 +35,8 @@ def language_of(text: str) -> tuple[Language, float]:
     return languages.get(code), float(probability)
 
 
-def is_in(text: str, language: str, rather_than: str) -> bool:
-    """Tell whether a sentence is surely in one language, by its code, rather than in another.
+def is_in(text: str, language: Language, rather_than: Language) -> bool:
+    """Tell whether a sentence is surely in one language rather than in another.
 
     Doubt is a no: where it is short, or where a third language that films speak is likelier, as among close relatives.
     """
@@ -45,9 +45,9 @@ def is_in(text: str, language: str, rather_than: str) -> bool:
     shares: dict[str, float] = {}
     for code, share in _identifier().rank(text[:_ENOUGH]):  # a language of two scripts comes twice
         shares[code] = max(shares.get(code, 0.0), float(share))
-    share = shares.get(language, 0.0)
+    share = shares.get(language.code, 0.0)
     likeliest = max(shares.get(row.code, 0.0) for row in languages.ALL if row.whisper)
-    return share >= likeliest and share > _ODDS * shares.get(rather_than, 0.0)
+    return share >= likeliest and share > _ODDS * shares.get(rather_than.code, 0.0)
 
 
 @cache
