@@ -163,9 +163,11 @@ def test_a_pair_that_is_not_installed_is_an_error_of_the_program() -> None:
         translated(Apertium("eng-xxx"), ["The house is red."])
 
 
-def test_closing_needs_nothing_and_may_happen_twice(to_spanish: Apertium) -> None:
+def test_closing_frees_nothing_so_it_may_happen_twice_and_the_engine_translates_on(to_spanish: Apertium) -> None:
+    before = translated(to_spanish, ["The house is red."])
     to_spanish.close()
     to_spanish.close()
+    assert translated(to_spanish, ["The house is red."]) == before
 
 
 # Pairs

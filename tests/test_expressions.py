@@ -13,7 +13,7 @@ from tests import expressions
 from tests.expressions import COMMON, Expression
 from vt import languages
 from vt.domain import Word
-from vt.engines.whisper import _bare
+from vt.engines.whisper_repetitions import bare
 from vt.errors import VtError
 from vt.jobs.job_service import plain_name
 from vt.text import captions, identification, normalization, number_formats, sentences, splitting, subtitles
@@ -22,17 +22,23 @@ from vt.text.normalization.table import languages as spoken
 from vt.text.subtitles import Cue
 
 MADE = [
-    *(Expression(f"quantities {code}", numbers._quantities(spoken()[code])) for code in ("pt", "sw")),
-    Expression("abbreviations", abbreviations._abbreviations("en")[0]),
-    Expression("first days", dates._first_days(spoken()["fr"])),
-    Expression("days in English", dates._english_days()),
+    *(Expression(f"quantities {code}", numbers.quantities_pattern(spoken()[code])) for code in ("pt", "sw")),
+    Expression("abbreviations", abbreviations.abbreviations_pattern("en")[0]),
+    Expression("first days", dates.first_days_pattern(spoken()["fr"])),
+    Expression("days in English", dates.english_days_pattern()),
     *(
-        Expression(f"numbers {code}", number_formats._numbers(style))
-        for code, style in number_formats._styles().items()
+        Expression(f"numbers {code}", number_formats.numbers_pattern(style))
+        for code, style in number_formats.number_styles().items()
     ),
 ]
 """What functions make at their first call; other languages' differ in their words alone."""
-MAKERS = {"_quantities", "_abbreviations", "_first_days", "_english_days", "_numbers"}
+MAKERS = {
+    "quantities_pattern",
+    "abbreviations_pattern",
+    "first_days_pattern",
+    "english_days_pattern",
+    "numbers_pattern",
+}
 FOUND = {(each.pattern.pattern, each.pattern.flags): each
          for each in (*expressions.lasting(), *expressions.literal(), *MADE)}  # fmt: skip
 
@@ -100,7 +106,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a text of some language": _told,
     "a language's name": _language,
     "a file's name": plain_name,
-    "what Whisper makes up": _bare,
+    "what Whisper makes up": bare,
 }
 
 

@@ -25,6 +25,7 @@ from vt.factory import AIServiceFactory
 from vt.model_files.download import Source
 from vt.model_files.hub import Hub
 from vt.models.catalogue import Catalogue
+from vt.services import Services
 
 PATIENCE, AT_ONCE = 60.0, 2.0
 
@@ -134,6 +135,8 @@ def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
         crew[1].start()
         assert "mms-tts-spa" in str(factory.news())
         assert factory.news() in factory.notes()
+        assert str(tmp_path) in str(factory.news())
+        assert not any(str(tmp_path) in note for note in Services(settings(), factory).health()["notes"])
         first.set()
         crew[0].join(AT_ONCE)
         assert isinstance(outcomes["first"], Cancelled)

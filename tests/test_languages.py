@@ -10,7 +10,7 @@ from pathlib import Path
 
 import langcodes
 import pytest
-from faster_whisper.tokenizer import _LANGUAGE_CODES as WHISPER
+from faster_whisper.tokenizer import _LANGUAGE_CODES as WHISPER  # it has no public list
 from pydantic import TypeAdapter, ValidationError
 
 from vt import languages

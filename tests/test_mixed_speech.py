@@ -18,9 +18,9 @@ from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import languages, media
 from vt.domain import NO_WISHES, Cancel, Edit, Wishes, Word
 from vt.dubbing import pipeline
-from vt.engines import whisper
 from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
+from vt.engines.whisper_stretches import stretches_of_sentences
 from vt.errors import InputError, LanguageError
 from vt.languages import Language
 from vt.text import identification, sentences
@@ -152,7 +152,7 @@ def test_a_language_that_is_guessed_where_nobody_speaks_is_not_what_a_film_is_re
 
 def test_each_sentence_of_a_window_reaches_to_its_neighbours() -> None:
     (run,) = told("One two three.", "Four five six.")
-    stretches = list(whisper._stretches((0.0, 5.0), run.words))
+    stretches = list(stretches_of_sentences((0.0, 5.0), run.words))
     assert [len(words) for _, words in stretches] == [3, 3]
     (first, second) = (stretch for stretch, _ in stretches)
     assert first == (0.0, run.words[3].start)

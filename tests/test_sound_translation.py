@@ -23,7 +23,7 @@ from vt import languages
 from vt.domain import Cancel, Edit, Wishes, Word
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
-from vt.engines import whisper
+from vt.engines import whisper, whisper_repetitions, whisper_stretches
 from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.engines.whisper_translation import INFO, WhisperTranslation
@@ -239,11 +239,11 @@ def test_a_mended_source_text_that_nobody_translates_is_refused_in_a_sentence(fi
     ("It was so so good.", "It was so so good."), ("One of us. one of us! One of us", "One of us."),
 ])  # fmt: skip
 def test_what_goes_round_in_circles_is_said_once(text: str, once: str) -> None:
-    assert whisper._once(text) == once
+    assert whisper_repetitions.once(text) == once
 
 
 def test_a_stretch_is_widened_into_pauses_and_not_into_its_neighbours() -> None:
-    found = whisper._widened([(0.1, 1.0), (1.1, 2.0), (5.0, 6.0)], 6.1)
+    found = whisper_stretches.widened([(0.1, 1.0), (1.1, 2.0), (5.0, 6.0)], 6.1)
     assert found == [(0.0, 1.1), (1.0, 2.2), (4.8, 6.1)]
 
 

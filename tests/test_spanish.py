@@ -40,7 +40,7 @@ from vt.errors import (
 from vt.factory import AIServiceFactory
 from vt.jobs.store import DEATHS, Store, new_id
 from vt.jobs.watchdog import Patience, Watchdog
-from vt.jobs.worker import _sentence
+from vt.jobs.worker import message_for
 from vt.media import Named
 from vt.models.catalogue import Catalogue
 from vt.system import processes
@@ -223,7 +223,7 @@ def of_accidents(folder: Path, film: Path) -> Iterator[str]:
 
     yield from broken(KeyError("whatever"))
     yield from broken(MemoryError())
-    yield _sentence(MemoryError())
+    yield message_for(MemoryError())
     yield from broken(OSError(28, "No space left on device"))
 
 

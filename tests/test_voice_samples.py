@@ -15,7 +15,7 @@ from tests.fakes import ToneSynthesizer
 from tests.test_factory import settings
 from vt import languages
 from vt.domain import Cancel, Clip
-from vt.dubbing.voice_samples import Samples, _sentences, sentence
+from vt.dubbing.voice_samples import Samples, sentence, sentences
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TtsEngine
 from vt.engines.model_spec import ModelSpec
@@ -182,7 +182,7 @@ def test_a_voice_that_there_is_not_is_an_error_that_names_the_nearest() -> None:
 
 
 def test_every_sentence_is_short_and_of_a_language_that_there_is_and_other_languages_say_their_name() -> None:
-    for code, text in _sentences().items():
+    for code, text in sentences().items():
         assert languages.get(code).code == code
         assert 5 <= len(text) <= 90, text
     assert sentence(languages.get("io")) == languages.get("io").native_name

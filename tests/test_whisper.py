@@ -273,10 +273,10 @@ def broken(folder: Path, name: str, content: bytes | None, model: str = TINY) ->
 def test_a_tokenizer_is_parsed_once_however_often_its_model_is_loaded(tmp_path: Path) -> None:
     for file in Path(TINY).iterdir():
         (tmp_path / file.name).symlink_to(file)
-    before = whisper._tokenizer.cache_info().misses
+    before = whisper.parsed_tokenizer.cache_info().misses
     for _ in range(3):
         Whisper(str(tmp_path), 2, vad=False).close()
-    assert whisper._tokenizer.cache_info().misses == before + 1
+    assert whisper.parsed_tokenizer.cache_info().misses == before + 1
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

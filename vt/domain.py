@@ -268,6 +268,12 @@ class Cancel:
         with self._lock:
             self._hooks.discard(hook)
 
+    @property
+    def hook_count(self) -> int:
+        """How many hooks `set()` would run: of work that has ended, none is left."""
+        with self._lock:
+            return len(self._hooks)
+
 
 class JobState(StrEnum):
     """Where a job stands. One that is over is run again only where it has results that somebody edits."""

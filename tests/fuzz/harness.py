@@ -54,6 +54,10 @@ class Case:
     is_dubbed: bool
 
 
+Act = Callable[[Case, list[str]], str]
+"""Does something with a case, adds to the list what is wrong, and says what came of it."""
+
+
 @dataclass
 class Summary:
     """What came of a run."""
@@ -165,13 +169,15 @@ class Bench:
             subtitles = mutations.mutated(text, [text, *self._contents], chance)[0] if chance.random() < 0.7 else text
         return Case(seed, number, name, tuple(ways), content, subtitles, is_dubbed)
 
-    def ended(self, case: Case) -> tuple[str, list[str]]:
-        """Return what a case ended in, and what is wrong with that."""
+    def ended(self, case: Case, act: Act | None = None) -> tuple[str, list[str]]:
+        """Return what a case ended in, and what is wrong with that.
+
+        `act` is what is done with it; None: it is dubbed or looked into, as the case says.
+        """
         wrong: list[str] = []
         try:
-            outcome = self._pool.submit(self._dub if case.is_dubbed else self._inspect, case, wrong).result(
-                CASE_SECONDS
-            )
+            act = act or (self._dub if case.is_dubbed else self._inspect)
+            outcome = self._pool.submit(act, case, wrong).result(CASE_SECONDS)
         except TimeoutError:
             return "hangs", [f"it takes longer than {CASE_SECONDS:.0f} s"]
         except VtError as error:

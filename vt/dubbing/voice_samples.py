@@ -134,12 +134,12 @@ class Samples:
 
 def sentence(language: Language) -> str:
     """Return what is spoken in a language: a sentence, or where nobody has written one, the language's own name."""
-    return _sentences().get(language.code) or language.native_name
+    return sentences().get(language.code) or language.native_name
 
 
 @cache
-def _sentences() -> dict[str, str]:
-    """Return the sentences by the codes of their languages."""
+def sentences() -> dict[str, str]:
+    """Return the sentence of each language that has one, by the language's code."""
     return dict(line.partition("\t")[::2] for line in _TABLE.read_text(encoding="utf-8").splitlines())
 
 

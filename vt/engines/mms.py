@@ -226,7 +226,7 @@ class Mms:
             raise EngineError(
                 "The MMS voice failed at a line: {reason}", reason=" ".join(str(error).split())[:300]
             ) from error
-        return levels.trimmed(_whole_numbers(wave), self._rate)
+        return levels.trimmed(levels.to_int16(wave), self._rate)
 
 
 def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
@@ -336,12 +336,6 @@ def _nearest(char: str, alphabet: dict[str, int]) -> str:
 
 def _is_said(char: str) -> bool:
     return unicodedata.category(char)[0] in "LMN"
-
-
-def _whole_numbers(wave: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Return samples of -1..1 as 16 bits; what is no number is silence."""
-    heard = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.asarray(np.clip(heard, -1.0, 1.0) * 32767).astype(np.int16)
 
 
 def _joined(parts: list[NDArray[np.int16]], pause: int) -> NDArray[np.int16]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +21,8 @@ from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, SttEngine
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo, Heard, Transcriber
+from vt.engines.whisper_repetitions import bare, once
+from vt.engines.whisper_stretches import stretches_of_sentences, widened
 from vt.errors import EngineError, ModelUnavailable
 from vt.languages import Language
 from vt.media import levels
@@ -30,7 +30,7 @@ from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
 from vt.system import folders
 from vt.system.lookahead import run_ahead
-from vt.text import identification, sentences
+from vt.text import identification
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -135,11 +135,9 @@ _SURELY_ANOTHER, _HARDLY_OWN = 0.7, 0.1
 """Probabilities: of the other language at least, and of the film's at most, where a sentence is heard again."""
 _MUCH_SURER, _SURE_ENOUGH = 0.2, -0.6
 """By how much the other hearing has to have the better score, and which one at least."""
-_MARGIN = 0.2  # seconds of sound on both sides of a sentence that is translated
 _TRANSLATING_BEAM = 1  # of more, one may well write down what was said: that has the better score
 _NO_REPEAT_TOKENS = 4  # tokens in a row of a translation: so it hardly ever goes round in circles
 _LEAST_SCORE = -1.5  # of a translation: of speech it comes with -0.2 to -1.1, of silence and noise with less than -1.6
-_PHRASE = 3  # words that nobody says twice in one sentence: "no, no" is no loop
 
 
 def bundled(size: str) -> Path | None:
@@ -314,7 +312,7 @@ class Whisper:
     def _words_each_in_its_language(
         self, hearing: _Pass, window: levels.Region, words: tuple[Word, ...]
     ) -> Iterator[Word]:
-        for stretch, own in _stretches(window, words):
+        for stretch, own in stretches_of_sentences(window, words):
             score = _score(own)
             worth = max(_SURE_ENOUGH, score + _MUCH_SURER)
             heard = self._in_another_language(hearing, stretch, worth) if score < _DOUBTFUL else None
@@ -365,13 +363,13 @@ class Whisper:
                 texts = (self._in_english(stretch, *way) for way in ways)
                 return next((text for text in texts if text and not identification.is_in(text, language, english)), "")
 
-            clips = _widened(stretches, len(samples) / RATE)
+            clips = widened(stretches, len(samples) / RATE)
             yield from _side_by_side(work, clips, self._workers, cancel)
 
     def _in_english(self, stretch: levels.Region, hearing: _Pass, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
         segment = self._segments(hearing, [stretch], options, tokenizer)[0]
         is_believed = segment.avg_logprob > _LEAST_SCORE and not _why_rejected(segment, trusting=True)
-        return _once(segment.text) if is_believed else ""
+        return once(segment.text) if is_believed else ""
 
     def _options(self, hearing: _Pass) -> tuple[Any, Any]:
         """Return faster-whisper's own options and tokenizer, as it makes them for a batch."""
@@ -459,12 +457,12 @@ def _loaded(folder: Path, **how: Any) -> Any:  # noqa: ANN401 (faster-whisper is
         Tokenizer(models.BPE()).save(str(place / _TOKENIZER))
         model = WhisperModel(str(place), **how)
     file = folder / _TOKENIZER
-    model.hf_tokenizer = _tokenizer(str(file), file.stat().st_mtime_ns)
+    model.hf_tokenizer = parsed_tokenizer(str(file), file.stat().st_mtime_ns)
     return model
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(file: str, _changed: int) -> Any:  # noqa: ANN401
+def parsed_tokenizer(file: str, _changed: int) -> Any:  # noqa: ANN401
     """Return the tokenizer of a file, which keeps 20 MB for as long as the process lives."""
     from tokenizers import Tokenizer
 
@@ -553,33 +551,9 @@ class _Pass:
         return Word(start, end, word.word, float(word.probability))
 
 
-def _stretches(window: levels.Region, words: tuple[Word, ...]) -> Iterator[tuple[levels.Region, tuple[Word, ...]]]:
-    """Yield the sentences of a window with the sound from the word before them to the word behind them."""
-    starts = [segment.start for segment in sentences.sentences(words)]
-    groups = [
-        tuple(word for word in words if here <= word.start < behind)
-        for here, behind in pairwise([-math.inf, *starts[1:], math.inf])
-    ]
-    groups = [group for group in groups if group]
-    ends = [window[0], *(group[-1].end for group in groups)]
-    begins = [*(group[0].start for group in groups), window[1]]
-    for place, group in enumerate(groups):
-        yield (min(ends[place], group[0].start), max(begins[place + 1], group[-1].end)), group
-
-
 def _score(words: Sequence[Word]) -> float:
     """Return the mean of the logarithms of the words' probabilities."""
     return sum(math.log(max(word.probability, 1e-6)) for word in words) / len(words)
-
-
-def _widened(stretches: Sequence[levels.Region], seconds: float) -> list[levels.Region]:
-    """Give each stretch a little of the sound around it, but none of its neighbours'."""
-    ends = [0.0, *(end for _, end in stretches)]
-    starts = [*(start for start, _ in stretches), seconds]
-    return [
-        (max(start - _MARGIN, min(before, start)), min(end + _MARGIN, max(behind, end)))
-        for (start, end), before, behind in zip(stretches, ends, starts[1:], strict=False)
-    ]
 
 
 def _covered(found: Heard | Dropped) -> list[levels.Region]:
@@ -595,33 +569,10 @@ def _why_rejected(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-
         return f"{_NO_SPEECH} (probability {silent:.2f})"
     if segment.compression_ratio > _REPEATING:
         return f"repeats itself (compression ratio {segment.compression_ratio:.1f})"
-    invented = _bare(segment.text) in _HALLUCINATIONS and silent > _MAYBE_NO_SPEECH
+    invented = bare(segment.text) in _HALLUCINATIONS and silent > _MAYBE_NO_SPEECH
     if invented or (not trusting and (silent > _PROBABLY_NO_SPEECH or score < _VERY_LOW_SCORE)):
         return f"probably made up (no speech {silent:.2f}, score {score:.2f})"
     return ""
-
-
-def _bare(text: str) -> str:
-    """Return the text without punctuation, and once what it says several times over."""
-    words = _plain(text).split()
-    return " ".join(words[: _period(words)])
-
-
-def _once(text: str) -> str:
-    """Return a text, and once what it says several times over."""
-    words = text.split()
-    period = _period([_plain(word) for word in words])
-    return " ".join(words[:period] if period >= _PHRASE else words)
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^\w ]", "", text).lower()
-
-
-def _period(words: Sequence[str]) -> int:
-    """Return after how many words a text begins anew; all of them, where it says nothing twice."""
-    lengths = (length for length in range(1, len(words)) if len(words) % length == 0)
-    return next((length for length in lengths if words[length:] == words[:-length]), len(words))
 
 
 class WhisperEngine(SttEngine):

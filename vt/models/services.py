@@ -1,4 +1,4 @@
-"""Handles on engines: each takes a lease on its model while one of its methods runs, or while it is entered."""
+"""Services: handles on engines, which lease their model while a method runs, or within `with`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class SttService(Service[Transcriber]):
     def __init__(self, choice: Choice, lease: Leases[Transcriber], language: Language | None, detects: bool) -> None:
         super().__init__(choice, lease)
         self.language = language
-        """The language that it will hear: the one asked for, or the model's only one; None: whichever it detects."""
+        """The language that it recognises: the requested one, or the model's only one; None: the detected one."""
         self.detects = detects
 
     def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:

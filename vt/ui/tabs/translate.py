@@ -327,7 +327,7 @@ class TranslateTab:
 
         def edit() -> Updates:
             version = number(event_value(sent, "version"), "version")
-            self._jobs.edit(memory.view, version, _edits(event_value(sent, "lines")), owner(request).address)
+            self._jobs.edit(memory.view, version, edits_from(event_value(sent, "lines")), owner(request).address)
             return self.shown(said, memory)
 
         return told(said, "trouble_change", edit, self._trouble)
@@ -440,7 +440,7 @@ def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
     return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
 
 
-def _edits(lines: object) -> dict[int, Edit]:
+def edits_from(lines: object) -> dict[int, Edit]:
     """Return the edits, by the number of the line.
 
     Raises:
