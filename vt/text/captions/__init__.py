@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vt.domain import Word
 from vt.errors import SubtitleError
-from vt.text.captions import cleaning, decoding, limits, merging, srt, webvtt
+from vt.text.captions import (
+    ass,
+    cleaning,
+    decoding,
+    limits,
+    lrc,
+    merging,
+    sbv,
+    srt,
+    timed_words,
+    transcript_json,
+    ttml,
+    webvtt,
+)
 from vt.text.captions.cue import RawCue, Utterance
 from vt.text.captions.limits import MOST_BYTES, check_size, too_large
 from vt.translatable import Message
@@ -23,6 +36,8 @@ class Captions:
     """In order of time, none overlapping the next."""
     notes: tuple[Message, ...] = ()
     """What was changed or left out on the way."""
+    declared_language: str = ""
+    """A code or a name, as the file itself has it; empty where it names none. Many a file names a wrong one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +45,16 @@ class _Format:
     recognises: Callable[[str], bool]
     """Tells a file of this format by its text."""
     parse: Callable[[str], list[RawCue]]
+    declared_language: Callable[[str], str] = lambda _: ""
 
 
 _FORMATS = (
     _Format(webvtt.recognises, webvtt.parse),
+    _Format(ttml.recognises, ttml.parse, ttml.declared_language),
+    _Format(ass.recognises, ass.parse),
+    _Format(transcript_json.recognises, transcript_json.parse, transcript_json.declared_language),
+    _Format(lrc.recognises, lrc.parse, lrc.declared_language),
+    _Format(sbv.recognises, sbv.parse),
     _Format(srt.recognises, srt.parse),
 )
 """The first that recognises a text reads it."""
@@ -52,11 +73,13 @@ def read(content: bytes, language: str = "") -> Captions:
     """
     check_size(len(content))
     text = decoding.decoded(content, language).removeprefix("\ufeff")
-    parse = next((form.parse for form in _FORMATS if form.recognises(text)), None)
-    cues = parse(text) if parse else []
-    if not cues:
-        raise SubtitleError("The subtitles hold no times: an SRT or WebVTT file is needed, from its line 1 on.")
-    return from_cues(cues)
+    form = next((form for form in _FORMATS if form.recognises(text)), None)
+    cues = form.parse(text) if form else []
+    if form is None or not cues:
+        raise SubtitleError(
+            "The subtitles hold no times: a file in SRT, WebVTT, ASS, TTML, SBV, LRC or a transcript in JSON is needed."
+        )
+    return replace(from_cues(cues), declared_language=form.declared_language(text))
 
 
 def from_cues(cues: Iterable[RawCue]) -> Captions:
@@ -83,9 +106,4 @@ def _words_of(spoken: Utterance) -> Iterator[Word]:
     if spoken.words:
         yield from spoken.words
         return
-    parts = spoken.text.split()
-    total, here = sum(map(len, parts)), spoken.start
-    for part in parts:
-        end = here + (spoken.end - spoken.start) * len(part) / total
-        yield Word(here, end, f" {part}")
-        here = end
+    yield from timed_words.shared(Word(spoken.start, spoken.end, spoken.text))

@@ -30,12 +30,19 @@ def unescaped(text: str) -> str:
 
 def unreadable_times(number: int, line: str) -> SubtitleError:
     """Return what to raise where a line of times cannot be read."""
+    return unreadable(number, line, "00:01:02,500 --> 00:01:04,000")
+
+
+def unreadable(number: int, line: str, example: str) -> SubtitleError:
+    """Return what to raise where a line cannot be read, with an example of one that can."""
     return SubtitleError(
-        'Line {number} of the subtitles cannot be read: "{line}". It should look like 00:01:02,500 --> 00:01:04,000.',
+        'Line {number} of the subtitles cannot be read: "{line}". It should look like {example}.',
         number=number,
-        line=_shown(line),
+        line=shown(line),
+        example=example,
     )
 
 
-def _shown(line: str) -> str:
+def shown(line: str) -> str:
+    """Return the beginning of a line of a file, as a sentence can show it."""
     return "".join(sign for sign in line[:1000].strip() if sign.isprintable())[:60]
