@@ -42,12 +42,18 @@ def is_in(text: str, language: str, rather_than: str) -> bool:
     """
     if len(_WORD.findall(text)) < _WORDS and len(_UNSPACED.findall(text)) < _SIGNS:
         return False
-    shares: dict[str, float] = {}
+    found = shares(text)
+    share = found.get(language, 0.0)
+    likeliest = max(found.get(row.code, 0.0) for row in languages.ALL if row.whisper)
+    return share >= likeliest and share > _ODDS * found.get(rather_than, 0.0)
+
+
+def shares(text: str) -> dict[str, float]:
+    """Return the probability of each language that the detector knows, by its code."""
+    found: dict[str, float] = {}
     for code, share in _identifier().rank(text[:_ENOUGH]):  # a language of two scripts comes twice
-        shares[code] = max(shares.get(code, 0.0), float(share))
-    share = shares.get(language, 0.0)
-    likeliest = max(shares.get(row.code, 0.0) for row in languages.ALL if row.whisper)
-    return share >= likeliest and share > _ODDS * shares.get(rather_than, 0.0)
+        found[code] = max(found.get(code, 0.0), float(share))
+    return found
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vt.domain import Word
@@ -13,6 +13,7 @@ from vt.text.captions import (
     decoding,
     limits,
     lrc,
+    markup,
     merging,
     sbv,
     srt,
@@ -23,7 +24,7 @@ from vt.text.captions import (
 )
 from vt.text.captions.cue import RawCue, Utterance
 from vt.text.captions.limits import MOST_BYTES, check_size, too_large
-from vt.translatable import Message
+from vt.translatable import Message, Value
 
 __all__ = ["MOST_BYTES", "Captions", "Utterance", "check_size", "from_cues", "read", "too_large", "words"]
 
@@ -45,17 +46,21 @@ class _Format:
     recognises: Callable[[str], bool]
     """Tells a file of this format by its text."""
     parse: Callable[[str], list[RawCue]]
+    example: str
+    """A line of times, for whoever has to mend one."""
     declared_language: Callable[[str], str] = lambda _: ""
 
 
+_FEW = 10
+"""One cue among so many may have times that cannot be read."""
 _FORMATS = (
-    _Format(webvtt.recognises, webvtt.parse),
-    _Format(ttml.recognises, ttml.parse, ttml.declared_language),
-    _Format(ass.recognises, ass.parse),
-    _Format(transcript_json.recognises, transcript_json.parse, transcript_json.declared_language),
-    _Format(lrc.recognises, lrc.parse, lrc.declared_language),
-    _Format(sbv.recognises, sbv.parse),
-    _Format(srt.recognises, srt.parse),
+    _Format(webvtt.recognises, webvtt.parse, srt.EXAMPLE),
+    _Format(ttml.recognises, ttml.parse, ttml.EXAMPLE, ttml.declared_language),
+    _Format(ass.recognises, ass.parse, ass.EXAMPLE),
+    _Format(transcript_json.recognises, transcript_json.parse, "", transcript_json.declared_language),
+    _Format(lrc.recognises, lrc.parse, "", lrc.declared_language),
+    _Format(sbv.recognises, sbv.parse, sbv.EXAMPLE),
+    _Format(srt.recognises, srt.parse, srt.EXAMPLE),
 )
 """The first that recognises a text reads it."""
 
@@ -72,29 +77,64 @@ def read(content: bytes, language: str = "") -> Captions:
             where.
     """
     check_size(len(content))
-    text = decoding.decoded(content, language).removeprefix("\ufeff")
+    text, notes = decoding.decoded(content, language)
     form = next((form for form in _FORMATS if form.recognises(text)), None)
     cues = form.parse(text) if form else []
     if form is None or not cues:
         raise SubtitleError(
             "The subtitles hold no times: a file in SRT, WebVTT, ASS, TTML, SBV, LRC or a transcript in JSON is needed."
         )
-    return replace(from_cues(cues), declared_language=form.declared_language(text))
+    found = from_cues(cues, form.example)
+    return Captions(found.utterances, (*notes, *found.notes), form.declared_language(text))
 
 
-def from_cues(cues: Iterable[RawCue]) -> Captions:
+def from_cues(cues: Iterable[RawCue], example: str = srt.EXAMPLE) -> Captions:
     """Return what the cues of any format say: cleaned, merged, and within the limits.
 
+    Args:
+        cues: in the order of the file.
+        example: a line of times as the format has it.
+
     Raises:
-        SubtitleError: they are more than is taken.
+        SubtitleError: they are more than is taken, or the times of too many cannot be read.
     """
-    raw = list(cues)
+    notes: list[Message] = []
+    raw = _from_zero(_readable(list(cues), notes, example), notes)
     limits.check_lengths(raw)
     merged = merging.once(raw)
     limits.check_count(len(merged))
-    spoken = [utterance for cue in merged for utterance in cleaning.utterances(cue)]
+    spoken = cleaning.spoken(merged)
     limits.check_words(spoken)
-    return Captions(tuple(merging.apart(spoken)))
+    return Captions(tuple(merging.apart(spoken)), tuple(notes))
+
+
+def _readable(cues: Sequence[RawCue], notes: list[Message], example: str) -> list[RawCue]:
+    """Return the cues whose times were read; a few others are noted, but a file of many is refused."""
+    bad = [cue for cue in cues if cue.unreadable]
+    if not bad:
+        return list(cues)
+    place: dict[str, Value] = {"number": bad[0].line, "line": bad[0].unreadable}
+    if _FEW * len(bad) > len(cues):
+        raise markup.unreadable_line(bad[0].line, bad[0].unreadable, example)
+    notes.append(
+        Message(
+            "{count} cues of the subtitles were left out, as their times cannot be read; the first is at line "
+            '{number}: "{line}".',
+            count=len(bad),
+            **place,
+        )
+    )
+    return [cue for cue in cues if not cue.unreadable]
+
+
+def _from_zero(cues: Sequence[RawCue], notes: list[Message]) -> list[RawCue]:
+    """Move what begins before the film to its start, and say so."""
+    early = sum(cue.start < 0 for cue in cues)
+    if early:
+        notes.append(
+            Message("{count} lines of the subtitles begin before the film: they are spoken at its start.", count=early)
+        )
+    return [cue if cue.start >= 0 else replace(cue, start=0.0, end=max(cue.end, 0.0), words=()) for cue in cues]
 
 
 def words(spoken: Iterable[Utterance]) -> list[Word]:
@@ -103,7 +143,6 @@ def words(spoken: Iterable[Utterance]) -> list[Word]:
 
 
 def _words_of(spoken: Utterance) -> Iterator[Word]:
-    if spoken.words:
-        yield from spoken.words
-        return
-    yield from timed_words.shared(Word(spoken.start, spoken.end, spoken.text))
+    found = spoken.words or tuple(timed_words.shared(Word(spoken.start, spoken.end, spoken.text)))
+    for number, word in enumerate(found):
+        yield replace(word, speaker=spoken.speaker or word.speaker, begins_turn=spoken.begins_turn and number == 0)

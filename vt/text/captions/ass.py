@@ -27,7 +27,7 @@ _COLUMNS: tuple[str, ...] = (
     "effect",
     "text",
 )
-_EXAMPLE = "Dialogue: 0,0:01:02.50,0:01:04.00,Default,,0,0,0,,Hello"
+EXAMPLE = "Dialogue: 0,0:01:02.50,0:01:04.00,Default,,0,0,0,,Hello"
 _SECTIONS = ("[script info]", "[v4 styles]", "[v4+ styles]", "[events]")
 _HEAD = 40
 """So many lines are looked at to know the format."""
@@ -62,8 +62,9 @@ class _Line:
     """A line of dialogue."""
 
     number: int
+    line: str
     columns: dict[str, str]
-    """By their names."""
+    """By their names; those behind the end of the line are missing."""
     overrides: str
     """Its override blocks, joined: they hold the commands."""
 
@@ -93,9 +94,6 @@ def parse(text: str) -> list[RawCue]:
     """Return what is spoken of a script, with the actor as the speaker.
 
     Signs and karaoke are left out where there is anything else; of karaoke alone, the syllables give the words' times.
-
-    Raises:
-        SubtitleError: a line cannot be read.
     """
     found: dict[_Kind, list[RawCue]] = {kind: [] for kind in _Kind}
     lines = list(_lines(text))
@@ -103,7 +101,7 @@ def parse(text: str) -> list[RawCue]:
     places_speech = 3 * sum(line.is_placed for line in lines) > len(lines)
     for line in lines:
         cue = _cue(line)
-        if cue.text.strip():
+        if cue.text.strip() or cue.unreadable:
             is_sign = line.is_placed and not places_speech and line.kind == _Kind.SPEECH
             found[_Kind.SIGN if is_sign else line.kind].append(cue)
     return next((cues for cues in found.values() if cues), [])
@@ -120,26 +118,26 @@ def _lines(text: str) -> Iterator[_Line]:
                 columns = named
         elif name == "dialogue" and colon:
             values = rest.split(",", len(columns) - 1)
-            if len(values) < len(columns):
-                raise unreadable(number, line, _EXAMPLE)
             overrides = "".join(_BLOCK.findall(values[-1]))
-            yield _Line(number, dict(zip(columns, values, strict=True)), overrides)
+            yield _Line(number, line, dict(zip(columns, values, strict=False)), overrides)
 
 
 def _cue(line: _Line) -> RawCue:
-    start, end = (_seconds(line, column) for column in ("start", "end"))
-    pieces = _pieces(line.columns["text"], start)
+    start, end = (_seconds(line.columns.get(column, "")) for column in ("start", "end"))
+    text = line.columns.get("text")
+    if start is None or end is None or text is None:
+        return unreadable(line.number, line.line)
+    pieces = _pieces(text, start)
     text = "".join(piece.text for piece in pieces)
     has_times = len(text) <= MOST_CHARACTERS and any(piece.end > start for piece in pieces)
-    return RawCue(
-        line.number, start, end, text, line.columns.get("name", "").strip(), joined(pieces) if has_times else ()
-    )
+    speaker = line.columns.get("name", "").strip()
+    return RawCue(line.number, start, end, text, speaker, joined(pieces) if has_times else ())
 
 
-def _seconds(line: _Line, column: str) -> float:
-    found = _TIME.fullmatch(line.columns[column])
+def _seconds(text: str) -> float | None:
+    found = _TIME.fullmatch(text)
     if not found:
-        raise unreadable(line.number, ",".join(line.columns.values()), _EXAMPLE)
+        return None
     sign, hours, minutes, seconds, behind = found.groups()
     value = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{behind}")
     return -value if sign else value

@@ -22,6 +22,8 @@ class RawCue:
     """Where the format itself names one."""
     words: tuple[Word, ...] = ()
     """One for each of `text.split()`, where the format gives times to words; else none."""
+    unreadable: str = ""
+    """The line of times, where it cannot be read: then nothing else is known of the cue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from vt.text.captions.markup import unreadable
 
 _TIME = r"(\d{1,4}):(\d{1,2}):(\d{1,2})[.,:](\d{1,3})"
 _TIMES = re.compile(rf"\s*+{_TIME}\s*+,\s*+{_TIME}\s*+")
-_EXAMPLE = "0:01:02.500,0:01:04.000"
+EXAMPLE = "0:01:02.500,0:01:04.000"
 _LIKE_TIMES = re.compile(r"\s*+\d[\d:.]*+\s*+,\s*+\d[\d:.]*+\s*+")
 _SECTION = re.compile(r"\[/?[A-Z][A-Z ]*+\].*+")
 """SubViewer's header, such as [TITLE] or [COLF]&HFFFFFF."""
@@ -29,7 +29,7 @@ def parse(text: str) -> list[RawCue]:
     """Return the cues of a file.
 
     Raises:
-        SubtitleError: a line of times cannot be read, or they are more than is taken.
+        SubtitleError: they are more than is taken.
     """
     found: list[tuple[RawCue, list[str]]] = []
     before = ""
@@ -37,12 +37,12 @@ def parse(text: str) -> list[RawCue]:
         if times := _TIMES.fullmatch(line):
             start, end = _seconds(*times.groups()[:4]), _seconds(*times.groups()[4:])
             found.append((RawCue(number, start, end, ""), []))
-            check_count(len(found))
         elif not before.strip() and ":" in line and _LIKE_TIMES.fullmatch(line):
-            raise unreadable(number, line, _EXAMPLE)
+            found.append((unreadable(number, line), []))
         elif found and not _SECTION.fullmatch(line):
             found[-1][1].append(_BREAK.sub("\n", line))
         before = line
+        check_count(len(found))
     return [replace(cue, text="\n".join(lines).strip()) for cue, lines in found]
 
 

@@ -14,7 +14,7 @@ from vt.domain import Word
 from vt.errors import SubtitleError
 from vt.text.captions.cue import RawCue
 from vt.text.captions.limits import MOST_CHARACTERS
-from vt.text.captions.markup import unreadable
+from vt.text.captions.markup import unreadable_line
 from vt.text.captions.timed_words import joined
 
 _MOST_ELEMENTS = 200_000
@@ -24,7 +24,7 @@ _ROOT = re.compile(r"<(?:[\w.-]{1,40}+:)?tt[\s>]")
 _CLOCK = re.compile(r"(\d{1,4}):(\d{1,2}):(\d{1,2})(?:[.,](\d{1,12})|[:;](\d{1,4})(?:\.\d{1,4})?)?")
 _OFFSET = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(h|ms|m|s|f|t)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_EXAMPLE = 'begin="00:01:02.500" end="00:01:04.000"'
+EXAMPLE = 'begin="00:01:02.500" end="00:01:04.000"'
 _ENTITY = re.compile(r"&(#?\w{1,31};)?")
 _ORIGIN = "documentStartOfProgramme"
 """Of EBU-TT: the time on the tape at which the film begins, often 10:00:00:00."""
@@ -198,7 +198,7 @@ class _Reader:
         if offset := _OFFSET.fullmatch(text):
             rates = {"f": 1 / self.rates.frames, "t": 1 / self.rates.ticks}
             return float(offset[1]) * (_UNITS | rates)[offset[2]]
-        raise unreadable(self.parser.CurrentLineNumber, text, _EXAMPLE)
+        raise unreadable_line(self.parser.CurrentLineNumber, text[:60], EXAMPLE)
 
     def _is_spoken(self, given: Mapping[str, str]) -> bool:
         """Tell whether text with these attributes is seen and said: no sound, no reading aid beside other text."""

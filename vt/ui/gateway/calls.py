@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.components.api_component import Api
 
-from vt.domain import WISHES
+from vt.domain import WISHES, subtitle_track
 from vt.errors import BadCall, BrokenCall, CallTooLarge, NoSuchCall, UploadGone
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
@@ -187,7 +187,8 @@ def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]
         given = iter(sent)
         sent = [None if block.skip_api else next(given) for block in inputs]
     for block, value in zip(inputs, sent, strict=True):
-        if isinstance(block, gr.File) and value is not None and not _is_file(value):
+        names_track = isinstance(value, str) and subtitle_track(value) is not None and block.label == "subtitles"
+        if isinstance(block, gr.File) and value is not None and not (_is_file(value) or names_track):
             raise BadCall(
                 "{name} has to be an upload as POST /gradio_api/upload names it.", name=str(block.label or "The file")
             )

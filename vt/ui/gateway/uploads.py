@@ -18,7 +18,7 @@ from typing import Any, Literal
 from gradio.utils import get_upload_folder
 from starlette.requests import HTTPConnection
 
-from vt.domain import JobSpec
+from vt.domain import JobSpec, file_of_subtitles, subtitle_track
 from vt.errors import TooManyWaiting, UploadGone
 from vt.jobs.job_service import Draft, Jobs, plain_name
 from vt.system import disk
@@ -183,6 +183,8 @@ def take(upload: str | Path, place: Path) -> None:
 def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Owner) -> JobSpec:
     """Put an owner's uploads into a job's folder, and return what is asked for with their names.
 
+    `subtitles` may also name one of the film's own subtitle tracks, such as `track:2`.
+
     Raises:
         UploadGone: one of them is not there.
     """
@@ -190,9 +192,11 @@ def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Ow
     take(given, draft.film)
     if not subtitles:
         return replace(spec, file=given.name)
+    if isinstance(subtitles, str) and subtitle_track(subtitles) is not None:
+        return replace(spec, file=given.name, subtitles=subtitles)
     words = own(subtitles, owner)
     take(words, draft.subtitles)
-    return replace(spec, file=given.name, subtitles=words.name)
+    return replace(spec, file=given.name, subtitles=file_of_subtitles(words.name))
 
 
 def remove(jobs: Jobs, job_id: str) -> None:
