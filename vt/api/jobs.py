@@ -193,7 +193,7 @@ def _subtitles(upload: Upload, said: str | None) -> str | None:
         return file_of_subtitles(upload.files["subtitles"])
     if said is not None and subtitle_track(said) is None:
         raise InputError(
-            "The field subtitles takes a file, or the text track:2 for the second subtitle track in the film."
+            "The field subtitles takes a file, or track:2 for the second subtitle track in the film."
         )
     return said
 

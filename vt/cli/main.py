@@ -74,8 +74,8 @@ def _parser() -> _Parser:
     translate.add_argument(
         "--subtitles",
         metavar="FILE",
-        help="in place of recognition: SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as Whisper and whisperX "
-        "write it; or track:2 for the second subtitle track in the video",
+        help="in place of recognition: SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as Whisper and "
+        "whisperX write it; or track:2 for the second subtitle track in the video",
     )
     translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
     translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")

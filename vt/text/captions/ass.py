@@ -31,7 +31,7 @@ EXAMPLE = "Dialogue: 0,0:01:02.50,0:01:04.00,Default,,0,0,0,,Hello"
 _SECTIONS = ("[script info]", "[v4 styles]", "[v4+ styles]", "[events]")
 _HEAD = 40
 """So many lines are looked at to know the format."""
-_TIME = re.compile(r"\s*+(-?)(\d{1,4}):(\d{1,2}):(\d{1,2})[.,:](\d{1,3})\s*+")
+_TIME = re.compile(r"(-?)(\d{1,4}):(\d{1,2}):(\d{1,2})[.,:](\d{1,3})")
 _BLOCK = re.compile(r"(\{[^{}]*+\})")
 _DRAWING = re.compile(r"\\p(\d{1,3})")
 _SYLLABLE = re.compile(r"\\(?:k[fot]?|K)(\d{1,6})")
@@ -135,7 +135,7 @@ def _cue(line: _Line) -> RawCue:
 
 
 def _seconds(text: str) -> float | None:
-    found = _TIME.fullmatch(text)
+    found = _TIME.fullmatch(text.strip())
     if not found:
         return None
     sign, hours, minutes, seconds, behind = found.groups()

@@ -13,9 +13,9 @@ from vt.text.captions.limits import MOST_CHARACTERS, MOST_CUES, check_count
 from vt.text.captions.timed_words import joined
 
 _TIME = r"(?:(\d{1,2}):)?(\d{1,4}):(\d{1,2})(?:[.:](\d{1,3}))?"
-_LINE_TIME = re.compile(rf"\s*+\[{_TIME}\]")
+_LINE_TIME = re.compile(rf"\[{_TIME}\][ \t]?")
 _WORD_TIME = re.compile(rf"<{_TIME}>")
-_TAG = re.compile(r"\s*+\[([A-Za-z#][A-Za-z_]{0,20}+):([^\]]{0,200}+)\]\s*+")
+_TAG = re.compile(r"\[([A-Za-z#][A-Za-z_]{0,20}+):([^\]]{0,200}+)\]")
 _HEAD = 40
 """So many lines are looked at to know the format."""
 _MOST_TIMES = 100
@@ -26,7 +26,7 @@ _LONGEST_SECONDS = 10.0
 
 def recognises(text: str) -> bool:
     """Tell whether a text is such a file: it begins with a tag or a time in brackets, and has a time soon."""
-    lines = [line for line in text[:10_000].splitlines() if line.strip()][:_HEAD]
+    lines = [line.strip() for line in text[:10_000].splitlines() if line.strip()][:_HEAD]
     begins = bool(lines) and bool(_TAG.fullmatch(lines[0]) or _LINE_TIME.match(lines[0]))
     return begins and any(map(_LINE_TIME.match, lines))
 
@@ -51,7 +51,7 @@ def declared_language(text: str) -> str:
 
 
 def _tags(text: str) -> dict[str, str]:
-    lines = text[:10_000].splitlines()[:_HEAD]
+    lines = map(str.strip, text[:10_000].splitlines()[:_HEAD])
     return {found[1].lower(): found[2].strip() for found in map(_TAG.fullmatch, lines) if found}
 
 
@@ -59,7 +59,7 @@ def _lines(text: str) -> Iterator[RawCue]:
     """Yield each line for each of its times; it ends at its start, unless the file tells when its last word ends."""
     for number, line in enumerate(text.splitlines(), 1):
         starts: list[float] = []
-        at = 0
+        line, at = line.strip(), 0  # noqa: PLW2901
         while len(starts) < _MOST_TIMES and (found := _LINE_TIME.match(line, at)):
             starts.append(_seconds(*found.groups()))
             at = found.end()

@@ -10,9 +10,9 @@ from vt.text.captions.limits import check_count
 from vt.text.captions.markup import unreadable
 
 _TIME = r"(\d{1,4}):(\d{1,2}):(\d{1,2})[.,:](\d{1,3})"
-_TIMES = re.compile(rf"\s*+{_TIME}\s*+,\s*+{_TIME}\s*+")
+_TIMES = re.compile(rf"{_TIME}[ \t]?,[ \t]?{_TIME}")
 EXAMPLE = "0:01:02.500,0:01:04.000"
-_LIKE_TIMES = re.compile(r"\s*+\d[\d:.]*+\s*+,\s*+\d[\d:.]*+\s*+")
+_LIKE_TIMES = re.compile(r"\d[\d:.]{0,30}+[ \t]?,[ \t]?\d[\d:.]{0,30}+")
 _SECTION = re.compile(r"\[/?[A-Z][A-Z ]*+\].*+")
 """SubViewer's header, such as [TITLE] or [COLF]&HFFFFFF."""
 _BREAK = re.compile(r"\[br\]", re.IGNORECASE)
@@ -22,7 +22,7 @@ _HEAD = 40
 
 def recognises(text: str) -> bool:
     """Tell whether a text is such a file: one of its first lines holds two times, apart by a comma."""
-    return any(map(_TIMES.fullmatch, text[:10_000].splitlines()[:_HEAD]))
+    return any(_TIMES.fullmatch(line.strip()) for line in text[:10_000].splitlines()[:_HEAD])
 
 
 def parse(text: str) -> list[RawCue]:
@@ -34,10 +34,10 @@ def parse(text: str) -> list[RawCue]:
     found: list[tuple[RawCue, list[str]]] = []
     before = ""
     for number, line in enumerate(text.splitlines(), 1):
-        if times := _TIMES.fullmatch(line):
+        if times := _TIMES.fullmatch(line.strip()):
             start, end = _seconds(*times.groups()[:4]), _seconds(*times.groups()[4:])
             found.append((RawCue(number, start, end, ""), []))
-        elif not before.strip() and ":" in line and _LIKE_TIMES.fullmatch(line):
+        elif not before.strip() and ":" in line and _LIKE_TIMES.fullmatch(line.strip()):
             found.append((unreadable(number, line), []))
         elif found and not _SECTION.fullmatch(line):
             found[-1][1].append(_BREAK.sub("\n", line))

@@ -19,7 +19,7 @@ from vt.text.captions.cue import RawCue
 from vt.text.captions.limits import MOST_CHARACTERS, check_count
 from vt.text.captions.timed_words import joined
 
-_BEGINS = re.compile(r'\s*+[{\[]\s*+["{\[}\]]')
+_BEGINS = re.compile(r'[{\[]\s{0,999}+["{\[}\]]')
 _LISTS = ("segments", "transcription", "chunks")
 """Under which of these keys the segments are."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -36,7 +36,7 @@ _WORDS_A_CUE = 30
 
 def recognises(text: str) -> bool:
     """Tell whether a text looks like JSON that holds an object or a list."""
-    return bool(_BEGINS.match(text))
+    return bool(_BEGINS.match(text.lstrip()))
 
 
 def parse(text: str) -> list[RawCue]:
