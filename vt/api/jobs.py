@@ -192,9 +192,7 @@ def _subtitles(upload: Upload, said: str | None) -> str | None:
     if "subtitles" in upload.files:
         return file_of_subtitles(upload.files["subtitles"])
     if said is not None and subtitle_track(said) is None:
-        raise InputError(
-            "The field subtitles takes a file, or track:2 for the second subtitle track in the film."
-        )
+        raise InputError("The field subtitles takes a file, or track:2 for the second subtitle track in the film.")
     return said
 
 

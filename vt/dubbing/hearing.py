@@ -20,6 +20,7 @@ from vt.languages import AUTO, Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
 from vt.text import captions, sentences
+from vt.text.captions import Utterance
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -28,7 +29,21 @@ if TYPE_CHECKING:
 
 _CHUNK_SECONDS = 600.0
 """The sound is recognised in chunks of this length at most, cut where it is quiet."""
+_FEW = 10
+"""One line of subtitles among so many may begin behind the end of the film; more are another film's."""
 _SURE_OF_LANGUAGE = 0.7  # for speech the probability is 0.9 and more, for music 0.3 to 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What subtitles say in place of what would be heard."""
+
+    utterances: tuple[Utterance, ...]
+    """In order of time; each holds words."""
+    language: str
+    """Its code."""
+    language_detected: bool
+    """True where nobody named the language: it was told by the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,7 @@ class Examined:
 
     info: MediaInfo
     track: Track | None
-    read: Transcript | None
+    read: Read | None
     """What the subtitles say, where they replace recognition."""
     notes: tuple[Message, ...]
 
@@ -129,36 +144,51 @@ def _hear(run: Run, examined: Examined, name: str) -> Heard:
 # Subtitles
 
 
-def _read(request: JobRequest, notes: list[Message], content: bytes, declared: str) -> Transcript:
+def _read(request: JobRequest, notes: list[Message], content: bytes, declared: str) -> Read:
     """Return what subtitles say in place of what would be heard; `declared` is the language that their track names."""
     read = captions.read(content, request.source_language.code if request.source_language else "")
     notes += read.notes
-    segments = tuple(sentences.sentences(captions.words(read.utterances)))
-    if not segments:
+    if not read.utterances:
         path = request.subtitles or request.source
         raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
-    text = " ".join(segment.text for segment in segments)
-    language, is_detected, told = subtitle_source.language_of(
-        request.source_language, declared or read.declared_language, text
-    )
+    text = " ".join(utterance.text for utterance in read.utterances)
+    declared = declared or read.declared_language
+    language, is_detected, told = subtitle_source.language_of(request.source_language, declared, text)
     notes += told
-    return Transcript(language.code, is_detected, segments)
+    return Read(read.utterances, language.code, is_detected)
 
 
-def _checked(transcript: Transcript, examined: Examined, cancel: Cancel) -> Heard:
-    """Return what subtitles say; each of them has to begin within the film."""
+def _checked(read: Read, examined: Examined, cancel: Cancel) -> Heard:
+    """Return what subtitles say within the film; a few lines behind its end are left out, with a note."""
     film = examined.info.seconds or media.measured_seconds(examined.info, cancel)
-    beyond = next((segment for segment in transcript.segments if segment.start >= film), None)
-    if beyond:
+    inside = [utterance for utterance in read.utterances if utterance.start < film]
+    beyond = read.utterances[len(inside) :]
+    if not inside or (len(beyond) > 1 and _FEW * len(beyond) > len(read.utterances)):
         raise SubtitleError(
             'The subtitles do not belong to this film: it ends after {seconds:.1f} s, but the line "{line}" '
             "begins at {start:.1f} s.",
             seconds=film,
-            line=beyond.text[:40],
-            start=beyond.start,
+            line=beyond[0].text[:40],
+            start=beyond[0].start,
         )
-    inside = tuple(replace(segment, end=min(segment.end, film)) for segment in transcript.segments)
-    return Heard(replace(transcript, segments=inside), None, film, examined.notes)
+    segments = (replace(segment, end=min(segment.end, film)) for segment in sentences.sentences(captions.words(inside)))
+    transcript = Transcript(read.language, read.language_detected, tuple(segments))
+    return Heard(transcript, None, film, (*examined.notes, *_notes_on(beyond, film)))
+
+
+def _notes_on(beyond: Sequence[Utterance], film_seconds: float) -> list[Message]:
+    """Say so where lines of the subtitles are left out, as they begin behind the end of the film."""
+    if not beyond:
+        return []
+    return [
+        Message(
+            "Lines of the subtitles that begin behind the end of the film ({seconds:.1f} s) were left out: {count}; "
+            'the first is "{line}".',
+            seconds=film_seconds,
+            count=len(beyond),
+            line=beyond[0].text[:40],
+        )
+    ]
 
 
 # Recognition

@@ -78,6 +78,7 @@ def read(content: bytes, language: str = "") -> Captions:
     """
     check_size(len(content))
     text, notes = decoding.decoded(content, language)
+    limits.check_text(text)
     form = next((form for form in _FORMATS if form.recognises(text)), None)
     cues = form.parse(text) if form else []
     if form is None or not cues:
@@ -118,7 +119,7 @@ def _readable(cues: Sequence[RawCue], notes: list[Message], example: str) -> lis
         raise markup.unreadable_line(bad[0].line, bad[0].unreadable, example)
     notes.append(
         Message(
-            "{count} cues of the subtitles were left out, as their times cannot be read; the first is at line "
+            "Cues of the subtitles whose times cannot be read were left out: {count}; the first is at line "
             '{number}: "{line}".',
             count=len(bad),
             **place,
@@ -132,7 +133,7 @@ def _from_zero(cues: Sequence[RawCue], notes: list[Message]) -> list[RawCue]:
     early = sum(cue.start < 0 for cue in cues)
     if early:
         notes.append(
-            Message("{count} lines of the subtitles begin before the film: they are spoken at its start.", count=early)
+            Message("Lines of the subtitles that begin before the film are spoken at its start: {count}.", count=early)
         )
     return [cue if cue.start >= 0 else replace(cue, start=0.0, end=max(cue.end, 0.0), words=()) for cue in cues]
 

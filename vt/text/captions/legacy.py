@@ -70,7 +70,7 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("sk", _CENTRAL, "áäčďéíľňóôšťúýž", "ĺŕ"),
     ("hu", _CENTRAL, "áéíóöőúüű", ""),
     ("sl hr bs sr", _CENTRAL, "čćđšž", ""),
-    ("ro", ("cp1250", "iso8859-16", "iso8859-2"), "ăâîșțşţ", ""),
+    ("ro", ("cp1250", "iso8859-2", "iso8859-16"), "ăâîșțşţ", ""),
     ("tr", ("cp1254", "iso8859-9", "cp857"), "çğıöşüi̇", "âîû"),
     ("eo", ("iso8859-3",), "ĉĝĥĵŝŭ", ""),
     ("mt", ("iso8859-3",), "ċġħżà", "èìòù"),
@@ -95,6 +95,8 @@ _NEUTRAL = frozenset(
 )
 _WITHIN_WORDS = frozenset("’‘·´\u00ad-–ー・")
 _WIDE_MARKS = frozenset("、。「」『』，！？：；（）・～《》【】\u3000")
+_GREEK, _CHINESE_ON = "\u0370", "\u2e80"
+"""Letters between these stand in no word with Latin ones."""
 _LIKELY = 0.25
 """What it is worth that the text looks like one of the language."""
 _ENOUGH = 12_000
@@ -200,7 +202,7 @@ def _is_misplaced(before: str, sign: str, after: str) -> bool:
     if sign.isupper():
         return before.islower()
     if sign.isalpha():
-        return False
+        return _GREEK <= sign < _CHINESE_ON and any(char.isascii() and char.isalpha() for char in before + after)
     if unicodedata.category(sign) in ("Mn", "Mc"):
         return not (before.isalpha() or unicodedata.category(before) in ("Mn", "Mc"))
     return before.isalpha() and after.isalpha() and sign not in _WIDE_MARKS

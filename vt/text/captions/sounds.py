@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _SQUARE = re.compile(r"\[[^\[\]]*+\]|\{[^{}]*+\}|【[^【】]*+】|［[^［］]*+］|｛[^｛｝]*+｝|〔[^〔〕]*+〕|＜[^＜＞]*+＞")
 _ROUND = re.compile(r"\([^()]*+\)|（[^（）]*+）")
 _STARS = re.compile(r"(?<![*\w])\*{1,3}+([^\s*](?:[^*\n]{0,98}[^\s*])?)\*{1,3}+(?![*\w])")
+_SIGNS = re.compile("[\\[{(*#【［｛〔＜（♪♫♬♩🎵🎶]")
+"""Without any of these, a text is all speech."""
 _NESTED = 3
 """Brackets in brackets that are taken out with them."""
 _NOTES = re.compile("[♪♫♬♩🎵🎶](?:\\s*[♪♫♬♩🎵🎶])*+")
@@ -67,12 +70,19 @@ def without(text: str) -> str:
     in capitals and the rest of the cue is not, and at the edge of a line where no sentence goes on around it. Else it
     is said, as in "the river (which is old) flows".
     """
+    if not _SIGNS.search(text):
+        return text
+    text = _HASHES.sub(" ", _without_songs(_nested(_SQUARE, _name_or_nothing, text)))
+    return _STARS.sub(_without_stars, _nested(_ROUND, _without_round, text))
+
+
+def _nested(bracket: re.Pattern[str], kept: Callable[[re.Match[str]], str], text: str) -> str:
+    """Replace brackets, and then those around them."""
     for _ in range(_NESTED):
-        text = _SQUARE.sub(_name_or_nothing, text)
-    text = _HASHES.sub(" ", _without_songs(text))
-    for _ in range(_NESTED):
-        text = _ROUND.sub(_without_round, text)
-    return _STARS.sub(_without_stars, text)
+        before, text = text, bracket.sub(kept, text)
+        if text == before:
+            break
+    return text
 
 
 def is_sound(text: str, most_words: int = _SOME_WORDS) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from vt.domain import Word
-from vt.text.captions import times
+from vt.text.captions import limits, times
 from vt.text.captions.cue import RawCue
 
 _TOKEN = re.compile(r"<(?:/?[a-zA-Z][^<>]*+|\d[\d:.]*+|/)>|[^<]++|<")
@@ -50,6 +50,9 @@ def cues(line: int, span: tuple[float, float], text: str, shift: float = 0.0) ->
         shift: how much later it is than that clock says.
     """
     start, end = span
+    if len(text) > limits.MOST_MARKED:
+        yield RawCue(line, start, end, text)  # too long in any case
+        return
     for voice in voices(text, start):
         words = voice.words(end) if end > start else ()
         moved = tuple(Word(word.start + shift, word.end + shift, word.text) for word in words)
@@ -58,6 +61,8 @@ def cues(line: int, span: tuple[float, float], text: str, shift: float = 0.0) ->
 
 def voices(text: str, start: float) -> list[Voice]:
     """Take a text apart; without any tag it is one voice without a name."""
+    if "<" not in text:
+        return [Voice("", [(start, html.unescape(text))])]
     reader = _Reader(start)
     for token in _TOKEN.findall(text):
         reader.take(token)
