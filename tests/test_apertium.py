@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.asking import pair
 from tests.test_factory import settings
 from vt.domain import Cancel
 from vt.engines import apertium
@@ -171,7 +172,7 @@ def test_closing_needs_nothing_and_may_happen_twice(to_spanish: Apertium) -> Non
 
 
 def test_a_pair_that_nobody_serves_is_told_of_with_both_languages() -> None:
-    (found,) = Catalogue(settings()).translation("en", "ja")
+    (found,) = Catalogue(settings()).translation(*pair("en", "ja"))
     assert found.unfit == (
         "Nobody here translates English to Japanese: a package apertium-* for the pair would be needed."
     )

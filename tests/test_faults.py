@@ -22,6 +22,7 @@ from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.test_factory import impatient, settings
 from tests.test_jobs import SCRIPT, Desk
+from vt import languages
 from vt.api.dependencies import Threads
 from vt.api.jobs import _followed, _sent
 from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress, Stage
@@ -35,6 +36,7 @@ from vt.factory import AIServiceFactory
 from vt.jobs.job_service import ResultFile
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
+from vt.languages import Language
 from vt.models.catalogue import Catalogue
 
 PATIENCE = 30.0
@@ -65,17 +67,17 @@ class Models(Catalogue):
     def __post_init__(self) -> None:
         super().__init__(settings(), gpus=lambda: 0)
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Any]]:
+    def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Any]]:
         del model
-        return self._candidates("stt", language="en", detects=language == "auto")
+        return self._candidates("stt", language=languages.ENGLISH, detects=language is None)
 
     def translation(
-        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
+        self, source: Language, target: Language, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Any]]:
         del source, target, model, engine, listening
         return self._candidates("translation")
 
-    def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Any]]:
+    def tts(self, language: Language, voice: str = "", engine: str = "") -> Sequence[Candidate[Any]]:
         del language, voice, engine
         return self._candidates("tts")
 

@@ -109,8 +109,8 @@ def test_a_line_sounds_the_same_alone_and_in_the_middle_of_others(engine: Kokoro
 
 
 def test_each_voice_sounds_different(file: Path) -> None:
-    for language in {one.language for one in kokoro.VOICES}:
-        ids = [one.id for one in kokoro.VOICES if one.language == language]
+    for language in {one.language_code for one in kokoro.VOICES}:
+        ids = [one.id for one in kokoro.VOICES if one.language_code == language]
         heard = {said(Kokoro(file, one, 1), "casa").samples.tobytes() for one in ids}
         assert len(heard) == len(ids)
 
@@ -229,7 +229,7 @@ def test_each_language_has_a_default_voice() -> None:
     defaults = [kokoro.default_voice(code) for code in languages]
     assert [one.id for one in defaults if one] == ["af_heart", "ef_dora", "ff_siwis", "if_sara", "pf_dora", "hf_alpha"]
     assert kokoro.default_voice("de") is None
-    assert {one.language for one in kokoro.VOICES} == set(languages)
+    assert {one.language_code for one in kokoro.VOICES} == set(languages)
 
 
 def test_the_voices_are_whole_and_each_has_its_own_vectors() -> None:

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny_models import FLORES, LINES, SAID, tiny_nllb, tiny_whisper
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import nllb, nllb_conversion
 from vt.engines.nllb import Hypothesis, Nllb, chosen
@@ -603,7 +604,7 @@ def test_the_tiny_whisper_hears_its_text_and_names_its_language(
     if multilingual:
         assert theirs.detect_language(noise)[0] == language
     ours = Whisper(str(folder), 1, vad=False)
-    heard = list(ours.transcribe(noise, language, Cancel()))
+    heard = list(ours.transcribe(noise, languages.get(language), Cancel()))
     words = [word.text for found in heard for word in getattr(found, "words", ())]
     assert "".join(words).strip().startswith(SAID)  # and again, for sound that the words seem not to cover
     ours.close()

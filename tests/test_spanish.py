@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import films, hostile
-from tests.asking import asked
+from tests.asking import asked, pair
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.test_factory import settings
 from tests.test_jobs import SCRIPT, SPEC, Desk
@@ -148,15 +148,15 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
 
 
 def of_languages(folder: Path, film: Path) -> Iterator[str]:
-    yield refusal(Catalogue(settings()).translation("en", "ja")[0])
-    yield refusal(Catalogue(settings(translation_engine="firefox")).translation("es", "ca")[0])
+    yield refusal(Catalogue(settings()).translation(*pair("en", "ja"))[0])
+    yield refusal(Catalogue(settings(translation_engine="firefox")).translation(*pair("es", "ca"))[0])
     commercial = Catalogue(settings(licences="commercial"))
-    yield refusal(commercial.translation("en", "ja")[-1])
-    yield refusal(commercial.tts("abi")[-1])
-    yield said(lambda: commercial.tts("es", engine="mms"))
+    yield refusal(commercial.translation(*pair("en", "ja"))[-1])
+    yield refusal(commercial.tts(languages.get("abi"))[-1])
+    yield said(lambda: commercial.tts(languages.get("es"), engine="mms"))
     with closing(AIServiceFactory(settings(whisper_model="tiny.en"))) as factory:
-        yield said(lambda: factory.check("en", "en"))
-        yield said(lambda: factory.check("en", "gl"))
+        yield said(lambda: factory.check(*pair("en", "en")))
+        yield said(lambda: factory.check(*pair("en", "gl")))
         tagged = folder / "tagged.mp4"
         films.ffmpeg("-i", film, "-c", "copy", "-metadata:s:a:0", "language=fra", tagged)
         yield said(lambda: pipeline.dub(asked(tagged, "es"), factory, folder, lambda _: None))
@@ -169,8 +169,8 @@ def of_voices(folder: Path, film: Path) -> Iterator[str]:
     with closing(with_tones(ToneSynthesizer(), downloads=True)) as factory:
         yield said(lambda: Samples(factory).of("tones-a"))
         yield said(lambda: Samples(factory).of("tones-d"))
-        yield said(lambda: factory.voice("fr", Wishes(voice="tones-a")))
-        yield said(lambda: factory.voice("es", Wishes(voice="tones-a", tts_engine="espeak-ng")))
+        yield said(lambda: factory.voice(languages.get("fr"), Wishes(voice="tones-a")))
+        yield said(lambda: factory.voice(languages.get("es"), Wishes(voice="tones-a", tts_engine="espeak-ng")))
     with closing(with_tones(Endless())) as factory:
         yield said(lambda: Samples(factory, patience_seconds=0.05).of("tones-a"))
     with closing(with_tones(ToneSynthesizer(0.0))) as factory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,33 @@ def test_heavy_libraries_load_only_inside_functions_of_engines(file: Path) -> No
         assert not everywhere & HEAVY
     at_import = {name.split(".")[0] for node in tree.body for name in _imports(node) if not _is_function(node)}
     assert not at_import & HEAVY
+
+
+PARSING = {
+    "cli/main.py": "arguments",
+    "domain.py": "the specification of a job, as it comes from a face and is kept",
+    "dubbing/hearing.py": "the tags of tracks",
+    "engines/firefox.py": "the names of models",
+    "engines/kokoro.py": "the table of voices",
+    "engines/nllb.py": "FLORES codes, for a sentence",
+    "engines/translation_routes.py": "the table of routes, and the names of models' folders",
+    "engines/whisper.py": "what the model detects",
+    "factory.py": "the methods that others call from Python",
+    "jobs/job_service.py": "the specification of a job, as it comes from a face",
+    "models/catalogue.py": "the settings",
+    "services.py": "the list of voices, which routes and page ask for by code",
+    "text/identification.py": "what the detector finds",
+    "ui/fragments.py": "the tags of tracks",
+    "ui/shared.py": "what the page shows of a job",
+    "ui/tabs/translate.py": "what is chosen on the page",
+}
+"""The modules that make languages of codes, and where those codes come from. All others are given languages."""
+
+
+def test_codes_of_languages_become_languages_at_the_borders_only() -> None:
+    lookup = re.compile(r"\blanguages\.(get|find|spoken)\(")
+    parsing = {str(file.relative_to(CODE)) for file in FILES if lookup.search(file.read_text(encoding="utf-8"))}
+    assert parsing == PARSING.keys()
 
 
 def _is_function(node: ast.stmt) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import SAMPLE, vt
 from tests.films import decoded, streams
+from vt import languages
 from vt.domain import Cancel
 from vt.engines.protocols import Heard
 from vt.engines.whisper import Whisper
@@ -79,7 +80,10 @@ def test_the_dub_into_english_can_be_understood(into_english: Path) -> None:
     samples = decoded(into_english / "out" / f"{SAMPLE.stem}.en.mp4", 16_000)
     whisper = Whisper(str(bundle.ROOT / "whisper-tiny.en"), 2, vad=False)
     found = [
-        word for run in whisper.transcribe(samples, "en", Cancel()) if isinstance(run, Heard) for word in run.words
+        word
+        for run in whisper.transcribe(samples, languages.ENGLISH, Cancel())
+        if isinstance(run, Heard)
+        for word in run.words
     ]
     heard = "".join(word.text for word in sorted(found, key=lambda word: word.start))
     assert jiwer.wer(_plain(wanted), _plain(heard)) < 0.4

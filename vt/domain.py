@@ -64,7 +64,7 @@ class Dropped:
 class Transcript:
     """What was said, sentence by sentence."""
 
-    language: str
+    language: Language
     language_detected: bool
     """True where the recogniser found out the language by listening."""
     segments: tuple[Segment, ...]
@@ -321,6 +321,15 @@ class JobSpec:
         """Whether a subtitle file came along."""
         return self.subtitles is not None and subtitle_track(self.subtitles) is None
 
+    @property
+    def target(self) -> Language | None:
+        """The language to be spoken; None where nothing is.
+
+        Raises:
+            LanguageError: it is unknown.
+        """
+        return languages.get(self.target_language) if self.target_language else None
+
     def to_request(self, film: Path, subtitles: Path, edits: Mapping[int, Edit] | None = None) -> JobRequest:
         """Return the work that this asks for, with languages in place of their codes.
 
@@ -334,7 +343,7 @@ class JobSpec:
         """
         return JobRequest(
             source=film,
-            target_language=languages.get(self.target_language) if self.target_language else None,
+            target_language=self.target,
             source_language=languages.spoken(self.source_language),
             subtitles=subtitles if self.has_subtitle_file else None,
             subtitle_track=subtitle_track(self.subtitles),

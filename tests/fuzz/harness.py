@@ -25,6 +25,7 @@ from vt import media
 from vt.domain import Cancel, Dropped, JobSpec, JobState
 from vt.engines.protocols import Heard
 from vt.errors import VtError
+from vt.languages import Language
 from vt.web.http_statuses import status_of
 
 Tell = Callable[[str], object]
@@ -124,7 +125,7 @@ def _one(bench: Bench, case: Case, summary: Summary, began: float, tell: Tell) -
 class _Within(ScriptedTranscriber):
     """Hears of its script what lies within the sound."""
 
-    def transcribe(self, samples: NDArray[np.float32], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+    def transcribe(self, samples: NDArray[np.float32], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         end = len(samples) / media.SPEECH_RATE
         for found in super().transcribe(samples, language, cancel):
             if isinstance(found, Heard):

@@ -95,8 +95,8 @@ def licences(parts: Sequence[Part]) -> str:
 def voices(found: Sequence[Voice], left_out: str | None) -> str:
     """Return voices as a table for people; `left_out` is what else there would be."""
     table = _table(
-        (voice.id, voice.language, voice.name, voice.gender, voice.engine, _licence(voice.licence, voice.commercial))
-        for voice in found
+        (one.id, one.language.code, one.name, one.gender, one.engine, _licence(one.licence, one.commercial))
+        for one in found
     )
     return "\n".join(filter(None, (table or "No voice speaks that here.", left_out)))
 

@@ -80,7 +80,7 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
 def served(hops: Collection[Hop]) -> list[Served]:
     """Return English, and what the hops that there are, without NLLB, translate from it or into it."""
     rows = [_served(row, hops) for row in languages.ALL]
-    return [row for row in rows if row.from_english or row.into_english or row.language.code == "en"]
+    return [row for row in rows if row.from_english or row.into_english or row.language == languages.ENGLISH]
 
 
 def _served(row: Language, hops: Collection[Hop]) -> Served:
@@ -136,11 +136,11 @@ def _stages(settings: Settings, catalogue: Catalogue, obstacle: Callable[[], str
     """Tell which engine serves each stage of a default request, and what is wanted in its place, if anything is."""
     cache = ModelCache(machine.model_budget(settings.cache_budget_mb))
     chain = FallbackChain(cache, obstacle, fallback=settings.fallback)
-    spoken = settings.preload_languages
+    spoken, (source, target) = settings.preload_languages, catalogue.usual_pair
     wishes: list[tuple[str, Callable[[], Sequence[Candidate[Any]]]]] = [
-        ("hears", lambda: catalogue.stt("auto")),
-        ("translates {} to {}".format(*catalogue.usual_pair), lambda: catalogue.translation(*catalogue.usual_pair)),
-        *((f"speaks {code}", lambda code=code: catalogue.tts(code)) for code in spoken),
+        ("hears", lambda: catalogue.stt(None)),
+        (f"translates {source.code} to {target.code}", lambda: catalogue.translation(source, target)),
+        *((f"speaks {code}", lambda code=code: catalogue.preloaded_tts(code)) for code in spoken),
     ]
     for name, candidates in wishes:
         yield _stage(name, candidates, chain, settings.hub_endpoint)

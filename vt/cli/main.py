@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -227,8 +226,8 @@ def _voices(arguments: argparse.Namespace) -> int:
 
     row = languages.get(arguments.language) if arguments.language else None
     factory = get_ai_factory()
-    found = [voice for voice in factory.voices() if row is None or voice.language == row.code]
-    _list(arguments, map(asdict, found), display.voices(found, factory.left_out()))
+    found = [voice for voice in factory.voices() if row is None or voice.language == row]
+    _list(arguments, (voice.as_json() for voice in found), display.voices(found, factory.left_out()))
     return DONE
 
 

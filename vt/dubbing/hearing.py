@@ -40,8 +40,7 @@ class Read:
 
     utterances: tuple[Utterance, ...]
     """In order of time; each holds words."""
-    language: str
-    """Its code."""
+    language: Language
     language_detected: bool
     """True where nobody named the language: it was told by the text."""
 
@@ -99,9 +98,8 @@ def examine(
         read = _read(request, notes, *subtitle_source.content(request, info, cancel, artifacts))
     if track is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
-    language = read.language if read else _source_code(request)
-    target = request.target_language.code if request.target_language else ""
-    checker.check(language, target, hears=read is None, wishes=request.wishes)
+    language = read.language if read else request.source_language
+    checker.check(language, request.target_language, hears=read is None, wishes=request.wishes)
     return Examined(info, track, read, tuple(notes))
 
 
@@ -155,7 +153,7 @@ def _read(request: JobRequest, notes: list[Message], content: bytes, declared: s
     declared = declared or read.declared_language
     language, is_detected, told = subtitle_source.language_of(request.source_language, declared, text)
     notes += told
-    return Read(read.utterances, language.code, is_detected)
+    return Read(read.utterances, language, is_detected)
 
 
 def _checked(read: Read, examined: Examined, cancel: Cancel) -> Heard:
@@ -204,7 +202,7 @@ def _listen(run: Run, info: MediaInfo, track: Track, name: str) -> Heard:
     recognition = _Recognition(run, samples, sounding)
     with run.stage(Stage.TRANSCRIBE):
         return with_model(
-            lambda after: run.services.get_stt_service(_source_code(run.request), cancel=run.cancel, after=after),
+            lambda after: run.services.stt_service(run.request.source_language, cancel=run.cancel, after=after),
             lambda stt: recognition.heard(stt, info, track, film),
         )
 
@@ -219,45 +217,44 @@ class _Recognition:
 
     def heard(self, stt: SttService, info: MediaInfo, track: Track, film_seconds: float) -> Heard:
         notes = []
-        if self.run.request.source_language is None:
-            stt, note = self._detected(stt, info, track)
+        language = self.run.request.source_language
+        if language is None:
+            language, note = self._detected(stt, info, track)
             notes.append(note)
-        return Heard(self._transcript(stt), stt.choice, film_seconds, tuple(notes))
+        return Heard(self._transcript(stt, language), stt.choice, film_seconds, tuple(notes))
 
-    def _detected(self, stt: SttService, info: MediaInfo, track: Track) -> tuple[SttService, Message]:
-        """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
-        if not stt.detects:
-            language = languages.get(stt.language)
-            _check_tag(info, track, language)
-            return stt, Message(
-                "The language was not detected: the recognition model hears {language} only.", language=language
+    def _detected(self, stt: SttService, info: MediaInfo, track: Track) -> tuple[Language, Message]:
+        """Return the language that is spoken, or the only one that the model hears, and a note."""
+        if stt.language and not stt.detects:
+            _check_tag(info, track, stt.language)
+            return stt.language, Message(
+                "The language was not detected: the recognition model hears {language} only.", language=stt.language
             )
-        code, probability = stt.detect(self.samples)
-        self._check_detected(stt, code, probability)
-        return stt.hearing(code), Message(
+        language, probability = stt.detect(self.samples)
+        self._check_detected(stt, language, probability)
+        return language, Message(
             "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
-            language=languages.get(code),
+            language=language,
             probability=probability,
         )
 
-    def _check_detected(self, stt: SttService, code: str, probability: float) -> None:
+    def _check_detected(self, stt: SttService, language: Language, probability: float) -> None:
         """Raise where a film in this language cannot be dubbed, or where nobody speaks in it."""
         request = self.run.request
-        target = request.target_language.code if request.target_language else ""
         try:
-            self.run.services.check(code, target, wishes=request.wishes)
+            self.run.services.check(language, request.target_language, wishes=request.wishes)
         except LanguageError:
             # For music a recogniser names any language, with a low probability. Where nobody speaks, recognition
             # raises NoSpeechError, which tells the user more than the language does.
             if probability < _SURE_OF_LANGUAGE:
-                self._transcript(stt.hearing(code))
+                self._transcript(stt, language)
             raise
 
-    def _transcript(self, stt: SttService) -> Transcript:
+    def _transcript(self, stt: SttService, language: Language) -> Transcript:
         request = self.run.request
         words: list[Word] = []
         dropped: list[Dropped] = []
-        for found in self._found(stt):
+        for found in self._found(stt.hearing(language), language):
             if isinstance(found, Dropped):
                 dropped.append(found)
             else:
@@ -268,11 +265,11 @@ class _Recognition:
             raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=request.source)
         dropped.sort(key=lambda stretch: stretch.start)
         detected = stt.detects and request.source_language is None
-        return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
+        return Transcript(language, detected, tuple(segments), tuple(dropped))
 
-    def _found(self, stt: SttService) -> Iterator[Dropped | list[Word]]:
+    def _found(self, stt: SttService, language: Language) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""
-        used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.run.services.settings.vad]
+        used: list[Json] = [stt.choice.info.name, stt.choice.model, language.code, self.run.services.settings.vad]
         for start, end in levels.chunks(self.samples, media.SPEECH_RATE, _CHUNK_SECONDS):
             name = fingerprint("window", self.sounding, start, end, used)
             yield from self.run.kept("window", name, _FOUND, lambda: self._chunk(stt, start, end))  # noqa: B023
@@ -313,10 +310,7 @@ def _track_to_dub(info: MediaInfo, request: JobRequest) -> Track | None:
 
 def _check_tag(info: MediaInfo, track: Track, heard: Language) -> None:
     """Raise where the file itself says that an audio track is in another language than the one that would be heard."""
-    try:
-        tagged = languages.get(track.language) if track.language else None
-    except LanguageError:  # "several languages", "no language", and tags that people invent
-        return
+    tagged = languages.find(track.language)  # a tag may also stand for several languages, for none, or be invented
     if tagged and tagged != heard:
         raise LanguageError(
             "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "

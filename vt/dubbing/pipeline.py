@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from vt import languages, media
+from vt import media
 from vt.domain import Cancel, JobRequest, Line, Placement, Stage
 from vt.dubbing import hearing, report, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
@@ -133,10 +133,9 @@ class _Results:
                 "The name of {file} is too long for those of its results: shorten it.", file=self.run.request.source
             )
 
-    def write_subtitles(self, code: str, cues: list[subtitles.Cue]) -> Soft:
+    def write_subtitles(self, language: Language, cues: list[subtitles.Cue]) -> Soft:
         """Write both forms of one language's subtitles."""
-        language = languages.get(code)
-        path = self.file(f"{code}.srt")
+        path = self.file(f"{language.code}.srt")
         path.write_text(subtitles.srt(cues), encoding="utf-8")
         path.with_suffix(".vtt").write_text(subtitles.vtt(cues), encoding="utf-8")
         return Soft(path, language.iso639_3, language.native_name)
@@ -200,8 +199,8 @@ class _Dub:
         self, examined: Examined, heard: Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
         return with_model(
-            lambda after: self.run.services.get_tts_service(
-                self.target.code,
+            lambda after: self.run.services.tts_service(
+                self.target,
                 cancel=self.run.cancel,
                 after=after,
                 voice=self.run.request.wishes.voice,
@@ -305,16 +304,15 @@ class _Dub:
             subtitles.Cue(at.start, at.end, text) for at, text in zip(placements, script.texts, strict=True) if text
         ]
         sides = {script.target_language: said, script.transcript.language: heard}
-        return [self._results.write_subtitles(code, subtitles.cues(side, film)) for code, side in sides.items()]
+        return [self._results.write_subtitles(spoken, subtitles.cues(side, film)) for spoken, side in sides.items()]
 
     def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[str]]:
         """Return the film, and what could not be kept in it as it was."""
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
-        target = self._results.file(f"{script.target_language}.{'mp4' if info.video else 'm4a'}")
+        target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         return target, media.mux(info, examined.track, self._dub_track, names, softs, target, self.run.cancel)
 
 
-def _named(code: str, role: str) -> Named:
-    language = languages.get(code)
+def _named(language: Language, role: str) -> Named:
     return Named(language.iso639_3, f"{language.native_name} ({role})")

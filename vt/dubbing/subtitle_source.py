@@ -51,7 +51,7 @@ def language_of(named: Language | None, declared: str, text: str) -> tuple[Langu
     if named:
         return named, False, _doubts(named, seen[0]) if seen and seen[0] != named else []
     known = _known(declared)
-    if known and not (seen and identification.is_in(text, seen[0].code, known.code)):
+    if known and not (seen and identification.is_in(text, seen[0], known)):
         return known, False, [Message("The subtitles are {language}, as they say themselves.", language=known)]
     language, probability = seen or identification.language_of(text)
     notes = [

@@ -64,11 +64,16 @@ class Voice:
 
     id: str
     """Its first letter is the language, its second f for a woman, m for a man."""
-    language: str
-    """Its code in the table of languages."""
+    language_code: str
+    """In the table of languages."""
     name: str
     accent: str = ""
     """American or British; empty where a language has one."""
+
+    @property
+    def language(self) -> Language:
+        """What it speaks."""
+        return languages.get(self.language_code)
 
     @property
     def gender(self) -> str:
@@ -78,7 +83,7 @@ class Voice:
     @property
     def espeak(self) -> str:
         """The voice of espeak-ng that knows the pronunciation."""
-        return "en-gb" if self.accent == "British" else languages.get(self.language).espeak
+        return "en-gb" if self.accent == "British" else self.language.espeak
 
 
 VOICES = (
@@ -150,7 +155,7 @@ def voice(voice_id: str) -> Voice:
 
 def default_voice(language_code: str) -> Voice | None:
     """Return the voice that speaks a language where nobody has chosen one; None where none does."""
-    return next((one for one in VOICES if one.language == language_code), None)
+    return next((one for one in VOICES if one.language_code == language_code), None)
 
 
 def estimated_bytes(file: str | Path, threads: int) -> int:
@@ -239,7 +244,7 @@ class Kokoro:
         """Yield each line as parts of phonemes that can be spoken at once, with the model's input for its speed."""
         for first in range(0, len(lines), _LINES_A_PROCESS):
             some = lines[first : first + _LINES_A_PROCESS]
-            texts = [normalized(text, self._voice.language) for text, _ in some]
+            texts = [normalized(text, self._voice.language_code) for text, _ in some]
             for phoneme_text, (_, rate) in zip(phonemes(texts, self._voice.espeak, cancel), some, strict=True):
                 speed = float(np.interp(rate, _SPEEDS_MEASURED, _SPEED_INPUTS))
                 known = "".join(sign for sign in phoneme_text if sign in self._signs)
@@ -415,13 +420,13 @@ class KokoroEngine(TtsEngine):
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it has a voice for, where its weights can be had."""
-        english = self.candidates(site, languages.get("en"))
+        english = self.candidates(site, languages.ENGLISH)
         there = any(site.can_be_had(candidate, reachable) for candidate in english)
-        return {one.language for one in VOICES} if there else set()
+        return {one.language_code for one in VOICES} if there else set()
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Synthesizer]]:
         """List the model, by its own name or by that which the settings give it."""
-        return self.candidates(site, languages.get("en")) if name in self.names(site) else ()
+        return self.candidates(site, languages.ENGLISH) if name in self.names(site) else ()
 
     def names(self, site: Site) -> Sequence[str]:
         """List its name, and that which the settings give it."""

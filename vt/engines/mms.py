@@ -401,7 +401,7 @@ def _wanted(site: Site, row: Language) -> str:
 
 
 def _voice(site: Site, row: Language) -> Voice:
-    return Voice(Path(_wanted(site, row)).name, row.code, row.name, "", INFO.name, INFO.licence)
+    return Voice(Path(_wanted(site, row)).name, row, row.name, "", INFO.name, INFO.licence)
 
 
 def _files(site: Site, row: Language) -> Weights:

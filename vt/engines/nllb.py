@@ -288,10 +288,9 @@ def _same_in_a_row(tokens: Sequence[str], period: int) -> int:
 
 
 def _named(code: str) -> str:
-    try:
-        return f"{languages.get(code).name} ({code})"
-    except LanguageError:
-        return f'the language "{code}"' if code else "this language"
+    if known := languages.find(code):
+        return f"{known.name} ({code})"
+    return f'the language "{code}"' if code else "this language"
 
 
 def _tokenizer(folder: Path) -> _Tokenizer:
@@ -375,7 +374,7 @@ class NllbEngine(TranslationEngine):
     def translated(self, site: Site, *, reachable: bool) -> tuple[Collection[str], Collection[str]]:
         """Return the codes of all languages that NLLB knows, both ways, where any of its models can be had."""
         try:
-            found = self.candidates(site, languages.get("en"), languages.get("es"))
+            found = self.candidates(site, languages.ENGLISH, languages.SPANISH)
         except ModelUnavailable:
             found = []
         there = any(site.can_be_had(candidate, reachable) for candidate in found)
@@ -391,8 +390,7 @@ class NllbEngine(TranslationEngine):
         """List what stands in the table of models, or in the settings, by a name."""
         if name not in self.names(site):
             return ()
-        spoken = languages.get(site.settings.preload_languages[0])
-        return self.candidates(site, languages.get("en"), spoken, name)
+        return self.candidates(site, languages.ENGLISH, languages.SPANISH, name)
 
     def names(self, site: Site) -> Sequence[str]:
         """List the models of the table, and that of the settings."""

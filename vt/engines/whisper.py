@@ -24,6 +24,7 @@ from vt.engines.definition import AUTO, Site, SttEngine
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo, Heard, Transcriber
 from vt.errors import EngineError, ModelUnavailable
+from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
@@ -226,12 +227,11 @@ class Whisper:
         self._vad = vad
         self._one_at_a_time = threading.Lock()
 
-    def transcribe(self, samples: NDArray[Any], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+    def transcribe(self, samples: NDArray[Any], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield what was heard, window by window; silence and what is no speech comes as `Dropped`.
 
         What the first pass passed over comes last: Whisper at times ends a window after its first sentence.
         """
-        language = languages.get(language).whisper
         level = levels.levels(samples, RATE)
         regions = self._speech(samples) if self._vad else levels.sounding(samples, RATE)
         reason = "no voice (voice activity detection)" if self._vad else "silence"
@@ -239,23 +239,22 @@ class Whisper:
             yield Dropped(start, end, "", reason)
         with self._one_at_a_time:
             covered: list[levels.Region] = []
-            first = _Pass(samples, level, levels.voiced(level, below_loud=35.0), language, cancel)
+            first = _Pass(samples, level, levels.voiced(level, below_loud=35.0), language.whisper, cancel)
             for found in self._heard(first, regions):
                 covered += _covered(found)
                 yield found
             missed = levels.uncovered(levels.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
             yield from self._heard(replace(first, trusting=False), missed)
 
-    def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
-        """Return the code of the language that is spoken, from the first minutes of it, and its probability."""
+    def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:
+        """Return the language that is spoken, from the first minutes of it, and its probability."""
         regions = levels.sounding(samples, RATE)
         start = int(regions[0][0] * RATE) if regions else 0
         with self._one_at_a_time, _translated():
             heard, probability, _ = self._model.detect_language(
                 _float(samples[start : start + _DETECTION_SECONDS * RATE]), language_detection_segments=_DETECTIONS
             )
-        known = languages.by_whisper(heard)
-        return (known.code if known else heard), float(probability)
+        return languages.by_whisper(heard) or languages.get(heard), float(probability)
 
     def _speech(self, samples: NDArray[Any]) -> list[levels.Region]:
         from faster_whisper.vad import VadOptions, get_speech_timestamps
@@ -351,20 +350,20 @@ class Whisper:
     # Translating
 
     def translate(
-        self, samples: NDArray[Any], language: str, stretches: Sequence[levels.Region], cancel: Cancel
+        self, samples: NDArray[Any], language: Language, stretches: Sequence[levels.Region], cancel: Cancel
     ) -> Iterator[str]:
         """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
         level = levels.levels(samples, RATE)
-        code = languages.get(language).whisper
-        told = _Pass(samples, level, levels.voiced(level), code, cancel, task="translate")
+        told = _Pass(samples, level, levels.voiced(level), language.whisper, cancel, task="translate")
         # At times Whisper transcribes in place of translating; then it is tried again as if English were spoken.
-        hearings = [told, replace(told, language="en")]
+        english = languages.ENGLISH
+        hearings = [told, replace(told, language=english.whisper)]
         with self._one_at_a_time:
             ways = [(hearing, *self._options(hearing)) for hearing in hearings]
 
             def work(stretch: levels.Region) -> str:
                 texts = (self._in_english(stretch, *way) for way in ways)
-                return next((text for text in texts if text and not identification.is_in(text, language, "en")), "")
+                return next((text for text in texts if text and not identification.is_in(text, language, english)), "")
 
             clips = _widened(stretches, len(samples) / RATE)
             yield from _side_by_side(work, clips, self._workers, cancel)
@@ -525,6 +524,7 @@ class _Pass:
     mask: NDArray[np.bool_]
     """Where there is a voice, frame by frame; the edges of words are put right by it."""
     language: str
+    """Whisper's code."""
     cancel: Cancel
     trusting: bool = True
     """False where a first pass found no speech: then more is rejected."""
@@ -637,7 +637,9 @@ class WhisperEngine(SttEngine):
         """Say so where the bundled model is missing and no other may be downloaded."""
         return bundled_lack() if site.is_embedded else None
 
-    def candidates(self, site: Site, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+    def candidates(
+        self, site: Site, language: Language | None, model: str | None = None
+    ) -> Sequence[Candidate[Transcriber]]:
         """List the wanted model, or those of the hub from large to small, and the bundled one, on each device.
 
         Raises:
@@ -656,18 +658,18 @@ class WhisperEngine(SttEngine):
     def heard(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of all languages that Whisper knows, or English, by which models can be had."""
         try:
-            found = self.candidates(site, AUTO)
+            found = self.candidates(site, None)
         except ModelUnavailable:
             found = []
         had = [candidate for candidate in found if site.can_be_had(candidate, reachable)]
         if any(candidate.detects for candidate in had):
             return {row.code for row in languages.ALL if row.whisper}
-        return {candidate.language for candidate in had}
+        return {candidate.language.code for candidate in had if candidate.language}
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Transcriber]]:
         """List what could be loaded for a size, or for the model of the settings."""
         known = {*SIZES, site.settings.whisper_model} - {AUTO}
-        return self.candidates(site, AUTO, name) if name in known else ()
+        return self.candidates(site, None, name) if name in known else ()
 
     def names(self, site: Site) -> Sequence[str]:
         """List the sizes."""
@@ -706,7 +708,9 @@ def _bundled(site: Site) -> list[Weights]:
     return [replace(_here(best), lack=lambda: bundle.lack(_bundle(best))), *found]
 
 
-def _candidate(site: Site, files: Weights, device: str, code: str, insists: bool) -> Candidate[Transcriber]:
+def _candidate(
+    site: Site, files: Weights, device: str, language: Language | None, insists: bool
+) -> Candidate[Transcriber]:
     settings, folder = site.settings, files.here()
     english_only = _english_only(files, folder)
     spec: ModelSpec[Transcriber] = ModelSpec(
@@ -720,13 +724,13 @@ def _candidate(site: Site, files: Weights, device: str, code: str, insists: bool
     return Candidate(
         INFO,
         spec,
-        unfit=_unheard(files.name, code, english_only),
+        unfit=_unheard(files.name, language, english_only),
         obstacle=site.obstacle(files, device),
         downloads=files.downloads,
         insists=insists,
         prepare=site.shared(files, files.prepare) if files.obtain else None,
         download_bytes=REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
-        language="en" if english_only else "" if code == AUTO else code,
+        language=languages.ENGLISH if english_only else language,
         detects=not english_only,
     )
 
@@ -748,11 +752,10 @@ def _bytes(name: str, folder: Path | None, device: str) -> int:
     return estimated_bytes(str(folder), device) if folder else 0
 
 
-def _unheard(model: str, code: str, english_only: bool) -> str | None:
+def _unheard(model: str, language: Language | None, english_only: bool) -> str | None:
     """Say why a model cannot hear a language, if it can't."""
-    if code == AUTO or (english_only and code == "en") or (not english_only and languages.get(code).whisper):
+    if language is None or (language == languages.ENGLISH if english_only else language.whisper):
         return None
-    language = languages.get(code)
     if not english_only:
         return Message("{language} cannot be heard: no Whisper model knows it.", language=language)
     return Message(

@@ -233,11 +233,12 @@ class Jobs:
         }
 
     def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> JobSpec:
+        target = spec.target
         spec = replace(
             spec,
             file=plain_name(spec.file),
             subtitles=None if spec.subtitles is None else plain_name(spec.subtitles, "subtitles"),
-            target_language=spec.target_language and languages.get(spec.target_language).code,
+            target_language=target.code if target else "",
             source_language=_source_code(spec.source_language),
             wishes=_checked_wishes(spec.wishes),
         )
@@ -532,7 +533,7 @@ def _checked_wishes(given: Wishes) -> Wishes:
 def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
     """Return the wishes of a job, and where it names none, those of an earlier one that can go with them."""
     old, new = before.wishes, spec.wishes
-    if languages.get(spec.target_language).code != before.target_language or new.tts_engine:
+    if spec.target != before.target or new.tts_engine:
         old = replace(old, voice="")
     if new.voice:
         old = replace(old, tts_engine="")

@@ -76,31 +76,31 @@ class Catalogue:
         for engine in self._table.stt:
             engine.load_library()
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
-        """List what could hear `language` (or "auto"): the wanted model, smaller ones of the hub, the bundled one.
+    def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        """List what could hear `language`: the wanted model, smaller ones of the hub, the bundled one.
+
+        `language` is None where it is to be found out.
 
         Raises:
-            LanguageError: there is no such language.
             ModelUnavailable: `model` is no name of a model.
         """
-        code = language if language == AUTO else languages.get(language).code
-        return [one for engine in self._allowed(self._table.stt) for one in engine.candidates(self.site, code, model)]
+        engines = self._allowed(self._table.stt)
+        return [one for engine in engines for one in engine.candidates(self.site, language, model)]
 
     def translation(
-        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
+        self, source: Language, target: Language, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Translator]]:
         """List what could translate from `source` to `target`, that of `engine` first where one is named.
 
         `listening`: the film is heard, so that an engine that translates sound may serve as well, as the last resort.
 
         Raises:
-            LanguageError: there is no such language.
+            LanguageError: no engine knows the pair.
             ModelUnavailable: `model` is no name of a model.
             UnknownModel: no engine goes by that name.
         """
-        pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
-        ends = {"language_from": pair[0], "language_to": pair[1]}
+        ends = {"language_from": source, "language_to": target}
         unable = Message("{engine} does not translate {language_from} to {language_to} here.", engine=wanted, **ends)
         no_text_translator = Message("No text translator here knows {language_from} to {language_to}.", **ends)
         refusals = Refusals(
@@ -109,7 +109,8 @@ class Catalogue:
             no_text_translator=selection.with_left_out(no_text_translator, self.left_out),
             left_out=self.left_out,
         )
-        return selection.select(self._translations(*pair, wanted, model, listening=listening), wanted, refusals)
+        listings = self._translations(source, target, wanted, model, listening=listening)
+        return selection.select(listings, wanted, refusals)
 
     def _translations(
         self, source: Language, target: Language, wanted: str, model: str | None, *, listening: bool
@@ -143,8 +144,7 @@ class Catalogue:
         return [Listing(frozenset({hop.engine}), [self._refused(hop, *absent[hop])]) for hop in missing]
 
     def _refused(self, hop: Hop, engine: TranslationEngine, why: str) -> Candidate[Translator]:
-        ends = languages.get(hop.source), languages.get(hop.target)
-        return replace(engine.candidates(self.site, *ends)[0], unfit=None, obstacle=lambda: why)
+        return replace(engine.candidates(self.site, *hop.ends)[0], unfit=None, obstacle=lambda: why)
 
     def advice(self, taken: Sequence[Hop]) -> str:
         """Say in a sentence what somebody could fetch for a better translation than by the route that was taken."""
@@ -171,26 +171,22 @@ class Catalogue:
     def _along(self, route: Route) -> Candidate[Translator]:
         """Return the candidate for a route: each hop by its engine's first candidate."""
         engines = {engine.info.name: engine for engine in self._table.translation}
-        steps = [
-            engines[hop.engine].candidates(self.site, languages.get(hop.source), languages.get(hop.target))[0]
-            for hop in route.hops
-        ]
+        steps = [engines[hop.engine].candidates(self.site, *hop.ends)[0] for hop in route.hops]
         whole = steps[-1]
         for step in reversed(steps[:-1]):
             whole = step.followed(whole)
         return whole
 
-    def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
+    def tts(self, language: Language, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
         """List what could speak `language`, with the voice or by the engine that is named first.
 
         Raises:
-            LanguageError: there is no such language, or the voice speaks another.
+            LanguageError: the voice speaks another language, or no engine knows it.
             UnknownModel: there is no such voice or engine.
             InputError: the voice is another engine's.
         """
-        row = languages.get(language)
         wanted = self._wanted(engine or self.settings.tts_engine, self._table.tts)
-        named = self._fitting(voice, row) if voice else None
+        named = self._fitting(voice, language) if voice else None
         if named:
             if engine not in ("", AUTO, named.engine):
                 raise InputError(
@@ -203,14 +199,14 @@ class Catalogue:
         listings = [
             Listing(
                 frozenset({one.info.name}),
-                one.candidates(self.site, row, voice if named and one.info.name == wanted else None),
+                one.candidates(self.site, language, voice if named and one.info.name == wanted else None),
             )
             for one in self._allowed(self._table.tts)
         ]
-        unable = Message("{engine} does not speak {language} here.", engine=wanted, language=row)
+        unable = Message("{engine} does not speak {language} here.", engine=wanted, language=language)
         refusals = Refusals(
             wanted_cannot=self._lack(wanted, self._table.tts) or unable,
-            nobody_can=Message("Nobody here speaks {language}.", language=row),
+            nobody_can=Message("Nobody here speaks {language}.", language=language),
             left_out=self.left_out,
         )
         return selection.select(selection.wanted_first(listings, wanted), wanted, refusals)
@@ -219,8 +215,8 @@ class Catalogue:
         """List all voices that may be chosen here."""
         return tuple(voice for engine in self._allowed(self._table.tts) for voice in engine.voices(self.site))
 
-    def voice(self, wanted: str, code: str = "") -> Voice:
-        """Return the voice of an id; where there is none like it, a sentence names those for the language of `code`.
+    def voice(self, wanted: str, language: Language | None = None) -> Voice:
+        """Return the voice of an id; where there is none like it, a sentence names those for a language.
 
         Raises:
             UnknownModel: there is none.
@@ -229,7 +225,7 @@ class Catalogue:
         found = next((voice for voice in listed if voice.id == wanted), None)
         if found is None:
             known = {voice.id.casefold(): voice.id for voice in listed}
-            own = [voice.id for voice in listed if voice.language == code]
+            own = [voice.id for voice in listed if voice.language == language]
             alike = difflib.get_close_matches(wanted[:_LONGEST_SHOWN].casefold(), known, _NEAR)
             near = [known[one] for one in alike] or own[:_NEAR]
             told = Message("Near are: {near}.", near=", ".join(near)) if near else Message("See the list of voices.")
@@ -261,14 +257,26 @@ class Catalogue:
     def wanted(self) -> list[Candidate[Any]]:
         """List the best model of each stage for a default request, whether or not it is here."""
         spoken = self.settings.preload_languages
-        listening, translating = self.stt(AUTO), self.translation(*self.usual_pair)
-        return [listening[0], translating[0], *(self.tts(code)[0] for code in spoken)]
+        listening, translating = self.stt(None), self.translation(*self.usual_pair)
+        return [listening[0], translating[0], *(self.preloaded_tts(named)[0] for named in spoken)]
+
+    def preloaded_tts(self, named: str) -> Sequence[Candidate[Synthesizer]]:
+        """List what could speak one of the languages that the settings name for the preload, by code or name.
+
+        Raises:
+            LanguageError: there is no such language.
+        """
+        return self.tts(languages.get(named))
 
     @property
-    def usual_pair(self) -> tuple[str, str]:
-        """From which language to which a default request translates."""
-        target = self.settings.preload_languages[0]
-        return "es" if languages.get(target).code == "en" else "en", target
+    def usual_pair(self) -> tuple[Language, Language]:
+        """From which language to which a default request translates.
+
+        Raises:
+            LanguageError: the settings name no language.
+        """
+        target = languages.get(self.settings.preload_languages[0])
+        return languages.SPANISH if target == languages.ENGLISH else languages.ENGLISH, target
 
     def offers(self, *, reachable: bool) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now; `reachable` says whether the hub answers."""
@@ -346,19 +354,19 @@ class Catalogue:
             raise UnknownModel("{engine} may not be used: {reason}", engine=wanted, reason=left_out)
         return wanted
 
-    def _fitting(self, wanted: str, row: Language) -> Voice:
+    def _fitting(self, wanted: str, language: Language) -> Voice:
         """Return the voice that is named, which has to speak a language."""
-        found = self.voice(wanted, row.code)
-        if found.language != row.code:
-            own = [voice.id for voice in self.voices() if voice.language == row.code]
+        found = self.voice(wanted, language)
+        if found.language != language:
+            own = [voice.id for voice in self.voices() if voice.language == language]
             listed = ", ".join(own[:_MOST_LISTED]) + ("" if len(own) <= _MOST_LISTED else " and others")
             raise LanguageError(
                 "The voice {voice} speaks {language_spoken}, not {language_wanted}. Voices for "
                 "{language_again}: {near}.",
                 voice=wanted,
-                language_spoken=languages.get(found.language),
-                language_wanted=row,
-                language_again=row,
+                language_spoken=found.language,
+                language_wanted=language,
+                language_again=language,
                 near=listed or "none",
             )
         return found

@@ -35,17 +35,17 @@ def language_of(text: str) -> tuple[Language, float]:
     return languages.get(code), float(probability)
 
 
-def is_in(text: str, language: str, rather_than: str) -> bool:
-    """Tell whether a sentence is surely in one language, by its code, rather than in another.
+def is_in(text: str, language: Language, rather_than: Language) -> bool:
+    """Tell whether a sentence is surely in one language rather than in another.
 
     Doubt is a no: where it is short, or where a third language that films speak is likelier, as among close relatives.
     """
     if len(_WORD.findall(text)) < _WORDS and len(_UNSPACED.findall(text)) < _SIGNS:
         return False
     found = shares(text)
-    share = found.get(language, 0.0)
+    share = found.get(language.code, 0.0)
     likeliest = max(found.get(row.code, 0.0) for row in languages.ALL if row.whisper)
-    return share >= likeliest and share > _ODDS * found.get(rather_than, 0.0)
+    return share >= likeliest and share > _ODDS * found.get(rather_than.code, 0.0)
 
 
 def shares(text: str) -> dict[str, float]:

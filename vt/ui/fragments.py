@@ -8,7 +8,6 @@ from typing import Any
 from vt import languages
 from vt.domain import Job, JobState, Stage
 from vt.dubbing.report import DubbedLine, DubReport
-from vt.errors import LanguageError
 from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
@@ -96,10 +95,8 @@ def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
 
 def _spoken(tag: str | None) -> str:
     """Return a track's language by its own name, or its tag where that names no language."""
-    try:
-        return languages.get(tag).native_name if tag else ""
-    except LanguageError:
-        return str(tag)
+    language = languages.find(tag) if tag else None
+    return language.native_name if language else tag or ""
 
 
 # Translate
@@ -169,9 +166,9 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
-def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str], has_picture: bool) -> str:
+def players(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
     """Return the dub, its subtitles on, and the original beside it."""
-    code = report.target_language
+    code = report.target_language.code
     return render(
         "players",
         words=words,
@@ -180,8 +177,8 @@ def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str],
         original=job_files.original(job.id),
         subtitles=job_files.subtitles(job.id, job.version, code, "vtt"),
         language=code,
-        spoken=names[code],
-        heard=names[report.source.language],
+        spoken=report.target_language.native_name,
+        heard=report.source.language.native_name,
     )
 
 
@@ -189,10 +186,10 @@ def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> s
     """Return a link to every file that was made."""
     subtitles = [
         (
-            words.language_name(code),
-            [(form.upper(), job_files.subtitles(job.id, job.version, code, form)) for form in ("srt", "vtt")],
+            words.language_name(language),
+            [(form.upper(), job_files.subtitles(job.id, job.version, language.code, form)) for form in ("srt", "vtt")],
         )
-        for code in report.languages
+        for language in report.languages
     ]
     return render(
         "downloads",
@@ -263,8 +260,8 @@ def lines(words: Words, report: DubReport, job: Job) -> str:
         "lines",
         words=words,
         lines=report.segments,
-        source_language=report.source.language,
-        target_language=report.target_language,
+        source_language=report.source.language.code,
+        target_language=report.target_language.code,
         version=job.version,
         can_edit=job.state.is_over,
         clock=clock,

@@ -243,9 +243,9 @@ class Words:
         """Return a number that was written with a decimal point as this language writes it."""
         return number.replace(".", get_decimal_symbol(self._catalogue.locale)) if self._catalogue else number
 
-    def language_name(self, code: str) -> str:
+    def language_name(self, language: LanguageName) -> str:
         """Return what a language is called in this one."""
-        return languages.name_in(code, self.language) if self._catalogue else languages.get(code).name
+        return languages.name_in(language.code, self.language) if self._catalogue else language.name
 
 
 class _Formatter(string.Formatter):
@@ -257,7 +257,7 @@ class _Formatter(string.Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         """Write one value."""
         if isinstance(value, LanguageName):
-            return self._words.language_name(value.code)
+            return self._words.language_name(value)
         if isinstance(value, Path):
             return value.name  # where it lies on this machine is nobody's business
         if isinstance(value, Message):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 
 from vt.errors import SubtitleError
 from vt.text.captions import legacy
@@ -18,7 +17,8 @@ _MARKS = (
 )
 _HEAD = 4000
 """Bytes that tell whether a file is in UTF-16."""
-_JAPANESE_MAIL = re.compile(rb"\x1b\$[@B]")
+_JAPANESE_MAIL = (b"\x1b$@", b"\x1b$B")
+"""Thus ISO-2022-JP, which is of ASCII alone, begins what is no ASCII."""
 _SHOWN = {
     "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252", "cp1253": "Windows-1253",
     "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256", "cp1257": "Windows-1257",
@@ -45,7 +45,7 @@ def decoded(content: bytes, language: str = "") -> tuple[str, list[Message]]:
             return content[len(mark) :].decode(encoding, "replace"), []
     if encoding := _of_zeros(content[:_HEAD]):
         return content.decode(encoding, "replace"), []
-    if _JAPANESE_MAIL.search(content) and content.isascii():
+    if content.isascii() and any(mark in content for mark in _JAPANESE_MAIL):
         return content.decode("iso2022_jp", "replace"), []
     text = content.decode("utf-8", "replace")
     if _is_whole(text):

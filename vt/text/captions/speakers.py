@@ -175,7 +175,7 @@ class Names:
 
     A name has at most four words, none of which names never have; in a script with capitals each begins with one. Such
     a label is a name where it is marked as one (by a dash, by >>, by brackets), where it occurs twice or is a role such
-    as "Man", and where it is in capitals in a file that has small letters. In a file of capitals, or where half of the
+    as "Man", and where it is in capitals in a file that has small letters. In a file of capitals, or where most of the
     cues begin with labels, a short one is.
     """
 
@@ -205,7 +205,7 @@ def names(texts: Sequence[str]) -> Names:
     return Names(
         frozenset(label for label, count in counted.items() if count > 1),
         2 * small < len(texts),
-        len(labels) > 1 and 2 * len(labels) >= len(texts) and len(counted) < len(labels),
+        len(labels) > 1 and 4 * len(labels) >= 3 * len(texts) and len(counted) < len(labels),
     )
 
 

@@ -36,6 +36,8 @@ _BROKEN_OFF_SECONDS = 300.0
 """An upload that has received no byte for so long is given up: its connection would have been closed before."""
 Kind = Literal["coming", "upload", "result"]
 """What a file is: being received, waiting for a job, or a result for its owner to fetch."""
+_GONE = "0" * 32
+"""A name that no upload's folder has."""
 _FOLDER_FORM = re.compile(r"[0-9a-f]{32}")
 _RECORD = ".owner"
 """A file beside each upload that says who owns it, also after a restart. No upload has such a name."""
@@ -126,6 +128,17 @@ def own(file: object, owner: Owner) -> Path:
     raise UploadGone
 
 
+def nowhere(name: str) -> Path:
+    """Return a path where no upload is, and where Gradio lets one be."""
+    return folder() / _GONE / name
+
+
+def _track(file: object) -> str | None:
+    """Return which subtitle track of the film is named in place of a file; None where none is."""
+    given = Path(str(file.get("path") if isinstance(file, Mapping) else file))
+    return given.name if given == nowhere(given.name) and subtitle_track(given.name) is not None else None
+
+
 def _is_plain(path: Path) -> bool:
     return stat.S_ISDIR(path.parent.lstat().st_mode) and stat.S_ISREG(path.lstat().st_mode)
 
@@ -183,7 +196,7 @@ def take(upload: str | Path, place: Path) -> None:
 def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Owner) -> JobSpec:
     """Put an owner's uploads into a job's folder, and return what is asked for with their names.
 
-    `subtitles` may also name one of the film's own subtitle tracks, such as `track:2`.
+    `subtitles` may also be `nowhere("track:2")`, which stands for one of the film's own subtitle tracks.
 
     Raises:
         UploadGone: one of them is not there.
@@ -192,8 +205,8 @@ def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Ow
     take(given, draft.film)
     if not subtitles:
         return replace(spec, file=given.name)
-    if isinstance(subtitles, str) and subtitle_track(subtitles) is not None:
-        return replace(spec, file=given.name, subtitles=subtitles)
+    if track := _track(subtitles):
+        return replace(spec, file=given.name, subtitles=track)
     words = own(subtitles, owner)
     take(words, draft.subtitles)
     return replace(spec, file=given.name, subtitles=file_of_subtitles(words.name))
