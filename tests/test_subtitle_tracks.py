@@ -131,7 +131,7 @@ def test_the_tag_of_a_track_tells_its_language_where_nobody_names_one(folder: Pa
     request = JobRequest(folder / "film.mkv", None, subtitle_track=2)
     factory = FakeFactory(ScriptedTranscriber([]), ToneSynthesizer(0.02))
     report = pipeline.dub(request, factory, tmp_path).report
-    assert (report.source.language, report.source.language_detected) == ("es", False)
+    assert (report.source.language, report.source.language_detected) == (languages.get("es"), False)
     assert [line.source_text for line in report.segments] == [text for _, text in SPANISH]
 
 
