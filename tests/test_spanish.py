@@ -139,11 +139,18 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: pipeline.check(with_subtitles("\n"), factory))
     yield said(lambda: captions.read(b"1\n00:00:01,000 --> soon\nWell.\n"))
     yield said(lambda: captions.read(SRT.format(text="well " * 500).encode()))
+    yield said(lambda: captions.read(SRT.format(text="Well.").encode() + b"\n" * 500_001))
+    yield said(lambda: captions.read(SRT.format(text="e").encode() + bytes(range(0x80, 0x100)) * 2))
+    few = "".join(SRT.format(text=f"Well, {number}.\n") for number in range(20))
+    mixed = captions.read(f"{few}9\n-00:00:01,000 --> 00:00:02,000\nÉh?\n\n9\n9 --> 9\nWell.\n".encode("cp1252"), "en")
+    yield from mixed.notes
     yield said(lambda: captions.read("".join(SRT.format(text=f"Well, {n}.") for n in range(20_001)).encode()))
     yield said(lambda: captions.read("".join(SRT.format(text=f"{n} " * 400) for n in range(260)).encode()))
     yield said(lambda: pipeline.check(with_subtitles(" " * (captions.MOST_BYTES + 1)), factory))
     yield said(lambda: pipeline.dub(with_subtitles(SRT.replace("00:00:0", "00:09:0").format(text="Well.")), factory,
                                     folder, lambda _: None))  # fmt: skip
+    late = with_subtitles(SRT.format(text="Well.") + "\n9\n00:09:00,000 --> 00:09:01,000\nBye.\n")
+    yield from pipeline.dub(late, factory, folder, lambda _: None).report.notes
     yield said(lambda: identification.language_of("?"))
 
 

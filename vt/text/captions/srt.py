@@ -69,7 +69,7 @@ def _cues(block: _Block) -> Iterator[RawCue]:
     span = times.of_line(block.times)
     if span:
         yield from tagged.cues(block.line, span, markup.without_commands("\n".join(block.lines)))
-    else:
+    elif any(map(str.strip, block.lines)):
         yield markup.unreadable(block.line, block.times)
 
 

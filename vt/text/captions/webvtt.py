@@ -26,7 +26,7 @@ def recognises(text: str) -> bool:
 def parse(text: str) -> list[RawCue]:
     """Return the cues of a WebVTT file; one for each voice where a cue holds several.
 
-    A cue whose times cannot be read is marked so, and the others are read, as the W3C has it.
+    A cue whose times cannot be read is marked so, if it says anything, and the others are read, as the W3C has it.
     """
     clock = _Clock()
     found: list[RawCue] = []
@@ -35,7 +35,7 @@ def parse(text: str) -> list[RawCue]:
             clock.set("\n".join(block.lines))
         elif span := times.of_line(block.times):
             found += tagged.cues(block.line, span, "\n".join(block.lines), clock.shift)
-        else:
+        elif any(map(str.strip, block.lines)):
             found.append(markup.unreadable(block.line, block.times))
     return found
 
