@@ -49,23 +49,9 @@ def test_the_sample_is_translated_with_progress_on_the_way_and_nothing_is_left(c
 
 def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(client: Client, tmp_path: Path) -> None:
     (tmp_path / "es.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nLa casa de mi amigo es grande.\n")
-    film, inputs = tmp_path / "talk.mkv", [*PICTURE, *SOUND, "-i", tmp_path / "es.srt"]
-    ffmpeg(
-        *inputs,
-        "-map",
-        "0",
-        "-map",
-        "1",
-        "-map",
-        "2",
-        *H264,
-        *AAC,
-        "-c:s",
-        "srt",
-        "-metadata:s:s:0",
-        "language=spa",
-        film,
-    )
+    film, tagged = tmp_path / "talk.mkv", ["-c:s", "srt", "-metadata:s:s:0", "language=spa"]
+    maps = ["-map", "0", "-map", "1", "-map", "2"]
+    ffmpeg(*PICTURE, *SOUND, "-i", tmp_path / "es.srt", *maps, *H264, *AAC, *tagged, film)
     report = client.predict(handle_file(film), "en", subtitles="track:1", api_name="/translate")[2]
     assert (report["engines"]["stt"], report["source"]["language"]) == (None, "es")
     with pytest.raises(Exception, match=r"^talk\.mkv has no subtitle track 2: those that hold text are track:1"):
