@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -90,6 +91,25 @@ READERS: dict[str, Callable[[str], object]] = {
     "an SRT file": _read,
     "a cue": lambda text: _read(f"1\n00:00:01,000 --> 00:00:02,000\n{text}"),
     "many cues": lambda text: _read("\n".join(f"00:01,000 --> 00:02,000\n{part}\n" for part in _parts(text, 1900))),
+    "an ASS script": lambda text: _read(f"[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{text}"),
+    "a TTML file": lambda text: _read(f'<tt><body><div><p begin="1s" end="2s">{text}</p></div></body></tt>'),
+    "a TTML file's times": lambda text: _read(f"<tt><body><div><p begin='{text}' end='2s'>a</p></div></body></tt>"),
+    "an SBV file": lambda text: _read(f"0:00:01.000,0:00:02.000\n{text}"),
+    "lyrics": lambda text: _read(f"[00:01.00]{text}"),
+    "a transcript": lambda text: _read(
+        json.dumps(
+            {
+                "segments": [
+                    {
+                        "start": 1,
+                        "end": 2,
+                        "text": text,
+                        "words": [{"word": word, "start": 1, "end": 2} for word in text.split()],
+                    }
+                ]
+            }
+        )
+    ),
     "sentences": _sentences,
     "a sentence with a long last word": _late,
     "cues of a sentence": lambda text: subtitles.cues([Cue(0.0, 9.0, text)]),

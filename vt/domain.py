@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -171,6 +172,20 @@ WISHES = tuple(wish.name for wish in fields(Wishes))
 """The names of the options that say it."""
 
 
+_SUBTITLE_TRACK = re.compile(r"track:(\d{1,4})")
+
+
+def subtitle_track(named: str | None) -> int | None:
+    """Return which of a film's own subtitle tracks is named in place of a file (`track:2`); None where none is."""
+    found = _SUBTITLE_TRACK.fullmatch(named or "")
+    return int(found[1]) if found else None
+
+
+def file_of_subtitles(name: str) -> str:
+    """Return the name of a subtitle file that came along, so that none is taken for a track of the film."""
+    return name if subtitle_track(name) is None else name.replace(":", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """One dub that somebody asks for."""
@@ -181,7 +196,9 @@ class JobRequest:
     source_language: Language | None = None
     """None: it is found out by listening."""
     subtitles: Path | None = None
-    """An SRT or WebVTT file in the source language, in place of recognition."""
+    """A subtitle file in the source language, in place of recognition."""
+    subtitle_track: int | None = None
+    """Which of the film's own subtitle tracks stands in place of such a file, from 1."""
     audio_track: int | None = None
     """Which of the film's sound tracks is dubbed, from 1; the first where none is named."""
     name: str = ""
@@ -300,9 +317,15 @@ class JobSpec:
     """Empty: what is said in the film is only written down."""
     source_language: str = "auto"
     subtitles: str | None = None
-    """The name of the subtitle file that came along; None where the film is listened to."""
+    """The name of the subtitle file that came along, or `track:2` for one of the film's own subtitle tracks; None
+    where the film is listened to."""
     audio_track: int | None = None
     wishes: Wishes = NO_WISHES
+
+    @property
+    def has_subtitle_file(self) -> bool:
+        """Whether a subtitle file came along."""
+        return self.subtitles is not None and subtitle_track(self.subtitles) is None
 
     @property
     def target(self) -> Language | None:
@@ -328,7 +351,8 @@ class JobSpec:
             source=film,
             target_language=self.target,
             source_language=languages.spoken(self.source_language),
-            subtitles=None if self.subtitles is None else subtitles,
+            subtitles=subtitles if self.has_subtitle_file else None,
+            subtitle_track=subtitle_track(self.subtitles),
             audio_track=self.audio_track,
             name=self.file,
             edits=edits or {},

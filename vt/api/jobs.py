@@ -21,7 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from vt.api import problems, schemas
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
-from vt.domain import WISHES, Edit, Job, JobSpec, Wishes
+from vt.domain import WISHES, Edit, Job, JobSpec, Wishes, file_of_subtitles, subtitle_track
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs, ResultFile
 from vt.jobs.progress_feed import follow
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
-_FIELDS = ("target_language", "source_language", "audio_track", "from_job", *WISHES)
+_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "from_job", *WISHES)
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
@@ -51,7 +51,11 @@ _film = {"type": "string", "format": "binary", "description": "A video or audio 
 _words: dict[str, Any] = {
     "target_language": {"type": "string", "description": "The language to speak.", "examples": ["es"]},
     "source_language": {"type": "string", "description": "The language spoken.", "default": "auto"},
-    "subtitles": {"type": "string", "format": "binary", "description": "SRT or WebVTT in place of recognition."},
+    "subtitles": {
+        "description": "In place of recognition: a file (SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as "
+        "Whisper and whisperX write it), or the text track:2 for the second subtitle track in the film.",
+        "anyOf": [{"type": "string", "format": "binary"}, {"type": "string", "pattern": "^track:[0-9]{1,4}$"}],
+    },
     "audio_track": {"type": "integer", "minimum": 1, "description": "Which sound track is dubbed; default: the first."},
     "from_job": {
         "type": "string",
@@ -164,7 +168,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         raise InputError(
             "There is no field {name}: a job has {known}.",
             name=unknown[0][:40],
-            known=", ".join((*_FILES, *_FIELDS)),
+            known=", ".join(dict.fromkeys((*_FILES, *_FIELDS))),
         )
     if "target_language" not in fields:
         raise InputError("The form needs the language to speak in the field target_language, such as es.")
@@ -174,13 +178,22 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         file=upload.files.get("file", ""),
         target_language=fields["target_language"],
         source_language=fields.get("source_language", "auto"),
-        subtitles=upload.files.get("subtitles"),
+        subtitles=_subtitles(upload, fields.get("subtitles")),
         audio_track=_number(fields.get("audio_track")),
         wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:
         spec = jobs.reuse(draft, fields["from_job"], spec)
     return jobs.submit(draft, spec, visitor)
+
+
+def _subtitles(upload: Upload, said: str | None) -> str | None:
+    """Return the name of the subtitles that came, or which track of the film stands in their place."""
+    if "subtitles" in upload.files:
+        return file_of_subtitles(upload.files["subtitles"])
+    if said is not None and subtitle_track(said) is None:
+        raise InputError("The field subtitles takes a file, or track:2 for the second subtitle track in the film.")
+    return said
 
 
 def _number(said: str | None) -> int | None:

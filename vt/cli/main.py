@@ -70,7 +70,12 @@ def _parser() -> _Parser:
     translate.add_argument("--to", required=True, metavar="LANGUAGE", help="the language to speak, such as es")
     translate.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
     translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
-    translate.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or VTT in place of recognition")
+    translate.add_argument(
+        "--subtitles",
+        metavar="FILE",
+        help="in place of recognition: SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as Whisper and "
+        "whisperX write it; or track:2 for the second subtitle track in the video",
+    )
     translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
     translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
@@ -152,18 +157,20 @@ def _translate(arguments: argparse.Namespace) -> int:
     # Imported here, so that --help does not have to wait for it.
     from vt import languages, media
     from vt.cli.display import progress_display
-    from vt.domain import JobRequest, Wishes
+    from vt.domain import JobRequest, Wishes, subtitle_track
     from vt.dubbing import pipeline
     from vt.factory import get_ai_factory
     from vt.system import folders
 
     target, spoken = languages.get(arguments.to), languages.spoken(arguments.origin)
     media.check_readable(arguments.source)
+    track = subtitle_track(arguments.subtitles)
     request = JobRequest(
         source=arguments.source,
         target_language=target,
         source_language=spoken,
-        subtitles=arguments.subtitles,
+        subtitles=None if track is not None or arguments.subtitles is None else Path(arguments.subtitles),
+        subtitle_track=track,
         audio_track=arguments.audio_track,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 
 from vt import languages, media
 from vt.domain import Cancel, Dropped, JobRequest, Segment, Stage, Transcript, Word
-from vt.dubbing.artifacts import Json, fingerprint
+from vt.dubbing import subtitle_source
+from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.run import Run, with_model
 from vt.dubbing.services import RequestChecker
 from vt.engines.candidate import Choice
@@ -18,7 +19,7 @@ from vt.errors import LanguageError, MediaError, NoSpeechError, SubtitleError
 from vt.languages import AUTO, Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
-from vt.text import captions, identification, sentences
+from vt.text import captions, sentences
 from vt.text.captions import Utterance
 from vt.translatable import Message
 
@@ -74,8 +75,16 @@ def slots_of(segments: Sequence[Segment]) -> list[tuple[float, float]]:
     return [(segment.start, segment.end) for segment in segments]
 
 
-def examine(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> Examined:
+def examine(
+    request: JobRequest, checker: RequestChecker, cancel: Cancel, artifacts: Artifacts | None = None
+) -> Examined:
     """Look into the film and the subtitles, and check that the request can be served.
+
+    Args:
+        request: what is asked for.
+        checker: knows which models there are.
+        cancel: ends it.
+        artifacts: where a subtitle track that is read out of the film is kept; None: nowhere.
 
     Raises:
         InputError: the file or the languages are at fault.
@@ -84,7 +93,9 @@ def examine(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> Exa
     info = media.probe(request.source, cancel)
     track = _track_to_dub(info, request)
     notes: list[Message] = []
-    read = _read(request, notes) if request.subtitles else None
+    read = None
+    if request.subtitles or request.subtitle_track is not None:
+        read = _read(request, notes, *subtitle_source.content(request, info, cancel, artifacts))
     if track is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
     language = read.language if read else request.source_language
@@ -95,7 +106,7 @@ def examine(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> Exa
 def name_of(run: Run) -> str:
     """Return the fingerprint of all that decides what is heard, without the models: so edits keep their lines."""
     request = run.request
-    told = run.artifacts.identity(request.subtitles) if request.subtitles else None
+    told = run.artifacts.identity(request.subtitles) if request.subtitles else request.subtitle_track
     source = run.artifacts.identity(request.source)
     return fingerprint("heard", source, request.audio_track, told, _source_code(request))
 
@@ -131,46 +142,18 @@ def _hear(run: Run, examined: Examined, name: str) -> Heard:
 # Subtitles
 
 
-def _read(request: JobRequest, notes: list[Message]) -> Read:
-    """Return what a subtitle file says in place of what would be heard."""
-    path = request.subtitles
-    assert path is not None  # noqa: S101
-    media.check_readable(path)
-    captions.check_size(path.stat().st_size)
-    read = captions.read(path.read_bytes(), request.source_language.code if request.source_language else "")
+def _read(request: JobRequest, notes: list[Message], content: bytes, declared: str) -> Read:
+    """Return what subtitles say in place of what would be heard; `declared` is the language that their track names."""
+    read = captions.read(content, request.source_language.code if request.source_language else "")
     notes += read.notes
     if not read.utterances:
+        path = request.subtitles or request.source
         raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
     text = " ".join(utterance.text for utterance in read.utterances)
-    if named := request.source_language:
-        notes += _doubts(named, text)
-        return Read(read.utterances, named, False)
-    language, probability = identification.language_of(text)
-    notes.append(
-        Message(
-            "The subtitles are {language}, by their text (probability {probability:.2f}).",
-            language=language,
-            probability=probability,
-        )
-    )
-    return Read(read.utterances, language, True)
-
-
-def _doubts(named: Language, text: str) -> list[Message]:
-    """Say so where the subtitles seem to be in another language than the one that was named."""
-    try:
-        language, _ = identification.language_of(text)
-    except LanguageError:  # too short to tell
-        return []
-    if language == named:
-        return []
-    return [
-        Message(
-            "The subtitles look like {language_seen}, but --from says {language_said}: check the dub.",
-            language_seen=language,
-            language_said=named,
-        )
-    ]
+    declared = declared or read.declared_language
+    language, is_detected, told = subtitle_source.language_of(request.source_language, declared, text)
+    notes += told
+    return Read(read.utterances, language, is_detected)
 
 
 def _checked(read: Read, examined: Examined, cancel: Cancel) -> Heard:

@@ -98,7 +98,7 @@ def _write_down(run: Run, folder: Path) -> Result:
     results = _Results(run, folder)
     with run.stage(Stage.PROBE):
         results.check_names()
-        examined = hearing.examine(run.request, run.services, run.cancel)
+        examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
         name = hearing.name_of(run)
     heard = hearing.hear(run, examined, name)
     transcript = heard.transcript
@@ -159,7 +159,7 @@ class _Dub:
         run = self.run
         with run.stage(Stage.PROBE):
             self._results.check_names()
-            examined = hearing.examine(run.request, run.services, run.cancel)
+            examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
             name = hearing.name_of(run)
         heard = hearing.hear(run, examined, name)
         translating = Translating(run, examined, heard, name, self.target)

@@ -200,7 +200,7 @@ class Jobs:
         job = self._store.get(job_id)
         try:
             disk.link_or_copy(self._data.input(job_id), draft.film)
-            if job.request.subtitles is not None and spec.subtitles is None:
+            if job.request.has_subtitle_file and spec.subtitles is None:
                 disk.link_or_copy(self._data.subtitles(job_id), draft.subtitles)
         except FileNotFoundError:  # removed at this moment
             raise JobNotFound from None

@@ -61,6 +61,7 @@ def _add_translate(services: Services) -> None:
 
         Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file,
         those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels it all.
+        In place of a file, `subtitles` may name a subtitle track in the film, such as "track:2".
         """
         whose = owner(request)
         with in_words():

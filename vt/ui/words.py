@@ -30,7 +30,10 @@ _ENGLISH: dict[str, str] = {
     ),
     "film": "Video or audio file",
     "subtitles": "Subtitles that you have already (optional)",
-    "subtitles_hint": "SRT or WebVTT in the language of the video: nothing has to be guessed by listening then.",
+    "subtitles_hint": (
+        "SRT, WebVTT, ASS, TTML, SBV, LRC or a JSON transcript in the language of the video: nothing has to be guessed "
+        "by listening then."
+    ),
     "sample": "Try it with a sample",
     "sample_hint": "No video at hand? Half a minute of Jane Austen, read aloud.",
     "limits": "Good to know",

@@ -7,7 +7,21 @@ from dataclasses import dataclass, replace
 
 from vt.domain import Word
 from vt.errors import SubtitleError
-from vt.text.captions import cleaning, decoding, limits, merging, srt, webvtt
+from vt.text.captions import (
+    ass,
+    cleaning,
+    decoding,
+    limits,
+    lrc,
+    markup,
+    merging,
+    sbv,
+    srt,
+    timed_words,
+    transcript_json,
+    ttml,
+    webvtt,
+)
 from vt.text.captions.cue import RawCue, Utterance
 from vt.text.captions.limits import MOST_BYTES, check_size, too_large
 from vt.translatable import Message, Value
@@ -23,6 +37,8 @@ class Captions:
     """In order of time, none overlapping the next."""
     notes: tuple[Message, ...] = ()
     """What was changed or left out on the way."""
+    declared_language: str = ""
+    """A code or a name, as the file itself has it; empty where it names none. Many a file names a wrong one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +46,21 @@ class _Format:
     recognises: Callable[[str], bool]
     """Tells a file of this format by its text."""
     parse: Callable[[str], list[RawCue]]
+    example: str
+    """A line of times, for whoever has to mend one."""
+    declared_language: Callable[[str], str] = lambda _: ""
 
 
 _FEW = 10
 """One cue among so many may have times that cannot be read."""
 _FORMATS = (
-    _Format(webvtt.recognises, webvtt.parse),
-    _Format(srt.recognises, srt.parse),
+    _Format(webvtt.recognises, webvtt.parse, srt.EXAMPLE),
+    _Format(ttml.recognises, ttml.parse, ttml.EXAMPLE, ttml.declared_language),
+    _Format(ass.recognises, ass.parse, ass.EXAMPLE),
+    _Format(transcript_json.recognises, transcript_json.parse, "", transcript_json.declared_language),
+    _Format(lrc.recognises, lrc.parse, "", lrc.declared_language),
+    _Format(sbv.recognises, sbv.parse, sbv.EXAMPLE),
+    _Format(srt.recognises, srt.parse, srt.EXAMPLE),
 )
 """The first that recognises a text reads it."""
 
@@ -55,22 +79,28 @@ def read(content: bytes, language: str = "") -> Captions:
     check_size(len(content))
     text, notes = decoding.decoded(content, language)
     limits.check_text(text)
-    parse = next((form.parse for form in _FORMATS if form.recognises(text)), None)
-    cues = parse(text) if parse else []
-    if not cues:
-        raise SubtitleError("The subtitles hold no times: an SRT or WebVTT file is needed, from its line 1 on.")
-    found = from_cues(cues)
-    return Captions(found.utterances, (*notes, *found.notes))
+    form = next((form for form in _FORMATS if form.recognises(text)), None)
+    cues = form.parse(text) if form else []
+    if form is None or not cues:
+        raise SubtitleError(
+            "The subtitles hold no times: a file in SRT, WebVTT, ASS, TTML, SBV, LRC or a transcript in JSON is needed."
+        )
+    found = from_cues(cues, form.example)
+    return Captions(found.utterances, (*notes, *found.notes), form.declared_language(text))
 
 
-def from_cues(cues: Iterable[RawCue]) -> Captions:
+def from_cues(cues: Iterable[RawCue], example: str = srt.EXAMPLE) -> Captions:
     """Return what the cues of any format say: cleaned, merged, and within the limits.
+
+    Args:
+        cues: in the order of the file.
+        example: a line of times as the format has it.
 
     Raises:
         SubtitleError: they are more than is taken, or the times of too many cannot be read.
     """
     notes: list[Message] = []
-    raw = _from_zero(_readable(list(cues), notes), notes)
+    raw = _from_zero(_readable(list(cues), notes, example), notes)
     limits.check_lengths(raw)
     merged = merging.once(raw)
     limits.check_count(len(merged))
@@ -79,18 +109,14 @@ def from_cues(cues: Iterable[RawCue]) -> Captions:
     return Captions(tuple(merging.apart(spoken)), tuple(notes))
 
 
-def _readable(cues: Sequence[RawCue], notes: list[Message]) -> list[RawCue]:
+def _readable(cues: Sequence[RawCue], notes: list[Message], example: str) -> list[RawCue]:
     """Return the cues whose times were read; a few others are noted, but a file of many is refused."""
     bad = [cue for cue in cues if cue.unreadable]
     if not bad:
         return list(cues)
     place: dict[str, Value] = {"number": bad[0].line, "line": bad[0].unreadable}
     if _FEW * len(bad) > len(cues):
-        raise SubtitleError(
-            'Line {number} of the subtitles cannot be read: "{line}". It should look like 00:01:02,500 --> '
-            "00:01:04,000.",
-            **place,
-        )
+        raise markup.unreadable_line(bad[0].line, bad[0].unreadable, example)
     notes.append(
         Message(
             "Cues of the subtitles whose times cannot be read were left out: {count}; the first is at line "
@@ -118,16 +144,6 @@ def words(spoken: Iterable[Utterance]) -> list[Word]:
 
 
 def _words_of(spoken: Utterance) -> Iterator[Word]:
-    found = spoken.words or tuple(_shares(spoken))
+    found = spoken.words or tuple(timed_words.shared(Word(spoken.start, spoken.end, spoken.text)))
     for number, word in enumerate(found):
         yield replace(word, speaker=spoken.speaker or word.speaker, begins_turn=spoken.begins_turn and number == 0)
-
-
-def _shares(spoken: Utterance) -> Iterator[Word]:
-    """Yield the words of an utterance, each with a share of its time by its length."""
-    parts = spoken.text.split()
-    total, here = sum(map(len, parts)), spoken.start
-    for part in parts:
-        end = here + (spoken.end - spoken.start) * len(part) / total
-        yield Word(here, end, f" {part}")
-        here = end

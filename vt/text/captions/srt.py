@@ -12,6 +12,8 @@ from vt.text.captions.cue import RawCue
 _NO_CUE = re.compile(r"(NOTE|STYLE|REGION)(\s|$)")
 _LINE = re.compile(r"\r\n|[\n\r]")
 
+EXAMPLE = "00:01:02,500 --> 00:01:04,000"
+
 
 def recognises(text: str) -> bool:
     """Tell whether a text is an SRT file: one that has lines of times."""
