@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "en.srt").write_text(_srt(ENGLISH))
     (folder / "es.ass").write_text(_ass(SPANISH))
     (folder / "none.vtt").write_text("WEBVTT\n\n00:00.200 --> 00:00.900\nOui.\n")
-    inputs = ["-i", folder / "en.srt", "-i", folder / "es.ass", "-i", folder / "none.vtt"]
+    inputs: list[str | Path] = ["-i", folder / "en.srt", "-i", folder / "es.ass", "-i", folder / "none.vtt"]
     tags = ["-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=spa", "-metadata:s:s:1", "title=Full"]
     maps = [part for at in range(5) for part in ("-map", str(at))]
     kinds = ["-c:s:0", "srt", "-c:s:1", "ass", "-c:s:2", "webvtt"]
