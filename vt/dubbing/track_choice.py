@@ -44,7 +44,7 @@ def choose(info: MediaInfo, request: JobRequest) -> TrackChoice:
     wanted = request.source_language
     own = [track for track in hearable if not info.is_foreign(track)]
     ranked = sorted(own or hearable or info.audio, key=lambda track: _rank(track, wanted))
-    notes = (_taken(info, ranked[0], wanted),) if len(info.audio) > 1 else ()
+    notes = (_taken(info, ranked[0], wanted),) if len(hearable) > 1 else ()
     return TrackChoice(tuple(ranked), notes)
 
 
@@ -106,8 +106,13 @@ def _speaks(track: Track, wanted: Language) -> bool:
     """Return whether a track is said to be in a language, by its tag or, where that names none, by its title."""
     if tagged := language_of(track):
         return tagged == wanted or (bool(wanted.whisper) and tagged.whisper == wanted.whisper)
-    names = (wanted.name, wanted.native_name)
-    return any(re.search(rf"\b{re.escape(name)}\b", track.title, re.IGNORECASE) for name in names if name)
+    title = _words(track.title)
+    return any(_words(name) in title for name in (wanted.name, wanted.native_name) if name)
+
+
+def _words(text: str) -> str:
+    words = re.findall(r"\w+", text.casefold())
+    return f" {' '.join(words)} "
 
 
 def _taken(info: MediaInfo, track: Track, wanted: Language | None) -> Message:

@@ -11,7 +11,7 @@ from vt.system.processes import TOOL, Child, run
 
 _MOST_LABELLED = 8
 """ffmpeg knows how to mix the channels of the usual layouts, none of which has more."""
-_DECODER = re.compile(rb" D\S{5} (\S{1,60}) ")
+_DECODER = re.compile(r" D\S{5} (\S{1,60}) ")
 
 
 def is_decodable(track: Track) -> bool:
@@ -25,8 +25,8 @@ def is_decodable(track: Track) -> bool:
 
 @cache
 def _decoders() -> frozenset[str]:
-    listed = run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-codecs"], TOOL)).splitlines()
-    return frozenset(match[1].decode() for line in listed if (match := _DECODER.match(line)))
+    listed = run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-codecs"], TOOL)).decode(errors="replace").splitlines()
+    return frozenset(match[1] for line in listed if (match := _DECODER.match(line)))
 
 
 def mixing_filter(track: Track) -> str:
@@ -34,12 +34,14 @@ def mixing_filter(track: Track) -> str:
     if not _is_mixed(track):
         return ""
     limits = ":".join(f"{key}={value}" for key, value in _LIMITER.items())
-    return f"pan={_weights(track)},alimiter={limits}"
+    return f"pan={_mean(track)},volume={_gain(track)},alimiter={limits}"
 
 
 def mixed(stream: Any, track: Track) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
     """Return a stream of ffmpeg-python with that filter behind it, where there is one."""
-    return stream.filter("pan", _weights(track)).filter("alimiter", **_LIMITER) if _is_mixed(track) else stream
+    if not _is_mixed(track):
+        return stream
+    return stream.filter("pan", _mean(track)).filter("volume", _gain(track)).filter("alimiter", **_LIMITER)
 
 
 _LIMITER = {"limit": "0.9", "level": "false", "latency": "true"}
@@ -49,11 +51,15 @@ def _is_mixed(track: Track) -> bool:
     return track.channels > (_MOST_LABELLED if track.layout else 2)
 
 
-def _weights(track: Track) -> str:
-    """Return how each channel counts: alike, for each may hold all that is said.
+def _mean(track: Track) -> str:
+    """Return that all channels count alike, for each may hold all that is said."""
+    return "mono|c0<" + "+".join(f"c{channel}" for channel in range(track.channels))
+
+
+def _gain(track: Track) -> str:
+    """Return the gain behind the mean.
 
     What differs from channel to channel stays as loud as it was, because powers add; what is the same in all becomes
-    louder, and a limiter keeps it in range.
+    louder, and the limiter keeps it in range.
     """
-    weight = track.channels**-0.5
-    return "mono|c0=" + "+".join(f"{weight:.4f}*c{channel}" for channel in range(track.channels))
+    return f"{track.channels**0.5:.4f}"

@@ -21,7 +21,7 @@ _LENGTH = re.compile(r"  Duration: (\d{1,6}):(\d\d):(\d\d\.\d{1,6}), start: (-?\
 _NUMBERS = {
     "sample_rate": re.compile(r"(?<!\d)(\d{1,7}) Hz"),
     "channels": re.compile(r"(?<!\d)(\d{1,3}) channels"),
-    "width": re.compile(r"(?<!\d)(\d{1,5})x\d"),
+    "width": re.compile(r"(?<![\dx])(\d{2,5})x\d{2}"),
     "avg_frame_rate": re.compile(r"(?<![\d.])(\d{1,4}(?:\.\d{1,3})?) fps"),
 }
 _LAYOUT = re.compile(r" Hz, (mono|stereo|[\w.()]{1,30}), ")

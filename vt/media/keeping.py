@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from vt.media.codecs import is_decodable, mixing_filter
 from vt.media.probing import MediaInfo, Track
+from vt.media.text_tracks import UTF_8
 from vt.translatable import Message
 
 _IN_M4A = {"aac", "alac", "xHE-AAC"}
@@ -36,6 +37,8 @@ class Kept:
 
     track: Track
     options: Mapping[str, str]
+    encoding: str = ""
+    """Of a text that is to be converted to UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +53,39 @@ class Keeping:
     notes: list[Message] = field(default_factory=list)
 
 
-def keeping(info: MediaInfo, original: Track | None, extent: Extent) -> Keeping:
-    """Decide what is kept of a film; `original` is the track that was dubbed."""
+def text_tracks(info: MediaInfo) -> list[Track]:
+    """Return the subtitles of a film that an mp4 can hold."""
+    return [
+        track
+        for track in info.subtitles
+        if track.codec in _TEXT_SUBTITLES and is_decodable(track) and not info.is_foreign(track)
+    ]
+
+
+def keeping(info: MediaInfo, original: Track | None, encodings: Mapping[int, str], extent: Extent) -> Keeping:
+    """Decide what is kept of a film.
+
+    Args:
+        info: of the film.
+        original: the track that was dubbed; None for a film without sound.
+        encodings: of each track in `text_tracks`, by its index; empty where it cannot be told.
+        extent: how much is to be kept.
+    """
     kept = Keeping(has_original=False)
     if original and extent >= Extent.ORIGINAL:
         kept = Keeping(has_original=_keep_sound(kept, info, original), sounds=kept.sounds, notes=kept.notes)
     if extent == Extent.ALL:
-        _keep_further(kept, info, original)
+        _keep_further(kept, info, original, encodings)
     return kept
 
 
-def _keep_further(kept: Keeping, info: MediaInfo, original: Track | None) -> None:
+def _keep_further(kept: Keeping, info: MediaInfo, original: Track | None, encodings: Mapping[int, str]) -> None:
     for track in info.audio:
         if track is not original and not info.is_foreign(track):
             _keep_sound(kept, info, track)
     for track in info.subtitles:
         if not info.is_foreign(track):
-            _keep_subtitles(kept, track)
+            _keep_subtitles(kept, track, encodings.get(track.index))
     kept.covers.extend(track for track in info.covers if track.codec in _IN_MP4_COVER and track.width)
     _note_the_rest(kept, info, original)
 
@@ -104,13 +123,14 @@ def _is_copied(info: MediaInfo, track: Track) -> bool:
     return track.codec in (_IN_MP4_AUDIO if info.video else _IN_M4A)
 
 
-def _keep_subtitles(kept: Keeping, track: Track) -> None:
-    if track.codec in _TEXT_SUBTITLES and is_decodable(track):
-        kept.subtitles.append(Kept(track, {"c": "mov_text"}))
-        return
-    kept.notes.append(
-        Message("A subtitle track ({codec}) was left out: mp4 holds only text.", codec=track.codec or "?")
-    )
+def _keep_subtitles(kept: Keeping, track: Track, encoding: str | None) -> None:
+    if encoding:
+        kept.subtitles.append(Kept(track, {"c": "mov_text"}, "" if encoding == UTF_8 else encoding))
+    elif encoding is None:
+        note = "A subtitle track ({codec}) was left out: mp4 holds only text."
+        kept.notes.append(Message(note, codec=track.codec or "?"))
+    else:
+        kept.notes.append(Message("A subtitle track was left out: the encoding of its text cannot be told."))
 
 
 def _note_the_rest(kept: Keeping, info: MediaInfo, original: Track | None) -> None:

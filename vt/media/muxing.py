@@ -10,8 +10,9 @@ from pathlib import Path
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
-from vt.media.keeping import Extent, Kept, keeping
+from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
+from vt.media.text_tracks import EncodingOf, encodings, untold
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 from vt.translatable import Message
@@ -47,15 +48,30 @@ def mux(
     softs: Iterable[Soft],
     target: Path,
     cancel: Cancel | None = None,
+    encoding_of: EncodingOf = untold,
 ) -> list[Message]:
     """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
 
-    `names` are the dub's and the original's. Returns sentences about what could not be kept as it was.
+    Args:
+        info: of the film.
+        original: the track that was dubbed; None for a film without sound.
+        dub: the dubbed track.
+        names: the dub's and the original's.
+        softs: subtitles to add.
+        target: where the film goes.
+        cancel: ends it.
+        encoding_of: tells the encoding of the film's own subtitles where that is not UTF-8.
+
+    Returns:
+        Sentences about what could not be kept as it was.
 
     Raises:
         MediaError: the film is damaged, or takes more than is given to one.
     """
-    *fuller, last = _distinct(_Mux(info, original, names, list(softs), extent) for extent in reversed(Extent))
+    softs = list(softs)
+    known = encodings(info.path, text_tracks(info), encoding_of, cancel)
+    kept = {extent: keeping(info, original, known, extent) for extent in reversed(Extent)}
+    *fuller, last = _distinct(_Mux(info, kept[extent], names, softs, _what_failed(extent, original)) for extent in kept)
     for plan in fuller:
         try:
             return _written(plan, dub, target, cancel)
@@ -88,6 +104,8 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     """Write the film, and return the notes of the plan."""
     info = plan.info
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    for text in plan.kept.subtitles:
+        argv += [f"-sub_charenc:{text.track.index}", text.encoding] if text.encoding else []
     argv += [*opening_options(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
     for soft in plan.softs:
         argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
@@ -101,11 +119,10 @@ class _Mux:
     """Composes the tracks of the result: what can live in its container is copied, the rest encoded or left out."""
 
     def __init__(
-        self, info: MediaInfo, original: Track | None, names: tuple[Named, Named], softs: list[Soft], extent: Extent
+        self, info: MediaInfo, kept: Keeping, names: tuple[Named, Named], softs: list[Soft], notes: list[Message]
     ) -> None:
-        self.info, self.names, self.softs = info, names, softs
-        self.kept = keeping(info, original, extent)
-        self.notes: list[Message] = _what_failed(extent, original)
+        self.info, self.names, self.softs, self.kept = info, names, softs, kept
+        self.notes = notes
         self.options = self._options()
         """Of the output."""
         # Of ten tracks of a kind the same is said once.
