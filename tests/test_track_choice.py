@@ -48,7 +48,7 @@ def film(path: Path, *tracks: Made, codec: tuple[str, ...] = tuple(AAC)) -> Path
     return path
 
 
-def taken(path: Path, language: str = "auto", **more: Any) -> tuple[int, str]:
+def taken(path: Path, language: str = "auto", **more: Any) -> tuple[int, str]:  # noqa: ANN401 (of a request)
     """Return the number of the track that is dubbed, and the note on it."""
     info = media.probe(path)
     choice = track_choice.choose(info, asked(path, "es", language, **more))
@@ -132,7 +132,7 @@ def test_a_programme_of_a_picture_without_sound_leaves_the_sound_that_there_is(t
 # What is dubbed in the end
 
 
-def dubbed(path: Path, folder: Path, language: str = "en", **more: Any) -> Result:
+def dubbed(path: Path, folder: Path, language: str = "en", **more: Any) -> Result:  # noqa: ANN401 (of a request)
     factory = FakeFactory(ScriptedTranscriber(SCRIPT), ToneSynthesizer())
     folder.mkdir()
     return pipeline.dub(asked(path, "es", language, **more), factory, folder)

@@ -177,7 +177,7 @@ class JobRequest:
     subtitles: Path | None = None
     """An SRT or WebVTT file in the source language, in place of recognition."""
     audio_track: int | None = None
-    """Which of the film's sound tracks is dubbed, from 1; the first where none is named."""
+    """Which of the film's sound tracks is dubbed, from 1; where none is named, its tags and flags decide."""
     name: str = ""
     """What the user calls the film, where that is not the name of the file."""
     edits: Mapping[int, Edit] = field(default_factory=dict)

@@ -52,7 +52,11 @@ _words: dict[str, Any] = {
     "target_language": {"type": "string", "description": "The language to speak.", "examples": ["es"]},
     "source_language": {"type": "string", "description": "The language spoken.", "default": "auto"},
     "subtitles": {"type": "string", "format": "binary", "description": "SRT or WebVTT in place of recognition."},
-    "audio_track": {"type": "integer", "minimum": 1, "description": "Which sound track is dubbed; default: the first."},
+    "audio_track": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Which sound track is dubbed, from 1; default: by its language.",
+    },
     "from_job": {
         "type": "string",
         "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for.",

@@ -72,7 +72,9 @@ def _parser() -> _Parser:
     translate.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
     translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
     translate.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or VTT in place of recognition")
-    translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
+    translate.add_argument(
+        "--audio-track", type=int, metavar="N", help="which sound track to dub, from 1 (default: by its language)"
+    )
     translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")

@@ -37,6 +37,12 @@ def mixing_filter(track: Track) -> str:
     return f"pan={_mean(track)},volume={_gain(track)},alimiter={limits}"
 
 
+def labelling_filter(track: Track) -> str:
+    """Return the filter that says of one or two channels which they are, which the encoder wants to know."""
+    known = {1: "pan=mono|c0=c0", 2: "pan=stereo|c0=c0|c1=c1"}
+    return "" if track.layout else known.get(track.channels, "")
+
+
 def mixed(stream: Any, track: Track) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
     """Return a stream of ffmpeg-python with that filter behind it, where there is one."""
     if not _is_mixed(track):

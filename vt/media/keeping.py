@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from vt.media.codecs import is_decodable, mixing_filter
+from vt.media.codecs import is_decodable, labelling_filter, mixing_filter
 from vt.media.probing import MediaInfo, Track
 from vt.media.text_tracks import UTF_8
 from vt.translatable import Message
@@ -108,12 +108,15 @@ def _keep_sound(kept: Keeping, info: MediaInfo, track: Track) -> bool:
         return False
     mixing = mixing_filter(track)
     if mixing:
-        note = "An original sound track has {count} channels: they were mixed into one."
-        kept.notes.append(Message(note, count=track.channels))
+        kept.notes.append(
+            Message("An original sound track has {count} channels: they were mixed into one.", count=track.channels)
+        )
     else:
-        note = "An original sound track was {codec}: it was encoded again as AAC."
-        kept.notes.append(Message(note, codec=track.codec))
-    kept.sounds.append(Kept(track, _AAC | ({"filter": mixing} if mixing else {})))
+        kept.notes.append(
+            Message("An original sound track was {codec}: it was encoded again as AAC.", codec=track.codec)
+        )
+    labelled = mixing or labelling_filter(track)
+    kept.sounds.append(Kept(track, _AAC | ({"filter": labelled} if labelled else {})))
     return True
 
 
@@ -127,8 +130,9 @@ def _keep_subtitles(kept: Keeping, track: Track, encoding: str | None) -> None:
     if encoding:
         kept.subtitles.append(Kept(track, {"c": "mov_text"}, "" if encoding == UTF_8 else encoding))
     elif encoding is None:
-        note = "A subtitle track ({codec}) was left out: mp4 holds only text."
-        kept.notes.append(Message(note, codec=track.codec or "?"))
+        kept.notes.append(
+            Message("A subtitle track ({codec}) was left out: mp4 holds only text.", codec=track.codec or "?")
+        )
     else:
         kept.notes.append(Message("A subtitle track was left out: the encoding of its text cannot be told."))
 
