@@ -47,6 +47,13 @@ def test_only_as_many_numbers_are_rewritten_as_the_source_has() -> None:
     assert localized("1,500 people", "1,500 personas, 1,500", "en", "es") == "1500 personas, 1,500"
 
 
+def test_separators_that_a_translator_mixed_are_put_right_where_the_source_has_the_same_digits() -> None:
+    source = "The house cost 2,300,000 dollars."
+    assert localized(source, "La casa cuesta 2,300.000 dólares.", "en", "es") == "La casa cuesta 2.300.000 dólares."
+    assert localized(source, "La casa cuesta 2,400.000 dólares.", "en", "es") == "La casa cuesta 2,400.000 dólares."
+    assert localized("2,300,000.500 kg", "2,300.000,500 kg", "en", "es") == "2,300.000,500 kg"
+
+
 @pytest.mark.parametrize(
     "piece", ["1,500 ", "1,500,", "1.5", "1 500 ", "Python 3.11 ", "http://a/1.5", "192.168.1.", "1,"]
 )

@@ -94,6 +94,7 @@ def test_an_error_says_its_sentence_and_keeps_its_values() -> None:
 
 
 ARGUMENTS: dict[type[VtError], tuple[Any, ...]] = {
+    errors.EmptyTrack: (FILM,),
     errors.FilmTooLarge: (500,),
     errors.SubtitlesTooLarge: (5,),
     errors.WrongState: (JobState.RUNNING,),

@@ -200,7 +200,7 @@ class JobRequest:
     subtitle_track: int | None = None
     """Which of the film's own subtitle tracks stands in place of such a file, from 1."""
     audio_track: int | None = None
-    """Which of the film's sound tracks is dubbed, from 1; the first where none is named."""
+    """Which of the film's sound tracks is dubbed, from 1; where none is named, its tags and flags decide."""
     name: str = ""
     """What the user calls the film, where that is not the name of the file."""
     edits: Mapping[int, Edit] = field(default_factory=dict)
@@ -214,6 +214,11 @@ class JobRequest:
     def title(self) -> str:
         """The film's name as the user knows it."""
         return self.name or self.source.name
+
+    @property
+    def reads_subtitles(self) -> bool:
+        """Whether subtitles, of a file or of a track of the film, stand in place of recognition."""
+        return self.subtitles is not None or self.subtitle_track is not None
 
 
 class Stage(StrEnum):

@@ -3,7 +3,8 @@
 VtError
 ├── InputError             the file or an argument is at fault; nothing was changed
 │   ├── MediaError         the media file cannot be used
-│   │   └── NoSpeechError  the sound holds no speech
+│   │   ├── NoSpeechError  the sound holds no speech
+│   │   └── EmptyTrack     a sound track is there, but nothing is in it
 │   ├── FilmTooLarge       the film is larger than this server takes
 │   ├── SubtitleError      the subtitle file cannot be used
 │   │   └── SubtitlesTooLarge  it is larger than any that is read
@@ -95,6 +96,16 @@ class MediaError(InputError):
 
 class NoSpeechError(MediaError):
     """The sound holds no speech."""
+
+
+class EmptyTrack(MediaError):
+    """A sound track is there, but nothing is in it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            "The sound track of {file} is empty: nothing was recorded, or it was lost where the file was made.",
+            file=file,
+        )
 
 
 class FilmTooLarge(InputError):

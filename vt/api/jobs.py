@@ -56,7 +56,11 @@ _words: dict[str, Any] = {
         "Whisper and whisperX write it), or the text track:2 for the second subtitle track in the film.",
         "anyOf": [{"type": "string", "format": "binary"}, {"type": "string", "pattern": "^track:[0-9]{1,4}$"}],
     },
-    "audio_track": {"type": "integer", "minimum": 1, "description": "Which sound track is dubbed; default: the first."},
+    "audio_track": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Which sound track is dubbed, from 1; default: by its language.",
+    },
     "from_job": {
         "type": "string",
         "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for.",

@@ -189,7 +189,7 @@ class Request(BaseModel):
     target_language: str = Field(examples=["es"])
     source_language: str = Field(examples=["auto"])
     subtitles: str | None = Field(description="The name of the subtitle file that came along.", examples=[None])
-    audio_track: int | None = Field(description="Which sound track is dubbed; null: the first.", examples=[None])
+    audio_track: int | None = Field(description="Which sound track is dubbed; null: by its language.", examples=[None])
     options: dict[str, Any] = Field(
         description="Further wishes, as far as there are any: voice, tts_engine, translation_engine.",
         examples=[{"voice": "espeak-ng-es"}],

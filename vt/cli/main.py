@@ -76,7 +76,9 @@ def _parser() -> _Parser:
         help="in place of recognition: SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as Whisper and "
         "whisperX write it; or track:2 for the second subtitle track in the video",
     )
-    translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
+    translate.add_argument(
+        "--audio-track", type=int, metavar="N", help="which sound track to dub, from 1 (default: by its language)"
+    )
     translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")

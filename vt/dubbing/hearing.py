@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from vt import languages, media
+from vt import media
 from vt.domain import Cancel, Dropped, JobRequest, Segment, Stage, Transcript, Word
-from vt.dubbing import subtitle_source
+from vt.dubbing import subtitle_source, track_choice
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.run import Run, with_model
 from vt.dubbing.services import RequestChecker
 from vt.engines.candidate import Choice
-from vt.errors import LanguageError, MediaError, NoSpeechError, SubtitleError
+from vt.errors import EmptyTrack, LanguageError, MediaError, NoSpeechError, SubtitleError
 from vt.languages import AUTO, Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
@@ -31,6 +31,8 @@ _CHUNK_SECONDS = 600.0
 """The sound is recognised in chunks of this length at most, cut where it is quiet."""
 _FEW = 10
 """One line of subtitles among so many may begin behind the end of the film; more are another film's."""
+_MOST_TRACKS = 8
+"""So many are listened to in search of one that is not silent."""
 _SURE_OF_LANGUAGE = 0.7  # for speech the probability is 0.9 and more, for music 0.3 to 0.5
 
 
@@ -51,9 +53,15 @@ class Examined:
 
     info: MediaInfo
     track: Track | None
+    others: tuple[Track, ...]
+    """Listened to in this order where `track` is silent."""
     read: Read | None
     """What the subtitles say, where they replace recognition."""
     notes: tuple[Message, ...]
+
+    def with_heard(self, heard: Heard) -> Examined:
+        """Return the same with the track that was really heard."""
+        return replace(self, track=next((t for t in self.others if t.index == heard.track_index), self.track))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class Heard:
     choice: Choice | None
     film_seconds: float
     notes: tuple[Message, ...] = ()
+    track_index: int | None = None
+    """Of the sound track, among all streams of the file; None where subtitles say it."""
 
 
 _HEARD = TypeAdapter(Heard)
@@ -91,16 +101,17 @@ def examine(
         ModelUnavailable: a stage has no model or engine.
     """
     info = media.probe(request.source, cancel)
-    track = _track_to_dub(info, request)
-    notes: list[Message] = []
+    tracks = track_choice.choose(info, request)
+    track, *others = tracks.ranked or (None,)
+    notes = list(tracks.notes)
     read = None
-    if request.subtitles or request.subtitle_track is not None:
+    if request.reads_subtitles:
         read = _read(request, notes, *subtitle_source.content(request, info, cancel, artifacts))
     if track is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
     language = read.language if read else request.source_language
     checker.check(language, request.target_language, hears=read is None, wishes=request.wishes)
-    return Examined(info, track, read, tuple(notes))
+    return Examined(info, track, tuple(filter(None, others)), read, tuple(notes))
 
 
 def name_of(run: Run) -> str:
@@ -126,7 +137,7 @@ def hear(run: Run, examined: Examined, name: str) -> Heard:
 
 def sound(run: Run, info: MediaInfo, track: Track, heard_name: str) -> tuple[NDArray[np.int16], str]:
     """Return the sound of the film, mono at 16 kHz, extracted once, and its fingerprint."""
-    name = fingerprint("sound", heard_name)
+    name = fingerprint("sound", heard_name, track.index)
     longest = run.request.longest_seconds
     made = run.artifacts.file("sound", name, ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest))
     return media.extracted(made), name
@@ -136,7 +147,7 @@ def _hear(run: Run, examined: Examined, name: str) -> Heard:
     if examined.read:
         return _checked(examined.read, examined, run.cancel)
     assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
-    return _listen(run, examined.info, examined.track, name)
+    return _listen(run, examined, name)
 
 
 # Subtitles
@@ -192,18 +203,62 @@ def _notes_on(beyond: Sequence[Utterance], film_seconds: float) -> list[Message]
 # Recognition
 
 
-def _listen(run: Run, info: MediaInfo, track: Track, name: str) -> Heard:
+def _listen(run: Run, examined: Examined, name: str) -> Heard:
+    info = examined.info
     with run.stage(Stage.EXTRACT):
-        samples, sounding = sound(run, info, track, name)
+        found = _first_that_sounds(run, examined, name)
     # A file of sound alone is as long as its sound; its header may only estimate that.
-    seconds = len(samples) / media.SPEECH_RATE
+    seconds = len(found.samples) / media.SPEECH_RATE
     film = (info.seconds or media.measured_seconds(info, run.cancel)) if info.video else seconds
     run.film_seconds = max(film, seconds)
-    recognition = _Recognition(run, samples, sounding)
+    recognition = _Recognition(run, info, found.track, found.samples, found.fingerprint)
     with run.stage(Stage.TRANSCRIBE):
-        return with_model(
+        heard = with_model(
             lambda after: run.services.stt_service(run.request.source_language, cancel=run.cancel, after=after),
-            lambda stt: recognition.heard(stt, info, track, film),
+            lambda stt: recognition.heard(stt, film),
+        )
+    return replace(heard, notes=(*examined.notes, *found.notes, *heard.notes), track_index=found.track.index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """The sound of a track, and notes on those that were passed over."""
+
+    track: Track
+    samples: NDArray[np.int16]
+    fingerprint: str
+    notes: tuple[Message, ...]
+
+
+def _first_that_sounds(run: Run, examined: Examined, name: str) -> _Sound:
+    """Return the sound of the first of the tracks that is not silent.
+
+    Raises:
+        MediaError: none can be used, or all are silent.
+    """
+    info, track = examined.info, examined.track
+    assert track is not None  # noqa: S101 (or there would be nothing to translate)
+    silent: list[Track] = []
+    for candidate in (track, *examined.others[: _MOST_TRACKS - 1]):
+        try:
+            samples, sounding = sound(run, info, candidate, name)
+        except EmptyTrack:
+            if not examined.others:
+                raise
+        else:
+            if not examined.others or levels.sounding(samples, media.SPEECH_RATE):
+                return _Sound(candidate, samples, sounding, tuple(_passed_over(info, silent, candidate)))
+        silent.append(candidate)
+    raise NoSpeechError("All sound tracks of {file} are silent: there is nothing to translate.", file=info.path)
+
+
+def _passed_over(info: MediaInfo, silent: Sequence[Track], taken: Track) -> Iterator[Message]:
+    """Yield what is said of tracks that hold no sound."""
+    if silent:
+        yield Message(
+            "Silent sound tracks were passed over ({tracks}): number {number} was dubbed.",
+            tracks=track_choice.list_of(info, silent),
+            number=track_choice.number_of(info, taken),
         )
 
 
@@ -212,21 +267,23 @@ class _Recognition:
     """Recognises the sound of one film, whose fingerprint is `sounding`."""
 
     run: Run
+    info: MediaInfo
+    track: Track
     samples: NDArray[np.int16]
     sounding: str
 
-    def heard(self, stt: SttService, info: MediaInfo, track: Track, film_seconds: float) -> Heard:
+    def heard(self, stt: SttService, film_seconds: float) -> Heard:
         notes = []
         language = self.run.request.source_language
         if language is None:
-            language, note = self._detected(stt, info, track)
+            language, note = self._detected(stt)
             notes.append(note)
         return Heard(self._transcript(stt, language), stt.choice, film_seconds, tuple(notes))
 
-    def _detected(self, stt: SttService, info: MediaInfo, track: Track) -> tuple[Language, Message]:
+    def _detected(self, stt: SttService) -> tuple[Language, Message]:
         """Return the language that is spoken, or the only one that the model hears, and a note."""
         if stt.language and not stt.detects:
-            _check_tag(info, track, stt.language)
+            _check_tag(self.info, self.track, stt.language)
             return stt.language, Message(
                 "The language was not detected: the recognition model hears {language} only.", language=stt.language
             )
@@ -262,7 +319,7 @@ class _Recognition:
         words.sort(key=lambda word: word.start)
         segments = sentences.sentences(words)
         if not segments:
-            raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=request.source)
+            raise _without_speech(self.info, self.track)
         dropped.sort(key=lambda stretch: stretch.start)
         detected = stt.detects and request.source_language is None
         return Transcript(language, detected, tuple(segments), tuple(dropped))
@@ -293,24 +350,28 @@ class _Recognition:
         self.run.tell(Stage.TRANSCRIBE, second * media.SPEECH_RATE / len(self.samples))
 
 
+def _without_speech(info: MediaInfo, track: Track) -> NoSpeechError:
+    """Return what to raise where nobody speaks in a track; it names the others, in which somebody may."""
+    others = [other for other in info.audio if other is not track]
+    if not others:
+        return NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=info.path)
+    return NoSpeechError(
+        "{file}: no speech found in sound track {number}, so there is nothing to translate: name another with "
+        "--audio-track, of {tracks}.",
+        file=info.path,
+        number=track_choice.number_of(info, track),
+        tracks=track_choice.list_of(info, others),
+    )
+
+
 def _source_code(request: JobRequest) -> str:
     """Return the code of the language that the film is said to speak, or `auto`."""
     return request.source_language.code if request.source_language else AUTO
 
 
-def _track_to_dub(info: MediaInfo, request: JobRequest) -> Track | None:
-    """Return the audio track to dub; None for a film without sound, which can be dubbed from subtitles only."""
-    wanted = 1 if request.audio_track is None else request.audio_track
-    if request.audio_track is not None and not 1 <= wanted <= len(info.audio):
-        raise MediaError(
-            "{file} has no audio track {number}: it has {count}.", file=info.path, number=wanted, count=len(info.audio)
-        )
-    return info.audio[wanted - 1] if info.audio else None
-
-
 def _check_tag(info: MediaInfo, track: Track, heard: Language) -> None:
     """Raise where the file itself says that an audio track is in another language than the one that would be heard."""
-    tagged = languages.find(track.language)  # a tag may also stand for several languages, for none, or be invented
+    tagged = track_choice.language_of(track)
     if tagged and tagged != heard:
         raise LanguageError(
             "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "

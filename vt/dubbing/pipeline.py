@@ -25,6 +25,7 @@ from vt.languages import Language
 from vt.media import Loudness, Named, Soft
 from vt.models.services import TtsService
 from vt.text import subtitles
+from vt.translatable import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class _Dub:
             examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
             name = hearing.name_of(run)
         heard = hearing.hear(run, examined, name)
+        examined = examined.with_heard(heard)
         translating = Translating(run, examined, heard, name, self.target)
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
@@ -270,7 +272,7 @@ class _Dub:
         sides = {script.target_language: said, script.transcript.language: heard}
         return [self._results.write_subtitles(spoken, subtitles.cues(side, film)) for spoken, side in sides.items()]
 
-    def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[str]]:
+    def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[Message]]:
         """Write the film; return its path, and notes on what could not be copied into it unchanged."""
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))

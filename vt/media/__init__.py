@@ -13,6 +13,7 @@ from vt.media.audio import (
     output_rate,
     stretched,
 )
+from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
@@ -34,6 +35,7 @@ __all__ = [
     "check_readable",
     "extract",
     "extracted",
+    "is_decodable",
     "join_aac",
     "loudness_at",
     "measured_seconds",

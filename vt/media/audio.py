@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import Cancel
-from vt.errors import MediaError, ToolError, ToolStopped
+from vt.errors import EmptyTrack, MediaError, ToolError, ToolStopped
+from vt.media.codecs import mixed
 from vt.media.commands import MEMORY, command_line, media_source, patience, room_on_disk, unfit, url
-from vt.media.probing import MediaInfo, Track, why_unreadable
+from vt.media.probing import MediaInfo, Track, has_packets, why_unreadable
 from vt.system.processes import Child, run, run_both
 from vt.system.sandbox import MB, ChildLimits
 
@@ -41,7 +42,7 @@ def extract(
     Raises:
         MediaError: it cannot be decoded, is too long, or breaks off before 90 % of the length that its header promises.
     """
-    stream = media_source(info.path)[str(track.index)]
+    stream = mixed(media_source(info.path)[str(track.index)], track)
     # first_pts pads a track that starts late; async fills holes, so that time in the array is time in the film.
     stream = stream.filter("aresample", **{"async": 1, "first_pts": 0})
     until = {} if longest is None else {"t": longest + _MARGIN_SECONDS}
@@ -60,7 +61,7 @@ def extract(
         raise MediaError("The sound of {file} cannot be decoded: the file is damaged.", file=info.path) from error
     decoded = target.stat().st_size / 2 / SPEECH_RATE
     if not decoded:
-        raise MediaError("The sound of {file} cannot be decoded: the file is damaged.", file=info.path)
+        raise _nothing_decoded(info, track, cancel)
     if longest is not None and decoded >= longest + _MARGIN_SECONDS - 1:
         raise MediaError(
             "{file} is too long: it promises {minutes:.1f} minutes, but it holds more than {limit:g}, and "
@@ -71,6 +72,13 @@ def extract(
         )
     _check_whole(info, track, decoded, cancel)
     return extracted(target)
+
+
+def _nothing_decoded(info: MediaInfo, track: Track, cancel: Cancel | None) -> MediaError:
+    """Return what to raise for a track of which ffmpeg made no sound: there may have been none."""
+    if not has_packets(info.path, track, cancel):
+        return EmptyTrack(info.path)
+    return MediaError("The sound of {file} cannot be decoded: the file is damaged.", file=info.path)
 
 
 def _decoding(info: MediaInfo, target: Path, longest: float | None) -> ChildLimits:
@@ -95,7 +103,7 @@ def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
         MediaError: it cannot be read.
     """
     # What else is in a file may be of a kind that nobody knows.
-    tracks = [track for track in (info.video, *info.audio) if track]
+    tracks = [track for track in (info.video, *(track for track in info.audio if track.sample_rate)) if track]
     if not tracks:
         return 0.0
     source = media_source(info.path)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vt.domain import Cancel
-from vt.errors import MediaError, ToolError, ToolStopped
+from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
+from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
+from vt.media.text_tracks import EncodingOf, encodings, untold
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 from vt.translatable import Message
 
+_log = logging.getLogger(__name__)
 _IN_MP4_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vc1"}
-_IN_M4A = {"aac", "alac"}
-_IN_MP4_AUDIO = {*_IN_M4A, "mp3", "mp2", "ac3", "eac3", "opus"}
-_IN_MP4_COVER = {"mjpeg", "png", "bmp"}
-_TEXT_SUBTITLES = {"subrip", "webvtt", "mov_text", "ass", "ssa", "text", "srt", "microdvd", "subviewer", "stl"}
 _ENCODING_MEMORY = 6 * 1024 * MB
 """A picture of 8K that is encoded in 8 threads takes 4.4 GB of addresses, one of 4K half of that."""
 
@@ -48,40 +48,87 @@ def mux(
     softs: Iterable[Soft],
     target: Path,
     cancel: Cancel | None = None,
-) -> list[str]:
+    encoding_of: EncodingOf = untold,
+) -> list[Message]:
     """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
 
-    `names` are the dub's and the original's. Returns sentences about what could not be kept as it was.
+    Args:
+        info: of the film.
+        original: the track that was dubbed; None for a film without sound.
+        dub: the dubbed track.
+        names: the dub's and the original's.
+        softs: subtitles to add.
+        target: where the film goes.
+        cancel: ends it.
+        encoding_of: tells the encoding of the film's own subtitles where that is not UTF-8.
+
+    Returns:
+        Sentences about what could not be kept as it was.
 
     Raises:
         MediaError: the film is damaged, or takes more than is given to one.
     """
-    plan = _Mux(info, original, names, list(softs))
-    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
-    argv += [*opening_options(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
-    for soft in plan.softs:
-        argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
-    argv += [*plan.arguments(), url(target)]
-    reads = [info.path, dub, *(soft.path for soft in plan.softs)]
+    softs = list(softs)
+    known = encodings(info.path, text_tracks(info), encoding_of, cancel)
+    kept = {extent: keeping(info, original, known, extent) for extent in reversed(Extent)}
+    *fuller, last = _distinct(_Mux(info, kept[extent], names, softs, _what_failed(extent, original)) for extent in kept)
+    for plan in fuller:
+        try:
+            return _written(plan, dub, target, cancel)
+        except ToolMissing:
+            raise
+        except ToolStopped as error:
+            if not error.by_limit:
+                raise unfit(info.path, error) from error
+        except ToolError as error:  # a film may hold what no table of kinds foresees: the dub is worth more than that
+            _log.warning("Not all tracks of a film could be written, so some are left out: %s", error)
     try:
-        run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
+        return _written(last, dub, target, cancel)
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:
         raise MediaError(
             "{file} cannot be written anew with its dub: it is damaged, or holds what no mp4 can.", file=info.path
         ) from error
+
+
+def _distinct(plans: Iterable[_Mux]) -> list[_Mux]:
+    """Return the plans that differ: a film without further tracks is not written twice."""
+    found: dict[tuple[str, ...], _Mux] = {}
+    for plan in plans:
+        found.setdefault(tuple(plan.options), plan)
+    return list(found.values())
+
+
+def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list[Message]:
+    """Write the film, and return the notes of the plan."""
+    info = plan.info
+    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    for text in plan.kept.subtitles:
+        argv += [f"-sub_charenc:{text.track.index}", text.encoding] if text.encoding else []
+    argv += [*opening_options(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
+    for soft in plan.softs:
+        argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
+    argv += [*plan.options, url(target)]
+    reads = [info.path, dub, *(soft.path for soft in plan.softs)]
+    run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
     return plan.notes
 
 
 class _Mux:
     """Composes the tracks of the result: what can live in its container is copied, the rest encoded or left out."""
 
-    def __init__(self, info: MediaInfo, original: Track | None, names: tuple[Named, Named], softs: list[Soft]) -> None:
-        self.info, self.original, self.names, self.softs = info, original, names, softs
-        self.notes: list[str] = []
+    def __init__(
+        self, info: MediaInfo, kept: Keeping, names: tuple[Named, Named], softs: list[Soft], notes: list[Message]
+    ) -> None:
+        self.info, self.names, self.softs, self.kept = info, names, softs, kept
+        self.notes = notes
+        self.options = self._options()
+        """Of the output."""
+        # Of ten tracks of a kind the same is said once.
+        self.notes = list(dict.fromkeys([*self.notes, *self.kept.notes]))
 
-    def arguments(self) -> list[str]:
+    def _options(self) -> list[str]:
         container = "mp4" if self.info.video else "ipod"
         common = ["-map_metadata", "0", "-map_chapters", "0", "-movflags", "+faststart"]
         return [*self._picture(), *self._sound(), *self._text(), *self._covers(), *common, "-f", container]
@@ -118,42 +165,38 @@ class _Mux:
 
     def _sound(self) -> list[str]:
         out = ["-map", "1:a:0", "-c:a:0", "copy", "-disposition:a:0", "default", *_named("a:0", self.names[0])]
-        others = [track for track in self.info.audio if track is not self.original]
-        for place, track in enumerate([*([self.original] if self.original else []), *others], 1):
-            out += ["-map", f"0:{track.index}", *self._kept_sound(track, place), f"-disposition:a:{place}", "0"]
-        return [*out, *(_named("a:1", self.names[1]) if self.original else [])]
-
-    def _kept_sound(self, track: Track, place: int) -> list[str]:
-        if track.codec in (_IN_MP4_AUDIO if self.info.video else _IN_M4A):
-            return [f"-c:a:{place}", "copy"]
-        self.notes.append(
-            Message("An original sound track was {codec}: it was encoded again as AAC.", codec=track.codec)
-        )
-        return [f"-c:a:{place}", "aac", f"-b:a:{place}", "192k"]
+        for place, sound in enumerate(self.kept.sounds, 1):
+            out += [*_mapped(sound, f"a:{place}"), f"-disposition:a:{place}", "0"]
+        return [*out, *(_named("a:1", self.names[1]) if self.kept.has_original else [])]
 
     def _text(self) -> list[str]:
         out: list[str] = []
         for place, soft in enumerate(self.softs):
-            out += ["-map", f"{place + 2}:s:0", *_named(f"s:{place}", Named(soft.language, soft.title))]
-        kept = [track for track in self.info.subtitles if track.codec in _TEXT_SUBTITLES]
-        for track in self.info.subtitles:
-            if track not in kept:
-                self.notes.append(
-                    Message("A subtitle track ({codec}) was left out: mp4 holds only text.", codec=track.codec)
-                )
-        out += [part for track in kept for part in ("-map", f"0:{track.index}")]
-        dispositions = [f"-disposition:s:{place}" for place in range(len(self.softs) + len(kept))]
-        return [*out, "-c:s", "mov_text", *(part for option in dispositions for part in (option, "0"))]
+            named = _named(f"s:{place}", Named(soft.language, soft.title))
+            out += ["-map", f"{place + 2}:s:0", f"-c:s:{place}", "mov_text", f"-disposition:s:{place}", "0", *named]
+        for place, text in enumerate(self.kept.subtitles, len(self.softs)):
+            out += [*_mapped(text, f"s:{place}"), f"-disposition:s:{place}", "0"]
+        return out
 
     def _covers(self) -> list[str]:
-        first = 1 if self.info.video else 0
-        covers = [track for track in self.info.covers if track.codec in _IN_MP4_COVER and track.width]
-        if any(not track.width for track in self.info.covers):
-            self.notes.append("A cover was left out: it is too large, or damaged.")
         out: list[str] = []
-        for place, track in enumerate(covers, first):
+        for place, track in enumerate(self.kept.covers, 1 if self.info.video else 0):
             out += ["-map", f"0:{track.index}", f"-c:v:{place}", "copy", f"-disposition:v:{place}", "attached_pic"]
         return out
+
+
+def _mapped(kept: Kept, stream: str) -> list[str]:
+    options = [part for key, value in kept.options.items() for part in (f"-{key}:{stream}", value)]
+    return ["-map", f"0:{kept.track.index}", *options]
+
+
+def _what_failed(extent: Extent, original: Track | None) -> list[Message]:
+    """Return what is said of a film that could not be written with all of its tracks."""
+    if extent == Extent.ALL:
+        return []
+    if extent == Extent.ORIGINAL or original is None:
+        return [Message("The further tracks of the film were left out: ffmpeg could not write them.")]
+    return [Message("All sound of the film but the dub was left out: ffmpeg could not write it.")]
 
 
 def _named(stream: str, name: Named) -> list[str]:

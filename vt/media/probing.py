@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
-from vt.media.commands import ACCEPTED_FORMATS, MEMORY, MOST_STREAMS, opening_options, too_many_streams, unfit, url
+from vt.media import dump
+from vt.media.commands import (
+    ACCEPTED_FORMATS,
+    MEMORY,
+    MOST_STREAMS,
+    opening_options,
+    patience,
+    too_many_streams,
+    unfit,
+    url,
+)
 from vt.system.processes import PROBES, Child, run
-from vt.system.sandbox import ChildLimits
+from vt.system.sandbox import MB, ChildLimits
 from vt.translatable import Message
 
 _PROBE = ChildLimits(seconds=60, cpu_seconds=3, memory=MEMORY)
@@ -28,14 +39,25 @@ class Track:
     index: int
     """Of all streams of the file, as ffmpeg counts."""
     codec: str
+    """As ffmpeg calls it; where ffmpeg does not know it, the four letters by which the file calls it, or nothing."""
     language: str
-    """As tagged, ISO 639-2 or -3; empty where there is no tag."""
+    """As tagged, mostly ISO 639-2 or -3; empty where there is no tag."""
     title: str
     seconds: float | None
     """What the header promises for this stream; None where it says nothing."""
     channels: int = 0
     width: int = 0
     """Of a picture, in pixels; 0 where nobody could or would look at it."""
+    sample_rate: int = 0
+    """In hertz; 0 where the file does not say it, as for a track without a packet."""
+    layout: str = ""
+    """Which loudspeakers the channels are for; empty where the file does not say it."""
+    is_default: bool = False
+    """Flagged to be played where nobody chooses."""
+    is_secondary: bool = False
+    """Flagged as something beside the film's own sound, such as a commentary or a description for the blind."""
+    programs: tuple[int, ...] = ()
+    """Of a transport stream: the programmes that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +68,21 @@ class MediaInfo:
     seconds: float
     """What the header promises for the whole file."""
     video: Track | None
-    """The first moving picture; cover art is none."""
+    """The moving picture that is kept; cover art is none."""
     frame_seconds: float
     """Length of one frame of the picture; 0 without one."""
     audio: tuple[Track, ...]
     subtitles: tuple[Track, ...]
     covers: tuple[Track, ...]
+    further_pictures: tuple[Track, ...] = ()
+    """Moving pictures beside the one that is kept."""
+    data: tuple[Track, ...] = ()
+    """Tracks of no sound, picture or text: measurements, and files such as fonts that are attached."""
+
+    def is_foreign(self, track: Track) -> bool:
+        """Return whether a track belongs to another programme of a transport stream than the picture."""
+        programs = self.video.programs if self.video else ()
+        return bool(programs and track.programs and not set(programs) & set(track.programs))
 
 
 def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
@@ -61,7 +92,7 @@ def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
         MediaError: it is missing, a folder, empty, unreadable, a playlist, or no media file.
     """
     check_readable(path)
-    argv = ["ffprobe", "-v", "error", *opening_options(), "-show_entries", _ENTRIES, "-of", "json", "-i", url(path)]
+    argv = ["ffprobe", "-v", "warning", *opening_options(), "-show_entries", _ENTRIES, "-of", "json", "-i", url(path)]
     try:
         found = json.loads(run(Child(argv, _PROBE, reads=[path]), cancel, slots=PROBES))
     except ToolStopped as error:
@@ -69,8 +100,29 @@ def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
     except ToolMissing:
         raise
     except ToolError as error:  # it often says why, but not of every file
-        raise MediaError(why_unreadable(path, error.said)) from error
+        found = dump.streams(path, _PROBE, error.said, cancel)
+        if found is None:
+            raise MediaError(why_unreadable(path, error.said)) from error
     return _media_info(path, found)
+
+
+def has_packets(path: Path, track: Track, cancel: Cancel | None = None) -> bool:
+    """Return whether anything is in a track; where nothing is, the file is read to its end.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    argv = ["ffprobe", "-v", "error", *opening_options(), "-select_streams", str(track.index)]
+    argv += ["-show_entries", "packet=size", "-read_intervals", "%+#1", "-of", "csv=p=0", "-i", url(path)]
+    size = path.stat().st_size
+    cpu = 60 + size / MB
+    try:
+        said = run(Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel)
+    except ToolStopped as error:
+        raise unfit(path, error) from error
+    except ToolError as error:
+        raise MediaError(why_unreadable(path, error.said)) from error
+    return bool(said.strip())
 
 
 def check_readable(path: Path) -> None:
@@ -92,8 +144,10 @@ def check_readable(path: Path) -> None:
 
 
 _ENTRIES = (
-    "format=duration,start_time,format_name:stream=index,codec_type,codec_name,duration,sample_rate,channels,width,"
-    "avg_frame_rate,r_frame_rate:stream_disposition=attached_pic:stream_tags=language,title,duration"
+    "format=duration,start_time,format_name:program=program_id:program_stream=index:"
+    "stream=index,codec_type,codec_name,codec_tag_string,duration,sample_rate,channels,channel_layout,width,"
+    "avg_frame_rate,r_frame_rate:stream_disposition=attached_pic,default,comment,hearing_impaired,visual_impaired,"
+    "descriptions,clean_effects,karaoke:stream_tags=language,title,duration"
 )
 """What is asked of ffprobe: whatever else a file says of itself is not even told."""
 
@@ -125,40 +179,90 @@ def _media_info(path: Path, found: dict[str, Any]) -> MediaInfo:
     streams = found.get("streams", [])
     if len(streams) > MOST_STREAMS:
         raise too_many_streams(path)
+    programs = _programs(found)
     pictures = [s for s in streams if s.get("codec_type") == "video"]
     covers = [s for s in pictures if s.get("disposition", {}).get("attached_pic")]
     moving = [s for s in pictures if s not in covers and s.get("codec_name")]
+    chosen = _picture(moving, streams, programs)
     container = found.get("format", {})
     promised = to_float(container.get("duration"))
     late = max(0.0, to_float(container.get("start_time")) or 0.0)
     if promised and "matroska" in str(container.get("format_name")):
         promised -= late  # Matroska's header tells when the film ends, not how long it is
     longest = max((to_float(s.get("duration")) or 0.0 for s in streams), default=0.0)
+
+    def tracks(wanted: Iterable[dict[str, Any]]) -> tuple[Track, ...]:
+        return tuple(_track(stream, late, programs) for stream in wanted)
+
     return MediaInfo(
         path=path,
         seconds=promised or longest,
-        video=_track(moving[0], late) if moving else None,
-        frame_seconds=_frame_seconds(moving[0]) if moving else 0.0,
-        audio=tuple(
-            _track(s, late) for s in streams if s.get("codec_type") == "audio" and to_float(s.get("sample_rate"))
-        ),
-        subtitles=tuple(_track(s, late) for s in streams if s.get("codec_type") == "subtitle"),
-        covers=tuple(_track(s, late) for s in covers),
+        video=_track(chosen, late, programs) if chosen else None,
+        frame_seconds=_frame_seconds(chosen) if chosen else 0.0,
+        audio=tracks(_of_kind(streams, "audio")),
+        subtitles=tracks(_of_kind(streams, "subtitle")),
+        covers=tracks(covers),
+        further_pictures=tracks(s for s in pictures if s not in covers and s is not chosen),
+        data=tracks(_of_kind(streams, "data", "attachment")),
     )
 
 
-def _track(stream: dict[str, Any], late: float) -> Track:
+def _of_kind(streams: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    return [stream for stream in streams if stream.get("codec_type") in kinds]
+
+
+def _programs(found: dict[str, Any]) -> dict[int, tuple[int, ...]]:
+    """Return the programmes of each stream, by its index."""
+    members: dict[int, tuple[int, ...]] = {}
+    for program in found.get("programs", []):
+        for stream in program.get("streams", []):
+            index = int(stream["index"])
+            members[index] = (*members.get(index, ()), int(program["program_id"]))
+    return members
+
+
+def _picture(
+    moving: list[dict[str, Any]], streams: list[dict[str, Any]], programs: dict[int, tuple[int, ...]]
+) -> dict[str, Any] | None:
+    """Return the picture to keep: the first, but for one of a programme without sound, or of which nothing is there."""
+    heard = {program for s in _of_kind(streams, "audio") for program in programs.get(int(s["index"]), ())}
+
+    def lacks(stream: dict[str, Any]) -> tuple[bool, bool]:
+        own = programs.get(int(stream["index"]), ())
+        return not stream.get("width"), bool(own and not heard.intersection(own))
+
+    return min(moving, key=lacks, default=None)
+
+
+def _track(stream: dict[str, Any], late: float, programs: dict[int, tuple[int, ...]]) -> Track:
     tags = {key.lower(): value for key, value in stream.get("tags", {}).items()}
     language = tags.get("language", "")[:_LONGEST_TITLE]
+    flags = stream.get("disposition", {})
+    index = int(stream["index"])
+    layout = stream.get("channel_layout", "")
     return Track(
-        index=int(stream["index"]),
-        codec=stream.get("codec_name", ""),
+        index=index,
+        codec=stream.get("codec_name") or _tag(stream),
         language="" if language == "und" else language,
         title=tags.get("title", "")[:_LONGEST_TITLE],
         seconds=to_float(stream.get("duration")) or _length(tags.get("duration", ""), late),
         channels=int(stream.get("channels") or 0),
         width=int(stream.get("width") or 0),
+        sample_rate=int(to_float(stream.get("sample_rate")) or 0),
+        layout="" if layout == "unknown" else layout,
+        is_default=bool(flags.get("default")),
+        is_secondary=any(flags.get(flag) for flag in _SECONDARY),
+        programs=programs.get(index, ()),
     )
+
+
+_SECONDARY = ("comment", "hearing_impaired", "visual_impaired", "descriptions", "clean_effects", "karaoke")
+
+
+def _tag(stream: dict[str, Any]) -> str:
+    """Return the four letters by which a file calls a codec, where they are letters."""
+    tag = str(stream.get("codec_tag_string", ""))
+    return tag if re.fullmatch(r"[A-Za-z0-9.-]{3,4}", tag) else ""
 
 
 def to_float(text: object) -> float | None:

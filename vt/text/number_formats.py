@@ -34,6 +34,11 @@ _UNIT = re.compile(
 )
 
 
+_MIXED = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[.,]\d{3}){2,6}(?![.,]?\d)")
+_WHOLE = re.compile(r"\d{1,3}(?:[^\d]\d{3}){2,6}")
+"""A number of at least two separators, all of them of thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class NumberStyle:
     """How a language separates the digits of a number."""
@@ -76,9 +81,26 @@ def localized(source: str, translation: str, source_language: str, target_langua
             return found[0]
         carried[key] -= 1
         whole, _, fraction = key.partition(theirs.decimal)
-        return ours.written("".join(filter(str.isdecimal, whole)), fraction)
+        return ours.written(_digits(whole), fraction)
 
-    return pattern.sub(rewritten, translation)
+    return _MIXED.sub(lambda found: _unmixed(found[0], carried, ours), pattern.sub(rewritten, translation))
+
+
+def _unmixed(number: str, carried: Counter[str], ours: NumberStyle) -> str:
+    """Return a number whose separators a translator mixed (2,300.000), if the source has one of the same digits."""
+    if not {",", "."} <= set(number):
+        return number
+    digits = _digits(number)
+    whole = (key for key, count in carried.items() if count and _WHOLE.fullmatch(key))
+    meant = next((key for key in whole if _digits(key) == digits), "")
+    if not meant:
+        return number
+    carried[meant] -= 1
+    return ours.written(digits, "")
+
+
+def _digits(number: str) -> str:
+    return "".join(filter(str.isdecimal, number))
 
 
 def _plain_number(found: re.Match[str]) -> str:

@@ -125,7 +125,7 @@ def _text(name: str, example: str, default: str | None = None) -> Api:
 
 
 def _number(name: str) -> Api:
-    said = "which sound track, from 1; none: the first"
+    said = "which sound track, from 1; none: by its language"
     return _field(name, {"type": "integer", "additional_description": said}, 1)
 
 

@@ -76,6 +76,7 @@ _ENGLISH: dict[str, str] = {
     "tts_engine": "Spoken by",
     "engine_best": "Whatever is best here",
     "audio_track": "Sound track to dub",
+    "track_auto": "Found out by its language",
     "start": "Start dubbing",
     "back": "Back",
     "served_hear": "Heard by",

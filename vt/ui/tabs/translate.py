@@ -264,7 +264,7 @@ class TranslateTab:
                 why = said("language_gone", language=said.language_name(languages.get(missing)).capitalize())
                 told_why = gr.HTML(fragments.error(said("trouble_start"), why), visible=True)
                 return {**self._choices(said, subject), self._start_trouble: told_why}
-            which = None if track is None else number(track, "audio_track")
+            which = number(track, "audio_track") if track else None
             wished = wishes((voice, tts_engine, translation_engine))
             spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished)
             job = self._submitted(subject, spec, film, subtitles, owner(request))
@@ -346,7 +346,7 @@ class TranslateTab:
         heard, spoken = _heard(rows, subject), _spoken(rows)
         source = subject.source if subject.source in _codes(heard) else _AUTO
         target = _target(said, _codes(spoken), subject)
-        tracks = [(track, number) for number, track in enumerate(subject.tracks, 1)]
+        tracks = [(said("track_auto"), 0), *((track, number) for number, track in enumerate(subject.tracks, 1))]
         hint = said("reused") if subject.job_id else ""
         return {
             self._film: fragments.film_line(subject.name, subject.seconds, hint),
@@ -355,7 +355,7 @@ class TranslateTab:
             self._served: self._who(said, rows, source, target, subject.subtitles),
             **self._voices.offered(said, rows, target),
             self._track: gr.Dropdown(
-                choices=tracks, value=1 if tracks and not subject.job_id else None, visible=len(tracks) > 1
+                choices=tracks, value=None if subject.job_id else 0, visible=len(subject.tracks) > 1
             ),
             self._start_trouble: gr.HTML("", visible=False),
         }
