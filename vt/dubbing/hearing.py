@@ -122,7 +122,7 @@ def sound(run: Run, info: MediaInfo, track: Track, heard_name: str) -> tuple[NDA
 
 def _hear(run: Run, examined: Examined, name: str) -> Heard:
     if examined.read:
-        return _checked(examined.read, examined, run.cancel)
+        return _checked(examined.read, examined)
     assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
     return _listen(run, examined, name)
 
@@ -172,9 +172,9 @@ def _doubts(named: Language, text: str) -> list[Message]:
     ]
 
 
-def _checked(transcript: Transcript, examined: Examined, cancel: Cancel) -> Heard:
+def _checked(transcript: Transcript, examined: Examined) -> Heard:
     """Return what subtitles say; each of them has to begin within the film."""
-    film = examined.info.seconds or media.measured_seconds(examined.info, cancel)
+    film = examined.info.seconds
     beyond = next((segment for segment in transcript.segments if segment.start >= film), None)
     if beyond:
         raise SubtitleError(
@@ -197,7 +197,7 @@ def _listen(run: Run, examined: Examined, name: str) -> Heard:
         found = _first_that_sounds(run, examined, name)
     # A file of sound alone is as long as its sound; its header may only estimate that.
     seconds = len(found.samples) / media.SPEECH_RATE
-    film = (info.seconds or media.measured_seconds(info, run.cancel)) if info.video else seconds
+    film = max(info.seconds, seconds) if info.video else seconds
     run.film_seconds = max(film, seconds)
     recognition = _Recognition(run, info, found.track, found.samples, found.fingerprint)
     with run.stage(Stage.TRANSCRIBE):

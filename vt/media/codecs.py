@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
 
 from vt.media.probing import Track
 from vt.system.processes import TOOL, Child, run
@@ -35,11 +34,6 @@ def mixing_filter(track: Track) -> str:
         return ""
     limits = ":".join(f"{key}={value}" for key, value in _LIMITER.items())
     return f"pan={_weights(track)},alimiter={limits}"
-
-
-def mixed(stream: Any, track: Track) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
-    """Return a stream of ffmpeg-python with that filter behind it, where there is one."""
-    return stream.filter("pan", _weights(track)).filter("alimiter", **_LIMITER) if _is_mixed(track) else stream
 
 
 _LIMITER = {"limit": "0.9", "level": "false", "latency": "true"}
