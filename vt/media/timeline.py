@@ -22,7 +22,13 @@ _JUMPING = frozenset({"mpegts", "mpeg", "ogg"})
 _NO_CLOCK = frozenset({"mp3", "aac", "ac3", "eac3", "flac", "amr"})
 """Containers of sound without times: a packet begins where the one before it ends."""
 _MOST_BOXES = 64
-_ENDLESS = "100000000"
+_MOST_MEASURED = 8
+"""Streams: each is an output of its own, because the list of segments goes by one stream only."""
+# The list of segments tells when each ends; here one segment is the whole film, and of it only a checksum is kept.
+_SEGMENT = "-f segment -segment_time 100000000 -strftime 1 -segment_format crc -segment_list pipe:1"
+# Where frames come in another order than they are shown, some containers keep only the time of decoding.
+_TIMES = r"-bsf:0 setts=pts=max(PTS\,DTS) -avoid_negative_ts disabled"
+_TELL_THE_END = f"-c copy {_TIMES} {_SEGMENT} -segment_list_type csv pipe:1".split()
 
 
 def _is_one_of(container: str, kinds: frozenset[str]) -> bool:
@@ -89,13 +95,12 @@ def last_packets_end(path: Path, indexes: Sequence[int], cancel: Cancel | None =
     if not indexes:
         return 0.0
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
-    argv += ["-fflags", "+genpts", "-i", url(path), *(part for index in indexes for part in ("-map", f"0:{index}"))]
-    # The list of segments tells when each ends; here one segment is the whole film, and of it only a checksum is kept.
-    argv += ["-c", "copy", "-avoid_negative_ts", "disabled", "-f", "segment", "-segment_time", _ENDLESS]
-    argv += ["-strftime", "1", "-segment_format", "crc", "-segment_list", "pipe:1", "-segment_list_type", "csv"]
+    argv += ["-i", url(path)]
+    for index in indexes[:_MOST_MEASURED]:
+        argv += ["-map", f"0:{index}", *_TELL_THE_END]
+    argv += read_along(indexes[_MOST_MEASURED:])
     size = path.stat().st_size
     cpu = 60 + size / MB
-    output = run(Child([*argv, "pipe:1"], ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel)
-    ends = [line.rpartition(b",")[2] for line in output.splitlines() if line.startswith(b"pipe:1,")]
-    seconds = float(ends[-1]) if ends else 0.0
-    return seconds if math.isfinite(seconds) else 0.0
+    output = run(Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel)
+    ends = [float(line.rpartition(b",")[2]) for line in output.splitlines() if line.startswith(b"pipe:1,")]
+    return max((end for end in ends if math.isfinite(end)), default=0.0)
