@@ -153,6 +153,22 @@ def test_a_film_whose_clock_jumps_is_one_timeline_for_sound_picture_and_length(
     assert np.allclose(onsets(original), begins, rtol=0, atol=0.03)
 
 
+def test_every_track_of_a_film_whose_clock_jumps_goes_by_one_timeline(tmp_path: Path) -> None:
+    short = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1.2"]
+    two = ["-map", "0", "-map", "1", "-map", "2", *H264, *AAC]
+    ffmpeg(*PICTURE, *beep(), *short, *two, tmp_path / "a.ts")
+    ffmpeg(*PICTURE, *beep(), *short, *two, "-output_ts_offset", "700", tmp_path / "b.ts")
+    film = joined(tmp_path / "film.ts", tmp_path / "a.ts", tmp_path / "b.ts")
+    info = media.probe(film)
+    begins = [onsets(media.extract(info, track, tmp_path / "pcm")) for track in info.audio]
+    assert in_time(begins[0], 1.0, 3.0)
+    assert in_time(begins[1], 0.0, 2.0)
+    result = media.probe(muxed(tmp_path, film))
+    written = [onsets(media.extract(result, track, tmp_path / "pcm")) for track in result.audio[1:]]
+    assert in_time(written[0], 1.0, 3.0)
+    assert in_time(written[1], 0.0, 2.0)
+
+
 def muxed(folder: Path, film: Path) -> Path:
     """Write a film anew with a second of dub."""
     (folder / "dub.aac").write_bytes(

@@ -130,19 +130,8 @@ class _Extraction:
             # In a chain of recordings the times of all go by the rate of the first: those of the others are wrong.
             return _Source(film.path, film.index, film.mixing, film.has_two_channels, False, film.along)
         copy = self.target.with_name(f"{self.target.name}.nut")
-        options = [
-            "-map",
-            f"0:{film.index}",
-            *(["-af", film.mixing] if film.mixing else []),
-            "-ac",
-            "2",
-            "-ar",
-            str(SPEECH_RATE),
-            "-c:a",
-            "pcm_s16le",
-            "-f",
-            "nut",
-        ]
+        options = ["-map", f"0:{film.index}", *(["-af", film.mixing] if film.mixing else [])]
+        options += ["-ac", "2", "-ar", str(SPEECH_RATE), "-c:a", "pcm_s16le", "-f", "nut"]
         self._run(film, [*options, url(copy), *timeline.read_along(film.along)], [copy])
         return _Source(copy, 0, "", has_two_channels=True, has_clock=True, along=())
 
