@@ -145,7 +145,7 @@ def sound(run: Run, info: MediaInfo, track: Track, heard_name: str) -> tuple[NDA
 
 def _hear(run: Run, examined: Examined, name: str) -> Heard:
     if examined.read:
-        return _checked(examined.read, examined, run.cancel)
+        return _checked(examined.read, examined)
     assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
     return _listen(run, examined, name)
 
@@ -167,9 +167,9 @@ def _read(request: JobRequest, notes: list[Message], content: bytes, declared: s
     return Read(read.utterances, language, is_detected)
 
 
-def _checked(read: Read, examined: Examined, cancel: Cancel) -> Heard:
+def _checked(read: Read, examined: Examined) -> Heard:
     """Return what subtitles say within the film; a few lines behind its end are left out, with a note."""
-    film = examined.info.seconds or media.measured_seconds(examined.info, cancel)
+    film = examined.info.seconds
     inside = [utterance for utterance in read.utterances if utterance.start < film]
     beyond = read.utterances[len(inside) :]
     if not inside or (len(beyond) > 1 and _FEW * len(beyond) > len(read.utterances)):
@@ -209,7 +209,7 @@ def _listen(run: Run, examined: Examined, name: str) -> Heard:
         found = _first_that_sounds(run, examined, name)
     # A file of sound alone is as long as its sound; its header may only estimate that.
     seconds = len(found.samples) / media.SPEECH_RATE
-    film = (info.seconds or media.measured_seconds(info, run.cancel)) if info.video else seconds
+    film = max(info.seconds, seconds) if info.video else seconds
     run.film_seconds = max(film, seconds)
     recognition = _Recognition(run, info, found.track, found.samples, found.fingerprint)
     with run.stage(Stage.TRANSCRIBE):

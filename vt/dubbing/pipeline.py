@@ -80,7 +80,9 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
         ToolError: a program is missing.
     """
     info = hearing.examine(request, checker, Cancel()).info
-    return info.seconds or media.measured_seconds(info)
+    longest = request.longest_seconds
+    # A header that promises too much is not believed before the film is refused for it.
+    return info.seconds if longest is None or info.seconds <= longest else media.measured_seconds(info)
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,9 +242,10 @@ class Jobs:
             source_language=_source_code(spec.source_language),
             wishes=_checked_wishes(spec.wishes),
         )
-        with self._naming_the_film(draft, spec), self._looks.one(visitor):
-            seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._checker)
         limit = self._settings.max_duration_minutes
+        request = replace(spec.to_request(draft.film, draft.subtitles), longest_seconds=60 * limit)
+        with self._naming_the_film(draft, spec), self._looks.one(visitor):
+            seconds = pipeline.check(request, self._checker)
         if seconds > limit * 60:
             raise MediaError(
                 "{file} is too long: it lasts {minutes:.1f} minutes, and this server takes at most {limit:g} "

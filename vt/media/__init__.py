@@ -4,20 +4,17 @@ Nothing here knows of jobs.
 """
 
 from vt.media.audio import (
-    SPEECH_RATE,
     aac_packets,
-    extract,
-    extracted,
     join_aac,
-    measured_seconds,
     output_rate,
     stretched,
 )
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
+from vt.media.extraction import SPEECH_RATE, extract, extracted
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
-from vt.media.probing import MediaInfo, Track, check_readable, probe
+from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.subtitle_tracks import subtitle_text, subtitle_track
 
 __all__ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
 
 from vt.media.probing import Track
 from vt.system.processes import TOOL, Child, run
@@ -41,13 +40,6 @@ def labelling_filter(track: Track) -> str:
     """Return the filter that says of one or two channels which they are, which the encoder wants to know."""
     known = {1: "pan=mono|c0=c0", 2: "pan=stereo|c0=c0|c1=c1"}
     return "" if track.layout else known.get(track.channels, "")
-
-
-def mixed(stream: Any, track: Track) -> Any:  # noqa: ANN401 (ffmpeg-python is untyped)
-    """Return a stream of ffmpeg-python with that filter behind it, where there is one."""
-    if not _is_mixed(track):
-        return stream
-    return stream.filter("pan", _mean(track)).filter("volume", _gain(track)).filter("alimiter", **_LIMITER)
 
 
 _LIMITER = {"limit": "0.9", "level": "false", "latency": "true"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
+from vt.media import timeline
 from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
 from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
@@ -110,6 +111,8 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     for soft in plan.softs:
         argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
     argv += [*plan.options, url(target)]
+    if timeline.may_jump(info.container):
+        argv += timeline.read_along(info.timed)
     reads = [info.path, dub, *(soft.path for soft in plan.softs)]
     run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
     return plan.notes

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
-from vt.media import dump
+from vt.media import dump, timeline
 from vt.media.commands import (
     ACCEPTED_FORMATS,
     MEMORY,
@@ -23,7 +23,7 @@ from vt.media.commands import (
     unfit,
     url,
 )
-from vt.system.processes import PROBES, Child, run
+from vt.system.processes import PROBES, Child, run, run_both
 from vt.system.sandbox import MB, ChildLimits
 from vt.translatable import Message
 
@@ -44,7 +44,7 @@ class Track:
     """As tagged, mostly ISO 639-2 or -3; empty where there is no tag."""
     title: str
     seconds: float | None
-    """What the header promises for this stream; None where it says nothing."""
+    """What the header promises for this stream; None where it says nothing, or only estimates."""
     channels: int = 0
     width: int = 0
     """Of a picture, in pixels; 0 where nobody could or would look at it."""
@@ -66,7 +66,7 @@ class MediaInfo:
 
     path: Path
     seconds: float
-    """What the header promises for the whole file."""
+    """From the start of the film to the end of its last packet: by its header where that can be trusted, else read."""
     video: Track | None
     """The moving picture that is kept; cover art is none."""
     frame_seconds: float
@@ -78,6 +78,15 @@ class MediaInfo:
     """Moving pictures beside the one that is kept."""
     data: tuple[Track, ...] = ()
     """Tracks of no sound, picture or text: measurements, and files such as fonts that are attached."""
+    container: str = ""
+    """As ffprobe names it: one name, or several with commas between them."""
+    is_measured: bool = False
+    """Whether `seconds` was read from the packets."""
+
+    @property
+    def timed(self) -> tuple[int, ...]:
+        """The streams that make the film's time: its picture and all sound of a known kind."""
+        return tuple(t.index for t in (self.video, *self.audio) if t and (t is self.video or t.sample_rate))
 
     def is_foreign(self, track: Track) -> bool:
         """Return whether a track belongs to another programme of a transport stream than the picture."""
@@ -86,7 +95,7 @@ class MediaInfo:
 
 
 def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
-    """Look into a media file.
+    """Look into a media file; where its header only estimates its length, read it to its end.
 
     Raises:
         MediaError: it is missing, a folder, empty, unreadable, a playlist, or no media file.
@@ -94,16 +103,52 @@ def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
     check_readable(path)
     argv = ["ffprobe", "-v", "warning", *opening_options(), "-show_entries", _ENTRIES, "-of", "json", "-i", url(path)]
     try:
-        found = json.loads(run(Child(argv, _PROBE, reads=[path]), cancel, slots=PROBES))
+        output, said = run_both(Child(argv, _PROBE, reads=[path]), cancel, slots=PROBES)
+        found = json.loads(output)
     except ToolStopped as error:
         raise unfit(path, error) from error
     except ToolMissing:
         raise
     except ToolError as error:  # it often says why, but not of every file
-        found = dump.streams(path, _PROBE, error.said, cancel)
+        said = error.said
+        found = dump.streams(path, _PROBE, said, cancel)
         if found is None:
-            raise MediaError(why_unreadable(path, error.said)) from error
-    return _media_info(path, found)
+            raise MediaError(why_unreadable(path, said)) from error
+    return _with_its_length(_media_info(path, found), said, cancel)
+
+
+def _with_its_length(info: MediaInfo, said: str, cancel: Cancel | None) -> MediaInfo:
+    """Return the same with the length that the file has; `said` is what ffprobe wrote to stderr."""
+    if info.seconds and timeline.header_is_exact(info.path, info.container, said):
+        return info
+    audio = info.audio
+    if not timeline.header_counts(info.path, info.container, said):
+        audio = tuple(replace(track, seconds=None) for track in audio)
+    measured = measured_seconds(info, cancel)
+    return replace(info, seconds=measured or info.seconds, audio=audio, is_measured=bool(measured))
+
+
+def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
+    """Return when the last packet of a film ends, whatever its header promises: the file is read to its end.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    return packets_end(info, info.timed, cancel)
+
+
+def packets_end(info: MediaInfo, indexes: Sequence[int], cancel: Cancel | None = None) -> float:
+    """Return when the last packet of some streams of a film ends; the file is read to its end.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    try:
+        return timeline.last_packets_end(info.path, indexes, cancel)
+    except ToolStopped as error:
+        raise unfit(info.path, error) from error
+    except ToolError as error:
+        raise MediaError(why_unreadable(info.path, error.said)) from error
 
 
 def has_packets(path: Path, track: Track, cancel: Cancel | None = None) -> bool:
@@ -185,10 +230,9 @@ def _media_info(path: Path, found: dict[str, Any]) -> MediaInfo:
     moving = [s for s in pictures if s not in covers and s.get("codec_name")]
     chosen = _picture(moving, streams, programs)
     container = found.get("format", {})
-    promised = to_float(container.get("duration"))
     late = max(0.0, to_float(container.get("start_time")) or 0.0)
-    if promised and "matroska" in str(container.get("format_name")):
-        promised -= late  # Matroska's header tells when the film ends, not how long it is
+    # The header tells when the film ends, which may begin late.
+    promised = max(0.0, (to_float(container.get("duration")) or 0.0) - late)
     longest = max((to_float(s.get("duration")) or 0.0 for s in streams), default=0.0)
 
     def tracks(wanted: Iterable[dict[str, Any]]) -> tuple[Track, ...]:
@@ -204,6 +248,7 @@ def _media_info(path: Path, found: dict[str, Any]) -> MediaInfo:
         covers=tracks(covers),
         further_pictures=tracks(s for s in pictures if s not in covers and s is not chosen),
         data=tracks(_of_kind(streams, "data", "attachment")),
+        container=str(container.get("format_name", "")),
     )
 
 

@@ -1,0 +1,231 @@
+"""Sound out of a film as samples whose time is the film's, whatever changes on the way."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vt.domain import Cancel
+from vt.errors import EmptyTrack, MediaError, ToolError, ToolStopped
+from vt.media import timeline
+from vt.media.codecs import mixing_filter
+from vt.media.commands import MEMORY, opening_options, patience, room_on_disk, unfit, url
+from vt.media.probing import MediaInfo, Track, has_packets, measured_seconds, packets_end
+from vt.system.processes import Child, run
+from vt.system.sandbox import ChildLimits
+
+SPEECH_RATE = 16_000
+"""What recognisers want, in hertz."""
+_MARGIN_SECONDS = 30.0
+"""As much longer than allowed a film may be: no header is exact."""
+_WINDOW = SPEECH_RATE // 2
+_CANCELLED_DB = 12.0
+"""As much quieter than a channel their mix is only where one of them is more or less the other one inverted."""
+_QUIET = 10.0
+"""Power of samples (their mean square) that hold nothing to be heard: 70 dB below full scale."""
+
+
+def extract(
+    info: MediaInfo, track: Track, target: Path, cancel: Cancel | None = None, longest: float | None = None
+) -> NDArray[np.int16]:
+    """Decode one track to mono 16 kHz, sample 0 at the film's start, and return it as `extracted` does.
+
+    Where two channels cancel each other out, the left one is heard in place of their mix.
+
+    Args:
+        info: of the film.
+        track: which one.
+        target: where the samples go; further files are made beside it, and removed.
+        cancel: ends it.
+        longest: how many seconds a film may last, whatever its header promises; None: as long as the disk has room.
+
+    Raises:
+        MediaError: it cannot be decoded, is too long, or breaks off before 90 % of the length that its header promises.
+    """
+    _Extraction(info, track, target, cancel, longest).write()
+    decoded = target.stat().st_size / 2 / SPEECH_RATE
+    if not decoded:
+        raise _nothing_decoded(info, track, cancel)
+    if longest is not None and decoded >= longest + _MARGIN_SECONDS - 1:
+        raise MediaError(
+            "{file} is too long: it promises {minutes:.1f} minutes, but it holds more than {limit:g}, and "
+            "longer films are not taken here (VT_MAX_DURATION_MINUTES).",
+            file=info.path,
+            minutes=info.seconds / 60,
+            limit=longest / 60,
+        )
+    _check_whole(info, track, decoded, cancel)
+    return extracted(target)
+
+
+def extracted(path: Path) -> NDArray[np.int16]:
+    """Return sound that `extract` wrote, as an array that stays on disk, shape (n,)."""
+    return np.memmap(path, np.int16, mode="r")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is decoded: a film, or the copy of its sound in one format."""
+
+    path: Path
+    index: int
+    mixing: str
+    """A filter in front of the mix, or nothing."""
+    has_two_channels: bool
+    has_clock: bool
+    """Whether its times are kept; without, each packet follows the one before it."""
+    along: tuple[int, ...]
+    """Further streams that are read for the sake of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Extraction:
+    """Decodes one track of one film."""
+
+    info: MediaInfo
+    track: Track
+    target: Path
+    cancel: Cancel | None
+    longest: float | None
+
+    def write(self) -> None:
+        """Write the samples; a track whose format changes on the way is decoded twice."""
+        info, track = self.info, self.track
+        has_clock = timeline.has_clock(info.container)
+        along = info.timed if info.video or len(info.timed) > 1 else ()
+        film = _Source(info.path, track.index, mixing_filter(track), track.channels == 2, has_clock, along)
+        begins = self._placed(film)
+        if has_clock and len(begins) > 1:
+            second = self._in_one_format(film)
+            begins = self._placed(second)
+            if second.path != info.path:
+                second.path.unlink()
+        if has_clock and begins:
+            _shift(self.target, begins[0])
+
+    def _placed(self, source: _Source) -> list[int]:
+        """Write what one source holds, and return when each stretch of one format begins, in samples."""
+        left = self.target.with_name(f"{self.target.name}.left") if source.has_two_channels else None
+        outputs = _filters(source, left is not None)
+        outputs += ["-map", "[mix]", "-f", "s16le", url(self.target), "-map", "[first]", "-f", "framecrc", "pipe:1"]
+        outputs += ["-map", "[left]", "-f", "s16le", url(left)] if left else []
+        written = [self.target, *([left] if left else [])]
+        told = self._run(source, [*outputs, *timeline.read_along(source.along)], written)
+        if left:
+            _hear_left_where_cancelled(self.target, left)
+            left.unlink()
+        return [int(line.split(b",")[2]) for line in told.splitlines() if not line.startswith(b"#")]
+
+    def _in_one_format(self, film: _Source) -> _Source:
+        """Return the sound of a film as one format, stereo, with its times.
+
+        ffmpeg begins its filters anew wherever channels, rate or sample format change, so that they do not see what
+        was before: not how long it was, nor the gap in between.
+        """
+        if self.info.container == "ogg" and not self.info.video:
+            # In a chain of recordings the times of all go by the rate of the first: those of the others are wrong.
+            return _Source(film.path, film.index, film.mixing, film.has_two_channels, False, film.along)
+        copy = self.target.with_name(f"{self.target.name}.nut")
+        options = ["-map", f"0:{film.index}", *(["-af", film.mixing] if film.mixing else [])]
+        options += ["-ac", "2", "-ar", str(SPEECH_RATE), "-c:a", "pcm_s16le", "-f", "nut"]
+        self._run(film, [*options, url(copy), *timeline.read_along(film.along)], [copy])
+        return _Source(copy, 0, "", has_two_channels=True, has_clock=True, along=())
+
+    def _run(self, source: _Source, outputs: list[str], writes: list[Path]) -> bytes:
+        argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
+        if self.longest is not None:
+            argv += ["-t", str(self.longest + _MARGIN_SECONDS)]
+        path = self.info.path
+        try:
+            child = Child([*argv, "-i", url(source.path), *outputs], self._limits(), reads=[source.path], writes=writes)
+            return run(child, self.cancel)
+        except ToolStopped as error:
+            raise unfit(path, error) from error
+        except ToolError as error:
+            raise MediaError("The sound of {file} cannot be decoded: the file is damaged.", file=path) from error
+
+    def _limits(self) -> ChildLimits:
+        """Return what may be used to decode the sound of a film, whose header may promise too little."""
+        size = self.info.path.stat().st_size
+        seconds = max(self.info.seconds, size / 4000) if self.longest is None else self.longest
+        room = room_on_disk(self.target)
+        # The copy in one format has two channels, and some bytes for each of its packets.
+        wanted = room if self.longest is None else int((self.longest + 2 * _MARGIN_SECONDS) * SPEECH_RATE * 5)
+        cpu = 60 + seconds / 4  # of which it takes a hundredth, on a machine of today
+        return ChildLimits(patience(cpu, size), cpu, MEMORY, min(room, wanted))
+
+
+def _filters(source: _Source, with_left: bool) -> list[str]:
+    """Return the filters that make [mix], [first] (one packet for each stretch of one format) and perhaps [left]."""
+    # async fills holes and leaves out what comes twice, so that time in the samples is time in the film.
+    placed = f"aresample={SPEECH_RATE}{':async=1' if source.has_clock else ''}"
+    mono = "aformat=sample_fmts=s16:channel_layouts=mono"
+    mixing = f"{source.mixing}," if source.mixing else ""
+    both, left = "", ""
+    if with_left:
+        both = "asplit=2[both][other];[both]"
+        left = f";[other]aformat=channel_layouts=stereo,pan=mono|c0=c0,{placed},aformat=sample_fmts=s16[left]"
+    mix = f"[0:{source.index}]{both}{mixing}{placed},{mono},asplit=2[mix][all];[all]aselect=eq(n\\,0)[first]"
+    return ["-filter_complex", mix + left]
+
+
+def _shift(path: Path, begin: int) -> None:
+    """Have samples begin at the film's start, where the first one of the file belongs to the sample `begin` of it."""
+    if not begin:
+        return
+    moved = path.with_name(f"{path.name}.moved")
+    with path.open("rb") as source, moved.open("wb") as file:
+        source.seek(max(0, -2 * begin))
+        file.truncate(max(0, 2 * begin))
+        file.seek(0, os.SEEK_END)
+        while part := source.read(1 << 20):
+            file.write(part)
+    moved.replace(path)
+
+
+def _hear_left_where_cancelled(mix: Path, left: Path) -> None:
+    """Replace the mix of two channels by the left one, half a second at a time, where they cancel each other out."""
+    windows = min(mix.stat().st_size, left.stat().st_size) // 2 // _WINDOW
+    if not windows:
+        return
+    shape = (windows, _WINDOW)
+    mixed = np.memmap(mix, np.int16, mode="r+", shape=shape)
+    alone = np.memmap(left, np.int16, mode="r", shape=shape)
+    for first in range(0, windows, 120):
+        there = slice(first, first + 120)
+        loud = _power(alone[there])
+        lost = (loud > _QUIET) & (_power(mixed[there]) * 10 ** (_CANCELLED_DB / 10) < loud)
+        mixed[there][lost] = alone[there][lost]
+    mixed.flush()
+
+
+def _power(windows: NDArray[np.int16]) -> NDArray[np.float64]:
+    samples = windows.astype(np.float32)
+    return np.asarray(np.einsum("ij,ij->i", samples, samples) / _WINDOW, np.float64)
+
+
+def _nothing_decoded(info: MediaInfo, track: Track, cancel: Cancel | None) -> MediaError:
+    """Return what to raise for a track of which ffmpeg made no sound: there may have been none."""
+    if not has_packets(info.path, track, cancel):
+        return EmptyTrack(info.path)
+    return MediaError("The sound of {file} cannot be decoded: the file is damaged.", file=info.path)
+
+
+def _check_whole(info: MediaInfo, track: Track, decoded: float, cancel: Cancel | None) -> None:
+    """Raise where a film holds less than its header promises: that is measured, for sound may end before its film."""
+    promised = track.seconds or (0.0 if info.is_measured else info.seconds)
+    if decoded >= 0.9 * promised:
+        return
+    there = packets_end(info, [track.index], cancel) if track.seconds else measured_seconds(info, cancel)
+    if there < 0.9 * promised:
+        raise MediaError(
+            "{file} is incomplete: it promises {promised:.1f} s, but only {there:.1f} s are there. Copy or "
+            "download it again.",
+            file=info.path,
+            promised=promised,
+            there=there,
+        )
