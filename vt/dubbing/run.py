@@ -17,6 +17,7 @@ from vt.engines.candidate import Choice
 from vt.errors import EngineError
 from vt.models.cache import forget, is_out_of_memory
 from vt.models.services import Service
+from vt.system import machine
 
 OnProgress = Callable[[Progress], None]
 _S = TypeVar("_S", bound=Service[Any])
@@ -59,6 +60,7 @@ class Run:
         if stage not in self.stages:
             self.on_progress(Progress(stage, 0.0))
         yield
+        machine.trim()  # what a stage has freed would stay with the process beside what the next one takes
         self.stages[stage] = self.stages.get(stage, 0.0) + time.monotonic() - started
 
 

@@ -29,6 +29,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
+from vt.system import machine
 from vt.system.lookahead import run_groups_ahead
 from vt.text.normalization import normalized
 from vt.translatable import Message
@@ -245,6 +246,7 @@ class Kokoro:
         with self._running_parts:
             stopping.check()
             wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
+        machine.trim()  # what the library has freed lies between what others hold, and would stay with the process
         samples = levels.trimmed(levels.to_int16(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
         pause = _PAUSES.get(phoneme_text.rstrip('"”) ')[-1:], _PAUSE) / speed
         return np.concatenate([samples, np.zeros(round(pause * SAMPLE_RATE), np.int16)])
