@@ -29,6 +29,8 @@ class Word:
     text: str
     probability: float = 1.0
     """The recogniser's own confidence, 0..1."""
+    speaker: str = ""
+    """The label of who says it; empty where that is not known, or nobody else speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Segment:
     start: float
     end: float
     text: str
+    speaker: str = ""
+    """The label of who says it; empty where that is not known, or nobody else speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,8 @@ class JobRequest:
     """By the id of the line."""
     wishes: Wishes = NO_WISHES
 
+    speakers: int | None = None
+    """How many people speak in the film, 1..12; None: that is found out."""
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""
 

@@ -74,6 +74,7 @@ def _parser() -> _Parser:
     translate.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or VTT in place of recognition")
     translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
     translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
+    translate.add_argument("--speakers", type=_speakers, metavar="N", help="how many speak, 1 to 12; default: auto")
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
@@ -166,6 +167,7 @@ def _translate(arguments: argparse.Namespace) -> int:
         source_language=spoken,
         subtitles=arguments.subtitles,
         audio_track=arguments.audio_track,
+        speakers=arguments.speakers,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )
     factory = get_ai_factory()
@@ -181,6 +183,15 @@ def _translate(arguments: argparse.Namespace) -> int:
 def _voice(named: str) -> str:
     """Return the id of a voice; as elsewhere, auto is whichever is best."""
     return "" if named == "auto" else named
+
+
+def _speakers(named: str) -> int | None:
+    """Return how many people speak; None where that is to be found out."""
+    if named == "auto":
+        return None
+    if named.isascii() and named.isdigit() and 1 <= int(named[:3]) <= 12 and len(named) <= 2:
+        return int(named)
+    raise argparse.ArgumentTypeError(f"{named[:20]!r} is neither auto nor a number from 1 to 12")
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -10,11 +10,12 @@ from pydantic import TypeAdapter
 
 from vt import languages, media
 from vt.domain import Cancel, Dropped, JobRequest, Segment, Stage, Transcript, Word
+from vt.dubbing import speakers
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.run import Run, with_model
 from vt.dubbing.services import RequestChecker
 from vt.engines.candidate import Choice
-from vt.errors import LanguageError, MediaError, NoSpeechError, SubtitleError
+from vt.errors import EngineError, LanguageError, MediaError, ModelBusy, ModelUnavailable, NoSpeechError, SubtitleError
 from vt.languages import AUTO, Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
@@ -81,6 +82,12 @@ def examine(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> Exa
 
 def name_of(run: Run) -> str:
     """Return the fingerprint of all that decides what is heard, without the models: so edits keep their lines."""
+    name, wanted = _name_of_words(run), run.request.speakers
+    return name if wanted is None else fingerprint(name, "speakers", wanted)
+
+
+def _name_of_words(run: Run) -> str:
+    """Return the fingerprint of what decides the words; who speaks them is another matter."""
     request = run.request
     told = run.artifacts.identity(request.subtitles) if request.subtitles else None
     source = run.artifacts.identity(request.source)
@@ -95,24 +102,24 @@ def hear(run: Run, examined: Examined, name: str) -> Heard:
         SubtitleError: the subtitles are another film's.
         LanguageError: the language that was detected cannot be served.
     """
-    heard: Heard = run.kept("heard", name, _HEARD, lambda: _hear(run, examined, name))
+    heard: Heard = run.kept("heard", name, _HEARD, lambda: _hear(run, examined))
     run.film_seconds = max(run.film_seconds, heard.film_seconds)
     return heard
 
 
-def sound(run: Run, info: MediaInfo, track: Track, heard_name: str) -> tuple[NDArray[np.int16], str]:
+def sound(run: Run, info: MediaInfo, track: Track) -> tuple[NDArray[np.int16], str]:
     """Return the sound of the film, mono at 16 kHz, extracted once, and its fingerprint."""
-    name = fingerprint("sound", heard_name)
+    name = fingerprint("sound", _name_of_words(run))
     longest = run.request.longest_seconds
     made = run.artifacts.file("sound", name, ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest))
     return media.extracted(made), name
 
 
-def _hear(run: Run, examined: Examined, name: str) -> Heard:
+def _hear(run: Run, examined: Examined) -> Heard:
     if examined.read:
         return _checked(examined.read, examined, run.cancel)
     assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
-    return _listen(run, examined.info, examined.track, name)
+    return _listen(run, examined.info, examined.track)
 
 
 # Subtitles
@@ -179,9 +186,9 @@ def _checked(transcript: Transcript, examined: Examined, cancel: Cancel) -> Hear
 # Recognition
 
 
-def _listen(run: Run, info: MediaInfo, track: Track, name: str) -> Heard:
+def _listen(run: Run, info: MediaInfo, track: Track) -> Heard:
     with run.stage(Stage.EXTRACT):
-        samples, sounding = sound(run, info, track, name)
+        samples, sounding = sound(run, info, track)
     # A file of sound alone is as long as its sound; its header may only estimate that.
     seconds = len(samples) / media.SPEECH_RATE
     film = (info.seconds or media.measured_seconds(info, run.cancel)) if info.video else seconds
@@ -207,7 +214,11 @@ class _Recognition:
         if self.run.request.source_language is None:
             stt, note = self._detected(stt, info, track)
             notes.append(note)
-        return Heard(self._transcript(stt), stt.choice, film_seconds, tuple(notes))
+        words, dropped = self._recognised(stt)
+        words = self._with_speakers(words, notes)
+        detected = stt.detects and self.run.request.source_language is None
+        transcript = Transcript(stt.language, detected, tuple(sentences.sentences(words)), tuple(dropped))
+        return Heard(transcript, stt.choice, film_seconds, tuple(notes))
 
     def _detected(self, stt: SttService, info: MediaInfo, track: Track) -> tuple[SttService, Message]:
         """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
@@ -235,11 +246,11 @@ class _Recognition:
             # For music a recogniser names any language, with a low probability. Where nobody speaks, recognition
             # raises NoSpeechError, which tells the user more than the language does.
             if probability < _SURE_OF_LANGUAGE:
-                self._transcript(stt.hearing(code))
+                self._recognised(stt.hearing(code))
             raise
 
-    def _transcript(self, stt: SttService) -> Transcript:
-        request = self.run.request
+    def _recognised(self, stt: SttService) -> tuple[list[Word], list[Dropped]]:
+        """Return the words and what is left out, both in order of start; raise where nothing is said."""
         words: list[Word] = []
         dropped: list[Dropped] = []
         for found in self._found(stt):
@@ -247,13 +258,24 @@ class _Recognition:
                 dropped.append(found)
             else:
                 words += found
-        words.sort(key=lambda word: word.start)
-        segments = sentences.sentences(words)
-        if not segments:
-            raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=request.source)
-        dropped.sort(key=lambda stretch: stretch.start)
-        detected = stt.detects and request.source_language is None
-        return Transcript(stt.language, detected, tuple(segments), tuple(dropped))
+        if not any(char.isalnum() for word in words for char in word.text):
+            raise NoSpeechError(
+                "{file}: no speech found, so there is nothing to translate.", file=self.run.request.source
+            )
+        return sorted(words, key=lambda word: word.start), sorted(dropped, key=lambda stretch: stretch.start)
+
+    def _with_speakers(self, words: list[Word], notes: list[Message]) -> list[Word]:
+        """Return the words with their speakers; where these cannot be told apart, as they are, with a note on that."""
+        wanted = self.run.request.speakers
+        try:
+            return speakers.told_apart(self.run, self.samples, self.sounding, words)
+        except ModelBusy:
+            raise  # the job waits for its turn
+        except EngineError as error:
+            # Who gave no number misses nothing where the model was never put here.
+            if wanted is not None or not isinstance(error, ModelUnavailable):
+                notes.append(Message("The speakers were not told apart: {reason}", reason=error.message))
+            return words
 
     def _found(self, stt: SttService) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""

@@ -64,10 +64,11 @@ def sentences(
 ) -> list[Segment]:
     """Rebuild sentences from recognised words; they come in order of start, do not overlap, and count from 0.
 
-    A sentence ends at its punctuation, at a silence of `pause_seconds`, or at a shorter one before what looks like the
-    start of a new sentence. One of more than `max_seconds` or `max_characters` is divided at a pause, a comma or a
-    conjunction. Words are joined as they are where any of them brings its own space, as Whisper's do; else with one
-    space between scripts that write it and none in those that don't. Punctuation alone is no sentence.
+    A sentence ends at its punctuation, at a silence of `pause_seconds`, at a shorter one before what looks like the
+    start of a new sentence, or where the speaker changes. One of more than `max_seconds` or `max_characters` is divided
+    at a pause, a comma or a conjunction. Words are joined as they are where any of them brings its own space, as
+    Whisper's do; else with one space between scripts that write it and none in those that don't. Punctuation alone is
+    no sentence.
     """
     tidy = _without_overlap(_punctuated(_spaced(_in_order(words))))
     names = _names(tidy)
@@ -77,7 +78,7 @@ def sentences(
         following = tidy[index + 1] if index + 1 < len(tidy) else None
         if following is None or _is_boundary(word, following, pause_seconds, names):
             for part in _divided(tidy[first : index + 1], max_seconds, max_characters):
-                result.append(Segment(len(result), part[0].start, part[-1].end, _text(part)))
+                result.append(Segment(len(result), part[0].start, part[-1].end, _text(part), part[0].speaker))
             first = index + 1
     return result
 
@@ -130,7 +131,7 @@ def _append(suffix: str, result: list[Word]) -> None:
 
 def _opens(mark: str, before: str) -> bool:
     """Tell whether a lone mark belongs to the word behind it: an opening bracket, the dash of a new speaker."""
-    return (mark[0] in _OPENING and mark[0] not in _CLOSING) or (mark[0] in _DASHES and _has_terminal_mark(before))
+    return (mark[0] in _OPENING and mark[0] not in _CLOSING) or (mark[0] in _DASHES and has_terminal_mark(before))
 
 
 def _without_overlap(words: Sequence[Word]) -> list[Word]:
@@ -144,7 +145,7 @@ def _names(words: Sequence[Word]) -> frozenset[str]:
     return frozenset(
         _bare(after.text)
         for before, after in pairwise(words)
-        if _head(after).isupper() and not _has_terminal_mark(before.text) and _gap(before, after) < 0.3
+        if _head(after).isupper() and not has_terminal_mark(before.text) and _gap(before, after) < 0.3
     )
 
 
@@ -152,7 +153,7 @@ def _text(words: Sequence[Word]) -> str:
     return " ".join("".join(word.text for word in words).split())
 
 
-def _has_terminal_mark(text: str) -> bool:
+def has_terminal_mark(text: str) -> bool:
     """Tell whether terminal punctuation ends a text, quotes and brackets behind it aside."""
     return bool(_ENDED.search(text.rstrip(_CLOSING)))
 
@@ -173,9 +174,9 @@ def _gap(before: Word, after: Word) -> float:
 def _is_boundary(word: Word, following: Word, pause_seconds: float, names: frozenset[str]) -> bool:
     """Tell whether a sentence ends between two words."""
     gap = _gap(word, following)
-    if gap >= pause_seconds:
+    if gap >= pause_seconds or word.speaker != following.speaker:
         return True
-    if not _has_terminal_mark(word.text):
+    if not has_terminal_mark(word.text):
         return gap >= _NEW_THOUGHT_SECONDS and _new_thought(word, following, names)
     return not _continues(word.text.rstrip(), following, gap)
 
