@@ -76,7 +76,7 @@ class Dialogue:
 
 
 def _kokoro() -> Corpus:
-    """Return what Kokoro's voices say; of those of one name in two languages, which are one voice, the first alone."""
+    """Return what Kokoro's voices say; of those of one name in two languages, which sound alike, the first alone."""
     model = Kokoro(bundle.check("kokoro-82m") / "model.onnx", VOICES[0].id, 2)
     known = {(voice.name, voice.gender): voice for voice in reversed(VOICES)}
     corpus: Corpus = {}
@@ -194,7 +194,8 @@ def _told(model: CamPlusPlus, samples: NDArray[np.int16], words: Sequence[Word])
 
 def _measure(model: CamPlusPlus, corpus: Corpus, count: int, dialogues: int) -> None:
     """Print what comes of dialogues of so many speakers."""
-    rng, results = random.Random(count), list[tuple[bool, float, float]]()
+    rng = random.Random(count)  # noqa: S311 (the same dialogues each time)
+    results: list[tuple[bool, float, float]] = []
     for number in range(dialogues):
         dialogue = _dialogue(corpus, rng.sample(sorted(corpus), count), 40.0 + 20.0 * count, rng, number)
         found = _told(model, dialogue.samples, dialogue.words)
