@@ -39,7 +39,7 @@ _ALIKE = 0.3
 _SAME = 0.5
 """Speakers whose means are as near as this (their cosine) are one. Measured: two voices up to 0.46, parts of one voice
 in noise, or with another over it, from 0.47."""
-_LEAST_SECONDS, _LEAST_SHARE = 3.0, 0.005
+_LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.005
 """Who is heard for less than this, or less than this share of what is heard, is no speaker of his own: a laugh, a cough
 or two voices at once sound like nobody else."""
 _STRICTER = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -128,7 +128,7 @@ def speakers(
     """Return the mean vector of each speaker, of length 1, shape (speakers, size).
 
     Args:
-        vectors: of moments, each of length 1, shape (moments, size).
+        vectors: of moments in order of time, each of length 1, shape (moments, size).
         weights: of the moments, in seconds.
         wanted: how many speakers there are, as far as they can be told apart; None: that is found out.
     """
@@ -146,18 +146,27 @@ def speakers(
 
 
 def _large_groups(vectors: NDArray[np.float64], weights: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
-    """Return the sums of the groups that are large enough for a speaker, or of the largest one."""
-    sums, seconds = _grouped(vectors * weights[:, None], weights, alike)
+    """Return the sums of the groups that are large enough for a speaker, or of the largest one.
+
+    What counts are moments beside others of the same group: a speaker is heard for several at a time now and then, a
+    cough or a noise is alone wherever it is heard, even if there are many of the kind in an hour.
+    """
+    sums = _grouped(vectors * weights[:, None], weights, alike)
+    nearest = np.argmax(vectors @ _unit(sums).T, axis=1)
+    alone = np.concatenate([[True], np.diff(nearest) != 0, [True]])
+    beside = ~(alone[:-1] & alone[1:])
+    seconds = np.bincount(nearest[beside], weights[beside], len(sums))
     large = seconds >= max(_LEAST_SECONDS, _LEAST_SHARE * float(weights.sum()))
     if not large.any():
-        large = np.arange(len(seconds)) == seconds.argmax()
+        large = np.arange(len(sums)) == np.bincount(nearest, weights, len(sums)).argmax()
     return np.asarray(sums[large])
 
 
-def _grouped(
-    sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Join groups that are alike: first within blocks of neighbours, so that the work grows with the length alone."""
+def _grouped(sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+    """Join groups that are alike, and return their sums.
+
+    They are joined within blocks of neighbours first, so that the work grows with the length of the film alone.
+    """
     while len(sums) > _BLOCK:
         blocks = [
             _linked(sums[at : at + _BLOCK], seconds[at : at + _BLOCK], alike) for at in range(0, len(sums), _BLOCK)
@@ -165,8 +174,8 @@ def _grouped(
         before = len(sums)
         sums, seconds = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         if len(sums) > before * 0.9:  # hardly any are alike, so no more will be
-            return sums, seconds
-    return _linked(sums, seconds, alike)
+            return sums
+    return _linked(sums, seconds, alike)[0]
 
 
 def _linked(
