@@ -18,7 +18,7 @@ import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
-from vt import media
+from vt import languages, media
 from vt.domain import Cancel
 from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
@@ -56,7 +56,7 @@ def _sequential(model: Any, samples: NDArray[np.int16]) -> str:  # noqa: ANN401
 def _ours(whisper: Whisper, samples: NDArray[np.int16]) -> str:
     words = [
         word
-        for found in whisper.transcribe(samples, "en", Cancel())
+        for found in whisper.transcribe(samples, languages.ENGLISH, Cancel())
         if isinstance(found, Heard)
         for word in found.words
     ]

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import sacrebleu
 
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import apertium, firefox, translation_routes
 from vt.engines.protocols import Translator
@@ -59,7 +60,7 @@ class Engines:
         for folder in sorted(self.models.glob("*-*")):
             source, _, target = folder.name.partition("-")
             if firefox.missing(folder) is None:
-                self.loaded[Hop("firefox", source, target)] = firefox.Firefox(folder, target)
+                self.loaded[Hop("firefox", source, target)] = firefox.Firefox(folder, languages.get(target))
         return sorted(self.loaded)
 
     def translated(self, hops: tuple[Hop, ...], lines: Lines) -> Lines:

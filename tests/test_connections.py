@@ -35,14 +35,14 @@ class Clock:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.now = 0.0
-        self._timers: list[tuple[float, asyncio.Handle]] = []
+        self._timers: list[tuple[float, asyncio.Handle, Callable[[], object]]] = []
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self._loop, name)
 
     def call_later(self, delay: float, callback: Callable[..., object], *arguments: Any) -> asyncio.Handle:  # noqa: ANN401
         handle = asyncio.Handle(callback, arguments, self._loop)
-        self._timers.append((self.now + delay, handle))
+        self._timers.append((self.now + delay, handle, lambda: callback(*arguments)))
         return handle
 
     def forward(self, seconds: float) -> None:
@@ -51,8 +51,9 @@ class Clock:
             first = min(due, key=lambda timer: timer[0])
             self._timers.remove(first)
             self.now = first[0]
-            if not first[1].cancelled():
-                first[1]._run()
+            _, handle, run = first
+            if not handle.cancelled():
+                run()
         self.now = until
 
 

@@ -164,6 +164,9 @@ def test_a_voice_that_does_not_exist_is_an_error_in_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_closing_needs_nothing_and_may_happen_twice(engine: Espeak) -> None:
+def test_closing_frees_nothing_so_it_may_happen_twice_and_the_engine_speaks_on(engine: Espeak) -> None:
+    (before,) = spoken(engine, "Hola.")
     engine.close()
     engine.close()
+    (behind,) = spoken(engine, "Hola.")
+    assert np.array_equal(before.samples, behind.samples)

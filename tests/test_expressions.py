@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -13,26 +14,32 @@ from tests import expressions
 from tests.expressions import COMMON, Expression
 from vt import languages
 from vt.domain import Word
-from vt.engines.whisper import _bare
+from vt.engines.whisper_repetitions import bare
 from vt.errors import VtError
 from vt.jobs.job_service import plain_name
-from vt.text import identification, normalization, number_formats, sentences, splitting, subtitles
+from vt.text import captions, identification, normalization, number_formats, sentences, splitting, subtitles
 from vt.text.normalization import abbreviations, dates, numbers
 from vt.text.normalization.table import languages as spoken
 from vt.text.subtitles import Cue
 
 MADE = [
-    *(Expression(f"quantities {code}", numbers._quantities(spoken()[code])) for code in ("pt", "sw")),
-    Expression("abbreviations", abbreviations._abbreviations("en")[0]),
-    Expression("first days", dates._first_days(spoken()["fr"])),
-    Expression("days in English", dates._english_days()),
+    *(Expression(f"quantities {code}", numbers.quantities_pattern(spoken()[code])) for code in ("pt", "sw")),
+    Expression("abbreviations", abbreviations.abbreviations_pattern("en")[0]),
+    Expression("first days", dates.first_days_pattern(spoken()["fr"])),
+    Expression("days in English", dates.english_days_pattern()),
     *(
-        Expression(f"numbers {code}", number_formats._numbers(style))
-        for code, style in number_formats._styles().items()
+        Expression(f"numbers {code}", number_formats.numbers_pattern(style))
+        for code, style in number_formats.number_styles().items()
     ),
 ]
 """What functions make at their first call; other languages' differ in their words alone."""
-MAKERS = {"_quantities", "_abbreviations", "_first_days", "_english_days", "_numbers"}
+MAKERS = {
+    "quantities_pattern",
+    "abbreviations_pattern",
+    "first_days_pattern",
+    "english_days_pattern",
+    "numbers_pattern",
+}
 FOUND = {(each.pattern.pattern, each.pattern.flags): each
          for each in (*expressions.lasting(), *expressions.literal(), *MADE)}  # fmt: skip
 
@@ -56,7 +63,7 @@ def test_an_expression_that_is_slow_for_some_text_is_seen(hostile: str) -> None:
 
 
 def _sentences(text: str) -> None:
-    sentences.sentences(subtitles.words([Cue(0.0, 9000.0, text)]))
+    sentences.sentences(captions.words([captions.Utterance(0.0, 9000.0, text)]))
 
 
 def _late(text: str) -> None:
@@ -67,7 +74,7 @@ def _late(text: str) -> None:
 
 def _read(text: str) -> None:
     with suppress(VtError):
-        subtitles.read(text)
+        captions.read(text.encode("utf-8", "replace"))
 
 
 def _language(text: str) -> None:
@@ -84,7 +91,25 @@ READERS: dict[str, Callable[[str], object]] = {
     "an SRT file": _read,
     "a cue": lambda text: _read(f"1\n00:00:01,000 --> 00:00:02,000\n{text}"),
     "many cues": lambda text: _read("\n".join(f"00:01,000 --> 00:02,000\n{part}\n" for part in _parts(text, 1900))),
-    "a decoded file": lambda text: subtitles.decoded(text.encode("utf-8", "replace")),
+    "an ASS script": lambda text: _read(f"[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{text}"),
+    "a TTML file": lambda text: _read(f'<tt><body><div><p begin="1s" end="2s">{text}</p></div></body></tt>'),
+    "a TTML file's times": lambda text: _read(f"<tt><body><div><p begin='{text}' end='2s'>a</p></div></body></tt>"),
+    "an SBV file": lambda text: _read(f"0:00:01.000,0:00:02.000\n{text}"),
+    "lyrics": lambda text: _read(f"[00:01.00]{text}"),
+    "a transcript": lambda text: _read(
+        json.dumps(
+            {
+                "segments": [
+                    {
+                        "start": 1,
+                        "end": 2,
+                        "text": text,
+                        "words": [{"word": word, "start": 1, "end": 2} for word in text.split()],
+                    }
+                ]
+            }
+        )
+    ),
     "sentences": _sentences,
     "a sentence with a long last word": _late,
     "cues of a sentence": lambda text: subtitles.cues([Cue(0.0, 9.0, text)]),
@@ -101,7 +126,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a text of some language": _told,
     "a language's name": _language,
     "a file's name": plain_name,
-    "what Whisper makes up": _bare,
+    "what Whisper makes up": bare,
 }
 
 

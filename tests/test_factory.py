@@ -14,29 +14,31 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from tests.asking import asked
+from tests.asking import asked, pair
 from tests.conftest import ROOT, SAMPLE
 from tests.fakes import ScriptedTranscriber, ToneSynthesizer
 from tests.releases import offers
 from tests.reports import engine_json
-from vt.domain import Cancel, Wishes, Word
+from vt import languages
+from vt.domain import Cancel, Dropped, Wishes, Word
 from vt.dubbing import pipeline
 from vt.engines import whisper
-from vt.engines.candidate import Candidate
+from vt.engines.candidate import Candidate, Choice
 from vt.engines.definition import Site, TtsEngine
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo, Heard, Synthesizer, Transcriber, Voice
 from vt.engines.registry import BUILT_IN
 from vt.errors import InputError, LanguageError, ModelBusy, ModelUnavailable, SettingsError, UnknownModel
-from vt.factory import AIServiceFactory
+from vt.factory import AIServiceFactory, SttService
 from vt.languages import Language
 from vt.model_files import bundle
 from vt.model_files.hub import Hub
@@ -100,7 +102,7 @@ class Scripted(Catalogue):
         self.lacking: tuple[str, ...] = ()
         self.lacks: set[str] = set()
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+    def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
         """List the scripted candidates; one whose name begins with "bad" cannot be loaded."""
         del language, model
         return [self._candidate(name) for name in self.names]
@@ -117,7 +119,7 @@ class Scripted(Catalogue):
         def obstacle() -> str | None:
             return f"The model {name} is not there." if name in self.lacks else None
 
-        return Candidate(INFO, spec, obstacle=obstacle, insists=True, language="en")
+        return Candidate(INFO, spec, obstacle=obstacle, insists=True, language=languages.ENGLISH)
 
     def _load(self, name: str) -> Transcriber:
         self.before_load()
@@ -216,6 +218,22 @@ def test_a_method_holds_a_lease_while_its_items_come(bench: Bench) -> None:
     assert models(factory)[0]["leases"] == 1
     assert list(heard) == []
     assert models(factory)[0]["leases"] == 0
+
+
+def test_a_service_for_whichever_language_is_spoken_hears_the_one_that_it_detects() -> None:
+    class Listening(ScriptedTranscriber):
+        heard: Language | None = None
+
+        def transcribe(
+            self, samples: NDArray[np.float32], language: Language, cancel: Cancel
+        ) -> Iterator[Heard | Dropped]:
+            self.heard = language
+            return super().transcribe(samples, language, cancel)
+
+    model = Listening([])
+    service = SttService(Choice(INFO, "one"), lambda: nullcontext(model), None, True)
+    assert list(service.transcribe(SILENCE, Cancel())) == []
+    assert model.heard == languages.ENGLISH
 
 
 def test_a_method_called_inside_a_with_uses_its_lease(bench: Bench) -> None:
@@ -409,7 +427,7 @@ def test_cuda_without_a_graphics_processor_falls_to_the_cpu_with_a_reason_or_is_
 @pytest.mark.parametrize(("device", "key"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
 def test_with_a_graphics_processor_the_setting_decides(device: str, key: str) -> None:
     catalogue = Catalogue(settings(device=device, vad=True), gpus=lambda: 1)
-    assert catalogue.stt("auto")[0].spec.key == f"stt_whisper_base_{key}_2_true"
+    assert catalogue.stt(None)[0].spec.key == f"stt_whisper_base_{key}_2_true"
     assert catalogue.device == key
 
 
@@ -534,9 +552,9 @@ def test_languages_that_nobody_serves_are_refused_before_anything_is_loaded(benc
         ("auto", "en", "speaks English already"),
     ):
         with pytest.raises(LanguageError, match=words):
-            factory.check(source, target)
-    factory.check("auto", "es")
-    factory.check("es", "en", hears=False)
+            factory.check(languages.spoken(source), languages.get(target))
+    factory.check(None, languages.SPANISH)
+    factory.check(*pair("es", "en"), hears=False)
     assert models(factory) == []
 
 
@@ -775,7 +793,7 @@ class Beeps(TtsEngine):
 
     def voices(self, site: Site) -> Sequence[Voice]:
         del site
-        return [Voice("beeps-es", "es", "Beeps", "", "beeps", "MIT")]
+        return [Voice("beeps-es", languages.SPANISH, "Beeps", "", "beeps", "MIT")]
 
     def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
         spec = ModelSpec(site.key("tts", "beeps", "one", "cpu"), "tts", "one", "cpu", ToneSynthesizer, MB)
@@ -804,9 +822,9 @@ def test_an_engine_that_stands_in_the_table_serves_a_job_from_end_to_end(tmp_pat
 def test_who_is_named_serves_and_another_only_where_it_cannot(bench: Bench) -> None:
     del bench
     with closing(with_beeps(tts_engine="espeak-ng")) as factory:
-        assert factory.voice("es").info.name == "espeak-ng"
-        assert factory.voice("es", Wishes(tts_engine="beeps")).info.name == "beeps"
-        assert factory.voice("es", Wishes(voice="beeps-es")).voice == "beeps-es"
+        assert factory.voice(languages.get("es")).info.name == "espeak-ng"
+        assert factory.voice(languages.get("es"), Wishes(tts_engine="beeps")).info.name == "beeps"
+        assert factory.voice(languages.get("es"), Wishes(voice="beeps-es")).voice == "beeps-es"
     with closing(with_beeps(tts_engine="beeps")) as factory:
         choice = factory.get_tts_service("fr").choice
         assert (choice.info.name, choice.fallback_reason) == ("kokoro", "Beeps are Spanish.")
@@ -818,15 +836,15 @@ def test_who_is_named_and_not_here_gives_way_with_a_sentence_or_is_an_error() ->
             ("en", "es", "nllb", "No NLLB model is here yet: python -m vt fetch downloads one."),
             ("es", "ca", "firefox", "firefox does not translate Spanish to Catalan here."),
         ):
-            choice = factory.get_translation_service(source, target, engine=engine).choice
+            choice = factory.translation_service(*pair(source, target), engine=engine).choice
             assert (choice.info.name != engine, choice.fallback_reason) == (True, why)
-        choice = factory.get_tts_service("es", engine="mms").choice
+        choice = factory.tts_service(languages.get("es"), engine="mms").choice
         assert (choice.info.name, choice.fallback_reason) == (
             "beeps",
             "No MMS voice is here yet: python -m vt fetch downloads one.",
         )
         with pytest.raises(LanguageError, match="espeak-ng has no voice for it"):
-            factory.get_tts_service("abi", engine="mms")
+            factory.tts_service(languages.get("abi"), engine="mms")
     with closing(with_beeps(fallback=False, tts_engine="mms", translation_engine="nllb")) as factory:
         with pytest.raises(LanguageError, match=r"No NLLB model is here yet.* VT_FALLBACK=false"):
             factory.get_translation_service("en", "es")
@@ -839,9 +857,9 @@ def test_who_is_named_and_not_here_gives_way_with_a_sentence_or_is_an_error() ->
 def test_who_was_wished_for_in_vain_by_one_job_is_no_matter_of_health(bench: Bench) -> None:
     del bench
     with closing(with_beeps(tts_engine="auto")) as factory:
-        assert factory.get_tts_service("es", engine="mms").choice.fallback_reason
-        assert factory.get_tts_service("fr", engine="beeps").choice.fallback_reason == "Beeps are Spanish."
-        assert factory.get_translation_service("en", "es", engine="nllb").choice.fallback_reason
+        assert factory.tts_service(languages.get("es"), engine="mms").choice.fallback_reason
+        assert factory.tts_service(languages.get("fr"), engine="beeps").choice.fallback_reason == "Beeps are Spanish."
+        assert factory.translation_service(*pair("en", "es"), engine="nllb").choice.fallback_reason
         assert (factory.health_check()["status"], factory.notes()) == ("healthy", ())
 
 
@@ -866,31 +884,31 @@ def test_natural_voices_that_may_not_be_fetched_are_not_among_the_names_of_model
 def test_an_engine_or_voice_that_there_is_not_is_an_error_that_names_the_nearest() -> None:
     with closing(with_beeps()) as factory:
         with pytest.raises(UnknownModel, match=r"'bips-es' here\. Near are: beeps-es"):
-            factory.voice("es", Wishes(voice="bips-es"))
+            factory.voice(languages.get("es"), Wishes(voice="bips-es"))
         with pytest.raises(LanguageError, match=r"beeps-es speaks Spanish, not French\. Voices for French: .*espeak"):
-            factory.voice("fr", Wishes(voice="beeps-es"))
+            factory.voice(languages.get("fr"), Wishes(voice="beeps-es"))
         with pytest.raises(UnknownModel, match=r"'festival': use auto, beeps, .*espeak-ng"):
-            factory.voice("es", Wishes(tts_engine="festival"))
+            factory.voice(languages.get("es"), Wishes(tts_engine="festival"))
         with pytest.raises(InputError, match=r"The voice beeps-es is one of beeps, not of espeak-ng"):
-            factory.voice("es", Wishes("beeps-es", "espeak-ng"))
-        assert factory.voice("es", Wishes("beeps-es", "auto")).voice == "beeps-es"
+            factory.voice(languages.get("es"), Wishes("beeps-es", "espeak-ng"))
+        assert factory.voice(languages.get("es"), Wishes("beeps-es", "auto")).voice == "beeps-es"
         with pytest.raises(UnknownModel, match=r"'babelfish': use auto, nllb, firefox, apertium"):
-            factory.check("en", "es", wishes=Wishes(translation_engine="babelfish"))
+            factory.check(*pair("en", "es"), wishes=Wishes(translation_engine="babelfish"))
 
 
 class Multilingual(Scripted):
     """Finds out what is spoken by listening."""
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
-        return [replace(candidate, language="") for candidate in super().stt(language, model)]
+    def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        return [replace(candidate, language=None) for candidate in super().stt(language, model)]
 
 
 def test_an_unknown_translation_engine_is_refused_before_the_films_language_is_known() -> None:
     chosen = settings()
     with closing(AIServiceFactory(chosen, catalogue=Multilingual(chosen))) as factory:
-        factory.check("auto", "es", wishes=Wishes(translation_engine="apertium"))
+        factory.check(None, languages.SPANISH, wishes=Wishes(translation_engine="apertium"))
         with pytest.raises(UnknownModel, match="babelfish"):
-            factory.check("auto", "es", wishes=Wishes(translation_engine="babelfish"))
+            factory.check(None, languages.SPANISH, wishes=Wishes(translation_engine="babelfish"))
 
     with pytest.raises(SettingsError, match=r"VT_TTS_ENGINE: no engine goes by the name 'festival'"):
         Catalogue(settings(tts_engine="festival"))
@@ -907,26 +925,26 @@ def test_what_may_not_be_used_in_trade_is_neither_chosen_nor_offered_nor_preload
     assert not barred & {candidate.info.name for candidate in catalogue.wanted()}
     assert not barred & {voice.engine for voice in catalogue.voices()}
     with pytest.raises(UnknownModel, match=r"mms may not be used: VT_LICENCES=commercial leaves out nllb .* and mms"):
-        catalogue.tts("es", engine="mms")
+        catalogue.tts(languages.get("es"), engine="mms")
     with pytest.raises(UnknownModel, match="No model goes by the name 'facebook/mms-tts-spa'"):
         catalogue.named("facebook/mms-tts-spa")
-    (nobody,) = catalogue.tts("abi")
+    (nobody,) = catalogue.tts(languages.get("abi"))
     assert "Abidji cannot be spoken here" in str(nobody.unfit)
     assert "VT_LICENCES=commercial leaves out" in str(nobody.unfit)
 
 
 def test_a_report_says_what_would_translate_better_where_somebody_could_fetch_it() -> None:
     asked = Catalogue(settings(engines="auto", translation_engine="firefox"))
-    (first, *_) = asked.translation("en", "es")
+    (first, *_) = asked.translation(*pair("en", "es"))
     assert (
         asked.advice(first.choice(None).route)
         == "A better translation is one download away: python -m vt fetch firefox:en-es."
     )
-    assert asked.advice(asked.translation("en", "pt")[0].choice(None).route) == ""
-    (nllb, *_) = Catalogue(settings(engines="auto", translation_engine="nllb")).translation("en", "es")
+    assert asked.advice(asked.translation(*pair("en", "pt"))[0].choice(None).route) == ""
+    (nllb, *_) = Catalogue(settings(engines="auto", translation_engine="nllb")).translation(*pair("en", "es"))
     assert asked.advice(nllb.choice(None).route) == ""
     offline = Catalogue(settings(translation_engine="firefox"))
-    assert offline.advice(offline.translation("en", "es")[0].choice(None).route) == ""
+    assert offline.advice(offline.translation(*pair("en", "es"))[0].choice(None).route) == ""
 
 
 def test_a_model_of_firefox_that_is_not_here_has_a_name_and_is_fetched_only_where_that_is_allowed() -> None:

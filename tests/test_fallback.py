@@ -271,6 +271,7 @@ def test_files_that_cannot_be_had_give_way_to_the_next_candidate(stage: Stage) -
     assert choice.fallback_reason == (
         "The model far cannot be loaded: No such file or directory: /models/far. The disk is full."
     )
+    assert "/models" not in Message(choice.fallback_reason).with_file_names({})
     assert stage.loaded == ["near"]
 
 

@@ -22,8 +22,9 @@ from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.test_factory import impatient, settings
 from tests.test_jobs import SCRIPT, Desk
+from vt import languages
 from vt.api.dependencies import Threads
-from vt.api.jobs import _followed, _sent
+from vt.api.jobs import events, video
 from vt.domain import Cancel, JobRequest, JobSpec, JobState, Progress, Stage
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
@@ -35,6 +36,7 @@ from vt.factory import AIServiceFactory
 from vt.jobs.job_service import ResultFile
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
+from vt.languages import Language
 from vt.models.catalogue import Catalogue
 
 PATIENCE = 30.0
@@ -65,17 +67,17 @@ class Models(Catalogue):
     def __post_init__(self) -> None:
         super().__init__(settings(), gpus=lambda: 0)
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Any]]:
+    def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Any]]:
         del model
-        return self._candidates("stt", language="en", detects=language == "auto")
+        return self._candidates("stt", language=languages.ENGLISH, detects=language is None)
 
     def translation(
-        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
+        self, source: Language, target: Language, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Any]]:
         del source, target, model, engine, listening
         return self._candidates("translation")
 
-    def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Any]]:
+    def tts(self, language: Language, voice: str = "", engine: str = "") -> Sequence[Candidate[Any]]:
         del language, voice, engine
         return self._candidates("tts")
 
@@ -180,10 +182,10 @@ class Filling(Artifacts):
     is_full = False
 
     @contextmanager
-    def _scratch(self) -> Iterator[Path]:
+    def temporary_folder(self) -> Iterator[Path]:
         if self.is_full:
             raise StorageError("The disk is full: free some space and try again.")
-        with super()._scratch() as folder:
+        with super().temporary_folder() as folder:
             yield folder
 
 
@@ -308,17 +310,17 @@ def test_of_a_follower_that_has_gone_nothing_stays(tmp_path: Path, leaves: str) 
 
         async def follow() -> None:
             scope = CancelScope()
-            followed: Any = _followed(services, Threads(), job_id)
+            followed: Any = events(services, Threads(), desk.store.get(job_id))
             with scope:
-                assert (await anext(followed)).id == job_id
-                assert desk.worker._listeners
+                assert (await anext(followed)).data["id"] == job_id
+                assert desk.worker.listener_count == 1
                 if leaves == "while it waits":
                     scope.cancel()
                     await anext(followed)
             await followed.aclose()
 
         asyncio.run(follow())
-        assert not desk.worker._listeners
+        assert desk.worker.listener_count == 0
 
 
 def test_a_result_that_is_removed_as_it_is_about_to_be_sent_is_a_job_that_is_none(tmp_path: Path) -> None:
@@ -332,6 +334,12 @@ def test_a_result_that_is_removed_as_it_is_about_to_be_sent_is_a_job_that_is_non
 
     scope = {"type": "http", "method": "GET", "headers": [], "path": "/"}
     gone = ResultFile(tmp_path / "removed.mp4", "talk.es.mp4", "video/mp4")
-    asyncio.run(_sent(gone)(scope, receive, send))
+    services: Any = SimpleNamespace(jobs=SimpleNamespace(film=lambda _: gone))
+
+    async def answer() -> None:
+        response = await video(services, Threads(), new_id())
+        await response(scope, receive, send)
+
+    asyncio.run(answer())
     assert sent[0]["status"] == 404
     assert b"no such job" in sent[1]["body"]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asking import pair
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import firefox
 from vt.engines.firefox import Firefox
@@ -54,7 +56,7 @@ def quiet(_: str) -> None:
 
 @pytest.fixture(scope="module")
 def to_portuguese() -> Iterator[Firefox]:
-    engine = Firefox(EN_PT, "pt")
+    engine = Firefox(EN_PT, languages.get("pt"))
     yield engine
     engine.close()
 
@@ -128,7 +130,7 @@ def test_any_thread_may_translate_and_close(to_portuguese: Firefox) -> None:
     for thread in threads:
         thread.join()
     assert found == translated(to_portuguese, "A cat.") * 4
-    other = Firefox(EN_PT, "pt")
+    other = Firefox(EN_PT, languages.get("pt"))
     closing = threading.Thread(target=other.close)
     closing.start()
     closing.join()
@@ -152,12 +154,13 @@ import fxtranslate
 import psutil
 import sentencepiece
 
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import firefox
 
 process = psutil.Process()
 before = process.memory_info().rss
-engine = firefox.Firefox(Path(sys.argv[1]), "pt")
+engine = firefox.Firefox(Path(sys.argv[1]), languages.get("pt"))
 list(engine.translate([f"The house number {number} is red." for number in range(60)], Cancel()))
 print(process.memory_info().rss - before)
 engine.close()
@@ -203,7 +206,7 @@ MB = 2**20
 def test_a_folder_that_is_not_whole_is_not_taken(tmp_path: Path, sizes: dict[str, int], sentence: str) -> None:
     folder = folder_of(tmp_path / "en-es", **sizes)
     with pytest.raises(ModelUnavailable, match=sentence):
-        Firefox(folder, "es")
+        Firefox(folder, languages.get("es"))
 
 
 def test_a_folder_that_is_half_downloaded_is_not_taken(tmp_path: Path) -> None:
@@ -231,7 +234,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, kind: str, capfd: pytest
     with damaged.open("r+b") as file:
         file.truncate(damaged.stat().st_size * 2 // 3)
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
-        Firefox(folder, "pt")
+        Firefox(folder, languages.get("pt"))
     capfd.readouterr()  # a panic of the library prints itself
 
 
@@ -311,9 +314,10 @@ def test_a_direction_is_fetched_once_and_verified_by_the_library(
 ) -> None:
     published({"en-es": theirs})
     told: list[str] = []
-    fetch = functools.partial(firefox.fetch, "en", "es", tmp_path / "models" / "en-es", told.append, Cancel())
+    folder = tmp_path / "models" / "en-es"
+    fetch = functools.partial(firefox.fetch, *pair("en", "es"), folder, told.append, Cancel())
     fetch()
-    assert firefox.files(tmp_path / "models" / "en-es").keys() == {"model", "vocab", "lex"}
+    assert firefox.files(folder).keys() == {"model", "vocab", "lex"}
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"en-es", ".en-es.lock"}
     assert told[-1] == "Firefox's model from English to Spanish is here now."
     published({})
@@ -328,7 +332,8 @@ def test_of_two_who_fetch_the_same_direction_one_does_and_the_other_waits(
     told: list[str] = []
     folder = tmp_path / "models" / "en-es"
     threads = [
-        threading.Thread(target=firefox.fetch, args=("en", "es", folder, told.append, Cancel())) for _ in range(2)
+        threading.Thread(target=firefox.fetch, args=(*pair("en", "es"), folder, told.append, Cancel()))
+        for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -342,7 +347,7 @@ def test_a_folder_left_half_is_made_anew(tmp_path: Path, published: Publish, the
     published({"en-es": theirs})
     folder = folder_of(tmp_path / "models" / "en-es", model=100)
     told: list[str] = []
-    firefox.fetch("en", "es", folder, told.append, Cancel())
+    firefox.fetch(*pair("en", "es"), folder, told.append, Cancel())
     assert firefox.missing(folder) is None
     assert "en-es was left half made: it is made again." in told
 
@@ -352,7 +357,7 @@ def test_a_file_that_is_not_what_the_record_says_is_not_taken(tmp_path: Path, pu
     with firefox.files(theirs)["model"].open("r+b") as file:
         file.write(b"damaged")
     with pytest.raises(ModelUnavailable, match="from English to Spanish cannot be downloaded: "):
-        firefox.fetch("en", "es", tmp_path / "models" / "en-es", quiet, Cancel())
+        firefox.fetch(*pair("en", "es"), tmp_path / "models" / "en-es", quiet, Cancel())
     assert {path.name for path in (tmp_path / "models").iterdir()} == {".en-es.lock"}
 
 
@@ -361,38 +366,38 @@ def test_a_direction_that_nobody_publishes_is_an_error_and_no_way_round_is_taken
 ) -> None:
     published({"en-es": theirs, "fr-en": theirs})
     with pytest.raises(LanguageError, match="from Spanish to English cannot be had: Mozilla publishes none"):
-        firefox.fetch("es", "en", tmp_path / "es-en", quiet, Cancel())
+        firefox.fetch(*pair("es", "en"), tmp_path / "es-en", quiet, Cancel())
 
 
 @pytest.mark.parametrize(("source", "target"), [("es", "fr"), ("en", "en")])
 def test_only_directions_to_or_from_english_can_be_fetched(tmp_path: Path, source: str, target: str) -> None:
     with pytest.raises(LanguageError, match="firefox:es-en or firefox:en-es"):
-        firefox.fetch(source, target, tmp_path / "x", quiet, Cancel())
+        firefox.fetch(*pair(source, target), tmp_path / "x", quiet, Cancel())
 
 
 @pytest.mark.usefixtures("published")
 def test_records_that_are_none_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="cannot be downloaded: invalid JSON"):
-        firefox.fetch("en", "es", tmp_path / "en-es", quiet, Cancel())
+        firefox.fetch(*pair("en", "es"), tmp_path / "en-es", quiet, Cancel())
 
 
 def test_where_downloads_are_forbidden_nothing_is_asked(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"to Spanish is not here, and HF_HUB_OFFLINE allows no downloads\."):
-        firefox.fetch("en", "es", tmp_path / "en-es", quiet, Cancel(), "HF_HUB_OFFLINE allows no downloads")
+        firefox.fetch(*pair("en", "es"), tmp_path / "en-es", quiet, Cancel(), "HF_HUB_OFFLINE allows no downloads")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
-        firefox.fetch("en", "es", tmp_path / "file" / "en-es", quiet, Cancel())
+        firefox.fetch(*pair("en", "es"), tmp_path / "file" / "en-es", quiet, Cancel())
 
 
 def test_a_cancelled_fetch_leaves_nothing(tmp_path: Path) -> None:
     cancel = Cancel()
     cancel.set()
     with pytest.raises(Cancelled):
-        firefox.fetch("en", "es", tmp_path / "models" / "en-es", quiet, cancel)
+        firefox.fetch(*pair("en", "es"), tmp_path / "models" / "en-es", quiet, cancel)
     assert {path.name for path in (tmp_path / "models").iterdir()} == {".en-es.lock"}
 
 

@@ -24,7 +24,7 @@ import pytest
 from fastapi import FastAPI
 from gradio.context import LocalContext
 from gradio.exceptions import InvalidPathError
-from gradio.processing_utils import _check_allowed
+from gradio.processing_utils import move_files_to_cache
 from starlette.routing import Mount
 
 from tests.servers import Server, running, wait_for
@@ -38,7 +38,7 @@ from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.uploads import COOKIE, TAKEN_SECONDS, Owner
 from vt.ui.page import make_page
-from vt.ui.tabs.translate import _edits
+from vt.ui.tabs.translate import edits_from
 from vt.web.visitors import ConcurrencyLimit
 
 NOTE = "the canary sings at noon"
@@ -568,8 +568,9 @@ def test_gradio_itself_takes_no_file_that_was_not_uploaded(canary: Path) -> None
 
     with closing(AIServiceFactory(Settings())) as factory:
         LocalContext.blocks.set(asyncio.run(page(factory)))
+    sent = {"path": str(canary), "meta": {"_type": "gradio.FileData"}}
     with pytest.raises(InvalidPathError):
-        _check_allowed(canary, check_in_upload_folder=True)
+        move_files_to_cache(sent, gr.File(), check_in_upload_folder=True)
 
 
 # Results that nobody fetches
@@ -650,4 +651,4 @@ def test_a_session_whose_messages_nobody_takes_gets_no_more() -> None:
 @pytest.mark.parametrize("text", [7, ["hi"], {"text": "hi"}, True])
 def test_a_line_that_is_no_text_is_no_line(text: object) -> None:
     with pytest.raises(InputError, match="did not come through"):
-        _edits([{"id": 0, "text": text}])
+        edits_from([{"id": 0, "text": text}])

@@ -18,12 +18,14 @@ from tests.servers import Server, free_port, running
 from tests.test_factory import settings
 from tests.tiny_models import tiny_nllb, tiny_whisper
 from tests.tiny_voices import tiny_vits
+from vt import languages
 from vt.domain import Cancel
 from vt.errors import Cancelled, ModelUnavailable, UnknownModel
 from vt.factory import AIServiceFactory
 from vt.model_files.download import Source
 from vt.model_files.hub import Hub
 from vt.models.catalogue import Catalogue
+from vt.services import Services
 
 PATIENCE, AT_ONCE = 60.0, 2.0
 
@@ -121,7 +123,7 @@ def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
 
         def ask(name: str, cancel: Cancel) -> None:
             try:
-                outcomes[name] = factory.get_tts_service("es", cancel).choice.info.name
+                outcomes[name] = factory.tts_service(languages.SPANISH, cancel=cancel).choice.info.name
             except Cancelled as error:
                 outcomes[name] = error
 
@@ -133,6 +135,8 @@ def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
         crew[1].start()
         assert "mms-tts-spa" in str(factory.news())
         assert factory.news() in factory.notes()
+        assert str(tmp_path) in str(factory.news())
+        assert not any(str(tmp_path) in note for note in Services(settings(), factory).health()["notes"])
         first.set()
         crew[0].join(AT_ONCE)
         assert isinstance(outcomes["first"], Cancelled)
@@ -151,7 +155,7 @@ def test_whoever_cancels_is_free_at_once_of_a_hub_that_says_nothing_at_all(tmp_p
 
         def ask() -> None:
             try:
-                factory.get_tts_service("es", cancel)
+                factory.tts_service(languages.SPANISH, cancel=cancel)
             except Cancelled as error:
                 outcomes.append(error)
 
@@ -215,7 +219,7 @@ def test_an_embedded_server_that_has_preloaded_is_healthy(tmp_path: Path) -> Non
 def test_a_language_without_an_mms_voice_is_spoken_by_the_next_which_stands_in_for_nobody(tmp_path: Path) -> None:
     with HubServer({}) as hub:
         factory = _factory(tmp_path, hub.endpoint)
-        choice = factory.get_tts_service("ja", engine="auto").choice
+        choice = factory.tts_service(languages.get("ja"), engine="auto").choice
         assert choice.info.name == "espeak-ng"
         assert choice.fallback_reason is None
         factory.close()

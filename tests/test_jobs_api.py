@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.conftest import SAMPLE, SECRETS
-from tests.films import ffmpeg, streams
+from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg, streams
 from tests.servers import Server, running, wait_for
 
 MB = 2**20
@@ -191,6 +191,24 @@ def test_subtitles_may_come_along_in_place_of_listening(server: Server, films: P
         None,
         ["La casa es grande."],
     )
+
+
+def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "es.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nLa casa de mi amigo es grande.\n")
+    film = tmp_path / "talk.mkv"
+    maps = ["-map", "0", "-map", "1", "-map", "2", "-metadata:s:s:0", "language=spa"]
+    ffmpeg(*PICTURE, *SOUND, "-i", tmp_path / "es.srt", *maps, *H264, *AAC, "-c:s", "srt", film)
+    files = {"file": ("talk.mkv", film.read_bytes())}
+    job = server.json("POST", JOBS, files=files, data={"target_language": "en", "subtitles": "track:1"})
+    assert job["request"]["subtitles"] == "track:1"
+    assert server.ended(job["id"])["state"] == "done"
+    report = server.json("GET", f"{JOBS}/{job['id']}/report")
+    assert (report["engines"]["stt"], report["source"]["language"]) == (None, "es")
+    again = server.json("POST", JOBS, files={"from_job": (None, job["id"]), "target_language": (None, "ca")})
+    assert again["request"]["subtitles"] == "track:1"
+    for named, said in [("track:3", "talk.mkv has no subtitle track 3"), ("mine.srt", "takes a file, or track:2")]:
+        answer = server.ask("POST", JOBS, files=files, data={"target_language": "en", "subtitles": named})
+        assert said in refused(answer, 422)
 
 
 def test_another_language_takes_over_what_was_heard(server: Server, done: str) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import langcodes
 import pytest
-from faster_whisper.tokenizer import _LANGUAGE_CODES as WHISPER
+from faster_whisper.tokenizer import _LANGUAGE_CODES as WHISPER  # it has no public list
+from pydantic import TypeAdapter, ValidationError
 
 from vt import languages
+from vt.domain import Transcript
 from vt.errors import LanguageError
 
 DATA = Path(__file__).parent / "data"
@@ -326,6 +328,29 @@ def test_the_engines_own_codes_are_looked_up_strictly() -> None:
 def test_a_name_that_the_module_lacks_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="NONE"):
         getattr(languages, "NONE")  # noqa: B009  (mypy knows that it is not there)
+
+
+# What is kept
+
+TRANSCRIPT = {
+    "language": "pt",
+    "language_detected": True,
+    "segments": [{"id": 0, "start": 0.5, "end": 1.25, "text": "Bom dia."}],
+    "dropped": [],
+}
+
+
+def test_a_language_is_kept_as_its_code_and_read_back_from_that() -> None:
+    shape = TypeAdapter(Transcript)
+    found = shape.validate_python(TRANSCRIPT)
+    assert found.language is languages.get("pt")
+    assert shape.dump_python(found, mode="json") == TRANSCRIPT
+
+
+@pytest.mark.parametrize("code", ["", "xx", None, 7, ["pt"]])
+def test_what_is_kept_and_names_no_language_is_damaged(code: object) -> None:
+    with pytest.raises(ValidationError, match="no code of a language"):
+        TypeAdapter(Transcript).validate_python(TRANSCRIPT | {"language": code})
 
 
 # The cost

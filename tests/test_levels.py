@@ -47,6 +47,13 @@ def test_the_loudest_samples_are_at_full_scale_and_do_not_wrap(extreme: int) -> 
     assert levels.levels(np.full(RATE, extreme, np.int16), RATE) == pytest.approx(0.0, abs=0.01)
 
 
+def test_samples_of_a_model_become_16_bits_the_too_loud_ones_the_loudest_and_those_that_are_no_number_silence() -> None:
+    wave = np.array([np.nan, np.inf, -np.inf, 2.0, -2.0, 0.5], np.float32)
+    found = levels.to_int16(wave)
+    assert found.dtype == np.int16
+    assert found.tolist() == [0, 0, 0, 32767, -32767, 16383]
+
+
 def test_levels_in_blocks_are_the_levels_of_the_frames() -> None:
     samples = pcm(speech(90.0, RATE, -20))
     level = levels.levels(samples, RATE)

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import SAMPLE, TRANSCRIPT, Dubbed
+from vt import languages
 from vt.domain import Cancel
 from vt.engines.protocols import Heard
 from vt.engines.whisper import Whisper
@@ -96,7 +97,7 @@ def test_it_says_it_in_spanish(dubbed: Dubbed) -> None:
 def test_the_dub_is_understood_by_a_recogniser(dubbed: Dubbed) -> None:
     folder = bundle.check("whisper-base")
     base = Whisper(str(folder), 2, vad=False)
-    found = base.transcribe(_samples(dubbed.film, "a:0"), "es", Cancel())
+    found = base.transcribe(_samples(dubbed.film, "a:0"), languages.SPANISH, Cancel())
     heard = " ".join(word.text for piece in found if isinstance(piece, Heard) for word in piece.words)
     base.close()
     said = " ".join(segment["text"] for segment in dubbed.report["segments"])

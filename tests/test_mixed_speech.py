@@ -12,16 +12,17 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import films
-from tests.asking import asked
+from tests.asking import asked, pair
 from tests.conftest import SAMPLE
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt import media
+from vt import languages, media
 from vt.domain import NO_WISHES, Cancel, Edit, Wishes, Word
 from vt.dubbing import pipeline
-from vt.engines import whisper
 from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
+from vt.engines.whisper_stretches import stretches_of_sentences
 from vt.errors import InputError, LanguageError
+from vt.languages import Language
 from vt.text import identification, sentences
 
 ENGLISH = "My grandmother always told us this story."
@@ -64,7 +65,7 @@ def texts(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("language", "text", "others"), CLOSE)
 def test_no_sentence_is_taken_for_one_in_a_language_that_is_close(language: str, text: str, others: str) -> None:
-    assert [other for other in others.split() if identification.is_in(text, other, language)] == []
+    assert [other for other in others.split() if identification.is_in(text, *pair(other, language))] == []
 
 
 @pytest.mark.parametrize(("text", "language", "film_speaks"), [
@@ -76,14 +77,14 @@ def test_no_sentence_is_taken_for_one_in_a_language_that_is_close(language: str,
     ("今日はとてもいい天気ですね。", "ja", "en"),
 ])  # fmt: skip
 def test_a_sentence_in_another_language_is_known_by_its_words(text: str, language: str, film_speaks: str) -> None:
-    assert identification.is_in(text, language, film_speaks)
-    assert not identification.is_in(text, film_speaks, language)
+    assert identification.is_in(text, *pair(language, film_speaks))
+    assert not identification.is_in(text, *pair(film_speaks, language))
 
 
 @pytest.mark.parametrize("text", ["", "...", "Hasta la vista, baby!", "Sí, señor.", "Mi casa, tu casa.", "No. No!",
                                   "Los Angeles, San Francisco, Santa Barbara, San Diego."])  # fmt: skip
 def test_too_few_words_or_mere_names_tell_nothing(text: str) -> None:
-    assert not identification.is_in(text, "es", "en")
+    assert not identification.is_in(text, languages.SPANISH, languages.ENGLISH)
 
 
 def test_what_is_in_the_target_language_already_is_spoken_as_it_is_and_told_of(film: Path, tmp_path: Path) -> None:
@@ -121,17 +122,19 @@ class Guess(ScriptedTranscriber):
         super().__init__(told(*lines) if lines else [])
         self.sure = sure
 
-    def detect(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+    def detect(self, samples: NDArray[np.float32]) -> tuple[Language, float]:
         del samples
-        return "nn", self.sure
+        return languages.get("nn"), self.sure
 
 
 class NoNynorsk(FakeFactory):
     """Refuses Nynorsk."""
 
-    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
+    def check(
+        self, source: Language | None, target: Language | None, *, hears: bool = True, wishes: Wishes = NO_WISHES
+    ) -> None:
         super().check(source, target, hears=hears, wishes=wishes)
-        if source == "nn":
+        if source == languages.get("nn"):
             raise LanguageError("Nobody here translates Norwegian Nynorsk to Spanish.")
 
 
@@ -149,7 +152,7 @@ def test_a_language_that_is_guessed_where_nobody_speaks_is_not_what_a_film_is_re
 
 def test_each_sentence_of_a_window_reaches_to_its_neighbours() -> None:
     (run,) = told("One two three.", "Four five six.")
-    stretches = list(whisper._stretches((0.0, 5.0), run.words))
+    stretches = list(stretches_of_sentences((0.0, 5.0), run.words))
     assert [len(words) for _, words in stretches] == [3, 3]
     (first, second) = (stretch for stretch, _ in stretches)
     assert first == (0.0, run.words[3].start)
@@ -171,13 +174,13 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.int16]:
 
 
 def heard(model: Whisper, samples: NDArray[np.int16], language: str) -> list[str]:
-    found = [run for run in model.transcribe(samples, language, Cancel()) if isinstance(run, Heard)]
+    found = [run for run in model.transcribe(samples, languages.get(language), Cancel()) if isinstance(run, Heard)]
     words = sorted((word for run in found for word in run.words), key=lambda word: word.start)
     return [segment.text for segment in sentences.sentences(words)]
 
 
 def of(lines: Sequence[str], language: str, film_speaks: str) -> list[str]:
-    return [line for line in lines if identification.is_in(line, language, film_speaks)]
+    return [line for line in lines if identification.is_in(line, *pair(language, film_speaks))]
 
 
 def test_a_sentence_in_another_language_is_heard_in_its_own(

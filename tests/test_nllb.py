@@ -18,10 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny_models import FLORES, LINES, SAID, tiny_nllb, tiny_whisper
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import nllb, nllb_conversion
-from vt.engines.nllb import Hypothesis, Nllb, chosen
-from vt.errors import Cancelled, InputError, LanguageError, ModelUnavailable, StorageError
+from vt.engines.nllb import BEAM, Nllb
+from vt.engines.nllb_batches import LONGEST, batch_tokens, batches
+from vt.engines.nllb_hypotheses import Hypothesis, chosen, hypothesis_count, is_runaway, shared_budget
+from vt.errors import Cancelled, EngineError, InputError, LanguageError, ModelUnavailable, StorageError
 from vt.system import atomic_dirs
 from vt.text.splitting import has_words, joined, pieces
 
@@ -149,13 +152,11 @@ def test_the_same_lines_give_the_same_translations_again(model: Nllb, converted:
 
 def test_a_loop_of_the_source_stays_and_one_of_the_model_is_a_runaway() -> None:
     source = ["no", "no", "no", "no", "no"]
-    assert not nllb._is_runaway(source, source)
-    assert nllb._is_runaway(source, ["no", "way", "out"])
-    assert nllb._is_runaway(
-        ["a", "b", "c", "a", "b", "c", "a", "b", "c", "a", "b", "c"], ["one", "two", "three", "four"]
-    )
-    assert not nllb._is_runaway(["a", "b", "c", "a", "b", "d"], ["one", "two", "three"])
-    assert nllb._is_runaway([str(number) for number in range(99)], ["one", "two"])
+    assert not is_runaway(source, source)
+    assert is_runaway(source, ["no", "way", "out"])
+    assert is_runaway(["a", "b", "c", "a", "b", "c", "a", "b", "c", "a", "b", "c"], ["one", "two", "three", "four"])
+    assert not is_runaway(["a", "b", "c", "a", "b", "d"], ["one", "two", "three"])
+    assert is_runaway([str(number) for number in range(99)], ["one", "two"])
 
 
 def test_a_line_that_repeats_itself_comes_back_with_every_repetition(model: Nllb) -> None:
@@ -171,8 +172,8 @@ def test_marks_of_the_tokenizer_in_a_text_are_text(converted: Path, tmp_path: Pa
         folder = tmp_path / name
         shutil.copytree(converted, folder)
         (folder / name).unlink()
+        assert not {"</s>", "spa_Latn"} & set(nllb.tokenizer(folder)("Hello </s> spa_Latn you."))
         other = Nllb(folder, 1)
-        assert not {"</s>", "spa_Latn"} & set(other._tokenize("Hello </s> spa_Latn you."))
         first, second = translated(other, ["Hello </s> spa_Latn you.", "Hello?"])
         assert first.startswith("Hello")
         assert first.endswith("you.")
@@ -181,19 +182,17 @@ def test_marks_of_the_tokenizer_in_a_text_are_text(converted: Path, tmp_path: Pa
 
 
 def test_the_tokens_are_those_of_transformers_and_of_either_file(
-    checkpoint: Path, converted: Path, tmp_path: Path, model: Nllb
+    checkpoint: Path, converted: Path, tmp_path: Path
 ) -> None:
     from transformers import NllbTokenizer
 
     theirs = NllbTokenizer.from_pretrained(checkpoint, src_lang="fra_Latn")
     without = tmp_path / "without"
     shutil.copytree(converted, without, ignore=shutil.ignore_patterns("sentencepiece*"))
-    other = Nllb(without, 1)
+    ours = [nllb.tokenizer(folder) for folder in (converted, without)]
     for text in LINES:
         expected = theirs.convert_ids_to_tokens(theirs(text)["input_ids"])
-        assert ["fra_Latn", *model._tokenize(text), "</s>"] == expected
-        assert other._tokenize(text) == model._tokenize(text)
-    other.close()
+        assert [["fra_Latn", *tokens(text), "</s>"] for tokens in ours] == [expected] * 2
 
 
 def test_the_vocabulary_keeps_the_numbers_of_the_checkpoint(checkpoint: Path, converted: Path) -> None:
@@ -224,17 +223,17 @@ def test_a_cancel_is_heard_between_batches(model: Nllb) -> None:
 
 def test_batches_hold_inputs_of_like_length_and_no_more_tokens_than_allowed() -> None:
     lengths = [5, 90, 7, 30, 31, 6, 200]
-    batches = list(nllb._batches(lengths, 100))
-    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
-    assert all(len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= 100 for batch in batches)
-    assert len(batches) == 4
+    found = list(batches(lengths, 100))
+    assert sorted(index for batch in found for index in batch) == list(range(len(lengths)))
+    assert all(len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= 100 for batch in found)
+    assert len(found) == 4
 
 
 def test_a_larger_model_and_fewer_threads_get_smaller_batches() -> None:
     small, large = nllb_conversion.MODELS[0].int8_bytes, nllb_conversion.MODELS[-1].int8_bytes
-    assert nllb._batch_tokens(large, 2, "cpu", 4) < nllb._batch_tokens(small, 2, "cpu", 4)
-    assert nllb._batch_tokens(small, 1, "cpu", 4) < nllb._batch_tokens(small, 2, "cpu", 4)
-    assert nllb._batch_tokens(large, 1, "cpu", 4) >= nllb.LONGEST
+    assert batch_tokens(large, 2, "cpu", 4) < batch_tokens(small, 2, "cpu", 4)
+    assert batch_tokens(small, 1, "cpu", 4) < batch_tokens(small, 2, "cpu", 4)
+    assert batch_tokens(large, 1, "cpu", 4) >= LONGEST
 
 
 # --- length ------------------------------------------------------------------------------------------------------
@@ -262,14 +261,14 @@ def test_a_shorter_translation_is_taken_only_if_it_is_nearly_as_good(most: float
 
 
 def test_the_parts_of_a_line_share_its_budget_by_their_lengths() -> None:
-    assert nllb._shares(["aaa", "a"], 40) == [30, 10]
-    assert nllb._shares(["aaa", "a"], None) == [None, None]
-    assert nllb._shares([], 40) == []
+    assert shared_budget(["aaa", "a"], 40) == [30, 10]
+    assert shared_budget(["aaa", "a"], None) == [None, None]
+    assert shared_budget([], 40) == []
 
 
 def test_several_translations_are_asked_for_only_where_a_length_is_wished(model: Nllb) -> None:
-    assert model._hypothesis_count([20.0]) == nllb.BEAM
-    assert model._hypothesis_count([None, None]) == 1
+    assert hypothesis_count([None, 20.0], BEAM) == BEAM
+    assert hypothesis_count([None, None], BEAM) == 1
     pair = model.between("eng_Latn", "spa_Latn")
     assert list(pair.translate(["Hello.", "", "Hola. Hello."], Cancel(), [3.0, 1.0, 9.0])) == [
         "Hello.",
@@ -305,12 +304,15 @@ def test_the_tables_of_models_load_no_library() -> None:
 
 
 def test_a_closed_model_has_given_its_weights_back(converted: Path) -> None:
-    loaded = Nllb(converted, 1)
-    assert loaded._model.model_is_loaded
-    loaded.between("eng_Latn", "spa_Latn").close()
-    assert loaded._model.model_is_loaded
-    loaded.close()
-    assert not loaded._model.model_is_loaded
+    closed = Nllb(converted, 1)
+    closed.close()
+    with pytest.raises(EngineError, match="unloaded"):
+        translated(closed, ["Hello."])
+
+
+def test_a_model_outlives_its_pairs(model: Nllb) -> None:
+    model.between("eng_Latn", "spa_Latn").close()
+    assert translated(model, ["Hello."]) == ["Hello."]
 
 
 def test_the_estimate_is_known_before_loading(converted: Path, tmp_path: Path) -> None:
@@ -603,7 +605,7 @@ def test_the_tiny_whisper_hears_its_text_and_names_its_language(
     if multilingual:
         assert theirs.detect_language(noise)[0] == language
     ours = Whisper(str(folder), 1, vad=False)
-    heard = list(ours.transcribe(noise, language, Cancel()))
+    heard = list(ours.transcribe(noise, languages.get(language), Cancel()))
     words = [word.text for found in heard for word in getattr(found, "words", ())]
     assert "".join(words).strip().startswith(SAID)  # and again, for sound that the words seem not to cover
     ours.close()

@@ -116,12 +116,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(sys.prefix)
     ffmpeg("-i", SAMPLE, "-t", "8", "-c", "copy", folder / "talk.mp4")
-    ffmpeg(
-        "-i", SAMPLE, "-t", "8", "-map", "0:v:0", "-map", "0:a:0", "-map", "0:a:0", "-c", "copy", folder / "talk.mkv"
-    )
     (folder / "talk.srt").write_text(
         "1\n00:00:01,000 --> 00:00:04,000\nLa casa es grande y blanca.\n", encoding="utf-8"
     )
+    tracks = [part for track in ("0:v:0", "0:a:0", "0:a:0", "1", "1") for part in ("-map", track)]
+    spanish = ["-metadata:s:s:1", "language=spa"]
+    ffmpeg("-i", SAMPLE, "-i", folder / "talk.srt", "-t", "8", *tracks, "-c", "copy", *spanish, folder / "talk.mkv")
     return folder
 
 

@@ -76,7 +76,12 @@ class Life:
         results = self.data.results(job_id, self.store.get(job_id).version + 1)
         results.mkdir()
         (results / "input.es.mp4").write_text("dub")
-        self.worker._step(change)
+        self.changed(change)
+
+    def changed(self, change: Callable[[], Job]) -> None:
+        """Change a job in the database and in the record in its folder, as the worker does."""
+        job = change()
+        records.write(self.data.job(job.id), records.of(job))
 
     def in_state(self, state: JobState) -> str:
         if state is JobState.DONE:
@@ -87,7 +92,7 @@ class Life:
         elif state is not JobState.QUEUED:
             assert self.store.claim()
         if state is JobState.FAILED:
-            self.worker._step(lambda: self.store.fail(job_id, Message("{file} broke.", file="a.mp4")))
+            self.changed(lambda: self.store.fail(job_id, Message("{file} broke.", file="a.mp4")))
         return job_id
 
     def close(self) -> None:

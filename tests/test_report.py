@@ -99,7 +99,7 @@ def test_the_file_has_the_written_down_shape_and_is_read_back_as_it_was(
 class StandIn(FakeFactory):
     """Its translator stands in for one whose folder is not there."""
 
-    def get_translation_service(self, *_: Any, **__: Any) -> TranslationService:  # noqa: ANN401
+    def translation_service(self, *_: Any, **__: Any) -> TranslationService:  # noqa: ANN401
         info = EngineInfo("upper case", "translation", licence="none", source="tests")
         reason = Message("The folder {folder} of the NLLB model is not there.", folder=Path("/srv/models/nllb"))
         return TranslationService(Choice(info, "one", fallback_reason=reason), lambda: nullcontext(self.translated))

@@ -387,7 +387,7 @@ def test_each_package_that_a_model_is_made_of_has_one_pin_with_a_hash_and_no_oth
     wanted = {
         package for lot in lots for model in lot.models for one in model.files for package, _ in lot.parts(model, one)
     }
-    pins = [match[1] for match in models._PIN.finditer(models.PINS.read_text(encoding="utf-8"))]
+    pins = [match[1] for match in models.PIN.finditer(models.PINS.read_text(encoding="utf-8"))]
     assert sorted(pins) == sorted(wanted)
     assert [model for lot in lots for model in lot.models] == [
         bundle.MODELS[name]
@@ -404,5 +404,5 @@ def test_each_package_that_a_model_is_made_of_has_one_pin_with_a_hash_and_no_oth
 
 def test_none_of_these_packages_is_installed() -> None:
     text = "".join((ROOT / f"requirements{more}.lock").read_text(encoding="utf-8") for more in ("", "-dev"))
-    for match in models._PIN.finditer(models.PINS.read_text(encoding="utf-8")):
+    for match in models.PIN.finditer(models.PINS.read_text(encoding="utf-8")):
         assert f"\n{match[1]}==" not in text

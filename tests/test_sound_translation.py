@@ -13,16 +13,17 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import films
-from tests.asking import asked
+from tests.asking import asked, pair
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
 from tests.reports import engine_json
 from tests.sounds import pcm, speech
 from tests.test_factory import settings
 from tests.tiny_models import tiny_whisper
+from vt import languages
 from vt.domain import Cancel, Edit, Wishes, Word
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
-from vt.engines import whisper
+from vt.engines import whisper, whisper_repetitions, whisper_stretches
 from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
 from vt.engines.whisper_translation import INFO, WhisperTranslation
@@ -56,27 +57,27 @@ def factory(tiny: Path) -> Iterator[AIServiceFactory]:
 
 
 def test_german_is_translated_by_whisper_where_the_film_is_heard(factory: AIServiceFactory) -> None:
-    factory.check("de", "en")
-    served = engine_json(factory.get_translation_service("de", "en", listening=True).choice)
+    factory.check(*pair("de", "en"))
+    served = engine_json(factory.translation_service(*pair("de", "en"), listening=True).choice)
     assert (served["engine"], served["route"]) == ("whisper", [{"engine": "whisper", "from": "de", "to": "en"}])
     assert served["fallback_reason"] == "No text translator here knows German to English."
     assert factory.health_check()["status"] == "healthy"
 
 
-@pytest.mark.parametrize(("pair", "hears"), [(("de", "en"), False), (("de", "fr"), True), (("ja", "eo"), True)])
+@pytest.mark.parametrize(("codes", "hears"), [(("de", "en"), False), (("de", "fr"), True), (("ja", "eo"), True)])
 def test_it_serves_neither_subtitles_nor_another_target(
-    factory: AIServiceFactory, pair: tuple[str, str], hears: bool
+    factory: AIServiceFactory, codes: tuple[str, str], hears: bool
 ) -> None:
     with pytest.raises(LanguageError, match="Nobody here translates"):
-        factory.check(*pair, hears=hears)
+        factory.check(*pair(*codes), hears=hears)
 
 
 def test_without_a_multilingual_model_no_german_is_translated() -> None:
     with closing(AIServiceFactory(settings(whisper_model="tiny.en", fallback=False))) as factory:
         with pytest.raises(LanguageError):
-            factory.check("de", "en")
+            factory.check(*pair("de", "en"))
         with pytest.raises(LanguageError):
-            factory.get_translation_service("de", "en", listening=True)
+            factory.translation_service(*pair("de", "en"), listening=True)
 
 
 def test_without_a_fallback_it_is_an_error_that_says_why(tiny: Path) -> None:
@@ -84,30 +85,30 @@ def test_without_a_fallback_it_is_an_error_that_says_why(tiny: Path) -> None:
         closing(AIServiceFactory(settings(whisper_model=str(tiny), fallback=False))) as factory,
         pytest.raises(LanguageError, match="No text translator here knows German to English"),
     ):
-        factory.check("de", "en")
+        factory.check(*pair("de", "en"))
 
 
 def test_recognition_and_translation_share_one_model_in_memory(factory: AIServiceFactory) -> None:
     factory.get_stt_service("de")
-    service = factory.get_translation_service("de", "en", listening=True)
+    service = factory.translation_service(*pair("de", "en"), listening=True)
     assert len(list(service.translate_sound(SOUND, [(0.0, 1.5), (1.5, 3.0)], Cancel()))) == 2
     status = factory.get_model_status()
     assert (status["loads"], status["total_cached_models"]) == (1, 1)
 
 
 def test_whoever_asks_for_it_by_name_has_it_where_it_can_serve(factory: AIServiceFactory) -> None:
-    first = factory.get_translation_service("es", "en", engine="whisper", listening=True).choice
+    first = factory.translation_service(*pair("es", "en"), engine="whisper", listening=True).choice
     assert (first.info, first.fallback_reason) == (INFO, None)
-    words = factory.get_translation_service("es", "en", engine="whisper").choice
+    words = factory.translation_service(*pair("es", "en"), engine="whisper").choice
     assert words.info.name == "apertium"
     assert words.fallback_reason == "whisper translates what it hears, and here nothing is heard."
-    into_spanish = factory.get_translation_service("en", "es", engine="whisper", listening=True).choice
+    into_spanish = factory.translation_service(*pair("en", "es"), engine="whisper", listening=True).choice
     assert into_spanish.info.name == "firefox"
     assert "into English only, not into Spanish" in str(into_spanish.fallback_reason)
 
 
 def test_text_translators_come_first_where_they_know_the_languages(factory: AIServiceFactory) -> None:
-    choice = factory.get_translation_service("es", "en", listening=True).choice
+    choice = factory.translation_service(*pair("es", "en"), listening=True).choice
     assert (choice.info.name, choice.fallback_reason) == ("apertium", None)
 
 
@@ -122,7 +123,7 @@ def test_the_languages_name_it_for_all_that_is_heard_and_for_english(factory: AI
 def test_words_are_refused_by_what_translates_sound_and_sound_by_what_translates_words(
     factory: AIServiceFactory,
 ) -> None:
-    service = factory.get_translation_service("de", "en", listening=True)
+    service = factory.translation_service(*pair("de", "en"), listening=True)
     with pytest.raises(LanguageError, match="not text"):
         list(service.translate(["Guten Tag."], Cancel()))
     with pytest.raises(EngineError, match="translates text, not sound"):
@@ -172,10 +173,10 @@ class German(FakeFactory):
     def check(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
         """Refuse nothing."""
 
-    def get_stt_service(self, *_: Any, **__: Any) -> SttService:  # noqa: ANN401
-        return SttService(Choice(whisper.INFO, "base"), lambda: nullcontext(self.heard), "de", True)
+    def stt_service(self, *_: Any, **__: Any) -> SttService:  # noqa: ANN401
+        return SttService(Choice(whisper.INFO, "base"), lambda: nullcontext(self.heard), languages.get("de"), True)
 
-    def get_translation_service(
+    def translation_service(
         self,
         *_: Any,  # noqa: ANN401
         listening: bool = False,
@@ -238,11 +239,11 @@ def test_a_mended_source_text_that_nobody_translates_is_refused_in_a_sentence(fi
     ("It was so so good.", "It was so so good."), ("One of us. one of us! One of us", "One of us."),
 ])  # fmt: skip
 def test_what_goes_round_in_circles_is_said_once(text: str, once: str) -> None:
-    assert whisper._once(text) == once
+    assert whisper_repetitions.once(text) == once
 
 
 def test_a_stretch_is_widened_into_pauses_and_not_into_its_neighbours() -> None:
-    found = whisper._widened([(0.1, 1.0), (1.1, 2.0), (5.0, 6.0)], 6.1)
+    found = whisper_stretches.widened([(0.1, 1.0), (1.1, 2.0), (5.0, 6.0)], 6.1)
     assert found == [(0.0, 1.1), (1.0, 2.2), (4.8, 6.1)]
 
 
@@ -250,7 +251,7 @@ def test_a_closed_model_is_an_error_for_whoever_asks_for_a_translation(tiny: Pat
     model = Whisper(str(tiny), 2, vad=False)
     model.close()
     with pytest.raises(EngineError):
-        list(WhisperTranslation(model, "de").translate_sound(SOUND, [(0.0, 2.0)], Cancel()))
+        list(WhisperTranslation(model, languages.get("de")).translate_sound(SOUND, [(0.0, 2.0)], Cancel()))
 
 
 def test_the_real_model_says_in_english_what_is_said_in_german(tmp_path: Path) -> None:
@@ -259,6 +260,7 @@ def test_the_real_model_says_in_english_what_is_said_in_german(tmp_path: Path) -
     said = "Das ist ein Buch über die Geschichte von Deutschland."
     samples = films.decoded(films.spoken(said, "de", tmp_path / "line.wav"), RATE)
     model = Whisper(str(BASE), 2, vad=False)
-    (text,) = model.translate(samples, "de", [(0.0, len(samples) / RATE)], Cancel())
+    german = languages.get("de")
+    (text,) = model.translate(samples, german, [(0.0, len(samples) / RATE)], Cancel())
     assert "the history of Germany" in text
-    assert list(model.translate(np.zeros(3 * RATE, np.int16), "de", [(0.0, 3.0)], Cancel())) == [""]
+    assert list(model.translate(np.zeros(3 * RATE, np.int16), german, [(0.0, 3.0)], Cancel())) == [""]

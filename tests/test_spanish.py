@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import films, hostile
-from tests.asking import asked
+from tests.asking import asked, pair
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.test_factory import settings
 from tests.test_jobs import SCRIPT, SPEC, Desk
@@ -40,12 +40,12 @@ from vt.errors import (
 from vt.factory import AIServiceFactory
 from vt.jobs.store import DEATHS, Store, new_id
 from vt.jobs.watchdog import Patience, Watchdog
-from vt.jobs.worker import _sentence
+from vt.jobs.worker import message_for
 from vt.media import Named
 from vt.models.catalogue import Catalogue
 from vt.system import processes
 from vt.system.processes import Child, Slots
-from vt.text import identification, subtitles
+from vt.text import captions, identification
 from vt.translatable import LanguageName, Message, joined
 from vt.ui.translations import CATALOGUES
 from vt.ui.words import Words
@@ -137,26 +137,33 @@ def of_requests(folder: Path, film: Path) -> Iterator[str]:
     yield said(lambda: pipeline.dub(request, nobody, folder, lambda _: None))
     yield said(lambda: pipeline.check(with_subtitles(SRT.format(text="<i></i>")), factory))
     yield said(lambda: pipeline.check(with_subtitles("\n"), factory))
-    yield said(lambda: subtitles.read("1\n00:00:01,000 --> soon\nWell.\n"))
-    yield said(lambda: subtitles.read(SRT.format(text="well " * 500)))
-    yield said(lambda: subtitles.read(SRT.format(text="Well.") * 20_001))
-    yield said(lambda: subtitles.read(SRT.format(text="I " * 900) * 112))
-    yield said(lambda: pipeline.check(with_subtitles(" " * (subtitles.MOST_BYTES + 1)), factory))
+    yield said(lambda: captions.read(b"1\n00:00:01,000 --> soon\nWell.\n"))
+    yield said(lambda: captions.read(SRT.format(text="well " * 500).encode()))
+    yield said(lambda: captions.read(SRT.format(text="Well.").encode() + b"\n" * 500_001))
+    yield said(lambda: captions.read(SRT.format(text="e").encode() + bytes(range(0x80, 0x100)) * 2))
+    few = "".join(SRT.format(text=f"Well, {number}.\n") for number in range(20))
+    mixed = captions.read(f"{few}9\n-00:00:01,000 --> 00:00:02,000\nÉh?\n\n9\n9 --> 9\nWell.\n".encode("cp1252"), "en")
+    yield from mixed.notes
+    yield said(lambda: captions.read("".join(SRT.format(text=f"Well, {n}.") for n in range(20_001)).encode()))
+    yield said(lambda: captions.read("".join(SRT.format(text=f"{n} " * 400) for n in range(260)).encode()))
+    yield said(lambda: pipeline.check(with_subtitles(" " * (captions.MOST_BYTES + 1)), factory))
     yield said(lambda: pipeline.dub(with_subtitles(SRT.replace("00:00:0", "00:09:0").format(text="Well.")), factory,
                                     folder, lambda _: None))  # fmt: skip
+    late = with_subtitles(SRT.format(text="Well.") + "\n9\n00:09:00,000 --> 00:09:01,000\nBye.\n")
+    yield from pipeline.dub(late, factory, folder, lambda _: None).report.notes
     yield said(lambda: identification.language_of("?"))
 
 
 def of_languages(folder: Path, film: Path) -> Iterator[str]:
-    yield refusal(Catalogue(settings()).translation("en", "ja")[0])
-    yield refusal(Catalogue(settings(translation_engine="firefox")).translation("es", "ca")[0])
+    yield refusal(Catalogue(settings()).translation(*pair("en", "ja"))[0])
+    yield refusal(Catalogue(settings(translation_engine="firefox")).translation(*pair("es", "ca"))[0])
     commercial = Catalogue(settings(licences="commercial"))
-    yield refusal(commercial.translation("en", "ja")[-1])
-    yield refusal(commercial.tts("abi")[-1])
-    yield said(lambda: commercial.tts("es", engine="mms"))
+    yield refusal(commercial.translation(*pair("en", "ja"))[-1])
+    yield refusal(commercial.tts(languages.get("abi"))[-1])
+    yield said(lambda: commercial.tts(languages.get("es"), engine="mms"))
     with closing(AIServiceFactory(settings(whisper_model="tiny.en"))) as factory:
-        yield said(lambda: factory.check("en", "en"))
-        yield said(lambda: factory.check("en", "gl"))
+        yield said(lambda: factory.check(*pair("en", "en")))
+        yield said(lambda: factory.check(*pair("en", "gl")))
         tagged = folder / "tagged.mp4"
         films.ffmpeg("-i", film, "-c", "copy", "-metadata:s:a:0", "language=fra", tagged)
         yield said(lambda: pipeline.dub(asked(tagged, "es"), factory, folder, lambda _: None))
@@ -169,8 +176,8 @@ def of_voices(folder: Path, film: Path) -> Iterator[str]:
     with closing(with_tones(ToneSynthesizer(), downloads=True)) as factory:
         yield said(lambda: Samples(factory).of("tones-a"))
         yield said(lambda: Samples(factory).of("tones-d"))
-        yield said(lambda: factory.voice("fr", Wishes(voice="tones-a")))
-        yield said(lambda: factory.voice("es", Wishes(voice="tones-a", tts_engine="espeak-ng")))
+        yield said(lambda: factory.voice(languages.get("fr"), Wishes(voice="tones-a")))
+        yield said(lambda: factory.voice(languages.get("es"), Wishes(voice="tones-a", tts_engine="espeak-ng")))
     with closing(with_tones(Endless())) as factory:
         yield said(lambda: Samples(factory, patience_seconds=0.05).of("tones-a"))
     with closing(with_tones(ToneSynthesizer(0.0))) as factory:
@@ -216,7 +223,7 @@ def of_accidents(folder: Path, film: Path) -> Iterator[str]:
 
     yield from broken(KeyError("whatever"))
     yield from broken(MemoryError())
-    yield _sentence(MemoryError())
+    yield message_for(MemoryError())
     yield from broken(OSError(28, "No space left on device"))
 
 

@@ -180,7 +180,11 @@ def test_of_two_processes_one_owns_the_data_folder_until_it_dies(tmp_path: Path)
 def test_a_program_that_the_owner_started_does_not_keep_the_folder(tmp_path: Path) -> None:
     with DataFolder(tmp_path):
         child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    with DataFolder(tmp_path):
+    try:
+        with DataFolder(tmp_path) as data:
+            assert child.poll() is None  # it still runs
+            assert data.jobs.is_dir()
+    finally:
         child.communicate(b"")
 
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scripts.house import CODE, FLOORS, HOUSE, ROOT, room_of
 
+FOREIGN = {
+    "_LANGUAGE_CODES": "faster-whisper says nowhere else which languages its models know",
+    "_check_allowed": "Gradio's own check of paths, which the page's has to agree with",
+    "_parser": "only re's own parser says what an expression is made of",
+}
+"""Private names of libraries that tests use, each with the reason why."""
 HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime"}
 SHARED = {"__init__", "protocols", "candidate", "definition", "registry", "model_spec", "translation_routes"}
 """What all engines share; only the registry knows them."""
 FILES = sorted(CODE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def _imports(tree: ast.AST) -> set[str]:
@@ -97,6 +106,33 @@ def test_heavy_libraries_load_only_inside_functions_of_engines(file: Path) -> No
     assert not at_import & HEAVY
 
 
+PARSING = {
+    "cli/main.py": "arguments",
+    "domain.py": "the specification of a job, as it comes from a face and is kept",
+    "dubbing/hearing.py": "the tags of tracks",
+    "engines/firefox.py": "the names of models",
+    "engines/kokoro.py": "the table of voices",
+    "engines/nllb.py": "FLORES codes, for a sentence",
+    "engines/translation_routes.py": "the table of routes, and the names of models' folders",
+    "engines/whisper.py": "what the model detects",
+    "factory.py": "the methods that others call from Python",
+    "jobs/job_service.py": "the specification of a job, as it comes from a face",
+    "models/catalogue.py": "the settings",
+    "services.py": "the list of voices, which routes and page ask for by code",
+    "text/identification.py": "what the detector finds",
+    "ui/fragments.py": "the tags of tracks",
+    "ui/shared.py": "what the page shows of a job",
+    "ui/tabs/translate.py": "what is chosen on the page",
+}
+"""The modules that make languages of codes, and where those codes come from. All others are given languages."""
+
+
+def test_codes_of_languages_become_languages_at_the_borders_only() -> None:
+    lookup = re.compile(r"\blanguages\.(get|find|spoken)\(")
+    parsing = {str(file.relative_to(CODE)) for file in FILES if lookup.search(file.read_text(encoding="utf-8"))}
+    assert parsing == PARSING.keys()
+
+
 def _is_function(node: ast.stmt) -> bool:
     return isinstance(node, ast.FunctionDef | ast.ClassDef)
 
@@ -116,3 +152,39 @@ def test_the_help_of_the_command_line_loads_no_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_tests_use_public_names_only(file: Path) -> None:
+    used = [(line, name) for line, name in _private_names(ast.parse(file.read_text())) if name not in FOREIGN]
+    assert [f"{file.relative_to(ROOT)}:{line}: {name}" for line, name in used] == []
+
+
+def _private_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the line and name of each private name that is imported, or taken from something else than self or cls."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            names = [node.attr]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("attr"):  # getattr, monkeypatch.setattr
+            names = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        yield from ((_line(node), name) for name in names if name.startswith("_") and not name.startswith("__"))
+
+
+def _line(node: ast.AST) -> int:
+    return node.lineno if isinstance(node, ast.stmt | ast.expr) else 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from vt.a import _b", "a._b", "a.c()._b()", "super()._b()", "getattr(a, '_b')", "patch.setattr(a, '_b', 1)"],
+)
+def test_a_private_name_is_found_in_whatever_way_it_is_used(source: str) -> None:
+    assert list(_private_names(ast.parse(source))) == [(1, "_b")]
+
+
+@pytest.mark.parametrize("source", ["self._b", "cls._b = 1", "from vt import __version__", "a.b", "_b.a", "a.__b__"])
+def test_what_is_ones_own_or_public_is_no_private_name_of_another(source: str) -> None:
+    assert list(_private_names(ast.parse(source))) == []

@@ -85,7 +85,7 @@ def test_a_long_pause_and_a_film_without_a_word_are_cut_once_in_a_minute() -> No
     for plan in ([], [placed(1.0), placed(595.0)]):
         lengths = np.diff(track.cuts(plan, 600.0, RATE)) / RATE
         assert len(lengths) >= 6
-        assert max(lengths) <= 2.1 * track.STRETCH_SECONDS
+        assert max(lengths) <= 2.1 * track.PART_SECONDS
 
 
 def test_a_changed_line_moves_no_cut_elsewhere() -> None:

@@ -50,7 +50,7 @@ def test_a_message_is_its_english_sentence_and_remembers_what_it_was_made_of() -
 def test_a_message_survives_being_copied_and_kept(again: Any) -> None:  # noqa: ANN401
     found = again(WHOLE)
     assert (found, found.template, dict(found.values)) == (WHOLE, TEMPLATE, dict(WHOLE.values))
-    assert Words("es").language_name(found.values["language"].code) == "español"
+    assert Words("es").language_name(found.values["language"]) == "español"
 
 
 def test_what_was_kept_as_a_mere_sentence_is_read_as_a_message() -> None:
@@ -227,7 +227,7 @@ def test_a_translator_adds_a_language_by_a_catalogue_alone(tmp_path: Path) -> No
     catalogues = load(tmp_path)
     words: Any = of(Asked("fr-CA,fr;q=0.9,en;q=0.8"), catalogues)  # type: ignore[arg-type]
     assert (words.language, words("tab_upload"), words("tab_models")) == ("fr", "Envoyer", "Models")
-    assert words.language_name("es") == "espagnol"
+    assert words.language_name(languages.SPANISH) == "espagnol"
     error = MediaError(
         "{file} is incomplete: it promises {promised:.1f} s, but only {there:.1f} s are there. Copy or download it "
         "again.",

@@ -117,7 +117,6 @@ FOUND = {"file": HOSTILE, "duration_seconds": 3.0, "video": {"codec": HOSTILE}, 
 REPORT = dub_report(LINE)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = Job("a", JobState.RUNNING, Stage.SPEAK, 0.5, None, NOW, NOW, JobSpec(HOSTILE, "es"), 1, {}, {}, 0, 0, "")
-NAMES = {"es": HOSTILE, "en": HOSTILE}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ NAMES = {"es": HOSTILE, "en": HOSTILE}
         fragments.film_line(HOSTILE, 3.0, HOSTILE),
         fragments.engines_in_use(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
         fragments.sample(ENGLISH, HOSTILE, HOSTILE), fragments.job_head(ENGLISH, JOB, HOSTILE),
-        fragments.progress(ENGLISH, JOB, 7.0, HOSTILE), fragments.players(ENGLISH, JOB, REPORT, NAMES, True),
+        fragments.progress(ENGLISH, JOB, 7.0, HOSTILE), fragments.players(ENGLISH, JOB, REPORT, True),
         fragments.downloads(ENGLISH, JOB, REPORT, False), fragments.notes(ENGLISH, [HOSTILE]),
         fragments.chart(ENGLISH, REPORT),
         fragments.lines(ENGLISH, REPORT, JOB), fragments.films(ENGLISH, [(JOB, HOSTILE)], "a"),

@@ -15,7 +15,7 @@ from tests.fakes import ToneSynthesizer
 from tests.test_factory import settings
 from vt import languages
 from vt.domain import Cancel, Clip
-from vt.dubbing.voice_samples import Samples, _sentences, sentence
+from vt.dubbing.voice_samples import Samples, sentence, sentences
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TtsEngine
 from vt.engines.model_spec import ModelSpec
@@ -41,7 +41,10 @@ class Tones(TtsEngine):
 
     def voices(self, site: Site) -> Sequence[Voice]:
         del site
-        return [Voice(f"tones-{name}", "es", name, "female", "tones", self.info.licence) for name in ("a", "b", "c")]
+        return [
+            Voice(f"tones-{name}", languages.SPANISH, name, "female", "tones", self.info.licence)
+            for name in ("a", "b", "c")
+        ]
 
     def candidates(self, site: Site, language: Language, voice: str | None = None) -> Sequence[Candidate[Synthesizer]]:
         spec = ModelSpec(site.key("tts", "tones", "one", "cpu"), "tts", "one", "cpu", lambda: self._synthesizer, MB)
@@ -83,10 +86,10 @@ def test_a_voice_says_its_sentence_once_and_whoever_asks_again_hears_what_was_ke
         assert samples.kept("tones-b") is None
         spoken = samples.of("tones-b")
         assert samples.of("tones-b") is samples.kept("tones-b") is spoken
-    assert voice.asked == [(sentence("es"), 1.0)]
+    assert voice.asked == [(sentence(languages.get("es")), 1.0)]
     with wave.open(io.BytesIO(spoken)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, voice.sample_rate)
-        assert file.getnframes() == round(len(sentence("es")) * 0.05 * voice.sample_rate)
+        assert file.getnframes() == round(len(sentence(languages.get("es"))) * 0.05 * voice.sample_rate)
 
 
 def test_of_many_who_ask_for_one_voice_at_a_time_all_hear_it_and_it_speaks_once() -> None:
@@ -179,7 +182,7 @@ def test_a_voice_that_there_is_not_is_an_error_that_names_the_nearest() -> None:
 
 
 def test_every_sentence_is_short_and_of_a_language_that_there_is_and_other_languages_say_their_name() -> None:
-    for code, text in _sentences().items():
+    for code, text in sentences().items():
         assert languages.get(code).code == code
         assert 5 <= len(text) <= 90, text
-    assert sentence("io") == languages.get("io").native_name
+    assert sentence(languages.get("io")) == languages.get("io").native_name

@@ -75,10 +75,10 @@ def test_a_longer_film_has_more_time(clock: Clock, cancel: Cancel, dog: Watchdog
 
 
 def test_work_that_does_not_heed_is_told_apart_after_a_while(clock: Clock, dog: Watchdog) -> None:
-    assert not dog.is_unheard
+    assert not dog.is_overdue
     clock.now += 600
     assert dog.trouble()
     clock.now += 59
-    assert not dog.is_unheard
+    assert not dog.is_overdue
     clock.now += 1
-    assert dog.is_unheard
+    assert dog.is_overdue

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.sounds import noise, pcm, silence
-from vt import media
+from vt import languages, media
 from vt.domain import Cancel, Dropped, Word
 from vt.engines import whisper
 from vt.engines.protocols import Heard
@@ -64,7 +64,7 @@ def part_once(engine: Whisper, part: NDArray[np.int16]) -> list[Heard | Dropped]
 
 
 def heard(engine: Whisper, samples: NDArray[np.generic]) -> list[Heard | Dropped]:
-    return list(engine.transcribe(samples, "en", Cancel()))
+    return list(engine.transcribe(samples, languages.ENGLISH, Cancel()))
 
 
 def words(found: list[Heard | Dropped]) -> list[Word]:
@@ -218,7 +218,7 @@ def test_a_second_caller_waits_until_the_first_has_ended(engine: Whisper, part: 
     began = time.monotonic()
     heard(engine, moment)
     usual = time.monotonic() - began
-    first = engine.transcribe(moment, "en", Cancel())
+    first = engine.transcribe(moment, languages.ENGLISH, Cancel())
     assert isinstance(first, Generator)
     next(first)
     ended = threading.Event()
@@ -241,7 +241,7 @@ def test_a_cancel_ends_the_hearing_and_frees_the_model(
     cancel = Cancel()
     cancel.set()
     with pytest.raises(Cancelled):
-        list(engine.transcribe(part, "en", cancel))
+        list(engine.transcribe(part, languages.ENGLISH, cancel))
     assert texts(heard(engine, part)) == texts(part_once)
 
 
@@ -273,10 +273,10 @@ def broken(folder: Path, name: str, content: bytes | None, model: str = TINY) ->
 def test_a_tokenizer_is_parsed_once_however_often_its_model_is_loaded(tmp_path: Path) -> None:
     for file in Path(TINY).iterdir():
         (tmp_path / file.name).symlink_to(file)
-    before = whisper._tokenizer.cache_info().misses
+    before = whisper.parsed_tokenizer.cache_info().misses
     for _ in range(3):
         Whisper(str(tmp_path), 2, vad=False).close()
-    assert whisper._tokenizer.cache_info().misses == before + 1
+    assert whisper.parsed_tokenizer.cache_info().misses == before + 1
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_base_tells_which_language_is_spoken(base: Whisper, part: NDArray[np.int
     subprocess.run(["espeak-ng", "-v", "es", "-w", tmp_path / "spanish.wav", said], check=True)
     info = media.probe(tmp_path / "spanish.wav")
     spanish = media.extract(info, info.audio[0], tmp_path / "pcm")
-    for sounds, language in ((part, "en"), (spanish, "es")):
+    for sounds, language in ((part, languages.ENGLISH), (spanish, languages.SPANISH)):
         found, probability = base.detect(sounds)
         assert found == language
         assert probability > 0.8

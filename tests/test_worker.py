@@ -81,6 +81,13 @@ class Acting:
             return self.runs[count - 1]
 
 
+def with_threads(begin: Callable[[], Worker]) -> tuple[Worker, list[threading.Thread]]:
+    """Return a worker that has just begun, and its threads."""
+    before = set(threading.enumerate())
+    worker = begin()
+    return worker, [thread for thread in threading.enumerate() if thread not in before]
+
+
 class Clock:
     """Stands still until it is told to go on."""
 
@@ -374,7 +381,7 @@ def test_a_failure_is_told_of_even_where_the_disk_has_no_room_for_one_more_word(
     job_id = bench.submitted(worker)
     assert bench.waits_for(job_id).error == "The disk is full."
     assert not reserve.exists()
-    bench.data.hold()
+    bench.data.reserve()
     worker.remove(job_id)
     assert not bench.data.job(job_id).exists()
 
@@ -401,7 +408,7 @@ def test_a_job_that_finds_no_memory_waits_behind_the_others_and_is_tried_again(b
 
 def test_a_job_that_finds_no_memory_is_given_a_pause_which_the_servers_end_cuts_short(bench: Bench) -> None:
     acting = Acting(*[failing(ModelBusy("All memory is in use."))] * 99)
-    worker = bench.worker(acting, retry_seconds=3600)
+    worker, started = with_threads(lambda: bench.worker(acting, retry_seconds=3600))
     job_id = bench.submitted(worker)
     run = acting.began(1)
     assert run.over.wait(PATIENCE)
@@ -409,7 +416,7 @@ def test_a_job_that_finds_no_memory_is_given_a_pause_which_the_servers_end_cuts_
     with acting.changed:
         assert not acting.changed.wait_for(lambda: len(acting.runs) > 1, 0.3)
     worker.close()
-    for thread in worker._threads:
+    for thread in started:
         thread.join(PATIENCE)
         assert not thread.is_alive()
 
@@ -537,7 +544,7 @@ def test_a_server_that_ends_puts_its_jobs_back_and_the_next_one_goes_on_without_
 def test_a_model_that_does_not_listen_holds_up_no_servers_end_and_spoils_nothing_afterwards(bench: Bench) -> None:
     go_on = threading.Event()
     acting = Acting(waiting_for(go_on))
-    worker = bench.worker(acting, goodbye_seconds=0.05)
+    worker, started = with_threads(lambda: bench.worker(acting, goodbye_seconds=0.05))
     job_id = bench.submitted(worker)
     acting.began(1)
     began = time.monotonic()
@@ -547,7 +554,9 @@ def test_a_model_that_does_not_listen_holds_up_no_servers_end_and_spoils_nothing
     bench.worker(after := Acting(Run.until_cancelled))
     after.began(1)
     go_on.set()  # the old thread wakes up in a folder that is another's by now
-    worker._threads[0].join(PATIENCE)
+    for thread in started:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
     assert (bench.store.get(job_id).state, bench.store.get(job_id).deaths) == (JobState.RUNNING, 0)
     assert "work" in bench.holds(job_id)
 

@@ -203,9 +203,9 @@ def tiny_whisper(folder: Path, *, multilingual: bool = True, language: str = "en
 
 
 def _languages() -> tuple[str, ...]:
-    from faster_whisper.tokenizer import _LANGUAGE_CODES
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-    return tuple(_LANGUAGE_CODES)[:99]  # the hundredth came with large-v3
+    return tuple(LANGUAGES)[:99]  # the hundredth came with large-v3
 
 
 def _written(word: str) -> str:

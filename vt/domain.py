@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -30,7 +31,9 @@ class Word:
     probability: float = 1.0
     """The recogniser's own confidence, 0..1."""
     speaker: str = ""
-    """The label of who says it; empty where that is not known, or nobody else speaks."""
+    """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
+    begins_turn: bool = False
+    """True where captions mark that another person begins to speak, named or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Segment:
     end: float
     text: str
     speaker: str = ""
-    """The label of who says it; empty where that is not known, or nobody else speaks."""
+    """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Dropped:
 class Transcript:
     """What was said, sentence by sentence."""
 
-    language: str
+    language: Language
     language_detected: bool
     """True where the recogniser found out the language by listening."""
     segments: tuple[Segment, ...]
@@ -169,6 +172,20 @@ WISHES = tuple(wish.name for wish in fields(Wishes))
 """The names of the options that say it."""
 
 
+_SUBTITLE_TRACK = re.compile(r"track:(\d{1,4})")
+
+
+def subtitle_track(named: str | None) -> int | None:
+    """Return which of a film's own subtitle tracks is named in place of a file (`track:2`); None where none is."""
+    found = _SUBTITLE_TRACK.fullmatch(named or "")
+    return int(found[1]) if found else None
+
+
+def file_of_subtitles(name: str) -> str:
+    """Return the name of a subtitle file that came along, so that none is taken for a track of the film."""
+    return name if subtitle_track(name) is None else name.replace(":", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """One dub that somebody asks for."""
@@ -179,7 +196,9 @@ class JobRequest:
     source_language: Language | None = None
     """None: it is found out by listening."""
     subtitles: Path | None = None
-    """An SRT or WebVTT file in the source language, in place of recognition."""
+    """A subtitle file in the source language, in place of recognition."""
+    subtitle_track: int | None = None
+    """Which of the film's own subtitle tracks stands in place of such a file, from 1."""
     audio_track: int | None = None
     """Which of the film's sound tracks is dubbed, from 1; the first where none is named."""
     name: str = ""
@@ -268,6 +287,12 @@ class Cancel:
         with self._lock:
             self._hooks.discard(hook)
 
+    @property
+    def hook_count(self) -> int:
+        """How many hooks `set()` would run: of work that has ended, none is left."""
+        with self._lock:
+            return len(self._hooks)
+
 
 class JobState(StrEnum):
     """Where a job stands. One that is over is run again only where it has results that somebody edits."""
@@ -294,9 +319,24 @@ class JobSpec:
     """Empty: what is said in the film is only written down."""
     source_language: str = "auto"
     subtitles: str | None = None
-    """The name of the subtitle file that came along; None where the film is listened to."""
+    """The name of the subtitle file that came along, or `track:2` for one of the film's own subtitle tracks; None
+    where the film is listened to."""
     audio_track: int | None = None
     wishes: Wishes = NO_WISHES
+
+    @property
+    def has_subtitle_file(self) -> bool:
+        """Whether a subtitle file came along."""
+        return self.subtitles is not None and subtitle_track(self.subtitles) is None
+
+    @property
+    def target(self) -> Language | None:
+        """The language to be spoken; None where nothing is.
+
+        Raises:
+            LanguageError: it is unknown.
+        """
+        return languages.get(self.target_language) if self.target_language else None
 
     def to_request(self, film: Path, subtitles: Path, edits: Mapping[int, Edit] | None = None) -> JobRequest:
         """Return the work that this asks for, with languages in place of their codes.
@@ -311,9 +351,10 @@ class JobSpec:
         """
         return JobRequest(
             source=film,
-            target_language=languages.get(self.target_language) if self.target_language else None,
+            target_language=self.target,
             source_language=languages.spoken(self.source_language),
-            subtitles=None if self.subtitles is None else subtitles,
+            subtitles=subtitles if self.has_subtitle_file else None,
+            subtitle_track=subtitle_track(self.subtitles),
             audio_track=self.audio_track,
             name=self.file,
             edits=edits or {},

@@ -14,9 +14,9 @@ from vt import languages
 from vt import settings as vt_settings
 from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Candidate, Choice
-from vt.engines.definition import AUTO
 from vt.engines.protocols import Engine, EngineInfo, Translator, Voice
 from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
+from vt.languages import Language
 from vt.model_files.hub import Hub
 from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
@@ -90,12 +90,14 @@ class AIServiceFactory:
 
     # Services.
 
-    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
+    def check(
+        self, source: Language | None, target: Language | None, *, hears: bool = True, wishes: Wishes = NO_WISHES
+    ) -> None:
         """Raise, before any work is done, where a stage cannot be served.
 
         Args:
-            source: what the film speaks, or "auto".
-            target: what it is to speak; empty: nothing is translated.
+            source: what the film speaks; None: that is to be found out.
+            target: what it is to speak; None: nothing is translated.
             hears: whether recognition is one of the stages.
             wishes: by whom it is to be translated and spoken.
 
@@ -104,29 +106,62 @@ class AIServiceFactory:
             UnknownModel: there is no such voice or engine.
             ModelUnavailable: a stage has no model or engine.
         """
-        heard = languages.get(source).code if not hears else self._choose(self._catalogue.stt(source)).language
-        if not target:
+        heard = self._choose(self._catalogue.stt(source)).language if hears else source
+        if target is None:
             return
-        language = languages.get(target)
-        if heard == language.code:
-            raise LanguageError(
-                "The film speaks {language} already: choose another target language.", language=language
-            )
+        if heard == target:
+            raise LanguageError("The film speaks {language} already: choose another target language.", language=target)
         if heard:  # else recognition will detect it
             engine = wishes.translation_engine
-            self._choose(self._catalogue.translation(heard, language.code, engine=engine, listening=hears))
+            self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
         else:
             self._catalogue.check_translation_engine(wishes.translation_engine)
-        self._choose(self._catalogue.tts(language.code, wishes.voice, wishes.tts_engine))
+        self._choose(self._catalogue.tts(target, wishes.voice, wishes.tts_engine))
 
-    def get_stt_service(
+    def get_stt_service(self, language: str = "auto", model_size: str | None = None) -> SttService:
+        """Return what hears `language`, by code or name, its model resident; see `stt_service`.
+
+        Raises:
+            LanguageError: there is no such language, or no model here hears it.
+            ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
+            ModelBusy: all memory for models stays in use.
+        """
+        return self.stt_service(languages.spoken(language), model_size)
+
+    def get_translation_service(
+        self, source: str | None = None, target: str | None = None, model: str | None = None
+    ) -> TranslationService:
+        """Return what translates from `source` (default English) to `target` (default Spanish), by code or name.
+
+        Its model is resident; see `translation_service`.
+
+        Raises:
+            LanguageError: there is no such language, or nobody here translates that pair.
+            ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
+            ModelBusy: all memory for models stays in use.
+        """
+        pair = languages.get(source or "en"), languages.get(target or "es")
+        return self.translation_service(*pair, model)
+
+    def get_tts_service(self, language: str) -> TtsService:
+        """Return what speaks `language`, by code or name, its model resident; see `tts_service`.
+
+        Raises:
+            LanguageError: there is no such language, or nobody here speaks it.
+            ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
+            ModelBusy: all memory for models stays in use.
+        """
+        return self.tts_service(languages.get(language))
+
+    def stt_service(
         self,
-        language: str = "auto",
+        language: Language | None,
         model_size: str | None = None,
+        *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
     ) -> SttService:
-        """Return what hears `language`, its model resident.
+        """Return what hears `language`, or tells which is spoken where that is None, its model resident.
 
         Setting `cancel` ends the waiting: for a download or a conversion, for a load of another request, or for memory.
         `after` is a choice whose work found too little memory: what is returned is a candidate below it in the list.
@@ -140,20 +175,20 @@ class AIServiceFactory:
         candidate, choice = self._serve(candidates, configured=model_size is None, cancel=cancel, after=after)
         return SttService(choice, self._leases(candidate, cancel), candidate.language, candidate.detects)
 
-    def get_translation_service(
+    def translation_service(
         self,
-        source: str | None = None,
-        target: str | None = None,
+        source: Language,
+        target: Language,
         model: str | None = None,
+        *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
         engine: str = "",
-        *,
         listening: bool = False,
     ) -> TranslationService:
-        """Return what translates from `source` (default English) to `target` (default Spanish), its model resident.
+        """Return what translates from `source` to `target`, its model resident.
 
-        For `cancel` and `after` see `get_stt_service`; `engine` is the name of the one to be tried first; with
+        For `cancel` and `after` see `stt_service`; `engine` is the name of the one to be tried first; with
         `listening` it may be one that translates the sound of the film, as `choice.info.listens` tells.
 
         Raises:
@@ -161,14 +196,14 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        pair = source or "en", target or "es"
-        candidates = self._catalogue.translation(*pair, model, engine, listening=listening)
+        candidates = self._catalogue.translation(source, target, model, engine, listening=listening)
         candidate, choice = self._serve(candidates, configured=model is None and not engine, cancel=cancel, after=after)
         return TranslationService(choice, self._route(candidate, cancel))
 
-    def get_tts_service(
+    def tts_service(
         self,
-        language: str,
+        language: Language,
+        *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
         voice: str = "",
@@ -176,7 +211,7 @@ class AIServiceFactory:
     ) -> TtsService:
         """Return what speaks `language`, its model resident.
 
-        For `cancel` and `after` see `get_stt_service`; `voice` is the id of a voice, `engine` the name of the one to be
+        For `cancel` and `after` see `stt_service`; `voice` is the id of a voice, `engine` the name of the one to be
         tried first.
 
         Raises:
@@ -239,7 +274,7 @@ class AIServiceFactory:
         """Say which engines the settings leave out for their licences, where they do."""
         return self._catalogue.left_out
 
-    def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
+    def voice(self, language: Language, wishes: Wishes = NO_WISHES) -> Choice:
         """Return what would speak a language; nothing is loaded.
 
         Raises:
@@ -369,10 +404,10 @@ class AIServiceFactory:
     def _defaults(self) -> list[Task]:
         spoken = self.settings.preload_languages
         tasks = [
-            self._task("stt", lambda: self._catalogue.stt("auto")),
+            self._task("stt", lambda: self._catalogue.stt(None)),
             self._task("translation", lambda: self._catalogue.translation(*self._catalogue.usual_pair)),
         ]
-        return tasks + [self._task("tts", lambda code=code: self._catalogue.tts(code)) for code in spoken]  # type: ignore[misc]
+        return tasks + [self._task("tts", lambda code=code: self._catalogue.preloaded_tts(code)) for code in spoken]  # type: ignore[misc]
 
     def _task(self, kind: str, candidates: Callable[[], Sequence[Candidate[Any]]]) -> Task:
         try:
@@ -466,7 +501,7 @@ class AIServiceFactory:
     def _refused(self) -> tuple[str, ...]:
         """Say why the recognition model that the settings ask for serves nobody, where it doesn't."""
         try:
-            self._choose(self._catalogue.stt(AUTO))
+            self._choose(self._catalogue.stt(None))
         except VtError as error:
             return (error.message,)
         return ()

@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vt.errors import LanguageError
 from vt.translatable import LanguageName
@@ -23,6 +24,8 @@ _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})+")
 _FLORES = re.compile(r"[a-z]{3}-[a-z]{4}")
 _SHARED = {"hbs": "hr", "zh": "zh"}
 """The owners of codes that several rows share. Serbo-Croatian is Croatian, as espeak-ng has it."""
+_NAMED = {"ENGLISH": "en", "SPANISH": "es"}
+"""The rows that have a name in this module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +49,47 @@ class Language(LanguageName):
     aliases: tuple[str, ...] = ()
     """Other codes and names that a look-up accepts."""
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:  # noqa: ANN401 (pydantic's own types)
+        """Let pydantic keep a language as its code, and read it from that."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            _kept, serialization=core_schema.plain_serializer_function_ser_schema(attrgetter("code"))
+        )
+
 
 if TYPE_CHECKING:
     ALL: tuple[Language, ...]
+    ENGLISH: Language
+    SPANISH: Language
 else:
 
-    def __getattr__(name: str) -> tuple[Language, ...]:
-        """`ALL`, read at its first use, so that importing this module costs nothing."""
+    def __getattr__(name: str) -> tuple[Language, ...] | Language:
+        """`ALL` and single rows, read at their first use, so that importing this module costs nothing."""
         if name == "ALL":
             return _table()
+        if name in _NAMED:
+            return get(_NAMED[name])
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def get(code_or_name: str) -> Language:
-    """Return the language of a code (BCP 47, ISO 639, FLORES) or of an English or native name, in any case."""
-    key = _key(code_or_name)
-    found = _index().get(key) or _by_tag(key)
+    """Return the language of a code (BCP 47, ISO 639, FLORES) or of an English or native name, in any case.
+
+    Raises:
+        LanguageError: there is none; the sentence names the nearest.
+    """
+    found = find(code_or_name)
     if found is None:
         raise LanguageError(_unknown(code_or_name))
     return found
+
+
+def find(code_or_name: str) -> Language | None:
+    """Return the language that `get` returns; None where there is none."""
+    key = _key(code_or_name)
+    return _index().get(key) or _by_tag(key)
 
 
 def spoken(code_or_name: str) -> Language | None:
@@ -179,6 +204,14 @@ def _by_tag(key: str) -> Language | None:
     other_script = _index().get(f"{plain.code}-{tag.maximize().script}".casefold())
     # A script that the table does not have is an error: the answer would come in another one.
     return other_script or (plain if tag.script in (None, *_scripts(plain)) else None)
+
+
+def _kept(code: Any) -> Language:  # noqa: ANN401 (whatever a file holds)
+    """Return the language that was kept as its code."""
+    found = find(code) if isinstance(code, str) else None
+    if found is None:
+        raise ValueError("no code of a language")
+    return found
 
 
 def _scripts(language: Language) -> tuple[str | None, ...]:

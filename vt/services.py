@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -181,19 +181,22 @@ class Services:
             LanguageError: there is no such language.
         """
         listed = self.spoken_by(languages.get(language).code) if language else self.factory.voices()
-        return [asdict(voice) for voice in listed]
+        return [voice.as_json() for voice in listed]
 
     def spoken_by(self, code: str) -> tuple[Voice, ...]:
         """List the voices for one language, the default one first."""
-        return tuple(voice for voice in self.factory.voices() if voice.language == code)
+        return tuple(voice for voice in self.factory.voices() if voice.language.code == code)
 
     def best_voice(self, code: str, engine: str = "") -> Voice | None:
         """Return the voice that speaks a language where none is named; None where none can be had."""
+        spoken = self.spoken_by(code)
+        if not spoken:
+            return None
         try:
-            choice = self.factory.voice(code, Wishes(tts_engine=engine))
+            choice = self.factory.voice(spoken[0].language, Wishes(tts_engine=engine))
         except VtError:
             return None
-        own = [voice for voice in self.spoken_by(code) if voice.engine == choice.info.name]
+        own = [voice for voice in spoken if voice.engine == choice.info.name]
         return next((voice for voice in own if voice.id == choice.voice), next(iter(own), None))
 
     def licences(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from vt import media
 from vt.domain import Cancel, Dropped, JobSpec, JobState
 from vt.engines.protocols import Heard
 from vt.errors import VtError
+from vt.languages import Language
 from vt.web.http_statuses import status_of
 
 Tell = Callable[[str], object]
@@ -51,6 +52,10 @@ class Case:
     content: bytes = field(repr=False)
     subtitles: bytes | None = field(repr=False)
     is_dubbed: bool
+
+
+Act = Callable[[Case, list[str]], str]
+"""Does something with a case, adds to the list what is wrong, and says what came of it."""
 
 
 @dataclass
@@ -124,7 +129,7 @@ def _one(bench: Bench, case: Case, summary: Summary, began: float, tell: Tell) -
 class _Within(ScriptedTranscriber):
     """Hears of its script what lies within the sound."""
 
-    def transcribe(self, samples: NDArray[np.float32], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+    def transcribe(self, samples: NDArray[np.float32], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         end = len(samples) / media.SPEECH_RATE
         for found in super().transcribe(samples, language, cancel):
             if isinstance(found, Heard):
@@ -164,13 +169,15 @@ class Bench:
             subtitles = mutations.mutated(text, [text, *self._contents], chance)[0] if chance.random() < 0.7 else text
         return Case(seed, number, name, tuple(ways), content, subtitles, is_dubbed)
 
-    def ended(self, case: Case) -> tuple[str, list[str]]:
-        """Return what a case ended in, and what is wrong with that."""
+    def ended(self, case: Case, act: Act | None = None) -> tuple[str, list[str]]:
+        """Return what a case ended in, and what is wrong with that.
+
+        `act` is what is done with it; None: it is dubbed or looked into, as the case says.
+        """
         wrong: list[str] = []
         try:
-            outcome = self._pool.submit(self._dub if case.is_dubbed else self._inspect, case, wrong).result(
-                CASE_SECONDS
-            )
+            act = act or (self._dub if case.is_dubbed else self._inspect)
+            outcome = self._pool.submit(act, case, wrong).result(CASE_SECONDS)
         except TimeoutError:
             return "hangs", [f"it takes longer than {CASE_SECONDS:.0f} s"]
         except VtError as error:

@@ -91,8 +91,8 @@ def mutated(data: bytes, others: list[bytes], chance: Random) -> tuple[bytes, li
     """Return a file changed in one to four ways, and the names of these."""
     names = []
     for _ in range(chance.choice((1, 1, 2, 3, 4))):
-        name = chance.choice(list(_WAYS))
-        changed = _WAYS[name](data, others, chance)
+        name = chance.choice(list(WAYS))
+        changed = WAYS[name](data, others, chance)
         data = changed[:_MOST_BYTES]
         names.append(name)
     return data, names
@@ -206,7 +206,7 @@ def _numbers(data: bytes, piece: Piece, chance: Random) -> bytes:
     return bytes(changed)
 
 
-_WAYS: dict[str, Callable[[bytes, list[bytes], Random], bytes]] = {
+WAYS: dict[str, Callable[[bytes, list[bytes], Random], bytes]] = {
     "bytes flipped": _flip,
     "bytes flipped at the beginning": _flip_head,
     "cut": _cut,

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from tests.fuzz import mutations, run, seeds
-from tests.fuzz.harness import Bench, Case
+from tests.fuzz.harness import Act, Bench, Case
 from vt import media
 from vt.errors import MediaError, ToolError
 
@@ -63,18 +63,17 @@ def test_the_boxes_and_elements_of_files_are_seen(made: list[Path]) -> None:
 
 def test_every_way_of_mutation_changes_a_film(made: list[Path]) -> None:
     contents = [path.read_bytes() for path in made]
-    for name, way in mutations._WAYS.items():
+    for name, way in mutations.WAYS.items():
         tried = [way(content, contents, Random(number)) for number, content in enumerate(contents)]
         assert sum(after != before for after, before in zip(tried, contents, strict=True)) > len(contents) / 2, name
 
 
-def wrong(bench: Bench, act: object, monkey: pytest.MonkeyPatch) -> list[str]:
+def wrong(bench: Bench, act: Act) -> list[str]:
     """Return what a bench finds wrong with a case that does something of its own."""
-    monkey.setattr(bench, "_inspect", act)
-    return bench.ended(Case(0, 0, "a.mp4", (), b"", None, is_dubbed=False))[1]
+    return bench.ended(Case(0, 0, "a.mp4", (), b"", None, is_dubbed=False), act)[1]
 
 
-def test_what_must_not_be_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_must_not_be_is_seen(tmp_path: Path) -> None:
     """Whoever looks for faults has to be shown some: the harness is tried with each kind of them."""
     with closing(Bench(tmp_path)) as bench:
 
@@ -82,7 +81,7 @@ def test_what_must_not_be_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             def act(*_: object) -> str:
                 raise error
 
-            return wrong(bench, act, monkeypatch)
+            return wrong(bench, act)
 
         def leaves(*_: object) -> str:
             (tmp_path / "data" / "jobs" / "left").mkdir()
@@ -95,8 +94,8 @@ def test_what_must_not_be_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert raises(KeyError("x"))[0].startswith("KeyError")
         assert "no documented error" in raises(ToolError("It failed."))[0]
         assert "the sentence holds" in raises(MediaError(f"{tempfile.gettempdir()}/x is bad"))[0]
-        assert wrong(bench, leaves, monkeypatch) == ["left behind: ['jobs/left']"]
-        assert wrong(bench, forks, monkeypatch)[0].startswith("orphans")
-        assert wrong(bench, lambda *_: "inspected", monkeypatch)[0].startswith("orphans")
+        assert wrong(bench, leaves) == ["left behind: ['jobs/left']"]
+        assert wrong(bench, forks)[0].startswith("orphans")
+        assert wrong(bench, lambda *_: "inspected")[0].startswith("orphans")
         os.wait()
-        assert wrong(bench, lambda *_: "inspected", monkeypatch) == []
+        assert wrong(bench, lambda *_: "inspected") == []

@@ -17,7 +17,7 @@ from vt import languages
 from vt.errors import LanguageError, SettingsError, SubtitleError
 from vt.jobs.job_service import plain_name
 from vt.settings import Settings, load
-from vt.text import normalization, sentences, splitting, subtitles
+from vt.text import captions, normalization, sentences, splitting, subtitles
 from vt.text.subtitles import Cue
 
 HOSTILE = [
@@ -58,7 +58,7 @@ FREELY = settings(max_examples=250, deadline=None, derandomize=True, suppress_he
 @example(b"1\n00:00:01,000 --> 00:00:02,000\n" + b"&#" + b"9" * 1900)
 def test_subtitles_of_any_bytes_are_read_or_refused_in_a_sentence(content: bytes) -> None:
     try:
-        found = subtitles.read(subtitles.decoded(content))
+        found = captions.read(content).utterances
     except SubtitleError as error:
         assert re.fullmatch(r"[^\n]{10,250}\.", str(error))
         return
@@ -66,7 +66,7 @@ def test_subtitles_of_any_bytes_are_read_or_refused_in_a_sentence(content: bytes
     assert not [sign for cue in found for sign in cue.text if unicodedata.category(sign) == "Cc"]
     assert all(0 <= cue.start < cue.end < math.inf for cue in found)
     assert all(before.start <= after.start for before, after in pairwise(found))
-    segments = sentences.sentences(subtitles.words(found))
+    segments = sentences.sentences(captions.words(found))
     assert all(segment.text and segment.start <= segment.end for segment in segments)
     inside = [Cue(each.start, each.end, each.text) for each in segments if each.start < LONGEST_FILM]
     written = subtitles.cues(inside, LONGEST_FILM)

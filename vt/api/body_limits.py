@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 2 * MB
-"""Of a body that is no upload. The largest useful one has every line of a long film, each letter escaped as six."""
+"""The limit for bodies other than uploads; enough for all lines of a long film with every letter escaped."""
 MOST_VALUES = 50_000
-"""In a body that is no upload. All lines of a film of two hours, mended in each of their fields, have half of that."""
+"""JSON values in a body other than an upload: twice those of an edit of every field of a two-hour film."""
 _UPLOADS = {"/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload"}
 _SEPARATORS = (b",", b"[", b"{")
-"""Each value of JSON but the first comes behind one of them. Those inside texts count too: to parse would cost more."""
+"""Every JSON value but the first follows one of these. Those in strings are counted too: parsing would cost more."""
 
 _TOO_LARGE = f"The request's body is too large: {MOST_BYTES // MB} MB are the most but for films."
 _TOO_MUCH = f"The request's body has too much in it: {MOST_VALUES} values are the most."
@@ -33,7 +33,7 @@ class BodyLimits:
 
     def __init__(self, app: ASGIApp, max_upload_mb: int) -> None:
         self._app, self._max_upload_mb = app, max_upload_mb
-        # Each such body is kept in memory. Uploads are not, and have a limit of their own.
+        # Each such body is held in memory. Uploads are not, and have another limit.
         self._held = ConcurrencyLimit("requests with a body", each=32, total=256)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +66,7 @@ class BodyLimits:
 
 
 class _Body:
-    """One body, counted as it comes: not every client tells its length before."""
+    """One body, counted while it arrives: not every client sends its length first."""
 
     def __init__(
         self, left: int, sentence: str, scope: Scope, receive: Receive, send: Send, *, is_upload: bool = False
@@ -77,13 +77,13 @@ class _Body:
         self._is_answered = self._is_refused = False
 
     async def receive(self) -> Message:
-        """Pass on what arrives; beyond the limit the application is told that the client has disconnected."""
+        """Pass on what arrives; beyond the limit tell the application that the client has disconnected."""
         message = await self._receive()
-        piece = message.get("body", b"")
-        self.left -= len(piece)
+        chunk = message.get("body", b"")
+        self.left -= len(chunk)
         if not self.is_upload:
-            # Before JSON is parsed, which stops all other requests meanwhile: a million empty lists take half a second.
-            self._values += sum(map(piece.count, _SEPARATORS))
+            # Counted before JSON is parsed: parsing blocks all requests, for half a second with a million empty lists.
+            self._values += sum(map(chunk.count, _SEPARATORS))
         if self._values > MOST_VALUES:
             self._sentence = _TOO_MUCH
         elif self.left >= 0:
@@ -98,7 +98,7 @@ class _Body:
             await self._send(message)
 
     async def refuse(self) -> None:
-        """Answer in place of the application, where that has not begun to."""
+        """Answer in place of the application, if that has not begun to answer."""
         if not self._is_answered and not self._is_refused:
             self._is_refused = True
             await problems.problem(413, self._sentence)(self._scope, self._receive, self._send)

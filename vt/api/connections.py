@@ -1,4 +1,4 @@
-"""Limits of connections: how many a server has at a time, and how slow each of them may be."""
+"""Limits how many connections a server has, and how slowly each may send or receive."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from vt.web.visitors import Visitor
 _MOST_CONNECTIONS = 2048
 _MOST_DESCRIPTORS = 2**16
 _OWN_DESCRIPTORS = 256
-"""Of the process: its database, models, logs, and the pipes of its children."""
+"""File descriptors that the process needs otherwise: for database, models, logs, and the pipes of children."""
 _MOST_OF_ONE = 1024
 _CHECKS_AVERAGED = 4
-"""Checks over which the rate of a body is averaged: a phone in a train loses its network now and then."""
+"""How many checks the rate of a body is averaged over: a phone in a train may lose its network for a while."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one server's connections may be."""
+    """The limits of a server's connections."""
 
     connections: int
-    """At most so many at a time."""
+    """The most at a time."""
     each: int = _MOST_OF_ONE
-    """Of one address, unless that is a proxy which is believed: it asks for many."""
+    """The most from one address, unless it is a trusted proxy, which has the connections of many clients."""
     proxies: Container[str] = ()
     head_seconds: float = 10.0
-    """For the head of a request, from its first byte, or from the connection."""
+    """For the head of a request, from the start of the connection or from the head's first byte."""
     body_seconds: float = 30.0
-    """Between two checks of a body that is being received: something has to have arrived."""
+    """Between two checks of a body that is received: in this time some bytes have to arrive."""
     least_rate: float = 1000.0
-    """Bytes a second of a body, averaged over some checks; a phone with a bad connection has five times that."""
+    """The least rate of a body in bytes a second, averaged over checks; a bad mobile connection has five times that."""
     whole_body_seconds: float = 7200.0
-    """For a body from its begin to its end, without the time for which it is kept waiting here."""
+    """For a whole body, without the time in which this server paused it."""
     lingering_seconds: float = 30.0
-    """For a client that still sends its body after the answer: time to read the answer before the end."""
+    """For a client that still sends its body after the answer, so that it can read the answer before it is closed."""
     stalled_seconds: float = 300.0
-    """For an answer that nobody reads; a player that goes on asks for the rest again."""
+    """For an answer that the client does not read; a paused video player requests the rest again later."""
 
 
 def connections() -> int:
-    """Return how many connections the process may have, after it was allowed as many files as it can be.
+    """Raise the process's limit of open files as far as possible, and return how many connections it may have.
 
-    Each connection may have a file of its own besides.
+    Each connection may need one more file.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
@@ -64,12 +64,12 @@ def connections() -> int:
 
 
 def of_each(most: int) -> int:
-    """Return how many of `most` connections one address may have: where they are few, others find some too."""
+    """Return how many of `most` connections one address may have: at most half, so that others get some too."""
     return min(_MOST_OF_ONE, max(16, most // 2))
 
 
 def bounded(limits: Limits) -> type[asyncio.Protocol]:
-    """Return a protocol for uvicorn that keeps to limits."""
+    """Return a protocol class for uvicorn with these limits."""
 
     class Bounded(BoundedConnection):
         pass
@@ -97,7 +97,7 @@ class BoundedConnection(H11Protocol):
 
     # The type is uvicorn's own.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or send it away where there are too many."""
+        """Accept a connection, or refuse it where there are too many."""
         super().connection_made(transport)
         if refusal := self._refusal():
             self._close(refusal)
@@ -105,7 +105,7 @@ class BoundedConnection(H11Protocol):
             self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take what comes."""
+        """Take received bytes."""
         if self._is_closed:
             return
         self._arrived += len(data)
@@ -113,19 +113,19 @@ class BoundedConnection(H11Protocol):
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget a connection."""
+        """Stop the timers of a connection that has ended."""
         self._stop_timer()
         if self._stall:
             self._stall.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Begin to wait for a client that reads slowly, or not at all."""
+        """Start the timer for a client that reads slowly, or not at all."""
         super().pause_writing()
         self._wait_for_reader(-1)
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Stop that timer: the client has read."""
         super().resume_writing()
         if self._stall:
             self._stall.cancel()
@@ -133,12 +133,12 @@ class BoundedConnection(H11Protocol):
     # Called by uvicorn
 
     def on_response_complete(self) -> None:
-        """Go on to the next request, or to the rest of this one."""
+        """Start the timer for the next request, or for the rest of this one's body."""
         super().on_response_complete()
         self._start_timer()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over; web sockets have time limits of their own."""
+        """Hand the connection over to the web socket, which has other time limits."""
         self._is_closed = True
         self._stop_timer()
         super().handle_websocket_upgrade(event)
@@ -148,7 +148,7 @@ class BoundedConnection(H11Protocol):
     def _refusal(self) -> tuple[int, str] | None:
         if len(self.connections) > self.limits.connections:
             return 503, "This server has too many connections: try again in a moment."
-        if len(self.connections) <= self.limits.each:  # so no address has more, and they need not be counted
+        if len(self.connections) <= self.limits.each:  # then no address can have more
             return None
         peer = self.client[0] if self.client else ""
         clients = (getattr(line, "client", None) for line in self.connections)
@@ -158,7 +158,7 @@ class BoundedConnection(H11Protocol):
         return None
 
     def _start_timer(self) -> None:
-        """Start the timer for what has to come next, where that is something else than before."""
+        """Start the timer for what the client has to send next, unless it runs already."""
         awaited = self._now_awaited()
         if awaited == self._awaited or self._is_closed:
             return
@@ -176,16 +176,16 @@ class BoundedConnection(H11Protocol):
             self._timer = self.loop.call_later(seconds, self._close, None if what == "rest" else _TOO_SLOW)
 
     def _now_awaited(self) -> tuple[str, object] | None:
-        """Return what has to come next, and of which request."""
+        """Return what the client has to send next ("head", "body" or "rest"), and of which request; None: nothing."""
         state = self.conn.their_state
         if state is h11.IDLE and (self.cycle is None or self.conn.trailing_data[0]):
             return "head", self.cycle
         if state is h11.SEND_BODY and self.cycle is not None:
             return ("rest" if self.cycle.response_complete else "body"), self.cycle
-        return None  # nothing, or the next request, for which uvicorn has a clock
+        return None  # for the next request of a connection uvicorn has its own timer
 
     def _schedule_body_check(self, before: int) -> None:
-        """Check later whether more of a body has arrived, unless this server itself has paused it."""
+        """Schedule the next check whether more of a body has arrived; `before`: bytes that have arrived by now."""
         self._timer = self.loop.call_later(self.limits.body_seconds, self._check_body, before)
 
     def _check_body(self, before: int) -> None:
@@ -219,7 +219,7 @@ class BoundedConnection(H11Protocol):
             self._timer = None
 
     def _close(self, refusal: tuple[int, str] | None) -> None:
-        """Close the connection, with an answer where none has begun and a request was received."""
+        """Close the connection; with an answer if none has begun and a request has arrived."""
         self._is_closed = True
         self._stop_timer()
         has_begun = self.cycle is not None and self.cycle.response_started

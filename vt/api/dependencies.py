@@ -26,7 +26,7 @@ class Threads:
         self._voice = CapacityLimiter(1)
 
     async def read(self, function: Callable[[], _T]) -> _T:
-        """Look something up in the database or on the disk."""
+        """Read from the database or the disk."""
         return await to_thread.run_sync(function, limiter=self._reads)
 
     async def change(self, function: Callable[[], _T]) -> _T:
@@ -34,15 +34,15 @@ class Threads:
         return await to_thread.run_sync(function, limiter=self._changes)
 
     async def write(self, function: Callable[[], _T]) -> _T:
-        """Write a piece of an upload."""
+        """Write a chunk of an upload to the disk."""
         return await to_thread.run_sync(function, limiter=self._writes)
 
     async def probe(self, function: Callable[[], _T]) -> _T:
-        """Look into a film, which may take long."""
+        """Examine a film, which may take long."""
         return await to_thread.run_sync(function, limiter=self._probes)
 
     async def speak(self, function: Callable[[], _T]) -> _T:
-        """Have a voice speak; one at a time, as films need the processor, and those that wait occupy no thread."""
+        """Have a voice speak; one at a time, because jobs need the processor. Calls that wait use no thread."""
         return await to_thread.run_sync(function, limiter=self._voice)
 
 
@@ -58,7 +58,7 @@ def threads_of(app: Any) -> Threads:  # noqa: ANN401
     return threads
 
 
-# Coroutines, because FastAPI runs plain functions on its one pool of threads, where /health would wait too.
+# Coroutines: FastAPI would run plain functions in its single pool of threads, and /health would wait there.
 
 
 async def _services(connection: HTTPConnection) -> Services:
@@ -74,10 +74,10 @@ OnThreads = Annotated[Threads, Depends(_threads)]
 
 
 class ManagersRoute(APIRoute):
-    """A route for those who may manage models, which is checked before the body is read."""
+    """A route for those who may manage models; that is checked before the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the function that answers a request."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:

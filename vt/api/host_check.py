@@ -1,4 +1,4 @@
-"""Checks of every request: its host, and whether a page of another site had it sent; and who its visitor is."""
+"""Checks the host and origin of every request, and finds out who its visitor is."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _FOREIGN = (
 
 
 class HostAndOriginCheck:
-    """ASGI middleware: only requests for a host of this server and not from other sites' pages reach the application.
+    """ASGI middleware that refuses requests for other hosts, and those that pages of other sites send.
 
-    The application finds a `Visitor` in the scope, and the host and scheme that the client used, also behind proxies.
+    It puts a `Visitor` into the scope, and the host and scheme that the client used, also behind proxies.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, machine: str = "") -> None:
-        """`machine` is the name of the machine, where it is not the one that the system tells."""
+        """`machine` is the name of the machine; empty: as the system has it."""
         self._app = app
         self._proxies = Proxies(settings.proxies)
         self._expects_proxies = bool(settings.proxies)
@@ -78,7 +78,7 @@ class HostAndOriginCheck:
         return None
 
     def _is_foreign(self, headers: Mapping[str, str], host: hosts.Host) -> bool:
-        """Tell whether a page of another site had a browser send this; scripts say nothing of sites."""
+        """Tell whether a page of another site has sent this from a browser; scripts send no such headers."""
         origin = headers.get("origin")
         if origin is not None:
             return not (hosts.is_same_site(origin, host) or self._hosts.names(origin))
@@ -104,7 +104,7 @@ def _peer(scope: Scope) -> str:
 
 
 def _joined(scope: Scope) -> dict[str, str]:
-    """Return the headers by name; of one that comes more than once, all that it says."""
+    """Return the headers by name; the values of a repeated one are joined by commas."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         key = name.decode("latin-1")
@@ -113,7 +113,7 @@ def _joined(scope: Scope) -> dict[str, str]:
 
 
 def _last(listed: str) -> str:
-    """Return what the nearest proxy has said."""
+    """Return the last of listed values, which the nearest proxy has added."""
     return listed.rpartition(",")[2].strip()
 
 
@@ -125,10 +125,10 @@ def _scheme(scope: Scope, headers: Mapping[str, str]) -> Any:  # noqa: ANN401
 
 
 def _without_forwarding(scope: Scope, host: str, trusted: bool) -> list[tuple[bytes, bytes]]:
-    """Return the headers without what proxies have said: it stands in the scope by now, or is not believed.
+    """Return the headers without those of proxies: trusted ones are in the scope by now, others are ignored.
 
-    X-Forwarded-Proto stays also where it is not believed, as it does no harm: without it the page would not load behind
-    a proxy that does TLS and is not among the trusted ones.
+    X-Forwarded-Proto stays even from a proxy that is not trusted. It does no harm, and without it the page would not
+    load behind such a proxy that does TLS.
     """
     kept = [
         (name, value)

@@ -1,4 +1,4 @@
-"""The routes of jobs: a film in, its progress, its results, and its lines to be mended."""
+"""The routes of jobs: send a film, follow its progress, get its results, edit its lines."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from starlette.websockets import WebSocketDisconnect
 from vt.api import problems, schemas
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
-from vt.domain import WISHES, Edit, Job, JobSpec, Wishes
+from vt.domain import WISHES, Edit, Job, JobSpec, Wishes, file_of_subtitles, subtitle_track
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs, ResultFile
 from vt.jobs.progress_feed import follow
 from vt.services import Services
-from vt.text.subtitles import MOST_BYTES, too_large
+from vt.text.captions import MOST_BYTES, too_large
 from vt.web import visitors
 from vt.web.multipart import Upload, promised_bytes, receive
 
@@ -39,19 +39,23 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
-_FIELDS = ("target_language", "source_language", "audio_track", "from_job", *WISHES)
+_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "from_job", *WISHES)
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
 }
 _UNKNOWN_JOB = 4404
-"""Of our own: the codes from 4000 on are free (RFC 6455, section 7.4.2)."""
+"""Our own code: those from 4000 on are free for applications (RFC 6455, section 7.4.2)."""
 
 _film = {"type": "string", "format": "binary", "description": "A video or audio file."}
 _words: dict[str, Any] = {
     "target_language": {"type": "string", "description": "The language to speak.", "examples": ["es"]},
     "source_language": {"type": "string", "description": "The language spoken.", "default": "auto"},
-    "subtitles": {"type": "string", "format": "binary", "description": "SRT or WebVTT in place of recognition."},
+    "subtitles": {
+        "description": "In place of recognition: a file (SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as "
+        "Whisper and whisperX write it), or the text track:2 for the second subtitle track in the film.",
+        "anyOf": [{"type": "string", "format": "binary"}, {"type": "string", "pattern": "^track:[0-9]{1,4}$"}],
+    },
     "audio_track": {"type": "integer", "minimum": 1, "description": "Which sound track is dubbed; default: the first."},
     "from_job": {
         "type": "string",
@@ -96,7 +100,7 @@ async def create(services: Served, threads: OnThreads, request: Request, respons
         with services.probes.held(visitor):
             job = await threads.probe(lambda: _submitted(services.jobs, draft, upload, visitor))
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    return _shape(job)
+    return _job_json(job)
 
 
 @router.post(
@@ -120,7 +124,7 @@ async def inspect(services: Served, threads: OnThreads, request: Request) -> sch
 async def _uploaded(
     services: Services, threads: Threads, request: Request, visitor: str
 ) -> AsyncIterator[tuple[Draft, Upload]]:
-    """Receive a form into a draft, which goes unless it is submitted."""
+    """Receive a form into a draft, which is removed unless it is submitted."""
     promised = promised_bytes(request.headers)
     with services.uploads.held(visitor):
         jobs = await threads.write(lambda: services.jobs)
@@ -136,7 +140,7 @@ async def _uploaded(
 
 async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft) -> Upload:
     def guarded(write: Callable[[], None]) -> None:
-        jobs.check_room(0)  # others write too, and not every size was told
+        jobs.check_room(0)  # others write too, and some requests do not tell their size
         write()
 
     async def on_thread(write: Callable[[], None]) -> None:
@@ -164,7 +168,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         raise InputError(
             "There is no field {name}: a job has {known}.",
             name=unknown[0][:40],
-            known=", ".join((*_FILES, *_FIELDS)),
+            known=", ".join(dict.fromkeys((*_FILES, *_FIELDS))),
         )
     if "target_language" not in fields:
         raise InputError("The form needs the language to speak in the field target_language, such as es.")
@@ -174,13 +178,22 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         file=upload.files.get("file", ""),
         target_language=fields["target_language"],
         source_language=fields.get("source_language", "auto"),
-        subtitles=upload.files.get("subtitles"),
+        subtitles=_subtitles(upload, fields.get("subtitles")),
         audio_track=_number(fields.get("audio_track")),
         wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:
         spec = jobs.reuse(draft, fields["from_job"], spec)
     return jobs.submit(draft, spec, visitor)
+
+
+def _subtitles(upload: Upload, said: str | None) -> str | None:
+    """Return the name of the subtitles that came, or which track of the film stands in their place."""
+    if "subtitles" in upload.files:
+        return file_of_subtitles(upload.files["subtitles"])
+    if said is not None and subtitle_track(said) is None:
+        raise InputError("The field subtitles takes a file, or track:2 for the second subtitle track in the film.")
+    return said
 
 
 def _number(said: str | None) -> int | None:
@@ -203,19 +216,19 @@ async def page(
 ) -> schemas.Jobs:
     """List the jobs, the newest first, with their ids cut short. For managers of models."""
     found = await threads.read(lambda: services.jobs.page(limit, offset))
-    return schemas.Jobs(jobs=[_shape(job).model_copy(update={"id": f"{job.id[:6]}..."}) for job in found])
+    return schemas.Jobs(jobs=[_job_json(job).model_copy(update={"id": f"{job.id[:6]}..."}) for job in found])
 
 
 @router.get("/jobs/{job_id}", summary="Where a job stands", responses=documented(404, 507))
 async def get(services: Served, threads: OnThreads, job_id: JobId) -> schemas.Job:
     """Say where a job stands."""
-    return _shape(await threads.read(lambda: services.jobs.get(job_id)))
+    return _job_json(await threads.read(lambda: services.jobs.get(job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=documented(404, 409, 507))
 async def cancel(services: Served, threads: OnThreads, job_id: JobId) -> schemas.Job:
     """End a job that waits or runs, for good and at once; what it has is kept until it is removed."""
-    return _shape(await threads.change(lambda: services.jobs.cancel(job_id)))
+    return _job_json(await threads.change(lambda: services.jobs.cancel(job_id)))
 
 
 @router.delete("/jobs/{job_id}", summary="Remove a job", status_code=204, responses=documented(404, 507))
@@ -224,8 +237,8 @@ async def remove(services: Served, threads: OnThreads, job_id: JobId) -> None:
     await threads.change(lambda: services.jobs.remove(job_id))
 
 
-async def _known(services: Served, threads: OnThreads, request: Request, job_id: JobId) -> AsyncIterator[Job]:
-    """Return a job that is about to be followed, and count for its follower until that one has left."""
+async def _followed_job(services: Served, threads: OnThreads, request: Request, job_id: JobId) -> AsyncIterator[Job]:
+    """Return a job that is to be followed, and count the follower until it has left."""
     job = await threads.read(lambda: services.jobs.get(job_id))
     with services.followers.held(visitors.of(request.scope).key):
         yield job
@@ -238,10 +251,10 @@ async def _known(services: Served, threads: OnThreads, request: Request, job_id:
     responses=documented(404, 429, 507),
 )
 async def events(
-    services: Served, threads: OnThreads, known: Annotated[Job, Depends(_known)]
+    services: Served, threads: OnThreads, known: Annotated[Job, Depends(_followed_job)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Send the job as it stands, then after each change, and last of all when it is over."""
-    async for job in _followed(services, threads, known.id):
+    async for job in _changes_of(services, threads, known.id):
         yield ServerSentEvent(data=job.as_json())
 
 
@@ -251,12 +264,12 @@ async def follow_by_socket(services: Served, threads: OnThreads, socket: WebSock
     try:
         with services.followers.held(visitors.of(socket.scope).key):
             await socket.accept()
-            await _told(services, threads, socket, job_id)
+            await _send_changes(services, threads, socket, job_id)
     except TooManyRequests as refused:
         await socket.send_denial_response(problems.of(refused))
 
 
-async def _told(services: Services, threads: Threads, socket: WebSocket, job_id: str) -> None:
+async def _send_changes(services: Services, threads: Threads, socket: WebSocket, job_id: str) -> None:
     try:
         await threads.read(lambda: services.jobs.get(job_id))
     except JobNotFound as unknown:
@@ -264,8 +277,8 @@ async def _told(services: Services, threads: Threads, socket: WebSocket, job_id:
         return
     try:
         async with create_task_group() as group:
-            group.start_soon(_until_gone, socket, group.cancel_scope)
-            async for job in _followed(services, threads, job_id):
+            group.start_soon(_cancel_when_gone, socket, group.cancel_scope)
+            async for job in _changes_of(services, threads, job_id):
                 await socket.send_json(job.as_json())
             group.cancel_scope.cancel()
         await socket.close()
@@ -273,15 +286,15 @@ async def _told(services: Services, threads: Threads, socket: WebSocket, job_id:
         _log.debug("a follower has left, or its job was removed")
 
 
-async def _until_gone(socket: WebSocket, scope: CancelScope) -> None:
-    """End the scope when the other side has left; whatever it says is of no interest."""
+async def _cancel_when_gone(socket: WebSocket, scope: CancelScope) -> None:
+    """Cancel the scope when the client has left; its messages are ignored."""
     with suppress(WebSocketDisconnect, RuntimeError):
         while True:
             await socket.receive()
     scope.cancel()
 
 
-async def _followed(services: Services, threads: Threads, job_id: str) -> AsyncIterator[Job]:
+async def _changes_of(services: Services, threads: Threads, job_id: str) -> AsyncIterator[Job]:
     """Yield a job now and after each change, until it is over."""
     jobs = await threads.read(lambda: services.jobs)
     async with aclosing(follow(jobs, job_id, threads.read)) as followed:
@@ -306,7 +319,7 @@ def _file_of(*media_types: str) -> dict[int | str, dict[str, Any]]:
 )
 async def video(services: Served, threads: OnThreads, job_id: JobId) -> FileResponse:
     """Give the film, in whole or in the range that was asked for; of a sound file, the sound."""
-    return _sent(await threads.read(lambda: services.jobs.film(job_id)))
+    return _file_response(await threads.read(lambda: services.jobs.film(job_id)))
 
 
 @router.get(
@@ -323,23 +336,23 @@ async def subtitles(
     ending: Annotated[Literal["srt", "vtt"], Path(description="The form.", examples=["srt"])],
 ) -> FileResponse:
     """Give the subtitles in the film's language or in the dub's."""
-    return _sent(await threads.read(lambda: services.jobs.subtitles(job_id, language, ending)))
+    return _file_response(await threads.read(lambda: services.jobs.subtitles(job_id, language, ending)))
 
 
 class _Result(FileResponse):
-    """A finished file, in whole or in part; where there is no such part, that is told as all problems are."""
+    """A file of the results, or a part of it. Errors are answered as problems."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, problems.replacing(_NO_PART, "text/plain", scope, receive, send))
-        except RuntimeError:  # the library's word for a file that is not there, before it has sent anything
+        except RuntimeError:  # Starlette raises this for a missing file, before it sends anything
             if os.path.lexists(self.path):
                 raise
             await problems.of(JobNotFound())(scope, receive, send)
 
 
-def _sent(result: ResultFile) -> FileResponse:
-    # An edit replaces it: a browser has to ask each time whether it is still the same.
+def _file_response(result: ResultFile) -> FileResponse:
+    # An edit replaces the file, so a browser has to check each time whether it has changed.
     headers = {"Cache-Control": "private, no-cache"}
     return _Result(
         result.path,
@@ -385,13 +398,13 @@ async def edit(
     if len(found) < len(changes.segments):
         raise InputError("A line is there twice: each may be changed once at a time.")
     version, visitor = _version(if_match), visitors.of(request.scope).key
-    return _shape(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor)))
+    return _job_json(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor)))
 
 
 def _version(if_match: str) -> int:
     said = if_match.strip().removeprefix("W/").strip('"')
-    return int(said[:9]) if said.isdecimal() else -1  # no version: so it is outdated
+    return int(said[:9]) if said.isdecimal() else -1  # not a version: answered as outdated
 
 
-def _shape(job: Job) -> schemas.Job:
+def _job_json(job: Job) -> schemas.Job:
     return schemas.Job(**job.as_json())

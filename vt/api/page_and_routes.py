@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ROUTES = ("/api", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
-_PAGES_OWN = "/gradio_api/"
+_GRADIO_PREFIX = "/gradio_api/"
 """Gradio's own endpoints: its scripts expect errors in Gradio's own form."""
-# Sentences for the page's errors outside of Gradio's own calls, as problems in JSON.
+# Errors of the page that are answered as problems in JSON; not those of Gradio's own endpoints.
 _REFUSALS = {404: "There is nothing here: GET / lists the routes.", 405: "This cannot be asked for in that way."}
 
 
 class PageAndRoutes:
-    """An ASGI application made of two. At `/` a browser gets the page, and any other client JSON."""
+    """An ASGI application made of two: routes and page. At `/` a browser gets the page, any other client JSON."""
 
     def __init__(self, routes: ASGIApp, page: ASGIApp) -> None:
         """`page` gets the start-up and shutdown messages too."""
@@ -33,8 +33,8 @@ class PageAndRoutes:
         elif scope["path"] == "/":
             await self._root(scope, receive, send)
         elif any(scope["path"] == route or scope["path"].startswith(f"{route}/") for route in _ROUTES):
-            await self._routes(_bodiless(scope), receive, send)
-        elif scope["path"].startswith(_PAGES_OWN):
+            await self._routes(_head_as_get(scope), receive, send)
+        elif scope["path"].startswith(_GRADIO_PREFIX):
             await self._page(scope, receive, send)
         else:
             await self._page(scope, receive, problems.replacing(_REFUSALS, "json", scope, receive, send))
@@ -46,9 +46,9 @@ class PageAndRoutes:
             await send(message)
 
         wants_page = "text/html" in Headers(scope=scope).get("accept", "")
-        await (self._page(scope, receive, varied) if wants_page else self._routes(_bodiless(scope), receive, varied))
+        await (self._page(scope, receive, varied) if wants_page else self._routes(_head_as_get(scope), receive, varied))
 
 
-def _bodiless(scope: Scope) -> Scope:
-    """Answer HEAD like GET: the server leaves the body out, and the routes need not know."""
+def _head_as_get(scope: Scope) -> Scope:
+    """Return a scope in which HEAD is GET: the routes know only GET, and the server leaves the body out."""
     return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope

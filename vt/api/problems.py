@@ -1,4 +1,4 @@
-"""Errors over HTTP: one table from the error tree to statuses, and RFC 9457's form for all of them."""
+"""Answers errors over HTTP in the form of RFC 9457."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Have every error of an application answered as a problem."""
-    app.add_exception_handler(errors.VtError, _ours)
+    app.add_exception_handler(errors.VtError, _vt_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -98,11 +98,11 @@ def problem(
 
 
 def replacing(sentences: Mapping[int, str], kind: str, scope: Scope, receive: Receive, send: Send) -> Send:
-    """Return a `send` that puts the refusals of a library into the form of our own.
+    """Return a `send` that replaces a library's error answers by problems.
 
     Args:
-        sentences: by the statuses that are refusals.
-        kind: what their content type holds; an answer of another type is passed on.
+        sentences: for the problem, by the status that is replaced.
+        kind: a part of the content type of such answers; answers of other types are passed on.
         scope: of the request.
         receive: of the request.
         send: of the request.
@@ -122,21 +122,21 @@ def replacing(sentences: Mapping[int, str], kind: str, scope: Scope, receive: Re
     return sent
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
+async def _vt_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.VtError)  # noqa: S101 (FastAPI's own table of handlers says so)
     return of(error)
 
 
 def of(error: errors.VtError) -> JSONResponse:
     """Return an error as a response."""
-    request_tracing.note_reason(_snake(type(error).__name__))
+    request_tracing.note_reason(_snake_case(type(error).__name__))
     if isinstance(error, errors.StorageError):
         _log.warning("%s", error.in_full)
     state = error.state if isinstance(error, errors.WrongState) else None
     return problem(status_of(error), error.message.with_file_names({}), headers_of(error), state=state)
 
 
-def _snake(name: str) -> str:
+def _snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
@@ -151,7 +151,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    if isinstance(error.__cause__, (ValueError, RecursionError)):  # FastAPI tells some bodies that are no JSON apart
+    if isinstance(
+        error.__cause__, (ValueError, RecursionError)
+    ):  # the body is not JSON: FastAPI reports some of these as HTTPException
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_JSON)
     known = HTTPStatus(error.status_code)
     detail = error.detail if error.detail != known.phrase else f"{known.description or known.phrase}."

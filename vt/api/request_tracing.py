@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 HEADER = "X-Request-ID"
 _CLEAN = re.compile(r"[A-Za-z0-9-]{4,36}")
-"""An id that a client may give to its request: at most a UUID, and no characters that could fake lines of a log."""
+"""The form of an id that a client may give: at most as long as a UUID, with no characters that could fake log lines."""
 _BEGINS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-"""All others count as one, so that made-up methods add no rows of metrics."""
+"""All other methods count as one, so that invented ones do not add metrics."""
 _PAGE, _UNKNOWN = "page", "unknown"
-_ASKED = ("/health", "/ready")
-"""Routes for which 503 is a regular answer."""
+_PROBES = ("/health", "/ready")
+"""Routes for which 503 is a normal answer."""
 _REFUSALS = {401, 403, 408, 413, 421, 429, 431, 503, 507}
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Trace:
-    """What is known of a request while it is being answered."""
+    """What the metrics need to know of a request."""
 
     route: str = _PAGE
     reason: str = ""
@@ -46,13 +46,13 @@ _trace: ContextVar[_Trace | None] = ContextVar("vt_trace", default=None)
 
 
 def note_reason(reason: str) -> None:
-    """Say why the request at work is going to be refused, as the metrics are to have it."""
+    """Set the reason under which the metrics count the refusal of the present request."""
     if trace := _trace.get():
         trace.reason = reason
 
 
 class RouteTracing:
-    """ASGI middleware around the routes: it notes the route of a request before its answer begins."""
+    """ASGI middleware around the routes that stores the route of a request before its answer begins."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -67,7 +67,7 @@ class RouteTracing:
         try:
             await self._app(scope, receive, seen)
         finally:
-            _note_route(scope)  # for an unexpected error, which is answered by an outer middleware
+            _note_route(scope)  # an unexpected error is answered by an outer middleware, not through `seen`
 
 
 def _note_route(scope: Scope) -> None:
@@ -86,7 +86,7 @@ class RequestTracing:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        began, name, trace = self._clock(), _name(scope), _Trace()
+        began, name, trace = self._clock(), _request_id(scope), _Trace()
 
         async def named(message: Message) -> None:
             if message["type"] in _BEGINS:
@@ -110,11 +110,11 @@ class RequestTracing:
         _log.debug("%s %s: %d, %.0f ms", asked, scope["path"], status, 1000 * seconds)
         method = asked if asked in _METHODS or scope["type"] == "websocket" else "OTHER"
         self._metrics.answered(method, trace.route, status, seconds)
-        if status in _REFUSALS and trace.route not in _ASKED:
+        if status in _REFUSALS and trace.route not in _PROBES:
             self._metrics.refused(trace.reason or HTTPStatus(status).name.lower())
 
 
-def _name(scope: Scope) -> str:
-    """Return the name that the caller gave to the request where it is a clean and short one, else a new one."""
+def _request_id(scope: Scope) -> str:
+    """Return the id that the client gave to the request if it has the allowed form, else a new one."""
     given = Headers(scope=scope).get(HEADER, "")
     return given if _CLEAN.fullmatch(given) else secrets.token_hex(4)

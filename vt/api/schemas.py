@@ -1,4 +1,4 @@
-"""What the routes answer: the shapes of their JSON, described for OpenAPI."""
+"""The JSON that the routes take and answer, described for OpenAPI."""
 
 from __future__ import annotations
 
@@ -103,21 +103,21 @@ class Models(BaseModel):
     model_cache: ModelCache
 
 
-class _Asked(BaseModel):
-    """What a request's body holds: nothing but the fields, and no more of what is wrong with it than one says."""
+class _RequestBody(BaseModel):
+    """The base of request bodies: unknown keys are an error, and too many keys are one error, not one for each."""
 
     model_config = {"extra": "forbid"}
 
     @model_validator(mode="before")
     @classmethod
-    def _few(cls, sent: Any) -> Any:  # noqa: ANN401 (JSON)
-        # Each key too many would have an error of its own, of which the answer says the first.
+    def _limit_keys(cls, sent: Any) -> Any:  # noqa: ANN401 (JSON)
+        # Otherwise pydantic would make an error for each key too many, and the answer has only the first one.
         if isinstance(sent, dict) and len(sent) > len(cls.model_fields):
             raise ValueError(f"it may have {', '.join(cls.model_fields)}, and nothing else")
         return sent
 
 
-class PreloadRequest(_Asked):
+class PreloadRequest(_RequestBody):
     """Which models to load; none: the default ones."""
 
     models: list[str] | None = Field(
@@ -238,7 +238,7 @@ class Segments(BaseModel):
     segments: list[Segment]
 
 
-def _whole(text: str) -> str:
+def _without_surrogates(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:  # JSON can name half a character
@@ -246,10 +246,10 @@ def _whole(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[str, AfterValidator(_without_surrogates)]
 
 
-class Change(_Asked):
+class Change(_RequestBody):
     """What is changed in one line; what is left out stays."""
 
     id: int = Field(description="Of the line.", ge=0, examples=[3])
@@ -261,7 +261,7 @@ class Change(_Asked):
     end: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[3.5])
 
 
-class Changes(_Asked):
+class Changes(_RequestBody):
     """Which lines are changed, each once."""
 
     segments: list[Change] = Field(fail_fast=True, min_length=1, max_length=10_000)

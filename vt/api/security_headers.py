@@ -17,9 +17,9 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), display-capture=()",
 }
-_ANSWER = "default-src 'none'; media-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-"""For JSON, films and files: a browser runs no script that they contain."""
-# Gradio's page begins with a script of its own in it, and makes functions of the scripts that elements bring along.
+_NOT_A_PAGE = "default-src 'none'; media-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+"""For JSON, films and other files: the browser runs no scripts in them."""
+# Gradio's page has an inline script, and uses eval for the scripts of elements.
 _PAGE = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
@@ -31,7 +31,7 @@ _DOCS = (
     "img-src 'self' data: https://fastapi.tiangolo.com; object-src 'none'; base-uri 'none'; form-action 'none'; "
 )
 _PAGE_TYPES = ("text/html", "text/javascript", "application/javascript")
-_PAGES_OWN = "/gradio_api/"
+_GRADIO_PREFIX = "/gradio_api/"
 _CORS_PREFIX = "access-control-"
 
 
@@ -54,7 +54,7 @@ class SecurityHeaders:
         await self._app(scope, receive, secured)
 
     def _secure(self, path: str, headers: MutableHeaders) -> None:
-        # Gradio lets pages of any site read its answers where it is not asked for by a loopback name.
+        # Gradio allows pages of any site to read its answers, unless the host is a loopback name.
         for name in [name for name in headers if name.startswith(_CORS_PREFIX)]:
             del headers[name]
         headers.update(_ALWAYS)
@@ -62,6 +62,6 @@ class SecurityHeaders:
 
 
 def _policy(path: str, content_type: str) -> str:
-    if path.startswith(_PAGES_OWN) or not content_type.startswith(_PAGE_TYPES):
-        return _ANSWER
+    if path.startswith(_GRADIO_PREFIX) or not content_type.startswith(_PAGE_TYPES):
+        return _NOT_A_PAGE
     return _DOCS if path.startswith("/docs") else _PAGE

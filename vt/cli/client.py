@@ -1,4 +1,4 @@
-"""The client of a running server: what the command line asks it over HTTP."""
+"""An HTTP client for a running server, for the command line."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from urllib.parse import quote
 from vt.errors import InputError, ToolError
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
-_AT_FAULT = {404, 422}
-"""Statuses for requests that the caller can correct."""
+_BAD_REQUESTS = {404, 422}
+"""Statuses of requests that the caller can correct."""
 
 
 class Client:
-    """Sends requests to one server; with its token where managing models needs one."""
+    """Sends requests to one server, with its admin token where there is one."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         """`url` such as http://127.0.0.1:8000.
 
         Raises:
-            InputError: it is no address of a server.
+            InputError: it is not an address of a server.
         """
         if not url.startswith(("http://", "https://")):
             raise InputError("{url} is no address of a server: it begins with http:// or https://.", url=url)
@@ -63,4 +63,4 @@ class Client:
             return said
         detail = said.get("detail") if isinstance(said, dict) else None
         sentence = f"{self._url} says: {detail or f'status {answer.status_code}, and nothing that vt understands'}"
-        raise (InputError if answer.status_code in _AT_FAULT and detail else ToolError)(sentence)
+        raise (InputError if answer.status_code in _BAD_REQUESTS and detail else ToolError)(sentence)

@@ -1,4 +1,4 @@
-"""Progress for people: bars on a terminal, plain lines elsewhere."""
+"""Output for people: progress as bars on a terminal and as lines elsewhere, and tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def progress_display() -> Iterator[OnProgress]:
         tasks = {stage: bars.add_task(stage, total=1.0, start=False) for stage in stages}
 
         def show(progress: Progress) -> None:
-            # Stages come in order, so what stands before this one is done.
+            # Stages come in order, so those before this one are done.
             for stage in stages[: stages.index(progress.stage)]:
                 bars.update(tasks[stage], completed=1.0)
             bars.start_task(tasks[progress.stage])
@@ -45,13 +45,13 @@ def progress_display() -> Iterator[OnProgress]:
 
 
 class _Lines:
-    """A line when a stage begins, and at each quarter of it."""
+    """Prints a line when a stage begins, and at each quarter of it."""
 
     def __init__(self) -> None:
         self._said: tuple[str, int] | None = None
 
     def show(self, progress: Progress) -> None:
-        """Print a line where there is something new to say."""
+        """Print a line if a new stage or quarter has begun."""
         quarter = int(progress.fraction * 4) * 25
         if (progress.stage, quarter) != self._said and (quarter == 0 or quarter < 100):
             self._said = (progress.stage, quarter)
@@ -85,24 +85,24 @@ def cleared(result: dict[str, Any]) -> str:
 
 
 def licences(parts: Sequence[Part]) -> str:
-    """Return what vt is made of as a table for people; what trade may not use stands out."""
-    # The licence stands last, for some are as long as a line.
+    """Return the parts of vt as a table for people; those without commercial use are marked."""
+    # The licence comes last, because some are as long as a line.
     return _table(
         (part.kind, part.name, part.version, part.needed_for, _licence(part.licence, part.commercial)) for part in parts
     )
 
 
 def voices(found: Sequence[Voice], left_out: str | None) -> str:
-    """Return voices as a table for people; `left_out` is what else there would be."""
+    """Return voices as a table for people; `left_out`: a sentence on engines that the settings leave out."""
     table = _table(
-        (voice.id, voice.language, voice.name, voice.gender, voice.engine, _licence(voice.licence, voice.commercial))
-        for voice in found
+        (one.id, one.language.code, one.name, one.gender, one.engine, _licence(one.licence, one.commercial))
+        for one in found
     )
     return "\n".join(filter(None, (table or "No voice speaks that here.", left_out)))
 
 
 def languages(offers: Sequence[Offer], left_out: str | None) -> str:
-    """Return who serves which language as a table for people; `left_out` is who else would."""
+    """Return the engines of each language as a table for people; `left_out`: a sentence on those left out."""
     head = ("code", "language", "heard by", "translated from by", "translated to by", "spoken by")
     rows = (
         (
@@ -120,7 +120,7 @@ def _licence(licence: str, commercial: bool) -> str:
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Return rows with their columns below each other."""
+    """Return rows as lines, with their columns aligned."""
     listed = list(rows)
     wide = [max(map(len, column)) for column in list(zip(*listed, strict=True))[:-1]]
     padded = ([*(cell.ljust(width) for cell, width in zip(row, wide, strict=False)), row[-1]] for row in listed)

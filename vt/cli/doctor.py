@@ -1,4 +1,4 @@
-"""What works here: programs, engines, languages, memory; and what to do where something doesn't."""
+"""Checks what works on this machine: programs, engines, languages, memory; and says how to mend what does not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Run = Callable[[list[str]], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     works: bool
@@ -47,7 +47,7 @@ class Served:
     language: Language
     heard: bool
     from_english: str
-    """The best route that leads there, as in pt (firefox) > es (apertium); empty where none does."""
+    """The best route from English, such as pt (firefox) > es (apertium); empty where there is none."""
     into_english: str
     spoken: bool
 
@@ -57,7 +57,7 @@ def _run(argv: list[str]) -> bytes:
 
 
 def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | None] | None = None) -> Iterator[Finding]:
-    """Look at everything that a dub needs, one finding after the other."""
+    """Check everything that a dub needs, and yield the findings."""
     for program, option in (("ffmpeg", "-version"), ("ffprobe", "-version"), ("espeak-ng", "--version")):
         yield _program(program, option, run)
     yield _rubberband(run)
@@ -78,16 +78,16 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
 
 
 def served(hops: Collection[Hop]) -> list[Served]:
-    """Return English, and what the hops that there are, without NLLB, translate from it or into it."""
+    """Return English, and the languages that `hops` (without NLLB) translate from or into English."""
     rows = [_served(row, hops) for row in languages.ALL]
-    return [row for row in rows if row.from_english or row.into_english or row.language.code == "en"]
+    return [row for row in rows if row.from_english or row.into_english or row.language == languages.ENGLISH]
 
 
 def _served(row: Language, hops: Collection[Hop]) -> Served:
-    return Served(row, bool(row.whisper), _way(hops, "en", row.code), _way(hops, row.code, "en"), bool(row.espeak))
+    return Served(row, bool(row.whisper), _route(hops, "en", row.code), _route(hops, row.code, "en"), bool(row.espeak))
 
 
-def _way(hops: Collection[Hop], source: str, target: str) -> str:
+def _route(hops: Collection[Hop], source: str, target: str) -> str:
     found = translation_routes.find(hops, source, target)
     return str(found[0]).partition(" > ")[2] if found else ""
 
@@ -133,21 +133,21 @@ def _hub(settings: Settings, obstacle: Callable[[], str | None]) -> Finding:
 
 
 def _stages(settings: Settings, catalogue: Catalogue, obstacle: Callable[[], str | None]) -> Iterator[Finding]:
-    """Tell which engine serves each stage of a default request, and what is wanted in its place, if anything is."""
+    """Tell which engine serves each stage of a default request, and which better one could not be used."""
     cache = ModelCache(machine.model_budget(settings.cache_budget_mb))
     chain = FallbackChain(cache, obstacle, fallback=settings.fallback)
-    spoken = settings.preload_languages
+    spoken, (source, target) = settings.preload_languages, catalogue.usual_pair
     wishes: list[tuple[str, Callable[[], Sequence[Candidate[Any]]]]] = [
-        ("hears", lambda: catalogue.stt("auto")),
-        ("translates {} to {}".format(*catalogue.usual_pair), lambda: catalogue.translation(*catalogue.usual_pair)),
-        *((f"speaks {code}", lambda code=code: catalogue.tts(code)) for code in spoken),
+        ("hears", lambda: catalogue.stt(None)),
+        (f"translates {source.code} to {target.code}", lambda: catalogue.translation(source, target)),
+        *((f"speaks {code}", lambda code=code: catalogue.preloaded_tts(code)) for code in spoken),
     ]
     for name, candidates in wishes:
         yield _stage(name, candidates, chain, settings.hub_endpoint)
 
 
 def _licences(catalogue: Catalogue) -> Iterator[Finding]:
-    """Tell what is left out for its licence."""
+    """Tell which engines are left out because of their licences."""
     if told := catalogue.left_out:
         yield Finding("licences", True, told, needed=False)
 
@@ -175,7 +175,7 @@ def _size(candidate: Candidate[Any]) -> str:
 
 
 def _jobs(data_folder: Path) -> Finding:
-    """Tell whether a server would find its jobs; nothing is made or changed."""
+    """Tell whether a server could read its jobs; nothing is made or changed."""
     database = data_folder / DATABASE
     told = store.damage(database) if database.is_file() else None
     told = told or recovery.kept_aside(data_folder)

@@ -1,4 +1,4 @@
-"""What vt is made of, and under which licences: Python packages, models, programs, and the sample film."""
+"""The licences of all parts of vt: Python packages, models, programs, and the sample film."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vt.model_files import bundle
 Kind = Literal["package", "model", "program", "film"]
 
 _FOLDERS = (Path(__file__).parents[2], Path(sys.prefix) / "share" / "vt")
-"""Of a clone | of the package that pip installs."""
+"""In a clone, and in the package that pip installs."""
 PINS = next(filter(Path.exists, (folder / "requirements.txt" for folder in _FOLDERS)), _FOLDERS[0] / "requirements.txt")
 _PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9.-]*)==([^\s;#]+)[^#\n]*(?:# *(.*))?$")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -31,7 +31,7 @@ _CLASSIFIED = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-"""Of the trove classifiers, those that name one licence."""
+"""SPDX expressions of the trove classifiers that name exactly one licence."""
 _SAID = {"apache 2.0 license": "Apache-2.0", "3-clause bsd license": "BSD-3-Clause"}
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 _READ_UP = {
@@ -43,7 +43,7 @@ _READ_UP = {
     "semantic-version": "BSD-2-Clause",
     "sympy": "BSD-3-Clause",
 }
-"""By the text of the licence that a package ships, where its metadata is vague, or it is not installed here."""
+"""Licences read from the packages' own licence files: their metadata is vague, or they are not installed here."""
 _NO_TRADE = "-NC-"
 _DOES = {"stt": "hears", "translation": "translates", "tts": "speaks", "diarization": "tells speakers apart"}
 _FIELD = re.compile(r"(Package|Version|Status): ")
@@ -57,17 +57,17 @@ _APERTIUM = (apertium.INFO.licence, "translates without a download")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing that vt is made of."""
+    """One part of vt."""
 
     kind: Kind
     name: str
     version: str
-    """Empty where it is not here, or has none."""
+    """Empty where it is not installed, or has no version."""
     licence: str
     """An SPDX expression, or what is known of it."""
     needed_for: str
     commercial: bool
-    """Whether it may be used in trade."""
+    """Whether commercial use is allowed."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as one JSON object."""
@@ -75,7 +75,7 @@ class Part:
 
 
 def parts(requirements: Path = PINS, debian: Path = Path("/")) -> list[Part]:
-    """List everything, what is used directly first.
+    """List all parts, those that are used directly first.
 
     Args:
         requirements: the pins, with what each is needed for.
@@ -105,7 +105,7 @@ def _packages(pins: str) -> Iterator[Part]:
 
 
 def _users(names: Iterable[str]) -> Mapping[str, set[str]]:
-    """Return who says to need each package."""
+    """Return which packages require each package."""
     users: defaultdict[str, set[str]] = defaultdict(set)
     for user in names:
         for line in _needs(user):
@@ -118,7 +118,7 @@ def _users(names: Iterable[str]) -> Mapping[str, set[str]]:
 def _needs(name: str) -> list[str]:
     try:
         return metadata.requires(name) or []
-    except metadata.PackageNotFoundError:  # of another Python, or never loaded
+    except metadata.PackageNotFoundError:  # not installed here
         return []
 
 
@@ -128,7 +128,7 @@ def canonical(name: str) -> str:
 
 
 def licence_of(name: str) -> str:
-    """Return a package's licence, by what it says itself."""
+    """Return a package's licence, by its own metadata."""
     try:
         told = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -171,7 +171,7 @@ def _film() -> Part:
 
 @dataclass(frozen=True, slots=True)
 class _Debian:
-    """What Debian says of its packages that are installed; elsewhere, nothing."""
+    """Versions and licences of installed Debian packages; empty on other systems."""
 
     root: Path
 
@@ -184,7 +184,7 @@ class _Debian:
         return found
 
     def licence(self, name: str) -> str:
-        """Return the licences of a package's parts, where its copyright file is one for programs to read."""
+        """Return the licences in a package's copyright file, if that is machine-readable."""
         told = _LICENSE.findall(_read(self.root / "usr/share/doc" / name / "copyright"))
         return " AND ".join(sorted({f"{what}.0-{'or-later' if plus else 'only'}" for what, plus in told}))
 
@@ -192,5 +192,5 @@ class _Debian:
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # no Debian, or not installed
+    except OSError:  # not Debian, or not installed
         return ""

@@ -1,4 +1,4 @@
-"""The command line: arguments in, progress and results to stdout, one line to stderr where something is wrong."""
+"""The command line. Progress and results go to stdout; an error is one line on stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,7 +24,7 @@ DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and nothing else."""
+    """A parser whose errors are one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError("{message}. See `python -m vt --help`.", message=f"{message[:1].upper()}{message[1:]}")
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         arguments = _parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
-        with _hushed(arguments.verbose):
+        with _stderr_discarded(arguments.verbose):
             return int(arguments.run(arguments))
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
@@ -44,12 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error.in_full if isinstance(error, VtError) else str(error), FAILED)
     except (KeyboardInterrupt, Cancelled):
         return _complain("Stopped; nothing was changed.", FAILED)
-    except Exception as error:  # noqa: BLE001 (the last seam: no traceback reaches a user)
+    except Exception as error:  # noqa: BLE001 (no traceback may reach a user)
         return _complain(f"An unexpected error, please report it: {type(error).__name__}: {error}", FAILED)
 
 
 def _path_of(word: str) -> str:
-    """Return an argument that names a file such that its leading dash is not taken for an option."""
+    """Return an argument; one that names a file with a leading dash gets `./`, so that it is not read as an option."""
     return f"./{word}" if word.startswith("-") and len(word) > 2 and Path(word).is_file() else word
 
 
@@ -71,7 +70,12 @@ def _parser() -> _Parser:
     translate.add_argument("--to", required=True, metavar="LANGUAGE", help="the language to speak, such as es")
     translate.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
     translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
-    translate.add_argument("--subtitles", type=Path, metavar="FILE", help="SRT or VTT in place of recognition")
+    translate.add_argument(
+        "--subtitles",
+        metavar="FILE",
+        help="in place of recognition: SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as Whisper and "
+        "whisperX write it; or track:2 for the second subtitle track in the video",
+    )
     translate.add_argument("--audio-track", type=int, metavar="N", help="which sound track to dub, from 1")
     translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
     translate.add_argument("--speakers", type=_speakers, metavar="N", help="how many speak, 1 to 12; default: auto")
@@ -130,8 +134,8 @@ def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 @contextmanager
-def _hushed(verbose: bool) -> Iterator[None]:
-    """Keep every library's chatter off stderr, native code's too, unless it is asked for."""
+def _stderr_discarded(verbose: bool) -> Iterator[None]:
+    """Unless `verbose`, discard what libraries write to stderr while the block runs, native code included."""
     if verbose:
         logging.basicConfig(level=logging.INFO)
         yield
@@ -151,21 +155,23 @@ def _hushed(verbose: bool) -> Iterator[None]:
 
 
 def _translate(arguments: argparse.Namespace) -> int:
-    # Imported here, so that --help need not wait for what it doesn't use.
+    # Imported here, so that --help does not have to wait for it.
     from vt import languages, media
     from vt.cli.display import progress_display
-    from vt.domain import JobRequest, Wishes
+    from vt.domain import JobRequest, Wishes, subtitle_track
     from vt.dubbing import pipeline
     from vt.factory import get_ai_factory
     from vt.system import folders
 
     target, spoken = languages.get(arguments.to), languages.spoken(arguments.origin)
     media.check_readable(arguments.source)
+    track = subtitle_track(arguments.subtitles)
     request = JobRequest(
         source=arguments.source,
         target_language=target,
         source_language=spoken,
-        subtitles=arguments.subtitles,
+        subtitles=None if track is not None or arguments.subtitles is None else Path(arguments.subtitles),
+        subtitle_track=track,
         audio_track=arguments.audio_track,
         speakers=arguments.speakers,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
@@ -181,7 +187,7 @@ def _translate(arguments: argparse.Namespace) -> int:
 
 
 def _voice(named: str) -> str:
-    """Return the id of a voice; as elsewhere, auto is whichever is best."""
+    """Return the id of a voice; empty for auto, which is the best one."""
     return "" if named == "auto" else named
 
 
@@ -231,8 +237,8 @@ def _voices(arguments: argparse.Namespace) -> int:
 
     row = languages.get(arguments.language) if arguments.language else None
     factory = get_ai_factory()
-    found = [voice for voice in factory.voices() if row is None or voice.language == row.code]
-    _list(arguments, map(asdict, found), display.voices(found, factory.left_out()))
+    found = [voice for voice in factory.voices() if row is None or voice.language == row]
+    _list(arguments, (voice.as_json() for voice in found), display.voices(found, factory.left_out()))
     return DONE
 
 
@@ -247,7 +253,7 @@ def _languages(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace, rows: Iterable[dict[str, Any]], table: str) -> None:
-    """Print rows for a program, one object a line, or the table for people."""
+    """Print rows: for programs as one JSON object a line, or as a table for people."""
     for line in (json.dumps(row, ensure_ascii=False) for row in rows) if arguments.json else (table,):
         _say(line)
 

@@ -1,4 +1,4 @@
-"""Pieces of work kept in a folder, each named by the fingerprint of what made it: what is there is not done again."""
+"""Artifacts: results of single steps, kept in a folder by the fingerprint of their inputs, so no step is done twice."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _RATE = struct.Struct("<I")
 
 
 def fingerprint(*parts: Json) -> str:
-    """Return the SHA-256, in hex, of the parts written as canonical JSON: the same wherever and whenever it is asked.
+    """Return the SHA-256, in hex, of the parts written as canonical JSON; the same everywhere and always.
 
     The order of an object's keys does not matter; 1, 1.0, True and "1" are four different things.
 
     Raises:
-        ValueError: a number is infinite or none at all.
+        ValueError: a number is infinite or NaN.
     """
-    # ASCII: text that is no valid Unicode, as in some files' names, is escaped and not refused.
+    # ASCII: text that is not valid Unicode, as in some files' names, is escaped instead of being an error.
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def count(folder: Path) -> int:
-    """Return how many finished pieces a folder holds; none where it does not exist. Safe while somebody writes there.
+    """Return how many artifacts a folder holds; 0 where it does not exist. Another thread may write there meanwhile.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -54,19 +54,19 @@ def count(folder: Path) -> int:
 
 
 class Artifacts:
-    """The pieces in one folder, for the one writer that it has at a time; others may read the files meanwhile.
+    """The artifacts in one folder. It has one writer at a time; others may read the files meanwhile.
 
-    A piece has a kind (a word of its maker's) and a fingerprint. It appears whole or not at all, and carries a
-    checksum: one that was damaged counts as not there. Every method may raise `StorageError`; what was there stays.
+    An artifact has a kind (a word that its maker chooses) and a fingerprint. It appears whole or not at all, and has a
+    checksum: a damaged one counts as missing. Every method may raise `StorageError`; existing artifacts are kept.
     """
 
     def __init__(self, folder: Path, lasting: bool = True) -> None:
-        """Open a folder, made where missing, and sweep what a killed writer left half-made.
+        """Open a folder, which is made if it is missing, and remove the temporary files of a writer that was killed.
 
         Args:
-            folder: for pieces and nothing else.
-            lasting: False for a run that nobody will take up again: nothing is synced to the disk, and no film is
-                read through for the sake of its name.
+            folder: holds nothing but artifacts.
+            lasting: False for a run that is never resumed: then nothing is synced to the disk, and a film is identified
+                by its place and time instead of its content.
         """
         self._folder, self._lasting = folder, lasting
         self._used: set[str] = set()
@@ -78,19 +78,19 @@ class Artifacts:
     # Values
 
     def get_json(self, kind: str, fingerprint: str) -> Any:  # noqa: ANN401 (whatever was put there)
-        """Return a value, or None where it has yet to be made."""
+        """Return a value, or None where there is no such artifact."""
         payload = self._get(kind, fingerprint)
         return None if payload is None else json.loads(payload)
 
     def put_json(self, kind: str, fingerprint: str, value: Json) -> None:
         """Keep a value other than None."""
         if value is None:
-            raise ValueError("None says that there is no such piece")
+            raise ValueError("None stands for a missing artifact")
         text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
         self._put(kind, fingerprint, text.encode("ascii"))
 
     def json(self, kind: str, fingerprint: str, make: Callable[[], Json]) -> Any:  # noqa: ANN401
-        """Return a value, made and kept first where it is not there; as JSON has it: tuples come as lists."""
+        """Return a value; where it is missing, make and keep it first. Tuples come back as lists, as JSON has it."""
         value = self.get_json(kind, fingerprint)
         if value is None:
             self.put_json(kind, fingerprint, make())
@@ -100,7 +100,7 @@ class Artifacts:
     # Sound
 
     def get_clip(self, kind: str, fingerprint: str) -> Clip | None:
-        """Return a clip, or None where it has yet to be made."""
+        """Return a clip, or None where there is no such artifact."""
         payload = self._get(kind, fingerprint)
         if payload is None:
             return None
@@ -114,23 +114,23 @@ class Artifacts:
     # Files
 
     def file(self, kind: str, fingerprint: str, suffix: str, make: Callable[[Path], object]) -> Path:
-        """Return the path of a file, made first where it is not there, whole.
+        """Return the path of a file; where it is missing or damaged, make it first.
 
-        The whole file is read to see that (a second for each 900 MB or so).
+        The whole file is read for its checksum (about a second for each 900 MB).
 
         Args:
             kind: what it is.
             fingerprint: of what makes it.
             suffix: how its name ends, such as `.pcm`.
-            make: writes the file to the path that it is given, in a folder of its own for whatever it needs beside it.
+            make: writes the file to the path that it gets. The folder of that path is temporary and its own.
         """
         if not _SUFFIX.fullmatch(suffix):
-            raise ValueError(f"no suffix: {suffix}")
+            raise ValueError(f"not a suffix: {suffix}")
         path = self._place(kind, fingerprint).with_suffix(suffix)
         recorded = self.get_json(kind, fingerprint)
         if recorded is None or recorded != _digest_of(path):
-            with self._scratch() as folder:
-                made = folder / f"piece{suffix}"
+            with self.temporary_folder() as folder:
+                made = folder / f"artifact{suffix}"
                 with disk.translated():
                     make(made)
                 digest = self._deliver(made, path)
@@ -138,9 +138,9 @@ class Artifacts:
         return path
 
     def identity(self, path: Path) -> str:
-        """Return what tells a file of any size from all others: the SHA-256 of its content, read through only once.
+        """Return what identifies a file: the SHA-256 of its content, which is computed only once.
 
-        Where the pieces don't last, its place and its time stand in for its content.
+        Where artifacts are not lasting, it is made of the file's path, time and size instead.
         """
         with _translated():
             facts = path.stat()
@@ -153,7 +153,7 @@ class Artifacts:
     # All of them
 
     def adopt(self, other: Path) -> None:
-        """Take over all pieces of another folder, which may be in use or gone; both keep theirs, for no more space."""
+        """Link all artifacts of another folder into this one; that folder may be in use, or have been removed."""
         with _translated():
             for path in _files_of(other):
                 mine = self._folder / path.name
@@ -162,7 +162,7 @@ class Artifacts:
                         disk.link_or_copy(path, mine)
 
     def prune(self) -> None:
-        """Remove the pieces that nobody has asked for since the folder was opened."""
+        """Remove the artifacts that nobody has asked for since the folder was opened."""
         with _translated():
             for path in _files_of(self._folder):
                 if path.stem not in self._used:
@@ -172,7 +172,7 @@ class Artifacts:
 
     def _place(self, kind: str, fingerprint: str) -> Path:
         if not (_KIND.fullmatch(kind) and _FINGERPRINT.fullmatch(fingerprint)):
-            raise ValueError(f"no name of a piece: {kind}-{fingerprint}")
+            raise ValueError(f"not a name of an artifact: {kind}-{fingerprint}")
         name = f"{kind}-{fingerprint}"
         self._used.add(name)
         return self._folder / name
@@ -189,8 +189,8 @@ class Artifacts:
 
     def _put(self, kind: str, fingerprint: str, payload: bytes) -> None:
         place = self._place(kind, fingerprint)
-        with self._scratch() as folder, _translated():
-            made = folder / "piece"
+        with self.temporary_folder() as folder, _translated():
+            made = folder / "artifact"
             made.write_bytes(hashlib.sha256(payload).hexdigest().encode("ascii") + payload)
             self._sync(made)
             made.replace(place)
@@ -203,13 +203,13 @@ class Artifacts:
         return digest
 
     def _sync(self, file: Path) -> None:
-        # The folder is not synced: a new name that a power cut takes back costs one piece, which is made again.
+        # The folder is not synced: if a power cut undoes the renaming, this one artifact is made again.
         if self._lasting:
             folders.flush(file)
 
     @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        """Lend a folder on the same disk, removed with all that was not moved out of it."""
+    def temporary_folder(self) -> Iterator[Path]:
+        """Lend a temporary folder on the same disk; it is removed with all that was not moved out of it."""
         with _translated():
             folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._folder))
         try:
@@ -219,7 +219,7 @@ class Artifacts:
 
 
 def _digest_of(path: Path) -> str | None:
-    """Return the SHA-256 of a file's content, read bit by bit; None where there is no such file."""
+    """Return the SHA-256 of a file's content, or None where there is no such file."""
     with _translated():
         try:
             with path.open("rb") as file:
@@ -229,7 +229,7 @@ def _digest_of(path: Path) -> str | None:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """Return all files of pieces; a piece that is a file has two, of which the one without a suffix makes it count."""
+    """Return the files of all artifacts. One made by `file` has two: without a suffix, its checksum."""
     try:
         return [folder / name for name in os.listdir(folder) if _NAME.fullmatch(name)]  # noqa: PTH208 (twice as fast)
     except FileNotFoundError:
@@ -237,7 +237,7 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 def _translated() -> AbstractContextManager[None]:
-    """Turn the system's errors into a sentence without paths, which would tell a job's id, while the block runs."""
+    """Turn the system's errors into a `StorageError` while the block runs. It names no path: paths hold a job's id."""
     return disk.translated(_not_kept)
 
 

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 
 from vt import languages, media
 from vt.domain import Cancel, Dropped, JobRequest, Segment, Stage, Transcript, Word
-from vt.dubbing import speakers
-from vt.dubbing.artifacts import Json, fingerprint
+from vt.dubbing import speakers, subtitle_source
+from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.run import Run, with_model
 from vt.dubbing.services import RequestChecker
 from vt.engines.candidate import Choice
@@ -19,7 +19,8 @@ from vt.errors import EngineError, LanguageError, MediaError, ModelBusy, ModelUn
 from vt.languages import AUTO, Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
-from vt.text import identification, sentences, subtitles
+from vt.text import captions, sentences
+from vt.text.captions import Utterance
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -28,7 +29,20 @@ if TYPE_CHECKING:
 
 _CHUNK_SECONDS = 600.0
 """The sound is recognised in chunks of this length at most, cut where it is quiet."""
+_FEW = 10
+"""One line of subtitles among so many may begin behind the end of the film; more are another film's."""
 _SURE_OF_LANGUAGE = 0.7  # for speech the probability is 0.9 and more, for music 0.3 to 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What subtitles say in place of what would be heard."""
+
+    utterances: tuple[Utterance, ...]
+    """In order of time; each holds words."""
+    language: Language
+    language_detected: bool
+    """True where nobody named the language: it was told by the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class Examined:
 
     info: MediaInfo
     track: Track | None
-    read: Transcript | None
+    read: Read | None
     """What the subtitles say, where they replace recognition."""
     notes: tuple[Message, ...]
 
@@ -61,8 +75,16 @@ def slots_of(segments: Sequence[Segment]) -> list[tuple[float, float]]:
     return [(segment.start, segment.end) for segment in segments]
 
 
-def examine(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> Examined:
+def examine(
+    request: JobRequest, checker: RequestChecker, cancel: Cancel, artifacts: Artifacts | None = None
+) -> Examined:
     """Look into the film and the subtitles, and check that the request can be served.
+
+    Args:
+        request: what is asked for.
+        checker: knows which models there are.
+        cancel: ends it.
+        artifacts: where a subtitle track that is read out of the film is kept; None: nowhere.
 
     Raises:
         InputError: the file or the languages are at fault.
@@ -71,12 +93,13 @@ def examine(request: JobRequest, checker: RequestChecker, cancel: Cancel) -> Exa
     info = media.probe(request.source, cancel)
     track = _track_to_dub(info, request)
     notes: list[Message] = []
-    read = _read(request, notes) if request.subtitles else None
+    read = None
+    if request.subtitles or request.subtitle_track is not None:
+        read = _read(request, notes, *subtitle_source.content(request, info, cancel, artifacts))
     if track is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
-    language = read.language if read else _source_code(request)
-    target = request.target_language.code if request.target_language else ""
-    checker.check(language, target, hears=read is None, wishes=request.wishes)
+    language = read.language if read else request.source_language
+    checker.check(language, request.target_language, hears=read is None, wishes=request.wishes)
     return Examined(info, track, read, tuple(notes))
 
 
@@ -89,7 +112,7 @@ def name_of(run: Run) -> str:
 def _name_of_words(run: Run) -> str:
     """Return the fingerprint of what decides the words; who speaks them is another matter."""
     request = run.request
-    told = run.artifacts.identity(request.subtitles) if request.subtitles else None
+    told = run.artifacts.identity(request.subtitles) if request.subtitles else request.subtitle_track
     source = run.artifacts.identity(request.source)
     return fingerprint("heard", source, request.audio_track, told, _source_code(request))
 
@@ -125,62 +148,51 @@ def _hear(run: Run, examined: Examined) -> Heard:
 # Subtitles
 
 
-def _read(request: JobRequest, notes: list[Message]) -> Transcript:
-    """Return what a subtitle file says in place of what would be heard."""
-    path = request.subtitles
-    assert path is not None  # noqa: S101
-    media.check_readable(path)
-    subtitles.check_size(path.stat().st_size)
-    cues = subtitles.read(subtitles.decoded(path.read_bytes()))
-    segments = tuple(sentences.sentences(subtitles.words(cues)))
-    if not segments:
+def _read(request: JobRequest, notes: list[Message], content: bytes, declared: str) -> Read:
+    """Return what subtitles say in place of what would be heard; `declared` is the language that their track names."""
+    read = captions.read(content, request.source_language.code if request.source_language else "")
+    notes += read.notes
+    if not read.utterances:
+        path = request.subtitles or request.source
         raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
-    text = " ".join(segment.text for segment in segments)
-    if named := request.source_language:
-        notes += _doubts(named, text)
-        return Transcript(named.code, False, segments)
-    language, probability = identification.language_of(text)
-    notes.append(
-        Message(
-            "The subtitles are {language}, by their text (probability {probability:.2f}).",
-            language=language,
-            probability=probability,
-        )
-    )
-    return Transcript(language.code, True, segments)
+    text = " ".join(utterance.text for utterance in read.utterances)
+    declared = declared or read.declared_language
+    language, is_detected, told = subtitle_source.language_of(request.source_language, declared, text)
+    notes += told
+    return Read(read.utterances, language, is_detected)
 
 
-def _doubts(named: Language, text: str) -> list[Message]:
-    """Say so where the subtitles seem to be in another language than the one that was named."""
-    try:
-        language, _ = identification.language_of(text)
-    except LanguageError:  # too short to tell
-        return []
-    if language == named:
-        return []
-    return [
-        Message(
-            "The subtitles look like {language_seen}, but --from says {language_said}: check the dub.",
-            language_seen=language,
-            language_said=named,
-        )
-    ]
-
-
-def _checked(transcript: Transcript, examined: Examined, cancel: Cancel) -> Heard:
-    """Return what subtitles say; each of them has to begin within the film."""
+def _checked(read: Read, examined: Examined, cancel: Cancel) -> Heard:
+    """Return what subtitles say within the film; a few lines behind its end are left out, with a note."""
     film = examined.info.seconds or media.measured_seconds(examined.info, cancel)
-    beyond = next((segment for segment in transcript.segments if segment.start >= film), None)
-    if beyond:
+    inside = [utterance for utterance in read.utterances if utterance.start < film]
+    beyond = read.utterances[len(inside) :]
+    if not inside or (len(beyond) > 1 and _FEW * len(beyond) > len(read.utterances)):
         raise SubtitleError(
             'The subtitles do not belong to this film: it ends after {seconds:.1f} s, but the line "{line}" '
             "begins at {start:.1f} s.",
             seconds=film,
-            line=beyond.text[:40],
-            start=beyond.start,
+            line=beyond[0].text[:40],
+            start=beyond[0].start,
         )
-    inside = tuple(replace(segment, end=min(segment.end, film)) for segment in transcript.segments)
-    return Heard(replace(transcript, segments=inside), None, film, examined.notes)
+    segments = (replace(segment, end=min(segment.end, film)) for segment in sentences.sentences(captions.words(inside)))
+    transcript = Transcript(read.language, read.language_detected, tuple(segments))
+    return Heard(transcript, None, film, (*examined.notes, *_notes_on(beyond, film)))
+
+
+def _notes_on(beyond: Sequence[Utterance], film_seconds: float) -> list[Message]:
+    """Say so where lines of the subtitles are left out, as they begin behind the end of the film."""
+    if not beyond:
+        return []
+    return [
+        Message(
+            "Lines of the subtitles that begin behind the end of the film ({seconds:.1f} s) were left out: {count}; "
+            'the first is "{line}".',
+            seconds=film_seconds,
+            count=len(beyond),
+            line=beyond[0].text[:40],
+        )
+    ]
 
 
 # Recognition
@@ -196,7 +208,7 @@ def _listen(run: Run, info: MediaInfo, track: Track) -> Heard:
     recognition = _Recognition(run, samples, sounding)
     with run.stage(Stage.TRANSCRIBE):
         return with_model(
-            lambda after: run.services.get_stt_service(_source_code(run.request), cancel=run.cancel, after=after),
+            lambda after: run.services.stt_service(run.request.source_language, cancel=run.cancel, after=after),
             lambda stt: recognition.heard(stt, info, track, film),
         )
 
@@ -211,49 +223,48 @@ class _Recognition:
 
     def heard(self, stt: SttService, info: MediaInfo, track: Track, film_seconds: float) -> Heard:
         notes = []
-        if self.run.request.source_language is None:
-            stt, note = self._detected(stt, info, track)
+        language = self.run.request.source_language
+        if language is None:
+            language, note = self._detected(stt, info, track)
             notes.append(note)
-        words, dropped = self._recognised(stt)
+        words, dropped = self._recognised(stt, language)
         words = self._with_speakers(words, notes)
         detected = stt.detects and self.run.request.source_language is None
-        transcript = Transcript(stt.language, detected, tuple(sentences.sentences(words)), tuple(dropped))
+        transcript = Transcript(language, detected, tuple(sentences.sentences(words)), tuple(dropped))
         return Heard(transcript, stt.choice, film_seconds, tuple(notes))
 
-    def _detected(self, stt: SttService, info: MediaInfo, track: Track) -> tuple[SttService, Message]:
-        """Return the service for the language that is spoken, or for the only one that the model hears, and a note."""
-        if not stt.detects:
-            language = languages.get(stt.language)
-            _check_tag(info, track, language)
-            return stt, Message(
-                "The language was not detected: the recognition model hears {language} only.", language=language
+    def _detected(self, stt: SttService, info: MediaInfo, track: Track) -> tuple[Language, Message]:
+        """Return the language that is spoken, or the only one that the model hears, and a note."""
+        if stt.language and not stt.detects:
+            _check_tag(info, track, stt.language)
+            return stt.language, Message(
+                "The language was not detected: the recognition model hears {language} only.", language=stt.language
             )
-        code, probability = stt.detect(self.samples)
-        self._check_detected(stt, code, probability)
-        return stt.hearing(code), Message(
+        language, probability = stt.detect(self.samples)
+        self._check_detected(stt, language, probability)
+        return language, Message(
             "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
-            language=languages.get(code),
+            language=language,
             probability=probability,
         )
 
-    def _check_detected(self, stt: SttService, code: str, probability: float) -> None:
+    def _check_detected(self, stt: SttService, language: Language, probability: float) -> None:
         """Raise where a film in this language cannot be dubbed, or where nobody speaks in it."""
         request = self.run.request
-        target = request.target_language.code if request.target_language else ""
         try:
-            self.run.services.check(code, target, wishes=request.wishes)
+            self.run.services.check(language, request.target_language, wishes=request.wishes)
         except LanguageError:
             # For music a recogniser names any language, with a low probability. Where nobody speaks, recognition
             # raises NoSpeechError, which tells the user more than the language does.
             if probability < _SURE_OF_LANGUAGE:
-                self._recognised(stt.hearing(code))
+                self._recognised(stt, language)
             raise
 
-    def _recognised(self, stt: SttService) -> tuple[list[Word], list[Dropped]]:
+    def _recognised(self, stt: SttService, language: Language) -> tuple[list[Word], list[Dropped]]:
         """Return the words and what is left out, both in order of start; raise where nothing is said."""
         words: list[Word] = []
         dropped: list[Dropped] = []
-        for found in self._found(stt):
+        for found in self._found(stt.hearing(language), language):
             if isinstance(found, Dropped):
                 dropped.append(found)
             else:
@@ -277,9 +288,9 @@ class _Recognition:
                 notes.append(Message("The speakers were not told apart: {reason}", reason=error.message))
             return words
 
-    def _found(self, stt: SttService) -> Iterator[Dropped | list[Word]]:
+    def _found(self, stt: SttService, language: Language) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""
-        used: list[Json] = [stt.choice.info.name, stt.choice.model, stt.language, self.run.services.settings.vad]
+        used: list[Json] = [stt.choice.info.name, stt.choice.model, language.code, self.run.services.settings.vad]
         for start, end in levels.chunks(self.samples, media.SPEECH_RATE, _CHUNK_SECONDS):
             name = fingerprint("window", self.sounding, start, end, used)
             yield from self.run.kept("window", name, _FOUND, lambda: self._chunk(stt, start, end))  # noqa: B023
@@ -320,10 +331,7 @@ def _track_to_dub(info: MediaInfo, request: JobRequest) -> Track | None:
 
 def _check_tag(info: MediaInfo, track: Track, heard: Language) -> None:
     """Raise where the file itself says that an audio track is in another language than the one that would be heard."""
-    try:
-        tagged = languages.get(track.language) if track.language else None
-    except LanguageError:  # "several languages", "no language", and tags that people invent
-        return
+    tagged = languages.find(track.language)  # a tag may also stand for several languages, for none, or be invented
     if tagged and tagged != heard:
         raise LanguageError(
             "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "

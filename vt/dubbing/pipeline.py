@@ -9,17 +9,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from vt import languages, media
-from vt.domain import Cancel, JobRequest, Line, Placement, Stage
-from vt.dubbing import hearing, report, speaking, timing, track
+from vt import media
+from vt.domain import Cancel, JobRequest, Placement, Stage
+from vt.dubbing import hearing, report, speaking, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
-from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.hearing import Examined, Heard
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
-from vt.dubbing.speaking import ClipCache, VoiceCalibration
+from vt.dubbing.speaking import ClipCache
 from vt.dubbing.translating import Translating, voice_name
 from vt.engines.candidate import Choice
 from vt.errors import MediaError
@@ -68,12 +66,12 @@ def dub(
 
 
 def report_name(target: str) -> str:
-    """Return how the report's name ends: that of a dub names its language."""
+    """Return the ending of the report's name; for a dub it names the target language."""
     return f"{target}.report.json" if target else "report.json"
 
 
 def check(request: JobRequest, checker: RequestChecker) -> float:
-    """Raise, before any work is done, what can be seen to be wrong; return how many seconds the film lasts.
+    """Check a request before any work is done, and return the film's length in seconds.
 
     Raises:
         InputError: the file or the languages are at fault.
@@ -86,7 +84,7 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """The film as it is now: who speaks when, how loud it is, and the files."""
+    """The finished dub: its lines with their placements, its loudness, and its files."""
 
     script: Script
     base_rate: float
@@ -95,15 +93,12 @@ class _Finished:
     notes: tuple[str, ...]
 
 
-_CALIBRATION = TypeAdapter(VoiceCalibration)
-
-
 def _write_down(run: Run, folder: Path) -> Result:
-    """Only hear: write subtitles of what is said, and a report of that."""
+    """Transcribe only: write subtitles of what is said, and a report."""
     results = _Results(run, folder)
     with run.stage(Stage.PROBE):
         results.check_names()
-        examined = hearing.examine(run.request, run.services, run.cancel)
+        examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
         name = hearing.name_of(run)
     heard = hearing.hear(run, examined, name)
     transcript = heard.transcript
@@ -117,7 +112,7 @@ def _write_down(run: Run, folder: Path) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """The finished files of one run: their names, and those that hold text."""
+    """Names the files of one run, and writes the subtitles and the report."""
 
     run: Run
     folder: Path
@@ -126,17 +121,16 @@ class _Results:
         return self.folder / f"{self.run.request.source.stem}.{ending}"
 
     def check_names(self) -> None:
-        """Raise where the longest of the results' names would be too long for the disk."""
+        """Raise where the longest name of a result would be too long for the file system."""
         longest = os.fsencode(self._report.name)
         if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
             raise MediaError(
                 "The name of {file} is too long for those of its results: shorten it.", file=self.run.request.source
             )
 
-    def write_subtitles(self, code: str, cues: list[subtitles.Cue]) -> Soft:
+    def write_subtitles(self, language: Language, cues: list[subtitles.Cue]) -> Soft:
         """Write both forms of one language's subtitles."""
-        language = languages.get(code)
-        path = self.file(f"{code}.srt")
+        path = self.file(f"{language.code}.srt")
         path.write_text(subtitles.srt(cues), encoding="utf-8")
         path.with_suffix(".vtt").write_text(subtitles.vtt(cues), encoding="utf-8")
         return Soft(path, language.iso639_3, language.native_name)
@@ -165,7 +159,7 @@ class _Dub:
         run = self.run
         with run.stage(Stage.PROBE):
             self._results.check_names()
-            examined = hearing.examine(run.request, run.services, run.cancel)
+            examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
             name = hearing.name_of(run)
         heard = hearing.hear(run, examined, name)
         translating = Translating(run, examined, heard, name, self.target)
@@ -200,8 +194,8 @@ class _Dub:
         self, examined: Examined, heard: Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
         return with_model(
-            lambda after: self.run.services.get_tts_service(
-                self.target.code,
+            lambda after: self.run.services.tts_service(
+                self.target,
                 cancel=self.run.cancel,
                 after=after,
                 voice=self.run.request.wishes.voice,
@@ -213,15 +207,15 @@ class _Dub:
     def _spoken_and_mixed(
         self, tts: TtsService, examined: Examined, heard: Heard, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
-        """Speak and mix: the track is encoded while the lines come, so that the second core has work too."""
+        """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
         run, film, identity = self.run, heard.film_seconds, voice_name(tts.choice, self.target)
         level_name = fingerprint("level", identity, texts)
         with ExitStack() as opened:
             with tts as engine:
                 cache = ClipCache(engine, identity, run.artifacts, run.cancel, is_dear=tts.choice.info.is_dear)
                 with run.stage(Stage.SPEAK):
-                    calibration = self._calibrated(cache, identity, heard, texts)
-                    plan = self._plan(cache, calibration, heard, texts, script)
+                    calibration = speaking.calibrated(run, cache, heard, texts)
+                    plan = speaking.planned(cache, calibration, heard, texts, script)
                 level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
                 borders = track.cuts(plan, film, calibration.sample_rate)
                 made = track.DubTrack(borders, calibration.sample_rate, level, run.artifacts, run.cancel)
@@ -233,21 +227,6 @@ class _Dub:
             run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
         return tts.choice, finished
 
-    def _calibrated(self, cache: ClipCache, identity: str, heard: Heard, texts: tuple[str, ...]) -> VoiceCalibration:
-        """Measure pace and level with the lines as they were found, so that both stay when somebody edits a line."""
-        slots = slots_of(heard.transcript.segments)
-
-        def calibrate() -> VoiceCalibration:
-            calibration = speaking.calibrate(cache, texts, slots, lambda share: self.run.tell(Stage.SPEAK, share / 2))
-            seconds = sum(calibration.natural_seconds) * calibration.base_rate
-            self.run.services.paces.learn(identity, sum(map(len, texts)), seconds)
-            return calibration
-
-        calibration: VoiceCalibration = self.run.kept(
-            "rehearsal", fingerprint(identity, texts, slots), _CALIBRATION, calibrate
-        )
-        return calibration
-
     def _speak(
         self, cache: ClipCache, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
     ) -> list[Placement]:
@@ -258,22 +237,6 @@ class _Dub:
                 self.run.tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
         return placements
 
-    def _plan(
-        self, cache: ClipCache, calibration: VoiceCalibration, heard: Heard, texts: tuple[str, ...], script: Script
-    ) -> list[Placement]:
-        """Place the lines as they were found, and then those that somebody changed, so that the others stay."""
-        slots, film = slots_of(heard.transcript.segments), heard.film_seconds
-        lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds, strict=True)]
-        plan = timing.place(lines, film)
-        now = slots_of(script.transcript.segments)
-        changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
-        if not changed:
-            return plan
-        clips = cache.clips([speaking.Take(script.texts[line], calibration.base_rate) for line in changed])
-        for line, clip in zip(changed, clips, strict=True):
-            lines[line] = Line(*now[line], clip.seconds)
-        return timing.amended(plan, lines, changed, film)
-
     # Finishing
 
     @property
@@ -283,7 +246,7 @@ class _Dub:
     def _finish(
         self, examined: Examined, script: Script, base_rate: float, dubbed: track.DubTrack, film: float
     ) -> _Finished:
-        """Put the film together while the last of its sound is measured, unless it is too loud or too quiet already."""
+        """Mux the film while its last parts are measured; if the loudness is wrong, correct and repeat."""
         softs = self._both_subtitles(script, film)
         loudness = None
         while loudness is None:
@@ -305,16 +268,15 @@ class _Dub:
             subtitles.Cue(at.start, at.end, text) for at, text in zip(placements, script.texts, strict=True) if text
         ]
         sides = {script.target_language: said, script.transcript.language: heard}
-        return [self._results.write_subtitles(code, subtitles.cues(side, film)) for code, side in sides.items()]
+        return [self._results.write_subtitles(spoken, subtitles.cues(side, film)) for spoken, side in sides.items()]
 
     def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[str]]:
-        """Return the film, and what could not be kept in it as it was."""
+        """Write the film; return its path, and notes on what could not be copied into it unchanged."""
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
-        target = self._results.file(f"{script.target_language}.{'mp4' if info.video else 'm4a'}")
+        target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         return target, media.mux(info, examined.track, self._dub_track, names, softs, target, self.run.cancel)
 
 
-def _named(code: str, role: str) -> Named:
-    language = languages.get(code)
+def _named(language: Language, role: str) -> Named:
     return Named(language.iso639_3, f"{language.native_name} ({role})")

@@ -15,6 +15,7 @@ from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
 from vt.dubbing import timing
 from vt.dubbing.timing import TimingReport
 from vt.engines.candidate import Choice
+from vt.languages import Language
 from vt.media import Loudness
 from vt.translatable import Message
 
@@ -29,8 +30,8 @@ class Source:
     file: str
     """Its name as the user knows it."""
     duration_seconds: float
-    language: str
-    """The code of the language that is spoken in it."""
+    language: Language
+    """What is spoken in it; in the JSON its code, as with all languages."""
     language_detected: bool
     """True where the recogniser found out the language by listening."""
 
@@ -130,8 +131,7 @@ class DubReport:
     """All about a finished dub. Seconds have three decimals."""
 
     source: Source
-    target_language: str
-    """Its code."""
+    target_language: Language
     base_rate: float
     """A multiple of the engine's default rate."""
     engines: DubEngines
@@ -145,8 +145,8 @@ class DubReport:
     """Sentences for the user."""
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """The codes of the languages that the dub has subtitles in, that of the dub first."""
+    def languages(self) -> tuple[Language, ...]:
+        """The languages that the dub has subtitles in, that of the dub first."""
         return tuple(dict.fromkeys((self.target_language, self.source.language)))
 
     def as_json(self) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class Script:
     """Both sides of a dub, line by line: what was said when, and what is said instead."""
 
     transcript: Transcript
-    target_language: str
+    target_language: Language
     texts: tuple[str, ...]
     placements: tuple[Placement, ...]
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Choice
+from vt.languages import Language
 from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
@@ -14,7 +15,9 @@ from vt.settings import Settings
 class RequestChecker(Protocol):
     """Tells, before any work is done, whether a request can be served."""
 
-    def check(self, source: str, target: str, *, hears: bool = True, wishes: Wishes = NO_WISHES) -> None:
+    def check(
+        self, source: Language | None, target: Language | None, *, hears: bool = True, wishes: Wishes = NO_WISHES
+    ) -> None:
         """Raise where a stage cannot be served; see `AIServiceFactory.check`."""
         ...
 
@@ -32,16 +35,16 @@ class DubbingServices(RequestChecker, Protocol):
         """How fast each voice has spoken so far."""
         ...
 
-    def get_stt_service(
-        self, language: str = "auto", *, cancel: Cancel | None = None, after: Choice | None = None
+    def stt_service(
+        self, language: Language | None, *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> SttService:
-        """Return what recognises speech in `language`."""
+        """Return what recognises speech in `language`, or tells which language it is where that is None."""
         ...
 
-    def get_translation_service(
+    def translation_service(
         self,
-        source: str,
-        target: str,
+        source: Language,
+        target: Language,
         *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
@@ -57,9 +60,9 @@ class DubbingServices(RequestChecker, Protocol):
         """Return what tells speakers apart; an error where it is not here."""
         ...
 
-    def get_tts_service(
+    def tts_service(
         self,
-        language: str,
+        language: Language,
         *,
         cancel: Cancel | None = None,
         after: Choice | None = None,
@@ -69,7 +72,7 @@ class DubbingServices(RequestChecker, Protocol):
         """Return what speaks `language`."""
         ...
 
-    def voice(self, language: str, wishes: Wishes = NO_WISHES) -> Choice:
+    def voice(self, language: Language, wishes: Wishes = NO_WISHES) -> Choice:
         """Return what would speak `language`; no model is loaded."""
         ...
 

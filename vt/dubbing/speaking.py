@@ -1,4 +1,4 @@
-"""The voice of a dub: its pace and loudness are measured first, then it speaks line by line into the dubbed track."""
+"""The voice of a dub: measures its pace and loudness, plans the lines, and speaks them into the dubbed track."""
 
 from __future__ import annotations
 
@@ -7,34 +7,38 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from vt import media
-from vt.domain import Cancel, Clip, Placement
+from vt.domain import Cancel, Clip, Line, Placement, Stage
 from vt.dubbing import timing
 from vt.dubbing.artifacts import Artifacts, fingerprint
+from vt.dubbing.hearing import Heard, slots_of
+from vt.dubbing.report import Script
+from vt.dubbing.run import Run
 from vt.dubbing.track import DubTrack, Spoken
 from vt.engines.protocols import Synthesizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SAMPLE_SECONDS = 20.0  # of speech tell how loud the voice is
+_SAMPLE_SECONDS = 20.0  # of speech, from which the loudness of the voice is measured
 _GAINS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
-# Asked to be a little faster than needed, a line nearly always fits without being stretched afterwards.
+# A line is requested a little faster than needed. So it nearly always fits, and need not be stretched afterwards.
 _HASTE = 1.012
 _SHORTEST = 0.97
 _PACE_LINES = 24
-"""So many lines, spread over the film, tell the pace of all: their median is that of a thousand to within 2 %."""
+"""How many lines the pace is measured from; their median is within 2 % of that of a thousand lines."""
 _SAME_PACE = 0.03
 """A base rate so near to the engine's default is the default."""
 _UNHEARD = (0.95, 1.08)
-"""Tempos that nobody hears: an engine for which a line is dear need not speak it once more, it is stretched."""
+"""Tempos that listeners do not notice: a slow engine does not speak such a line again, it is stretched instead."""
 
 _SILENCE = Clip(np.empty(0, np.int16), media.SPEECH_RATE)
-"""A line that somebody emptied."""
+"""For a line whose text the user has removed."""
 
 OnLine = Callable[[float], None]
-"""Is told the share (0..1) of the lines that are done."""
+"""Is called with the share (0..1) of the lines that are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,54 +51,55 @@ class Take:
 
 
 class ClipCache:
-    """What an engine says: each take is spoken once, and found again afterwards."""
+    """The clips of an engine: each take is spoken once, and kept as an artifact."""
 
     def __init__(
         self, engine: Synthesizer, identity: str, artifacts: Artifacts, cancel: Cancel, *, is_dear: bool = False
     ) -> None:
-        """`identity` is all that, beside text and rate, makes a difference to the sound: engine, model, language.
+        """`identity`: what the sound depends on, in addition to text and rate: engine, model, language.
 
-        `is_dear`: a line takes the engine long, so it is stretched a little rather than said once more.
+        `is_dear`: the engine is slow, so lines are stretched a little instead of being spoken again.
         """
         self.is_dear = is_dear
-        self._engine, self._identity, self._pieces, self._cancel = engine, identity, artifacts, cancel
+        self.identity = identity
+        self._engine, self._artifacts, self._cancel = engine, artifacts, cancel
 
     def name(self, take: Take) -> str:
         """Return the fingerprint of a take."""
-        return fingerprint("take", self._identity, take.text, round(take.rate, 4))
+        return fingerprint("take", self.identity, take.text, round(take.rate, 4))
 
     def clips(self, takes: Sequence[Take]) -> Iterator[Clip]:
-        """Yield a clip for each take, in order; those that are not there yet are spoken, each as it is reached."""
+        """Yield a clip for each take, in order; a missing one is spoken when its turn comes."""
         wanted = {self.name(take): take for take in takes if take.text}
-        missing = {name: take for name, take in wanted.items() if self._pieces.get_clip("take", name) is None}
+        missing = {name: take for name, take in wanted.items() if self._artifacts.get_clip("take", name) is None}
         lines = [(take.text, take.rate) for take in missing.values()]
         spoken = zip(missing, self._engine.speak(lines, self._cancel), strict=True)
         for take in takes:
             yield self._found(self.name(take), spoken) if take.text else _SILENCE
 
     def _found(self, name: str, spoken: Iterator[tuple[str, Clip]]) -> Clip:
-        while (clip := self._pieces.get_clip("take", name)) is None:
+        while (clip := self._artifacts.get_clip("take", name)) is None:
             made, sound = next(spoken)
-            self._pieces.put_clip("take", made, sound)
+            self._artifacts.put_clip("take", made, sound)
         return clip
 
     def fitted(self, take: Take, clip: Clip, planned: Placement) -> Spoken:
-        """Return a take where it belongs, and as long as it may be there: stretched where it has to be, once."""
+        """Return a take at its planned place; where its length does not fit, a stretched clip, which is kept too."""
         name = self.name(take)
         tempo = stretch_of(clip, planned)
         if tempo is None:
             return Spoken(planned.start, clip.seconds, "take", name)
         name = fingerprint("fitted", name, tempo)
-        found = self._pieces.get_clip("fitted", name)
+        found = self._artifacts.get_clip("fitted", name)
         if found is None:
             found = Clip(media.stretched(clip.samples, clip.sample_rate, tempo, self._cancel), clip.sample_rate)
-            self._pieces.put_clip("fitted", name, found)
+            self._artifacts.put_clip("fitted", name, found)
         return Spoken(planned.start, found.seconds, "fitted", name)
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceCalibration:
-    """What is known of the voice before any line is placed."""
+    """What is measured of the voice before any line is placed."""
 
     base_rate: float
     natural_seconds: tuple[float, ...]
@@ -102,13 +107,59 @@ class VoiceCalibration:
     sample_rate: int
     """Of the voice, in hertz."""
     gain: float
-    """In dB: brings the voice to the loudness that is wanted, as far as some of what it said tells."""
+    """In dB: brings the voice to the loudness that is wanted, as measured from a sample of its speech."""
+
+
+_CALIBRATION = TypeAdapter(VoiceCalibration)
+
+
+def calibrated(run: Run, cache: ClipCache, heard: Heard, texts: Sequence[str]) -> VoiceCalibration:
+    """Return the calibration of a voice for the lines of a film, from the run's artifacts where it is kept there.
+
+    `texts` are the lines as they were translated, before any edit: so neither pace nor loudness changes with an edit.
+    """
+    slots = slots_of(heard.transcript.segments)
+
+    def made() -> VoiceCalibration:
+        calibration = calibrate(cache, texts, slots, lambda share: run.tell(Stage.SPEAK, share / 2))
+        seconds = sum(calibration.natural_seconds) * calibration.base_rate
+        run.services.paces.learn(cache.identity, sum(map(len, texts)), seconds)
+        return calibration
+
+    name = fingerprint(cache.identity, texts, slots)
+    calibration: VoiceCalibration = run.kept("rehearsal", name, _CALIBRATION, made)
+    return calibration
+
+
+def planned(
+    cache: ClipCache, calibration: VoiceCalibration, heard: Heard, texts: Sequence[str], script: Script
+) -> list[Placement]:
+    """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
+
+    Args:
+        cache: speaks the edited lines, to measure them.
+        calibration: of the voice.
+        heard: the film's transcript, before any edit.
+        texts: of the lines, before any edit.
+        script: the lines as they are now.
+    """
+    slots, film = slots_of(heard.transcript.segments), heard.film_seconds
+    lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds, strict=True)]
+    plan = timing.place(lines, film)
+    now = slots_of(script.transcript.segments)
+    changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
+    if not changed:
+        return plan
+    clips = cache.clips([Take(script.texts[line], calibration.base_rate) for line in changed])
+    for line, clip in zip(changed, clips, strict=True):
+        lines[line] = Line(*now[line], clip.seconds)
+    return timing.amended(plan, lines, changed, film)
 
 
 def calibrate(
     cache: ClipCache, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine
 ) -> VoiceCalibration:
-    """Speak some lines at the default rate, and all of them at the base rate that follows from those."""
+    """Speak some lines at the default rate, find the base rate from them, and speak all lines at that rate."""
     some = _spread([line for line, text in enumerate(texts) if text], _PACE_LINES)
     default = []
     for clip in cache.clips([Take(texts[line], 1.0) for line in some]):
@@ -146,7 +197,7 @@ def _gain(sample: NDArray[np.int16], rate: int) -> float:
 def speak(
     cache: ClipCache, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement], base_rate: float
 ) -> Iterator[Placement]:
-    """Speak the lines into the track, in the order of their placements, and yield each line's true one."""
+    """Speak the lines into the track, in order, and yield the true placement of each."""
     wanted = [Take(text, _asked(planned, base_rate, cache.is_dear)) for text, planned in zip(texts, plan, strict=True)]
     for take, planned, clip in zip(wanted, plan, cache.clips(wanted), strict=True):
         spoken = cache.fitted(take, clip, planned)

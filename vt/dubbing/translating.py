@@ -9,7 +9,6 @@ from itertools import compress
 
 from pydantic import TypeAdapter
 
-from vt import languages
 from vt.domain import Segment, Stage
 from vt.dubbing import hearing, timing
 from vt.dubbing.artifacts import fingerprint
@@ -55,8 +54,8 @@ class Translating:
     target: Language
 
     @property
-    def source(self) -> str:
-        """The code of the language that the film speaks."""
+    def source(self) -> Language:
+        """The language that the film speaks."""
         return self.heard.transcript.language
 
     # The lines as they were heard
@@ -77,7 +76,7 @@ class Translating:
 
     def _translate(self) -> Translated:
         segments = self.heard.transcript.segments
-        foreign = [not identification.is_in(segment.text, self.target.code, self.source) for segment in segments]
+        foreign = [not identification.is_in(segment.text, self.target, self.source) for segment in segments]
 
         def translated(service: TranslationService) -> Translated:
             if service.choice.info.listens:
@@ -93,9 +92,9 @@ class Translating:
         return with_model(lambda after: self._service(after, self.heard.choice is not None), translated)
 
     def _service(self, after: Choice | None, listening: bool) -> TranslationService:
-        return self.run.services.get_translation_service(
+        return self.run.services.translation_service(
             self.source,
-            self.target.code,
+            self.target,
             cancel=self.run.cancel,
             after=after,
             engine=self.run.request.wishes.translation_engine,
@@ -110,7 +109,7 @@ class Translating:
         run = self.run
         if not (service.choice.info.heeds_lengths and run.services.settings.fit_translations):
             return None
-        name = voice_name(run.services.voice(self.target.code, run.request.wishes), self.target)
+        name = voice_name(run.services.voice(self.target, run.request.wishes), self.target)
         pace = run.artifacts.json("pace", fingerprint(name), lambda: run.services.paces.of(name))
         return [round(pace * room, 1) for room in timing.rooms(slots_of(segments), self.heard.film_seconds)]
 
@@ -121,7 +120,7 @@ class Translating:
         run, track = self.run, self.examined.track
         assert track is not None  # noqa: S101 (or nothing would have been heard)
         samples, sounding = hearing.sound(run, self.examined.info, track)
-        used = [service.choice.info.name, service.choice.model, self.source, self.target.code]
+        used = [service.choice.info.name, service.choice.model, self.source.code, self.target.code]
         slots, texts = [*compress(slots_of(self.heard.transcript.segments), wanted)], list[str]()
         for first in range(0, len(slots), _SOUND_BATCH):
             batch = slots[first : first + _SOUND_BATCH]
@@ -137,7 +136,7 @@ class Translating:
         self, service: TranslationService, sources: Sequence[str], budgets: list[float] | None
     ) -> tuple[str, ...]:
         """Return a translation of each sentence; a finished batch is not translated again."""
-        choice, pair = service.choice, (self.source, self.target.code)
+        choice, pair = service.choice, (self.source.code, self.target.code)
         used = [choice.info.name, choice.model, *pair, *map(str, choice.route)]
         texts: list[str] = []
         for first in range(0, len(sources), _BATCH):
@@ -171,7 +170,7 @@ class Translating:
         Raises:
             LanguageError: nobody translates it, because only the film's sound could be translated.
         """
-        transcript, target = self.heard.transcript, self.target.code
+        transcript = self.heard.transcript
         edits = {line: edit for line, edit in self.run.request.edits.items() if line < len(found.texts)}
         segments, said = list(transcript.segments), list(found.texts)
         for line, edit in edits.items():
@@ -180,14 +179,14 @@ class Translating:
         changed = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
         foreign = []
         for line in changed:
-            if identification.is_in(segments[line].text, target, self.source):
+            if identification.is_in(segments[line].text, self.target, self.source):
                 said[line] = segments[line].text
             else:
                 foreign.append(line)
         if foreign:
             for line, text in zip(foreign, self._translations(foreign, segments, found.choice), strict=True):
                 said[line] = text
-        return Script(replace(transcript, segments=tuple(segments)), target, tuple(said), ())
+        return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), ())
 
     def _translations(self, lines: Sequence[int], segments: Sequence[Segment], before: Choice) -> tuple[str, ...]:
         """Return translations of some lines whose source text was edited; `before` translated the others."""
@@ -211,7 +210,7 @@ class Translating:
             raise LanguageError(
                 "Nothing here translates {language_from} text to {language_to}, for this film was translated "
                 "from its sound: change what is spoken instead of what was said.",
-                language_from=languages.get(self.source),
+                language_from=self.source,
                 language_to=self.target,
             ) from error
 
@@ -221,9 +220,7 @@ class Translating:
         """Say how many lines are spoken as they were said, and how many nobody could translate."""
         rows = list(zip(script.transcript.segments, script.texts, strict=True))
         alike = [segment.text for segment, text in rows if segment.text == text]
-        yield from _kept_note(
-            sum(identification.is_in(text, self.target.code, self.source) for text in alike), self.target
-        )
+        yield from _kept_note(sum(identification.is_in(text, self.target, self.source) for text in alike), self.target)
         if choice.info.listens:
             muted = [line for line, edit in self.run.request.edits.items() if edit.text == ""]
             yield from _silent_note(sum(not text and segment.id not in muted for segment, text in rows))

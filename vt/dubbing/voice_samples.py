@@ -14,10 +14,10 @@ from typing import Protocol
 
 import numpy as np
 
-from vt import languages
 from vt.domain import Cancel, Clip
 from vt.engines.protocols import Voice
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
+from vt.languages import Language
 from vt.models.services import TtsService
 from vt.translatable import Message
 
@@ -132,13 +132,14 @@ class Samples:
                 self._kept.popitem(last=False)
 
 
-def sentence(language: str) -> str:
+def sentence(language: Language) -> str:
     """Return what is spoken in a language: a sentence, or where nobody has written one, the language's own name."""
-    return _sentences().get(language) or languages.get(language).native_name
+    return sentences().get(language.code) or language.native_name
 
 
 @cache
-def _sentences() -> dict[str, str]:
+def sentences() -> dict[str, str]:
+    """Return the sentence of each language that has one, by the language's code."""
     return dict(line.partition("\t")[::2] for line in _TABLE.read_text(encoding="utf-8").splitlines())
 
 

@@ -10,6 +10,7 @@ from vt.domain import Cancel
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import Engine, EngineInfo
 from vt.engines.translation_routes import Hop
+from vt.languages import Language
 from vt.translatable import Message
 
 E = TypeVar("E", bound=Engine)
@@ -62,8 +63,8 @@ class Candidate(Generic[E]):
     lease. Setting the cancel ends only the caller's waiting: others may wait for the same files."""
     download_bytes: int = 0
     """About what has to come from the hub where it is not here; 0 where that is not known beforehand."""
-    language: str = ""
-    """Of recognition: what it will hear."""
+    language: Language | None = None
+    """Of recognition: what it will hear; None where it finds that out."""
     detects: bool = False
     """Of recognition: it finds out the language."""
     voice: str = ""

@@ -94,8 +94,10 @@ class _EngineBase:
 class SttEngine(_EngineBase):
     """An engine that hears."""
 
-    def candidates(self, site: Site, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
-        """List what could hear a language, by its code or "auto", best first.
+    def candidates(
+        self, site: Site, language: Language | None, model: str | None = None
+    ) -> Sequence[Candidate[Transcriber]]:
+        """List what could hear a language, best first; None: the language is to be found out.
 
         Raises:
             ModelUnavailable: `model` is no name of a model.

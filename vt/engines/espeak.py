@@ -136,8 +136,8 @@ class EspeakEngine(TtsEngine):
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it has a voice for, where it is installed."""
         del reachable
-        return {voice.language for voice in self.voices(site)}
+        return {voice.language.code for voice in self.voices(site)}
 
 
 def _voice(language: Language) -> Voice:
-    return Voice(f"{INFO.name}-{language.code}", language.code, language.name, "", INFO.name, INFO.licence)
+    return Voice(f"{INFO.name}-{language.code}", language, language.name, "", INFO.name, INFO.licence)

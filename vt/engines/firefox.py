@@ -120,15 +120,15 @@ class Firefox:
     The same sentence always has the same translation.
     """
 
-    def __init__(self, folder: Path, target: str) -> None:
-        """Load the model in a folder, which translates to the language `target` (a code).
+    def __init__(self, folder: Path, target: Language) -> None:
+        """Load the model in a folder, which translates to the language `target`.
 
         Raises:
             ModelUnavailable: the folder holds no whole model, or it cannot be loaded.
         """
         if lack := missing(folder):
             raise ModelUnavailable(lack)
-        self._script = languages.get(target).flores.partition("_")[2]
+        self._script = target.flores.partition("_")[2]
         self._pool = ThreadPoolExecutor(1, "firefox")
         try:
             with _unavailable(folder):
@@ -254,10 +254,8 @@ class FirefoxEngine(TranslationEngine):
     ) -> Sequence[Candidate[Translator]]:
         """List the model of one direction; `model` is of no account."""
         del model
-        pair = source.code, target.code
-        folder = _folders(site).get(pair)
-        unfit = None if folder else _unfit(source, target)
-        return [_candidate(site, pair, folder or _own(site, pair), unfit)]
+        here = _folders(site).get((source.code, target.code))
+        return [_candidate(site, (source, target), here, None if here else _unfit(source, target))]
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Translator]]:
         """List the model of a direction that is named as in firefox:en-es; it is fetched where it is prepared.
@@ -268,18 +266,15 @@ class FirefoxEngine(TranslationEngine):
         engine, _, names = name.partition(":")
         if engine != INFO.name or "-" not in names:
             return ()
-        source, target = _pair(*names.split("-", 1))
-        pair = source.code, target.code
-        return [_candidate(site, pair, _folders(site).get(pair) or _own(site, pair), None)]
+        source, _, target = names.partition("-")
+        pair = languages.get(source), languages.get(target)
+        _check(*pair)
+        return [_candidate(site, pair, _folders(site).get((pair[0].code, pair[1].code)), None)]
 
     def names(self, site: Site) -> Sequence[str]:
         """List the pattern of the models' names."""
         del site
         return (f"{INFO.name}:{HUB}-es",)
-
-
-def _own(site: Site, pair: tuple[str, str]) -> Path:
-    return site.settings.data_folder / "models" / INFO.name / "-".join(pair)
 
 
 def _folders(site: Site) -> dict[tuple[str, str], Path]:
@@ -308,7 +303,7 @@ def _ends(name: str) -> tuple[str, str]:
     return source, target
 
 
-def _loaded(folder: Path, target: str) -> Firefox:
+def _loaded(folder: Path, target: Language) -> Firefox:
     if ours := bundle.at(folder):
         bundle.check(ours)
     return Firefox(folder, target)
@@ -320,8 +315,13 @@ def _unfit(source: Language, target: Language) -> str:
     )
 
 
-def _candidate(site: Site, pair: tuple[str, str], folder: Path, unfit: str | None) -> Candidate[Translator]:
-    name, forbidden = "-".join(pair), site.source.forbidden
+def _candidate(
+    site: Site, pair: tuple[Language, Language], here: Path | None, unfit: str | None
+) -> Candidate[Translator]:
+    """Return the candidate for one direction; `here` is the folder of its model, where there is one."""
+    codes, forbidden = (pair[0].code, pair[1].code), site.source.forbidden
+    name = "-".join(codes)
+    folder = here or site.settings.data_folder / "models" / INFO.name / name
 
     def prepare(cancel: Cancel) -> None:
         site.preparations.run(
@@ -346,7 +346,7 @@ def _candidate(site: Site, pair: tuple[str, str], folder: Path, unfit: str | Non
         obstacle=lambda: None if is_here or not forbidden else _not_to_be_had(folder, forbidden),
         insists=True,
         prepare=None if is_here else prepare,
-        route=(Hop(INFO.name, *pair),),
+        route=(Hop(INFO.name, *codes),),
     )
 
 
@@ -357,7 +357,9 @@ def _not_to_be_had(folder: Path, forbidden: str) -> str:
     return Message("{lack} {reason}.", lack=missing(folder) or "", reason=forbidden)
 
 
-def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, forbidden: str | None = None) -> None:
+def fetch(
+    source: Language, target: Language, folder: Path, tell: Tell, cancel: Cancel, forbidden: str | None = None
+) -> None:
     """Download the model of one direction into `folder`, unless it is there; only ever where somebody asks for it.
 
     The library's own discovery finds and verifies it; what lies in the library's own cache is taken from there. A
@@ -365,7 +367,7 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
     is made once, however many processes ask; a half one is made anew.
 
     Args:
-        source: a language, by code or name; it or the target is English, as Mozilla has no other models.
+        source: it or the target is English, as Mozilla has no other models.
         target: the other one.
         folder: of this direction alone.
         tell: is told what goes on.
@@ -373,14 +375,14 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
         forbidden: why nothing may be downloaded, as half a sentence.
 
     Raises:
-        LanguageError: there is no such language, or no such model.
+        LanguageError: there is no such model.
         ModelUnavailable: it cannot be downloaded.
         StorageError: the disk has no room.
         InputError: the folder around `folder` cannot be written.
         Cancelled: `cancel` was set; the child has been killed.
     """
-    pair = _pair(source, target)
-    ends = {"language_from": pair[0], "language_to": pair[1]}
+    _check(source, target)
+    ends = {"language_from": source, "language_to": target}
     name = Message("Firefox's model from {language_from} to {language_to}", **ends)
     if missing(folder) is None:
         tell(Message("Firefox's model from {language_from} to {language_to} is here already.", **ends))
@@ -391,7 +393,7 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
     def make(half: Path) -> None:
         tell(Message("Downloading Firefox's model from {language_from} to {language_to}: 20 to 60 MB, once.", **ends))
         with folders.work_folder(folder.parent) as scratch:
-            _download(pair, name, scratch, cancel)
+            _download((source, target), name, scratch, cancel)
             for path in files(next(scratch.glob("*-*"))).values():
                 path.rename(half / path.name)
         if lack := missing(half):
@@ -408,16 +410,15 @@ def fetch(source: str, target: str, folder: Path, tell: Tell, cancel: Cancel, fo
     )
 
 
-def _pair(source: str, target: str) -> tuple[Language, Language]:
-    pair = languages.get(source), languages.get(target)
-    if (pair[0].code == HUB) is (pair[1].code == HUB):
-        other = next((row for row in pair if row.code != HUB), languages.get("es"))
+def _check(source: Language, target: Language) -> None:
+    """Raise where neither language is English, or both are."""
+    if (source.code == HUB) is (target.code == HUB):
+        other = languages.SPANISH if source.code == HUB else source
         raise LanguageError(
             "Firefox's models lead to or from English only: fetch firefox:{code}-{hub} or firefox:{hub}-{code}.",
             code=other.code,
             hub=HUB,
         )
-    return pair
 
 
 def _download(pair: tuple[Language, Language], name: str, scratch: Path, cancel: Cancel) -> None:

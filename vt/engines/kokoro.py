@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import re
 import shutil
 import threading
-import unicodedata
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
@@ -23,6 +20,7 @@ from vt.domain import Cancel, Clip
 from vt.engines import protocols
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, TtsEngine
+from vt.engines.kokoro_parts import divided
 from vt.engines.kokoro_phonemes import phonemes
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo, Synthesizer
@@ -64,11 +62,16 @@ class Voice:
 
     id: str
     """Its first letter is the language, its second f for a woman, m for a man."""
-    language: str
-    """Its code in the table of languages."""
+    language_code: str
+    """In the table of languages."""
     name: str
     accent: str = ""
     """American or British; empty where a language has one."""
+
+    @property
+    def language(self) -> Language:
+        """What it speaks."""
+        return languages.get(self.language_code)
 
     @property
     def gender(self) -> str:
@@ -78,7 +81,7 @@ class Voice:
     @property
     def espeak(self) -> str:
         """The voice of espeak-ng that knows the pronunciation."""
-        return "en-gb" if self.accent == "British" else languages.get(self.language).espeak
+        return "en-gb" if self.accent == "British" else self.language.espeak
 
 
 VOICES = (
@@ -113,15 +116,6 @@ _LINES_A_PROCESS = 16
 _PAUSES = {".": 0.35, "!": 0.35, "?": 0.35, "…": 0.35, ";": 0.25, ":": 0.25, "—": 0.2, ",": 0.15}
 """Seconds between the parts of a long line, by the mark at its end."""
 _PAUSE = 0.05
-_ENDS = (
-    re.compile(r"[.!?…][\"”)]? "),
-    re.compile(r"[;:—][\"”)]? |(?<= )[\"“(]"),
-    re.compile(r",[\"”)]? "),
-    re.compile(" "),
-)
-"""Where a long line is divided best, and less well."""
-_LENGTH_TOLERANCE = 0.4
-"""Of a part's length, how much it may differ from that of the others for the sake of a better place."""
 # The model's input for its speed (first row), and how much faster it then speaks (second row). Measured over Spanish,
 # English and French sentences. The model rounds each sound to whole frames, and beyond 1.33 all those of two frames
 # become one: so no speed between 1.25 and 1.49 can be had.
@@ -150,7 +144,7 @@ def voice(voice_id: str) -> Voice:
 
 def default_voice(language_code: str) -> Voice | None:
     """Return the voice that speaks a language where nobody has chosen one; None where none does."""
-    return next((one for one in VOICES if one.language == language_code), None)
+    return next((one for one in VOICES if one.language_code == language_code), None)
 
 
 def estimated_bytes(file: str | Path, threads: int) -> int:
@@ -221,7 +215,7 @@ class Kokoro:
         cancel.add(stopping.set)
         lines_of_parts = run_groups_ahead(
             lambda part: self._spoken(*part, stopping),
-            self._parts(lines, cancel),
+            self.parts(lines, cancel),
             threads=self._at_once,
             ahead=2 * self._at_once,
             name="kokoro",
@@ -235,23 +229,23 @@ class Kokoro:
         finally:
             cancel.remove(stopping.set)
 
-    def _parts(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[list[tuple[str, float]]]:
+    def parts(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[list[tuple[str, float]]]:
         """Yield each line as parts of phonemes that can be spoken at once, with the model's input for its speed."""
         for first in range(0, len(lines), _LINES_A_PROCESS):
             some = lines[first : first + _LINES_A_PROCESS]
-            texts = [normalized(text, self._voice.language) for text, _ in some]
+            texts = [normalized(text, self._voice.language_code) for text, _ in some]
             for phoneme_text, (_, rate) in zip(phonemes(texts, self._voice.espeak, cancel), some, strict=True):
                 speed = float(np.interp(rate, _SPEEDS_MEASURED, _SPEED_INPUTS))
                 known = "".join(sign for sign in phoneme_text if sign in self._signs)
                 # Slower speech is longer, and memory grows with the length of the sound.
-                yield [(part, speed) for part in _divided(known, int(_LONGEST * min(1.0, speed)))]
+                yield [(part, speed) for part in divided(known, int(_LONGEST * min(1.0, speed)))]
 
     def _spoken(self, phoneme_text: str, speed: float, stopping: Cancel) -> NDArray[np.int16]:
         """Return the sound of a part, and the pause behind it."""
         with self._running_parts:
             stopping.check()
             wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
-        samples = levels.trimmed(_whole_numbers(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
+        samples = levels.trimmed(levels.to_int16(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
         pause = _PAUSES.get(phoneme_text.rstrip('"”) ')[-1:], _PAUSE) / speed
         return np.concatenate([samples, np.zeros(round(pause * SAMPLE_RATE), np.int16)])
 
@@ -343,45 +337,10 @@ def _interface(session: Any, file: Path) -> tuple[str, dict[str, str], str]:  # 
     return tokens, types, next((name for name in outputs if name in ("audio", "waveform")), outputs[0])
 
 
-def _divided(phoneme_text: str, longest: int) -> list[str]:
-    """Divide phonemes into parts of about one length: behind a sentence if possible, else a clause, else a word."""
-    parts = []
-    while len(phoneme_text) > longest:
-        at = _division(phoneme_text, longest)
-        parts.append(phoneme_text[:at].strip())
-        phoneme_text = phoneme_text[at:].strip()
-    return [part for part in (*parts, phoneme_text) if any(map(_is_sound, part))]
-
-
-def _is_sound(sign: str) -> bool:
-    """Tell a phoneme from a mark, and from the stress or length of one that the model does not know."""
-    return unicodedata.category(sign) in ("Ll", "Lu", "Lo")
-
-
-def _division(phoneme_text: str, longest: int) -> int:
-    """Return where the first part of a text ends that is longer than `longest`."""
-    aim = len(phoneme_text) / math.ceil(len(phoneme_text) / longest)
-    for ends in _ENDS:
-        places = [
-            found.end() if found[0].endswith(" ") else found.start()
-            for found in ends.finditer(phoneme_text, 0, longest)
-        ]
-        near = [place for place in places if aim * (1 - _LENGTH_TOLERANCE) <= place <= aim * (1 + _LENGTH_TOLERANCE)]
-        if near:
-            return min(near, key=lambda place: abs(place - aim))
-    return int(aim)
-
-
 def _clip(spoken: Sequence[NDArray[np.int16]]) -> Clip:
     """Return the parts of a line together, without the pause behind the last one."""
     samples = np.concatenate(spoken) if spoken else np.empty(0, np.int16)
     return Clip(levels.trimmed(samples, SAMPLE_RATE), SAMPLE_RATE)
-
-
-def _whole_numbers(wave: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Return samples of -1..1 as 16 bits; what is no number is silence."""
-    heard = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.asarray(np.clip(heard, -1.0, 1.0) * 32767).astype(np.int16)
 
 
 _NAME = "kokoro-82m"
@@ -415,13 +374,13 @@ class KokoroEngine(TtsEngine):
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it has a voice for, where its weights can be had."""
-        english = self.candidates(site, languages.get("en"))
+        english = self.candidates(site, languages.ENGLISH)
         there = any(site.can_be_had(candidate, reachable) for candidate in english)
-        return {one.language for one in VOICES} if there else set()
+        return {one.language_code for one in VOICES} if there else set()
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Synthesizer]]:
         """List the model, by its own name or by that which the settings give it."""
-        return self.candidates(site, languages.get("en")) if name in self.names(site) else ()
+        return self.candidates(site, languages.ENGLISH) if name in self.names(site) else ()
 
     def names(self, site: Site) -> Sequence[str]:
         """List its name, and that which the settings give it."""

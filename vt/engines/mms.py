@@ -226,7 +226,7 @@ class Mms:
             raise EngineError(
                 "The MMS voice failed at a line: {reason}", reason=" ".join(str(error).split())[:300]
             ) from error
-        return levels.trimmed(_whole_numbers(wave), self._rate)
+        return levels.trimmed(levels.to_int16(wave), self._rate)
 
 
 def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
@@ -338,12 +338,6 @@ def _is_said(char: str) -> bool:
     return unicodedata.category(char)[0] in "LMN"
 
 
-def _whole_numbers(wave: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Return samples of -1..1 as 16 bits; what is no number is silence."""
-    heard = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.asarray(np.clip(heard, -1.0, 1.0) * 32767).astype(np.int16)
-
-
 def _joined(parts: list[NDArray[np.int16]], pause: int) -> NDArray[np.int16]:
     between = np.zeros(pause, np.int16)
     joined = [piece for part in parts if len(part) for piece in (between, part)]
@@ -401,7 +395,7 @@ def _wanted(site: Site, row: Language) -> str:
 
 
 def _voice(site: Site, row: Language) -> Voice:
-    return Voice(Path(_wanted(site, row)).name, row.code, row.name, "", INFO.name, INFO.licence)
+    return Voice(Path(_wanted(site, row)).name, row, row.name, "", INFO.name, INFO.licence)
 
 
 def _files(site: Site, row: Language) -> Weights:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from vt import languages
 from vt.domain import Cancel
@@ -16,6 +16,16 @@ from vt.engines import nllb_conversion
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, TranslationEngine
 from vt.engines.model_spec import ModelSpec
+from vt.engines.nllb_batches import LONGEST, batch_tokens, batches
+from vt.engines.nllb_hypotheses import (
+    SPACE,
+    Hypothesis,
+    chosen,
+    hypothesis_count,
+    is_runaway,
+    most_tokens,
+    shared_budget,
+)
 from vt.engines.protocols import EngineInfo, Translator
 from vt.engines.translation_routes import Hop
 from vt.errors import EngineError, LanguageError, ModelUnavailable
@@ -35,27 +45,10 @@ INFO = EngineInfo(
     needs="a download of 2.5 GB or more, converted once",
 )
 BEAM = 4
-LONGEST = 128
-"""Tokens of one input: what is longer is divided. The model was trained on sentences, and leaves out parts of more."""
-SCORE_LOSS = 0.15
-"""How much less, in the mean logarithm of a token's probability, a fitting translation may score than the best.
-
-exp(-0.15) = 0.86: each word a seventh less likely. The four of a beam differ by 0.05 to 0.3.
-"""
 _COMPUTE = {"cpu": "int8", "cuda": "int8_float16"}
 _AT_ONCE = 64
 """Lines that are sorted by length together; after these their translations are given out."""
-_BATCH_SECONDS = 4.0
-"""A cancel is heard between two batches."""
-_TOKENS_PER_SECOND = 120.0
-"""Of one thread, with the smallest model, greedily; a beam takes twice as long."""
-_SMALLEST_MODEL = 620_000_000
-_BATCH_TOKENS = (LONGEST, 1024)  # at least, at most
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
-_SPACE = "▁"  # how the tokenizer writes it
-_LOOP_LENGTHS = range(1, 13)
-_LOOP_REPEATS = 4
-"""So many times the same in a row is a loop, unless the source has it too."""
 _PENALTIES = {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3}
 _BESIDE_WEIGHTS = 560 * 2**20
 """Tokenizer and vocabulary, and the working space of a batch, as measured."""
@@ -72,36 +65,8 @@ def estimated_bytes(folder: Path) -> int:
     return memory_bytes(weights.stat().st_size) if weights.is_file() else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One of several translations of a text."""
-
-    tokens: tuple[str, ...]
-    score: float
-    """The mean logarithm of its tokens' probabilities."""
-
-    @property
-    def text(self) -> str:
-        """As a reader sees it."""
-        return " ".join("".join(self.tokens).replace(_SPACE, " ").split())
-
-
-def chosen(hypotheses: Sequence[Hypothesis], most_characters: float | None) -> Hypothesis:
-    """Return the first that has at most so many characters and scores not much below the first; else the first.
-
-    `hypotheses` come best first. After: Lakew et al., "Machine Translation Verbosity Control for Automatic Dubbing"
-    (2021), who rerank by length too.
-    """
-    best = hypotheses[0]
-    if most_characters is not None:
-        for one in hypotheses:
-            if len(one.text) <= most_characters and best.score - one.score <= SCORE_LOSS:
-                return one
-    return best
-
-
-class _Tokenizer(Protocol):
-    def __call__(self, text: str) -> list[str]: ...
+Tokenizer = Callable[[str], list[str]]
+"""Divides a text into the model's tokens."""
 
 
 class Nllb:
@@ -116,7 +81,7 @@ class Nllb:
         import ctranslate2
 
         with _unavailable(folder):
-            self._tokenize = _tokenizer(folder)
+            self._tokenize = tokenizer(folder)
             self._codes = frozenset(token for token in _vocabulary(folder) if _CODE.fullmatch(token))
             self._model: Any = ctranslate2.Translator(
                 str(folder), device=device, compute_type=_COMPUTE[device], intra_threads=threads, inter_threads=1
@@ -126,7 +91,7 @@ class Nllb:
                 "The model in {folder} is no NLLB: its vocabulary has no FLORES-200 language codes.", folder=folder
             )
         self.beam = beam
-        self.batch_tokens = _batch_tokens((folder / "model.bin").stat().st_size, threads, device, beam)
+        self.batch_tokens = batch_tokens((folder / "model.bin").stat().st_size, threads, device, beam)
 
     def between(self, source: str, target: str) -> Pair:
         """Return the translator from one FLORES-200 code to another, such as eng_Latn, spa_Latn.
@@ -150,25 +115,21 @@ class Nllb:
         tokens = [self._tokenize(text) for text in texts]
         result = list(texts)
         # A text in a script that the model has never seen would be turned into anything at all.
-        known = [index for index, one in enumerate(tokens) if not {_SPACE, _UNKNOWN}.issuperset(one)]
-        for places in _batches([len(tokens[index]) for index in known], self.batch_tokens):
+        known = [index for index, one in enumerate(tokens) if not {SPACE, _UNKNOWN}.issuperset(one)]
+        for places in batches([len(tokens[index]) for index in known], self.batch_tokens):
             cancel.check()
             batch = [known[place] for place in places]
             found = self._hypotheses(
-                [tokens[index] for index in batch], source, target, self._hypothesis_count(budgets)
+                [tokens[index] for index in batch], source, target, hypothesis_count(budgets, self.beam)
             )
             for index, hypotheses in zip(batch, found, strict=True):
-                sound = [one for one in hypotheses if not _is_runaway(one.tokens, tokens[index])]
+                sound = [one for one in hypotheses if not is_runaway(one.tokens, tokens[index])]
                 if not sound:
                     cancel.check()
                     (sound,) = self._hypotheses([tokens[index]], source, target, 1, **_PENALTIES)
                 # Where the model has nothing to say, the source is better than silence.
                 result[index] = chosen(sound, budgets[index]).text or texts[index]
         return result
-
-    def _hypothesis_count(self, budgets: Sequence[float | None]) -> int:
-        """Return how many hypotheses to ask for."""
-        return self.beam if any(budget is not None for budget in budgets) else 1
 
     def _hypotheses(
         self, batch: Sequence[list[str]], source: str, target: str, several: int, **penalties: float
@@ -181,7 +142,7 @@ class Nllb:
                 num_hypotheses=several,
                 return_scores=True,
                 disable_unk=True,
-                max_decoding_length=max(_limit(tokens) for tokens in batch),
+                max_decoding_length=max(most_tokens(tokens) for tokens in batch),
                 **penalties,
             )
         return [
@@ -222,7 +183,9 @@ class Pair:
     def _translated_texts(self, texts: Sequence[str], budgets: Sequence[float | None], cancel: Cancel) -> Iterator[str]:
         divided = [pieces(text, self._model.fits) if has_words(text) else [] for text in texts]
         spoken = [[part for part in parts if has_words(part)] for parts in divided]
-        shares = [share for parts, budget in zip(spoken, budgets, strict=True) for share in _shares(parts, budget)]
+        shares = [
+            share for parts, budget in zip(spoken, budgets, strict=True) for share in shared_budget(parts, budget)
+        ]
         flat = [part for parts in spoken for part in parts]
         answers = iter(self._model.translated(flat, self.source, self.target, shares, cancel))
         script = self.target.partition("_")[2]
@@ -238,77 +201,33 @@ _UNKNOWN = "<unk>"
 _CONTROLS = {"<s>", "</s>", "<pad>", _UNKNOWN, "<mask>"}
 
 
-def _shares(parts: Sequence[str], budget: float | None) -> list[float | None]:
-    """Divide the characters allowed for a text among its parts, by their lengths."""
-    whole = sum(map(len, parts))
-    return [None if budget is None else budget * len(part) / whole for part in parts]
-
-
-def _batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
-    """Yield the indices of inputs that go together, of about one length, so that little is padded."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > most_tokens:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def _batch_tokens(weights: int, threads: int, device: str, beam: int) -> int:
-    """Return how many tokens make a batch that is done in a few seconds."""
-    least, most = _BATCH_TOKENS
-    if device != "cpu":
-        return most
-    speed = threads * _TOKENS_PER_SECOND * _SMALLEST_MODEL / max(weights, 1) / (1 if beam == 1 else 2)
-    return round(min(most, max(least, _BATCH_SECONDS * speed)))
-
-
-def _limit(tokens: Sequence[str]) -> int:
-    """Return the most tokens that a translation may have; the scripts that NLLB divides most take three for one."""
-    return 3 * len(tokens) + 16
-
-
-def _is_runaway(tokens: Sequence[str], source: Sequence[str]) -> bool:
-    """Tell whether a translation has no end, or goes round in circles that its source does not go round in."""
-    return len(tokens) + 1 >= _limit(source) or (_loops(tokens) and not _loops(source))
-
-
-def _loops(tokens: Sequence[str]) -> bool:
-    return any(_same_in_a_row(tokens, period) >= (_LOOP_REPEATS - 1) * period for period in _LOOP_LENGTHS)
-
-
-def _same_in_a_row(tokens: Sequence[str], period: int) -> int:
-    longest = run = 0
-    for before, after in zip(tokens, tokens[period:], strict=False):
-        run = run + 1 if before == after else 0
-        longest = max(longest, run)
-    return longest
-
-
 def _named(code: str) -> str:
-    try:
-        return f"{languages.get(code).name} ({code})"
-    except LanguageError:
-        return f'the language "{code}"' if code else "this language"
+    if known := languages.find(code):
+        return f"{known.name} ({code})"
+    return f'the language "{code}"' if code else "this language"
 
 
-def _tokenizer(folder: Path) -> _Tokenizer:
-    """Load the tokenizer from its own file. Sentencepiece's is a quarter of the other's size, and loads faster."""
+def tokenizer(folder: Path) -> Tokenizer:
+    """Load the tokenizer of a converted model. No text gives it tokens of languages, nor that of the end.
+
+    Sentencepiece's file is a quarter of the other's size, and loads faster.
+
+    Raises:
+        FileNotFoundError: the folder holds neither file.
+    """
     model = folder / "sentencepiece.bpe.model"
     if model.is_file():
         from sentencepiece import SentencePieceProcessor
 
         processor = SentencePieceProcessor(model_file=str(model))
         return lambda text: _pieces(processor, text)
-    from tokenizers import Tokenizer
+    import tokenizers
 
     if not (folder / "tokenizer.json").is_file():
         raise FileNotFoundError("sentencepiece.bpe.model (or tokenizer.json) missing")
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.encode_special_tokens = True  # a "</s>" in a subtitle is no end of the text
-    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).tokens)
+    fast = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    fast.encode_special_tokens = True  # a "</s>" in a subtitle is no end of the text
+    return lambda text: list(fast.encode(text, add_special_tokens=False).tokens)
 
 
 def _pieces(processor: Any, text: str) -> list[str]:  # noqa: ANN401 (sentencepiece is loosely typed)
@@ -375,7 +294,7 @@ class NllbEngine(TranslationEngine):
     def translated(self, site: Site, *, reachable: bool) -> tuple[Collection[str], Collection[str]]:
         """Return the codes of all languages that NLLB knows, both ways, where any of its models can be had."""
         try:
-            found = self.candidates(site, languages.get("en"), languages.get("es"))
+            found = self.candidates(site, languages.ENGLISH, languages.SPANISH)
         except ModelUnavailable:
             found = []
         there = any(site.can_be_had(candidate, reachable) for candidate in found)
@@ -391,8 +310,7 @@ class NllbEngine(TranslationEngine):
         """List what stands in the table of models, or in the settings, by a name."""
         if name not in self.names(site):
             return ()
-        spoken = languages.get(site.settings.preload_languages[0])
-        return self.candidates(site, languages.get("en"), spoken, name)
+        return self.candidates(site, languages.ENGLISH, languages.SPANISH, name)
 
     def names(self, site: Site) -> Sequence[str]:
         """List the models of the table, and that of the settings."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vt.domain import Cancel, Clip, Dropped, Word
+from vt.languages import Language
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +54,7 @@ class Voice:
 
     id: str
     """What a request names: af_heart, mms-tts-spa, espeak-ng-es."""
-    language: str
-    """The code of what it speaks, as in the table of languages."""
+    language: Language
     name: str
     """For people: Heart (American)."""
     gender: str
@@ -66,6 +66,17 @@ class Voice:
     def commercial(self) -> bool:
         """Whether the licence allows use in trade."""
         return is_commercial(self.licence)
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as one JSON object."""
+        return {
+            "id": self.id,
+            "language": self.language.code,
+            "name": self.name,
+            "gender": self.gender,
+            "engine": self.engine,
+            "licence": self.licence,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +96,12 @@ class Engine(Protocol):
 class Transcriber(Engine, Protocol):
     """Hears: sound in, words out."""
 
-    def transcribe(self, samples: NDArray[np.float32], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+    def transcribe(self, samples: NDArray[np.float32], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield what was heard in `samples` (mono, 16 kHz), in seconds from its start; second looks come last."""
         ...
 
-    def detect(self, samples: NDArray[np.float32]) -> tuple[str, float]:
-        """Return the code of the language that is spoken, and its probability."""
+    def detect(self, samples: NDArray[np.float32]) -> tuple[Language, float]:
+        """Return the language that is spoken, and its probability."""
         ...
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from vt import languages
+from vt.languages import Language
 from vt.translatable import Message
 
 LONGEST = 3
@@ -42,11 +44,16 @@ _CLOSE_COST, _FAR_COST = 0.05, 0.20
 
 @dataclass(frozen=True, slots=True, order=True)
 class Hop:
-    """One step that an engine can do; languages by their codes."""
+    """One step that an engine can do; languages by their codes, as the tables and the folders of models have them."""
 
     engine: str
     source: str
     target: str
+
+    @property
+    def ends(self) -> tuple[Language, Language]:
+        """From which language to which."""
+        return languages.get(self.source), languages.get(self.target)
 
     def __str__(self) -> str:
         return f"{self.engine}:{self.source}-{self.target}"

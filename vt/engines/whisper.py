@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,13 +21,16 @@ from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, SttEngine
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo, Heard, Transcriber
+from vt.engines.whisper_repetitions import bare, once
+from vt.engines.whisper_stretches import stretches_of_sentences, widened
 from vt.errors import EngineError, ModelUnavailable
+from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
 from vt.system import folders
 from vt.system.lookahead import run_ahead
-from vt.text import identification, sentences
+from vt.text import identification
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -134,11 +135,9 @@ _SURELY_ANOTHER, _HARDLY_OWN = 0.7, 0.1
 """Probabilities: of the other language at least, and of the film's at most, where a sentence is heard again."""
 _MUCH_SURER, _SURE_ENOUGH = 0.2, -0.6
 """By how much the other hearing has to have the better score, and which one at least."""
-_MARGIN = 0.2  # seconds of sound on both sides of a sentence that is translated
 _TRANSLATING_BEAM = 1  # of more, one may well write down what was said: that has the better score
 _NO_REPEAT_TOKENS = 4  # tokens in a row of a translation: so it hardly ever goes round in circles
 _LEAST_SCORE = -1.5  # of a translation: of speech it comes with -0.2 to -1.1, of silence and noise with less than -1.6
-_PHRASE = 3  # words that nobody says twice in one sentence: "no, no" is no loop
 
 
 def bundled(size: str) -> Path | None:
@@ -226,12 +225,11 @@ class Whisper:
         self._vad = vad
         self._one_at_a_time = threading.Lock()
 
-    def transcribe(self, samples: NDArray[Any], language: str, cancel: Cancel) -> Iterator[Heard | Dropped]:
+    def transcribe(self, samples: NDArray[Any], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield what was heard, window by window; silence and what is no speech comes as `Dropped`.
 
         What the first pass passed over comes last: Whisper at times ends a window after its first sentence.
         """
-        language = languages.get(language).whisper
         level = levels.levels(samples, RATE)
         regions = self._speech(samples) if self._vad else levels.sounding(samples, RATE)
         reason = "no voice (voice activity detection)" if self._vad else "silence"
@@ -239,23 +237,22 @@ class Whisper:
             yield Dropped(start, end, "", reason)
         with self._one_at_a_time:
             covered: list[levels.Region] = []
-            first = _Pass(samples, level, levels.voiced(level, below_loud=35.0), language, cancel)
+            first = _Pass(samples, level, levels.voiced(level, below_loud=35.0), language.whisper, cancel)
             for found in self._heard(first, regions):
                 covered += _covered(found)
                 yield found
             missed = levels.uncovered(levels.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
             yield from self._heard(replace(first, trusting=False), missed)
 
-    def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
-        """Return the code of the language that is spoken, from the first minutes of it, and its probability."""
+    def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:
+        """Return the language that is spoken, from the first minutes of it, and its probability."""
         regions = levels.sounding(samples, RATE)
         start = int(regions[0][0] * RATE) if regions else 0
         with self._one_at_a_time, _translated():
             heard, probability, _ = self._model.detect_language(
                 _float(samples[start : start + _DETECTION_SECONDS * RATE]), language_detection_segments=_DETECTIONS
             )
-        known = languages.by_whisper(heard)
-        return (known.code if known else heard), float(probability)
+        return languages.by_whisper(heard) or languages.get(heard), float(probability)
 
     def _speech(self, samples: NDArray[Any]) -> list[levels.Region]:
         from faster_whisper.vad import VadOptions, get_speech_timestamps
@@ -315,7 +312,7 @@ class Whisper:
     def _words_each_in_its_language(
         self, hearing: _Pass, window: levels.Region, words: tuple[Word, ...]
     ) -> Iterator[Word]:
-        for stretch, own in _stretches(window, words):
+        for stretch, own in stretches_of_sentences(window, words):
             score = _score(own)
             worth = max(_SURE_ENOUGH, score + _MUCH_SURER)
             heard = self._in_another_language(hearing, stretch, worth) if score < _DOUBTFUL else None
@@ -351,28 +348,28 @@ class Whisper:
     # Translating
 
     def translate(
-        self, samples: NDArray[Any], language: str, stretches: Sequence[levels.Region], cancel: Cancel
+        self, samples: NDArray[Any], language: Language, stretches: Sequence[levels.Region], cancel: Cancel
     ) -> Iterator[str]:
         """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
         level = levels.levels(samples, RATE)
-        code = languages.get(language).whisper
-        told = _Pass(samples, level, levels.voiced(level), code, cancel, task="translate")
+        told = _Pass(samples, level, levels.voiced(level), language.whisper, cancel, task="translate")
         # At times Whisper transcribes in place of translating; then it is tried again as if English were spoken.
-        hearings = [told, replace(told, language="en")]
+        english = languages.ENGLISH
+        hearings = [told, replace(told, language=english.whisper)]
         with self._one_at_a_time:
             ways = [(hearing, *self._options(hearing)) for hearing in hearings]
 
             def work(stretch: levels.Region) -> str:
                 texts = (self._in_english(stretch, *way) for way in ways)
-                return next((text for text in texts if text and not identification.is_in(text, language, "en")), "")
+                return next((text for text in texts if text and not identification.is_in(text, language, english)), "")
 
-            clips = _widened(stretches, len(samples) / RATE)
+            clips = widened(stretches, len(samples) / RATE)
             yield from _side_by_side(work, clips, self._workers, cancel)
 
     def _in_english(self, stretch: levels.Region, hearing: _Pass, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
         segment = self._segments(hearing, [stretch], options, tokenizer)[0]
         is_believed = segment.avg_logprob > _LEAST_SCORE and not _why_rejected(segment, trusting=True)
-        return _once(segment.text) if is_believed else ""
+        return once(segment.text) if is_believed else ""
 
     def _options(self, hearing: _Pass) -> tuple[Any, Any]:
         """Return faster-whisper's own options and tokenizer, as it makes them for a batch."""
@@ -460,12 +457,12 @@ def _loaded(folder: Path, **how: Any) -> Any:  # noqa: ANN401 (faster-whisper is
         Tokenizer(models.BPE()).save(str(place / _TOKENIZER))
         model = WhisperModel(str(place), **how)
     file = folder / _TOKENIZER
-    model.hf_tokenizer = _tokenizer(str(file), file.stat().st_mtime_ns)
+    model.hf_tokenizer = parsed_tokenizer(str(file), file.stat().st_mtime_ns)
     return model
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(file: str, _changed: int) -> Any:  # noqa: ANN401
+def parsed_tokenizer(file: str, _changed: int) -> Any:  # noqa: ANN401
     """Return the tokenizer of a file, which keeps 20 MB for as long as the process lives."""
     from tokenizers import Tokenizer
 
@@ -525,6 +522,7 @@ class _Pass:
     mask: NDArray[np.bool_]
     """Where there is a voice, frame by frame; the edges of words are put right by it."""
     language: str
+    """Whisper's code."""
     cancel: Cancel
     trusting: bool = True
     """False where a first pass found no speech: then more is rejected."""
@@ -553,33 +551,9 @@ class _Pass:
         return Word(start, end, word.word, float(word.probability))
 
 
-def _stretches(window: levels.Region, words: tuple[Word, ...]) -> Iterator[tuple[levels.Region, tuple[Word, ...]]]:
-    """Yield the sentences of a window with the sound from the word before them to the word behind them."""
-    starts = [segment.start for segment in sentences.sentences(words)]
-    groups = [
-        tuple(word for word in words if here <= word.start < behind)
-        for here, behind in pairwise([-math.inf, *starts[1:], math.inf])
-    ]
-    groups = [group for group in groups if group]
-    ends = [window[0], *(group[-1].end for group in groups)]
-    begins = [*(group[0].start for group in groups), window[1]]
-    for place, group in enumerate(groups):
-        yield (min(ends[place], group[0].start), max(begins[place + 1], group[-1].end)), group
-
-
 def _score(words: Sequence[Word]) -> float:
     """Return the mean of the logarithms of the words' probabilities."""
     return sum(math.log(max(word.probability, 1e-6)) for word in words) / len(words)
-
-
-def _widened(stretches: Sequence[levels.Region], seconds: float) -> list[levels.Region]:
-    """Give each stretch a little of the sound around it, but none of its neighbours'."""
-    ends = [0.0, *(end for _, end in stretches)]
-    starts = [*(start for start, _ in stretches), seconds]
-    return [
-        (max(start - _MARGIN, min(before, start)), min(end + _MARGIN, max(behind, end)))
-        for (start, end), before, behind in zip(stretches, ends, starts[1:], strict=False)
-    ]
 
 
 def _covered(found: Heard | Dropped) -> list[levels.Region]:
@@ -595,33 +569,10 @@ def _why_rejected(segment: Any, trusting: bool) -> str:  # noqa: ANN401 (faster-
         return f"{_NO_SPEECH} (probability {silent:.2f})"
     if segment.compression_ratio > _REPEATING:
         return f"repeats itself (compression ratio {segment.compression_ratio:.1f})"
-    invented = _bare(segment.text) in _HALLUCINATIONS and silent > _MAYBE_NO_SPEECH
+    invented = bare(segment.text) in _HALLUCINATIONS and silent > _MAYBE_NO_SPEECH
     if invented or (not trusting and (silent > _PROBABLY_NO_SPEECH or score < _VERY_LOW_SCORE)):
         return f"probably made up (no speech {silent:.2f}, score {score:.2f})"
     return ""
-
-
-def _bare(text: str) -> str:
-    """Return the text without punctuation, and once what it says several times over."""
-    words = _plain(text).split()
-    return " ".join(words[: _period(words)])
-
-
-def _once(text: str) -> str:
-    """Return a text, and once what it says several times over."""
-    words = text.split()
-    period = _period([_plain(word) for word in words])
-    return " ".join(words[:period] if period >= _PHRASE else words)
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^\w ]", "", text).lower()
-
-
-def _period(words: Sequence[str]) -> int:
-    """Return after how many words a text begins anew; all of them, where it says nothing twice."""
-    lengths = (length for length in range(1, len(words)) if len(words) % length == 0)
-    return next((length for length in lengths if words[length:] == words[:-length]), len(words))
 
 
 class WhisperEngine(SttEngine):
@@ -637,7 +588,9 @@ class WhisperEngine(SttEngine):
         """Say so where the bundled model is missing and no other may be downloaded."""
         return bundled_lack() if site.is_embedded else None
 
-    def candidates(self, site: Site, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+    def candidates(
+        self, site: Site, language: Language | None, model: str | None = None
+    ) -> Sequence[Candidate[Transcriber]]:
         """List the wanted model, or those of the hub from large to small, and the bundled one, on each device.
 
         Raises:
@@ -656,18 +609,18 @@ class WhisperEngine(SttEngine):
     def heard(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of all languages that Whisper knows, or English, by which models can be had."""
         try:
-            found = self.candidates(site, AUTO)
+            found = self.candidates(site, None)
         except ModelUnavailable:
             found = []
         had = [candidate for candidate in found if site.can_be_had(candidate, reachable)]
         if any(candidate.detects for candidate in had):
             return {row.code for row in languages.ALL if row.whisper}
-        return {candidate.language for candidate in had}
+        return {candidate.language.code for candidate in had if candidate.language}
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Transcriber]]:
         """List what could be loaded for a size, or for the model of the settings."""
         known = {*SIZES, site.settings.whisper_model} - {AUTO}
-        return self.candidates(site, AUTO, name) if name in known else ()
+        return self.candidates(site, None, name) if name in known else ()
 
     def names(self, site: Site) -> Sequence[str]:
         """List the sizes."""
@@ -706,7 +659,9 @@ def _bundled(site: Site) -> list[Weights]:
     return [replace(_here(best), lack=lambda: bundle.lack(_bundle(best))), *found]
 
 
-def _candidate(site: Site, files: Weights, device: str, code: str, insists: bool) -> Candidate[Transcriber]:
+def _candidate(
+    site: Site, files: Weights, device: str, language: Language | None, insists: bool
+) -> Candidate[Transcriber]:
     settings, folder = site.settings, files.here()
     english_only = _english_only(files, folder)
     spec: ModelSpec[Transcriber] = ModelSpec(
@@ -720,13 +675,13 @@ def _candidate(site: Site, files: Weights, device: str, code: str, insists: bool
     return Candidate(
         INFO,
         spec,
-        unfit=_unheard(files.name, code, english_only),
+        unfit=_unheard(files.name, language, english_only),
         obstacle=site.obstacle(files, device),
         downloads=files.downloads,
         insists=insists,
         prepare=site.shared(files, files.prepare) if files.obtain else None,
         download_bytes=REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
-        language="en" if english_only else "" if code == AUTO else code,
+        language=languages.ENGLISH if english_only else language,
         detects=not english_only,
     )
 
@@ -748,11 +703,10 @@ def _bytes(name: str, folder: Path | None, device: str) -> int:
     return estimated_bytes(str(folder), device) if folder else 0
 
 
-def _unheard(model: str, code: str, english_only: bool) -> str | None:
+def _unheard(model: str, language: Language | None, english_only: bool) -> str | None:
     """Say why a model cannot hear a language, if it can't."""
-    if code == AUTO or (english_only and code == "en") or (not english_only and languages.get(code).whisper):
+    if language is None or (language == languages.ENGLISH if english_only else language.whisper):
         return None
-    language = languages.get(code)
     if not english_only:
         return Message("{language} cannot be heard: no Whisper model knows it.", language=language)
     return Message(

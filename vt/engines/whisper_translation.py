@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from vt import languages
 from vt.domain import Cancel
 from vt.engines import whisper
 from vt.engines.candidate import Candidate
@@ -32,7 +33,6 @@ INFO = EngineInfo(
     listens=True,
     needs="a multilingual Whisper model, and a film that is heard rather than read from subtitles",
 )
-_TARGET = "en"
 _NEVER_TRAINED = ("turbo", "large-v3-turbo")
 """Sizes that hear many languages but were not taught to translate (the README of OpenAI's Whisper)."""
 
@@ -40,7 +40,7 @@ _NEVER_TRAINED = ("turbo", "large-v3-turbo")
 class WhisperTranslation:
     """A Whisper in memory, as the translator of what is said in one language."""
 
-    def __init__(self, model: Whisper, language: str) -> None:
+    def __init__(self, model: Whisper, language: Language) -> None:
         self._model, self._language = model, language
 
     def translate(
@@ -74,12 +74,13 @@ class WhisperTranslationEngine(TranslationEngine):
     ) -> Sequence[Candidate[Translator]]:
         """List the models that could hear the source, where English is wanted; `model` names none of them."""
         del model
-        return [_candidate(heard, source, target) for heard in _engine().candidates(site, source.code)]
+        return [_candidate(heard, source, target) for heard in _engine().candidates(site, source)]
 
     def translated(self, site: Site, *, reachable: bool) -> tuple[Collection[str], Collection[str]]:
         """Return all that a multilingual model hears, and English."""
-        sources = {*_engine().heard(site, reachable=reachable)} - {_TARGET}
-        return sources, {_TARGET} if sources else ()
+        target = languages.ENGLISH.code
+        sources = {*_engine().heard(site, reachable=reachable)} - {target}
+        return sources, {target} if sources else ()
 
 
 def _engine() -> whisper.WhisperEngine:
@@ -90,12 +91,12 @@ def _candidate(heard: Candidate[Any], source: Language, target: Language) -> Can
     unfit = heard.unfit
     if heard.spec.name in _NEVER_TRAINED:
         unfit = Message("The recognition model {model} was not taught to translate.", model=heard.spec.name)
-    if target.code != _TARGET:
+    if target != languages.ENGLISH:
         unfit = Message("Whisper translates what it hears into English only, not into {language}.", language=target)
     return replace(
         heard,
         info=INFO,
         unfit=unfit,
         route=(Hop(INFO.name, source.code, target.code),),
-        view=lambda model: WhisperTranslation(model, source.code),
+        view=lambda model: WhisperTranslation(model, source),
     )

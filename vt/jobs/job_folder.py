@@ -1,4 +1,4 @@
-"""The layout of a job's folder: the one place that knows the names of what lies in it."""
+"""The layout of a job's folder: the names of the files and folders in it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+REMARKS = "remarks.json"
+"""The file in a folder of results that holds the remarks of its report."""
+
 _RESULTS = re.compile(r"results-([1-9]\d{0,8})")
 
 
 @dataclass(frozen=True, slots=True)
 class JobFolder:
-    """A job's folder; nothing of it need exist."""
+    """A job's folder; neither the folder nor its content need exist."""
 
     path: Path
 
     @property
     def film(self) -> Path:
-        """The film as it came, without an ending: whatever it is, it is found out by looking into it."""
+        """The film as it was uploaded. The name has no suffix: the format is found out from the content."""
         return self.path / "input"
 
     @property
@@ -27,7 +30,7 @@ class JobFolder:
 
     @property
     def artifacts(self) -> Path:
-        """The folder of the finished pieces of work, which are not done again."""
+        """The folder of the job's artifacts: results of single steps, which are not done again."""
         return self.path / "pieces"
 
     @property
@@ -37,17 +40,17 @@ class JobFolder:
 
     @property
     def record(self) -> Path:
-        """What the folder says of its job. A folder without it, of which the database knows nothing, is half-made."""
+        """The job's record, from which it can be restored if the database is lost."""
         return self.path / "job.json"
 
     @property
     def new_record(self) -> Path:
-        """A new record until it is whole."""
+        """A new record while it is written."""
         return self.path / "job.json.new"
 
     @property
     def removed_record(self) -> Path:
-        """What the record is called from the moment on at which its job is to be forgotten."""
+        """The name of the record once the job is marked as removed."""
         return self.path / "removed"
 
     def results(self, version: int) -> Path:
@@ -55,7 +58,7 @@ class JobFolder:
         return self.path / f"results-{version}"
 
     def result(self, version: int, ending: str) -> Path:
-        """Return one file of the results, such as the one that ends with `es.mp4`: they are named after the film."""
+        """Return one file of the results by its ending, such as `es.mp4`."""
         return self.results(version) / f"{self.film.name}.{ending}"
 
     def versions(self) -> set[int]:
@@ -67,7 +70,7 @@ class JobFolder:
         return {int(found[1]) for path in self.path.iterdir() if (found := _RESULTS.fullmatch(path.name))}
 
     def leftovers(self, version: int) -> list[Path]:
-        """Return what is neither the film, its record, nor kept work, nor the results of this version.
+        """Return all but the film, the subtitles, the record, the artifacts and the results of this version.
 
         Raises:
             OSError: the folder cannot be read.

@@ -1,4 +1,4 @@
-"""What every face does with jobs: takes films in, checks them, hands out results, and lets lines be mended."""
+"""What routes and page do with jobs: take and check films, give results, and edit lines."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _T = TypeVar("_T")
 
 MB = 2**20
 _RESERVE = 200 * MB
-"""Of free disk that no job may use up: for the database, the log, and whatever else lives there."""
+"""Free disk that no job may use, for the database, the log and other programs."""
 _WORK_BYTES_PER_SECOND = 300_000
-"""Of film, at most: the sound to recognise, the spoken lines, the dubbed track."""
+"""The most that the files of a run take for a second of film: extracted sound, spoken lines, the dubbed track."""
 _LONGEST_TEXT = 2000
 _LONGEST_NAME = 200
 _TYPES = {
@@ -60,7 +60,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A job that is about to be: its folder is there, for the film and for the subtitles that may come with it."""
+    """A job that is not submitted yet: its folder exists, for the film and for subtitles."""
 
     id: str
     film: Path
@@ -73,7 +73,7 @@ class ResultFile:
 
     path: Path
     name: str
-    """For whoever saves it."""
+    """The name under which a browser saves it."""
     media_type: str
 
 
@@ -83,11 +83,11 @@ class Lines:
 
     segments: tuple[DubbedLine, ...]
     version: int
-    """Of the results: an edit names the version that it was made from."""
+    """The version of the results; an edit has to name it."""
 
 
 class Jobs:
-    """The jobs of a server. Any thread may call any method; those with a film or a disk in it may take a while."""
+    """The jobs of a server. Any thread may call any method; those that read a film or the disk may take a while."""
 
     def __init__(
         self,
@@ -103,12 +103,12 @@ class Jobs:
 
         Args:
             settings: the limits.
-            checker: tells whether the languages and engines of a request can be served.
-            data: where their folders are.
-            store: of the jobs.
-            worker: runs them.
-            free: tells how many bytes there is room for on the disk of a folder.
-            looks: those of visitors into their films; None: half of what is looked into at a time is one visitor's.
+            checker: checks whether the languages and engines of a request can be served.
+            data: where the jobs' folders are.
+            store: where the jobs are.
+            worker: runs the jobs.
+            free: returns how many bytes are free on the disk of a folder.
+            looks: limits how many films of one visitor are examined at a time; None: half of all that may be.
         """
         self._settings, self._checker = settings, checker
         self._data, self._store, self._worker = data, store, worker
@@ -119,7 +119,7 @@ class Jobs:
 
     @contextmanager
     def draft(self) -> Iterator[Draft]:
-        """Lend a folder for a film; it goes, with all that is in it, unless the draft is submitted."""
+        """Make a folder for a film; it is removed with its content unless the draft is submitted."""
         job_id = new_id()
         folder = self._data.job(job_id)
         with disk_errors():
@@ -128,14 +128,14 @@ class Jobs:
             with disk_errors():
                 yield Draft(job_id, self._data.input(job_id), self._data.subtitles(job_id))
         finally:
-            with suppress(StorageError):  # where nothing can be read, the next start sweeps
+            with suppress(StorageError):  # if the database cannot be read, the next start removes the folder
                 try:
                     self._store.get(job_id)
                 except JobNotFound:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def check_room(self, upload_bytes: int) -> None:
-        """Raise, before a film comes, where it is too large or finds no room.
+        """Raise, before a film is received, where it is too large or the disk has no room for it.
 
         Raises:
             FilmTooLarge: this server takes no film of this size.
@@ -146,7 +146,7 @@ class Jobs:
         self._check_disk(2 * upload_bytes)
 
     def check_reserve(self, folder: Path, more_bytes: int = 0) -> None:
-        """Raise where a folder's disk would have no more left than what is not for films; asked while one comes, too.
+        """Raise where a folder's disk would have less left than the reserve; also called while a film is received.
 
         Raises:
             StorageError: there is no room.
@@ -154,7 +154,7 @@ class Jobs:
         self._check_disk(more_bytes, folder)
 
     def too_large(self) -> FilmTooLarge:
-        """Return the error of a film beyond the limit."""
+        """Return the error for a film that is larger than the limit."""
         return FilmTooLarge(self._settings.max_upload_mb)
 
     @property
@@ -163,12 +163,12 @@ class Jobs:
         return self._settings.max_upload_mb * MB
 
     def submit(self, draft: Draft, spec: JobSpec, visitor: str = "") -> Job:
-        """Check what was asked for, and put it into the queue; the film lies in the draft's folder.
+        """Check a job, and put it into the queue; the film is in the draft's folder.
 
         Args:
             draft: holds the film.
             spec: what is to be done with it.
-            visitor: for whom the job counts, the `key` of a `Visitor`; empty: for nobody.
+            visitor: the `key` of the `Visitor` whose limits the job counts for; empty: nobody's.
 
         Raises:
             InputError: the film, the subtitles, the languages or the track are at fault.
@@ -182,17 +182,17 @@ class Jobs:
         return self._worker.submit(draft.id, spec, visitor)
 
     def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
-        """Take over another job's film, subtitles and finished pieces, for no more space.
+        """Use another job's film, subtitles and artifacts; they are linked, and take no more space.
 
         Args:
             draft: gets the film.
             job_id: of the other job.
             spec: what is asked for now.
-            keeps_wishes: False where `spec` says all that is wished, so that an empty wish is one for the best.
+            keeps_wishes: False: only the wishes in `spec` count, and an empty one means the best.
 
         Returns:
-            The specification for that film; subtitles, track, language and wishes are the other job's where it names
-            none, but a voice only for the language that it speaks.
+            The specification for that film. Subtitles, track, language and wishes that `spec` does not name are the
+            other job's; its voice is used only for the same target language.
 
         Raises:
             JobNotFound: there is no such job.
@@ -200,7 +200,7 @@ class Jobs:
         job = self._store.get(job_id)
         try:
             disk.link_or_copy(self._data.input(job_id), draft.film)
-            if job.request.subtitles is not None and spec.subtitles is None:
+            if job.request.has_subtitle_file and spec.subtitles is None:
                 disk.link_or_copy(self._data.subtitles(job_id), draft.subtitles)
         except FileNotFoundError:  # removed at this moment
             raise JobNotFound from None
@@ -216,13 +216,13 @@ class Jobs:
         )
 
     def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
-        """Say what is in a film that lies in the draft's folder, to the visitor of that key.
+        """Return what is in a film in the draft's folder; `visitor` is the key of the one who asks.
 
         Raises:
-            MediaError: it is none, or cannot be read.
+            MediaError: it is no film, or cannot be read.
         """
         spec = JobSpec(file=plain_name(name), target_language="")
-        with self._in_words(draft, spec), self._looks.one(visitor):
+        with self._naming_the_film(draft, spec), self._looks.one(visitor):
             info = media.probe(draft.film)
         return {
             "file": spec.file,
@@ -233,15 +233,16 @@ class Jobs:
         }
 
     def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> JobSpec:
+        target = spec.target
         spec = replace(
             spec,
             file=plain_name(spec.file),
             subtitles=None if spec.subtitles is None else plain_name(spec.subtitles, "subtitles"),
-            target_language=spec.target_language and languages.get(spec.target_language).code,
+            target_language=target.code if target else "",
             source_language=_source_code(spec.source_language),
             wishes=_checked_wishes(spec.wishes),
         )
-        with self._in_words(draft, spec), self._looks.one(visitor):
+        with self._naming_the_film(draft, spec), self._looks.one(visitor):
             seconds = pipeline.check(spec.to_request(draft.film, draft.subtitles), self._checker)
         limit = self._settings.max_duration_minutes
         if seconds > limit * 60:
@@ -256,8 +257,8 @@ class Jobs:
         return spec
 
     @contextmanager
-    def _in_words(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
-        """Say what is wrong with a film by the name that its user gave it."""
+    def _naming_the_film(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
+        """Have errors name the film as its user called it."""
         try:
             yield
         except VtError as error:
@@ -277,7 +278,7 @@ class Jobs:
     # While it runs
 
     def get(self, job_id: str) -> Job:
-        """Return a job as it stands now.
+        """Return a job as it is now.
 
         Raises:
             JobNotFound: there is no such job.
@@ -289,7 +290,7 @@ class Jobs:
         return self._store.page(limit, offset)
 
     def listening(self, job_id: str, hear: Hear) -> AbstractContextManager[None]:
-        """Have `hear` told of each change of a job while the block runs; see `Worker.listening`."""
+        """Have `hear` called for each change of a job while the block runs; see `Worker.listening`."""
         return self._worker.listening(job_id, hear)
 
     def cancel(self, job_id: str) -> Job:
@@ -302,7 +303,7 @@ class Jobs:
         return self._worker.cancel(job_id)
 
     def remove(self, job_id: str) -> None:
-        """Remove a job with all that is kept of it; one that waits or runs is cancelled first.
+        """Remove a job with its folder; one that waits or runs is cancelled first.
 
         Raises:
             JobNotFound: there is no such job.
@@ -312,14 +313,14 @@ class Jobs:
     # Out
 
     def original(self, job_id: str) -> ResultFile:
-        """Return the film as it came.
+        """Return the film as it was uploaded.
 
         Raises:
             JobNotFound: there is no such job.
         """
         name = self._store.get(job_id).request.file
         kind = mimetypes.guess_type(name)[0] or ""
-        # Of whatever else the name promises to be, a browser is not to make anything but a file.
+        # With any other type, a browser might show or run the file instead of saving it.
         media_type = kind if kind.startswith(("video/", "audio/")) else "application/octet-stream"
         return ResultFile(self._data.input(job_id), name, media_type)
 
@@ -366,7 +367,7 @@ class Jobs:
         return self._finished(job_id, _report)[1]
 
     def report_json(self, job_id: str) -> dict[str, Any]:
-        """Return the report as its file has it, with keys that this version does not know, too.
+        """Return the report as it is in its file, including keys that this version does not know.
 
         Raises:
             JobNotFound: there is no such job.
@@ -375,7 +376,7 @@ class Jobs:
         return self._finished(job_id, _report_json)[1]
 
     def remarks(self, job_id: str) -> list[Message]:
-        """Return what the report remarks, as a face can say it in its language.
+        """Return the remarks of the report, which can be translated.
 
         Raises:
             JobNotFound: there is no such job.
@@ -415,19 +416,19 @@ class Jobs:
         return Lines(_of_dub(report).segments, job.version)
 
     def edit(self, job_id: str, version: int, changes: Mapping[int, Edit], visitor: str = "") -> Job:
-        """Have some lines of a finished dub done again; all else stays as it is, and the old results until then.
+        """Have some lines of a finished dub done again. The old results stay until the new ones are there.
 
         Args:
-            job_id: whose lines.
+            job_id: of the dub.
             version: of the results that the changes were made from.
             changes: by the id of the line.
-            visitor: for whom the job counts from now on, the `key` of a `Visitor`; empty: for nobody.
+            visitor: the `key` of the `Visitor` whose limits the job counts for from now on; empty: nobody's.
 
         Raises:
             JobNotFound: there is no such job.
             WrongState: it waits or runs, or has no results.
             Outdated: its results are of another version.
-            InputError: a line is unknown, or cannot be as it was asked for.
+            InputError: a line is unknown, or its new text or times are not possible.
             StorageError: new results would find no room beside the old ones.
             QueueFull: too many jobs wait already.
             TooManyJobs: too many of the visitor's wait and run already.
@@ -448,7 +449,7 @@ class Jobs:
         return self._worker.edit(job_id, version, edits, visitor)
 
     def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
-        """Return a job with what `read` finds in its results, which newer ones may replace at this moment."""
+        """Return a job and what `read` returns from its results; again where newer results replace them meanwhile."""
         version = 0
         while True:
             job = self._store.get(job_id)
@@ -500,7 +501,7 @@ def _of_dub(found: Report) -> DubReport:
 
 
 def plain_name(name: str, default: str = "film") -> str:
-    """Return what a user calls a file, fit to be shown and to be saved under: no folders, no controls, not too long."""
+    """Return a user's name for a file, made safe to show and save: no folders, no control characters, not too long."""
     last = re.split(r"[/\\]", name.encode("utf-8", "replace").decode())[-1]
     shown = "".join(char for char in last if char.isprintable()).strip().strip(".") or default
     stem, dot, ending = shown.rpartition(".")
@@ -517,10 +518,10 @@ def _source_code(wanted: str) -> str:
 
 
 def _checked_wishes(given: Wishes) -> Wishes:
-    """Return the wishes without the spaces around them, and without those for whatever voice is best.
+    """Return the wishes without surrounding spaces; the voice "auto" becomes empty.
 
     Raises:
-        InputError: one is no name.
+        InputError: one is too long to be a name.
     """
     for name, value in asdict(given).items():
         if len(value) > _LONGEST_NAME:
@@ -530,9 +531,9 @@ def _checked_wishes(given: Wishes) -> Wishes:
 
 
 def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
-    """Return the wishes of a job, and where it names none, those of an earlier one that can go with them."""
+    """Return the wishes of a job; where it has none, those of the earlier job, as far as they fit."""
     old, new = before.wishes, spec.wishes
-    if languages.get(spec.target_language).code != before.target_language or new.tts_engine:
+    if spec.target != before.target or new.tts_engine:
         old = replace(old, voice="")
     if new.voice:
         old = replace(old, tts_engine="")
@@ -548,12 +549,12 @@ def _track(track: media.Track) -> dict[str, Any]:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text has no control characters but ends of lines and tabs, and no halves of characters."""
+    """Tell whether a text has no surrogates, and no control characters except line ends and tabs."""
     return all(character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs") for character in text)
 
 
 def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes: Mapping[int, Edit]) -> None:
-    """Raise where a line is unknown, says too much, or would no longer stand where it stands among the others."""
+    """Raise where a line is unknown, its text is too long, or its new times would change the order of lines."""
     times = [(segment.start, segment.end) for segment in segments]
     for line, change in changes.items():
         if not 0 <= line < len(times):
@@ -586,7 +587,7 @@ def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes:
 
 
 def disk_errors() -> AbstractContextManager[None]:
-    """Turn what the system says of the data folder's disk into a `StorageError` while the block runs."""
+    """Turn errors of the data folder's disk into a `StorageError` while the block runs."""
     return disk.translated(
         lambda error: StorageError(
             "The data folder cannot be written ({reason}): check its disk.", reason=str(error.strerror)

@@ -1,4 +1,4 @@
-"""The feed of progress: what the worker tells of jobs, for listeners in an event loop."""
+"""The feed of progress: passes the worker's changes of jobs to coroutines that wait for them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Protocol
 from vt.domain import Job
 
 Read = Callable[[Callable[[], Job]], Awaitable[Job]]
-"""Runs a function that may wait for the disk in another thread."""
+"""Runs a function in another thread, as it may wait for the disk."""
 
 
 class JobSource(Protocol):
-    """What has jobs and tells of their changes."""
+    """Has jobs, and calls listeners for their changes."""
 
     def get(self, job_id: str) -> Job:
         """Return a job; JobNotFound: there is none."""
 
     def listening(self, job_id: str, hear: Callable[[Job], None]) -> AbstractContextManager[None]:
-        """Have `hear` told of each change of a job while the block runs, by any thread."""
+        """Have `hear` called for each change of a job while the block runs, by any thread."""
 
 
 class Feed:
-    """Listens to the changes of some jobs while its block runs. Made and used within one event loop."""
+    """Collects the changes of some jobs while its block runs. It belongs to one event loop."""
 
     def __init__(self, jobs: JobSource, job_ids: Iterable[str]) -> None:
         self._jobs, self._job_ids = jobs, tuple(job_ids)
         self._loop = asyncio.get_running_loop()
-        self._untold: list[Job] = []
+        self._pending: list[Job] = []
         self._changed = asyncio.Event()
         self._listening = ExitStack()
 
@@ -47,26 +47,26 @@ class Feed:
         self._listening.close()
 
     async def changes(self, patience_seconds: float | None = None) -> list[Job]:
-        """Return the jobs as they stood after each change since the last call, oldest first; wait for the first one.
+        """Return a job for each change since the last call, oldest first; where there was none, wait for one.
 
-        Progress that was not taken in time is replaced by later progress, so that a slow reader costs no memory.
+        Of several changes of progress only the last one is kept, so that a slow reader costs no memory.
 
         Args:
-            patience_seconds: how long to wait; then the list is empty. None: for ever.
+            patience_seconds: how long to wait; after that the list is empty. None: no limit.
         """
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), patience_seconds)
         self._changed.clear()
-        taken, self._untold = self._untold, []
+        taken, self._pending = self._pending, []
         return taken
 
     def _hear(self, job: Job) -> None:
-        """Take a change from the worker's thread into the event loop."""
-        with suppress(RuntimeError):  # the loop has ended before the job
+        """Pass a change from the worker's thread to the event loop."""
+        with suppress(RuntimeError):  # the event loop has ended before the job
             self._loop.call_soon_threadsafe(self._put, job)
 
     def _put(self, job: Job) -> None:
-        self._untold = [other for other in self._untold if not _is_replaced(other, job)] + [job]
+        self._pending = [other for other in self._pending if not _is_replaced(other, job)] + [job]
         self._changed.set()
 
 
@@ -77,13 +77,13 @@ def _is_replaced(before: Job, after: Job) -> bool:
 async def follow(
     jobs: JobSource, job_id: str, read: Read, patience_seconds: float | None = None
 ) -> AsyncGenerator[Job, None]:
-    """Yield a job as it stands, then after each change, and last of all when it is over.
+    """Yield a job as it is now, then after each change, until it is over.
 
     Args:
         jobs: where it is.
         job_id: its id.
-        read: runs the look into the database.
-        patience_seconds: after so long without a change the job is yielded as it was; None: only changes are.
+        read: runs the read of the database.
+        patience_seconds: after so long without a change the same job is yielded again; None: only after changes.
 
     Raises:
         JobNotFound: there is no such job.

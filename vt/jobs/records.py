@@ -1,4 +1,4 @@
-"""What a job's folder says of its job: enough to make its row again, should the database be lost."""
+"""The record in a job's folder: it restores the job if the database is lost."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def _spec_fields(kept: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _message(kept: object) -> Message | None:
-    """Return the message that was kept; a damaged one costs its values, but not the job."""
+    """Return the message that was kept, or None where it is damaged: the rest of the record is still used."""
     return restored(kept, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in the file. How far a job is does not: that is found out by doing it again, from its artifacts."""
+    """The content of the file. It holds no progress: a restored job runs again, from its artifacts."""
 
     created_at: datetime
     updated_at: datetime
     state: JobState
-    """As it was at the last change of state that was recorded; queued stands for running, too."""
+    """At the last change that was recorded; a running job is recorded as queued."""
     error: str | None
     request: Annotated[JobSpec, BeforeValidator(_spec_fields)]
     version: int
@@ -45,16 +45,16 @@ class Record:
     mended: Mapping[int, Edit]
     visitor: str = ""
     failure: Annotated[Message | None, BeforeValidator(_message)] = None
-    """The message whose sentence `error` is; None where there is none, or none that can be read."""
+    """The message that `error` is the English sentence of; None where there is none, or it cannot be read."""
     format: Literal[1] = 1
-    """Of the file, should it ever have to change."""
+    """The version of the file's format."""
 
 
 _RECORD = TypeAdapter(Record)
 
 
 def of(job: Job) -> Record:
-    """Return what is kept of a job."""
+    """Return the record of a job."""
     return Record(
         created_at=job.created_at,
         updated_at=job.updated_at,
@@ -70,21 +70,21 @@ def of(job: Job) -> Record:
 
 
 def write(folder: Path, record: Record, lasting: bool = True) -> None:
-    """Put a record into a job's folder, in place of the one before, in one step.
+    """Write a job's record into its folder; it replaces the old one in one step.
 
     Args:
         folder: the job's.
-        record: what is to be kept.
-        lasting: False where the caller syncs the whole disk afterwards; else not even a power cut takes it back.
+        record: the new record.
+        lasting: whether it is synced to the disk, to survive a power cut; False where the caller syncs the disk.
 
     Raises:
-        OSError: it cannot be written, or there is no such folder; the one before stays.
+        OSError: it cannot be written, or there is no such folder; the old record is kept.
     """
     values = asdict(record) | {
         "request": record.request.as_json(),
         "failure": record.failure.as_json() if record.failure else None,
     }
-    text = json.dumps(values, default=str)  # ASCII: a name that is no Unicode can be written too
+    text = json.dumps(values, default=str)  # ASCII: names that are not valid Unicode are escaped
     here = JobFolder(folder)
     here.new_record.write_text(text, encoding="ascii")
     if lasting:
@@ -95,7 +95,7 @@ def write(folder: Path, record: Record, lasting: bool = True) -> None:
 
 
 def read(folder: Path) -> Record | None:
-    """Return what a folder says of its job; None where it says nothing, or nothing that can be understood.
+    """Return the record in a job's folder; None where there is none, or it cannot be understood.
 
     Raises:
         OSError: it cannot be read.
@@ -111,25 +111,25 @@ def read(folder: Path) -> Record | None:
 
 
 def mark_removed(folder: Path) -> None:
-    """Note that a job is to be forgotten, before its row is: from then on its folder belongs to nobody.
+    """Mark a job as removed, before its row is deleted: a folder with this mark is never restored.
 
-    It is a renaming, which finds room on a full disk too.
+    The mark is the record under another name, since a file can be renamed on a full disk too.
 
     Raises:
-        OSError: it cannot be noted.
+        OSError: the record cannot be renamed.
     """
     try:
         JobFolder(folder).record.replace(JobFolder(folder).removed_record)
-    except FileNotFoundError:  # no record could be written, or it is marked already
+    except FileNotFoundError:  # there was no record, or it is marked already
         return
     folders.flush(folder)
 
 
 def is_written(folder: Path) -> bool:
-    """Whether a folder says of its job."""
+    """Whether a folder has a record."""
     return JobFolder(folder).record.exists()
 
 
 def is_removed(folder: Path) -> bool:
-    """Whether the job of a folder that does not say of it any more was to be forgotten when its server died."""
+    """Whether a job was marked as removed, and the server died before it had removed the folder."""
     return JobFolder(folder).removed_record.exists()

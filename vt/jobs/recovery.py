@@ -1,4 +1,4 @@
-"""Folders of jobs that the database does not know: what is lost is put back into it, and nothing is thrown away."""
+"""Restores jobs that are missing in the database from the records in their folders; no film is thrown away."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _NO_FILM = "The film of this job was no longer there when the jobs were put back
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What became of the jobs in a data folder that was repaired."""
+    """The result of a repair of a data folder."""
 
     restored: tuple[Job, ...]
-    """Those that the database did not know."""
+    """The jobs that were missing in the database."""
     known: int
-    """How many it knew already."""
+    """How many jobs were in the database already."""
     unclear: int
-    """How many folders are kept aside, for want of a record of their jobs."""
+    """How many folders are kept aside, because they have no record."""
     damaged: Path | None
-    """Where the database lies now that could not be read, if it could not."""
+    """Where the old database is now, if it could not be read."""
 
     @property
     def told(self) -> list[str]:
-        """In sentences."""
+        """The result in sentences."""
         lines = [f"The damaged database is kept as {self.damaged}."] if self.damaged else []
         if self.restored:
             states = Counter(job.state.value for job in self.restored)
@@ -48,19 +48,19 @@ class Repair:
         else:
             lines.append("No job was missing in the database.")
         lines.append(f"Jobs that it knew already: {self.known}.")
-        return lines + ([_unclear(self.unclear)] if self.unclear else [])
+        return lines + ([_kept_aside_sentence(self.unclear)] if self.unclear else [])
 
 
 def kept_aside(data_folder: Path) -> str | None:
-    """Say in a sentence that a data folder holds folders that are kept aside, where it does."""
+    """Return a sentence on the folders that are kept aside in a data folder; None where there are none."""
     try:
         count = sum(1 for _ in (data_folder / ASIDE).iterdir())
     except OSError:
         return None
-    return _unclear(count) if count else None
+    return _kept_aside_sentence(count) if count else None
 
 
-def _unclear(count: int) -> str:
+def _kept_aside_sentence(count: int) -> str:
     return (
         f"Folders in {ASIDE}, in the data folder: {count}. They lay among the jobs' when the database was lost, "
         "and do not say what was asked for: look for films in them, then remove them by hand."
@@ -68,42 +68,43 @@ def _unclear(count: int) -> str:
 
 
 def take_stock(data: DataFolder, store: Store) -> list[Job]:
-    """Go through the jobs' folders at a start, and return the jobs that are put back into the database.
+    """Compare the jobs' folders with the database at a start, and return the jobs that were restored.
 
-    - A folder whose job is known stays, and gets a record where it has none, as those of earlier versions; where the
-      job was to be forgotten when the server died, both go.
-    - One of a job that the database does not know is put back into it: the database is new, or an old copy.
-    - One that says of no job is half-made, and swept; but where the database is newer than the folders, so that it
-      cannot know, it is kept aside.
+    - The job is in the database: the folder stays. It gets a record where it has none (older versions wrote none).
+      If the job was marked as removed when the server died, folder and job are removed.
+    - The job is not in the database, but the folder has a record: the job is restored. The database is new, or is an
+      old copy.
+    - The job is not in the database, and the folder has no record: it belongs to a job that was never submitted, and is
+      removed. If the database is newer than the folders, this is not certain, and the folder is kept aside.
     """
     known, settled = store.versions(), store.is_settled()
     found, unrecorded = [], 0
     for folder in data.jobs.iterdir():
         try:
             if folder.name in known:
-                unrecorded += _completed(folder, store)
+                unrecorded += _finish_removal_or_record(folder, store)
             elif job := _restored(folder, store):
                 found.append(job)
             elif settled or records.is_removed(folder) or not _holds_anything(folder):
                 folders.remove(folder)
             else:
                 _put_aside(folder, data.aside)
-        except OSError as error:  # of this folder alone: the others' jobs are not to wait for it
+        except OSError as error:  # of this folder only: the others are still looked at
             _log.error("a folder among the jobs cannot be looked through: %s", error.strerror)
     if unrecorded:
-        os.sync()  # once for all of them, of which there may be thousands
+        os.sync()  # once for all records, of which there may be thousands
     if not settled:
         store.settle()
     return found
 
 
 def repair(path: Path, say_when: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Repair:
-    """Put all jobs whose folders are there into the database, a new one where the old one cannot be read.
+    """Restore all jobs from their folders, into a new database where the old one cannot be read.
 
-    Doing it twice does no more than doing it once.
+    A second call changes nothing more.
 
     Raises:
-        FolderTaken: a server is at work there.
+        FolderTaken: a server uses the data folder.
         InputError: there is no data folder.
         StorageError: it cannot be written.
     """
@@ -120,12 +121,12 @@ def repair(path: Path, say_when: Callable[[], datetime] = lambda: datetime.now(U
 
 
 def _moved_away(database: Path, now: datetime) -> Path | None:
-    """Give a database that cannot be read another name, and return it; None where it can be."""
+    """Rename a database that cannot be read, and return its new path; None where it can be read."""
     try:
         Store(database).close()
     except DatabaseDamaged:
         kept = database.with_name(f"{database.name}.damaged-{now:%Y%m%dT%H%M%S%fZ}")
-        for ending in ("-wal", "-shm", ""):  # the file itself last: who is killed in between begins again
+        for ending in ("-wal", "-shm", ""):  # the database last: if this is killed, the next repair starts over
             beside = database.with_name(database.name + ending)
             if beside.exists():
                 beside.rename(kept.with_name(kept.name + ending))
@@ -134,7 +135,7 @@ def _moved_away(database: Path, now: datetime) -> Path | None:
 
 
 def _bring_back(data: DataFolder) -> None:
-    """Move the folders that were kept aside, and say of their jobs, back among the others."""
+    """Move the folders that are kept aside and have a record back to the jobs' folders."""
     for folder in data.aside.iterdir() if data.aside.is_dir() else ():
         if ID.fullmatch(folder.name) and records.read(folder) and not data.job(folder.name).exists():
             folder.rename(data.job(folder.name))
@@ -143,23 +144,23 @@ def _bring_back(data: DataFolder) -> None:
 
 
 def _restored(folder: Path, store: Store) -> Job | None:
-    """Put a folder's job back into the database; None where the folder says of none."""
+    """Restore the job of a folder; None where it has no record."""
     if folder.is_symlink() or not ID.fullmatch(folder.name):
         return None
     record = records.read(folder)
     if record is None:
         return None
-    job = store.restore(folder.name, _as_it_stands(folder, record))
+    job = store.restore(folder.name, _corrected(folder, record))
     records.write(folder, records.of(job))
     _log.warning("job %s was not in the database, and is put back: %s", job.id[:6], job.state)
     return job
 
 
-def _as_it_stands(folder: Path, record: Record) -> Record:
-    """Return a record that is true of its folder: done where the results are there, else to be done again."""
+def _corrected(folder: Path, record: Record) -> Record:
+    """Return the record, corrected by what is in the folder: a job without its results is queued again."""
     there = JobFolder(folder).versions()
     if record.version and record.version not in there:
-        # Newer results, of which the record could not tell any more, or none at all.
+        # There are newer results than the record says, or none.
         record = replace(record, version=max(there, default=0))
     if record.state is JobState.DONE and not record.version:
         record = replace(record, state=JobState.QUEUED, mended={})
@@ -168,12 +169,12 @@ def _as_it_stands(folder: Path, record: Record) -> Record:
     return record
 
 
-def _completed(folder: Path, store: Store) -> bool:
-    """Finish a removal that a death cut short, or tell whether a record was written that a known job lacked."""
+def _finish_removal_or_record(folder: Path, store: Store) -> bool:
+    """Finish a removal that was interrupted, or write a missing record; return whether a record was written."""
     if records.is_written(folder):
         return False
     if records.is_removed(folder):
-        with suppress(WrongState):  # it was taken up again, and its new record found no room
+        with suppress(WrongState):  # it was queued again, and there was no space for its new record
             store.remove(folder.name)
             folders.remove(folder)
             return False

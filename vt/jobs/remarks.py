@@ -1,4 +1,4 @@
-"""What a report remarks, kept beside it with templates and values, for faces that say it in another language."""
+"""The remarks of a report as templates with values, in a file of their own, so that they can be translated."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from vt.jobs.job_folder import REMARKS
 from vt.translatable import Message
 
-_NAME = "remarks.json"
 _REMARKS = TypeAdapter(list[Message])
 
 
 def write(folder: Path, notes: Iterable[str]) -> Path:
-    """Write down the remarks of a report that has just been made, and return the file."""
-    file = folder / _NAME
+    """Write the remarks of a new report, and return the file."""
+    file = folder / REMARKS
     file.write_text(json.dumps([Message(note).as_json() for note in notes]), encoding="ascii")
     return file
 
 
 def read(folder: Path) -> list[Message] | None:
-    """Return the remarks that lie in a folder of results; None where there are none, as in those of older versions.
+    """Return the remarks in a folder of results; None where the file is missing (older versions) or damaged.
 
     Raises:
         OSError: they cannot be read.
     """
     try:
-        return _REMARKS.validate_json((folder / _NAME).read_bytes())
+        return _REMARKS.validate_json((folder / REMARKS).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None

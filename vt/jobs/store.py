@@ -1,4 +1,4 @@
-"""SQLite: the jobs, kept so that whatever kills the server loses none, and the data folder that one server owns."""
+"""The jobs in SQLite, none of which is lost when the server is killed, and the data folder that one server owns."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ from vt.jobs.records import Record
 from vt.translatable import Message, restored
 
 DATABASE, ASIDE = "vt.db", "kept-aside"
-"""In the data folder: the jobs, and folders of which nobody can tell the job."""
+"""In the data folder: the database, and the folder for job folders whose job is not known."""
 DEATHS = 3
-"""After so many deaths in a row without a new finished artifact a job is given up."""
+"""After the server died so many times in a row during a job, without a new artifact, the job fails."""
 ID = re.compile(r"[a-z2-7]{26}")
-"""What an id looks like: 26 letters and digits of base 32 (RFC 4648, section 6, in lower case), 130 bits."""
+"""The form of an id: 26 letters and digits of base 32 (RFC 4648, section 6, in lower case), 130 bits."""
 
-_HELD_BYTES = 4 * 2**20
-"""Some hundred steps of jobs: what SQLite writes before it uses its own log again from the start."""
+_RESERVE_BYTES = 4 * 2**20
+"""The size of the reserve on the disk: enough for SQLite's log (WAL) of some hundred changes of jobs."""
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _QUEUED, _RUNNING = {JobState.QUEUED}, {JobState.RUNNING}
 _OVER = [state for state in JobState if state.is_over]
-_GOODBYE_SECONDS = 10.0
+_CLOSE_SECONDS = 10.0
 _CONNECTIONS = 3
 _DIED = Message(
     "The server died {count} times in a row while working on this, without finishing one more piece "
@@ -77,10 +77,10 @@ _DIED = Message(
     count=DEATHS,
 )
 
-# SQLite has one writer at a time, so a transaction that will write says so at its start: it never finds out half-way.
-# In WAL mode a commit survives the death of the process either way. FULL also syncs it to the disk, so that a power
-# cut takes back no accepted, finished or cancelled job; progress and heartbeats need no more than NORMAL, which costs
-# no sync: what a power cut takes back of them, nobody misses.
+# SQLite has one writer at a time. A transaction that will write takes the write lock at its start (IMMEDIATE), so that
+# it cannot fail half-way. In WAL mode a commit survives the death of the process in any case. FULL also syncs it to the
+# disk, so that a power cut loses no accepted, finished or cancelled job. Progress and heartbeats use NORMAL, which does
+# not sync: they may be lost in a power cut.
 _READ = ("BEGIN",)
 _WRITE = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
 _TICK = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
@@ -88,12 +88,12 @@ _TICK = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """For whom a job counts."""
+    """The visitor whose limits a job counts for, and that limit."""
 
     visitor: str
     """The `key` of a visitor; empty: for nobody."""
     most: int
-    """How many of theirs may wait and run at a time."""
+    """How many jobs of this visitor may wait and run at a time."""
 
 
 NOBODY = Share("", 0)
@@ -108,7 +108,7 @@ def new_id() -> str:
 
 
 class DataFolder:
-    """The data folder, made where missing, and owned by this process until it is closed or dies.
+    """The data folder. It is made where missing, and owned by this process until `close` or the end of the process.
 
     Raises:
         FolderTaken: another process owns it.
@@ -138,27 +138,27 @@ class DataFolder:
         self.close()
 
     def close(self) -> None:
-        """Let another process have it. The lock's file stays: who removed it could remove another owner's lock."""
+        """Give the folder up. The lock file stays: to remove it could remove the lock of the next owner."""
         self._lock.close()
 
-    def hold(self) -> None:
-        """Set a little of the disk aside, so that even on a full one it can be noted what became of the jobs."""
-        if not self._held.exists():
+    def reserve(self) -> None:
+        """Write the reserve file, so that on a full disk there is space for the last changes of jobs."""
+        if not self._reserve.exists():
             try:
-                self._held.write_bytes(bytes(_HELD_BYTES))
-            except OSError:  # no room even for this
-                self.give_way()
+                self._reserve.write_bytes(bytes(_RESERVE_BYTES))
+            except OSError:  # not enough space even for this
+                self.free_reserve()
 
-    def give_way(self) -> bool:
-        """Give back what was set aside; False where nothing was."""
+    def free_reserve(self) -> bool:
+        """Remove the reserve file, to free its space; False where there was none."""
         try:
-            self._held.unlink()
+            self._reserve.unlink()
         except OSError:
             return False
         return True
 
     @property
-    def _held(self) -> Path:
+    def _reserve(self) -> Path:
         return self.path / "reserve"
 
     @property
@@ -173,24 +173,24 @@ class DataFolder:
 
     @property
     def aside(self) -> Path:
-        """Where folders are kept that hold what nobody can tell the job of; missing as long as there are none."""
+        """The folder for job folders whose job is not known; missing as long as there are none."""
         return self.path / ASIDE
 
     def job(self, job_id: str) -> Path:
-        """Return a job's folder, which may not exist: it follows from the id alone.
+        """Return the path of a job's folder, which may not exist.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         if not ID.fullmatch(job_id):
             raise JobNotFound
         return self.jobs / job_id
 
     def folder(self, job_id: str) -> JobFolder:
-        """Return what tells where things are in a job's folder.
+        """Return the layout of a job's folder.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return JobFolder(self.job(job_id))
 
@@ -198,7 +198,7 @@ class DataFolder:
         """Return where a job's film is.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).film
 
@@ -206,15 +206,15 @@ class DataFolder:
         """Return where the subtitles are that came with a job's film, if any did.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).subtitles
 
     def artifacts(self, job_id: str) -> Path:
-        """Return where the artifacts of a job are: what of its work is finished and kept.
+        """Return where the artifacts of a job are.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).artifacts
 
@@ -222,7 +222,7 @@ class DataFolder:
         """Return where the results of one version are.
 
         Raises:
-            JobNotFound: no id looks like this.
+            JobNotFound: the id does not have the form of one.
         """
         return self.folder(job_id).results(version)
 
@@ -247,7 +247,7 @@ Migration = Callable[[Connection], None]
 
 
 def m001_jobs(connection: Connection) -> None:
-    """Jobs, and a row to write for no other end than to see that it can be written."""
+    """The jobs, and one row that is written to check that the database can be written."""
     states = ", ".join(f"'{state.value}'" for state in JobState)
     connection.exec_driver_sql(
         f"""
@@ -277,16 +277,16 @@ def m001_jobs(connection: Connection) -> None:
 
 
 def m002_mended(connection: Connection) -> None:
-    """What of the edits the results hold: those of a run that failed or was cancelled are in none."""
+    """The edits that the results contain; the edits of a run that failed or was cancelled are not in the results."""
     connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN mended TEXT NOT NULL DEFAULT '{}'")
     connection.exec_driver_sql("UPDATE jobs SET mended = edits WHERE state = 'done'")
 
 
 def m003_served(connection: Connection) -> None:
-    """For how long servers have run on this database, and when in that time each job was touched last.
+    """The served time (see `Store`) of this database, and for each job the served time of its last change.
 
-    What was there before counts from now on. And whether a start has looked through the jobs' folders with it: one that
-    knows of jobs has been there when they came.
+    Jobs from before get the served time 0. `settled`: whether a start has compared the jobs' folders with it. A
+    database that has jobs counts as settled, since it was in use when their folders were made.
     """
     connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN served_ms INTEGER NOT NULL DEFAULT 0")
     connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN settled INTEGER NOT NULL DEFAULT 0")
@@ -297,7 +297,7 @@ def m003_served(connection: Connection) -> None:
 
 
 def m004_turns(connection: Connection) -> None:
-    """For whom a job counts, under a name that a secret of this database makes of the address; and whose turn it is."""
+    """The visitor of each job, as a hash of the address with a secret of this database, and the order of visitors."""
     connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN secret TEXT NOT NULL DEFAULT ''")
     connection.exec_driver_sql("UPDATE heartbeat SET secret = hex(randomblob(16))")
     connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN visitor TEXT NOT NULL DEFAULT ''")
@@ -309,12 +309,12 @@ def m004_turns(connection: Connection) -> None:
 
 
 def m005_failure(connection: Connection) -> None:
-    """Why a job failed, with the template of the sentence and its values; those before keep only the sentence."""
+    """Why a job failed, as a template with values; jobs from before have only the sentence."""
     connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN failure TEXT")
 
 
 MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served, m004_turns, m005_failure)
-"""In the order in which they came to be; each runs once in a database's life, and its name is kept there."""
+"""In order. Each runs once for a database, which keeps the names of those that have run."""
 
 _jobs = Table(
     "jobs",
@@ -351,24 +351,24 @@ def _now() -> datetime:
 
 
 class Store:
-    """The jobs. Any thread may call any method; each is one short transaction, or none at all.
+    """The jobs. Any thread may call any method; each is at most one short transaction.
 
-    A job goes from queued to running, and from there to done, failed or cancelled, or back to queued. One that waits
-    may be cancelled, too; one that is over and has results may be queued again. No other step exists.
+    A job goes from queued to running, and from there to done, failed or cancelled, or back to queued. A queued job may
+    be cancelled, too; one that is over and has results may be queued again. There are no other changes of state.
 
     Every method may raise `StorageError`: the disk is full, or the database is damaged or held by another program.
-    Those that name a job raise `JobNotFound` where there is none, and `WrongState` where its state forbids the step.
+    Methods that name a job raise `JobNotFound` where there is none, and `WrongState` where its state does not allow the
+    change.
 
-    Visitors take turns. A visitor whose first job comes to wait stands behind all who wait then; one whose job is taken
-    up stands behind all again, with what else waits of theirs. So nobody waits for more than one job of each other
-    visitor before their own next one, however many jobs anybody sends, and from however many addresses. Of one
-    visitor's, the one that came first goes first; and before all others go those that had begun when a server ended.
+    Visitors take turns, so that nobody waits for more than one job of each other visitor before their own next job,
+    however many jobs those have sent. The turn of a visitor who has no waiting job yet comes after all who wait; when
+    one of a visitor's jobs starts, their next turn comes after all others again. A visitor's own jobs run in the order
+    in which they came. Jobs that were interrupted by the end of a server go before all others.
 
-    How old a job is, is counted in served time: the time for which servers have run on this database, by clocks that
-    nobody sets. It stands still while no server runs, so that no clock, whether it jumps by ten years or back, while a
-    server runs or between two of them, makes a job a second older than it would have become: after a start, a job that
-    is over lives on for what was left of its time, which is at most one period of retention. What is shown to users are
-    the times of the wall clock, and nothing follows from them but the order of a list.
+    The age of a job is counted in served time: the total time for which servers have run on this database, measured by
+    monotonic clocks. It does not advance while no server runs, and changes of the wall clock do not affect it: a wrong
+    date never deletes a job. After a restart a finished job is kept for the rest of its retention. The times shown to
+    users are from the wall clock; they only decide the order of lists.
     """
 
     def __init__(
@@ -379,25 +379,25 @@ class Store:
         migrations: Sequence[Migration] = MIGRATIONS,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the database in the file `path`, made where missing, and bring it up to date.
+        """Open the database in the file `path`, which is made where missing, and migrate it to the present schema.
 
         Args:
             path: the file.
             clock: tells the time, with its zone.
-            elapsed: tells the seconds since some moment; nobody sets it.
+            elapsed: a monotonic clock, in seconds.
             patience: seconds to wait for another program that writes to the file.
-            migrations: all that a database of this version has been through.
+            migrations: all migrations up to the present schema.
 
         Raises:
             StorageError: the file is damaged, cannot be written, or was written by a newer version.
         """
         self._path, self._clock, self._elapsed = path, clock, elapsed
-        self._turn = threading.Lock()  # within the process a lock is fairer and quicker than SQLite's polling
+        self._write_lock = threading.Lock()  # within the process a lock is fairer and quicker than SQLite's polling
         self._change = threading.Condition()
-        self._at_work, self._is_closed = 0, False
+        self._calls, self._is_closed = 0, False
         url = URL.create("sqlite", database=str(path))
-        # One that writes and two that read, for an instant each. More would gain nothing, and SQLite keeps the files
-        # of connections open that are closed beside others.
+        # One connection writes and two read, for a moment each. More would gain nothing, and SQLite keeps the file of a
+        # closed connection open as long as others are open.
         self._engine = create_engine(
             url, connect_args={"timeout": patience}, hide_parameters=True, pool_size=_CONNECTIONS, max_overflow=0
         )
@@ -406,44 +406,44 @@ class Store:
         try:
             self._check()
             self._migrate(migrations)
-            self._served_ms, self._opened_at = self._served_before(), elapsed()
+            self._served_ms, self._opened_at = self._served_before_ms(), elapsed()
             self._identity = _identity(path)
         except StorageError:
             self.close()
             raise
 
     def close(self) -> None:
-        """Close the file, once nobody is at work on it any more; who comes later is told."""
+        """Close the file when no other call uses it any more; later calls raise `StorageError`."""
         with self._change:
             self._is_closed = True
-            self._change.wait_for(lambda: not self._at_work, _GOODBYE_SECONDS)
+            self._change.wait_for(lambda: not self._calls, _CLOSE_SECONDS)
         self._engine.dispose()
 
     # Making, reading and removing
 
     def create(self, job_id: str, request: JobSpec, limit: int, share: Share = NOBODY) -> Job:
-        """Put a new job into the queue, as the last one of its visitor.
+        """Put a new job into the queue, behind the other jobs of its visitor.
 
         Args:
             job_id: a fresh one from `new_id()`; the job's folder may be there already, with the film in it.
             request: what was asked for.
-            limit: how many may wait, this one included.
-            share: for whom it counts.
+            limit: how many jobs may wait, this one included.
+            share: the visitor whose limits it counts for.
 
         Raises:
-            QueueFull: so many wait already.
-            TooManyJobs: so many of the visitor's wait and run already.
+            QueueFull: so many jobs wait already.
+            TooManyJobs: so many jobs of the visitor wait and run already.
         """
         now = self._milliseconds()
         values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
         values |= {"request": request.as_json(), "version": 0, "edits": {}, "mended": {}}
         with self._writing() as connection:
-            values["visitor"] = self._counted(connection, share)
+            values["visitor"] = self._checked_visitor(connection, share)
             _check_room(connection, limit)
-            return self._put(connection, job_id, values)
+            return self._insert(connection, job_id, values)
 
     def restore(self, job_id: str, record: Record) -> Job:
-        """Put a job that the database has lost back into it, and where it waits, at the end of the queue."""
+        """Add a job from its record, because the database has lost it; a queued one goes to the end of the queue."""
         values = asdict(record)
         del values["format"]
         values["state"], values["request"] = record.state.value, record.request.as_json()
@@ -453,22 +453,24 @@ class Store:
         values["created_ms"] = _since_epoch(values.pop("created_at"))
         values["updated_ms"] = _since_epoch(values.pop("updated_at"))
         with self._writing() as connection:
-            return self._put(connection, job_id, values)
+            return self._insert(connection, job_id, values)
 
-    def _put(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
-        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served()}
-        row = values | more | _last(connection, values["visitor"])
+    def _insert(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
+        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served_now_ms()}
+        row = values | more | _queue_end(connection, values["visitor"])
         return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
     def get(self, job_id: str) -> Job:
         """Return a job as it stands now."""
         with self._reading() as connection:
-            return _found(connection, job_id)
+            return _get_job(connection, job_id)
 
     def of_visitor(self, visitor: str) -> list[str]:
         """Return the ids of a visitor's jobs, whatever state they are in."""
         with self._reading() as connection:
-            return list(connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _name(connection, visitor))))
+            return list(
+                connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _visitor_hash(connection, visitor)))
+            )
 
     def page(self, limit: int, offset: int = 0) -> list[Job]:
         """Return at most `limit` jobs, the newest first, after `offset` others."""
@@ -483,20 +485,20 @@ class Store:
             return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in rows}
 
     def versions(self) -> dict[str, int]:
-        """Return the version of every job's results by its id: a folder of any other name belongs to nobody."""
+        """Return the version of every job's results, by its id."""
         with self._reading() as connection:
             return {row.id: row.version for row in connection.execute(select(_jobs.c.id, _jobs.c.version))}
 
     def expired(self, age: timedelta) -> list[str]:
-        """Return the ids of the jobs that are over and untouched for so long of served time, oldest first."""
-        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served() - age // _MILLISECOND)
+        """Return the ids of the jobs that are over and have not changed for that much served time, oldest first."""
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served_now_ms() - age // _MILLISECOND)
         with self._reading() as connection:
             return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.touched_ms)))
 
     def remove(self, job_id: str) -> None:
-        """Forget a job that is over. Remove its folder afterwards: a folder without a job is swept, should you die."""
+        """Remove a job that is over. Remove its folder afterwards: if the server dies before, the next start does."""
         with self._writing() as connection:
-            job = _found(connection, job_id)
+            job = _get_job(connection, job_id)
             if not job.state.is_over:
                 raise WrongState(job.state)
             connection.execute(delete(_jobs).where(_jobs.c.id == job_id))
@@ -504,8 +506,8 @@ class Store:
     # From state to state
 
     def claim(self, besides: Collection[str] = ()) -> Job | None:
-        """Set the job whose turn it is running, but for those `besides`, and return it; None where nobody waits."""
-        # Those that were interrupted are few, and go on in their old order, whoever has been served since.
+        """Set the next job running and return it, passing over those in `besides`; None where none waits."""
+        # Interrupted jobs come first, in the order in which they came, regardless of turns; there are few of them.
         turn_of = case((_jobs.c.begun == 1, 0), else_=_jobs.c.turn)
         order = (_jobs.c.begun.desc(), turn_of, _jobs.c.place)
         first = select(_jobs.c.id).where(_WAITS & _jobs.c.id.not_in(besides)).order_by(*order).limit(1)
@@ -514,91 +516,91 @@ class Store:
             if job_id is None:
                 return None
             turn = (connection.scalar(select(func.max(_jobs.c.turn)).where(_WAITS)) or 0) + 1
-            job = self._moved(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
+            job = self._set_state(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
             others = _WAITS & (_jobs.c.visitor == job.visitor)
             connection.execute(update(_jobs).where(others).values(turn=turn))
             return job
 
     def progress(self, job_id: str, stage: Stage, fraction: float) -> Job:
-        """Note how far a running job is."""
+        """Store how far a running job is."""
         with self._writing(_TICK) as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage.value, fraction=fraction)
+            return self._set_state(connection, job_id, _RUNNING, JobState.RUNNING, stage=stage.value, fraction=fraction)
 
     def finish(self, job_id: str) -> Job:
-        """Set a running job done: its results are there, and of a new version."""
+        """Set a running job done, and count its version up: new results are in its folder."""
         values = {"version": _jobs.c.version + 1, "fraction": 1.0, "deaths": 0, "finished_pieces": 0}
         values |= {"mended": _jobs.c.edits}
         with self._writing() as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.DONE, **values)
+            return self._set_state(connection, job_id, _RUNNING, JobState.DONE, **values)
 
     def fail(self, job_id: str, sentence: str) -> Job:
         """Set a running job failed, and say why."""
         with self._writing() as connection:
-            return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(Message(sentence)))
+            return self._set_state(connection, job_id, _RUNNING, JobState.FAILED, **_failed(Message(sentence)))
 
     def cancel(self, job_id: str) -> Job:
         """Set a waiting or running job cancelled, for good."""
         with self._writing() as connection:
-            return self._moved(connection, job_id, _QUEUED | _RUNNING, JobState.CANCELLED)
+            return self._set_state(connection, job_id, _QUEUED | _RUNNING, JobState.CANCELLED)
 
     def put_back(self, job_id: str, last: bool = False) -> Job:
-        """Put a running job back into the queue, at its old place or as the `last` one; no death is counted."""
+        """Put a running job back into the queue, at its old place or at the end (`last`); this counts as no death."""
         with self._writing() as connection:
-            place = _last(connection, _found(connection, job_id).visitor) if last else {}
-            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **place)
+            place = _queue_end(connection, _get_job(connection, job_id).visitor) if last else {}
+            return self._set_state(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
     def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], limit: int, share: Share = NOBODY) -> Job:
         """Put a job that is over and has results into the queue again, with all that was edited by hand.
 
         Args:
             job_id: whose lines.
-            version: which results the editor saw.
-            edits: by the id of the line: what is kept from now on, in place of the edits before.
-            limit: how many may wait, this one included.
-            share: for whom it counts from now on: who edits it.
+            version: the version of the results that the edits were made from.
+            edits: by the id of the line; they replace the edits from before.
+            limit: how many jobs may wait, this one included.
+            share: the visitor whose limits it counts for from now on: the one who edits it.
 
         Raises:
             Outdated: there are newer results.
-            QueueFull: so many wait already.
-            TooManyJobs: so many of the visitor's wait and run already.
+            QueueFull: so many jobs wait already.
+            TooManyJobs: so many jobs of the visitor wait and run already.
         """
         with self._writing() as connection:
-            job = _found(connection, job_id)
+            job = _get_job(connection, job_id)
             allowed = _OVER if job.version else []
             if job.state in allowed and job.version != version:
                 raise Outdated
             if job.state not in allowed:
                 raise WrongState(job.state)
-            visitor = self._counted(connection, share)
+            visitor = self._checked_visitor(connection, share)
             _check_room(connection, limit)
             values: dict[str, Any] = {"edits": edits_as_json(edits), "visitor": visitor}
             values |= {"stage": None, "fraction": 0.0, "deaths": 0} | _failed(None)
-            values |= _last(connection, visitor)
-            return self._moved(connection, job_id, allowed, JobState.QUEUED, **values)
+            values |= _queue_end(connection, visitor)
+            return self._set_state(connection, job_id, allowed, JobState.QUEUED, **values)
 
     def died(self, job_id: str, finished_pieces: int) -> Job:
-        """Count a death of whoever ran a job: it goes back to its old place, or fails where dying is all that it does.
+        """Count that the server died while it ran a job, which is queued at its old place, or fails after `DEATHS`.
 
         Args:
-            job_id: what was running.
-            finished_pieces: how many pieces of its work are there now.
+            job_id: the job that was running.
+            finished_pieces: how many artifacts it has now; if there are new ones, the count of deaths starts again.
         """
         with self._writing() as connection:
-            job = _found(connection, job_id)
+            job = _get_job(connection, job_id)
             deaths = 1 if finished_pieces > job.finished_pieces else job.deaths + 1
             values: dict[str, Any] = {"deaths": deaths, "finished_pieces": finished_pieces}
             if deaths >= DEATHS:
-                return self._moved(connection, job_id, _RUNNING, JobState.FAILED, **_failed(_DIED), **values)
-            return self._moved(connection, job_id, _RUNNING, JobState.QUEUED, **values)
+                return self._set_state(connection, job_id, _RUNNING, JobState.FAILED, **_failed(_DIED), **values)
+            return self._set_state(connection, job_id, _RUNNING, JobState.QUEUED, **values)
 
     def recover(self, finished_pieces: Callable[[str], int]) -> list[Job]:
-        """Count a death for every job that a dead server left running, before anything is claimed.
+        """Count a death for every job that is still running in the database; to be called at a start, before `claim`.
 
         Args:
-            finished_pieces: tells how many there are of a job.
+            finished_pieces: returns how many artifacts a job has.
 
         Returns:
-            Those jobs: queued again, or failed.
+            Those jobs, which are now queued or failed.
         """
         running = select(_jobs.c.id).where(_jobs.c.state == JobState.RUNNING.value).order_by(_jobs.c.place)
         with self._reading() as connection:
@@ -606,17 +608,17 @@ class Store:
         return [self.died(job_id, finished_pieces(job_id)) for job_id in left]
 
     def is_settled(self) -> bool:
-        """Whether a start has looked through the jobs' folders with this database: else it is newer than they are."""
+        """Whether a start has compared the jobs' folders with this database; if not, it is newer than they are."""
         with self._reading() as connection:
             return bool(connection.exec_driver_sql("SELECT settled FROM heartbeat").scalar())
 
     def settle(self) -> None:
-        """Note that a start has looked through the jobs' folders."""
+        """Store that a start has compared the jobs' folders with this database."""
         with self._writing() as connection:
             connection.exec_driver_sql("UPDATE heartbeat SET settled = 1")
 
     def obstacle(self) -> str | None:
-        """Say in a sentence what keeps a job from being stored now, if anything does; and note the served time.
+        """Say in a sentence why no job can be stored now, if so; and store the served time.
 
         Never raises.
         """
@@ -627,7 +629,7 @@ class Store:
                     "server again, which finds the jobs in their folders."
                 )
             with self._writing(_TICK) as connection:
-                values = (self._milliseconds(), self._served())
+                values = (self._milliseconds(), self._served_now_ms())
                 beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
                 return None if beat.rowcount else "The database lacks what was in it: start the server again."
         except StorageError as error:
@@ -638,29 +640,29 @@ class Store:
     @contextmanager
     def _writing(self, opening: tuple[str, ...] = _WRITE) -> Iterator[Connection]:
         engine = self._engine.execution_options(opening=opening)
-        with self._kept_open(), _translated(self._path), self._turn, engine.begin() as connection:
+        with self._kept_open(), _storage_errors(self._path), self._write_lock, engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._kept_open(), _translated(self._path), self._engine.begin() as connection:
+        with self._kept_open(), _storage_errors(self._path), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _kept_open(self) -> Iterator[None]:
-        """Keep the file open: a connection in use while it is closed would never be closed itself."""
+        """Keep `close` from closing the file while the block runs."""
         with self._change:
             if self._is_closed:
                 raise StorageError("The database has been closed: this server is ending.")
-            self._at_work += 1
+            self._calls += 1
         try:
             yield
         finally:
             with self._change:
-                self._at_work -= 1
+                self._calls -= 1
                 self._change.notify_all()
 
-    def _moved(
+    def _set_state(
         self,
         connection: Connection,
         job_id: str,
@@ -668,19 +670,19 @@ class Store:
         state: JobState,
         **values: Any,  # noqa: ANN401 (each column has its type)
     ) -> Job:
-        """Set a job that is in an allowed state to another one, and further columns to their values."""
-        here = _found(connection, job_id).state
+        """Change the state of a job, which has to be in an allowed one, and set further columns."""
+        here = _get_job(connection, job_id).state
         if here not in allowed:
             raise WrongState(here)
-        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served()}
+        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served_now_ms()}
         change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
         return _job(connection.execute(change).one())
 
-    def _counted(self, connection: Connection, share: Share) -> str:
-        """Return what stands for a visitor, of whom one more job may wait."""
+    def _checked_visitor(self, connection: Connection, share: Share) -> str:
+        """Return the hash of a visitor, after checking that one more job of theirs is allowed."""
         if not share.visitor:
             return ""
-        name = _name(connection, share.visitor)
+        name = _visitor_hash(connection, share.visitor)
         theirs = (_jobs.c.visitor == name) & _jobs.c.state.not_in(_OVER)
         if connection.execute(select(func.count()).where(theirs)).scalar_one() >= share.most:
             raise TooManyJobs(share.most)
@@ -689,25 +691,25 @@ class Store:
     def _milliseconds(self) -> int:
         return _since_epoch(self._clock())
 
-    def _served(self) -> int:
-        """Return the served time: what earlier servers noted of theirs, and all of this one's."""
+    def _served_now_ms(self) -> int:
+        """Return the served time in ms: that of earlier servers, which is stored, and that of this one."""
         return self._served_ms + int(1000 * (self._elapsed() - self._opened_at))
 
-    def _served_before(self) -> int:
-        """Return the served time that was noted last; no job has been touched later than that."""
+    def _served_before_ms(self) -> int:
+        """Return the served time that earlier servers have stored, in ms."""
         with self._reading() as connection:
             noted = connection.exec_driver_sql("SELECT max(served_ms) FROM heartbeat").scalar() or 0
             return max(noted, connection.scalar(select(func.max(_jobs.c.touched_ms))) or 0)
 
     def _check(self) -> None:
-        """Raise where the file is damaged, before anything is done with it."""
+        """Raise where the file is damaged."""
         with self._reading() as connection:
             said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
         if said != "ok":
             raise _damaged(self._path, str(said))
 
     def _migrate(self, migrations: Sequence[Migration]) -> None:
-        """Run what the database has not been through; all of it, or, where one fails, nothing."""
+        """Run the migrations that have not run yet: all of them in one transaction."""
         known = [migration.__name__ for migration in migrations]
         with self._writing() as connection:
             connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at_ms INTEGER)")
@@ -722,7 +724,7 @@ class Store:
 
 
 def _connected(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+    connection.isolation_level = None  # transactions begin in `_begin`, not where the driver chooses
     connection.execute("PRAGMA journal_mode=WAL")
 
 
@@ -731,15 +733,15 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _found(connection: Connection, job_id: str) -> Job:
+def _get_job(connection: Connection, job_id: str) -> Job:
     row = connection.execute(select(_jobs).where(_jobs.c.id == job_id)).one_or_none()
     if row is None:
         raise JobNotFound
     return _job(row)
 
 
-def _name(connection: Connection, visitor: str) -> str:
-    """Return what stands for a visitor in this database."""
+def _visitor_hash(connection: Connection, visitor: str) -> str:
+    """Return the hash under which this database knows a visitor."""
     secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
     return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
 
@@ -749,8 +751,8 @@ def _check_room(connection: Connection, limit: int) -> None:
         raise QueueFull
 
 
-def _last(connection: Connection, visitor: str) -> dict[str, int]:
-    """Return where a job stands that comes to wait: behind its visitor's others, or else behind all visitors."""
+def _queue_end(connection: Connection, visitor: str) -> dict[str, int]:
+    """Return the columns of a job that is added to the queue: behind the visitor's others, or else behind all."""
     place = (connection.scalar(select(func.max(_jobs.c.place))) or 0) + 1
     latest = select(func.max(_jobs.c.turn))
     theirs = connection.scalar(latest.where(_WAITS & (_jobs.c.visitor == visitor)))
@@ -759,7 +761,7 @@ def _last(connection: Connection, visitor: str) -> dict[str, int]:
 
 
 def _failed(why: Message | None) -> dict[str, Any]:
-    """Return the columns that say why a job failed: the sentence, and what it is made of."""
+    """Return the columns that say why a job failed: the sentence, and its template with the values."""
     if why is None:
         return {"error": None, "failure": None}
     kept = json.dumps(why.as_json(), ensure_ascii=False).encode("utf-8", "replace")  # a file's name need not be Unicode
@@ -783,7 +785,7 @@ def _job(row: Row[Any]) -> Job:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one of the same name; None where there is none."""
+    """Return the device and inode of a file; None where there is none."""
     try:
         facts = path.stat()
     except OSError:
@@ -799,9 +801,12 @@ def _since_epoch(moment: datetime) -> int:
 
 
 def damage(path: Path) -> str | None:
-    """Say in a sentence what is wrong with a database, if anything is, without changing it; a server may use it."""
+    """Say in a sentence what is wrong with a database, or None; it is only read, and may be in use."""
     try:
-        with _translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        with (
+            _storage_errors(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
+        ):
             (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
     except StorageError as error:
         return error.message
@@ -809,16 +814,16 @@ def damage(path: Path) -> str | None:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise _trouble(path, error) from error
+        raise _storage_error(path, error) from error
 
 
-def _trouble(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError:
+def _storage_error(path: Path, error: SQLAlchemyError | sqlite3.Error) -> StorageError:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the upper bits tell more than we need
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(cause))
     if code == sqlite3.SQLITE_FULL:

@@ -1,4 +1,4 @@
-"""The queue: takes jobs up, sees each through whatever happens, and is the only writer of their states."""
+"""The queue: starts jobs one after the other, handles whatever goes wrong, and is the only writer of their states."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _SHARES = {
     Stage.MIX: 5,
     Stage.MUX: 5,
 }
-"""About how much of a whole job's time each stage takes, in hundredths."""
+"""About how many percent of a job's time each stage takes."""
 _HEARING = {stage: _SHARES[stage] for stage in (Stage.PROBE, Stage.EXTRACT, Stage.TRANSCRIBE)}
-"""The stages of a job that translates nothing."""
+"""The stages of a job that only transcribes."""
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS = 30.0
-"""After so long an idle thread looks for work that nobody told it of."""
+"""How often an idle thread looks into the queue without having been woken."""
 _CANCEL_SECONDS = 1.5
 _HOUSEKEEPING_SECONDS = 600.0
 
@@ -49,27 +49,28 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class _Run:
-    """A job at work."""
+    """A job that is running."""
 
     cancel: Cancel
-    dog: Watchdog
+    watchdog: Watchdog
     ended: threading.Event = field(default_factory=threading.Event)
     found_no_memory: bool = False
-    """For its models: all of it is held by those of others."""
+    """Its models found no memory, because models of other jobs use it."""
     given_up: bool = False
-    """Put back by a server that ends, or failed by its watchdog: whatever comes of it is not to be noted."""
+    """The server ended and put the job back, or the watchdog failed it: the result of this run is ignored."""
     trouble: Message | None = None
-    """Why its watchdog had it stopped."""
+    """Why the watchdog stopped it."""
 
 
 class Worker:
     """Runs the jobs of one store, some at a time, each in a thread of its own. Any thread may call any method.
 
-    What protects what:
+    Locks:
 
-    - `_order` is held for each step of a job, with its telling, so that who listens hears of the steps in their order;
-      and for `_runs`, so that a step knows who is at work. It is held while the database syncs to the disk.
-    - `_ears` protects `_listeners`, and `_news` the count of what there is to look for; both are held for an instant.
+    - `_state_lock` is held while a job's state changes and until the listeners have been called, so that they get the
+      changes in order. It also protects `_runs`. It is held while the database syncs to the disk.
+    - `_listeners_lock` protects `_listeners`. The condition `_work_added` protects `_additions`. Both are held for a
+      moment only.
     """
 
     def __init__(
@@ -89,47 +90,47 @@ class Worker:
         watchdog: Callable[[Cancel], Watchdog] = Watchdog,
         look_seconds: float = 5.0,
     ) -> None:
-        """Make a worker that begins when it is told to.
+        """Make a worker; `begin` starts it.
 
         Args:
             store: of the jobs.
             data: where their folders are.
             executor: runs them.
-            at_once: how many run at the same time.
-            queue_size: how many may wait.
-            visitor_jobs: how many of one visitor may wait and run.
-            visitor_bytes: how much the films of one visitor's jobs may take, those that are over too.
-            retention: how long a job is kept that is over.
-            retry_seconds: before what could not be done, for want of memory or disk, is tried again.
-            goodbye_seconds: how long `close()` waits for what runs.
-            watch: hears of each change of each job, as a listener does.
-            watchdog: makes the one that watches over a job.
-            look_seconds: how often it looks.
+            at_once: how many jobs run at the same time.
+            queue_size: how many jobs may wait.
+            visitor_jobs: how many jobs of one visitor may wait and run.
+            visitor_bytes: how many bytes the films of one visitor may take, those of finished jobs included.
+            retention: how long a job is kept after it is over.
+            retry_seconds: the pause before something that failed for lack of memory or disk is tried again.
+            goodbye_seconds: how long `close()` waits for running jobs.
+            watch: is called for each change of every job, like a listener.
+            watchdog: makes the watchdog of a job.
+            look_seconds: how often the watchdogs are asked.
         """
         self._store, self._data, self._executor = store, data, executor
         self._queue_size, self._visitor_jobs, self._retention = queue_size, visitor_jobs, retention
         self._visitor_bytes = visitor_bytes
         self._retry_seconds, self._goodbye_seconds = retry_seconds, goodbye_seconds
-        self._order = threading.RLock()
+        self._state_lock = threading.RLock()
         self._runs: dict[str, _Run] = {}
         self._watch = watch
         self._watchdog, self._look_seconds = watchdog, look_seconds
-        self._ears = threading.Lock()
+        self._listeners_lock = threading.Lock()
         self._listeners: dict[str, list[Hear]] = {}
-        self._news = threading.Condition()
-        self._told = 0
+        self._work_added = threading.Condition()
+        self._additions = 0
         self._closing = threading.Event()
         names = [f"vt-job-{number}" for number in range(at_once)]
         self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for name in names]
-        self._threads.append(threading.Thread(target=self._keep_house, name="vt-housekeeping", daemon=True))
-        self._threads.append(threading.Thread(target=self._watch_over, name="vt-watchdog", daemon=True))
+        self._threads.append(threading.Thread(target=self._clean_up_regularly, name="vt-housekeeping", daemon=True))
+        self._threads.append(threading.Thread(target=self._ask_watchdogs, name="vt-watchdog", daemon=True))
 
     def begin(self) -> None:
-        """Sweep what a dead server left, take up what it was at, and go on from there."""
+        """Clean up after a server that died, put its running jobs back into the queue, and start the threads."""
         recovery.take_stock(self._data, self._store)
         for job_id, version in self._store.versions().items():
             self._tidy(job_id, version)
-        self._data.hold()
+        self._data.reserve()
         for job in self._store.recover(lambda job_id: artifacts.count(self._data.artifacts(job_id))):
             _log.info("job %s was interrupted: %s", _short(job.id), job.state)
             self._record(job)
@@ -137,10 +138,10 @@ class Worker:
             thread.start()
 
     def close(self) -> None:
-        """Stop all work such that it goes on where it is at the next start; no death is counted."""
+        """Stop all jobs; the next start resumes them. This does not count as a death of the jobs."""
         self._closing.set()
-        self._wake()
-        with self._order:
+        self._wake_threads()
+        with self._state_lock:
             runs = dict(self._runs)
         for run in runs.values():
             run.cancel.set()
@@ -150,18 +151,18 @@ class Worker:
                 self._give_up(job_id, run)
 
     def _give_up(self, job_id: str, run: _Run) -> None:
-        """Put a job back that is in the middle of a model's own code, which ends with the process."""
-        with self._order, suppress(VtError):
+        """Put a job back into the queue although its run has not ended; the end of the process will end it."""
+        with self._state_lock, suppress(VtError):
             run.given_up = True
             self._store.put_back(job_id)
 
-    # What faces ask for
+    # What routes, page and command line call
 
     def submit(self, job_id: str, spec: JobSpec, visitor: str = "") -> Job:
         """Put a new job, whose film is in its folder, at the end of the queue.
 
-        `visitor` is for whom it counts; empty: for nobody. Once this has returned, nothing takes the job back: not the
-        death of the server, nor a power cut, nor the loss of the database.
+        `visitor` is the visitor whose limits it counts for; empty: nobody's. Once this has returned, the job survives
+        the death of the server, a power cut, and the loss of the database.
 
         Raises:
             QueueFull: too many wait already.
@@ -169,15 +170,15 @@ class Worker:
             TooMuchKept: too much is kept of the visitor's films already.
         """
         self._flush(job_id)
-        with self._order:
+        with self._state_lock:
             self._check_kept(job_id, visitor)
             job = self._store.create(job_id, spec, self._queue_size, Share(visitor, self._visitor_jobs))
             self._record(job)
-        self._wake()
+        self._wake_threads()
         return job
 
     def _check_kept(self, job_id: str, visitor: str) -> None:
-        """Raise where a visitor's films, with that of a new job, take too much; one that several jobs have is one."""
+        """Raise where a visitor's films take too much, with the new job's film; a film that jobs share counts once."""
         films: dict[tuple[int, int], int] = {}
         for one in (job_id, *self._store.of_visitor(visitor)) if visitor else ():
             with suppress(FileNotFoundError):  # removed at this moment
@@ -187,7 +188,7 @@ class Worker:
             raise TooMuchKept(self._visitor_bytes)
 
     def _flush(self, job_id: str) -> None:
-        """Have the disk keep what came with a job, and its folder."""
+        """Sync a job's film, its subtitles and the folder of jobs to the disk."""
         try:
             for path in (self._data.input(job_id), self._data.subtitles(job_id), self._data.jobs):
                 if path.exists():
@@ -198,20 +199,20 @@ class Worker:
             ) from error
 
     def _record(self, job: Job) -> None:
-        """Write down beside a job's film how it stands; where that cannot be, the database alone knows of it."""
+        """Write the job's record into its folder. Where that fails, it is logged, and only the database has the job."""
         folder, record = self._data.job(job.id), records.of(job)
         try:
             try:
                 records.write(folder, record)
             except OSError:
-                if not (folder.exists() and self._data.give_way()):
+                if not (folder.exists() and self._data.free_reserve()):
                     raise
                 records.write(folder, record)
         except OSError as error:
             _log.warning("job %s has no record in its folder: %s", _short(job.id), error.strerror)
 
     def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], visitor: str = "") -> Job:
-        """Put a job that has results into the queue again, with all edits that they are to have.
+        """Put a job that has results into the queue again, with all edits that the new results are to have.
 
         Raises:
             JobNotFound: there is no such job.
@@ -221,121 +222,127 @@ class Worker:
             TooManyJobs: too many of the visitor's wait and run already.
         """
         share = Share(visitor, self._visitor_jobs)
-        job = self._step(lambda: self._store.edit(job_id, version, edits, self._queue_size, share))
-        self._wake()
+        job = self._change_state(lambda: self._store.edit(job_id, version, edits, self._queue_size, share))
+        self._wake_threads()
         return job
 
     def cancel(self, job_id: str) -> Job:
-        """End a job for good, at once; what still runs of it ends by itself.
+        """End a job for good. Its state changes at once; its run is told to end, and ends a moment later.
 
         Raises:
             JobNotFound: there is no such job.
             WrongState: it is over.
         """
-        with self._order:
-            job = self._step(lambda: self._store.cancel(job_id))
+        with self._state_lock:
+            job = self._change_state(lambda: self._store.cancel(job_id))
             run = self._runs.get(job_id)
         if run:
             run.cancel.set()
         return job
 
     def remove(self, job_id: str) -> None:
-        """Remove a job with all that is kept of it; one that waits or runs is cancelled first.
+        """Remove a job with its folder; one that waits or runs is cancelled first.
 
         Raises:
             JobNotFound: there is no such job.
         """
         with suppress(WrongState):
             self.cancel(job_id)
-        with self._order:
+        with self._state_lock:
             run = self._runs.get(job_id)
         if run:
             run.ended.wait(_CANCEL_SECONDS)
-        self._noted(lambda: self._forget(job_id))
+        self._with_disk_reserve(lambda: self._forget(job_id))
 
     def expire(self) -> None:
-        """Remove the jobs that have been over for as long as one is kept."""
+        """Remove the jobs whose retention is over."""
         for job_id in self._store.expired(self._retention):
             with suppress(JobNotFound, WrongState):  # edited or removed at this moment
                 self._forget(job_id)
 
     def _forget(self, job_id: str) -> None:
-        """Forget a job that is over, such that a death at any moment leaves it whole, or as one to be forgotten."""
-        with self._order:
+        """Remove a finished job. If the server dies meanwhile, the job is complete or marked as removed."""
+        with self._state_lock:
             state = self._store.get(job_id).state
             if not state.is_over:
                 raise WrongState(state)
-            with suppress(OSError):  # without the mark, a lost database alone would bring the job back
+            with suppress(OSError):  # without the mark the job comes back, but only if the database is lost too
                 records.mark_removed(self._data.job(job_id))
             self._store.remove(job_id)
         folders.remove(self._data.job(job_id))
 
     @contextmanager
     def listening(self, job_id: str, hear: Hear) -> Iterator[None]:
-        """Have `hear` told of each change of a job while the block runs, by the thread that makes it.
+        """Have `hear` called for each change of a job while the block runs, by the thread that makes the change.
 
-        `hear` should be quick, must not raise, and asks the worker for nothing. Nothing here waits for the disk. Where
-        there is no such job, nothing is ever told: look at the job within the block.
+        `hear` should be quick, must not raise, and must not call the worker. Entering and leaving wait for no disk.
+        A job that does not exist is no error here: read the job inside the block.
         """
-        with self._ears:
+        with self._listeners_lock:
             self._listeners.setdefault(job_id, []).append(hear)
         try:
             yield
         finally:
-            with self._ears:
+            with self._listeners_lock:
                 self._listeners[job_id].remove(hear)
                 if not self._listeners[job_id]:
                     del self._listeners[job_id]
 
-    def _step(self, change: Callable[[], Job]) -> Job:
-        """Change a job's state, write it down beside the film, and tell of it."""
-        with self._order:
-            job = self._noted(change)
+    @property
+    def listener_count(self) -> int:
+        """How many listen to jobs now."""
+        with self._listeners_lock:
+            return sum(map(len, self._listeners.values()))
+
+    def _change_state(self, change: Callable[[], Job]) -> Job:
+        """Change a job's state, write its record, and call the listeners."""
+        with self._state_lock:
+            job = self._with_disk_reserve(change)
             self._record(job)
             self._publish(job)
         return job
 
-    def _noted(self, change: Callable[[], _T]) -> _T:
-        """Change something in the store, at need in the room that is set aside for that on the disk."""
+    def _with_disk_reserve(self, change: Callable[[], _T]) -> _T:
+        """Change something in the store. On a full disk, free the space reserved for that and try again."""
         try:
             return change()
         except StorageError:
-            if not self._data.give_way():
+            if not self._data.free_reserve():
                 raise
             return change()
 
     def _publish(self, job: Job) -> None:
-        with self._ears:
+        with self._listeners_lock:
             listeners = list(self._listeners.get(job.id, ()))
         for hear in (self._watch, *listeners):
             hear(job)
 
-    def _wake(self) -> None:
-        with self._news:
-            self._told += 1
-            self._news.notify_all()
+    def _wake_threads(self) -> None:
+        with self._work_added:
+            self._additions += 1
+            self._work_added.notify_all()
 
     # Work
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            known = self._told  # what is told from here on is looked for once more
+            known = self._additions  # a job that is added from here on is not missed: the thread looks again
             job = self._claimed()
             if job is None:
-                with self._news:
-                    self._news.wait_for(lambda: self._told != known or self._closing.is_set(), _IDLE_SECONDS)  # noqa: B023
+                with self._work_added:
+                    self._work_added.wait_for(lambda: self._additions != known or self._closing.is_set(), _IDLE_SECONDS)  # noqa: B023
             else:
                 with logs.about(job=_short(job.id)):
-                    run = self._see_through(job)
-                if run.given_up:  # another thread has taken the place of this one
+                    run = self._run_to_end(job)
+                if run.given_up:  # another thread has been started in place of this one
                     return
-                if run.found_no_memory:  # those who hold it are given time
+                if run.found_no_memory:  # give the jobs that use the memory time to end
                     self._closing.wait(self._retry_seconds)
 
     def _claimed(self) -> Job | None:
-        """Set the next job running; one that was edited while its cancelled run still ends waits for that."""
+        """Set the next job running. A job whose cancelled run has not ended yet is not taken, even if it was edited."""
         try:
-            with self._order:
+            with self._state_lock:
                 job = None if self._closing.is_set() else self._store.claim(besides=list(self._runs))
                 if job:
                     cancel = Cancel()
@@ -346,34 +353,34 @@ class Worker:
             return None
         return job
 
-    def _see_through(self, job: Job) -> _Run:
-        """Run a job, and return what is to be known of that."""
+    def _run_to_end(self, job: Job) -> _Run:
+        """Run a job to its end, and return the run."""
         _log.info("job %s begins: %s to %s", _short(job.id), job.request.source_language, job.request.target_language)
         run = self._runs[job.id]
-        self._data.hold()
+        self._data.reserve()
         try:
             self._settle(job, run, self._attempt(job, run))
         finally:
-            with self._order:
+            with self._state_lock:
                 del self._runs[job.id]
             run.ended.set()
-            self._wake()
+            self._wake_threads()
         return run
 
     def _attempt(self, job: Job, run: _Run) -> Callable[[], Job]:
-        """Run a job, and return how its state changes by that."""
+        """Run a job, and return the change of its state that follows from it."""
         job_id, cancel = job.id, run.cancel
         try:
             data = self._data
             request = job.request.to_request(data.input(job_id), data.subtitles(job_id), job.edits)
-            told = _Told(
+            report = _JobProgress(
                 lambda stage, fraction: self._tell(job_id, stage, fraction),
                 _SHARES if request.target_language else _HEARING,
             )
 
             def hear(progress: Progress) -> None:
-                run.dog.hear(progress)
-                told(progress)
+                run.watchdog.hear(progress)
+                report(progress)
 
             files = self._executor.run(request, self._data.job(job_id), hear, cancel)
             cancel.check()
@@ -382,31 +389,34 @@ class Worker:
         except ModelBusy:
             run.found_no_memory = True
             return lambda: self._store.put_back(job_id, last=True)
-        except (Cancelled, WrongState, JobNotFound):  # stopped by the server's end, or by the user, who knows
+        except (Cancelled, WrongState, JobNotFound):  # stopped by the watchdog, the server's end, or the user
             if run.trouble is None:
                 return lambda: self._store.put_back(job_id)
             sentence = run.trouble
         except VtError as error:
             sentence = error.message.with_file_names(file_names(self._data, job_id, job.request))
-        except Exception as error:  # noqa: BLE001 (whatever it is, the next job is not to suffer from it)
-            sentence = _sentence(error)
-            if not cancel.is_set:  # else its folder may be gone already
+        except Exception as error:  # noqa: BLE001 (whatever it is, the next job must run)
+            sentence = message_for(error)
+            if not cancel.is_set:  # otherwise its folder may have been removed, which is no error
                 _log.error("job %s met an unexpected error", _short(job_id), exc_info=True)
         return lambda: self._store.fail(job_id, sentence)
 
     def _tell(self, job_id: str, stage: Stage, fraction: float) -> None:
-        with suppress(StorageError), self._order:  # nobody misses it; of a full disk, the work itself will tell
+        with (
+            suppress(StorageError),
+            self._state_lock,
+        ):  # lost progress does no harm; the run itself fails on a full disk
             self._publish(self._store.progress(job_id, stage, fraction))
 
     def _settle(self, job: Job, run: _Run, change: Callable[[], Job]) -> None:
-        """Change a job's state, as soon as the disk lets it; a user's word came first."""
+        """Change a job's state; where the disk fails, try again until it works. A job that was cancelled stays so."""
         while True:
             try:
-                with self._order:
-                    if run.given_up:  # by now the folder may be another server's
+                with self._state_lock:
+                    if run.given_up:  # by now another server may own the folder
                         return
                     with suppress(WrongState):  # cancelled
-                        self._step(change)
+                        self._change_state(change)
                     now = self._store.get(job.id)
             except JobNotFound:
                 folders.remove(self._data.job(job.id))
@@ -421,7 +431,7 @@ class Worker:
                 return
 
     def _deliver(self, job: Job, files: Sequence[Path]) -> None:
-        """Put finished files where the next version's results belong; they count once the job is done."""
+        """Move the files to the folder of the next version's results. They are valid once the job is set done."""
         target = self._data.results(job.id, job.version + 1)
         folders.remove(target)
         target.mkdir()
@@ -432,51 +442,51 @@ class Worker:
         folders.flush(target.parent)
 
     def _tidy(self, job_id: str, version: int) -> None:
-        """Remove from a job's folder what is neither its input, nor its pieces, nor its latest results."""
-        with suppress(OSError):  # removed at this moment, or the disk fails: the next start sweeps
+        """Remove from a job's folder all but its input, its record, its artifacts and its latest results."""
+        with suppress(OSError):  # removed at this moment, or the disk fails: the next start tidies again
             for path in self._data.folder(job_id).leftovers(version):
                 folders.remove(path)
 
     # The watchdog
 
-    def _watch_over(self) -> None:
+    def _ask_watchdogs(self) -> None:
         while not self._closing.wait(self._look_seconds):
-            with self._order:
+            with self._state_lock:
                 runs = dict(self._runs)
             for job_id, run in runs.items():
-                if run.trouble is None and (trouble := run.dog.trouble()):
+                if run.trouble is None and (trouble := run.watchdog.trouble()):
                     _log.error("job %s: %s", _short(job_id), trouble)
                     run.trouble = trouble
                     run.cancel.set()
-                elif run.trouble and run.dog.is_unheard and not run.given_up:
+                elif run.trouble and run.watchdog.is_overdue and not run.given_up:
                     self._abandon(job_id, run, run.trouble)
 
     def _abandon(self, job_id: str, run: _Run, sentence: str) -> None:
-        """Fail a job whose thread hangs in foreign code, which nobody can end, and let another thread go on."""
+        """Fail a job whose thread hangs in a library and cannot be ended, and start another thread in its place."""
         _log.error("job %s does not end: its thread is left to itself", _short(job_id))
         try:
-            with self._order:
-                with suppress(WrongState, JobNotFound):  # the user was quicker
-                    self._step(lambda: self._store.fail(job_id, sentence))
+            with self._state_lock:
+                with suppress(WrongState, JobNotFound):  # the user has just cancelled or removed it
+                    self._change_state(lambda: self._store.fail(job_id, sentence))
                 run.given_up = True
-        except StorageError as error:  # the next look tries it again
+        except StorageError as error:  # the next round of the watchdog tries again
             _log.error("job %s cannot be settled: %s", _short(job_id), error)
             return
         threading.Thread(target=self._serve, name="vt-job-instead", daemon=True).start()
 
     # Housekeeping
 
-    def _keep_house(self) -> None:
+    def _clean_up_regularly(self) -> None:
         period = min(_HOUSEKEEPING_SECONDS, max(1.0, self._retention.total_seconds() / 10))
         while not self._closing.is_set():
             with suppress(StorageError):
                 self.expire()
-            self._data.hold()
+            self._data.reserve()
             self._closing.wait(period)
 
 
-def _sentence(error: Exception) -> Message:
-    """Return what to say of an error that nobody foresaw."""
+def message_for(error: Exception) -> Message:
+    """Return the message for the user about an error of a run that is no `VtError`."""
     if is_out_of_memory(error):
         return Message(
             "The memory did not suffice for this: try a smaller model or a shorter film, or give vt more memory."
@@ -491,8 +501,8 @@ def _sentence(error: Exception) -> Message:
     )
 
 
-class _Told:
-    """Turns the progress of stages into that of a whole job, told now and then."""
+class _JobProgress:
+    """Turns the progress of stages into that of the whole job, and reports it at most twice a second."""
 
     def __init__(self, tell: Callable[[Stage, float], Any], shares: Mapping[Stage, int]) -> None:
         self._tell, self._shares = tell, shares
@@ -500,7 +510,7 @@ class _Told:
         self._overall, self._last = 0.0, 0.0
 
     def __call__(self, progress: Progress) -> None:
-        """Hear of a stage's progress."""
+        """Take the progress of a stage."""
         shares, names = self._shares, list(self._shares)
         before = sum(shares[name] for name in names[: names.index(progress.stage)])
         overall = (before + shares[progress.stage] * progress.fraction) / sum(shares.values())
@@ -512,7 +522,7 @@ class _Told:
 
 
 def file_names(data: DataFolder, job_id: str, spec: JobSpec) -> dict[Path, str]:
-    """Return the names that a user gave to the files of a job, by their paths here, which tell the job's id."""
+    """Return the user's names for the files of a job, by their paths here; the paths hold the job's id, a secret."""
     return {
         data.input(job_id): spec.file,
         data.subtitles(job_id): spec.subtitles or "subtitles",
@@ -521,5 +531,5 @@ def file_names(data: DataFolder, job_id: str, spec: JobSpec) -> dict[Path, str]:
 
 
 def _short(job_id: str) -> str:
-    """Return enough of an id for a log: who has the whole of it has the job."""
+    """Return the beginning of an id, for the log: whoever knows the whole id may use the job."""
     return job_id[:6]

@@ -17,6 +17,7 @@ from vt.media.commands import ACCEPTED_FORMATS, unfit
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
 from vt.media.probing import MediaInfo, Track, check_readable, probe
+from vt.media.subtitle_tracks import subtitle_text, subtitle_track
 
 __all__ = [
     "ACCEPTED_FORMATS",
@@ -41,5 +42,7 @@ __all__ = [
     "output_rate",
     "probe",
     "stretched",
+    "subtitle_text",
+    "subtitle_track",
     "unfit",
 ]

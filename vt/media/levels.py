@@ -18,6 +18,12 @@ Region = tuple[float, float]
 """Start and end in seconds."""
 
 
+def to_int16(wave: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return samples of -1..1 as 16 bits. Louder ones become the loudest; what is no finite number is silence."""
+    heard = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.asarray(np.clip(heard, -1.0, 1.0) * 32767).astype(np.int16)
+
+
 def levels(samples: NDArray[Any], rate: int) -> NDArray[np.float32]:
     """Return the level of each frame of 20 ms in dB relative to full scale, shape (n // frame,), at least one."""
     frame = int(rate * FRAME_SECONDS)

@@ -1,9 +1,9 @@
-"""Which models are in memory: leases, one load at a time, a byte budget, and no model closed while it is used.
+"""The models in memory: leases, one load at a time, a budget in bytes, and no model is closed while it is used.
 
 The cache does not know what a model is. How a model is loaded, how large it is, the clock, the waiting and the return
-of memory to the system are all given to it. It does no downloads and conversions either: whoever asks for a lease has
-the model's files ready before (`vt.models.fallback`). It is only told of them, by `preparing`, so that its status and
-its numbers have the models that somebody waits for.
+of memory to the system are all given to it. It does no downloads and conversions either: the model's files have to
+be ready before a lease is taken (see `vt.models.fallback`). The cache is only told of these preparations, by
+`preparing`, so that its status and its counts include the models that somebody waits for.
 
 Two locks:
 
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import sys
 import threading
 import time
@@ -31,6 +32,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from vt.engines.model_spec import Closable, ModelSpec
@@ -130,7 +132,7 @@ class CacheObserver:
         """A model larger than the whole budget is loaded alone, or turned out to be so large once it was loaded."""
 
     def retired(self, key: str) -> None:
-        """A model that is in use, or still loading, takes no new leases and will be closed after its last one."""
+        """A model that is in use or not ready yet takes no new leases, and will be closed after its last one."""
 
     def evicted(self, key: str, reason: Reason, size: int) -> None:
         """A model was closed and its memory given back."""
@@ -145,6 +147,14 @@ class _Record:
     leases: int = 0
     leaving: Reason | None = None
     """Set once it takes no new leases: the reason why it is evicted."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Preparation(_Record):
+    """A thread that waits until the files of a model are ready. It may be evicted meanwhile, as a load may."""
+
+    began: float
+    """When the waiting began, by the cache's clock."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -179,19 +189,21 @@ class _Load(_Record):
 class _Lease(Generic[T]):
     """Holds a model in memory from enter to exit; for use once."""
 
-    __slots__ = ("_cache", "_check", "_entry", "_since", "_spec")
+    __slots__ = ("_cache", "_check", "_entry", "_preparation", "_spec")
 
-    def __init__(self, cache: ModelCache, spec: ModelSpec[T], check: Check | None, since: float | None) -> None:
+    def __init__(
+        self, cache: ModelCache, spec: ModelSpec[T], check: Check | None, preparation: Preparation | None
+    ) -> None:
         self._cache = cache
         self._spec = spec
         self._check = check
-        self._since = since
+        self._preparation = preparation
         self._entry: _Entry | None = None
 
     def __enter__(self) -> T:
         if self._entry is not None:
             raise RuntimeError("A lease is entered once; take another one.")
-        self._entry = entry = self._cache._lease_entry(self._spec, self._check, self._since)
+        self._entry = entry = self._cache._lease_entry(self._spec, self._check, self._preparation)
         model: T = entry.model
         return model
 
@@ -265,8 +277,7 @@ class ModelCache:
         self._entries: dict[str, _Entry] = {}
         self._loads: dict[str, _Load] = {}
         self._load_queue: list[_Load] = []
-        self._prepared: list[ModelSpec[Any]] = []
-        """One for each thread that waits until the files of a model are ready."""
+        self._preparations: list[Preparation] = []
         self._permitted: _Load | None = None
         self._closed = False
         self._used_bytes = self._waiters = self._releases = 0
@@ -275,29 +286,29 @@ class ModelCache:
     # What callers do.
 
     @contextmanager
-    def preparing(self, spec: ModelSpec[Any]) -> Iterator[float]:
+    def preparing(self, spec: ModelSpec[Any]) -> Iterator[Preparation]:
         """Show the model of `spec` as loading for the length of a `with`, in which its files are made ready.
 
-        It gives the time at which the waiting began, for `lease`. Where the block raises, no lease follows: then it is
-        counted here that somebody waited and did not find the model ready.
+        What it yields is for `lease`. Where the block raises, no lease follows: then it is counted here that somebody
+        waited and did not find the model ready.
         """
-        began = self._clock()
+        preparation = Preparation(spec=spec, began=self._clock())
         with self._state_lock:
-            self._prepared.append(spec)
+            self._preparations.append(preparation)
         try:
-            yield began
+            yield preparation
         except BaseException:
             with self._state_lock:
                 self._misses += 1
             self._observer.miss(spec.key)
-            self._observer.waited(spec.key, self._clock() - began)
+            self._observer.waited(spec.key, self._clock() - preparation.began)
             raise
         finally:
             with self._state_lock:
-                self._prepared.remove(spec)
+                self._preparations.remove(preparation)
 
     def lease(
-        self, spec: ModelSpec[T], *, check: Check | None = None, since: float | None = None
+        self, spec: ModelSpec[T], *, check: Check | None = None, preparation: Preparation | None = None
     ) -> AbstractContextManager[T]:
         """Hold the model of `spec` for the length of a `with`, loading it where it is not in memory.
 
@@ -308,13 +319,13 @@ class ModelCache:
         Args:
             spec: the model.
             check: is called while the thread waits; what it raises ends the waiting.
-            since: when the waiting began, where `preparing` came before it.
+            preparation: what `preparing` yielded, where that came before.
 
         Raises:
             ModelBusy: the memory stayed in use for longer than `patience_seconds`.
             ModelUnavailable: the model cannot be loaded.
         """
-        return _Lease(self, spec, check, since)
+        return _Lease(self, spec, check, preparation)
 
     def is_ready(self, key: str) -> bool:
         """Tell whether a lease of this model would find it in memory now."""
@@ -349,7 +360,8 @@ class ModelCache:
         """Return a copy of the state; never waits for a load."""
         now = self._clock()
         with self._state_lock:
-            records = {spec.key: _Record(spec=spec) for spec in self._prepared} | self._entries | self._loads
+            preparations = {preparation.spec.key: preparation for preparation in self._preparations}
+            records: dict[str, _Record] = {**preparations, **self._entries, **self._loads}
             return CacheSnapshot(
                 entries=tuple(self._copy(record, now) for record in records.values()),
                 hits=self._hits,
@@ -377,7 +389,7 @@ class ModelCache:
 
     # Taking a lease and giving it back.
 
-    def _lease_entry(self, spec: ModelSpec[Any], check: Check | None, since: float | None) -> _Entry:
+    def _lease_entry(self, spec: ModelSpec[Any], check: Check | None, preparation: Preparation | None) -> _Entry:
         """Count a lease on the entry of `spec`. Where the model is ready, the lock is acquired only once."""
         with self._fast_state_lock:
             entry = self._ready_entry(spec.key)
@@ -388,10 +400,10 @@ class ModelCache:
                 self._hits += 1
         if entry is None:
             self._observer.miss(spec.key)
-            return self._find_or_load(spec, check, self._clock() if since is None else since)
+            return self._find_or_load(spec, check, preparation or Preparation(spec=spec, began=self._clock()))
         self._observer.hit(spec.key)
-        if since is not None:
-            self._observer.waited(spec.key, self._clock() - since)
+        if preparation is not None:
+            self._observer.waited(spec.key, self._clock() - preparation.began)
         return entry
 
     def _ready_entry(self, key: str) -> _Entry | None:
@@ -415,30 +427,36 @@ class ModelCache:
                 self._state_changed.notify_all()
         self._close_and_remove(leaving)
 
-    def _find_or_load(self, spec: ModelSpec[Any], check: Check | None, began: float) -> _Entry:
+    def _find_or_load(self, spec: ModelSpec[Any], check: Check | None, preparation: Preparation) -> _Entry:
         """Wait for the model or load it, and count a lease on it."""
         found: _Record | None = None
         try:
             while not isinstance(found, _Entry):
                 found = self._wait_until(
-                    lambda patience_over: self._join(spec, patience_over), lambda: spec.key in self._entries, check
+                    lambda patience_over: self._join(spec, patience_over, preparation.leaving),
+                    lambda: spec.key in self._entries,
+                    check,
                 )
                 if isinstance(found, _Load):
                     is_ours = found.thread == threading.get_ident()
                     found = self._load_and_publish(found, check) if is_ours else self._wait_for(found, check)
         finally:
-            self._observer.waited(spec.key, self._clock() - began)
+            self._observer.waited(spec.key, self._clock() - preparation.began)
         return found
 
-    def _join(self, spec: ModelSpec[Any], patience_over: bool) -> _Record | None:
-        """Count a lease on the entry or the load of this key, or begin a load; None while the old model is leaving."""
+    def _join(self, spec: ModelSpec[Any], patience_over: bool, leaving: Reason | None) -> _Record | None:
+        """Count a lease on the entry or the load of this key, or begin a load; None while the old model is leaving.
+
+        `leaving`: why the model was evicted while its files were made ready. It serves the threads that waited for
+        them, and is closed after the last one.
+        """
         me = threading.get_ident()
         entry, load = self._entries.get(spec.key), self._loads.get(spec.key)
         if me in [one.thread for one in (load, self._permitted) if one is not None]:
             raise RuntimeError("A loader asked the cache for a model, and would wait for itself for ever.")
         self._refuse_if_closed()
-        found = entry or load or _Load(spec=spec, thread=me)
-        if found.leaving is not None:
+        found = entry or load or _Load(spec=spec, thread=me, leaving=leaving)
+        if found.leaving is not None and (entry is not None or leaving is None):
             if patience_over and entry is not None:
                 raise self._busy(spec)
             return None
@@ -697,12 +715,12 @@ class ModelCache:
         return victims
 
     def _evict_or_retire(self, key: str | None) -> ClearResult:
-        """Free the model of `key`, or all of them; those that are in use or still loading are retired."""
+        """Free the model of `key`, or all of them; those in use, still loading or being prepared are retired."""
         leaving: list[_Entry] = []
         retiring: list[str] = []
         newly_retired: list[str] = []
         with self._state_lock:
-            records: list[_Record] = [*self._entries.values(), *self._loads.values()]
+            records: list[_Record] = [*self._entries.values(), *self._loads.values(), *self._preparations]
             for record in records:
                 if key not in (None, record.spec.key):
                     continue
@@ -712,9 +730,10 @@ class ModelCache:
                     retiring.append(record.spec.key)
                     newly_retired += [record.spec.key] if record.leaving is None else []
                 record.leaving = record.leaving or "cleared"
-        for name in newly_retired:
+        for name in dict.fromkeys(newly_retired):  # several threads may prepare one model
             self._observer.retired(name)
-        freed = ClearResult(tuple(e.spec.key for e in leaving), sum(e.bytes for e in leaving), tuple(retiring))
+        freed_keys, retiring_keys = tuple(e.spec.key for e in leaving), tuple(dict.fromkeys(retiring))
+        freed = ClearResult(freed_keys, sum(e.bytes for e in leaving), retiring_keys)
         self._close_and_remove(leaving)
         return freed
 
@@ -802,7 +821,10 @@ def _problem_of(action: Callable[[], object]) -> str | None:
 def in_a_few_words(error: BaseException) -> str:
     """Describe an exception of a library or of the system, as the end of a sentence."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        if isinstance(error.filename, str | bytes) and error.filename:
+            # A path as a value: a face that must not tell where files lie leaves its folder out.
+            return Message("{reason}: {file}", reason=error.strerror, file=Path(os.fsdecode(error.filename)))
+        return error.strerror
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
 

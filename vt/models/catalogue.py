@@ -28,11 +28,11 @@ from vt.translatable import Message, joined
 _D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine)
 _LONGEST_SHOWN = 80
 _ROUTES = 4
-"""At most so many routes are tried: they are for the same languages, and often fail for the same reason."""
+"""How many routes are tried at most: they often fail for the same reason."""
 _NEAR = 3
-"""So many similar voices are named where a voice does not exist."""
+"""How many similar names an error names where a voice does not exist."""
 _MOST_LISTED = 8
-"""At most so many voices of a language are named in a sentence."""
+"""How many voices of a language an error names at most."""
 
 
 class Catalogue:
@@ -72,57 +72,59 @@ class Catalogue:
         return self.site.device
 
     def load_libraries(self) -> None:
-        """Import the libraries of recognition, so that their memory is not counted as a model's."""
+        """Import the libraries for recognition first, so that their memory is not counted as that of a model."""
         for engine in self._table.stt:
             engine.load_library()
 
-    def stt(self, language: str, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
-        """List what could hear `language` (or "auto"): the wanted model, smaller ones of the hub, the bundled one.
+    def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
+        """List the candidates that recognise `language`: the wanted model, smaller ones, the bundled one.
+
+        `language` is None where it is to be detected.
 
         Raises:
-            LanguageError: there is no such language.
             ModelUnavailable: `model` is no name of a model.
         """
-        code = language if language == AUTO else languages.get(language).code
-        return [one for engine in self._allowed(self._table.stt) for one in engine.candidates(self.site, code, model)]
+        engines = self._allowed(self._table.stt)
+        return [one for engine in engines for one in engine.candidates(self.site, language, model)]
 
     def translation(
-        self, source: str, target: str, model: str | None = None, engine: str = "", *, listening: bool = False
+        self, source: Language, target: Language, model: str | None = None, engine: str = "", *, listening: bool = False
     ) -> Sequence[Candidate[Translator]]:
-        """List what could translate from `source` to `target`, that of `engine` first where one is named.
+        """List the candidates that translate from `source` to `target`; those of `engine` first where it is named.
 
-        `listening`: the film is heard, so that an engine that translates sound may serve as well, as the last resort.
+        `listening`: the sound is used, so that as the last resort an engine that translates sound may serve.
 
         Raises:
-            LanguageError: there is no such language.
+            LanguageError: no engine knows the pair.
             ModelUnavailable: `model` is no name of a model.
             UnknownModel: no engine goes by that name.
         """
-        pair = languages.get(source), languages.get(target)
         wanted = self._wanted(engine or self.settings.translation_engine, self._table.translation)
-        ends = {"language_from": pair[0], "language_to": pair[1]}
+        ends = {"language_from": source, "language_to": target}
         unable = Message("{engine} does not translate {language_from} to {language_to} here.", engine=wanted, **ends)
         no_text_translator = Message("No text translator here knows {language_from} to {language_to}.", **ends)
         refusals = Refusals(
-            wanted_cannot=self._lack(wanted, self._table.translation) or unable,
+            wanted_cannot=self._missing_for(wanted, self._table.translation) or unable,
             nobody_can=Message("Nobody here translates {language_from} to {language_to}.", **ends),
             no_text_translator=selection.with_left_out(no_text_translator, self.left_out),
             left_out=self.left_out,
         )
-        return selection.select(self._translations(*pair, wanted, model, listening=listening), wanted, refusals)
+        listings = self._translations(source, target, wanted, model, listening=listening)
+        return selection.select(listings, wanted, refusals)
 
     def _translations(
         self, source: Language, target: Language, wanted: str, model: str | None, *, listening: bool
     ) -> list[Listing[Translator]]:
-        """List what translates: engines that serve alone, routes over engines that may be joined, then sound."""
+        """List what translates: single engines, routes over several engines, then those that translate sound."""
         found_routes = self._routes(source, target, wanted)
         along_routes = [
-            Listing(frozenset(hop.engine for hop in route.hops), [self._along(route)]) for route in found_routes
+            Listing(frozenset(hop.engine for hop in route.hops), [self._route_candidate(route)])
+            for route in found_routes
         ]
         alone: list[Listing[Translator]] = []
         of_sound: list[Listing[Translator]] = []
         for engine in self._allowed(self._table.translation):
-            # An engine whose directions may be joined serves by routes; where there is none, it says why itself.
+            # An engine whose directions may be joined is listed by routes; where there are none, by its own candidates.
             if not engine.pairs(self.site) or not found_routes:
                 candidates = engine.candidates(self.site, source, target, model)
                 if not listening:
@@ -133,7 +135,7 @@ class Catalogue:
         return selection.wanted_first([*alone, *absent, *along_routes, *of_sound], wanted)
 
     def _absent_from_set_up(self, source: Language, target: Language) -> list[Listing[Translator]]:
-        """List what would translate better if set-up had put its models here; its obstacle is a sentence on that."""
+        """List candidates that would translate better, whose models set-up has not installed; `obstacle` says so."""
         absent = {
             Hop(engine.info.name, *pair): (engine, why)
             for engine in self._allowed(self._table.translation)
@@ -143,24 +145,23 @@ class Catalogue:
         return [Listing(frozenset({hop.engine}), [self._refused(hop, *absent[hop])]) for hop in missing]
 
     def _refused(self, hop: Hop, engine: TranslationEngine, why: str) -> Candidate[Translator]:
-        ends = languages.get(hop.source), languages.get(hop.target)
-        return replace(engine.candidates(self.site, *ends)[0], unfit=None, obstacle=lambda: why)
+        return replace(engine.candidates(self.site, *hop.ends)[0], unfit=None, obstacle=lambda: why)
 
     def advice(self, taken: Sequence[Hop]) -> str:
-        """Say in a sentence what somebody could fetch for a better translation than by the route that was taken."""
+        """Return a sentence on models that could be fetched for a better translation than the route taken."""
         if not taken or not set(taken) <= self.hops():
-            return ""  # by an engine that goes alone: none is better
+            return ""  # a single engine was taken: no route is better
         source, target = taken[0].source, taken[-1].target
         there = _hops(self._allowed(self._table.translation), self.site, fetchable=True)
         missing = translation_routes.worth_fetching(self.hops(), there, source, target)
         return translation_routes.advice(missing)
 
     def hops(self) -> set[Hop]:
-        """Return the directions, by engine, that may be joined to routes here."""
+        """Return the directions of engines here that may be joined to routes."""
         return _hops(self._allowed(self._table.translation), self.site, fetchable=False)
 
     def _routes(self, source: Language, target: Language, wanted: str) -> list[Route]:
-        """Return the best routes; first those over the engine that was asked for alone."""
+        """Return the best routes; first those that use the requested engine only."""
         hops = self.hops()
         found = translation_routes.find(hops, source.code, target.code)
         if wanted != AUTO:
@@ -168,29 +169,25 @@ class Catalogue:
             found = list(dict.fromkeys([*translation_routes.find(own, source.code, target.code), *found]))
         return found[:_ROUTES]
 
-    def _along(self, route: Route) -> Candidate[Translator]:
+    def _route_candidate(self, route: Route) -> Candidate[Translator]:
         """Return the candidate for a route: each hop by its engine's first candidate."""
         engines = {engine.info.name: engine for engine in self._table.translation}
-        steps = [
-            engines[hop.engine].candidates(self.site, languages.get(hop.source), languages.get(hop.target))[0]
-            for hop in route.hops
-        ]
+        steps = [engines[hop.engine].candidates(self.site, *hop.ends)[0] for hop in route.hops]
         whole = steps[-1]
         for step in reversed(steps[:-1]):
             whole = step.followed(whole)
         return whole
 
-    def tts(self, language: str, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
-        """List what could speak `language`, with the voice or by the engine that is named first.
+    def tts(self, language: Language, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
+        """List the candidates that speak `language`; the named voice or engine first.
 
         Raises:
-            LanguageError: there is no such language, or the voice speaks another.
+            LanguageError: the voice speaks another language, or no engine knows it.
             UnknownModel: there is no such voice or engine.
             InputError: the voice is another engine's.
         """
-        row = languages.get(language)
         wanted = self._wanted(engine or self.settings.tts_engine, self._table.tts)
-        named = self._fitting(voice, row) if voice else None
+        named = self._checked_voice(voice, language) if voice else None
         if named:
             if engine not in ("", AUTO, named.engine):
                 raise InputError(
@@ -203,14 +200,14 @@ class Catalogue:
         listings = [
             Listing(
                 frozenset({one.info.name}),
-                one.candidates(self.site, row, voice if named and one.info.name == wanted else None),
+                one.candidates(self.site, language, voice if named and one.info.name == wanted else None),
             )
             for one in self._allowed(self._table.tts)
         ]
-        unable = Message("{engine} does not speak {language} here.", engine=wanted, language=row)
+        unable = Message("{engine} does not speak {language} here.", engine=wanted, language=language)
         refusals = Refusals(
-            wanted_cannot=self._lack(wanted, self._table.tts) or unable,
-            nobody_can=Message("Nobody here speaks {language}.", language=row),
+            wanted_cannot=self._missing_for(wanted, self._table.tts) or unable,
+            nobody_can=Message("Nobody here speaks {language}.", language=language),
             left_out=self.left_out,
         )
         return selection.select(selection.wanted_first(listings, wanted), wanted, refusals)
@@ -223,17 +220,17 @@ class Catalogue:
         """List all voices that may be chosen here."""
         return tuple(voice for engine in self._allowed(self._table.tts) for voice in engine.voices(self.site))
 
-    def voice(self, wanted: str, code: str = "") -> Voice:
-        """Return the voice of an id; where there is none like it, a sentence names those for the language of `code`.
+    def voice(self, wanted: str, language: Language | None = None) -> Voice:
+        """Return the voice of an id. The error for an unknown one names voices for `language`.
 
         Raises:
-            UnknownModel: there is none.
+            UnknownModel: there is no such voice.
         """
         listed = self.voices()
         found = next((voice for voice in listed if voice.id == wanted), None)
         if found is None:
             known = {voice.id.casefold(): voice.id for voice in listed}
-            own = [voice.id for voice in listed if voice.language == code]
+            own = [voice.id for voice in listed if voice.language == language]
             alike = difflib.get_close_matches(wanted[:_LONGEST_SHOWN].casefold(), known, _NEAR)
             near = [known[one] for one in alike] or own[:_NEAR]
             told = Message("Near are: {near}.", near=", ".join(near)) if near else Message("See the list of voices.")
@@ -242,7 +239,7 @@ class Catalogue:
         return found
 
     def check_translation_engine(self, wanted: str) -> None:
-        """Raise where no engine that may be used has this name; for a request whose languages are not known yet.
+        """Raise where no usable engine has this name; for requests whose languages are not known yet.
 
         Raises:
             UnknownModel: none does.
@@ -250,10 +247,10 @@ class Catalogue:
         self._wanted(wanted or AUTO, self._table.translation)
 
     def named(self, name: str) -> Sequence[Candidate[Any]]:
-        """List what could be loaded for a name that came from outside: no path or hub id but those of the settings.
+        """List the candidates for a name from outside; paths and hub ids only where the settings have them.
 
         Raises:
-            UnknownModel: neither the engines' tables nor the settings have it.
+            UnknownModel: it is in neither the engines' tables nor the settings.
         """
         engines = list(self._all())
         for engine in engines:
@@ -265,14 +262,26 @@ class Catalogue:
     def wanted(self) -> list[Candidate[Any]]:
         """List the best model of each stage for a default request, whether or not it is here."""
         spoken = self.settings.preload_languages
-        listening, translating = self.stt(AUTO), self.translation(*self.usual_pair)
-        return [listening[0], translating[0], *(self.tts(code)[0] for code in spoken)]
+        listening, translating = self.stt(None), self.translation(*self.usual_pair)
+        return [listening[0], translating[0], *(self.preloaded_tts(named)[0] for named in spoken)]
+
+    def preloaded_tts(self, named: str) -> Sequence[Candidate[Synthesizer]]:
+        """List the candidates that speak a language of the preload, which the settings name by code or name.
+
+        Raises:
+            LanguageError: there is no such language.
+        """
+        return self.tts(languages.get(named))
 
     @property
-    def usual_pair(self) -> tuple[str, str]:
-        """From which language to which a default request translates."""
-        target = self.settings.preload_languages[0]
-        return "es" if languages.get(target).code == "en" else "en", target
+    def usual_pair(self) -> tuple[Language, Language]:
+        """The source and target language of a default request.
+
+        Raises:
+            LanguageError: the settings name no language.
+        """
+        target = languages.get(self.settings.preload_languages[0])
+        return languages.SPANISH if target == languages.ENGLISH else languages.ENGLISH, target
 
     def offers(self, *, reachable: bool) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now; `reachable` says whether the hub answers."""
@@ -321,7 +330,7 @@ class Catalogue:
             self._allowed(self._table.tts),
         )
         lacks = [[engine.lack(self.site) for engine in engines] for engines in stages]
-        # What the last engine of a stage lacks is easiest to install.
+        # The last engine of a stage is the easiest to install.
         return tuple(told[-1] for told in lacks if told and all(told) and told[-1])
 
     # Which engines, in which order.
@@ -351,30 +360,30 @@ class Catalogue:
             raise UnknownModel("{engine} may not be used: {reason}", engine=wanted, reason=left_out)
         return wanted
 
-    def _fitting(self, wanted: str, row: Language) -> Voice:
-        """Return the voice that is named, which has to speak a language."""
-        found = self.voice(wanted, row.code)
-        if found.language != row.code:
-            own = [voice.id for voice in self.voices() if voice.language == row.code]
+    def _checked_voice(self, wanted: str, language: Language) -> Voice:
+        """Return the named voice, after checking that it speaks the language."""
+        found = self.voice(wanted, language)
+        if found.language != language:
+            own = [voice.id for voice in self.voices() if voice.language == language]
             listed = ", ".join(own[:_MOST_LISTED]) + ("" if len(own) <= _MOST_LISTED else " and others")
             raise LanguageError(
                 "The voice {voice} speaks {language_spoken}, not {language_wanted}. Voices for "
                 "{language_again}: {near}.",
                 voice=wanted,
-                language_spoken=languages.get(found.language),
-                language_wanted=row,
-                language_again=row,
+                language_spoken=found.language,
+                language_wanted=language,
+                language_again=language,
                 near=listed or "none",
             )
         return found
 
-    def _lack(self, wanted: str, engines: Sequence[_D]) -> str | None:
-        """Say what has to be installed for the engine that was asked for; None where nothing is missing."""
+    def _missing_for(self, wanted: str, engines: Sequence[_D]) -> str | None:
+        """Say what has to be installed for the requested engine; None where nothing is missing."""
         return next((engine.lack(self.site) for engine in engines if engine.info.name == wanted), None)
 
 
 def _hops(engines: Iterable[TranslationEngine], site: Site, *, fetchable: bool) -> set[Hop]:
-    """Return the directions that engines translate here, or with `fetchable` those whose models may be fetched."""
+    """Return the directions that engines here translate; with `fetchable` those whose models could be fetched."""
     ways = ((engine.info.name, engine.fetchable(site) if fetchable else engine.pairs(site)) for engine in engines)
     return {Hop(name, *pair) for name, pairs in ways for pair in pairs}
 

@@ -1,4 +1,4 @@
-"""The fallback chain: the first candidate that can serve a request, and why those before it cannot."""
+"""The fallback chain: finds the first candidate that can serve a request, and why those before it cannot."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class FallbackChain:
             StorageError: the disk has no room for them.
             Cancelled: `cancel` was set.
         """
-        cancel, since = cancel or Cancel(), None
+        cancel, preparation = cancel or Cancel(), None
         if candidate.prepare is not None and not self._cache.is_ready(candidate.spec.key):
-            with self._cache.preparing(candidate.spec) as since:
+            with self._cache.preparing(candidate.spec) as preparation:
                 prepare(candidate, cancel)
-        return self._cache.lease(candidate.spec, check=cancel.check, since=since)
+        return self._cache.lease(candidate.spec, check=cancel.check, preparation=preparation)
 
     def _refusal(self, candidate: Candidate[E], reasons: _Reasons) -> str | None:
         """Say why a candidate is not even tried. A model in memory needs neither its files nor the hub."""

@@ -1,4 +1,4 @@
-"""What is on offer for one language here, now: by which engines it is heard, translated and spoken."""
+"""Which engines can recognise, translate and speak one language, here and now."""
 
 from __future__ import annotations
 

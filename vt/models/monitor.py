@@ -30,11 +30,11 @@ _log = logging.getLogger("vt.models")
 
 @dataclass(slots=True)
 class _Waits:
-    """Those who wait for the files of one model at this moment."""
+    """The threads that wait for the files of one model."""
 
     count: int = 0
     failures: list[BaseException] = field(default_factory=list)
-    """The errors that they got; kept no longer than somebody waits."""
+    """The errors that they got; removed when no thread waits any more."""
 
 
 class CacheMetrics(CacheObserver):
@@ -56,13 +56,13 @@ class CacheMetrics(CacheObserver):
         """By key: since when the model is prepared, loads or is in memory, and its size in bytes."""
         self._waits_lock = threading.Lock()
         self._waits: dict[str, _Waits] = {}
-        """By key: those who wait for the files of its model; changed under `_waits_lock` only."""
+        """By key: the threads that wait for the model's files; protected by `_waits_lock`."""
 
     def metered(self, spec: ModelSpec[T]) -> ModelSpec[T]:
         """Return `spec` with its load timed for the log, and with a way to measure the model where it has none.
 
-        The size of a model is what the process grew by while it was loaded: the cache loads one model at a time. Memory
-        that is free, but that the process still holds, would make this wrong: it is given back before and after.
+        The size of a model is the growth of the process while it was loaded: the cache loads one model at a time. Freed
+        memory that the process still holds would falsify it, and is returned to the system before and after.
         """
         grown: list[int] = []
 
@@ -84,8 +84,8 @@ class CacheMetrics(CacheObserver):
     def observed(self, spec: ModelSpec[T], prepare: Prepare) -> Prepare:
         """Return `prepare`, which gets the files of `spec` ready, so that its failure is counted and logged.
 
-        Many may wait for the same files at a time. They get the same error then, or one that was made of it: it is
-        counted and logged for the first of them alone.
+        Several threads may wait for the same files. They get the same error, or one that it caused; it is counted and
+        logged only once.
         """
 
         def observed(cancel: Cancel) -> None:
@@ -95,7 +95,7 @@ class CacheMetrics(CacheObserver):
             except Cancelled:
                 raise
             except Exception as error:
-                if self._is_news(spec.key, error.__cause__ or error):
+                if self._is_first(spec.key, error.__cause__ or error):
                     self.failed(spec.key, str(error))
                 raise
             finally:
@@ -110,12 +110,12 @@ class CacheMetrics(CacheObserver):
                 self._known[spec.key] = (self._clock(), spec.estimated_bytes)
             waits.count += 1
 
-    def _is_news(self, key: str, error: BaseException) -> bool:
+    def _is_first(self, key: str, error: BaseException) -> bool:
         with self._waits_lock:
             failures = self._waits[key].failures
-            is_news = all(error is not other for other in failures)
+            is_first = all(error is not other for other in failures)
             failures.append(error)
-        return is_news
+        return is_first
 
     def _leave(self, key: str) -> None:
         with self._waits_lock:

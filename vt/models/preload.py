@@ -17,15 +17,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Preloaded:
-    """One model of a preload, and how far it is."""
+    """One model of a preload, and its state."""
 
     name: str
-    """Its cache key; of an engine that is no model in memory, the engine's name."""
+    """Its cache key; for an engine that holds no model in memory, the engine's name."""
     kind: str
     """stt, translation or tts."""
     state: State = "queued"
     why: str | None = None
-    """Of a failed one: a sentence."""
+    """Why it failed, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Task:
     name: str
     kind: str
     load: Callable[[], str]
-    """Returns the name of what was really loaded."""
+    """Loads it, and returns the name of the model that was really loaded."""
 
 
 class Preload:
@@ -52,7 +52,7 @@ class Preload:
         self._stopping = threading.Event()
 
     def begin(self, tasks: Sequence[Task]) -> tuple[Preloaded, ...]:
-        """Load `tasks` in order, after those that are there already, and return the states as they are now."""
+        """Load `tasks` in order, after those that wait already, and return the present states."""
         with self._tasks_lock:
             if not self._stopping.is_set():
                 if self._thread is None:
@@ -89,7 +89,7 @@ class Preload:
             place += 1
 
     def _task(self, place: int) -> Task | None:
-        """Return the task at a place; at the end of the list None, and the preload is over in the same step."""
+        """Return the task at a place; at the end of the list, end the preload in the same step and return None."""
         with self._tasks_lock:
             if place < len(self._tasks):
                 return self._tasks[place]

@@ -1,4 +1,4 @@
-"""Which candidates are tried, in which order, and what is said where the engine that was asked for cannot serve.
+"""Which candidates are tried, in which order, and the reasons where the requested engine cannot serve.
 
 Pure functions: they know neither the settings nor the engines. A candidate that cannot serve a request at all carries a
 sentence on that in `unfit`; the fallback chain passes it over and gives that sentence as the reason.
@@ -24,21 +24,21 @@ class Listing(Generic[E]):
     """What one engine, or one route over several engines, offers for a request."""
 
     engines: frozenset[str]
-    """The names of the engines that have a part in it."""
+    """The names of its engines; a route has several."""
     candidates: Sequence[Candidate[E]]
     """Best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """The sentences for a request that cannot be served as it was asked for."""
+    """The sentences for a request that cannot be served as requested."""
 
     wanted_cannot: str
-    """Why the engine that was asked for does not serve the languages."""
+    """Why the requested engine does not serve the languages."""
     nobody_can: str
     """That no engine here serves the languages."""
     no_text_translator: str = ""
-    """Of translation: that no engine here translates text between the languages."""
+    """For translation: that no engine here translates text between the languages."""
     left_out: str | None = None
     """Which engines the settings leave out: that may be why nobody serves the languages."""
 
@@ -48,8 +48,8 @@ def select(listings: Sequence[Listing[E]], wanted: str, refusals: Refusals) -> S
 
     Args:
         listings: what all engines offer, best first.
-        wanted: the name of the engine that was asked for, or "auto".
-        refusals: what to say where it, or every engine, cannot serve.
+        wanted: the name of the requested engine, or "auto".
+        refusals: the reasons where this engine, or every engine, cannot serve.
 
     Raises:
         LanguageError: no engine offers anything.
@@ -58,7 +58,7 @@ def select(listings: Sequence[Listing[E]], wanted: str, refusals: Refusals) -> S
     if not usable:
         raise LanguageError(with_left_out(refusals.nobody_can, refusals.left_out))
     if not offers_anything(listings, wanted):
-        # Another engine serves instead: the reason for that has to be said.
+        # Another engine serves instead, and the user has to be told why.
         usable = [replace(usable[0], unfit=refusals.wanted_cannot), *usable]
     if all(candidate.unfit for candidate in usable):
         last = usable[-1]
@@ -68,7 +68,7 @@ def select(listings: Sequence[Listing[E]], wanted: str, refusals: Refusals) -> S
 
 
 def wanted_first(listings: Iterable[Listing[E]], wanted: str) -> list[Listing[E]]:
-    """Put first what the engine that was asked for does alone, then what it has a part in; the rest keeps its order."""
+    """Put the requested engine alone first, then routes that use it, then the others in their old order."""
 
     def rank(listing: Listing[E]) -> int:
         if wanted == AUTO or listing.engines == {wanted}:
@@ -79,10 +79,10 @@ def wanted_first(listings: Iterable[Listing[E]], wanted: str) -> list[Listing[E]
 
 
 def usable_candidates(listings: Sequence[Listing[E]], wanted: str, no_text_translator: str = "") -> list[Candidate[E]]:
-    """Return the candidates that know the languages, and those of the engine that was asked for even if they do not.
+    """Return the candidates that serve the languages, and those of the requested engine even if they do not.
 
-    Where none knows the languages, the last candidate is returned: its sentence says so. An engine that translates
-    sound is a last resort: unless it was asked for, `no_text_translator` is given as the reason why it serves.
+    Where none serves them, the last candidate is returned, whose `unfit` gives the reason. An engine that translates
+    sound is the last resort: unless it was requested, `no_text_translator` is the reason why it serves.
     """
     every = [candidate for listing in listings for candidate in listing.candidates]
     translating_text = [candidate for candidate in every if not candidate.info.listens]
@@ -102,12 +102,12 @@ def usable_candidates(listings: Sequence[Listing[E]], wanted: str, no_text_trans
 
 
 def offers_anything(listings: Iterable[Listing[E]], wanted: str) -> bool:
-    """Tell whether the engine that was asked for offers a candidate, or none was asked for."""
+    """Tell whether the requested engine offers a candidate; True for "auto"."""
     return wanted == AUTO or any(wanted in listing.engines and listing.candidates for listing in listings)
 
 
 def without_sound(candidate: Candidate[E]) -> Candidate[E]:
-    """Return a candidate for a request without sound: one that translates sound cannot serve it."""
+    """Return a candidate for a request without sound, in which one that translates sound is unfit."""
     if not candidate.info.listens:
         return candidate
     unfit = Message("{engine} translates what it hears, and here nothing is heard.", engine=candidate.info.name)
@@ -115,5 +115,5 @@ def without_sound(candidate: Candidate[E]) -> Candidate[E]:
 
 
 def with_left_out(sentence: str, left_out: str | None) -> str:
-    """Return a refusal followed by the sentence on the engines that the settings leave out, where there is one."""
+    """Return a refusal, followed by the sentence on left-out engines where there is one."""
     return joined(sentence, left_out) if left_out else sentence

@@ -1,4 +1,4 @@
-"""Handles on engines: each takes a lease on its model while one of its methods runs, or while it is entered."""
+"""Services: handles on engines, which lease their model while a method runs, or within `with`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vt.domain import Cancel, Clip, Dropped
 from vt.engines.candidate import Choice
 from vt.engines.protocols import Engine, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, VoiceEmbedder
 from vt.errors import EngineError
+from vt.languages import Language
 from vt.system import machine
 
 E = TypeVar("E", bound=Engine)
@@ -84,18 +85,18 @@ class Service(Generic[E]):
 class SttService(Service[Transcriber]):
     """Recognises speech."""
 
-    def __init__(self, choice: Choice, lease: Leases[Transcriber], language: str, detects: bool) -> None:
+    def __init__(self, choice: Choice, lease: Leases[Transcriber], language: Language | None, detects: bool) -> None:
         super().__init__(choice, lease)
         self.language = language
-        """The language that it will hear: the one asked for, or the model's only one."""
+        """The language that it recognises: the requested one, or the model's only one; None: the detected one."""
         self.detects = detects
 
-    def detect(self, samples: NDArray[Any]) -> tuple[str, float]:
-        """Return the code of the language that is spoken in mono 16 kHz samples, and its probability."""
+    def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:
+        """Return the language that is spoken in mono 16 kHz samples, and its probability."""
         with self._using() as engine:
             return engine.detect(samples)
 
-    def hearing(self, language: str) -> SttService:
+    def hearing(self, language: Language) -> SttService:
         """Return the same model's service for one language."""
         return SttService(self.choice, self._lease, language, self.detects)
 
@@ -103,7 +104,7 @@ class SttService(Service[Transcriber]):
         """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`."""
         with self._using() as engine:
             try:
-                yield from engine.transcribe(samples, self.language, cancel)
+                yield from engine.transcribe(samples, self.language or engine.detect(samples)[0], cancel)
             finally:
                 # Else the process would keep the memory that recognition took beside the model.
                 machine.trim()

@@ -1,4 +1,4 @@
-"""How fast each voice speaks, in characters a second: learnt from what it has spoken."""
+"""The pace of each voice in characters a second, learnt from what it has spoken."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ USUAL = 14.0
 
 
 class Paces:
-    """What is known of the voices' paces. Any thread may call any method."""
+    """The known paces of voices. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._spoken: dict[str, tuple[int, float]] = {}
 
     def learn(self, voice: str, characters: int, seconds: float) -> None:
-        """Note what a voice has spoken at its default rate: so many characters in so many seconds."""
+        """Learn how many characters a voice has spoken at its default rate, in how many seconds."""
         with self._lock:
             before = self._spoken.get(voice, (0, 0.0))
             self._spoken[voice] = before[0] + characters, before[1] + seconds

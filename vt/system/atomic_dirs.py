@@ -1,4 +1,4 @@
-"""A folder that is built once, whoever asks for it, and that exists either completely or not at all."""
+"""Builds a folder once for all who ask for it; it exists either completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Tell = Callable[[Message], object]
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how much room there is on the disk of a folder."""
+    """Return how many bytes are free on the disk of a folder."""
     return shutil.disk_usage(folder).free
 
 
@@ -38,8 +38,8 @@ def build_dir_atomically(
 ) -> None:
     """Have `build` fill a folder beside `target`, and rename it to `target` when it is complete.
 
-    One process builds it, and others that ask at the same time wait. What a killed process has left is removed, and
-    `tell` says so. Nothing is done where `target` is complete already.
+    One process builds it; others that ask at the same time wait. An incomplete folder of a killed process is removed
+    first, and `tell` gets a sentence about that. Nothing is done where `target` is complete already.
 
     Raises:
         StorageError: the disk has no room, or becomes full.

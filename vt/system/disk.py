@@ -1,4 +1,4 @@
-"""What several places do with a disk: tell that it is full, say so to the user, and give a file a second name."""
+"""Disks: recognises a full disk, turns its errors into ours, and links or copies files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vt.errors import StorageError, VtError
 
 
 def is_full(error: OSError) -> bool:
-    """Tell whether an error says that the disk, or what a user may have of it, is full."""
+    """Tell whether an error says that the disk is full, or the user's quota."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def full() -> StorageError:
-    """Return the error of a full disk. It names no path: that of a job's folder tells the job's id."""
+    """Return the error of a full disk. It names no path: the path of a job's folder contains the job's id."""
     return StorageError("The disk is full: free some space and try again.")
 
 
@@ -26,7 +26,7 @@ def translated(otherwise: Callable[[OSError], VtError] | None = None) -> Iterato
     """Turn the system's errors into ours while the block runs.
 
     Args:
-        otherwise: makes the error of a disk that fails in another way than being full; None: that error passes as is.
+        otherwise: makes our error from any other `OSError`; None: those are raised as they are.
 
     Raises:
         StorageError: the disk is full.
@@ -42,7 +42,7 @@ def translated(otherwise: Callable[[OSError], VtError] | None = None) -> Iterato
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name, for no more space where both are on one disk; `target` appears whole or not at all.
+    """Link a file to `target`, or copy it where links are not possible; `target` appears whole or not at all.
 
     Raises:
         FileNotFoundError: `source` is not there.
@@ -52,7 +52,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except FileNotFoundError:
         raise
-    except OSError:  # another disk, or one that knows no links
+    except OSError:  # another disk, or a file system without links
         half = target.with_name(f".new-{target.name}")
         try:
             shutil.copyfile(source, half)

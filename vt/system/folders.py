@@ -1,4 +1,4 @@
-"""Work folders, removed by their owner even after a crash, and files that appear whole or not at all."""
+"""Work folders that are removed even after a crash, and delivery of files, each in one step."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from vt.system import disk
 
 _PREFIX = ".vt-work-"
 _UNLOCKED = ".vt-new-"
-"""A folder bears this name until it is locked, so that nobody takes it for an orphan."""
+"""The prefix of a folder that is not locked yet, so that no other process removes it as left behind."""
 _LOCK = "lock"
 _TRIES = 10
 
 
 @contextmanager
 def work_folder(parent: Path) -> Iterator[Path]:
-    """Make a work folder in `parent` (made too, where missing), and remove at the end all that was made and not kept.
+    """Make a work folder in `parent`, and remove it at the end. A missing `parent` is made too; it stays if not empty.
 
-    A folder that a killed process left behind is removed first: its lock is free.
+    Work folders that killed processes left behind are removed first: their locks are free.
 
     Raises:
         InputError: `parent` cannot be written.
@@ -52,7 +52,7 @@ def work_folder(parent: Path) -> Iterator[Path]:
 
 
 def obstacle(folder: Path) -> str | None:
-    """Make `folder` where it is missing, and say in a sentence what keeps it from being written, if anything does."""
+    """Make `folder` where it is missing; return a sentence on why it cannot be written, or None."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -63,9 +63,9 @@ def obstacle(folder: Path) -> str | None:
 
 
 def deliver(files: Iterable[Path], target: Path, inputs: Iterable[Path] = ()) -> list[Path]:
-    """Move finished files into `target`, which is on the same disk, each replacing its namesake in one step.
+    """Move files into `target`, a folder on the same disk; each replaces a file of the same name in one step.
 
-    One of the `inputs` is never replaced: it stays as it is, and is named among the results.
+    A file of `inputs` is never replaced: it stays as it is, and its path is among those that are returned.
 
     Raises:
         InputError: a folder is in the way of a file; then none has been moved.
@@ -89,7 +89,7 @@ def deliver(files: Iterable[Path], target: Path, inputs: Iterable[Path] = ()) ->
 
 
 def flush(path: Path) -> None:
-    """Have the disk keep a file, or what a folder lists, even if the power fails now."""
+    """Sync a file, or the list of names in a folder, to the disk, so that it survives a power cut."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -98,7 +98,7 @@ def flush(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it, as far as that can be done."""
+    """Remove a file, or a folder with its content, as far as possible."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -107,7 +107,7 @@ def remove(path: Path) -> None:
 
 
 def unwritable(folder: Path, error: OSError) -> InputError | StorageError:
-    """Say in one sentence why `folder` cannot take files."""
+    """Return the error that says why `folder` cannot be written."""
     if disk.is_full(error):
         return StorageError("The disk of {folder} is full: free some space and try again.", folder=folder)
     return InputError(
@@ -118,13 +118,13 @@ def unwritable(folder: Path, error: OSError) -> InputError | StorageError:
 
 
 def _make(parent: Path) -> tuple[Path, IO[str]]:
-    """Make a work folder and return it with its lock, which is held for as long as the file is open."""
+    """Make a work folder, and return it with its lock file; the lock is held as long as the file is open."""
     for remaining in reversed(range(_TRIES)):
         try:
             parent.mkdir(parents=True, exist_ok=True)
             _sweep(parent)
             return _locked(Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=parent)))
-        except FileNotFoundError:  # somebody whose work failed has just removed the parent, which was empty
+        except FileNotFoundError:  # another process has just removed the parent, which was empty
             if not remaining:
                 raise
     raise AssertionError("unreachable")
@@ -147,7 +147,7 @@ def _missing(folder: Path) -> list[Path]:
 
 def _remove_empty(folders: Iterable[Path]) -> None:
     for folder in folders:
-        with suppress(OSError):  # it holds the results or somebody else's files, or was never made
+        with suppress(OSError):  # it is not empty, or was never made
             folder.rmdir()
 
 
@@ -161,7 +161,7 @@ def _is_orphan(folder: Path) -> bool:
     try:
         with (folder / _LOCK).open() as lock:
             return lock_descriptor(lock.fileno(), blocking=False)  # False: its owner is alive
-    except FileNotFoundError:  # half removed; a whole one always has a lock
+    except FileNotFoundError:  # another process is removing it; a complete one has a lock file
         return True
-    except OSError:  # no folder of ours
+    except OSError:  # not one of our folders
         return False

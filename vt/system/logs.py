@@ -1,6 +1,6 @@
 """A server's log: lines for people or JSON for machines, each with the request and the job that it belongs to.
 
-No line holds a whole job id, which is all that opens a job, nor a secret of the settings, nor a visitor's address.
+No line contains a whole job id (whoever knows it may use the job), a secret of the settings, or a visitor's address.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ _T = TypeVar("_T")
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LOG_BYTES = 5 * 2**20
 LOG_FILES = 3
-"""Older ones that stay beside the current log."""
+"""How many older log files are kept."""
 _CONSOLE, _FILE = "vt-console", "vt-file"
 _SERVERS_OWN = ("uvicorn", "uvicorn.error")
-"""Loggers that bring handlers of their own where uvicorn is started by its command."""
+"""Loggers that have their own handlers where the server is started by the command uvicorn."""
 _ACCESS = "uvicorn.access"
 _JOB_ID = re.compile(r"([a-z2-7]{6})[a-z2-7]{20,}")
-"""26 signs of base 32; what is longer may hold one."""
+"""A job id, which is 26 characters of base 32, or a longer word that may contain one."""
 _HIDDEN = "***"
 
 _context: ContextVar[dict[str, str]] = ContextVar("vt_log_context", default={})  # noqa: B039 (never changed in place)
 
-# Whoever uses vt as a library and sets up no log wants no lines of ours on stderr.
+# Where vt is used as a library and no log is set up, nothing is written to stderr.
 logging.getLogger("vt").addHandler(logging.NullHandler())
 
 
 @contextmanager
 def about(**names: str) -> Iterator[None]:
-    """Have each line that is logged in the block say what it is about, such as `job` or `request`.
+    """Add names, such as `job` or `request`, to each line that is logged in the block.
 
-    Threads know nothing of it, unless what they run is `carried`.
+    Other threads do not add them, unless the function that they run was made by `carried`.
     """
     token = _context.set(_context.get() | names)
     try:
@@ -52,12 +52,12 @@ def about(**names: str) -> Iterator[None]:
 
 
 def carried(work: Callable[..., _T]) -> Callable[..., _T]:
-    """Return `work` for another thread, where its lines are about the same as the caller's; to be called once."""
+    """Return `work` for another thread, where its log lines get the caller's names (`about`); call it only once."""
     return partial(copy_context().run, work)
 
 
 class _Formatter(logging.Formatter):
-    """One line, or several with an exception, for people; what it is about stands behind the message."""
+    """Lines for people; the names of `about` come after the message."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -68,11 +68,11 @@ class _Formatter(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        # An exception's lines stay lines.
+        # The lines of a traceback stay separate lines.
         return "\n".join(map(_printable, self._clean(super().format(record)).split("\n")))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the library's name)
-        # What a stranger has sent, such as a file's name, is not to look like a line of its own.
+        # Text from outside, such as a file's name, must not be able to fake a line of the log.
         line = _printable(super().formatMessage(record))
         about = (f"{name} {value}" for name, value in _context.get().items())
         told = " ".join(said for said in about if said not in line)
@@ -85,7 +85,7 @@ class _Formatter(logging.Formatter):
 
 
 class _JsonFormatter(_Formatter):
-    """One JSON object a line, whatever happened."""
+    """One JSON object for each record, on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         told = {
@@ -103,20 +103,20 @@ class _JsonFormatter(_Formatter):
 
 
 def _printable(line: str) -> str:
-    """Return a line in which whatever steers a terminal, ends a line or is no character is escaped, as JSON does it."""
+    """Return a line with control characters, line ends and invalid characters escaped as in JSON."""
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in line)
 
 
 def set_up(level: str, file: Path, form: Form = "text", secrets: Sequence[str] = ()) -> None:
-    """Log to the console and to `file`, which rotates; a second call takes the place of the first.
+    """Log to the console and to `file`, which rotates; a second call replaces the first.
 
-    For servers only. A file that cannot be written costs the file, not the service.
+    For servers only. If the file cannot be written, that is logged, and the server goes on without it.
 
     Args:
-        level: from which on lines are written.
+        level: the lowest level that is logged.
         file: made with its folder where missing.
         form: lines for people, or JSON objects.
-        secrets: never to be written; asterisks stand in their place.
+        secrets: are replaced by asterisks.
     """
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if handler.name in (_CONSOLE, _FILE)]:
@@ -125,7 +125,7 @@ def set_up(level: str, file: Path, form: Form = "text", secrets: Sequence[str] =
     root.setLevel(level)
     formatter = (_JsonFormatter if form == "json" else _Formatter)(tuple(secret for secret in secrets if secret))
     _add(logging.StreamHandler(), _CONSOLE, formatter)
-    _adopt()
+    _redirect_server_lines()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         rotating = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
@@ -140,13 +140,13 @@ def _add(handler: logging.Handler, name: str, formatter: logging.Formatter) -> N
     logging.getLogger().addHandler(handler)
 
 
-def _adopt() -> None:
-    """Have the web server's lines go where all others go, but for those of each request, which hold its address."""
+def _redirect_server_lines() -> None:
+    """Send the web server's lines to our handlers, except the line for each request, which has the address."""
     for name in _SERVERS_OWN:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-        logger.setLevel(max(logging.INFO, logging.getLogger().level))  # below, it writes down every header
+        logger.setLevel(max(logging.INFO, logging.getLogger().level))  # at DEBUG it logs every header
     logging.getLogger(_ACCESS).handlers.clear()
     errors = logging.getLogger("uvicorn.error")
     errors.removeFilter(_is_wanted)
@@ -154,8 +154,8 @@ def _adopt() -> None:
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:
-    """Tell whether a line of the web server says anything that has not been said.
+    """Tell whether a line of the web server is to be logged.
 
-    For each WebSocket it writes one with the address, and for each that is refused in good form one of an error.
+    Not wanted are the line for each WebSocket, which has the address, and the error for each WebSocket that is refused.
     """
     return not str(record.msg).startswith(('%s - "WebSocket', "ASGI callable returned without completing handshake"))

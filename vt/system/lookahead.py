@@ -1,4 +1,4 @@
-"""Work done in threads a bounded number of items ahead of whoever takes the results, which come in order."""
+"""Runs work in threads, a limited number of items ahead of the consumer, and yields the results in order."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _nothing() -> None:
 def run_ahead(
     work: Callable[[_Item], _Made], items: Iterable[_Item], *, threads: int, ahead: int, name: str, cancel: Cancel
 ) -> Iterator[_Made]:
-    """Yield what `work` makes of each item, in their order.
+    """Yield the result of `work` for each item, in the order of the items.
 
     Args:
         work: runs in the threads.
-        items: are taken one by one, as results are taken.
+        items: are read one by one, as results are taken.
         threads: how many items are worked on at the same time.
-        ahead: how many items, at most, are begun before the first of their results is taken.
+        ahead: how many items, at most, are started before the first of their results is taken.
         name: of the threads.
         cancel: ends the work.
 
     Raises:
-        Cancelled: `cancel` was set. Whatever ends the generator, no thread is at work any more when it has ended.
+        Cancelled: `cancel` was set. In every case, all threads have ended when the generator has.
     """
     groups = ([item] for item in items)
     with closing(run_groups_ahead(work, groups, threads=threads, ahead=ahead, name=name, cancel=cancel)) as results:
@@ -51,9 +51,9 @@ def run_groups_ahead(
     cancel: Cancel,
     leave: Callable[[], object] = _nothing,
 ) -> Generator[list[_Made], None, None]:
-    """Yield what `work` makes of the items of each group, in their order; see `run_ahead`.
+    """Yield the results of `work` for each group of items, in order; see `run_ahead`.
 
-    `leave` is called at the end, before the threads are waited for: it may end what still runs in them.
+    `leave` is called at the end, before the threads are waited for; it may stop what still runs in them.
     """
     waiting: deque[list[Future[_Made]]] = deque()
     with ThreadPoolExecutor(threads, name) as pool:
@@ -61,7 +61,7 @@ def run_groups_ahead(
             for group in groups:
                 cancel.check()
                 waiting.append([pool.submit(carried(work), item) for item in group])
-                # Some items ahead keep the cores busy. The results of all of them could fill the memory.
+                # Some items ahead keep the cores busy. The results of all items could fill the memory.
                 while waiting and sum(map(len, waiting)) - len(waiting[0]) >= ahead:
                     yield _results(waiting.popleft(), cancel)
             while waiting:

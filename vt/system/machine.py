@@ -1,4 +1,4 @@
-"""The machine: how much memory this process may have, what it has now, and how many graphics cards there are."""
+"""The machine: how much memory this process may use and uses, and how many graphics cards there are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _M_ARENA_MAX, _ARENAS = -8, 1
 
 
 def memory_limit(membership: Path = _MEMBERSHIP, mounts: Path = _MOUNTS, total: int | None = None) -> int:
-    """Return how many bytes this process can have at most: the machine's memory, or its container's limit."""
+    """Return how many bytes this process can use at most: the machine's memory, or its container's limit."""
     machine = psutil.virtual_memory().total if total is None else total
     return min([machine, *_container_limits(membership, mounts)])
 
@@ -89,7 +89,7 @@ def resident_bytes() -> int:
 
 
 def trim() -> None:
-    """Give memory back to the system that was freed, but that the allocator still holds; only glibc has such a call."""
+    """Return freed memory that the allocator still holds to the system; only glibc has such a call."""
     found = _malloc_trim()
     if found is not None:
         found(0)

@@ -1,4 +1,4 @@
-"""What the outside sees of the inside: metrics for Prometheus."""
+"""Metrics for Prometheus: which there are, and how they are counted or read."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _FACTORS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One metric: what Prometheus and the README say of it."""
+    """The description of one metric, for Prometheus and the documentation."""
 
     name: str
-    """As it is exposed, but for a histogram's endings."""
+    """Its exposed name; histograms add suffixes to it."""
     kind: Literal["counter", "gauge", "histogram"]
     text: str
     labels: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ COUNTED: tuple[Described, ...] = (
     ),
     Described("vt_model_failures_total", "counter", "loads and unloads that failed", ("kind",)),
 )
-"""What is counted as it happens."""
+"""Metrics that are counted when something happens."""
 READ: tuple[Described, ...] = (
     Described("vt_info", "gauge", "1; its label is the version", ("version",)),
     Described("vt_jobs", "gauge", "jobs that wait (queued) or run (running)", ("state",)),
@@ -80,7 +80,7 @@ READ: tuple[Described, ...] = (
     Described("vt_model_leases", "gauge", "models in use, counted by user", ("kind",)),
     Described("vt_model_bytes", "gauge", "memory that models take", ("kind",)),
 )
-"""What is looked up at each scrape."""
+"""Metrics that are read at each scrape."""
 
 Reading = float | Mapping[str, float] | Mapping[tuple[str, str], float]
 """A value, or one for each value of the metric's label or labels."""
@@ -88,7 +88,7 @@ Reading = float | Mapping[str, float] | Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Residency:
-    """What is in memory at one moment; by kind of model where there is a mapping."""
+    """The state of the model cache at one moment; mappings are by kind of model."""
 
     hits: int = 0
     misses: int = 0
@@ -113,19 +113,19 @@ class Residency:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a server is at, at one moment."""
+    """How busy a server is at one moment."""
 
     jobs: Mapping[str, int] = field(default_factory=dict)
     """By state; empty where the store cannot be read."""
     at_work: Mapping[str, int] = field(default_factory=dict)
-    """By what is limited."""
+    """By the name of the limit."""
     limits: Mapping[str, int] = field(default_factory=dict)
     children: Mapping[str, int] = field(default_factory=dict)
     """By program."""
     children_ended: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """By program, and by how."""
+    """By program, and by way of ending."""
     free_disk_bytes: int | None = None
-    """None where it cannot be told."""
+    """None where it is not known."""
 
     def readings(self) -> dict[str, Reading]:
         """Return it by the names of the metrics."""
@@ -140,7 +140,7 @@ class Load:
 
 
 class Metrics:
-    """The metrics of one factory, in a registry of their own, with those of its process."""
+    """The metrics of one factory and of its process, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -154,11 +154,11 @@ class Metrics:
     # What is looked up
 
     def watch(self, read: Callable[[], Residency]) -> None:
-        """Ask `read` for the models at each scrape: what is counted already is not counted twice, lease by lease."""
+        """Call `read` for the state of the models at each scrape."""
         self._readers["models"] = lambda: read().readings()
 
     def watch_load(self, read: Callable[[], Load]) -> None:
-        """Ask `read` at each scrape for what the server is at."""
+        """Call `read` for how busy the server is at each scrape."""
         self._readers["load"] = lambda: read().readings()
 
     # What is counted
@@ -172,7 +172,7 @@ class Metrics:
         self._made["vt_model_wait_seconds"].labels(kind).observe(seconds)
 
     def evicted(self, kind: str, reason: str) -> None:
-        """Count a model that went."""
+        """Count a model that was evicted."""
         self._made["vt_model_evictions_total"].labels(kind, reason).inc()
 
     def failed(self, kind: str) -> None:
@@ -206,7 +206,7 @@ class Metrics:
             self._made["vt_stage_seconds"].labels(name).observe(seconds)
 
     def dubbed(self, film_seconds: float, total_seconds: float) -> None:
-        """Count how fast a dub was: how long the film lasts, and how long all of the work took."""
+        """Count the speed of a dub: the film's length by the time that the dub took."""
         if total_seconds:
             self._made["vt_realtime_factor"].observe(film_seconds / total_seconds)
 
@@ -239,12 +239,12 @@ class _Reader(Collector):
             yield _family(one, found.get(one.name, {}))
 
     def describe(self) -> Iterator[Metric]:
-        """Yield nothing: what is registered must not be read yet."""
+        """Yield nothing: nothing may be read at registration."""
         yield from ()
 
 
 def _family(one: Described, reading: Reading) -> Metric:
-    """Return a metric with what was read of it; without a sample where nothing was."""
+    """Return a metric with the value that was read, or without one."""
     made = CounterMetricFamily if one.kind == "counter" else GaugeMetricFamily
     family = made(one.name.removesuffix("_total"), _sentence(one), labels=one.labels)
     for labels, value in _labelled(reading):

@@ -26,8 +26,8 @@ from vt.system.sandbox import CORES, MB, ChildLimits, Sandbox
 from vt.translatable import Message, Value
 
 TOOL = ChildLimits(seconds=60, cpu_seconds=60, memory=1024 * MB, file_bytes=64 * MB)
-"""For a program that has little to do."""
-# Libraries reserve addresses for each core as they are loaded, which alone would reach the limit of memory.
+"""For a program that does little work."""
+# By default, libraries reserve address space for each core when they are loaded. That alone would exceed the limit.
 _LESS_MEMORY = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _EXIT_WAIT_SECONDS = 2.0
 _REPORT_SECONDS = 2.0
@@ -35,20 +35,26 @@ _CHUNK = 1 << 18
 
 
 class Slots:
-    """A semaphore: how many children may run at a time; a call beyond that waits. Any thread may call any method."""
+    """A semaphore that limits how many children run at a time; further calls wait. Any thread may call any method."""
 
     def __init__(self, count: int, patience: float) -> None:
-        """`patience` is how many seconds one waits at most."""
+        """`patience` is the most seconds that a call waits."""
         self._count, self._patience = count, patience
-        self._taken = 0
+        self._taken = self._waiting = 0
         self._change = threading.Condition()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a slot now."""
+        with self._change:
+            return self._waiting
 
     @contextmanager
     def one(self, cancel: Cancel | None = None) -> Iterator[None]:
         """Hold a slot while the block runs.
 
         Raises:
-            TooManyRequests: none became free in time.
+            TooManyRequests: no slot became free in time.
             Cancelled: `cancel` was set meanwhile.
         """
         self._take(cancel or Cancel())
@@ -57,10 +63,10 @@ class Slots:
         finally:
             with self._change:
                 self._taken -= 1
-                self._change.notify_all()  # a single woken thread might be cancelled just now, and would wake no other
+                self._change.notify_all()  # all: a single thread might be cancelled just now, and would wake no other
 
     def _take(self, cancel: Cancel) -> None:
-        # A function of each call's own: the threads of a job share one `Cancel`, which keeps its hooks in a set.
+        # A new function for each call: the threads of a job share one `Cancel`, which keeps its hooks in a set.
         def wake() -> None:
             with self._change:
                 self._change.notify_all()
@@ -68,7 +74,7 @@ class Slots:
         cancel.add(wake)
         try:
             with self._change:
-                free = self._change.wait_for(lambda: cancel.is_set or self._taken < self._count, self._patience)
+                free = self._wait_for_one(cancel)
                 cancel.check()
                 if not free:
                     raise TooManyRequests(
@@ -78,15 +84,23 @@ class Slots:
         finally:
             cancel.remove(wake)
 
+    def _wait_for_one(self, cancel: Cancel) -> bool:
+        """Wait for a free slot or for `cancel`; return False where the time is up. The caller holds the condition."""
+        self._waiting += 1
+        try:
+            return self._change.wait_for(lambda: cancel.is_set or self._taken < self._count, self._patience)
+        finally:
+            self._waiting -= 1
+
 
 WORK = Slots(2 * CORES + 2, patience=3600.0)
-"""Of the work of all jobs: enough that one alone never waits."""
+"""For the work of all jobs; enough that a single job never waits."""
 PROBES = Slots(2 * CORES, patience=20.0)
-"""Of short looks into a file, for which a user waits. They are apart from jobs, so that neither delays the other."""
+"""For short examinations of a file, for which a user waits. Apart from jobs, so that neither delays the other."""
 
 
 class Tally:
-    """How many children there are and were, for the metrics. Any thread may call any method."""
+    """Counts running and ended children, for the metrics. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -106,7 +120,7 @@ class Tally:
 
     @contextmanager
     def ending(self, program: str) -> Iterator[None]:
-        """Count how a child ends, by what the block raises."""
+        """Count how a child ends: that follows from what the block raises."""
         how = "failed"
         try:
             yield
@@ -125,29 +139,29 @@ class Tally:
                 self._ended[program, how] += 1
 
     def counts(self) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-        """Return how many run, by program, and how many have ended, by program and by how."""
+        """Return how many run, by program, and how many have ended, by program and way of ending."""
         with self._lock:
             return dict(self._running), dict(self._ended)
 
 
 TALLY = Tally()
-"""Of this process."""
+"""The count of this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A program that is to be run, and all that it gets."""
+    """A program that is to be run, with its limits, input and files."""
 
     argv: Sequence[str]
     """The program's name, and its arguments."""
     limits: ChildLimits = TOOL
     stdin: bytes = b""
     reads: Sequence[Path] = ()
-    """The files that it may read, where it can be kept from others."""
+    """The files that it may read, if the sandbox can hide other files."""
     writes: Sequence[Path] = ()
-    """The files that it may write; missing ones are made, empty."""
+    """The files that it may write; missing ones are made first, empty."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables beside those that all children have."""
+    """Variables in addition to those that all children have."""
 
 
 def run(child: Child, cancel: Cancel | None = None, *, slots: Slots = WORK, box: Sandbox | None = None) -> bytes:
@@ -156,12 +170,12 @@ def run(child: Child, cancel: Cancel | None = None, *, slots: Slots = WORK, box:
     Args:
         child: the program.
         cancel: kills it.
-        slots: whose it counts among.
-        box: what it is kept in; None: the best that works here.
+        slots: limit how many run at a time.
+        box: the sandbox; None: the strongest that works here.
 
     Raises:
         ToolError: the program is missing, or failed.
-        ToolStopped: it was ended before its end: it met a limit, or somebody killed it.
+        ToolStopped: it was killed: it exceeded a limit, or the system or somebody ended it.
         StorageError: the disk is full, or a file cannot be made.
         TooManyRequests: too many programs run already.
         Cancelled: `cancel` was set; the program has been killed.
@@ -201,25 +215,25 @@ def _create_file(path: Path) -> None:
 
 
 def _start(child: Child, box: Sandbox) -> subprocess.Popen[bytes]:
-    """Start a program with an argument list; a missing one is a `ToolError` with the way to get it."""
+    """Start a program by an argument list. Where it is missing, the `ToolMissing` says how to get it."""
     program = shutil.which(child.argv[0])
     if program is None:
         raise ToolMissing(
             "The program {program} is missing: install the packages that packages.txt lists.", program=child.argv[0]
         )
-    # The kernel ends a child with the thread that started it, so this thread stays until the child has gone.
+    # The kernel kills a child when the thread that started it ends, so this thread waits until the child has ended.
     return subprocess.Popen(
         box.command([str(Path(program).absolute()), *child.argv[1:]], child.limits, child.reads, child.writes),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**_LESS_MEMORY, **sandbox.inherited(), **child.environment},
-        process_group=0,  # so that what the program starts can be killed with it
+        process_group=0,  # so that programs started by this one can be killed with it
     )
 
 
 class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
-    """Kill a process and all that it started when `cancel` is set or the block is left, and close its pipes."""
+    """Kill a process and its children when `cancel` is set or the block is left, and close its pipes."""
 
     def __init__(self, process: subprocess.Popen[bytes], cancel: Cancel | None) -> None:
         self._process = process
@@ -242,14 +256,14 @@ class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
         self._process.wait()
 
     def _kill(self) -> None:
-        # The number is surely still the group's only as long as its leader has not been waited for.
+        # Only until the process has been waited for is it certain that its number is not another process's.
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _wait_until_closed(pipe: IO[bytes]) -> None:
-    """Wait until no process has the pipe open: those inside a sandbox end a moment after it."""
+    """Wait until no process has the pipe open: processes inside a sandbox end a moment after it."""
     until = time.monotonic() + _EXIT_WAIT_SECONDS
     with selectors.DefaultSelector() as waiting:
         waiting.register(pipe, selectors.EVENT_READ)
@@ -259,7 +273,7 @@ def _wait_until_closed(pipe: IO[bytes]) -> None:
 
 
 def _close_quietly(pipe: IO[bytes]) -> None:
-    # Closing a pipe flushes it. Where the process has ended, that fails, and its end is reported elsewhere.
+    # Closing a pipe flushes it, which fails where the process has ended. How it ended is reported elsewhere.
     try:
         pipe.close()
     except BrokenPipeError:
@@ -267,7 +281,7 @@ def _close_quietly(pipe: IO[bytes]) -> None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Return the processor time in seconds of a process and of those that it started and that still run."""
+    """Return the processor time, in seconds, of a process and its running descendants."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
@@ -276,7 +290,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 class _Communication:
-    """Feeds stdin to a process and reads its output until it ends, writes too much, or takes too long."""
+    """Writes a process's stdin and reads its output until it ends, writes too much, or takes too long."""
 
     def __init__(self, process: subprocess.Popen[bytes], child: Child, cancel: Cancel | None) -> None:
         self.output = bytearray()
@@ -288,7 +302,7 @@ class _Communication:
 
     @property
     def said(self) -> str:
-        """The end of its stderr."""
+        """The end of the process's stderr."""
         return self._stderr[-self._limits.said_bytes :].decode(errors="replace")
 
     def run_to_end(self) -> None:
@@ -312,7 +326,7 @@ class _Communication:
             raise self._too_long() from None
 
     def _report_progress(self) -> None:
-        """Now and then, where the process has used the processor, tell the watchdog of the job that it still works."""
+        """Every few seconds, if the process has used the processor since, tell the job's watchdog that it works."""
         now = time.monotonic()
         if self._cancel is None or now - self._reported_at < _REPORT_SECONDS:
             return
@@ -335,7 +349,7 @@ class _Communication:
         )
 
     def _write_stdin(self, pipe: int) -> bool:
-        """Write a part of stdin; false where all is written, or the process reads no more."""
+        """Write a part of stdin; False where all is written, or the process reads no more."""
         try:
             self._stdin_left = self._stdin_left[os.write(pipe, self._stdin_left[:_CHUNK]) :]
         except BrokenPipeError:
@@ -370,7 +384,7 @@ _NO_MEMORY = ("Cannot allocate memory", "std::bad_alloc", "MemoryError", "failed
 
 
 def failure(program: str, code: int, said: str, limits: ChildLimits = TOOL) -> ToolError | StorageError:
-    """Turn a failed program's exit code and stderr into an error with one sentence."""
+    """Return the error for a failed program, from its exit code and stderr."""
     if _disk_is_full(said):
         return StorageError("The disk is full: free some space and try again.")
     stopped = _stopped(program, code, said, limits)
@@ -384,7 +398,7 @@ def failure(program: str, code: int, said: str, limits: ChildLimits = TOOL) -> T
 
 
 def _stopped(program: str, code: int, said: str, limits: ChildLimits) -> tuple[Message, bool] | None:
-    """Say what ended a program before its end, and whether that was a limit; None where it ended by itself."""
+    """Say what killed a program, and whether that was a limit; None where nothing did."""
     number = signal_of(code)
     wants_memory = limits.memory and any(word in said for word in _NO_MEMORY)
     memory, written = _size(limits.memory), _size(limits.file_bytes)
@@ -404,7 +418,7 @@ def _stopped(program: str, code: int, said: str, limits: ChildLimits) -> tuple[M
 
 
 def signal_of(code: int) -> int:
-    """Return the signal that ended a process, 0 for none: a sandbox, as a shell, adds 128 to what ended its program."""
+    """Return the signal that ended a process, or 0. A sandbox, like a shell, adds 128 to the signal of its program."""
     number = -code if code < 0 else code - 128
     return number if number in set(signal.Signals) else 0
 
@@ -414,5 +428,5 @@ def _size(count: int | None) -> str:
 
 
 def _disk_is_full(said: str) -> bool:
-    # ffmpeg reports this, and yet exits with 0, when only the last bytes of a file did not fit on the disk.
+    # ffmpeg reports this but exits with 0 if only the last bytes of a file did not fit on the disk.
     return "No space left on device" in said or "Disk quota exceeded" in said

@@ -1,4 +1,4 @@
-"""Work in a Python process of its own: how it is started, and how it says what went wrong."""
+"""Runs a module of vt in a Python child process, and gets its error message back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def child(
         module: its full name.
         arguments: of the module's command line.
         limits: of the process.
-        variables: of its environment, beside PYTHONPATH.
+        variables: of its environment, in addition to PYTHONPATH.
         reads: see `Child`.
         writes: see `Child`.
     """
@@ -41,13 +41,13 @@ def child(
 
 
 def reason(error: ToolError) -> str:
-    """Return why the child failed: the last line of its stderr, which `exit_code` has written."""
+    """Return why the child failed: the last line of its stderr, which was written by `exit_code`."""
     lines = error.said.strip().splitlines()
     return lines[-1][:_LONGEST_REASON] if lines else str(error)
 
 
 def exit_code(work: Callable[[], None]) -> int:
-    """Call `work` in the child and return its exit code; the last line on stderr says what went wrong."""
+    """Call `work` in the child, and return the exit code; an error becomes the last line of stderr."""
     try:
         work()
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises)

@@ -1,4 +1,4 @@
-"""Sandboxes: what a child program may see and use, as launchers in front of its argument list."""
+"""Sandboxes: programs that start a child with limits and hide files and network from it."""
 
 from __future__ import annotations
 
@@ -15,67 +15,67 @@ CORES = len(os.sched_getaffinity(0))
 MB = 2**20
 _ROOT = Path("/")
 _SYSTEM = (Path("/usr"), Path("/bin"), Path("/lib"), Path("/lib64"), Path("/nix"))
-"""Where programs and their libraries lie; whatever else is installed elsewhere is shown with its program."""
+"""Where programs and libraries are. A program from another folder sees that folder too."""
 _SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
 _INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "ESPEAK_DATA_PATH", "APERTIUM_DATADIR",
 )  # fmt: skip
-_GRACE_SECONDS = 5  # between the signal that says which limit was met and the one that nobody survives
+_GRACE_SECONDS = 5  # between SIGXCPU, which tells that the limit of processor time is reached, and SIGKILL
 _TRIED_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What one child may use; more than that ends it. Sizes are in bytes."""
+    """What one child may use; a child that uses more is ended. Sizes are in bytes."""
 
     seconds: float
-    """By the clock."""
+    """Elapsed time."""
     cpu_seconds: float
-    """Of all its threads together."""
+    """Processor time of all its threads together."""
     memory: int | None
-    """Of addresses, which are more than what is used of them; None: as much as there is."""
+    """Address space, which is larger than the memory that is used; None: no limit."""
     file_bytes: int | None = 0
-    """Of the largest file that it writes; None: as much as the disk has."""
+    """Size of the largest file that it writes; None: no limit."""
     output_bytes: int = 4 * MB
-    """What is taken of its stdout."""
+    """Most bytes of its stdout."""
     said_bytes: int = MB
-    """What is kept of its stderr: the end of it. More is no offence."""
+    """How much of the end of its stderr is kept; it may write more."""
     open_files: int = 64
     processes: int = 64 + 8 * CORES
-    """With their threads; counted only where the sandbox has users of its own."""
+    """Processes and threads; limited only where the sandbox has its own user namespace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """One way to start a program with less than its parent may."""
+    """One way to start a program with fewer rights than this process has."""
 
     name: str
     told: str
-    """What it keeps from a program, for people."""
+    """What a program may not do in it, for people."""
     launcher: tuple[str, ...] = ()
     hides: bool = False
-    """Whether a program sees only those files that are shown to it."""
+    """Whether a program sees only the files that are named for it."""
     counts: bool = False
-    """Whether processes can be counted: per user of the machine, they would be counted with those of others."""
+    """Whether processes can be limited: without a user namespace, all processes of the machine's user would count."""
     limits: bool = True
 
     def command(
         self, argv: Sequence[str], limits: ChildLimits, reads: Sequence[Path] = (), writes: Sequence[Path] = ()
     ) -> list[str]:
-        """Return the argument list that starts `argv` in here.
+        """Return the argument list that starts `argv` in this sandbox.
 
         Args:
-            argv: its first part is the program's whole path.
+            argv: begins with the absolute path of the program.
             limits: of the program.
-            reads: files and folders that it may read, beside the system's own; the root: all there are.
-            writes: files and folders that it may also change; they are there.
+            reads: files and folders that it may read, in addition to the system's; the root folder: all files.
+            writes: files and folders that it may also change; they have to exist.
         """
-        shown = [*_shown(Path(argv[0]), reads, writes), "--"] if self.hides else []
-        bounds = _bounds(limits, self.counts) if self.limits else []
+        shown = [*_file_options(Path(argv[0]), reads, writes), "--"] if self.hides else []
+        bounds = _limit_options(limits, self.counts) if self.limits else []
         return [*self.launcher, *shown, *bounds, *argv]
 
 
-def _bounds(limits: ChildLimits, counts: bool) -> list[str]:
+def _limit_options(limits: ChildLimits, counts: bool) -> list[str]:
     cpu = max(1, round(limits.cpu_seconds))
     bounds = {
         "core": (resource.RLIMIT_CORE, 0),
@@ -88,7 +88,7 @@ def _bounds(limits: ChildLimits, counts: bool) -> list[str]:
     told = []
     for name, (kind, value) in bounds.items():
         if value is not None:
-            highest = resource.getrlimit(kind)[1]  # nobody may go beyond what is allowed to this process itself
+            highest = resource.getrlimit(kind)[1]  # a limit above that of this process is not allowed
             soft, hard = (
                 wanted if highest == resource.RLIM_INFINITY else min(wanted, highest)
                 for wanted in (value, value + (_GRACE_SECONDS if name == "cpu" else 0))
@@ -97,27 +97,27 @@ def _bounds(limits: ChildLimits, counts: bool) -> list[str]:
     return ["prlimit", *told, "--"]
 
 
-def _shown(program: Path, reads: Sequence[Path], writes: Sequence[Path]) -> list[str]:
-    """Return bubblewrap's options for what a program sees; what comes later lies over what came before."""
+def _file_options(program: Path, reads: Sequence[Path], writes: Sequence[Path]) -> list[str]:
+    """Return bubblewrap's options for the files that a program sees; later ones cover earlier ones."""
     own = ["--dev", "/dev", "--proc", "/proc", "--chdir", "/"]
     if _ROOT in reads:
-        return ["--ro-bind", "/", "/", *own, *_bound("--bind", [path.resolve() for path in writes])]
+        return ["--ro-bind", "/", "/", *own, *_bind_options("--bind", [path.resolve() for path in writes])]
     homes = {path.parent for path in (program, program.resolve())}
     apart = sorted(home for home in homes if not any(home.is_relative_to(root) for root in _SYSTEM))
-    theirs = [folder for home in apart for folder in (home, *(_libraries(home) if home.name == "bin" else ()))]
-    shown = [*_system(), *own, "--tmpfs", "/tmp", *_bound("--ro-bind-try", theirs)]  # noqa: S108
-    return [*shown, *_bound("--ro-bind", reads), *_bound("--bind", writes)]
+    theirs = [folder for home in apart for folder in (home, *(_library_folders(home) if home.name == "bin" else ()))]
+    shown = [*_system_options(), *own, "--tmpfs", "/tmp", *_bind_options("--ro-bind-try", theirs)]  # noqa: S108
+    return [*shown, *_bind_options("--ro-bind", reads), *_bind_options("--bind", writes)]
 
 
-def _libraries(home: Path) -> list[Path]:
+def _library_folders(home: Path) -> list[Path]:
     return [home.parent / name for name in ("lib", "lib64")]
 
 
-def _bound(option: str, paths: Sequence[Path]) -> list[str]:
+def _bind_options(option: str, paths: Sequence[Path]) -> list[str]:
     return [part for path in paths for part in (option, str(path.absolute()), str(path.absolute()))]
 
 
-def _system() -> Iterator[str]:
+def _system_options() -> Iterator[str]:
     for folder in _SYSTEM:
         if folder.is_symlink():  # as /bin to usr/bin
             yield from ("--symlink", str(folder.readlink()), str(folder))
@@ -130,7 +130,7 @@ def _system() -> Iterator[str]:
 _ALONE = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
 _BWRAP = ("bwrap", *_ALONE, "--die-with-parent", "--new-session", "--cap-drop", "ALL")
 _HIDDEN = "no network, no other files, no new rights, limits of its own"
-# Root keeps one right of its many: to open the files that it is shown, whoever owns them.
+# Root keeps a single right: to open the files that it sees, whoever owns them.
 _ROOTS_BWRAP = (*_BWRAP, "--cap-add", "CAP_DAC_OVERRIDE")
 _SETPRIV = ("setpriv", "--pdeathsig", "KILL", "--no-new-privs")
 _ROOTS_SETPRIV = (*_SETPRIV, "--inh-caps=-all", "--bounding-set=-all,+dac_override")
@@ -153,7 +153,7 @@ _TRIED = ChildLimits(seconds=_TRIED_SECONDS, cpu_seconds=5, memory=256 * MB)
 
 
 def works(argv: Sequence[str]) -> bool:
-    """Tell whether a command can be run here, and ends well."""
+    """Tell whether a command can be run here, and exits with 0."""
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_TRIED_SECONDS, env=inherited()
@@ -168,7 +168,7 @@ def found(
 ) -> Sandbox:
     """Return the strongest sandbox that works here: each is tried with a shell that starts another program.
 
-    `networked`: of those that keep the network open.
+    `networked`: only a sandbox in which the network can be used.
     """
     shell = shutil.which("sh") or "/bin/sh"
     root = os.geteuid() == 0 if is_root is None else is_root
@@ -177,9 +177,9 @@ def found(
 
 
 best = functools.cache(found)
-"""The same, tried only once."""
+"""`found`, which tries the sandboxes only once in a process."""
 
 
 def inherited() -> dict[str, str]:
-    """Return the variables of this process that children have too: above all, no tokens."""
+    """Return the variables of this process that children get. No secret is among them."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}

@@ -35,19 +35,25 @@ def language_of(text: str) -> tuple[Language, float]:
     return languages.get(code), float(probability)
 
 
-def is_in(text: str, language: str, rather_than: str) -> bool:
-    """Tell whether a sentence is surely in one language, by its code, rather than in another.
+def is_in(text: str, language: Language, rather_than: Language) -> bool:
+    """Tell whether a sentence is surely in one language rather than in another.
 
     Doubt is a no: where it is short, or where a third language that films speak is likelier, as among close relatives.
     """
     if len(_WORD.findall(text)) < _WORDS and len(_UNSPACED.findall(text)) < _SIGNS:
         return False
-    shares: dict[str, float] = {}
+    found = shares(text)
+    share = found.get(language.code, 0.0)
+    likeliest = max(found.get(row.code, 0.0) for row in languages.ALL if row.whisper)
+    return share >= likeliest and share > _ODDS * found.get(rather_than.code, 0.0)
+
+
+def shares(text: str) -> dict[str, float]:
+    """Return the probability of each language that the detector knows, by its code."""
+    found: dict[str, float] = {}
     for code, share in _identifier().rank(text[:_ENOUGH]):  # a language of two scripts comes twice
-        shares[code] = max(shares.get(code, 0.0), float(share))
-    share = shares.get(language, 0.0)
-    likeliest = max(shares.get(row.code, 0.0) for row in languages.ALL if row.whisper)
-    return share >= likeliest and share > _ODDS * shares.get(rather_than, 0.0)
+        found[code] = max(found.get(code, 0.0), float(share))
+    return found
 
 
 @cache

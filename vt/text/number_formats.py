@@ -35,7 +35,7 @@ _UNIT = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Style:
+class NumberStyle:
     """How a language separates the digits of a number."""
 
     thousands: str
@@ -66,7 +66,7 @@ def localized(source: str, translation: str, source_language: str, target_langua
     theirs, ours = _style(source_language), _style(target_language)
     if not (theirs and ours) or (theirs.thousands, theirs.decimal) == (ours.thousands, ours.decimal):
         return translation
-    pattern = _numbers(theirs)
+    pattern = numbers_pattern(theirs)
     names = _numbers_in_names(pattern, source) & _numbers_in_names(pattern, translation)
     carried = Counter(_plain_number(found) for found in pattern.finditer(source) if _is_number(found, theirs, names))
 
@@ -98,21 +98,22 @@ def _numbers_in_names(pattern: re.Pattern[str], text: str) -> set[tuple[str, str
 
 
 @cache
-def _styles() -> dict[str, _Style]:
+def number_styles() -> dict[str, NumberStyle]:
+    """Return how each language of the table writes numbers, by its code."""
     rows = [line.split("\t") for line in _TABLE.read_text(encoding="utf-8").splitlines()[1:]]
     return {
-        code: _Style(_SPACES[0] if thousands == "space" else thousands, decimal, int(smallest))
+        code: NumberStyle(_SPACES[0] if thousands == "space" else thousands, decimal, int(smallest))
         for thousands, decimal, smallest, codes in rows
         for code in codes.split()
     }
 
 
-def _style(code: str) -> _Style | None:
-    return _styles().get(code) or _styles().get(code.split("-", maxsplit=1)[0])
+def _style(code: str) -> NumberStyle | None:
+    return number_styles().get(code) or number_styles().get(code.split("-", maxsplit=1)[0])
 
 
 @cache
-def _numbers(style: _Style) -> re.Pattern[str]:
+def numbers_pattern(style: NumberStyle) -> re.Pattern[str]:
     """Return what finds a number with at least one separator, by the language's own.
 
     A space that lets a line end separates thousands only where the decimal separator is a comma, as in French.
@@ -126,7 +127,7 @@ def _numbers(style: _Style) -> re.Pattern[str]:
     return re.compile(rf"{before}(?:{grouped}{indian}|\d+{decimal}\d+){behind}(?![A-Za-z]{{1,4}}\d)")
 
 
-def _is_number(found: re.Match[str], style: _Style, names: set[tuple[str, str]]) -> bool:
+def _is_number(found: re.Match[str], style: NumberStyle, names: set[tuple[str, str]]) -> bool:
     """Tell whether it is an amount, and no version, address, time or telephone number; `names` are in both texts."""
     start, end = found.span()
     last, number, behind = _word_before(found), _plain_number(found), found.string[end : end + _NEAR]

@@ -64,11 +64,11 @@ def sentences(
 ) -> list[Segment]:
     """Rebuild sentences from recognised words; they come in order of start, do not overlap, and count from 0.
 
-    A sentence ends at its punctuation, at a silence of `pause_seconds`, at a shorter one before what looks like the
-    start of a new sentence, or where the speaker changes. One of more than `max_seconds` or `max_characters` is divided
-    at a pause, a comma or a conjunction. Words are joined as they are where any of them brings its own space, as
-    Whisper's do; else with one space between scripts that write it and none in those that don't. Punctuation alone is
-    no sentence.
+    A sentence ends at its punctuation, where another person begins to speak, at a silence of `pause_seconds`, or at a
+    shorter one before what looks like the start of a new sentence. One of more than `max_seconds` or `max_characters`
+    is divided at a pause, a comma or a conjunction. Words are joined as they are where any of them brings its own
+    space, as Whisper's do; else with one space between scripts that write it and none in those that don't. Punctuation
+    alone is no sentence.
     """
     tidy = _without_overlap(_punctuated(_spaced(_in_order(words))))
     names = _names(tidy)
@@ -78,7 +78,7 @@ def sentences(
         following = tidy[index + 1] if index + 1 < len(tidy) else None
         if following is None or _is_boundary(word, following, pause_seconds, names):
             for part in _divided(tidy[first : index + 1], max_seconds, max_characters):
-                result.append(Segment(len(result), part[0].start, part[-1].end, _text(part), part[0].speaker))
+                result.append(Segment(len(result), part[0].start, part[-1].end, _text(part), _speaker(part)))
             first = index + 1
     return result
 
@@ -109,14 +109,18 @@ def _punctuated(words: Sequence[Word]) -> list[Word]:
     """Join punctuation that stands alone to the word it belongs to, whose times stay."""
     result: list[Word] = []
     prefix = suffix = ""
+    begins_turn = False
     for word in words:
         mark = word.text.strip()
+        begins_turn = begins_turn or word.begins_turn
         if any(char.isalnum() for char in mark):
             _append(suffix, result)
             tight = prefix and prefix[-1] not in _DASHES + "«"
-            result.append(replace(word, text=prefix + (word.text.lstrip() if tight else word.text)))
+            text = prefix + (word.text.lstrip() if tight else word.text)
+            result.append(replace(word, text=text, begins_turn=begins_turn))
             prefix = suffix = ""
-        elif not result or prefix or _opens(mark, result[-1].text[-_TAIL:] + suffix[-_TAIL:]):
+            begins_turn = False
+        elif not result or prefix or begins_turn or _opens(mark, result[-1].text[-_TAIL:] + suffix[-_TAIL:]):
             prefix += word.text
         else:
             suffix += word.text
@@ -153,6 +157,16 @@ def _text(words: Sequence[Word]) -> str:
     return " ".join("".join(word.text for word in words).split())
 
 
+def _speaker(words: Sequence[Word]) -> str:
+    """Return who says a sentence: the first who is named in it, as a cue that goes on need not name them again."""
+    return next((word.speaker for word in words if word.speaker), "")
+
+
+def _changes_speaker(before: Word, after: Word) -> bool:
+    """Tell whether another person begins to speak; a word without a name is said by whoever speaks already."""
+    return after.begins_turn or bool(before.speaker and after.speaker and before.speaker != after.speaker)
+
+
 def has_terminal_mark(text: str) -> bool:
     """Tell whether terminal punctuation ends a text, quotes and brackets behind it aside."""
     return bool(_ENDED.search(text.rstrip(_CLOSING)))
@@ -174,7 +188,7 @@ def _gap(before: Word, after: Word) -> float:
 def _is_boundary(word: Word, following: Word, pause_seconds: float, names: frozenset[str]) -> bool:
     """Tell whether a sentence ends between two words."""
     gap = _gap(word, following)
-    if gap >= pause_seconds or word.speaker != following.speaker:
+    if gap >= pause_seconds or _changes_speaker(word, following):
         return True
     if not has_terminal_mark(word.text):
         return gap >= _NEW_THOUGHT_SECONDS and _new_thought(word, following, names)

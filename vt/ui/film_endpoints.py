@@ -1,4 +1,4 @@
-"""The endpoints that take a film: each call is a job in the queue, which is removed when its caller leaves."""
+"""The endpoints that take a film. Each call is a job in the queue; it is removed when the caller has left."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ from vt.ui.shared import RAW, in_words, number, owner, text
 from vt.ui.words import ENGLISH
 
 _WAITING = 256
-"""Calls that may wait for their jobs at the same time. Waiting takes no thread, and jobs have a queue of their own."""
+"""How many calls may wait for their jobs at a time. Waiting needs no thread; the jobs are in the worker's queue."""
 _YIELD_SECONDS = 1.0
-"""After so long each call yields, with news or without: between two yields Gradio does not look whether its caller is
-still there."""
+"""How often each call yields at least: Gradio notices only when it yields that the caller has left."""
 
 
 def add(services: Services) -> None:
@@ -62,6 +61,7 @@ def _add_translate(services: Services) -> None:
 
         Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file,
         those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels it all.
+        In place of a file, `subtitles` may name a subtitle track in the film, such as "track:2".
         """
         whose = owner(request)
         with in_words():
@@ -166,7 +166,7 @@ def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES
 async def underway(
     services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner
 ) -> AsyncIterator[Job]:
-    """Count the caller as a follower, and submit a job that is removed when the block ends."""
+    """Count the caller as a follower, and submit a job; it is removed when the block ends."""
     with in_words(), services.followers.held(whose.address):
         jobs = await asyncio.to_thread(lambda: services.jobs)  # the first access opens the database, which may wait
         job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, whose)
@@ -189,7 +189,7 @@ def _removed(jobs: Jobs, job_id: str) -> None:
 
 
 async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
-    """Yield what a job is at, each time that this changes and at least every second or so, until it is done.
+    """Yield the stage and progress of a job, after each change and at least about every second, until it is done.
 
     Raises:
         VtError: it is over, but not done.
@@ -208,7 +208,7 @@ async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
 def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the dubbed file, the subtitles and the report, as Gradio sends them."""
     report = jobs.dub_report(job_id)
-    files = [jobs.film(job_id), *_subtitles(jobs, job_id, report.languages)]
+    files = [jobs.film(job_id), *_subtitles(jobs, job_id, [language.code for language in report.languages])]
     return [*_handed(files, whose), report.as_json()]
 
 
@@ -216,7 +216,7 @@ def _written_down(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the transcript and its subtitles, as Gradio sends them."""
     report = jobs.report(job_id)
     transcript = "\n".join(line.source_text for line in report.segments)
-    return [transcript, *_handed(_subtitles(jobs, job_id, [report.source.language]), whose)]
+    return [transcript, *_handed(_subtitles(jobs, job_id, [report.source.language.code]), whose)]
 
 
 def _subtitles(jobs: Jobs, job_id: str, codes: Sequence[str]) -> list[ResultFile]:
@@ -224,7 +224,7 @@ def _subtitles(jobs: Jobs, job_id: str, codes: Sequence[str]) -> list[ResultFile
 
 
 def _handed(files: Sequence[ResultFile], whose: Owner) -> list[dict[str, Any]]:
-    """Copy results to their owner's uploads, where they stay as long as uploads do; the job may be removed."""
+    """Copy results to their owner's uploads, so that the job can be removed; they are kept as long as uploads."""
     given = []
     for file in files:
         place = uploads.place(file.name, whose, "result")

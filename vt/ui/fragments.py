@@ -1,4 +1,4 @@
-"""Pure: the fragments of the page, as HTML; here is what goes into their templates."""
+"""The fragments of the page as HTML: pure functions that fill templates with values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from vt import languages
 from vt.domain import Job, JobState, Stage
 from vt.dubbing.report import DubbedLine, DubReport
-from vt.errors import LanguageError
 from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
@@ -20,9 +19,9 @@ _STEPS = {
     Stage.SPEAK: (Stage.SPEAK, Stage.MIX),
     Stage.MUX: (Stage.MUX,),
 }
-"""What is shown as one step, and the stages of a job that it stands for."""
+"""The steps that the page shows, each with the stages of a job that belong to it."""
 _BRISK, _HURRIED = 1.1, 1.3
-"""Tempos: up to the first a line sounds at ease, up to the second brisk."""
+"""Tempos: up to the first a line counts as relaxed, up to the second as brisk, above as hurried."""
 
 
 def clock(seconds: float, tenths: bool = False) -> str:
@@ -55,7 +54,7 @@ def error(what: str, sentence: str) -> str:
 
 
 def nothing_here(what: str, sentence: str) -> str:
-    """Return what is said where there is nothing yet."""
+    """Return the text for a list or a player that is still empty."""
     return render("nothing_here", what=what, sentence=sentence)
 
 
@@ -87,7 +86,7 @@ def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: 
 
 
 def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
-    """Return a sound track in words, not escaped."""
+    """Return the description of a sound track as text, not escaped for HTML."""
     about = [_spoken(track["language"]), track["title"] or "", track["codec"]]
     if count := track.get("channels"):
         about.append(words({1: "mono", 2: "stereo"}.get(count, "channels"), count=count))
@@ -96,10 +95,8 @@ def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
 
 def _spoken(tag: str | None) -> str:
     """Return a track's language by its own name, or its tag where that names no language."""
-    try:
-        return languages.get(tag).native_name if tag else ""
-    except LanguageError:
-        return str(tag)
+    language = languages.find(tag) if tag else None
+    return language.native_name if language else tag or ""
 
 
 # Translate
@@ -111,7 +108,7 @@ def film_line(name: str, seconds: float | None, hint: str = "") -> str:
 
 
 def engines_in_use(words: Words, rows: Sequence[tuple[str, Sequence[str]]], licences: Mapping[str, str]) -> str:
-    """Return who does what, and under which licence. Rows: the words' key, and the names of the engines."""
+    """Return which engine does what, with its licence. Rows: the key of the words, and the engines' names."""
     first = [(key, names[0], licences.get(names[0])) for key, names in rows if names]
     return render("engines_in_use", words=words, rows=first) if first else ""
 
@@ -127,7 +124,7 @@ def job_head(words: Words, job: Job, target: str) -> str:
 
 
 def progress(words: Words, job: Job, left_seconds: float | None, news: str | None = None) -> str:
-    """Return how far a job is that waits or runs; `news`: what it may be waiting for."""
+    """Return the progress of a job that waits or runs; `news`: a sentence on a download that it may wait for."""
     if job.state is JobState.QUEUED:
         left = words("queued_hint")
     else:
@@ -169,9 +166,9 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
-def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str], has_picture: bool) -> str:
-    """Return the dub, its subtitles on, and the original beside it."""
-    code = report.target_language
+def players(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
+    """Return the players of the dub, with subtitles, and of the original."""
+    code = report.target_language.code
     return render(
         "players",
         words=words,
@@ -180,8 +177,8 @@ def players(words: Words, job: Job, report: DubReport, names: Mapping[str, str],
         original=job_files.original(job.id),
         subtitles=job_files.subtitles(job.id, job.version, code, "vtt"),
         language=code,
-        spoken=names[code],
-        heard=names[report.source.language],
+        spoken=report.target_language.native_name,
+        heard=report.source.language.native_name,
     )
 
 
@@ -189,10 +186,10 @@ def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> s
     """Return a link to every file that was made."""
     subtitles = [
         (
-            words.language_name(code),
-            [(form.upper(), job_files.subtitles(job.id, job.version, code, form)) for form in ("srt", "vtt")],
+            words.language_name(language),
+            [(form.upper(), job_files.subtitles(job.id, job.version, language.code, form)) for form in ("srt", "vtt")],
         )
-        for code in report.languages
+        for language in report.languages
     ]
     return render(
         "downloads",
@@ -205,7 +202,7 @@ def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> s
 
 
 def notes(words: Words, remarks: Iterable[str]) -> str:
-    """Return what the user should know of this dub."""
+    """Return the remarks of the report."""
     said = [words.sentence(remark) for remark in remarks]
     return render("notes", words=words, notes=said) if said else ""
 
@@ -263,8 +260,8 @@ def lines(words: Words, report: DubReport, job: Job) -> str:
         "lines",
         words=words,
         lines=report.segments,
-        source_language=report.source.language,
-        target_language=report.target_language,
+        source_language=report.source.language.code,
+        target_language=report.target_language.code,
         version=job.version,
         can_edit=job.state.is_over,
         clock=clock,
@@ -273,7 +270,7 @@ def lines(words: Words, report: DubReport, job: Job) -> str:
 
 
 def films(words: Words, rows: Sequence[tuple[Job, str]], shown: str) -> str:
-    """Return this browser's jobs, with the one that is looked at marked. Rows: a job, and its target language."""
+    """Return the list of this browser's jobs, the shown one marked. Rows: a job, and its target language."""
     return render("films", words=words, rows=rows, shown=shown)
 
 
@@ -308,10 +305,10 @@ def memory(words: Words, cache: Mapping[str, Any]) -> str:
 
 
 def health(words: Words, status: str, notes: Sequence[str]) -> str:
-    """Return how the service is doing, and what there is to be said of it."""
+    """Return the health of the service, with notes."""
     return render("health", words=words, status=status, notes=notes)
 
 
 def action_result(text: str) -> str:
-    """Return what a button has done."""
+    """Return the message on what a button has done."""
     return render("action_result", text=text)

@@ -27,9 +27,9 @@ from vt.ui.words import label
 
 _STYLE = scripts.STATIC / "style.css"
 _WORKERS = 16
-"""Calls that run at the same time. Jobs have a queue of their own."""
+"""How many calls run at a time. Jobs are not among them: the worker runs them."""
 _MOST_SESSIONS = 200
-"""Sessions whose state Gradio keeps: 140 kB each, and up to 1.3 MB on purpose. A page works on without its state."""
+"""Sessions whose state Gradio keeps: 140 kB each, up to 1.3 MB in an attack. A page works without its state, too."""
 _SWEEP_SECONDS = 600.0
 _RESULTS_SWEEP_SECONDS = 15.0
 
@@ -42,7 +42,7 @@ def make_page(services: Services) -> gr.Blocks:
         endpoints.add(services)
     page.queue(api_open=False, default_concurrency_limit=_WORKERS)
     page.state_session_capacity = _MOST_SESSIONS
-    # launch() sets these, mounting does not. Without them Gradio treats every file as one of the developer's own.
+    # launch() sets these, mounting does not. Without them Gradio trusts every file as if the developer had named it.
     page.has_launched = page.is_running = True
     return page
 
@@ -78,7 +78,7 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     app.include_router(job_files.routes(services))
     app.include_router(ProgressRoute(services).routes())
     app.include_router(Intake(services).routes())
-    # It allows no other site. Without it Gradio would add its own, which allows some.
+    # This one allows no other site; without it Gradio would add one that allows some.
     app.add_middleware(CORSMiddleware)
     results = Results(page)
     app.router.lifespan_context = _sweeping(app.router.lifespan_context, services, results)

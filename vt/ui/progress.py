@@ -1,4 +1,4 @@
-"""The route by which an open page follows its jobs: one stream of server-sent events for all that are not over."""
+"""The route by which an open page follows its jobs: one stream of server-sent events for all unfinished ones."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _log = logging.getLogger(__name__)
 
 _PATH = "films/progress"
 _NEWS_SECONDS = 1.0
-"""So often a running job's view is looked at for news of what it waits for, such as a download."""
+"""How often the view of a running job is updated with the progress of a download that it may wait for."""
 _SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
-"""After so much of a run its end can be estimated."""
+"""The end of a run is estimated after so many seconds and so much progress."""
 _GONE = "gone"
-"""The mark of a job that is not here any more."""
+"""The mark of a job that does not exist any more."""
 
 
 def mark(job: Job) -> str:
-    """Return what changes about a job when more of the page than its progress has to be drawn again."""
+    """Return a value that changes when more of the page than the job's progress has to be drawn again."""
     return f"{job.state.value}{job.version}"
 
 
 def to_follow(jobs: Sequence[Job], view: str) -> dict[str, Any] | None:
-    """Return what a page needs to follow its jobs: the address of the stream, and what it shows; None: all are over.
+    """Return what a page needs to follow its jobs: the stream's address, and the marks; None: all are over.
 
     Args:
         jobs: all jobs of the page.
-        view: the id of the job that is shown in whole.
+        view: the id of the job that is shown.
     """
     marks = {job.id: mark(job) for job in jobs if not job.state.is_over}
     if not marks:
@@ -84,7 +84,7 @@ class ProgressRoute:
         job: Annotated[list[str], Query(max_length=MOST_JOBS)],
         view: str = "",
     ) -> AsyncIterator[ServerSentEvent]:
-        """Tell how each job stands, then each change, until all of them are over."""
+        """Send the state of each job, then each change, until all of them are over."""
         said = words.of(gr.Request(request))
         jobs = await to_thread.run_sync(lambda: self._services.jobs)
         with Feed(jobs, job) as feed:
@@ -114,7 +114,7 @@ def _look(jobs: Jobs, job_ids: Sequence[str]) -> dict[str, Job]:
 
 
 class _View:
-    """What a page shows of the job that is looked at."""
+    """What a page shows of its jobs."""
 
     def __init__(self, services: Services, said: Words, job_id: str) -> None:
         self._services, self._said, self._job_id = services, said, job_id
@@ -127,7 +127,7 @@ class _View:
         return self._job is not None and self._job.state is JobState.RUNNING
 
     def told(self, changed: Sequence[Job]) -> Iterator[dict[str, str]]:
-        """Yield the messages for the jobs that changed, and one where news of the shown job did."""
+        """Yield the messages for jobs that changed, and one if the view of the shown job changed."""
         for job in changed:
             if job.id == self._job_id:
                 self._job = job
@@ -146,7 +146,7 @@ class _View:
 
 
 class Estimate:
-    """Estimates when a running job ends, from how far it has got since it was first seen running."""
+    """Estimates when a running job ends, from its progress since it was first seen running."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -154,7 +154,7 @@ class Estimate:
         """Version, time and fraction when it was first seen."""
 
     def left_seconds(self, job: Job) -> float | None:
-        """Return about how many seconds the job will take still; None: that cannot be told yet."""
+        """Return about how many seconds the job still takes; None: not known yet."""
         if job.state is not JobState.RUNNING:
             self._first = None
             return None

@@ -1,4 +1,4 @@
-"""Pure: fills the templates of the page's fragments. Whatever is put into one is escaped there."""
+"""Fills the templates of the page's fragments; the templates escape every value."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def render(template: str, **values: object) -> str:
 
     Args:
         template: the name of a file in the folder templates, without its ending.
-        values: what it names. A name that is missing is an error.
+        values: for the names in the template. A missing one is an error.
     """
     return _TEMPLATES.get_template(f"{template}.html").render(values)

@@ -1,7 +1,7 @@
-"""The page's scripts, as static/*.js has them: what happens in the browser, without a round trip to the server.
+"""The page's scripts, from static/*.js: what runs in the browser without asking the server.
 
-Each says in its first lines what it does. Those that an element brings along have `element`, `props`, `trigger` and
-`watch` from Gradio; the others are a function.
+Each file says in its first lines what it does. Scripts of an element get `element`, `props`, `trigger` and `watch` from
+Gradio; the others are one function.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 MOST_JOBS = 50
-"""So many jobs a browser remembers."""
+"""How many jobs a browser remembers."""
 STATIC = Path(__file__).with_name("static")
 
 

@@ -1,4 +1,4 @@
-"""What the tabs share: the browser's memory, the chosen film, checks of values, and how errors are shown."""
+"""Shared by the tabs: the browser's memory, the chosen film, checks of values, and the display of errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Updates = dict[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a browser remembers between visits. It comes from outside, so that it is checked."""
+    """What a browser remembers between visits. It comes from outside, and is checked."""
 
     jobs: tuple[str, ...] = ()
     """The ids of its jobs, the newest first."""
@@ -62,7 +62,7 @@ class Memory:
         )
 
     def kept(self) -> dict[str, Any]:
-        """Return it in the form that a browser stores."""
+        """Return it as JSON for the browser."""
         return {"jobs": list(self.jobs), "view": self.view}
 
     def with_job(self, job_id: str) -> Memory:
@@ -106,11 +106,11 @@ class Subject:
     """The job whose film it is; empty: an uploaded film."""
     source: str = "auto"
     target: str = ""
-    """The languages of that job."""
+    """The source and target language of that job."""
 
     @classmethod
     def of(cls, kept: object) -> Subject | None:
-        """Return the subject that a page holds, or None. It comes from outside, so that it is checked."""
+        """Return the subject that a page holds, or None. It comes from outside, and is checked."""
         known = kept if isinstance(kept, Mapping) else {}
         job_id, tracks = str(known.get("job_id", "")), known.get("tracks")
         if not known.get("name") or (job_id and not ID.fullmatch(job_id)):
@@ -127,7 +127,7 @@ class Subject:
         )
 
     def kept(self) -> dict[str, Any]:
-        """Return it in the form that a page holds."""
+        """Return it as JSON for the page."""
         return asdict(self)
 
 
@@ -148,13 +148,13 @@ def native(code: str) -> str:
 
 
 def told(words: Words, what: str, act: Callable[[], Updates], place: Component) -> Updates:
-    """Do something, and return what it changes on the page, or the error that it met.
+    """Call `act`, and return its updates of the page, or an update that shows its error.
 
     Args:
         words: in the language of the reader.
         what: the key of the error's heading.
-        act: does it.
-        place: where an error is shown.
+        act: returns updates; may raise a `VtError`.
+        place: the component that shows an error.
     """
     try:
         return {place: gr.HTML("", visible=False), **act()}
@@ -168,7 +168,7 @@ def told(words: Words, what: str, act: Callable[[], Updates], place: Component) 
 
 @contextmanager
 def in_words(words: Words = ENGLISH) -> Iterator[None]:
-    """Turn our errors into Gradio's, which carry the sentence and nothing else."""
+    """Turn our errors into Gradio's, which show only the sentence, while the block runs."""
     try:
         yield
     except VtError as error:
@@ -176,7 +176,7 @@ def in_words(words: Words = ENGLISH) -> Iterator[None]:
 
 
 def owner(request: gr.Request) -> Owner:
-    """Return the owner of the uploads that a call may use, for whom its jobs count too."""
+    """Return the owner of the uploads that a call may use; its jobs count for the same visitor."""
     assert request.request is not None  # noqa: S101 (each call from outside has one)
     return Owner.of(request.request.scope)
 

@@ -76,7 +76,7 @@ _LOOK = {
 
 
 def make() -> gr.themes.Base:
-    """Return the theme. What Gradio has no variable for is in style.css."""
+    """Return the theme; style.css has what Gradio has no variable for."""
     theme = gr.themes.Base(
         primary_hue=_TEAL,
         secondary_hue=_TEAL,

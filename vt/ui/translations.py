@@ -1,6 +1,6 @@
 """The gettext catalogues of the page: `locale/CODE/LC_MESSAGES/vt.po`, one for each language but English.
 
-They are read at the start as translators write them: nothing has to be compiled, and nothing compiled can be old.
+The .po files are read at the start, so that no compiled files can be out of date.
 """
 
 from __future__ import annotations

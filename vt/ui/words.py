@@ -1,4 +1,4 @@
-"""The words on the page, and in which language somebody reads them: English, or any that there is a catalogue of."""
+"""The words on the page, in English or in the reader's language where there is a catalogue for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vt.translatable import LanguageName, Message
 from vt.ui.translations import CATALOGUES, Catalogues
 
 SOURCE = "en"
-"""The language of what stands here and on the floors below; all others come from catalogues."""
+"""The language of all texts in the code; other languages come from catalogues."""
 LANGUAGES = (SOURCE, *CATALOGUES)
 
 _ENGLISH: dict[str, str] = {
@@ -30,7 +30,10 @@ _ENGLISH: dict[str, str] = {
     ),
     "film": "Video or audio file",
     "subtitles": "Subtitles that you have already (optional)",
-    "subtitles_hint": "SRT or WebVTT in the language of the video: nothing has to be guessed by listening then.",
+    "subtitles_hint": (
+        "SRT, WebVTT, ASS, TTML, SBV, LRC or a JSON transcript in the language of the video: nothing has to be guessed "
+        "by listening then."
+    ),
     "sample": "Try it with a sample",
     "sample_hint": "No video at hand? Half a minute of Jane Austen, read aloud.",
     "limits": "Good to know",
@@ -221,16 +224,16 @@ class Words:
         self._formatter = _Formatter(self)
 
     def __call__(self, key: str, **values: object) -> str:
-        """Return the words of this key, with values in their places; the caller sees to it that they are safe."""
+        """Return the words of a key, with values filled in; these are not escaped for HTML."""
         return self.template(_ENGLISH[key], key).format(**values)
 
     def template(self, english: str, key: str | None = None) -> str:
-        """Return what a translator wrote for an English template, or else the English one; `key`: of the page's own."""
+        """Return the translation of an English template, or the English one; `key`: for words of the page itself."""
         found = self._catalogue.get(english, key) if self._catalogue else None
         return str(found.string) if found and found.string else english
 
     def sentence(self, said: str) -> str:
-        """Return what a floor below says, in this language where that is known; it is not safe for HTML."""
+        """Return a message of the program in this language, if it is translated; it is not escaped for HTML."""
         message = Message(said)
         template = self.template(message.template)
         return self._formatter.vformat(template, (), message.values) if message.values else template
@@ -243,9 +246,9 @@ class Words:
         """Return a number that was written with a decimal point as this language writes it."""
         return number.replace(".", get_decimal_symbol(self._catalogue.locale)) if self._catalogue else number
 
-    def language_name(self, code: str) -> str:
-        """Return what a language is called in this one."""
-        return languages.name_in(code, self.language) if self._catalogue else languages.get(code).name
+    def language_name(self, language: LanguageName) -> str:
+        """Return the name of a language in this language."""
+        return languages.name_in(language.code, self.language) if self._catalogue else language.name
 
 
 class _Formatter(string.Formatter):
@@ -257,9 +260,9 @@ class _Formatter(string.Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         """Write one value."""
         if isinstance(value, LanguageName):
-            return self._words.language_name(value.code)
+            return self._words.language_name(value)
         if isinstance(value, Path):
-            return value.name  # where it lies on this machine is nobody's business
+            return value.name  # without its folder, which readers must not learn
         if isinstance(value, Message):
             return self._words.sentence(value)
         written = format(value, format_spec)
@@ -271,14 +274,14 @@ ENGLISH = Words(SOURCE)
 
 
 def of(request: gr.Request | None, catalogues: Catalogues = CATALOGUES) -> Words:
-    """Return the words in the language that a browser asks for first, or in English where there are none in that."""
+    """Return the words in the language that the browser prefers, or in English where there is no catalogue."""
     asked = request.headers.get("accept-language", "") if request else ""
     first = asked.strip().lower().partition(",")[0].partition(";")[0].partition("-")[0]
     return Words(first if first in catalogues else SOURCE, catalogues)
 
 
 def label(key: str) -> I18nData:
-    """Return a mark that the browser turns into the words of this key."""
+    """Return a placeholder that the browser replaces by the words of this key."""
     return I18nData(key)
 
 

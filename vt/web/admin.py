@@ -13,17 +13,17 @@ _BEARER = "bearer "
 
 
 def admit(settings: Settings, visitor: Visitor, headers: Mapping[str, str], token: str | None = None) -> None:
-    """Let a request to manage models through, or say why not.
+    """Return if a request may manage models, else raise.
 
     Args:
-        settings: With a token, whoever knows it is let through. Without one, only who sits at this machine is.
-        visitor: Who asks.
-        headers: Of the request, by lower-case name.
-        token: What was typed where no `Authorization` header can be set.
+        settings: where they have a token, the request needs it; without one, it has to come from this machine.
+        visitor: the one who asks.
+        headers: of the request, by lower-case name.
+        token: what was typed into the page, which cannot set the header `Authorization`.
 
     Raises:
         TokenRefused: the token is wrong or missing.
-        AdminRefused: the request comes from elsewhere.
+        AdminRefused: the request does not come from this machine.
     """
     given = token or _bearer(headers)
     wanted = _wanted(settings)
@@ -38,7 +38,7 @@ def admit(settings: Settings, visitor: Visitor, headers: Mapping[str, str], toke
 
 
 def summary(settings: Settings) -> str:
-    """Say in one line, for the log of the start, who may manage models."""
+    """Return a line for the log at the start: who may manage models."""
     if _wanted(settings):
         return "models are managed by whoever knows VT_ADMIN_TOKEN"
     if settings.proxies:

@@ -1,4 +1,4 @@
-"""Which hosts a server answers for, and which sites' pages it takes for its own."""
+"""Which host names a server answers for, and which origins it takes for its own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ANY = "*"
 _NAME = frozenset(string.ascii_lowercase + string.digits + "-._")
 _PORTS = {"http": 80, "https": 443}
 _LONGEST = 253
-"""Of a name (RFC 1035)."""
+"""Characters of a host name (RFC 1035)."""
 _SPACES = ".hf.space"
 
 Host = tuple[str, int | None]
-"""A name or an IP address without brackets, in lower case; and a port where one is told."""
+"""A name or an IP address without brackets, in lower case; and the port, or None."""
 
 
 def parsed(authority: str) -> Host | None:
-    """Return the name and the port of what a `Host` header says; None where it is none (RFC 9110, section 7.2)."""
+    """Return the name and port in a `Host` header; None where it is not valid (RFC 9110, section 7.2)."""
     if authority.startswith("["):
         name, closed, rest = authority[1:].partition("]")
         if not closed or _ip(name) is None or (rest and not rest.startswith(":")):
@@ -38,7 +38,7 @@ def parsed(authority: str) -> Host | None:
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a name or an address is this machine's own, which no other machine can be asked for by."""
+    """Tell whether a name or an address is a loopback one, which always means this machine."""
     address = _ip(name)
     if address is None:
         return name == "localhost"
@@ -47,7 +47,7 @@ def is_loopback(name: str) -> bool:
 
 
 def is_same_site(origin: str, host: Host) -> bool:
-    """Tell whether an `Origin` header names the host that was asked; the scheme may be one that a proxy hides."""
+    """Tell whether an `Origin` header names this host. The scheme does not count: a proxy may have changed it."""
     site, port = _site(origin)
     return site is not None and (site[0], site[1] or port) == (host[0], host[1] or port)
 
@@ -56,17 +56,17 @@ class Hosts:
     """The hosts that a server answers for."""
 
     def __init__(self, named: Iterable[str], bound: str, own: Iterable[str] = ()) -> None:
-        """Loopback ones always belong to them.
+        """Loopback names and addresses are always among them.
 
         Args:
-            named: names that the operator allows; `.example.org` and `*.example.org` have all below; `*` is any.
+            named: names that the operator allows; `.example.org` and `*.example.org` allow all below, `*` all names.
             bound: the address that the server listens on.
             own: names of the machine itself.
         """
         self._named = {name.lower().removesuffix(".").removeprefix("*") or ANY for name in named}
         self._own = {bound.lower(), *(name.lower() for name in own)}
         address = _ip(bound)
-        # Whoever opens a page by an address asks no name server: there is nothing that could be made to point here.
+        # An address needs no name server, so DNS rebinding, against which names are checked, is not possible.
         self._any_address = bool(address and address.is_unspecified)
 
     def allow(self, host: Host) -> bool:
@@ -98,13 +98,13 @@ def of(settings: Settings, machine: str) -> Hosts:
         own.append(f"{owner}-{name}".replace("_", "-").replace(".", "-") + _SPACES)
     address = _ip(settings.host)
     if address and address.is_unspecified:
-        # Open to the network, and known there by these names, which nobody outside can make point here.
+        # The server is open to the network. Nobody outside can have these local names resolve to it.
         own += [machine, f"{machine}.local"]
     return Hosts(settings.allowed_hosts, settings.host, own)
 
 
 def _site(origin: str) -> tuple[Host | None, int]:
-    """Return the host of an `Origin` header, and the port that its scheme has where none is told."""
+    """Return the host in an `Origin` header, and the default port of its scheme."""
     try:
         parts = urlsplit(origin)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which HTTP status stands for which error: one table for the routes and for the page."""
+"""The HTTP status of each error: one table for the routes and for the page."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ STATUSES: Mapping[type[errors.VtError], HTTPStatus] = {
     errors.WrongType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.CallTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
-"""The nearest ancestor of an error counts; what is not listed is the server's own fault."""
+"""For an error that is not listed its nearest listed base class counts; without one it is 500."""
 
 
 def status_of(error: errors.VtError) -> HTTPStatus:
-    """Return the status that stands for an error."""
+    """Return the status of an error."""
     found = (STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
 

@@ -1,4 +1,4 @@
-"""A multipart upload, taken apart as it arrives: its files go to the disk, and no further than they may."""
+"""Parses multipart uploads while they arrive, and writes their files to the disk, within limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FORM_BYTES = 100_000
-"""What the form around the files may add to their size."""
+"""How many bytes of a form may be no files."""
 _LONGEST_FIELD = 10_000
 _MOST_PARTS = 32
 _BROKEN_OFF = "The upload broke off before its end: send it again."
@@ -27,33 +27,33 @@ _DISPOSITION = b"content-disposition"
 
 
 Place = Callable[[str, str], Path]
-"""Says where a file goes, by its field and the name that its sender gave it; a `BadUpload` refuses it."""
+"""Returns the path for a file, by its field and the name that the sender gave it; raises `BadUpload` to refuse it."""
 Bound = tuple[int, Callable[[], Exception]]
-"""How many bytes there may be, and what makes the error for when there are more."""
+"""A limit in bytes, and the function that makes the error where it is exceeded."""
 
 
 @dataclass(slots=True)
 class _Part:
-    """One part of the body while it comes."""
+    """One part of the body while it arrives."""
 
     headers: dict[bytes, bytes] = field(default_factory=dict)
     name: str = ""
     file: IO[bytes] | None = None
     taken: int = 0
-    """Bytes of the file so far."""
+    """Bytes of the file that have arrived."""
     value: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(slots=True)
 class Upload:
-    """What came: plain fields as text, and the names that the sender gave to files."""
+    """What was received: the values of plain fields, and the names that the sender gave to files, both by field."""
 
     fields: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
 
 def promised_bytes(headers: Mapping[str, str]) -> int:
-    """Return how large the files of a body are going to be at least, by its headers; 0 where these do not say."""
+    """Return the least size of a body's files, from its headers; 0 where they do not tell the size."""
     length = headers.get("content-length", "")
     return max(0, int(length[:18]) - FORM_BYTES) if length.isdecimal() else 0
 
@@ -67,24 +67,24 @@ async def receive(
     on_thread: Callable[[Callable[[], None]], Awaitable[None]] = to_thread.run_sync,
     bounds: Mapping[str, Bound] | None = None,
 ) -> Upload:
-    """Take a body apart and return what was in it.
+    """Parse a body, write its files, and return what it contained.
 
     Args:
         stream: the body.
-        content_type: as the request names it.
-        place: where each file goes; asked as it begins, on another thread.
-        limit: the bytes that all files together may have.
-        too_large: makes the error for when they have more.
-        on_thread: calls what may wait for a disk.
-        bounds: of the files of single fields, where they may have less than all together.
+        content_type: the request's header.
+        place: returns the path for each file; called in another thread when the file begins.
+        limit: how many bytes all files together may have.
+        too_large: makes the error where they have more.
+        on_thread: calls functions that may wait for the disk.
+        bounds: lower limits for the files of single fields.
 
     Raises:
-        BadUpload: it is no multipart form, breaks off, or has a part that nobody asked for.
+        BadUpload: it is not a multipart form, is incomplete, or `place` refused a file.
     """
     parser = _Parser(content_type, place, (limit, too_large), bounds or {})
     try:
         async for chunk in stream:
-            # Writing may block: the event loop has others to serve.
+            # Writing may block, and the event loop has other requests to serve.
             await on_thread(partial(parser.write, chunk))
         return parser.finish()
     except MultipartParseError as error:

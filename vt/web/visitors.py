@@ -1,4 +1,4 @@
-"""Visitors: whom a request counts for, and how much of anything each visitor may do at a time."""
+"""Visitors: who sent a request, and how many things each visitor may do at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 from vt.errors import TooManyRequests
 
 SCOPE_KEY = "vt.visitor"
-"""Under which an ASGI scope holds its `Visitor`; what stands in front of everything puts it there."""
+"""The key of the `Visitor` in an ASGI scope; a middleware in front of all others sets it."""
 _IPV6_SITE_BITS = 64
-"""Of an IPv6 address, what its owner cannot choose freely (RFC 6177, RFC 7934): the rest counts for nobody else."""
+"""The network part of an IPv6 address. A household may choose the other bits freely (RFC 6177, RFC 7934)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class Visitor:
     """Where a request comes from, as far as that can be known."""
 
     address: str = ""
-    """The client's IP address: the peer's, or what a trusted proxy says; empty where there is none."""
+    """The client's IP address: that of the connection, or the one that a trusted proxy names; empty: unknown."""
     is_local: bool = False
-    """Whether somebody at this machine asks, straight: peer and Host are loopback, and no proxy stands between."""
+    """Whether the request comes from this machine: peer and Host are loopback, and there is no proxy between."""
 
     @property
     def key(self) -> str:
-        """For whom a request counts: the address, or of an IPv6 one the network that one household has."""
+        """The name under which limits count a visitor: the address, or for IPv6 the network of the household."""
         try:
             address = ipaddress.ip_address(self.address)
         except ValueError:
@@ -42,7 +42,7 @@ class Visitor:
 
 
 def of(scope: Mapping[str, Any]) -> Visitor:
-    """Return the visitor of an ASGI scope; its peer, where nothing in front has looked closer."""
+    """Return the visitor of an ASGI scope; where no middleware has set one, the peer of the connection."""
     found = scope.get(SCOPE_KEY)
     if isinstance(found, Visitor):
         return found
@@ -54,7 +54,7 @@ class Proxies:
     """The proxies whose forwarding headers are believed."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
-        """`trusted` are addresses and networks; `*` is every peer, but of what it says only the last part."""
+        """`trusted` are addresses and networks. `*` trusts every peer, but only the last address that it names."""
         listed = list(trusted)
         self._any_peer = "*" in listed
         self._networks = [ipaddress.ip_network(name, strict=False) for name in listed if name != "*"]
@@ -63,11 +63,11 @@ class Proxies:
         return self._any_peer or self._is_listed(str(peer))
 
     def client(self, peer: str, headers: Mapping[str, str]) -> str:
-        """Return for whom a believed peer asks: the nearest address that is no believed proxy itself.
+        """Return the address of the client behind a trusted peer: the nearest one that is not a trusted proxy itself.
 
         Args:
-            peer: the address that the connection comes from.
-            headers: of the request, by lower-case name, each with all that was said in it.
+            peer: the address of the connection.
+            headers: of the request, by lower-case name; repeated ones are joined by commas.
         """
         nearest = peer
         for said in reversed(_forwarded_for(headers)):
@@ -89,7 +89,7 @@ class Proxies:
 
 
 def _forwarded_for(headers: Mapping[str, str]) -> list[str]:
-    """Return the addresses that proxies say, the farthest first (X-Forwarded-For, or else RFC 7239)."""
+    """Return the addresses that proxies have added, the farthest first (X-Forwarded-For, or else RFC 7239)."""
     if "x-forwarded-for" in headers:
         return headers["x-forwarded-for"].split(",")
     found = []
@@ -100,7 +100,7 @@ def _forwarded_for(headers: Mapping[str, str]) -> list[str]:
 
 
 def _plain(said: str) -> str:
-    """Return an address without quotes, brackets and port; empty where it is none, such as `unknown`."""
+    """Return an address without quotes, brackets and port; empty where it is not an address, such as `unknown`."""
     text = said.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -113,10 +113,10 @@ def _plain(said: str) -> str:
 
 
 class ConcurrencyLimit:
-    """At most so many at a time: of each visitor, and of all together. Any thread may call any method."""
+    """Limits how many things are done at a time, by each visitor and by all. Any thread may call any method."""
 
     def __init__(self, what: str, each: int, total: int) -> None:
-        """`what` names in a sentence what there are too many of, such as "uploads"."""
+        """`what` is the plural that errors use, such as "uploads"."""
         self._what, self._each, self._total = what, each, total
         self._lock = threading.Lock()
         self._at_work: Counter[str] = Counter()
@@ -129,7 +129,7 @@ class ConcurrencyLimit:
             visitor: the `key` of a visitor.
 
         Raises:
-            TooManyRequests: so many are at work already.
+            TooManyRequests: the limit is reached.
         """
         self._take(visitor)
         try:
@@ -139,12 +139,12 @@ class ConcurrencyLimit:
 
     @property
     def most(self) -> int:
-        """How many there may be at a time, of all visitors."""
+        """How many all visitors together may do at a time."""
         return self._total
 
     @property
     def at_work(self) -> int:
-        """How many are at work now, of all visitors."""
+        """How many all visitors together do now."""
         with self._lock:
             return self._at_work.total()
 
@@ -169,10 +169,7 @@ class ConcurrencyLimit:
 
 
 class PerVisitorSemaphore:
-    """So many of each visitor's at a time; further ones wait. So no visitor holds all that there is for everybody.
-
-    Any thread may call any method.
-    """
+    """Limits how many things each visitor does at a time; further calls wait. Any thread may call any method."""
 
     def __init__(self, each: int) -> None:
         self._each = each
@@ -181,7 +178,7 @@ class PerVisitorSemaphore:
 
     @contextmanager
     def one(self, visitor: str) -> Iterator[None]:
-        """Count for a visitor while the block runs; before that, wait until the visitor has fewer than allowed at work.
+        """Count for a visitor while the block runs; before that, wait until the visitor is below the limit.
 
         Args:
             visitor: the `key` of a visitor.
@@ -198,7 +195,7 @@ class PerVisitorSemaphore:
 
 
 def _count_down(at_work: Counter[str], visitor: str) -> None:
-    """Count one less for a visitor, and forget a visitor with none."""
+    """Count one less for a visitor, and remove a visitor whose count is 0."""
     at_work[visitor] -= 1
     if not at_work[visitor]:
         del at_work[visitor]

@@ -1,4 +1,4 @@
-"""What an executor is: one method that sees a request through."""
+"""The interface of executors: one method that runs a request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from vt.domain import Cancel, JobRequest, Progress
 
 
 class Executor(Protocol):
-    """Runs requests, wherever that is."""
+    """Runs requests, here or on another machine."""
 
     def run(
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
     ) -> Sequence[Path]:
-        """Dub a film in the job's `folder`, and return the finished files, which lie there.
+        """Dub a film in the job's `folder`, and return the finished files in it.
 
-        What was finished there before is not done again.
+        Artifacts that are in the folder are used and not made again.
 
         Raises:
             VtError: as `vt.dubbing.pipeline.dub` does.

@@ -1,4 +1,4 @@
-"""Runs jobs here, in the process of the server, with the models that it keeps warm."""
+"""Runs jobs in the process of the server, with the models in its cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vt.system.metrics import Metrics
 
 
 class ExecutorServices(DubbingServices, Protocol):
-    """Serves the models of a dub, and counts the dubs that are done."""
+    """Serves the models of a dub, and has metrics that count finished dubs."""
 
     @property
     def metrics(self) -> Metrics:
@@ -39,13 +39,13 @@ class LocalExecutor:
         """Dub a film; see `Executor.run`."""
         here = JobFolder(folder)
         work = here.work
-        shutil.rmtree(work, ignore_errors=True)  # of one who died here
+        shutil.rmtree(work, ignore_errors=True)  # left by a run that died
         work.mkdir()
         try:
             artifacts = Artifacts(here.artifacts)
             request = replace(request, longest_seconds=60 * self._services.settings.max_duration_minutes)
             result = pipeline.dub(request, self._services, work, on_progress, cancel, artifacts)
-            report.write(result.files[-1], report.without_paths(result.report))  # other machines read it
+            report.write(result.files[-1], report.without_paths(result.report))  # it is read on other machines
             files = [*result.files, *_remarks(work, result.report.notes)]
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full

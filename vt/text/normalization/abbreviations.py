@@ -37,7 +37,7 @@ _SENTENCE = re.compile(r"\s{1,3}[¿¡«\"(]?[A-ZÀ-ÖØ-Þ]")
 
 def normalized(text: str, words: Words) -> str:
     """Return the text with its abbreviations and Roman numerals in words."""
-    pattern, said = _abbreviations(words.code)
+    pattern, said = abbreviations_pattern(words.code)
     text = pattern.sub(lambda found: _expanded(found, said), text)
     if _is_shouted(text):
         return text
@@ -45,7 +45,7 @@ def normalized(text: str, words: Words) -> str:
 
 
 @cache
-def _abbreviations(code: str) -> tuple[re.Pattern[str], list[str]]:
+def abbreviations_pattern(code: str) -> tuple[re.Pattern[str], list[str]]:
     """Return what finds a language's abbreviations, each in a group of its own, and the words of each group."""
     known = [line[1:] for line in rows("abbreviations.tsv") if line[0] == code]
     known.sort(key=lambda line: -len(line[0].rstrip(" #^")))

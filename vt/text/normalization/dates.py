@@ -44,11 +44,11 @@ def with_dates(text: str, words: Words) -> str:
     text = _ISO.sub(lambda found: _date(found, int(found[3]), int(found[2]), found[1], words), text)
     text = _WRITTEN.sub(partial(_in_figures, words=words), text)
     if words.code == "en":
-        return _english_days().sub(partial(_english_day, words=words), text)
+        return english_days_pattern().sub(partial(_english_day, words=words), text)
     if words.code == "de":
         text = _GERMAN_DAY.sub(partial(_german_short, words=words), text)
     else:
-        return _first_days(words).sub(partial(_first_day, words=words), text)
+        return first_days_pattern(words).sub(partial(_first_day, words=words), text)
     return text
 
 
@@ -97,7 +97,7 @@ def _german_day(found: re.Match[str], day: int, words: Words) -> str:
 
 
 @cache
-def _english_days() -> re.Pattern[str]:
+def english_days_pattern() -> re.Pattern[str]:
     """Return what finds May 1, May 1st 2024, Jan. 5 and 1 May 2024."""
     full = "January|February|March|April|May|June|July|August|September|October|November|December"
     months = rf"(?:{full}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\b\.?)"
@@ -116,7 +116,7 @@ def _english_day(found: re.Match[str], words: Words) -> str:
 
 
 @cache
-def _first_days(words: Words) -> re.Pattern[str]:
+def first_days_pattern(words: Words) -> re.Pattern[str]:
     """Return what finds the first of a month, which is an ordinal in many languages."""
     months = "|".join(words.term("month", str(number)) for number in range(1, 13))
     of = {"es": r" de ", "pt": r" de ", "ca": r" (?:de |d['’])"}.get(words.code, " ")

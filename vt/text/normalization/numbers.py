@@ -85,7 +85,7 @@ def normalized(text: str, words: Words) -> str:
         text = _with_terms(text, words)
     text = _ordinals(_decades(text, words), words)
     text = _RANGE.sub(f" {words.to} " if words.to else " ", text)
-    return _quantities(words).sub(lambda found: apart(_quantity(found, words), found), text)
+    return quantities_pattern(words).sub(lambda found: apart(_quantity(found, words), found), text)
 
 
 def apart(said: str, found: re.Match[str]) -> str:
@@ -189,7 +189,7 @@ def _is_money(symbol: str, words: Words) -> bool:
 
 
 @cache
-def _quantities(words: Words) -> re.Pattern[str]:
+def quantities_pattern(words: Words) -> re.Pattern[str]:
     """Return what finds a number with its sign, currency and unit, by the language's own separators."""
     comma, thousands = (",", r"[. '’]") if words.decimal == "," else (r"\.", r"[,'’]")
     number = rf"\d{{1,3}}(?:{thousands}\d{{3}})+(?!\d)(?:{comma}\d+)?|\d+(?:[.,]\d+)?"

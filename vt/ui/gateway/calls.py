@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.components.api_component import Api
 
-from vt.domain import WISHES
+from vt.domain import WISHES, subtitle_track
 from vt.errors import BadCall, BrokenCall, CallTooLarge, NoSuchCall, UploadGone
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
@@ -26,8 +26,6 @@ _MOST_VALUES = 100_000
 _MOST_DATA = 100_000
 """Characters of all arguments of a call. Gradio keeps them as long as the session; it does not keep an event's data."""
 _LARGEST = 2**53
-_GONE = "0" * 32
-"""A name that no upload's folder has."""
 
 
 class Calls:
@@ -187,16 +185,29 @@ def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]
         given = iter(sent)
         sent = [None if block.skip_api else next(given) for block in inputs]
     for block, value in zip(inputs, sent, strict=True):
-        if isinstance(block, gr.File) and value is not None and not _is_file(value):
+        if isinstance(block, gr.File) and value is not None and not (_is_file(value) or _names_track(block, value)):
             raise BadCall(
                 "{name} has to be an upload as POST /gradio_api/upload names it.", name=str(block.label or "The file")
             )
-    return [_mended(value, owner) for value in sent]
+    return [
+        _as_file(uploads.nowhere(value)) if _names_track(block, value) else _mended(value, owner)
+        for block, value in zip(inputs, sent, strict=True)
+    ]
+
+
+def _names_track(block: object, value: object) -> bool:
+    """Tell whether a value stands for a subtitle track of the film, such as track:2, in place of a file."""
+    of_subtitles = isinstance(block, gr.File) and block.label == "subtitles"
+    return of_subtitles and isinstance(value, str) and subtitle_track(value) is not None
 
 
 def _is_file(value: object) -> bool:
     """Tell whether Gradio would treat a value as a file. It looks for such values at any depth."""
     return isinstance(value, dict) and isinstance(value.get("path"), str)
+
+
+def _as_file(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
 
 
 def _mended(value: Any, owner: Owner) -> Any:  # noqa: ANN401 (JSON)
@@ -208,8 +219,8 @@ def _mended(value: Any, owner: Owner) -> Any:  # noqa: ANN401 (JSON)
         try:
             path = uploads.own(value, owner)
         except UploadGone:
-            path = uploads.folder() / _GONE / "gone"
-        return {"path": str(path), "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}
+            path = uploads.nowhere("gone")
+        return _as_file(path)
     if isinstance(value, dict):
         return {key: _mended(inner, owner) for key, inner in value.items()}
     if isinstance(value, list):

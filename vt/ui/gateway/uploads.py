@@ -18,7 +18,7 @@ from typing import Any, Literal
 from gradio.utils import get_upload_folder
 from starlette.requests import HTTPConnection
 
-from vt.domain import JobSpec
+from vt.domain import JobSpec, file_of_subtitles, subtitle_track
 from vt.errors import TooManyWaiting, UploadGone
 from vt.jobs.job_service import Draft, Jobs, plain_name
 from vt.system import disk
@@ -36,6 +36,8 @@ _BROKEN_OFF_SECONDS = 300.0
 """An upload that has received no byte for so long is given up: its connection would have been closed before."""
 Kind = Literal["coming", "upload", "result"]
 """What a file is: being received, waiting for a job, or a result for its owner to fetch."""
+_GONE = "0" * 32
+"""A name that no upload's folder has."""
 _FOLDER_FORM = re.compile(r"[0-9a-f]{32}")
 _RECORD = ".owner"
 """A file beside each upload that says who owns it, also after a restart. No upload has such a name."""
@@ -126,6 +128,17 @@ def own(file: object, owner: Owner) -> Path:
     raise UploadGone
 
 
+def nowhere(name: str) -> Path:
+    """Return a path where no upload is, and where Gradio lets one be."""
+    return folder() / _GONE / name
+
+
+def _track(file: object) -> str | None:
+    """Return which subtitle track of the film is named in place of a file; None where none is."""
+    given = Path(str(file.get("path") if isinstance(file, Mapping) else file))
+    return given.name if given == nowhere(given.name) and subtitle_track(given.name) is not None else None
+
+
 def _is_plain(path: Path) -> bool:
     return stat.S_ISDIR(path.parent.lstat().st_mode) and stat.S_ISREG(path.lstat().st_mode)
 
@@ -183,6 +196,8 @@ def take(upload: str | Path, place: Path) -> None:
 def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Owner) -> JobSpec:
     """Put an owner's uploads into a job's folder, and return what is asked for with their names.
 
+    `subtitles` may also be `nowhere("track:2")`, which stands for one of the film's own subtitle tracks.
+
     Raises:
         UploadGone: one of them is not there.
     """
@@ -190,9 +205,11 @@ def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Ow
     take(given, draft.film)
     if not subtitles:
         return replace(spec, file=given.name)
+    if track := _track(subtitles):
+        return replace(spec, file=given.name, subtitles=track)
     words = own(subtitles, owner)
     take(words, draft.subtitles)
-    return replace(spec, file=given.name, subtitles=words.name)
+    return replace(spec, file=given.name, subtitles=file_of_subtitles(words.name))
 
 
 def remove(jobs: Jobs, job_id: str) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
+from vt import languages
 from vt.domain import Edit, Job, JobSpec, JobState
 from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
+from vt.translatable import LanguageName
 from vt.ui import fragments, scripts, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
@@ -191,10 +193,9 @@ class TranslateTab:
 
     def _of_result(self, said: Words, job: Job) -> Updates:
         report = self._jobs.dub_report(job.id)
-        names = {code: native(code) for code in report.languages}
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
         watch = (
-            fragments.players(said, job, report, names, has_picture)
+            fragments.players(said, job, report, has_picture)
             + fragments.downloads(said, job, report, has_picture)
             + fragments.notes(said, self._jobs.remarks(job.id))
             + fragments.chart(said, report)
@@ -260,7 +261,7 @@ class TranslateTab:
                 raise InputError(said("no_target"))
             spoken, heard = text(target, "target_language"), text(source or _AUTO, "source_language")
             if subject and (missing := self._missing(subject, heard, spoken)):
-                why = said("language_gone", language=said.language_name(missing).capitalize())
+                why = said("language_gone", language=said.language_name(languages.get(missing)).capitalize())
                 told_why = gr.HTML(fragments.error(said("trouble_start"), why), visible=True)
                 return {**self._choices(said, subject), self._start_trouble: told_why}
             which = None if track is None else number(track, "audio_track")
@@ -326,7 +327,7 @@ class TranslateTab:
 
         def edit() -> Updates:
             version = number(event_value(sent, "version"), "version")
-            self._jobs.edit(memory.view, version, _edits(event_value(sent, "lines")), owner(request).address)
+            self._jobs.edit(memory.view, version, edits_from(event_value(sent, "lines")), owner(request).address)
             return self.shown(said, memory)
 
         return told(said, "trouble_change", edit, self._trouble)
@@ -426,7 +427,7 @@ def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Return languages by their own names, followed by their names in the reader's language: both can be searched."""
 
     def name(row: Row) -> str:
-        own, readers = row["native_name"], said.language_name(row["code"])
+        own, readers = row["native_name"], said.language_name(LanguageName(row["code"], row["name"]))
         return own if own.casefold() == readers.casefold() else f"{own} · {readers}"
 
     return sorted(((name(row), row["code"]) for row in rows), key=lambda choice: choice[0].casefold())
@@ -439,7 +440,7 @@ def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
     return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
 
 
-def _edits(lines: object) -> dict[int, Edit]:
+def edits_from(lines: object) -> dict[int, Edit]:
     """Return the edits, by the number of the line.
 
     Raises:

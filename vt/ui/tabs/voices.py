@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from vt import languages
 from vt.domain import WISHES, Wishes
 from vt.dubbing.voice_samples import Samples
 from vt.engines.protocols import Voice, is_commercial
@@ -117,9 +116,7 @@ def wishes(chosen: Sequence[object]) -> Wishes:
 
 def voice_text(said: Words, voice: Voice) -> str:
     """Return a voice in words, not escaped: its name, gender and engine, and whether commercial use is forbidden."""
-    own = (
-        "" if voice.name == languages.get(voice.language).name else voice.name
-    )  # an engine's only voice has no name of its own
+    own = "" if voice.name == voice.language.name else voice.name  # an engine's only voice has no name of its own
     gender = said(f"gender_{voice.gender}") if voice.gender else ""
     return _joined(own, gender, voice.engine, "" if voice.commercial else said("non_commercial"))
 
