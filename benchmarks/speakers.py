@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.sounds import resampled
-from vt import media
+from vt import languages, media
 from vt.domain import Cancel, Word
 from vt.dubbing import speakers
 from vt.engines import campplus
@@ -81,7 +81,7 @@ def _kokoro() -> Corpus:
     known = {(voice.name, voice.gender): voice for voice in reversed(VOICES)}
     corpus: Corpus = {}
     for voice in known.values():
-        lines = [(line, 1.0) for line in LINES.get(voice.language, LINES["es"])]
+        lines = [(line, 1.0) for line in LINES.get(voice.language.code, LINES["es"])]
         clips = model.speaking(voice.id).speak(lines, Cancel())
         corpus[voice.id] = [resampled(clip.samples, clip.sample_rate, RATE).astype(np.float32) for clip in clips]
     return corpus
@@ -214,7 +214,7 @@ def _cost(model: CamPlusPlus, film: Path) -> None:
     whisper, words = Whisper(str(bundle.check("whisper-base")), 2, vad=False), list[Word]()
 
     def hear() -> None:
-        for found in whisper.transcribe(samples.astype(np.float32) / 32768, "en", Cancel()):
+        for found in whisper.transcribe(samples.astype(np.float32) / 32768, languages.get("en"), Cancel()):
             words.extend(getattr(found, "words", ()))
 
     heard = _seconds(hear)

@@ -14,6 +14,7 @@ from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ScriptedVoices, ToneSynthesizer
 from tests.sounds import resampled
+from vt.cli.main import main
 from vt.domain import Cancel, JobRequest, Word
 from vt.dubbing import hearing, pipeline, speakers
 from vt.dubbing.artifacts import Artifacts
@@ -207,6 +208,14 @@ def test_without_the_model_a_film_has_one_speaker_and_a_note_only_who_asked_for_
 def test_a_dub_with_speakers_is_made_to_the_end(film: Path, tmp_path: Path) -> None:
     report = pipeline.dub(asked(film, "es"), served(ScriptedVoices(TURNS)), tmp_path).report.as_json()
     assert [line["start"] for line in report["segments"]] == [0, 8, 16, 22]
+
+
+@pytest.mark.parametrize("wrong", ["0", "13", "-1", "two", "", "1.0", "٣", "9" * 5000])
+def test_a_number_of_speakers_that_cannot_be_is_refused_in_a_sentence(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["translate", "film.mp4", "--to", "es", f"--speakers={wrong}"]) == 2
+    assert "is neither auto nor a number from 1 to 12" in capsys.readouterr().err
 
 
 # With the real model and real voices
