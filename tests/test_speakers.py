@@ -210,7 +210,7 @@ def test_a_dub_with_speakers_is_made_to_the_end(film: Path, tmp_path: Path) -> N
     assert [line["start"] for line in report["segments"]] == [0, 8, 16, 22]
 
 
-@pytest.mark.parametrize("wrong", ["0", "13", "-1", "two", "", "1.0", "٣", "9" * 5000])
+@pytest.mark.parametrize("wrong", ["0", "13", "-1", "two", "", "1.0", "٣", "9" * 200])
 def test_a_number_of_speakers_that_cannot_be_is_refused_in_a_sentence(
     wrong: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
