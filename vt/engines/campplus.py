@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from vt.system import machine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
+Tensor: TypeAlias = Any
+"""torch's, which is imported inside functions only."""
 INFO = EngineInfo(
     name="campplus",
     kind="diarization",
