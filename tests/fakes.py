@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vt import languages
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.candidate import Choice
-from vt.engines.protocols import EngineInfo, Heard, VoiceEmbedder
+from vt.engines.protocols import EngineInfo, Heard, Voice, VoiceEmbedder
 from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
@@ -149,7 +149,7 @@ class FakeFactory:
         self._translation, self._detects = _choice("upper case", "translation", heeds), detects
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
         self.paces, self.metrics = Paces(), Metrics()
-        self.voices: VoiceEmbedder | None = None
+        self.embedder: VoiceEmbedder | None = None
         """What tells speakers apart; None: nothing does."""
         self.wished: list[Wishes] = []
         """By whom each film was to be served that was checked."""
@@ -186,10 +186,14 @@ class FakeFactory:
         self, *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> DiarizationService:
         del cancel, after
-        if self.voices is None:
+        if self.embedder is None:
             raise ModelUnavailable("There is no model that tells speakers apart.")
-        voices = self.voices
+        voices = self.embedder
         return DiarizationService(_choice("scripted voices", "diarization"), lambda: nullcontext(voices))
+
+    def voices(self) -> Sequence[Voice]:
+        """List one voice, whose gender nobody knows."""
+        return [Voice("tone-es", languages.SPANISH, "Tone", "", "tone", "none")]
 
     def advice(self, choice: Choice) -> str:
         del choice

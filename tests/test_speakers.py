@@ -139,7 +139,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def served(voices: ScriptedVoices | None) -> FakeFactory:
     factory = FakeFactory(ScriptedTranscriber([Heard(tuple(conversation()))]), ToneSynthesizer())
-    factory.voices = voices
+    factory.embedder = voices
     return factory
 
 

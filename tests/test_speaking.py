@@ -14,8 +14,9 @@ from tests import films, tracks
 from tests.fakes import Timbre, ToneSynthesizer
 from tests.sounds import amplitude, speech
 from vt.domain import Cancel, Clip, Line, Placement
-from vt.dubbing import speaking, timing, track
+from vt.dubbing import ensemble, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
 from vt.dubbing.track import DubTrack, Level
 from vt.errors import Cancelled
@@ -65,7 +66,8 @@ def recorded(
     plan = planned(calibration, slots, film)
     borders = track.cuts(plan, film, calibration.sample_rate)
     with DubTrack(borders, calibration.sample_rate, Level(calibration.gain), artifacts, cancel) as dubbed:
-        placements = list(speaking.speak(cache, dubbed, texts, plan, calibration.base_rate))
+        alone, measured = Ensemble((cache,), (0,) * len(texts), {}), Calibration((calibration,), (0,) * len(texts))
+        placements = list(ensemble.speak(alone, measured, dubbed, texts, plan))
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
@@ -127,7 +129,8 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     plan = [Placement(0.0, natural / 1.05, natural / 1.05, natural / 1.05, natural)]
     borders = track.cuts(plan, 5.0, engine.sample_rate)
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
-        (placed,) = speaking.speak(cache, dubbed, [text], plan, 1.0)
+        alone = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), (0,))
+        (placed,) = ensemble.speak(Ensemble((cache,), (0,), {}), alone, dubbed, [text], plan)
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
     assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vt import languages
-from vt.errors import Cancelled
-from vt.languages import Language
+from vt.errors import Cancelled, InputError
+from vt.languages import AUTO, Language
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -162,9 +162,37 @@ class Wishes:
     """By whom a dub is to be translated and spoken; empty: by the best that can be had."""
 
     voice: str = ""
-    """The id of a voice."""
+    """The id of a voice; or those of several speakers, such as 1=em_alex,2=ef_dora."""
     tts_engine: str = ""
     translation_engine: str = ""
+
+    @property
+    def voices_of_speakers(self) -> dict[str, str]:
+        """The ids of the voices by speaker, who is named by a label or a number from 1 on; none: one voice is for all.
+
+        Raises:
+            InputError: a speaker has no voice, or two.
+        """
+        if "=" not in self.voice:
+            return {}
+        pairs = [tuple(map(str.strip, part.split("="))) for part in self.voice.split(",")]
+        found = dict(pair for pair in pairs if len(pair) == 2 and all(pair))
+        if len(found) < len(pairs):
+            raise InputError(
+                "The voices of several speakers are named as in 1=em_alex,2=ef_dora, each speaker once, and not as "
+                "in {wish}.",
+                wish=self.voice,
+            )
+        return found
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """The ids of all voices that are wished for, each once.
+
+        Raises:
+            InputError: a speaker has no voice, or two.
+        """
+        return tuple(dict.fromkeys(self.voices_of_speakers.values())) or ((self.voice,) if self.voice else ())
 
 
 NO_WISHES = Wishes()
@@ -179,6 +207,26 @@ def subtitle_track(named: str | None) -> int | None:
     """Return which of a film's own subtitle tracks is named in place of a file (`track:2`); None where none is."""
     found = _SUBTITLE_TRACK.fullmatch(named or "")
     return int(found[1]) if found else None
+
+
+MOST_SPEAKERS = 12
+"""Of a film: so many are told apart at most."""
+_SPEAKERS = re.compile(r"0?[1-9]|1[0-2]", re.ASCII)
+
+
+def number_of_speakers(named: str | None) -> int | None:
+    """Return how many people speak, where it is named as text; None where nobody says it, or with auto.
+
+    Raises:
+        InputError: it is no number from 1 to 12.
+    """
+    if named in (None, AUTO):
+        return None
+    if not _SPEAKERS.fullmatch(str(named)):
+        raise InputError(
+            "The number of speakers is neither auto nor a number from 1 to 12: {named}.", named=str(named)[:40]
+        )
+    return int(str(named))
 
 
 def file_of_subtitles(name: str) -> str:
@@ -328,6 +376,8 @@ class JobSpec:
     where the film is listened to."""
     audio_track: int | None = None
     wishes: Wishes = NO_WISHES
+    speakers: int | None = None
+    """How many people speak in the film, 1..12; None: that is found out."""
 
     @property
     def has_subtitle_file(self) -> bool:
@@ -364,12 +414,14 @@ class JobSpec:
             name=self.file,
             edits=edits or {},
             wishes=self.wishes,
+            speakers=self.speakers,
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it is kept and shown: of the wishes, under `options`, only those that name something."""
+        """Return it as it is kept and shown: under `options` only those wishes that name something."""
         shown = asdict(self)
-        shown["options"] = {name: value for name, value in shown.pop("wishes").items() if value}
+        wishes = shown.pop("wishes") | {"speakers": shown.pop("speakers")}
+        shown["options"] = {name: value for name, value in wishes.items() if value}
         return shown
 
     @classmethod
@@ -378,7 +430,9 @@ class JobSpec:
         values = dict(kept)
         options = values.pop("options", {})
         known = {name: options[name] for name in WISHES if isinstance(options.get(name), str)}
-        return cls(**values, wishes=Wishes(**known))
+        speakers = options.get("speakers")
+        told = speakers if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else None
+        return cls(**values, wishes=Wishes(**known), speakers=told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from vt import settings as vt_settings
 from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Candidate, Choice
 from vt.engines.protocols import Engine, EngineInfo, Translator, Voice
-from vt.errors import LanguageError, ModelUnavailable, SettingsError, VtError
+from vt.errors import InputError, LanguageError, ModelUnavailable, SettingsError, VtError
 from vt.languages import Language
 from vt.model_files.hub import Hub
 from vt.model_files.hub import of as hub_of
@@ -104,6 +104,7 @@ class AIServiceFactory:
         Raises:
             LanguageError: `source` cannot be heard, the pair not translated, or `target` not spoken here.
             UnknownModel: there is no such voice or engine.
+            InputError: the voices are not of one engine, or not named as they have to be.
             ModelUnavailable: a stage has no model or engine.
         """
         heard = self._choose(self._catalogue.stt(source)).language if hears else source
@@ -116,7 +117,7 @@ class AIServiceFactory:
             self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
         else:
             self._catalogue.check_translation_engine(wishes.translation_engine)
-        self._choose(self._catalogue.tts(target, wishes.voice, wishes.tts_engine))
+        self._check_voices(target, wishes)
 
     def get_stt_service(self, language: str = "auto", model_size: str | None = None) -> SttService:
         """Return what hears `language`, by code or name, its model resident; see `stt_service`.
@@ -281,7 +282,19 @@ class AIServiceFactory:
             LanguageError: nobody here speaks it.
             ModelUnavailable: what does cannot be had.
         """
-        return self._choose(self._catalogue.tts(language, wishes.voice, wishes.tts_engine)).choice(None)
+        first = next(iter(wishes.voices), "")
+        return self._choose(self._catalogue.tts(language, first, wishes.tts_engine)).choice(None)
+
+    def _check_voices(self, target: Language, wishes: Wishes) -> None:
+        """Raise where the voices that are wished for, or the best one where none is, cannot speak a language."""
+        named = wishes.voices or ("",)
+        engines = {self._choose(self._catalogue.tts(target, one, wishes.tts_engine)).info.name for one in named}
+        if len(engines) > 1:
+            raise InputError(
+                "The voices {voices} are those of several engines ({engines}): name voices of one of them.",
+                voices=", ".join(named),
+                engines=", ".join(sorted(engines)),
+            )
 
     def _choose(self, candidates: Sequence[Candidate[E]]) -> Candidate[E]:
         return self._fallback_chain.choose(candidates, load=False)[0]

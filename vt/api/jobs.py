@@ -21,7 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from vt.api import problems, schemas
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
-from vt.domain import WISHES, Edit, Job, JobSpec, Wishes, file_of_subtitles, subtitle_track
+from vt.domain import WISHES, Edit, Job, JobSpec, Wishes, file_of_subtitles, number_of_speakers, subtitle_track
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs, ResultFile
 from vt.jobs.progress_feed import follow
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
-_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "from_job", *WISHES)
+_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "speakers", "from_job", *WISHES)
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
@@ -61,13 +61,19 @@ _words: dict[str, Any] = {
         "minimum": 1,
         "description": "Which sound track is dubbed, from 1; default: by its language.",
     },
+    "speakers": {
+        "description": "How many people speak in the film, 1 to 12; auto: that is found out by listening.",
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 12}, {"type": "string", "const": "auto"}],
+        "default": "auto",
+    },
     "from_job": {
         "type": "string",
         "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for.",
     },
     "voice": {
         "type": "string",
-        "description": "The id of a voice for the language to speak, as GET /api/v1/voices lists them; auto: the best.",
+        "description": "The id of a voice for the language to speak, as GET /api/v1/voices lists them; auto: the best. "
+        "Of several speakers each may have a voice, by number or name: 1=em_alex,2=ef_dora.",
         "examples": ["espeak-ng-es"],
     },
     "tts_engine": {"type": "string", "description": "Who is to speak; auto: the best.", "examples": ["espeak-ng"]},
@@ -184,6 +190,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         source_language=fields.get("source_language", "auto"),
         subtitles=_subtitles(upload, fields.get("subtitles")),
         audio_track=_number(fields.get("audio_track")),
+        speakers=number_of_speakers(fields.get("speakers")),
         wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:
@@ -373,12 +380,20 @@ async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[st
     return await threads.read(lambda: services.jobs.report_json(job_id))
 
 
-@router.get("/jobs/{job_id}/segments", summary="The lines", responses=documented(404, 409, 507))
+@router.get(
+    "/jobs/{job_id}/segments",
+    summary="The lines",
+    response_model_exclude_none=True,
+    responses=documented(404, 409, 507),
+)
 async def segments(services: Served, threads: OnThreads, job_id: JobId, response: Response) -> schemas.Segments:
     """Give the lines as they are spoken; the answer's ETag is what an edit names in If-Match."""
     found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
-    return schemas.Segments(segments=[schemas.Segment(**asdict(segment)) for segment in found.segments])
+    return schemas.Segments(
+        segments=[schemas.Segment(**asdict(segment)) for segment in found.segments],
+        speakers=[schemas.Speaker(**asdict(speaker)) for speaker in found.speakers] or None,
+    )
 
 
 @router.patch(

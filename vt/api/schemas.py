@@ -191,7 +191,7 @@ class Request(BaseModel):
     subtitles: str | None = Field(description="The name of the subtitle file that came along.", examples=[None])
     audio_track: int | None = Field(description="Which sound track is dubbed; null: by its language.", examples=[None])
     options: dict[str, Any] = Field(
-        description="Further wishes, as far as there are any: voice, tts_engine, translation_engine.",
+        description="Further wishes, as far as there are any: voice, tts_engine, translation_engine, speakers.",
         examples=[{"voice": "espeak-ng-es"}],
     )
 
@@ -230,12 +230,25 @@ class Segment(BaseModel):
     placed_start: float = Field(description="When the dub says it.", examples=[1.2])
     placed_end: float = Field(examples=[3.3])
     overflow_seconds: float = Field(description="What it is short of at a tempo of 1.3.", examples=[0.0])
+    speaker: int | None = Field(
+        None, description="Who says it in the original; left out where only one person speaks.", examples=[0]
+    )
+
+
+class Speaker(BaseModel):
+    """One of several who speak in a film."""
+
+    id: int = Field(description="From 0, in the order in which they begin to speak.", examples=[0])
+    label: str = Field(description="The name that captions give, or a number.", examples=["1"])
+    seconds: float = Field(description="How long their lines last in the original.", examples=[34.5])
+    voice: str = Field(description="The id of the voice that speaks for them.", examples=["ef_dora"])
 
 
 class Segments(BaseModel):
     """All lines of a dub."""
 
     segments: list[Segment]
+    speakers: list[Speaker] | None = Field(None, description="Left out where only one person speaks.")
 
 
 def _without_surrogates(text: str) -> str:

@@ -160,7 +160,8 @@ def sound(run: Run, info: MediaInfo, track: Track) -> tuple[NDArray[np.int16], s
 
 def _hear(run: Run, examined: Examined) -> Heard:
     if examined.read:
-        return _checked(examined.read, examined)
+        heard = _checked(examined.read, examined)
+        return _without_names(heard) if run.request.speakers == 1 else heard
     assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
     return _listen(run, examined)
 
@@ -198,6 +199,12 @@ def _checked(read: Read, examined: Examined) -> Heard:
     segments = (replace(segment, end=min(segment.end, film)) for segment in sentences.sentences(captions.words(inside)))
     transcript = Transcript(read.language, read.language_detected, tuple(segments))
     return Heard(transcript, None, film, (*examined.notes, *_notes_on(beyond, film)))
+
+
+def _without_names(heard: Heard) -> Heard:
+    """Return what is said as if one person said all of it."""
+    segments = tuple(replace(segment, speaker="") for segment in heard.transcript.segments)
+    return replace(heard, transcript=replace(heard.transcript, segments=segments))
 
 
 def _notes_on(beyond: Sequence[Utterance], film_seconds: float) -> list[Message]:

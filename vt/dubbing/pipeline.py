@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import hearing, report, speaking, track
+from vt.dubbing import ensemble, hearing, report, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
-from vt.dubbing.hearing import Examined, Heard
+from vt.dubbing.ensemble import Calibration, Ensemble
+from vt.dubbing.hearing import Examined
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
-from vt.dubbing.speaking import ClipCache
-from vt.dubbing.translating import Translating, voice_name
+from vt.dubbing.translating import Translated, Translating
 from vt.engines.candidate import Choice
 from vt.errors import MediaError
 from vt.languages import Language
@@ -94,6 +94,7 @@ class _Finished:
     loudness: Loudness
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    voices: Mapping[str, str]
 
 
 def _write_down(run: Run, folder: Path) -> Result:
@@ -171,7 +172,7 @@ class _Dub:
             found = translating.lines()
             script = translating.edited(found)
         notes = [*heard.notes, *translating.notes(found.choice, script)]
-        tts, finished = self._speak_and_mix(examined, heard, found.texts, script)
+        tts, finished = self._speak_and_mix(examined, translating, found, script)
         notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(
             request=run.request,
@@ -185,6 +186,7 @@ class _Dub:
             stages=run.stages,
             total_seconds=time.monotonic() - run.began,
             notes=notes,
+            voices=finished.voices,
         )
         return self._results.write_report(finished.files, report.of_dub(outcome))
 
@@ -195,48 +197,55 @@ class _Dub:
     # Speaking
 
     def _speak_and_mix(
-        self, examined: Examined, heard: Heard, texts: tuple[str, ...], script: Script
+        self, examined: Examined, translating: Translating, found: Translated, script: Script
     ) -> tuple[Choice, _Finished]:
+        wishes = self.run.request.wishes
         return with_model(
             lambda after: self.run.services.tts_service(
                 self.target,
                 cancel=self.run.cancel,
                 after=after,
-                voice=self.run.request.wishes.voice,
-                engine=self.run.request.wishes.tts_engine,
+                voice=next(iter(wishes.voices), ""),
+                engine=wishes.tts_engine,
             ),
-            lambda tts: self._spoken_and_mixed(tts, examined, heard, texts, script),
+            lambda tts: self._spoken_and_mixed(tts, examined, translating, found.texts, script),
         )
 
     def _spoken_and_mixed(
-        self, tts: TtsService, examined: Examined, heard: Heard, texts: tuple[str, ...], script: Script
+        self, tts: TtsService, examined: Examined, translating: Translating, texts: tuple[str, ...], script: Script
     ) -> tuple[Choice, _Finished]:
         """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
-        run, film, identity = self.run, heard.film_seconds, voice_name(tts.choice, self.target)
-        level_name = fingerprint("level", identity, texts)
+        run, heard = self.run, translating.heard
         with ExitStack() as opened:
             with tts as engine:
-                cache = ClipCache(engine, identity, run.artifacts, run.cancel, is_dear=tts.choice.info.is_dear)
                 with run.stage(Stage.SPEAK):
-                    calibration = speaking.calibrated(run, cache, heard, texts)
-                    plan = speaking.planned(cache, calibration, heard, texts, script)
+                    cast = ensemble.Cast(run, examined, heard, translating.heard_name, tts.choice, self.target)
+                    voices = cast.gathered(engine)
+                    calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
+                    plan = ensemble.planned(voices, calibration, heard, texts, script)
+                level_name = fingerprint("level", voices.identity, texts)
                 level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
-                borders = track.cuts(plan, film, calibration.sample_rate)
+                borders = track.cuts(plan, heard.film_seconds, calibration.sample_rate)
                 made = track.DubTrack(borders, calibration.sample_rate, level, run.artifacts, run.cancel)
                 dubbed = opened.enter_context(made)
-                placements = self._speak(cache, dubbed, script.texts, plan, calibration.base_rate)
+                placements = self._speak(voices, calibration, dubbed, script.texts, plan)
             script = replace(script, placements=tuple(placements))
-            finished = self._finish(examined, script, calibration.base_rate, dubbed, film)
+            finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
-        return tts.choice, finished
+        return tts.choice, replace(finished, voices=voices.voices)
 
     def _speak(
-        self, cache: ClipCache, dubbed: track.DubTrack, texts: Sequence[str], plan: list[Placement], base_rate: float
+        self,
+        voices: Ensemble,
+        calibration: Calibration,
+        dubbed: track.DubTrack,
+        texts: Sequence[str],
+        plan: list[Placement],
     ) -> list[Placement]:
         placements: list[Placement] = []
         with self.run.stage(Stage.SPEAK):
-            for placed in speaking.speak(cache, dubbed, texts, plan, base_rate):
+            for placed in ensemble.speak(voices, calibration, dubbed, texts, plan):
                 placements.append(placed)
                 self.run.tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
         return placements
@@ -263,7 +272,7 @@ class _Dub:
             with self.run.stage(Stage.MIX):
                 loudness = dubbed.settle()
         texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
-        return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes))
+        return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes), {})
 
     def _both_subtitles(self, script: Script, film: float) -> list[Soft]:
         segments, placements = script.transcript.segments, script.placements

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
-from vt.dubbing import timing
+from vt.dubbing import casting, timing
 from vt.dubbing.timing import TimingReport
 from vt.engines.candidate import Choice
 from vt.languages import Language
@@ -88,6 +88,20 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerUse:
+    """One of several who speak in the film."""
+
+    id: int
+    """From 0 in the order in which they begin to speak."""
+    label: str
+    """As captions name them, or their number as recognition found it."""
+    seconds: float
+    """How long the lines last that they speak in the film."""
+    voice: str = ""
+    """The id of the voice that speaks for them; empty where nothing is spoken."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeardLine:
     """One line of a transcript. Times are seconds from the start of the film."""
 
@@ -96,6 +110,8 @@ class HeardLine:
     start: float
     end: float
     source_text: str
+    speaker: int | None = None
+    """The id of who says it; None where only one person speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,8 @@ class DubbedLine:
     placed_start: float
     placed_end: float
     overflow_seconds: float
+    speaker: int | None = None
+    """The id of who says it in the film; None where only one person speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +161,8 @@ class DubReport:
     loudness: MeasuredLoudness
     notes: tuple[str, ...]
     """Sentences for the user."""
+    speakers: tuple[SpeakerUse, ...] = ()
+    """None where only one person speaks."""
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -165,6 +185,8 @@ class TranscriptReport:
     dropped: tuple[Dropped, ...]
     notes: tuple[str, ...]
     """Sentences for the user."""
+    speakers: tuple[SpeakerUse, ...] = ()
+    """None where only one person speaks."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as its file and the API have it."""
@@ -255,13 +277,16 @@ class Outcome:
     """How long each stage took, in seconds."""
     total_seconds: float
     notes: Sequence[str]
+    voices: Mapping[str, str]
+    """The id of each speaker's voice, by the speaker's label; empty where there is one speaker."""
 
 
 def of_dub(outcome: Outcome) -> DubReport:
     """Return the report of a dub."""
     script = outcome.script
-    lines = zip(script.transcript.segments, script.texts, script.placements, strict=True)
-    summary = timing.summary(script.placements, script.transcript.segments)
+    segments = script.transcript.segments
+    lines = zip(segments, script.texts, script.placements, _who(segments), strict=True)
+    summary = timing.summary(script.placements, segments)
     return DubReport(
         source=_source(outcome.request, outcome.film_seconds, script.transcript),
         target_language=script.target_language,
@@ -274,6 +299,7 @@ def of_dub(outcome: Outcome) -> DubReport:
         timing=TimingReport(**{name: _rounded(value) for name, value in asdict(summary).items()}),
         loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
         notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
+        speakers=_speakers(segments, outcome.voices),
     )
 
 
@@ -291,11 +317,26 @@ def of_transcript(
         engines=HearingEngine(use(stt) if stt else None),
         stages=_timed(stages),
         segments=tuple(
-            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text) for line in transcript.segments
+            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text, speaker)
+            for line, speaker in zip(transcript.segments, _who(transcript.segments), strict=True)
         ),
         dropped=_dropped(transcript),
         notes=(*_remarks(stt), *notes),
+        speakers=_speakers(transcript.segments, {}),
     )
+
+
+def _speakers(segments: Sequence[Segment], voices: Mapping[str, str]) -> tuple[SpeakerUse, ...]:
+    return tuple(
+        SpeakerUse(number, speaker.label, _rounded(speaker.seconds), voices.get(speaker.label, ""))
+        for number, speaker in enumerate(casting.speakers_of(segments))
+    )
+
+
+def _who(segments: Sequence[Segment]) -> list[int | None]:
+    """Return the id of each line's speaker; None where only one person speaks."""
+    ids = {speaker.label: number for number, speaker in enumerate(casting.speakers_of(segments))}
+    return [ids.get(label) for label in casting.labels_of(segments)]
 
 
 def _source(request: JobRequest, film_seconds: float, transcript: Transcript) -> Source:
@@ -332,7 +373,7 @@ def _remarks(*choices: Choice | None) -> list[str]:
     return [*reasons, *remarks]
 
 
-def _line(segment: Segment, text: str, placed: Placement) -> DubbedLine:
+def _line(segment: Segment, text: str, placed: Placement, speaker: int | None) -> DubbedLine:
     return DubbedLine(
         id=segment.id,
         start=_rounded(segment.start),
@@ -346,6 +387,7 @@ def _line(segment: Segment, text: str, placed: Placement) -> DubbedLine:
         placed_start=_rounded(placed.start),
         placed_end=_rounded(placed.end),
         overflow_seconds=_rounded(timing.overflow_seconds(placed.natural_seconds, placed.seconds)),
+        speaker=speaker,
     )
 
 

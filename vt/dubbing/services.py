@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Choice
+from vt.engines.protocols import Voice
 from vt.languages import Language
 from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
@@ -74,6 +76,10 @@ class DubbingServices(RequestChecker, Protocol):
 
     def voice(self, language: Language, wishes: Wishes = NO_WISHES) -> Choice:
         """Return what would speak `language`; no model is loaded."""
+        ...
+
+    def voices(self) -> Sequence[Voice]:
+        """List the voices that may be chosen."""
         ...
 
     def advice(self, choice: Choice) -> str:

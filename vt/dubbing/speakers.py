@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vt.domain import Stage, Word
+from vt.domain import MOST_SPEAKERS, Stage, Word
 from vt.dubbing.artifacts import fingerprint
 from vt.dubbing.run import Run, with_model
 from vt.models.services import DiarizationService
@@ -19,8 +19,6 @@ from vt.text.sentences import has_terminal_mark
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST = 12
-"""Speakers of a film, at most."""
 _PAUSE_SECONDS = 0.3
 """A speaker may have changed in a pause of this length, as at the end of a sentence."""
 _MOMENT_SECONDS = 1.5
@@ -138,7 +136,7 @@ def speakers(
             break
         sums = _large_groups(vectors, weights, alike)
     sums = _joined(sums, -1.0 if wanted else _SAME, wanted or 1)
-    sums = _joined(sums, -1.0, MOST)
+    sums = _joined(sums, -1.0, MOST_SPEAKERS)
     return _settled(vectors, weights, _unit(sums))
 
 

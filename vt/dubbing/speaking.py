@@ -1,22 +1,20 @@
-"""The voice of a dub: measures its pace and loudness, plans the lines, and speaks them into the dubbed track."""
+"""One voice of a dub: its clips, each of which is spoken once, and its pace and loudness."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from vt import media
-from vt.domain import Cancel, Clip, Line, Placement, Stage
+from vt.domain import Cancel, Clip, Placement
 from vt.dubbing import timing
 from vt.dubbing.artifacts import Artifacts, fingerprint
-from vt.dubbing.hearing import Heard, slots_of
-from vt.dubbing.report import Script
 from vt.dubbing.run import Run
-from vt.dubbing.track import DubTrack, Spoken
+from vt.dubbing.track import Spoken
 from vt.engines.protocols import Synthesizer
 
 if TYPE_CHECKING:
@@ -113,15 +111,16 @@ class VoiceCalibration:
 _CALIBRATION = TypeAdapter(VoiceCalibration)
 
 
-def calibrated(run: Run, cache: ClipCache, heard: Heard, texts: Sequence[str]) -> VoiceCalibration:
-    """Return the calibration of a voice for the lines of a film, from the run's artifacts where it is kept there.
+def calibrated(
+    run: Run, cache: ClipCache, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine
+) -> VoiceCalibration:
+    """Return the calibration of a voice for its lines in a film, from the run's artifacts where it is kept there.
 
     `texts` are the lines as they were translated, before any edit: so neither pace nor loudness changes with an edit.
     """
-    slots = slots_of(heard.transcript.segments)
 
     def made() -> VoiceCalibration:
-        calibration = calibrate(cache, texts, slots, lambda share: run.tell(Stage.SPEAK, share / 2))
+        calibration = calibrate(cache, texts, slots, on_line)
         seconds = sum(calibration.natural_seconds) * calibration.base_rate
         run.services.paces.learn(cache.identity, sum(map(len, texts)), seconds)
         return calibration
@@ -129,31 +128,6 @@ def calibrated(run: Run, cache: ClipCache, heard: Heard, texts: Sequence[str]) -
     name = fingerprint(cache.identity, texts, slots)
     calibration: VoiceCalibration = run.kept("rehearsal", name, _CALIBRATION, made)
     return calibration
-
-
-def planned(
-    cache: ClipCache, calibration: VoiceCalibration, heard: Heard, texts: Sequence[str], script: Script
-) -> list[Placement]:
-    """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
-
-    Args:
-        cache: speaks the edited lines, to measure them.
-        calibration: of the voice.
-        heard: the film's transcript, before any edit.
-        texts: of the lines, before any edit.
-        script: the lines as they are now.
-    """
-    slots, film = slots_of(heard.transcript.segments), heard.film_seconds
-    lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds, strict=True)]
-    plan = timing.place(lines, film)
-    now = slots_of(script.transcript.segments)
-    changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
-    if not changed:
-        return plan
-    clips = cache.clips([Take(script.texts[line], calibration.base_rate) for line in changed])
-    for line, clip in zip(changed, clips, strict=True):
-        lines[line] = Line(*now[line], clip.seconds)
-    return timing.amended(plan, lines, changed, film)
 
 
 def calibrate(
@@ -194,21 +168,18 @@ def _gain(sample: NDArray[np.int16], rate: int) -> float:
     return round(float(np.interp(media.TARGET_LUFS, reached, _GAINS)), 2)
 
 
-def speak(
-    cache: ClipCache, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement], base_rate: float
-) -> Iterator[Placement]:
-    """Speak the lines into the track, in order, and yield the true placement of each."""
-    wanted = [Take(text, _asked(planned, base_rate, cache.is_dear)) for text, planned in zip(texts, plan, strict=True)]
-    for take, planned, clip in zip(wanted, plan, cache.clips(wanted), strict=True):
-        spoken = cache.fitted(take, clip, planned)
-        if spoken.seconds:
-            track.add(spoken)
-        yield replace(planned, end=planned.start + spoken.seconds)
+def take_of(text: str, planned: Placement, base_rate: float, dear: bool) -> Take:
+    """Return how a line is to be spoken so that it has its planned length, or nearly so.
 
-
-def _asked(planned: Placement, base_rate: float, dear: bool) -> float:
+    Args:
+        text: of the line.
+        planned: its place.
+        base_rate: of its voice.
+        dear: whether speaking is slow.
+    """
     slowest, fastest = _UNHEARD if dear else (1.0, 1.0)
-    return base_rate if slowest <= planned.tempo <= fastest else round(base_rate * planned.tempo * _HASTE, 4)
+    is_near = slowest <= planned.tempo <= fastest
+    return Take(text, base_rate if is_near else round(base_rate * planned.tempo * _HASTE, 4))
 
 
 def stretch_of(clip: Clip, planned: Placement) -> float | None:

@@ -53,6 +53,8 @@ class Spoken:
     kind: str
     name: str
     """The fingerprint of the clip's artifact; `kind` is that artifact's kind."""
+    gain: float = 0.0
+    """In dB, at most 0: what makes a loud voice as loud as the others of the dub."""
 
 
 def cuts(plan: Sequence[Placement], film_seconds: float, rate: int) -> list[int]:
@@ -105,7 +107,11 @@ class _Part:
     lines: list[Spoken]
 
     def name(self, rate: int, level: Level) -> str:
-        placed: list[Json] = [[round(line.start * rate) - self.first, line.name] for line in self.lines]
+        # The gain is told only where there is one: tracks of one voice are found under the names they have always had.
+        placed: list[Json] = [
+            [round(line.start * rate) - self.first, line.name, *([line.gain] if line.gain else [])]
+            for line in self.lines
+        ]
         return fingerprint("stretch", rate, self.last - self.first, level.gain, level.limit, placed, self.first == 0)
 
     def samples(self, rate: int, artifacts: Artifacts) -> NDArray[np.int16]:
@@ -116,7 +122,8 @@ class _Part:
                 raise StorageError("A spoken line is gone from the job's folder: start again.")
             start = round(line.start * rate) - self.first
             room = mixed[start : start + len(clip.samples)]
-            room[:] = clip.samples[: len(room)]
+            heard = clip.samples[: len(room)]
+            room[:] = heard * 10 ** (line.gain / 20) if line.gain else heard
         return mixed
 
 

@@ -140,6 +140,15 @@ class Synthesizer(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class ManyVoiced(Synthesizer, Protocol):
+    """Speaks with any of several voices by the same model."""
+
+    def speaking(self, voice_id: str) -> Synthesizer:
+        """Return the same model with another of its voices; it serves no longer than this one is open."""
+        ...
+
+
 class VoiceEmbedder(Engine, Protocol):
     """Tells voices apart: moments of sound in, as many vectors out, in the same order."""
 

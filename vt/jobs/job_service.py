@@ -16,7 +16,7 @@ from vt import languages, media
 from vt.domain import Edit, Job, JobSpec, Wishes
 from vt.dubbing import pipeline, report
 from vt.dubbing.artifacts import Artifacts
-from vt.dubbing.report import DubbedLine, DubReport, Report
+from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
 from vt.dubbing.services import RequestChecker
 from vt.engines.definition import AUTO
 from vt.errors import (
@@ -84,6 +84,8 @@ class Lines:
     segments: tuple[DubbedLine, ...]
     version: int
     """The version of the results; an edit has to name it."""
+    speakers: tuple[SpeakerUse, ...]
+    """None where only one person speaks."""
 
 
 class Jobs:
@@ -211,6 +213,7 @@ class Jobs:
             file=before.file,
             subtitles=spec.subtitles or before.subtitles,
             audio_track=spec.audio_track or before.audio_track,
+            speakers=spec.speakers or before.speakers,
             source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
             wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
         )
@@ -414,7 +417,7 @@ class Jobs:
             NoSuchResult: the film was only written down.
         """
         job, report = self._finished(job_id, _report)
-        return Lines(_of_dub(report).segments, job.version)
+        return Lines(_of_dub(report).segments, job.version, report.speakers)
 
     def edit(self, job_id: str, version: int, changes: Mapping[int, Edit], visitor: str = "") -> Job:
         """Have some lines of a finished dub done again. The old results stay until the new ones are there.

@@ -7,6 +7,7 @@ from vt.media.audio import (
     aac_packets,
     join_aac,
     output_rate,
+    shifted,
     stretched,
 )
 from vt.media.codecs import is_decodable
@@ -14,6 +15,7 @@ from vt.media.commands import ACCEPTED_FORMATS, unfit
 from vt.media.extraction import SPEECH_RATE, extract, extracted
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
+from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.subtitle_tracks import subtitle_text, subtitle_track
 
@@ -36,10 +38,12 @@ __all__ = [
     "join_aac",
     "loudness_at",
     "measured_seconds",
+    "median_pitch",
     "momentary_loudness",
     "mux",
     "output_rate",
     "probe",
+    "shifted",
     "stretched",
     "subtitle_text",
     "subtitle_track",

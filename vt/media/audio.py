@@ -21,11 +21,25 @@ PRIMING = 1024  # samples that ffmpeg's AAC encoder puts in front
 
 def stretched(samples: NDArray[np.int16], rate: int, tempo: float, cancel: Cancel | None = None) -> NDArray[np.int16]:
     """Return the samples spoken `tempo` times as fast, at the same pitch (rubberband)."""
-    wanted = round(len(samples) / tempo)
+    return _rubberband(samples, rate, round(len(samples) / tempo), cancel, tempo=f"{tempo:.6f}")
+
+
+def shifted(samples: NDArray[np.int16], rate: int, semitones: float, cancel: Cancel | None = None) -> NDArray[np.int16]:
+    """Return the samples as a higher voice would speak them at the same tempo; a lower one where it is below zero.
+
+    The formants move too (rubberband), as with a shorter vocal tract: so it sounds like somebody else.
+    """
+    return _rubberband(samples, rate, len(samples), cancel, pitch=f"{2 ** (semitones / 12):.6f}")
+
+
+def _rubberband(
+    samples: NDArray[np.int16], rate: int, wanted: int, cancel: Cancel | None, **options: str
+) -> NDArray[np.int16]:
+    """Return the first `wanted` samples of what ffmpeg's filter makes of some."""
     # The filter is a few milliseconds late: with silence behind it, the end of the sound is not lost.
     samples = np.pad(samples, (0, int(0.03 * rate)))
     pcm = {"f": "s16le", "ar": rate, "ac": 1}
-    stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm).filter("rubberband", tempo=f"{tempo:.6f}")
+    stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm).filter("rubberband", **options)
     argv = command_line(stream.output("pipe:1", **pcm))
     output = run(Child(argv, sound_limits(len(samples) / rate, 4 * len(samples)), samples.tobytes()), cancel)
     return np.frombuffer(output, np.int16)[:wanted]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ from anyio import to_thread
 from gradio.components import Component
 from gradio.components.api_component import Api
 
-from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes
+from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes, number_of_speakers
 from vt.errors import VtError
 from vt.jobs.job_service import Jobs, ResultFile
 from vt.jobs.progress_feed import follow
@@ -56,6 +57,7 @@ def _add_translate(services: Services) -> None:
         voice: str = "",
         tts_engine: str = "",
         translation_engine: str = "",
+        speakers: str = "auto",
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
@@ -67,6 +69,7 @@ def _add_translate(services: Services) -> None:
         with in_words():
             wishes = _wishes(voice, tts_engine, translation_engine)
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
+            spec = replace(spec, speakers=number_of_speakers(text(speakers or "auto", "speakers")))
         async with underway(services, spec, video, subtitles, whose) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
@@ -76,6 +79,7 @@ def _add_translate(services: Services) -> None:
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
+    inputs.append(_speakers())
     _serve(translate, inputs, [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)])
 
 
@@ -130,8 +134,13 @@ def _number(name: str) -> Api:
 
 
 def _wish(name: str, example: str) -> Api:
-    said = "one of those that /voices lists" if name == "voice" else "as the report names it"
+    said = "one of those that /voices lists, or 1=ID,2=ID" if name == "voice" else "as the report names it"
     return _field(name, {"type": "string", "additional_description": f"{said}; none: the best"}, example, "")
+
+
+def _speakers() -> Api:
+    said = "how many people speak, 1 to 12; auto: found out by listening"
+    return _field("speakers", {"type": "string", "additional_description": said}, "2", "auto")
 
 
 def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:

@@ -1,0 +1,177 @@
+"""A dub with several speakers: each line in its speaker's voice, all equally loud; and one voice as ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests import films
+from tests.asking import asked
+from tests.captions import timed
+from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from vt import languages, media
+from vt.domain import Edit, JobRequest, Wishes
+from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.pipeline import dub
+from vt.engines.protocols import Voice
+
+RATE = 16_000
+LINES = (
+    (0.5, 3.0, "ANNA: Good morning, and welcome to our talk."),
+    (3.5, 6.0, "BEN: Thank you very much for the invitation."),
+    (6.5, 9.0, "ANNA: How was your journey across the sea?"),
+    (9.5, 11.5, "BEN: It was rather long, I am afraid."),
+)
+
+
+def buzz(hertz: float, loudness: float = 0.2) -> Any:  # noqa: ANN401 (a timbre)
+    """Return a timbre with the harmonics of a voice."""
+
+    def timbre(count: int, rate: int) -> NDArray[np.float64]:
+        at = np.arange(count) / rate
+        return np.asarray(loudness * sum(np.sin(2 * np.pi * hertz * n * at) / n for n in range(1, 8)) / 2)
+
+    return timbre
+
+
+class Choir(ToneSynthesizer):
+    """Speaks with a woman's voice of 200 Hz, or with a man's of 100 Hz, which is much louder."""
+
+    def __init__(self, voice: str = "woman") -> None:
+        super().__init__(timbre=buzz(200, 0.05) if voice == "woman" else buzz(100, 0.4))
+        self.others: dict[str, Choir] = {}
+
+    def speaking(self, voice_id: str) -> Choir:
+        """Return the same engine with another voice."""
+        return self.others.setdefault(voice_id, Choir(voice_id))
+
+
+class ChoirFactory(FakeFactory):
+    """Serves the choir."""
+
+    def voices(self) -> Sequence[Voice]:
+        """List both voices."""
+        genders = {"woman": "female", "man": "male"}
+        return [Voice(name, languages.SPANISH, name, gender, "tone", "none") for name, gender in genders.items()]
+
+
+def factory(engine: ToneSynthesizer | None = None) -> FakeFactory:
+    make = FakeFactory if engine else ChoirFactory
+    return make(ScriptedTranscriber([]), engine or Choir())
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a film in which Anna's voice is low, and Ben's is high: nobody is what they are called."""
+    target = tmp_path_factory.mktemp("film") / "talk.wav"
+    at = np.arange(12 * RATE) / RATE
+    hertz = np.where((at < 3.2) | ((at > 6.2) & (at < 9.2)), 110.0, 220.0)
+    wave = sum(np.sin(2 * np.pi * np.cumsum(hertz) * n / RATE) / n for n in range(1, 8))
+    pcm = np.asarray(4000 * wave).astype(np.int16)
+    target.with_suffix(".pcm").write_bytes(pcm.tobytes())
+    films.ffmpeg("-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", target.with_suffix(".pcm"), target)
+    return target
+
+
+def request_for(film: Path, folder: Path, lines: Sequence[tuple[float, float, str]] = LINES) -> JobRequest:
+    told = folder / "talk.srt"
+    told.write_text(timed(*lines))
+    return asked(film, "es", source_language="en", subtitles=told)
+
+
+def dubbed(request: JobRequest, folder: Path, served: FakeFactory) -> tuple[dict[str, Any], list[float | None]]:
+    """Return the report of a dub, and how high each of its lines is, in hertz."""
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    result = dub(request, served, work, artifacts=Artifacts(folder / "pieces"))
+    sound = films.decoded(result.files[0], RATE)
+    report = result.report.as_json()
+    placed = [(line["placed_start"], line["placed_end"]) for line in report["segments"]]
+    return report, [media.median_pitch(sound, RATE, [slot]) if slot[0] < slot[1] else None for slot in placed]
+
+
+def level(sound: NDArray[np.int16]) -> float:
+    return float(20 * np.log10(np.sqrt(np.mean(sound.astype(float) ** 2))))
+
+
+def test_each_line_is_spoken_by_a_voice_of_its_speakers_gender_as_the_film_sounds(film: Path, tmp_path: Path) -> None:
+    report, pitches = dubbed(request_for(film, tmp_path), tmp_path, factory())
+    assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (100, 200, 100, 200)]
+    assert [line["speaker"] for line in report["segments"]] == [0, 1, 0, 1]
+    assert report["speakers"] == [
+        {"id": 0, "label": "ANNA", "seconds": 5.0, "voice": "man"},
+        {"id": 1, "label": "BEN", "seconds": 4.5, "voice": "woman"},
+    ]
+
+
+def test_a_loud_voice_and_a_soft_one_are_equally_loud_in_the_dub(film: Path, tmp_path: Path) -> None:
+    report, _ = dubbed(request_for(film, tmp_path), tmp_path, factory())
+    sound = films.decoded(tmp_path / "work" / "talk.es.m4a", RATE)
+    man, woman = (
+        level(sound[int(line["placed_start"] * RATE) : int(line["placed_end"] * RATE)])
+        for line in report["segments"][:2]
+    )
+    assert abs(man - woman) < 4  # as samples the man's is 18 dB louder; to the ear low tones are softer
+    assert abs(report["loudness"]["integrated_lufs"] + 16) < 1
+
+
+def test_a_wish_gives_a_speaker_a_voice_whatever_the_film_sounds_like(film: Path, tmp_path: Path) -> None:
+    wished = replace(request_for(film, tmp_path), wishes=Wishes("Anna=woman,2=man"))
+    report, pitches = dubbed(wished, tmp_path, factory())
+    assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (200, 100, 200, 100)]
+    assert [speaker["voice"] for speaker in report["speakers"]] == ["woman", "man"]
+
+
+def test_one_voice_that_is_wished_for_speaks_for_everybody(film: Path, tmp_path: Path) -> None:
+    wished = replace(request_for(film, tmp_path), wishes=Wishes("woman"))
+    report, pitches = dubbed(wished, tmp_path, factory())
+    assert pitches == [pytest.approx(200, rel=0.03)] * 4
+    assert [speaker["voice"] for speaker in report["speakers"]] == ["woman", "woman"]
+
+
+def test_an_engine_of_one_voice_speaks_higher_or_lower_for_the_second_speaker(film: Path, tmp_path: Path) -> None:
+    served = factory(ToneSynthesizer(timbre=buzz(160)))
+    report, pitches = dubbed(request_for(film, tmp_path), tmp_path, served)
+    higher = 160 * 2 ** (3 / 12)
+    assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (160, higher, 160, higher)]
+    assert {speaker["voice"] for speaker in report["speakers"]} == {"tone-es"}
+
+
+@pytest.mark.parametrize("how", ["one name", "one speaker"])
+def test_with_one_speaker_nothing_is_told_and_one_voice_speaks(film: Path, tmp_path: Path, how: str) -> None:
+    request = request_for(film, tmp_path)
+    if how == "one speaker":
+        request = replace(request, speakers=1)
+    else:
+        request = request_for(film, tmp_path, [(start, end, text.replace("BEN", "ANNA")) for start, end, text in LINES])
+    served = factory()
+    report, pitches = dubbed(request, tmp_path, served)
+    assert pitches == [pytest.approx(200, rel=0.03)] * 4
+    assert "speakers" not in report
+    assert all("speaker" not in line for line in report["segments"])
+    assert isinstance(served.spoken, Choir)
+    assert served.spoken.others == {}
+
+
+def test_an_edit_is_spoken_by_the_lines_own_voice_and_nothing_else_is_spoken_again(film: Path, tmp_path: Path) -> None:
+    dubbed(request_for(film, tmp_path), tmp_path, factory())
+    edited = replace(request_for(film, tmp_path), edits={3: Edit(text="No fue largo, la verdad.")})
+    again = factory()
+    report, pitches = dubbed(edited, tmp_path, again)
+    assert report["segments"][3]["text"] == "No fue largo, la verdad."
+    assert pitches[2:] == [pytest.approx(100, rel=0.03), pytest.approx(200, rel=0.03)]
+    assert isinstance(again.spoken, Choir)
+    assert {text for voice in again.spoken.others.values() for text, _ in voice.asked} == {"No fue largo, la verdad."}
+
+
+def test_a_film_that_is_only_written_down_tells_its_speakers_without_voices(film: Path, tmp_path: Path) -> None:
+    request = replace(request_for(film, tmp_path), target_language=None)
+    report = dub(request, factory(), tmp_path).report.as_json()
+    assert [line["speaker"] for line in report["segments"]] == [0, 1, 0, 1]
+    assert report["speakers"][0] == {"id": 0, "label": "ANNA", "seconds": 5.0}

@@ -1,0 +1,140 @@
+"""Pure: the speakers of a film, and who of them gets which voice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vt.domain import Segment
+from vt.engines.protocols import Voice
+
+_MALE_BELOW_HZ, _FEMALE_ABOVE_HZ = 150.0, 180.0
+"""Between them a pitch tells little of the gender."""
+_MIDDLE_HZ = 165.0
+"""Where nothing else decides between them, this does."""
+_MOST_ROLES = 12
+"""In one dub; in a film of more speakers some share one."""
+_SHIFTS = (0, -2, 2, -4, 4, -3, 3, -5, 5, -1, 1)
+"""Semitones by which a voice is shifted for the speakers after the first: two can be told apart, five sound human."""
+_LOWER_FIRST = (0, -3, -5, -2, -4, -1, 2, 4, 3, 5, 1)
+_HIGHER_FIRST = tuple(-shift for shift in _LOWER_FIRST)
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks in a film."""
+
+    label: str
+    """As captions name them, or their number as recognition found it."""
+    seconds: float
+    """How long they speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """With what voice somebody speaks."""
+
+    voice: str
+    """Its id."""
+    semitones: int = 0
+    """How much higher than its own it is."""
+
+
+def labels_of(segments: Sequence[Segment]) -> list[str]:
+    """Return who speaks each line; all are empty where only one person is named.
+
+    A line without a name is said by whoever spoke before; one in front of the first name, by that one.
+    """
+    named = list(dict.fromkeys(segment.speaker for segment in segments if segment.speaker))
+    if len(named) < 2:
+        return [""] * len(segments)
+    found, speaking = [], named[0]
+    for segment in segments:
+        speaking = segment.speaker or speaking
+        found.append(speaking)
+    return found
+
+
+def speakers_of(segments: Sequence[Segment]) -> tuple[Speaker, ...]:
+    """Return the speakers in the order in which they begin to speak; none where it is only one."""
+    seconds: dict[str, float] = {}
+    for label, segment in zip(labels_of(segments), segments, strict=True):
+        seconds[label] = seconds.get(label, 0.0) + segment.end - segment.start
+    return tuple(Speaker(*each) for each in seconds.items()) if len(seconds) > 1 else ()
+
+
+def wished_for(speakers: Sequence[Speaker], wishes: Mapping[str, str]) -> dict[int, str]:
+    """Return the voices that somebody wishes for, by the place of the speaker.
+
+    Args:
+        speakers: of the film.
+        wishes: the ids of voices, by the label of the speaker, or by their number from 1 on.
+    """
+    places = {str(number): number - 1 for number in range(1, len(speakers) + 1)}
+    places |= {speaker.label.casefold(): place for place, speaker in enumerate(speakers)}
+    return {places[name.casefold()]: voice for name, voice in wishes.items() if name.casefold() in places}
+
+
+def cast(
+    speakers: Sequence[Speaker],
+    pitches: Sequence[float | None],
+    voices: Sequence[Voice],
+    wished: Mapping[int, str],
+) -> tuple[Role, ...]:
+    """Return the role of each speaker.
+
+    A wish counts first. Else it is a voice of the speaker's gender where there is one, as the pitch tells it; one that
+    nobody has so far, as long as there is one; then one that is shifted. Who speaks most chooses first, and those whose
+    gender is in doubt choose after the others: they take what is left of both.
+
+    Args:
+        speakers: in any order.
+        pitches: the median of each one's fundamental frequency in hertz; None where that is not known.
+        voices: what may be chosen, at least one; the best first.
+        wished: ids of voices, by the place of the speaker.
+    """
+    known = {voice.id for voice in voices}
+    roles = {place: Role(voice) for place, voice in wished.items() if voice in known}
+    uses = Counter(roles.values())
+    rest = [place for place in range(len(speakers)) if place not in roles]
+    for place in sorted(rest, key=lambda one: (_doubt(pitches[one]), -speakers[one].seconds, one)):
+        roles[place] = _chosen(pitches[place], voices, uses)
+        uses[roles[place]] += 1
+    return tuple(roles[place] for place in range(len(speakers)))
+
+
+def _gender(pitch: float | None) -> str:
+    """Return female or male, or nothing where that is in doubt."""
+    if pitch is None or _MALE_BELOW_HZ <= pitch <= _FEMALE_ABOVE_HZ:
+        return ""
+    return "male" if pitch < _MALE_BELOW_HZ else "female"
+
+
+def _doubt(pitch: float | None) -> int:
+    return 2 if pitch is None else int(not _gender(pitch))
+
+
+def _chosen(pitch: float | None, voices: Sequence[Voice], uses: Counter[Role]) -> Role:
+    """Return the role that suits a speaker best beside those that are in use."""
+    gender, of_voice = _gender(pitch), {voice.id: voice.gender for voice in voices}
+    likely = "" if pitch is None else "male" if pitch < _MIDDLE_HZ else "female"
+    heard = Counter(of_voice[role.voice] for role in uses)
+
+    def unfitness(role: Role) -> tuple[int, ...]:
+        """Return what counts against a role, the weightiest first."""
+        own = of_voice[role.voice]
+        misfit = 0 if not gender or gender == own else 2 if own else 1
+        rank = _shifts(gender, own).index(role.semitones)
+        return misfit, uses[role], rank, heard[own], int(bool(likely) and own != likely)
+
+    roles = [Role(voice.id, semitones) for voice in voices for semitones in _SHIFTS]
+    return min([*uses] if len(uses) >= _MOST_ROLES else roles, key=unfitness)
+
+
+def _shifts(wanted: str, gender: str) -> tuple[int, ...]:
+    """Return by how much a voice is shifted for a speaker, the best first, where it is not known to be of the same."""
+    if not wanted or wanted == gender:
+        return _SHIFTS
+    shifts = _LOWER_FIRST if wanted == "male" else _HIGHER_FIRST
+    return shifts if not gender else (*shifts[2:], *shifts[:2])

@@ -1,0 +1,255 @@
+"""The voices of a dub together: who speaks which line, all equally loud, planned and spoken into one track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter
+
+from vt import media
+from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage
+from vt.dubbing import casting, hearing, speaking, timing
+from vt.dubbing.artifacts import Json, fingerprint
+from vt.dubbing.casting import Role, Speaker
+from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.report import Script
+from vt.dubbing.run import Run
+from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
+from vt.dubbing.track import DubTrack
+from vt.dubbing.translating import voice_name
+from vt.engines.candidate import Choice
+from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
+from vt.errors import MediaError
+from vt.languages import Language
+
+_ROLES = TypeAdapter(tuple[Role, ...])
+_PITCHES = TypeAdapter(tuple[float | None, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """A voice that speaks higher or lower than its engine made it."""
+
+    engine: Synthesizer
+    semitones: int
+
+    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
+        """Yield a clip for each (text, rate), in order."""
+        for clip in self.engine.speak(lines, cancel):
+            yield Clip(media.shifted(clip.samples, clip.sample_rate, self.semitones, cancel), clip.sample_rate)
+
+    def close(self) -> None:
+        """Do nothing: the engine is somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """The voices of one dub, and which of them speaks each line."""
+
+    caches: tuple[ClipCache, ...]
+    who: tuple[int, ...]
+    """By line: the place of its voice."""
+    voices: Mapping[str, str]
+    """The id of each speaker's voice, by the speaker's label; empty where there is one speaker."""
+
+    @property
+    def identity(self) -> Json:
+        """What all of the sound depends on, in addition to texts and rates."""
+        if len(self.caches) == 1:
+            return self.caches[0].identity
+        return [self.caches[place].identity for place in self.who]
+
+    def lines_of(self, voice: int) -> list[int]:
+        """Return the lines that a voice speaks."""
+        return [line for line, place in enumerate(self.who) if place == voice]
+
+    def clips(self, takes: Mapping[int, Take]) -> Iterator[Clip]:
+        """Yield a clip for each take, in order; the takes are named by their lines."""
+        streams = [
+            cache.clips([take for line, take in takes.items() if self.who[line] == place])
+            for place, cache in enumerate(self.caches)
+        ]
+        for line in takes:
+            yield next(streams[self.who[line]])
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What is measured of all voices before any line is placed."""
+
+    voices: tuple[VoiceCalibration, ...]
+    who: tuple[int, ...]
+
+    @property
+    def _main(self) -> VoiceCalibration:
+        return max(self.voices, key=lambda voice: sum(voice.natural_seconds))
+
+    @property
+    def base_rate(self) -> float:
+        """That of the voice that speaks most."""
+        return self._main.base_rate
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the voices, in hertz."""
+        return self._main.sample_rate
+
+    @property
+    def gain(self) -> float:
+        """In dB: what brings the quietest voice to the loudness that is wanted."""
+        return max(voice.gain for voice in self.voices if any(voice.natural_seconds) or voice is self._main)
+
+    def rate(self, line: int) -> float:
+        """Return the base rate of a line's voice."""
+        return self.voices[self.who[line]].base_rate
+
+    def trim(self, line: int) -> float:
+        """Return by how many dB a line has to be less amplified than the quietest voice."""
+        return min(0.0, round(self.voices[self.who[line]].gain - self.gain, 2))
+
+    def natural_seconds(self) -> list[float]:
+        """Return the length of each line, at the base rate of its voice."""
+        lengths = [iter(voice.natural_seconds) for voice in self.voices]
+        return [next(lengths[place]) for place in self.who]
+
+
+# Who speaks
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Finds the voices of one dub."""
+
+    run: Run
+    examined: Examined
+    heard: Heard
+    heard_name: str
+    """The fingerprint of what is heard."""
+    choice: Choice
+    """Which engine speaks, and with what voice where one is enough."""
+    target: Language
+
+    def gathered(self, engine: Synthesizer) -> Ensemble:
+        """Return the voices; `engine` is the model that speaks."""
+        segments = self.heard.transcript.segments
+        speakers = casting.speakers_of(segments)
+        if not speakers:
+            return Ensemble((self._cache(engine, None),), (0,) * len(segments), {})
+        roles = self._roles(speakers, self._voices(engine))
+        different = list(dict.fromkeys(roles))
+        voices = {speaker.label: role for speaker, role in zip(speakers, roles, strict=True)}
+        return Ensemble(
+            tuple(self._cache(engine, role) for role in different),
+            tuple(different.index(voices[label]) for label in casting.labels_of(segments)),
+            {label: role.voice for label, role in voices.items()},
+        )
+
+    def _cache(self, engine: Synthesizer, role: Role | None) -> ClipCache:
+        """Return the clips of a role; None: of the one voice that is enough."""
+        run, choice = self.run, self.choice
+        if role and isinstance(engine, ManyVoiced):
+            engine, choice = engine.speaking(role.voice), replace(choice, voice=role.voice)
+        identity = voice_name(choice, self.target)
+        if role and role.semitones:
+            engine, identity = Shifted(engine, role.semitones), f"{identity} {role.semitones:+d}"
+        return ClipCache(engine, identity, run.artifacts, run.cancel, is_dear=choice.info.is_dear)
+
+    def _voices(self, engine: Synthesizer) -> list[Voice]:
+        """Return what the engine can speak the language with, at least one voice; the chosen one first."""
+        choice, wanted = self.choice, (self.choice.info.name, self.target)
+        listed = [one for one in self.run.services.voices() if (one.engine, one.language) == wanted]
+        unlisted = Voice(choice.voice or choice.model, self.target, "", "", choice.info.name, choice.info.licence)
+        own = next((one for one in listed if one.id == choice.voice), next(iter(listed), unlisted))
+        return [own, *(one for one in listed if one is not own)] if isinstance(engine, ManyVoiced) else [own]
+
+    def _roles(self, speakers: Sequence[Speaker], voices: Sequence[Voice]) -> tuple[Role, ...]:
+        """Return the role of each speaker. They are kept, so that speakers keep theirs when others become known."""
+        pitches, wishes = self._pitches(), self.run.request.wishes
+        wished = casting.wished_for(speakers, wishes.voices_of_speakers)
+        if wishes.voice and not wishes.voices_of_speakers:
+            wished = dict.fromkeys(range(len(speakers)), voices[0].id)
+
+        def made() -> tuple[Role, ...]:
+            return casting.cast(speakers, pitches, voices, wished)
+
+        used = self.target.code, self.choice.info.name, self.choice.model, wishes.voice
+        roles: tuple[Role, ...] = self.run.kept("cast", fingerprint("cast", self.heard_name, *used), _ROLES, made)
+        return roles if {role.voice for role in roles} <= {voice.id for voice in voices} else made()
+
+    def _pitches(self) -> tuple[float | None, ...]:
+        """Return how high each speaker's voice is, in hertz; None where the film has no sound to tell."""
+        name = fingerprint("pitches", self.heard_name)
+        found: tuple[float | None, ...] = self.run.kept("pitches", name, _PITCHES, self._measured)
+        return found
+
+    def _measured(self) -> tuple[float | None, ...]:
+        segments = self.heard.transcript.segments
+        stretches: dict[str, list[tuple[float, float]]] = {}
+        for label, slot in zip(casting.labels_of(segments), slots_of(segments), strict=True):
+            stretches.setdefault(label, []).append(slot)
+        if self.examined.track is None:
+            return (None,) * len(stretches)
+        try:
+            samples, _ = hearing.sound(self.run, self.examined.info, self.examined.track)
+        except MediaError:  # subtitles say what is said: the film may be silent
+            return (None,) * len(stretches)
+        return tuple(media.median_pitch(samples, media.SPEECH_RATE, slots) for slots in stretches.values())
+
+
+# What they speak
+
+
+def calibrated(run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts: Sequence[str]) -> Calibration:
+    """Return the calibration of each voice for its lines, as they were translated, before any edit."""
+    slots = slots_of(segments)
+    voices: list[VoiceCalibration] = []
+    for place, cache in enumerate(ensemble.caches):
+        lines = ensemble.lines_of(place)
+
+        def on_line(share: float, before: int = place) -> None:
+            run.tell(Stage.SPEAK, (before + share) / len(ensemble.caches) / 2)
+
+        own = [texts[line] for line in lines], [slots[line] for line in lines]
+        voices.append(speaking.calibrated(run, cache, *own, on_line))
+    return Calibration(tuple(voices), ensemble.who)
+
+
+def planned(
+    ensemble: Ensemble, calibration: Calibration, heard: Heard, texts: Sequence[str], script: Script
+) -> list[Placement]:
+    """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
+
+    Args:
+        ensemble: speaks the edited lines, to measure them.
+        calibration: of its voices.
+        heard: the film's transcript, before any edit.
+        texts: of the lines, before any edit.
+        script: the lines as they are now.
+    """
+    slots, film = slots_of(heard.transcript.segments), heard.film_seconds
+    lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds(), strict=True)]
+    plan = timing.place(lines, film)
+    now = slots_of(script.transcript.segments)
+    changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
+    if not changed:
+        return plan
+    takes = {line: Take(script.texts[line], calibration.rate(line)) for line in changed}
+    for line, clip in zip(changed, ensemble.clips(takes), strict=True):
+        lines[line] = Line(*now[line], clip.seconds)
+    return timing.amended(plan, lines, changed, film)
+
+
+def speak(
+    ensemble: Ensemble, calibration: Calibration, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement]
+) -> Iterator[Placement]:
+    """Speak the lines into the track, in order, and yield the true placement of each."""
+    takes = {
+        line: speaking.take_of(text, at, calibration.rate(line), ensemble.caches[ensemble.who[line]].is_dear)
+        for line, (text, at) in enumerate(zip(texts, plan, strict=True))
+    }
+    for line, clip in zip(takes, ensemble.clips(takes), strict=True):
+        spoken = ensemble.caches[ensemble.who[line]].fitted(takes[line], clip, plan[line])
+        if spoken.seconds:
+            track.add(replace(spoken, gain=calibration.trim(line)))
+        yield replace(plan[line], end=plan[line].start + spoken.seconds)
