@@ -96,6 +96,12 @@ def test_wishes_count_first_and_the_others_take_what_is_left() -> None:
     assert cast([110, 120], wished={0: "of another engine"}) == [Role("m1"), Role("m2")]
 
 
+def test_a_wish_moves_nobody_but_who_had_the_same_voice() -> None:
+    before = cast([110, 210, 120, 100])
+    assert cast([110, 210, 120, 100], wished={1: "m0"}) == before  # there is no such voice
+    assert cast([110, 210, 120, 100], wished={3: "f0"}) == [before[0], Role("f0", -2), before[2], Role("f0")]
+
+
 # Who is there
 
 

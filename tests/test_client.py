@@ -111,8 +111,16 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
     }  # fmt: skip
     given = {row["parameter_name"]: row for row in described["/translate"]["parameters"]}
     wishes = ["voice", "tts_engine", "translation_engine"]
-    assert list(given) == ["video", "target_language", "source_language", "subtitles", "audio_track", *wishes]
-    assert [given[name]["parameter_default"] for name in wishes] == ["", "", ""]
+    assert list(given) == [
+        "video",
+        "target_language",
+        "source_language",
+        "subtitles",
+        "audio_track",
+        *wishes,
+        "speakers",
+    ]
+    assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]
     assert (given["target_language"]["python_type"]["type"], given["target_language"]["example_input"]) == ("str", "es")
     assert given["source_language"]["parameter_default"] == "auto"
     assert [row["label"] for row in described["/translate"]["returns"]] == ["video", "subtitles", "report"]

@@ -40,11 +40,14 @@ def buzz(hertz: float, loudness: float = 0.2) -> Any:  # noqa: ANN401 (a timbre)
     return timbre
 
 
+HEIGHTS = {"woman": 200.0, "man": 100.0, "deep": 75.0}
+
+
 class Choir(ToneSynthesizer):
-    """Speaks with a woman's voice of 200 Hz, or with a man's of 100 Hz, which is much louder."""
+    """Speaks with a woman's voice, or with those of men, which are much louder."""
 
     def __init__(self, voice: str = "woman") -> None:
-        super().__init__(timbre=buzz(200, 0.05) if voice == "woman" else buzz(100, 0.4))
+        super().__init__(timbre=buzz(HEIGHTS[voice], 0.05 if voice == "woman" else 0.4))
         self.others: dict[str, Choir] = {}
 
     def speaking(self, voice_id: str) -> Choir:
@@ -56,8 +59,8 @@ class ChoirFactory(FakeFactory):
     """Serves the choir."""
 
     def voices(self) -> Sequence[Voice]:
-        """List both voices."""
-        genders = {"woman": "female", "man": "male"}
+        """List the voices."""
+        genders = {name: "female" if name == "woman" else "male" for name in HEIGHTS}
         return [Voice(name, languages.SPANISH, name, gender, "tone", "none") for name, gender in genders.items()]
 
 
@@ -168,6 +171,18 @@ def test_an_edit_is_spoken_by_the_lines_own_voice_and_nothing_else_is_spoken_aga
     assert pitches[2:] == [pytest.approx(100, rel=0.03), pytest.approx(200, rel=0.03)]
     assert isinstance(again.spoken, Choir)
     assert {text for voice in again.spoken.others.values() for text, _ in voice.asked} == {"No fue largo, la verdad."}
+
+
+def test_where_one_speaker_gets_another_voice_only_their_lines_are_spoken_again(film: Path, tmp_path: Path) -> None:
+    dubbed(request_for(film, tmp_path), tmp_path, factory())
+    again = factory()
+    wished = replace(request_for(film, tmp_path), wishes=Wishes("BEN=deep"))
+    report, pitches = dubbed(wished, tmp_path, again)
+    assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (100, 75, 100, 75)]
+    assert [speaker["voice"] for speaker in report["speakers"]] == ["man", "deep"]
+    assert isinstance(again.spoken, Choir)
+    spoken = {text for voice in again.spoken.others.values() for text, _ in voice.asked}
+    assert spoken == {line["text"] for line in report["segments"] if line["speaker"] == 1}
 
 
 def test_a_film_that_is_only_written_down_tells_its_speakers_without_voices(film: Path, tmp_path: Path) -> None:

@@ -84,9 +84,10 @@ def cast(
 ) -> tuple[Role, ...]:
     """Return the role of each speaker.
 
-    A wish counts first. Else it is a voice of the speaker's gender where there is one, as the pitch tells it; one that
-    nobody has so far, as long as there is one; then one that is shifted. Who speaks most chooses first, and those whose
-    gender is in doubt choose after the others: they take what is left of both.
+    It is a voice of the speaker's gender where there is one, as the pitch tells it; one that nobody has so far, as long
+    as there is one; then one that is shifted. Who speaks most chooses first, and those whose gender is in doubt choose
+    after the others: they take what is left of both. A wish counts whatever the pitch is, and moves nobody else but
+    those who had the same role.
 
     Args:
         speakers: in any order.
@@ -95,13 +96,23 @@ def cast(
         wished: ids of voices, by the place of the speaker.
     """
     known = {voice.id for voice in voices}
-    roles = {place: Role(voice) for place, voice in wished.items() if voice in known}
-    uses = Counter(roles.values())
-    rest = [place for place in range(len(speakers)) if place not in roles]
-    for place in sorted(rest, key=lambda one: (_doubt(pitches[one]), -speakers[one].seconds, one)):
-        roles[place] = _chosen(pitches[place], voices, uses)
-        uses[roles[place]] += 1
+    wishes = {place: Role(voice) for place, voice in wished.items() if voice in known}
+    free = _filled({}, speakers, pitches, voices)
+    others = {place: role for place, role in free.items() if role not in wishes.values()}
+    roles = _filled(others | wishes, speakers, pitches, voices)
     return tuple(roles[place] for place in range(len(speakers)))
+
+
+def _filled(
+    roles: Mapping[int, Role], speakers: Sequence[Speaker], pitches: Sequence[float | None], voices: Sequence[Voice]
+) -> dict[int, Role]:
+    """Return the roles of all speakers, of whom some have theirs already."""
+    found, uses = dict(roles), Counter(roles.values())
+    rest = [place for place in range(len(speakers)) if place not in found]
+    for place in sorted(rest, key=lambda one: (_doubt(pitches[one]), -speakers[one].seconds, one)):
+        found[place] = _chosen(pitches[place], voices, uses)
+        uses[found[place]] += 1
+    return found
 
 
 def _gender(pitch: float | None) -> str:
