@@ -193,6 +193,23 @@ def test_subtitles_may_come_along_in_place_of_listening(server: Server, films: P
     )
 
 
+def test_several_speakers_are_told_of_with_their_voices(server: Server, films: Path) -> None:
+    srt = "1\n00:00:01,000 --> 00:00:03,000\nANNA: The house is large.\n\n"
+    srt += "2\n00:00:04,000 --> 00:00:06,000\nBEN: The garden is small.\n"
+    with (films / "talk.mp4").open("rb") as film:
+        files = {"file": ("talk.mp4", film), "subtitles": ("mine.srt", srt.encode())}
+        wished = {**ES, "source_language": "en", "voice": "ben=em_santa,1=ef_dora", "speakers": "2"}
+        job = server.json("POST", JOBS, files=files, data=wished)
+    assert job["request"]["options"] == {"voice": "ben=em_santa,1=ef_dora", "speakers": 2}
+    assert server.ended(job["id"])["state"] == "done"
+    report = server.json("GET", f"{JOBS}/{job['id']}/report")
+    found = server.json("GET", f"{JOBS}/{job['id']}/segments")
+    assert found == {"segments": report["segments"], "speakers": report["speakers"]}
+    assert [line["speaker"] for line in found["segments"]] == [0, 1]
+    told = [("ANNA", 2.0, "ef_dora"), ("BEN", 2.0, "em_santa")]
+    assert [(one["label"], one["seconds"], one["voice"]) for one in found["speakers"]] == told
+
+
 def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(server: Server, tmp_path: Path) -> None:
     (tmp_path / "es.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nLa casa de mi amigo es grande.\n")
     film = tmp_path / "talk.mkv"
@@ -394,6 +411,10 @@ def test_a_body_that_is_no_upload_is_a_bad_request(server: Server, body: dict[st
         ("talk.mp4", {**ES, "source_language": "es"}, "Spanish"),
         ("talk.mp4", {**ES, "tempo": "2"}, "There is no field tempo"),
         ("talk.mp4", {**ES, "voice": "loud"}, "No voice goes by the name 'loud' here. Near are: ef_dora"),
+        ("talk.mp4", {**ES, "voice": "1=ef_dora,2=loud"}, "No voice goes by the name 'loud' here"),
+        ("talk.mp4", {**ES, "voice": "1=ef_dora,2="}, "named as in 1=em_alex,2=ef_dora"),
+        ("talk.mp4", {**ES, "voice": "1=ef_dora,2=espeak-ng-es"}, "several engines (espeak-ng, kokoro)"),
+        ("talk.mp4", {**ES, "speakers": "13"}, "neither auto nor a number from 1 to 12: 13"),
         ("talk.mp4", {**ES, "audio_track": "2"}, "track"),
         ("talk.mp4", {**ES, "audio_track": "0"}, "whole number from 1 on"),
         ("talk.mp4", {**ES, "audio_track": "first"}, "whole number from 1 on"),

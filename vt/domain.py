@@ -198,6 +198,8 @@ class Wishes:
 NO_WISHES = Wishes()
 WISHES = tuple(wish.name for wish in fields(Wishes))
 """The names of the options that say it."""
+OPTIONS = (*WISHES, "speakers")
+"""The names of all options of a job that nobody has to give."""
 
 
 _SUBTITLE_TRACK = re.compile(r"track:(\d{1,4})")

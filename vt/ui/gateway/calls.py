@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.components.api_component import Api
 
-from vt.domain import WISHES, subtitle_track
+from vt.domain import OPTIONS, subtitle_track
 from vt.errors import BadCall, BrokenCall, CallTooLarge, NoSuchCall, UploadGone
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
@@ -171,7 +171,7 @@ def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]
     inputs = list(function.inputs)
     shown = [block for block in inputs if not block.skip_api]
     if isinstance(sent, list) and len(sent) < len(shown) and _is_public(function):
-        wishes = [block for block in shown[len(sent) :] if isinstance(block, Api) and block.label in WISHES]
+        wishes = [block for block in shown[len(sent) :] if isinstance(block, Api) and block.label in OPTIONS]
         if len(sent) + len(wishes) == len(shown):
             sent = [*sent, *(wish.value for wish in wishes)]
     if not isinstance(sent, list) or len(sent) not in (len(inputs), len(shown)):
