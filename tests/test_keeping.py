@@ -218,13 +218,13 @@ def texts(folder: Path) -> bytes:
 
 def windows_1252(content: bytes, language: str) -> str:
     """Take every text for one of Western Europe."""
-    del content, language
-    return "cp1252"
+    del language
+    return content.decode("cp1252")
 
 
 def test_text_in_an_encoding_that_is_told_becomes_utf_8(tmp_path: Path, dub: Path) -> None:
     path = with_text(tmp_path, "mañana".encode("cp1252"))
-    found, notes = muxed(path, dub, encoding_of=windows_1252)
+    found, notes = muxed(path, dub, decode=windows_1252)
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
     assert "mañana".encode() in texts(tmp_path)
     assert notes == []

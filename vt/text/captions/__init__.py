@@ -10,7 +10,6 @@ from vt.errors import SubtitleError
 from vt.text.captions import (
     ass,
     cleaning,
-    decoding,
     limits,
     lrc,
     markup,
@@ -23,10 +22,11 @@ from vt.text.captions import (
     webvtt,
 )
 from vt.text.captions.cue import RawCue, Utterance
+from vt.text.captions.decoding import decoded
 from vt.text.captions.limits import MOST_BYTES, check_size, too_large
 from vt.translatable import Message, Value
 
-__all__ = ["MOST_BYTES", "Captions", "Utterance", "check_size", "from_cues", "read", "too_large", "words"]
+__all__ = ["MOST_BYTES", "Captions", "Utterance", "check_size", "decoded", "from_cues", "read", "too_large", "words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def read(content: bytes, language: str = "") -> Captions:
             where.
     """
     check_size(len(content))
-    text, notes = decoding.decoded(content, language)
+    text, notes = decoded(content, language)
     limits.check_text(text)
     form = next((form for form in _FORMATS if form.recognises(text)), None)
     cues = form.parse(text) if form else []
