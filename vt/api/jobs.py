@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path as FilePath
@@ -241,11 +241,18 @@ async def remove(services: Served, threads: OnThreads, job_id: JobId) -> None:
     await threads.change(lambda: services.jobs.remove(job_id))
 
 
-async def _followed_job(services: Served, threads: OnThreads, request: Request, job_id: JobId) -> AsyncIterator[Job]:
-    """Return a job that is to be followed, and count the follower until it has left."""
-    job = await threads.read(lambda: services.jobs.get(job_id))
+async def _followed(
+    services: Served, threads: OnThreads, request: Request, job_id: JobId
+) -> AsyncIterator[AsyncIterator[Job]]:
+    """Lend the changes of a job that is to be followed, and count the follower until it has left.
+
+    They are ended here: an answer that breaks off between two messages leaves its generator to Python, which may take
+    long to end it.
+    """
+    await threads.read(lambda: services.jobs.get(job_id))
     with services.followers.held(visitors.of(request.scope).key):
-        yield job
+        async with aclosing(_changes_of(services, threads, job_id)) as changes:
+            yield changes
 
 
 @router.get(
@@ -254,11 +261,9 @@ async def _followed_job(services: Served, threads: OnThreads, request: Request, 
     response_class=EventSourceResponse,
     responses=documented(404, 429, 507),
 )
-async def events(
-    services: Served, threads: OnThreads, known: Annotated[Job, Depends(_followed_job)]
-) -> AsyncIterator[ServerSentEvent]:
+async def events(changes: Annotated[AsyncIterator[Job], Depends(_followed)]) -> AsyncIterator[ServerSentEvent]:
     """Send the job as it stands, then after each change, and last of all when it is over."""
-    async for job in _changes_of(services, threads, known.id):
+    async for job in changes:
         yield ServerSentEvent(data=job.as_json())
 
 
@@ -282,8 +287,9 @@ async def _send_changes(services: Services, threads: Threads, socket: WebSocket,
     try:
         async with create_task_group() as group:
             group.start_soon(_cancel_when_gone, socket, group.cancel_scope)
-            async for job in _changes_of(services, threads, job_id):
-                await socket.send_json(job.as_json())
+            async with aclosing(_changes_of(services, threads, job_id)) as changes:
+                async for job in changes:
+                    await socket.send_json(job.as_json())
             group.cancel_scope.cancel()
         await socket.close()
     except* (JobNotFound, WebSocketDisconnect, RuntimeError):
@@ -298,7 +304,7 @@ async def _cancel_when_gone(socket: WebSocket, scope: CancelScope) -> None:
     scope.cancel()
 
 
-async def _changes_of(services: Services, threads: Threads, job_id: str) -> AsyncIterator[Job]:
+async def _changes_of(services: Services, threads: Threads, job_id: str) -> AsyncGenerator[Job, None]:
     """Yield a job now and after each change, until it is over."""
     jobs = await threads.read(lambda: services.jobs)
     async with aclosing(follow(jobs, job_id, threads.read)) as followed:

@@ -100,13 +100,28 @@ def from_cues(cues: Iterable[RawCue], example: str = srt.EXAMPLE) -> Captions:
         SubtitleError: they are more than is taken, or the times of too many cannot be read.
     """
     notes: list[Message] = []
-    raw = _from_zero(_readable(list(cues), notes, example), notes)
+    raw = _from_zero(_readable(_without_signs(list(cues), notes), notes, example), notes)
     limits.check_lengths(raw)
     merged = merging.once(raw)
     limits.check_count(len(merged))
-    spoken = cleaning.spoken(merged)
+    spoken, silent = cleaning.spoken(merged)
     limits.check_words(spoken)
+    if silent:
+        notes.append(
+            Message("Lines of the subtitles that hold only sounds or songs were left out: {count}.", count=silent)
+        )
     return Captions(tuple(merging.apart(spoken)), tuple(notes))
+
+
+def _without_signs(cues: Sequence[RawCue], notes: list[Message]) -> list[RawCue]:
+    """Return the cues that somebody says, and note how many of a script are none."""
+    spoken = [cue for cue in cues if cue.is_spoken]
+    if len(spoken) < len(cues):
+        count = len(cues) - len(spoken)
+        notes.append(
+            Message("Lines of the subtitles that are signs, karaoke or drawings were left out: {count}.", count=count)
+        )
+    return spoken
 
 
 def _readable(cues: Sequence[RawCue], notes: list[Message], example: str) -> list[RawCue]:
