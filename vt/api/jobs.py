@@ -241,18 +241,11 @@ async def remove(services: Served, threads: OnThreads, job_id: JobId) -> None:
     await threads.change(lambda: services.jobs.remove(job_id))
 
 
-async def _followed(
-    services: Served, threads: OnThreads, request: Request, job_id: JobId
-) -> AsyncIterator[AsyncIterator[Job]]:
-    """Lend the changes of a job that is to be followed, and count the follower until it has left.
-
-    They are ended here: an answer that breaks off between two messages leaves its generator to Python, which may take
-    long to end it.
-    """
-    await threads.read(lambda: services.jobs.get(job_id))
+async def _followed_job(services: Served, threads: OnThreads, request: Request, job_id: JobId) -> AsyncIterator[Job]:
+    """Return a job that is to be followed, and count the follower until it has left."""
+    job = await threads.read(lambda: services.jobs.get(job_id))
     with services.followers.held(visitors.of(request.scope).key):
-        async with aclosing(_changes_of(services, threads, job_id)) as changes:
-            yield changes
+        yield job
 
 
 @router.get(
@@ -261,10 +254,13 @@ async def _followed(
     response_class=EventSourceResponse,
     responses=documented(404, 429, 507),
 )
-async def events(changes: Annotated[AsyncIterator[Job], Depends(_followed)]) -> AsyncIterator[ServerSentEvent]:
+async def events(
+    services: Served, threads: OnThreads, known: Annotated[Job, Depends(_followed_job)]
+) -> AsyncIterator[ServerSentEvent]:
     """Send the job as it stands, then after each change, and last of all when it is over."""
-    async for job in changes:
-        yield ServerSentEvent(data=job.as_json())
+    async with aclosing(_changes_of(services, threads, known.id)) as changes:
+        async for job in changes:
+            yield ServerSentEvent(data=job.as_json())
 
 
 @router.websocket("/jobs/{job_id}/ws")
