@@ -218,13 +218,13 @@ def texts(folder: Path) -> bytes:
 
 def windows_1252(content: bytes, language: str) -> str:
     """Take every text for one of Western Europe."""
-    del content, language
-    return "cp1252"
+    del language
+    return content.decode("cp1252")
 
 
 def test_text_in_an_encoding_that_is_told_becomes_utf_8(tmp_path: Path, dub: Path) -> None:
     path = with_text(tmp_path, "mañana".encode("cp1252"))
-    found, notes = muxed(path, dub, encoding_of=windows_1252)
+    found, notes = muxed(path, dub, decode=windows_1252)
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
     assert "mañana".encode() in texts(tmp_path)
     assert notes == []
@@ -236,6 +236,32 @@ def test_text_in_an_encoding_that_nobody_can_tell_is_left_out_and_other_text_kep
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
     assert "mañana".encode() in texts(tmp_path)
     assert notes == ["A subtitle track was left out: the encoding of its text cannot be told."]
+
+
+def test_a_line_with_a_broken_sign_is_kept_without_it(tmp_path: Path, dub: Path) -> None:
+    def without_broken_signs(content: bytes, language: str) -> str:
+        del language
+        return content.decode("utf-8", "ignore")
+
+    path = with_text(tmp_path, "mañana".encode() + b"\xff")
+    found, notes = muxed(path, dub, decode=without_broken_signs)
+    assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
+    assert "mañana".encode() in texts(tmp_path)
+    assert notes == []
+
+
+def test_text_that_is_decoded_keeps_its_place_language_and_title(tmp_path: Path, dub: Path) -> None:
+    film = with_text(tmp_path, b"one", "mañana".encode("cp1252"), b"three")
+    tags = ["language=eng", "language=spa", "language=deu"]
+    named = [part for at, tag in enumerate(tags) for part in (f"-metadata:s:s:{at}", tag)]
+    path = tmp_path / "tagged.mkv"
+    ffmpeg("-i", film, "-map", "0", "-c", "copy", *named, "-metadata:s:s:1", "title=Full", path)
+    found, notes = muxed(path, dub, decode=windows_1252)
+    kept = [stream["tags"] for stream in found if stream["codec_type"] == "subtitle"]
+    assert [tag["language"] for tag in kept] == ["eng", "spa", "deu"]
+    assert kept[1]["handler_name"] == "Full"
+    assert "mañana".encode() in ffmpeg("-i", tmp_path / "out.mp4", "-map", "0:s:1", "-f", "srt", "pipe:1")
+    assert notes == []
 
 
 # Where ffmpeg fails on what should have been kept

@@ -15,7 +15,7 @@ from vt.media.extraction import SPEECH_RATE, extract, extracted
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
-from vt.media.subtitle_tracks import subtitle_text, subtitle_track
+from vt.media.text_tracks import subtitle_text, subtitle_track
 
 __all__ = [
     "ACCEPTED_FORMATS",
