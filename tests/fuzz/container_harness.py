@@ -66,8 +66,11 @@ def ended(case: Container) -> tuple[str, list[str]]:
     work = case.path.parent / "work"
     work.mkdir()
     factory = FakeFactory(Within(SCRIPT), ToneSynthesizer())
+    request = asked(case.path, "es", "en", longest_seconds=LONGEST_SECONDS)
     try:
-        result = pipeline.dub(asked(case.path, "es", "en", longest_seconds=LONGEST_SECONDS), factory, work)
+        if pipeline.check(request, factory) > LONGEST_SECONDS:
+            return "too long", []  # which a server refuses before it takes the job
+        result = pipeline.dub(request, factory, work)
     except VtError as error:
         said = str(error)
         documented = isinstance(error, InputError) and "\n" not in said
