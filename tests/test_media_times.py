@@ -279,6 +279,12 @@ def test_an_ordinary_film_is_not_read_to_its_end_to_know_its_length(tmp_path: Pa
     assert info.seconds == pytest.approx(2.0, abs=0.1)
 
 
+def test_fragments_whose_times_come_twice_do_not_make_a_film_longer(tmp_path: Path) -> None:
+    one = made(tmp_path / "one.mp4", "-c:v", "mpeg4", *AAC, *EMPTY_MOOV)
+    film = joined(tmp_path / "film.mp4", one, one)
+    assert media.probe(film).seconds == pytest.approx(2.0, abs=0.1)
+
+
 def test_subtitles_that_go_on_behind_the_film_do_not_make_it_longer(tmp_path: Path) -> None:
     (tmp_path / "talk.srt").write_text("1\n00:00:00,500 --> 00:20:00,000\nHello.\n")
     ffmpeg(*PICTURE, *beep(), "-i", tmp_path / "talk.srt", *H264, *AAC, "-c:s", "srt", tmp_path / "film.mkv")
