@@ -136,11 +136,15 @@ def test_subtitles_that_are_pictures_are_left_out_and_the_user_is_told_once(
 
 def bitmap_subtitles(folder: Path, codec: str) -> Path:
     """Make a track of subtitles that are pictures, from a file of the format of the Blu-ray: one, and its end."""
-    sup = folder / "one.sup"
-    sup.write_bytes(_segments(0, True) + _segments(1, False))
     target = folder / "bitmaps.mkv"
-    ffmpeg("-f", "sup", "-i", sup, "-c:s", codec, target)
+    ffmpeg("-f", "sup", "-i", pgs(folder / "one.sup"), "-c:s", codec, target)
     return target
+
+
+def pgs(path: Path) -> Path:
+    """Make a file of subtitles of the Blu-ray: one, and its end."""
+    path.write_bytes(_segments(0, True) + _segments(1, False))
+    return path
 
 
 def _segments(second: int, shows: bool) -> bytes:
@@ -165,8 +169,7 @@ def _segments(second: int, shows: bool) -> bytes:
 
 
 def test_subtitles_of_the_blu_ray_are_left_out(tmp_path: Path, dub: Path) -> None:
-    sup = tmp_path / "one.sup"
-    sup.write_bytes(_segments(0, True) + _segments(1, False))
+    sup = pgs(tmp_path / "one.sup")
     ffmpeg(*PICTURE, *SOUND, "-f", "sup", "-i", sup, *TWO, *H264, *AAC, "-c:s", "copy", tmp_path / "film.mkv")
     found, notes = muxed(tmp_path / "film.mkv", dub)
     assert [stream["codec_type"] for stream in found] == ["video", "audio", "audio"]
