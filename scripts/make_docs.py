@@ -14,6 +14,8 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from scripts.house import FLOORS, HOUSE, modules
+from tests.caption_kinds import KINDS_OF_CAPTIONS
+from tests.film_kinds import KINDS_OF_FILMS
 from vt.api import make_api
 from vt.cli import doctor
 from vt.engines import apertium
@@ -91,6 +93,28 @@ def metrics_table() -> str:
     return "\n".join(rows)
 
 
+def films_table() -> str:
+    """Return every kind of film that was tried, and what its dub keeps."""
+    rows = ["| | film | kept beside the dub | said in the report, or in place of a dub |", "|---|---|---|---|"]
+    for kind in KINDS_OF_FILMS:
+        kept = kind.kept or "refused"
+        rows.append(_row(kind.group, kind.name, kept, " ".join(kind.said).replace("FILE", "*FILE*")))
+    return "\n".join(rows)
+
+
+def captions_table() -> str:
+    """Return every kind of captions that was tried, and what is read of it."""
+    rows = ["| | captions | spoken | said in the report, or in place of a dub |", "|---|---|---|---|"]
+    for kind in KINDS_OF_CAPTIONS:
+        rows.append(_row(kind.group, kind.name, kind.spoken or "refused", kind.said))
+    return "\n".join(rows)
+
+
+def _row(*cells: str) -> str:
+    signs = str.maketrans({"|": "\\|", "<": "&lt;"})
+    return f"| {' | '.join(cell.translate(signs) for cell in cells)} |"
+
+
 def drawing() -> str:
     """Return the house with its floors, from the top."""
     lines = [f"{FLOORS[floor.rooms[0]]:>2}  {floor.title}\n      {' '.join(floor.rooms)}" for floor in HOUSE]
@@ -113,6 +137,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "routes": routes_table,
     "metrics": metrics_table,
+    "films": films_table,
+    "captions": captions_table,
 }
 """By the names that their places in the pages have."""
 _PLACE = re.compile(r"(?ms)(^<!-- (\w+): begin[^\n]*-->\n)(.*?)(^<!-- \2: end -->$)")

@@ -19,6 +19,7 @@ from tests.sieges import FAULTS, Toll, besiege
 ROOT = Path(__file__).parent.parent
 _LONGEST_LIVES = (2.0, 4.0, 10.0)
 _JOBS = 8
+_CONTAINERS = 300
 _FAULT_TESTS = ("tests/test_faults.py", "tests/test_recovery.py")
 
 
@@ -62,6 +63,17 @@ def fuzzed(log: Log, seconds: float, seed: int) -> Iterator[None]:
         log.fail(f"damaged files: exit code {code}")
 
 
+def try_containers(log: Log, seed: int) -> None:
+    """Have films dubbed that are put together as no program would."""
+    argv = [sys.executable, "-m", "tests.fuzz", "--containers", str(_CONTAINERS), "--seed", str(seed)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    for line in lines[-1:] if done.returncode == 0 else lines:
+        log.tell(f"strange containers: {line}")
+    if done.returncode:
+        log.fail(f"strange containers: exit code {done.returncode} {done.stderr}")
+
+
 def try_faults(log: Log) -> None:
     """Have every stage meet every fault once."""
     argv = [sys.executable, "-m", "pytest", "-q", "--no-header", *_FAULT_TESTS]
@@ -98,6 +110,7 @@ def main() -> int:
     log.tell(f"seed {arguments.seed}, {arguments.minutes:g} minutes")
     with fuzzed(log, seconds, arguments.seed):
         try_faults(log)
+        try_containers(log, arguments.seed)
         toll = kill(log, seconds, random.Random(arguments.seed))  # noqa: S311
     log.tell(f"servers: {toll}")
     log.tell("FAILED: see above" if log.failures else "nothing was lost, nothing hung, nothing was left behind")

@@ -18,8 +18,8 @@ Said = tuple[float, float, str, str]
 
 
 def said(cues: list[RawCue]) -> list[Said]:
-    """Return when each cue begins and ends, who speaks, and what."""
-    return [(round(cue.start, 3), round(cue.end, 3), cue.speaker, cue.text) for cue in cues]
+    """Return when each cue that is spoken begins and ends, who speaks, and what."""
+    return [(round(cue.start, 3), round(cue.end, 3), cue.speaker, cue.text) for cue in cues if cue.is_spoken]
 
 
 def timed(words: tuple[Word, ...]) -> list[tuple[float, float, str]]:
@@ -70,6 +70,20 @@ def test_of_a_script_only_speech_is_read_with_its_actors() -> None:
         (3.0, 4.0, "Bob", "Well, yes, of course."),
         (10.0, 11.0, "", "Good bye."),
     ]
+
+
+def test_how_many_lines_of_a_script_are_no_speech_is_noted() -> None:
+    drawing = "Dialogue: 0,0:00:12.00,0:00:13.00,Default,,0,0,0,,{\\p1}m 0 0 l 9 9"
+    empty = "Dialogue: 0,0:00:13.00,0:00:14.00,Default,,0,0,0,,"
+    laughs = "Dialogue: 0,0:00:14.00,0:00:15.00,Default,,0,0,0,,(laughs)"
+    script = SCRIPT.replace("[Fonts]", f"{drawing}\n{empty}\n{laughs}\n[Fonts]")
+    unspoken = sum(not cue.is_spoken for cue in ass.parse(script))
+    assert [str(note) for note in captions.read(script.encode()).notes] == [
+        f"Lines of the subtitles that are signs, karaoke or drawings were left out: {unspoken}.",
+        "Lines of the subtitles that hold only sounds or songs were left out: 1.",
+    ]
+    assert unspoken == sum(not cue.is_spoken for cue in ass.parse(SCRIPT)) + 1
+    assert captions.read(f"[Events]\n{drawing}\n".encode()).utterances == ()
 
 
 def test_the_older_ssa_and_columns_in_another_order_are_read() -> None:

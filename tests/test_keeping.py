@@ -136,11 +136,15 @@ def test_subtitles_that_are_pictures_are_left_out_and_the_user_is_told_once(
 
 def bitmap_subtitles(folder: Path, codec: str) -> Path:
     """Make a track of subtitles that are pictures, from a file of the format of the Blu-ray: one, and its end."""
-    sup = folder / "one.sup"
-    sup.write_bytes(_segments(0, True) + _segments(1, False))
     target = folder / "bitmaps.mkv"
-    ffmpeg("-f", "sup", "-i", sup, "-c:s", codec, target)
+    ffmpeg("-f", "sup", "-i", pgs(folder / "one.sup"), "-c:s", codec, target)
     return target
+
+
+def pgs(path: Path) -> Path:
+    """Make a file of subtitles of the Blu-ray: one, and its end."""
+    path.write_bytes(_segments(0, True) + _segments(1, False))
+    return path
 
 
 def _segments(second: int, shows: bool) -> bytes:
@@ -165,8 +169,7 @@ def _segments(second: int, shows: bool) -> bytes:
 
 
 def test_subtitles_of_the_blu_ray_are_left_out(tmp_path: Path, dub: Path) -> None:
-    sup = tmp_path / "one.sup"
-    sup.write_bytes(_segments(0, True) + _segments(1, False))
+    sup = pgs(tmp_path / "one.sup")
     ffmpeg(*PICTURE, *SOUND, "-f", "sup", "-i", sup, *TWO, *H264, *AAC, "-c:s", "copy", tmp_path / "film.mkv")
     found, notes = muxed(tmp_path / "film.mkv", dub)
     assert [stream["codec_type"] for stream in found] == ["video", "audio", "audio"]
@@ -218,13 +221,13 @@ def texts(folder: Path) -> bytes:
 
 def windows_1252(content: bytes, language: str) -> str:
     """Take every text for one of Western Europe."""
-    del content, language
-    return "cp1252"
+    del language
+    return content.decode("cp1252")
 
 
 def test_text_in_an_encoding_that_is_told_becomes_utf_8(tmp_path: Path, dub: Path) -> None:
     path = with_text(tmp_path, "mañana".encode("cp1252"))
-    found, notes = muxed(path, dub, encoding_of=windows_1252)
+    found, notes = muxed(path, dub, decode=windows_1252)
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
     assert "mañana".encode() in texts(tmp_path)
     assert notes == []
@@ -236,6 +239,32 @@ def test_text_in_an_encoding_that_nobody_can_tell_is_left_out_and_other_text_kep
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
     assert "mañana".encode() in texts(tmp_path)
     assert notes == ["A subtitle track was left out: the encoding of its text cannot be told."]
+
+
+def test_a_line_with_a_broken_sign_is_kept_without_it(tmp_path: Path, dub: Path) -> None:
+    def without_broken_signs(content: bytes, language: str) -> str:
+        del language
+        return content.decode("utf-8", "ignore")
+
+    path = with_text(tmp_path, "mañana".encode() + b"\xff")
+    found, notes = muxed(path, dub, decode=without_broken_signs)
+    assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
+    assert "mañana".encode() in texts(tmp_path)
+    assert notes == []
+
+
+def test_text_that_is_decoded_keeps_its_place_language_and_title(tmp_path: Path, dub: Path) -> None:
+    film = with_text(tmp_path, b"one", "mañana".encode("cp1252"), b"three")
+    tags = ["language=eng", "language=spa", "language=deu"]
+    named = [part for at, tag in enumerate(tags) for part in (f"-metadata:s:s:{at}", tag)]
+    path = tmp_path / "tagged.mkv"
+    ffmpeg("-i", film, "-map", "0", "-c", "copy", *named, "-metadata:s:s:1", "title=Full", path)
+    found, notes = muxed(path, dub, decode=windows_1252)
+    kept = [stream["tags"] for stream in found if stream["codec_type"] == "subtitle"]
+    assert [tag["language"] for tag in kept] == ["eng", "spa", "deu"]
+    assert kept[1]["handler_name"] == "Full"
+    assert "mañana".encode() in ffmpeg("-i", tmp_path / "out.mp4", "-map", "0:s:1", "-f", "srt", "pipe:1")
+    assert notes == []
 
 
 # Where ffmpeg fails on what should have been kept

@@ -75,18 +75,23 @@ CHANGES = {
 }
 
 
+def changing(folder: Path, ending: str, first: list[str], second: list[str], rate: int) -> Path:
+    """Make a film of 4.5 s whose sound changes at 2.5 s; the second part is at another rate too, if that is given."""
+    kind = "ts" if ending == "mkv" else ending
+    later = "3.03" if ending == "mpg" else "2.5"  # whose clock begins at 0.53 s where no other time is asked for
+    one = made(folder / f"one.{kind}", *first)
+    two = made(folder / f"two.{kind}", *second, "-output_ts_offset", later, rate=rate)
+    film = joined(folder / f"film.{kind}", one, two)
+    if kind != ending:
+        ffmpeg("-i", film, "-map", "0", "-c", "copy", folder / f"film.{ending}")
+    return folder / f"film.{ending}"
+
+
 @pytest.mark.parametrize(("ending", "first", "second", "rate"), CHANGES.values(), ids=CHANGES.keys())
 def test_sound_stays_in_time_where_its_format_changes(
     tmp_path: Path, ending: str, first: list[str], second: list[str], rate: int
 ) -> None:
-    kind = "ts" if ending == "mkv" else ending
-    later = "3.03" if ending == "mpg" else "2.5"  # whose clock begins at 0.53 s where no other time is asked for
-    one = made(tmp_path / f"one.{kind}", *first)
-    two = made(tmp_path / f"two.{kind}", *second, "-output_ts_offset", later, rate=rate)
-    film = joined(tmp_path / f"film.{kind}", one, two)
-    if kind != ending:
-        ffmpeg("-i", film, "-map", "0", "-c", "copy", tmp_path / f"film.{ending}")
-    samples, begins = heard(tmp_path / f"film.{ending}")
+    samples, begins = heard(changing(tmp_path, ending, first, second, rate))
     assert in_time(begins, 1.0, 3.5)
     assert len(samples) / RATE == pytest.approx(4.5, abs=0.1)
 
@@ -131,17 +136,21 @@ JUMPS = {
 }
 
 
+def jumping(folder: Path, ending: str, offsets: list[str]) -> Path:
+    """Make a film of parts of 2 s, each of which says another time at its beginning."""
+    codecs = AAC if ending == "ts" else ["-c:v", "mpeg2video", "-c:a", "mp2"]
+    parts = [
+        made(folder / f"{place}.{ending}", *codecs, "-output_ts_offset", offset) for place, offset in enumerate(offsets)
+    ]
+    return joined(folder / f"film.{ending}", *parts)
+
+
 @pytest.mark.parametrize("offsets", JUMPS.values(), ids=JUMPS.keys())
 @pytest.mark.parametrize("ending", ["ts", "mpg"])
 def test_a_film_whose_clock_jumps_is_one_timeline_for_sound_picture_and_length(
     tmp_path: Path, ending: str, offsets: list[str]
 ) -> None:
-    codecs = AAC if ending == "ts" else ["-c:v", "mpeg2video", "-c:a", "mp2"]
-    parts = [
-        made(tmp_path / f"{place}.{ending}", *codecs, "-output_ts_offset", offset)
-        for place, offset in enumerate(offsets)
-    ]
-    film = joined(tmp_path / f"film.{ending}", *parts)
+    film = jumping(tmp_path, ending, offsets)
     seconds, info = 2.0 * len(offsets), media.probe(film)
     assert info.seconds == pytest.approx(seconds, abs=0.1)
     samples, begins = heard(film)
@@ -268,6 +277,18 @@ def test_an_ordinary_film_is_not_read_to_its_end_to_know_its_length(tmp_path: Pa
     info = media.probe(made(tmp_path / f"film.{ending}", *AAC))
     assert not info.is_measured
     assert info.seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_fragments_whose_times_come_twice_do_not_make_a_film_longer(tmp_path: Path) -> None:
+    one = made(tmp_path / "one.mp4", "-c:v", "mpeg4", *AAC, *EMPTY_MOOV)
+    film = joined(tmp_path / "film.mp4", one, one)
+    assert media.probe(film).seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_subtitles_that_go_on_behind_the_film_do_not_make_it_longer(tmp_path: Path) -> None:
+    (tmp_path / "talk.srt").write_text("1\n00:00:00,500 --> 00:20:00,000\nHello.\n")
+    ffmpeg(*PICTURE, *beep(), "-i", tmp_path / "talk.srt", *H264, *AAC, "-c:s", "srt", tmp_path / "film.mkv")
+    assert media.probe(tmp_path / "film.mkv").seconds == pytest.approx(2.0, abs=0.1)
 
 
 FASTSTART = {"mp4": ["-movflags", "+faststart"], "avi": [], "flac": []}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from tests.conftest import SAMPLE
 from tests.films import SOUND, ffmpeg
 from tests.servers import Server, running, wait_for
+from vt.api import schemas
+from vt.engines.registry import Table
 
 SEED = 1811
 LOOKED_FOR = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -121,3 +125,8 @@ def test_every_route_of_a_job_is_reached_in_every_state_with_what_is_described(
     assert [name for name, found in reached.items() if not any(status < 300 for status in found.values())] == []
     assert {state for found in reached.values() for state, status in found.items() if status < 300} == set(STATES)
     assert reached["GET /api/v1/jobs/{job_id}/video"] == dict.fromkeys(STATES, 409) | {"done": 200}
+
+
+def test_a_model_of_every_kind_of_engine_can_be_shown() -> None:
+    kinds = {field.name for field in dataclasses.fields(Table)}
+    assert set(get_args(schemas.Model.model_fields["model_type"].annotation)) == kinds

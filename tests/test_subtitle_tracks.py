@@ -10,10 +10,11 @@ import pytest
 
 from tests.conftest import vt
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg
+from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg, streams
 from vt import languages, media
-from vt.domain import JobRequest, JobSpec, file_of_subtitles, subtitle_track
+from vt.domain import JobRequest, JobSpec, Word, file_of_subtitles, subtitle_track
 from vt.dubbing import pipeline, subtitle_source
+from vt.engines.protocols import Heard
 from vt.errors import LanguageError, SubtitleError
 from vt.media import MediaInfo, Track
 from vt.text import captions
@@ -142,6 +143,87 @@ def test_a_film_is_dubbed_from_its_own_subtitles(folder: Path) -> None:
     assert (report["engines"]["stt"], report["source"]["language"]) == (None, "es")
     wrong = vt("translate", folder / "film.mkv", "--to", "en", "--subtitles", "track:7", "-o", "dub2", cwd=folder)
     assert (wrong.returncode, "track:2 (spa, Full, ass)" in wrong.stderr) == (2, True)
+
+
+# In encodings from before Unicode
+
+RUSSIAN = [("", "Здравствуй, мой дорогой друг."), ("", "Как дела, и где стоит старый дом?")]
+
+
+def _film_of_texts(target: Path, *tracks: tuple[str, bytes]) -> Path:
+    """Make a film with these subtitles, each with the tag of its language, in whatever encoding they are."""
+    inputs: list[str | Path] = [*PICTURE, *SOUND]
+    tags: list[str] = []
+    for at, (language, content) in enumerate(tracks):
+        path = target.with_name(f"{target.stem}.{at}.srt")
+        path.write_bytes(content)
+        inputs += ["-i", path]
+        tags += [f"-metadata:s:s:{at}", f"language={language}"]
+    maps = [part for at in range(2 + len(tracks)) for part in ("-map", str(at))]
+    ffmpeg(*inputs, *maps, *H264, *AAC, "-c:s", "copy", *tags, target)
+    return target
+
+
+def _dubbed(film: Path, folder: Path, track: int | None = None) -> pipeline.Result:
+    heard = ScriptedTranscriber([Heard((Word(0.2, 0.9, "Hello"), Word(1.0, 1.8, " there.")))])
+    request = JobRequest(film, languages.get("es"), subtitle_track=track)
+    return pipeline.dub(request, FakeFactory(heard, ToneSynthesizer(0.02)), folder)
+
+
+def _texts(film: Path) -> list[tuple[str, str]]:
+    """Return the language and the text of each subtitle track, as a player reads them."""
+    tags = [found["tags"]["language"] for found in streams(film) if found["codec_type"] == "subtitle"]
+    return [
+        (tag, ffmpeg("-i", film, "-map", f"0:s:{at}", "-f", "srt", "pipe:1").decode()) for at, tag in enumerate(tags)
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-u", "iso8859-5"])
+def test_a_dub_keeps_the_films_own_subtitles_readable_whatever_encoding_they_were_in(
+    tmp_path: Path, encoding: str
+) -> None:
+    film = _film_of_texts(
+        tmp_path / "film.mkv", ("eng", _srt(ENGLISH).encode()), ("rus", _srt(RUSSIAN).encode(encoding))
+    )
+    result = _dubbed(film, tmp_path)
+    *_, english, russian = _texts(result.files[0])
+    assert (english[0], russian[0]) == ("eng", "rus")
+    assert ENGLISH[1][1] in english[1]
+    for _, line in RUSSIAN:
+        assert line in russian[1]
+    assert [line for line in russian[1].splitlines() if "-->" in line] == [
+        line for line in english[1].splitlines() if "-->" in line
+    ]
+    assert not [note for note in result.report.notes if "left out" in note]
+
+
+def test_subtitles_whose_encoding_nobody_can_tell_are_left_out_with_a_note(tmp_path: Path) -> None:
+    noise = bytes(range(0x81, 0xFF)) * 3
+    film = _film_of_texts(
+        tmp_path / "film.mkv", ("eng", _srt([("", "NOISE"), ("", "b")]).encode().replace(b"NOISE", noise))
+    )
+    result = _dubbed(film, tmp_path)
+    assert [tag for tag, _ in _texts(result.files[0])] == ["spa", "eng"]  # those of the dub
+    assert "A subtitle track was left out: the encoding of its text cannot be told." in result.report.notes
+
+
+def test_a_track_in_windows_1251_stands_in_place_of_recognition(tmp_path: Path) -> None:
+    film = _film_of_texts(tmp_path / "film.mkv", ("rus", _srt(RUSSIAN).encode("cp1251")))
+    result = _dubbed(film, tmp_path, track=1)
+    assert [line.source_text for line in result.report.segments] == [line for _, line in RUSSIAN]
+    assert "The subtitles are not in UTF-8: they were read as Windows-1251." in result.report.notes
+    assert result.report.source.language == languages.get("ru")
+    assert RUSSIAN[0][1] in _texts(result.files[0])[-1][1]
+
+
+def test_the_tag_of_a_track_tells_the_encoding_where_its_text_is_too_short(tmp_path: Path) -> None:
+    for tag, text in (("ell", "Ναι."), ("rus", "Нет."), ("heb", "לא.")):
+        encoding = {"ell": "cp1253", "rus": "cp1251", "heb": "cp1255"}[tag]
+        film = _film_of_texts(tmp_path / f"{tag}.mkv", (tag, _srt([("", text), ("", text)]).encode(encoding)))
+        folder = tmp_path / tag
+        folder.mkdir()
+        result = _dubbed(film, folder, track=1)
+        assert text in " ".join(line.source_text for line in result.report.segments)
 
 
 TEXT = "La casa de mi amigo es muy grande y tiene un jardín con muchas flores."

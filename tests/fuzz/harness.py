@@ -126,7 +126,7 @@ def _one(bench: Bench, case: Case, summary: Summary, began: float, tell: Tell) -
         tell(str(summary))
 
 
-class _Within(ScriptedTranscriber):
+class Within(ScriptedTranscriber):
     """Hears of its script what lies within the sound."""
 
     def transcribe(self, samples: NDArray[np.float32], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
@@ -144,7 +144,7 @@ class Bench:
         self._seeds = [(path.name, path.read_bytes()) for path in seeds.make(folder / "seeds")]
         self._contents = [content for _, content in self._seeds]
         self._desk = Desk(folder / "data", max_duration_minutes=_MINUTES)
-        self._desk.factory.heard = _Within(SCRIPT)
+        self._desk.factory.heard = Within(SCRIPT)
         self._data = folder / "data"
         self._pool = ThreadPoolExecutor(1, "fuzz")
         self._process = psutil.Process()

@@ -98,6 +98,17 @@ def mutated(data: bytes, others: list[bytes], chance: Random) -> tuple[bytes, li
     return data, names
 
 
+def with_other_header(data: bytes, chance: Random) -> bytes:
+    """Return a file of which numbers in a box or an element, or some bytes of its first 2 kB, are others."""
+    found = [piece for piece in pieces(data) if piece.kind != b"mdat"]
+    if found and chance.random() < 0.6:
+        return _numbers(data, chance.choice(found), chance)
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 2, 4))):
+        changed[chance.randrange(min(len(data), 2048))] = chance.randrange(256)
+    return bytes(changed)
+
+
 def _span(data: bytes, chance: Random, most: int = 4096) -> tuple[int, int]:
     start = chance.randrange(len(data) + 1)
     return start, min(len(data), start + chance.randint(1, chance.choice((4, 64, most))))

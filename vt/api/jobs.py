@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path as FilePath
@@ -265,8 +265,9 @@ async def events(
     services: Served, threads: OnThreads, known: Annotated[Job, Depends(_followed_job)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Send the job as it stands, then after each change, and last of all when it is over."""
-    async for job in _changes_of(services, threads, known.id):
-        yield ServerSentEvent(data=job.as_json())
+    async with aclosing(_changes_of(services, threads, known.id)) as changes:
+        async for job in changes:
+            yield ServerSentEvent(data=job.as_json())
 
 
 @router.websocket("/jobs/{job_id}/ws")
@@ -289,8 +290,9 @@ async def _send_changes(services: Services, threads: Threads, socket: WebSocket,
     try:
         async with create_task_group() as group:
             group.start_soon(_cancel_when_gone, socket, group.cancel_scope)
-            async for job in _changes_of(services, threads, job_id):
-                await socket.send_json(job.as_json())
+            async with aclosing(_changes_of(services, threads, job_id)) as changes:
+                async for job in changes:
+                    await socket.send_json(job.as_json())
             group.cancel_scope.cancel()
         await socket.close()
     except* (JobNotFound, WebSocketDisconnect, RuntimeError):
@@ -305,7 +307,7 @@ async def _cancel_when_gone(socket: WebSocket, scope: CancelScope) -> None:
     scope.cancel()
 
 
-async def _changes_of(services: Services, threads: Threads, job_id: str) -> AsyncIterator[Job]:
+async def _changes_of(services: Services, threads: Threads, job_id: str) -> AsyncGenerator[Job, None]:
     """Yield a job now and after each change, until it is over."""
     jobs = await threads.read(lambda: services.jobs)
     async with aclosing(follow(jobs, job_id, threads.read)) as followed:

@@ -171,14 +171,15 @@ def _hear(run: Run, examined: Examined) -> Heard:
 
 def _read(request: JobRequest, notes: list[Message], content: bytes, declared: str) -> Read:
     """Return what subtitles say in place of what would be heard; `declared` is the language that their track names."""
-    read = captions.read(content, request.source_language.code if request.source_language else "")
+    named = request.source_language
+    read = captions.read(content, named.code if named else subtitle_source.code_of(declared))
     notes += read.notes
     if not read.utterances:
         path = request.subtitles or request.source
         raise SubtitleError("{file} holds no words: there is nothing to translate.", file=path)
     text = " ".join(utterance.text for utterance in read.utterances)
     declared = declared or read.declared_language
-    language, is_detected, told = subtitle_source.language_of(request.source_language, declared, text)
+    language, is_detected, told = subtitle_source.language_of(named, declared, text)
     notes += told
     return Read(read.utterances, language, is_detected)
 

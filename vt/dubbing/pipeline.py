@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import ensemble, hearing, report, track
+from vt.dubbing import ensemble, hearing, report, subtitle_source, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.hearing import Examined
@@ -288,7 +288,8 @@ class _Dub:
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
-        return target, media.mux(info, examined.track, self._dub_track, names, softs, target, self.run.cancel)
+        dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
+        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode)
 
 
 def _named(language: Language, role: str) -> Named:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vt import languages, media
 from vt.domain import Cancel, JobRequest
 from vt.dubbing.artifacts import Artifacts, fingerprint
-from vt.errors import LanguageError
+from vt.errors import LanguageError, SubtitleError
 from vt.languages import Language
 from vt.media import MediaInfo
 from vt.text import captions, identification
@@ -33,6 +33,20 @@ def content(request: JobRequest, info: MediaInfo, cancel: Cancel, artifacts: Art
     name = fingerprint("captions", artifacts.identity(request.source), track.index)
     made = artifacts.file("captions", name, ".txt", lambda place: place.write_bytes(extracted()))
     return made.read_bytes(), track.language
+
+
+def decoded(content: bytes, tag: str) -> str | None:
+    """Return the text of a subtitle file of any encoding, whose track has this tag of a language; None in doubt."""
+    try:
+        return captions.decoded(content, code_of(tag))[0]
+    except SubtitleError:
+        return None
+
+
+def code_of(declared: str) -> str:
+    """Return the code of the language that a file or track names; empty where it names none."""
+    language = _known(declared)
+    return language.code if language else ""
 
 
 def language_of(named: Language | None, declared: str, text: str) -> tuple[Language, bool, list[Message]]:

@@ -17,7 +17,7 @@ from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loud
 from vt.media.muxing import Named, Soft, mux
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
-from vt.media.subtitle_tracks import subtitle_text, subtitle_track
+from vt.media.text_tracks import subtitle_text, subtitle_track
 
 __all__ = [
     "ACCEPTED_FORMATS",

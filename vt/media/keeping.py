@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 
 from vt.media.codecs import is_decodable, labelling_filter, mixing_filter
 from vt.media.probing import MediaInfo, Track
-from vt.media.text_tracks import UTF_8
+from vt.media.text_tracks import holds_text
 from vt.translatable import Message
 
 _IN_M4A = {"aac", "alac", "xHE-AAC"}
 _IN_MP4_AUDIO = {*_IN_M4A, "mp3", "mp2", "ac3", "eac3", "opus"}
 _IN_MP4_COVER = {"mjpeg", "png", "bmp"}
-_TEXT_SUBTITLES = {"subrip", "webvtt", "mov_text", "ass", "ssa", "text", "srt", "microdvd", "subviewer", "stl"}
 _LOWEST_MP3_RATE = 16_000
 """In hertz. MPEG-2.5, which goes below, is no part of the standard that mp4 refers to."""
 _QUIETLY_LEFT_OUT = {"tmcd", "text", "bin_data", "rtp"}
@@ -37,8 +37,8 @@ class Kept:
 
     track: Track
     options: Mapping[str, str]
-    encoding: str = ""
-    """Of a text that is to be converted to UTF-8."""
+    file: Path | None = None
+    """Of a text: what says the same in UTF-8, where the film does not; its ending names its format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +56,34 @@ class Keeping:
 def text_tracks(info: MediaInfo) -> list[Track]:
     """Return the subtitles of a film that an mp4 can hold."""
     return [
-        track
-        for track in info.subtitles
-        if track.codec in _TEXT_SUBTITLES and is_decodable(track) and not info.is_foreign(track)
+        track for track in info.subtitles if holds_text(track) and is_decodable(track) and not info.is_foreign(track)
     ]
 
 
-def keeping(info: MediaInfo, original: Track | None, encodings: Mapping[int, str], extent: Extent) -> Keeping:
+def keeping(info: MediaInfo, original: Track | None, texts: Mapping[int, Path | None], extent: Extent) -> Keeping:
     """Decide what is kept of a film.
 
     Args:
         info: of the film.
         original: the track that was dubbed; None for a film without sound.
-        encodings: of each track in `text_tracks`, by its index; empty where it cannot be told.
+        texts: where each track in `text_tracks` is read, by its index; None where it cannot be.
         extent: how much is to be kept.
     """
     kept = Keeping(has_original=False)
     if original and extent >= Extent.ORIGINAL:
         kept = Keeping(has_original=_keep_sound(kept, info, original), sounds=kept.sounds, notes=kept.notes)
     if extent == Extent.ALL:
-        _keep_further(kept, info, original, encodings)
+        _keep_further(kept, info, original, texts)
     return kept
 
 
-def _keep_further(kept: Keeping, info: MediaInfo, original: Track | None, encodings: Mapping[int, str]) -> None:
+def _keep_further(kept: Keeping, info: MediaInfo, original: Track | None, texts: Mapping[int, Path | None]) -> None:
     for track in info.audio:
         if track is not original and not info.is_foreign(track):
             _keep_sound(kept, info, track)
     for track in info.subtitles:
         if not info.is_foreign(track):
-            _keep_subtitles(kept, track, encodings.get(track.index))
+            _keep_subtitles(kept, info, track, texts)
     kept.covers.extend(track for track in info.covers if track.codec in _IN_MP4_COVER and track.width)
     _note_the_rest(kept, info, original)
 
@@ -126,13 +124,13 @@ def _is_copied(info: MediaInfo, track: Track) -> bool:
     return track.codec in (_IN_MP4_AUDIO if info.video else _IN_M4A)
 
 
-def _keep_subtitles(kept: Keeping, track: Track, encoding: str | None) -> None:
-    if encoding:
-        kept.subtitles.append(Kept(track, {"c": "mov_text"}, "" if encoding == UTF_8 else encoding))
-    elif encoding is None:
+def _keep_subtitles(kept: Keeping, info: MediaInfo, track: Track, texts: Mapping[int, Path | None]) -> None:
+    if track.index not in texts:
         kept.notes.append(
             Message("A subtitle track ({codec}) was left out: mp4 holds only text.", codec=track.codec or "?")
         )
+    elif file := texts[track.index]:
+        kept.subtitles.append(Kept(track, {"c": "mov_text"}, file if file != info.path else None))
     else:
         kept.notes.append(Message("A subtitle track was left out: the encoding of its text cannot be told."))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
@@ -13,7 +14,7 @@ from vt.media import timeline
 from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
 from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
-from vt.media.text_tracks import EncodingOf, encodings, untold
+from vt.media.text_tracks import Decode, sources_of_text, undecoded
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 from vt.translatable import Message
@@ -49,7 +50,7 @@ def mux(
     softs: Iterable[Soft],
     target: Path,
     cancel: Cancel | None = None,
-    encoding_of: EncodingOf = untold,
+    decode: Decode = undecoded,
 ) -> list[Message]:
     """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
 
@@ -61,7 +62,7 @@ def mux(
         softs: subtitles to add.
         target: where the film goes.
         cancel: ends it.
-        encoding_of: tells the encoding of the film's own subtitles where that is not UTF-8.
+        decode: reads the film's own subtitles where they are not in UTF-8.
 
     Returns:
         Sentences about what could not be kept as it was.
@@ -69,10 +70,19 @@ def mux(
     Raises:
         MediaError: the film is damaged, or takes more than is given to one.
     """
-    softs = list(softs)
-    known = encodings(info.path, text_tracks(info), encoding_of, cancel)
-    kept = {extent: keeping(info, original, known, extent) for extent in reversed(Extent)}
-    *fuller, last = _distinct(_Mux(info, kept[extent], names, softs, _what_failed(extent, original)) for extent in kept)
+    with TemporaryDirectory(prefix="texts-", dir=dub.parent) as folder:
+        texts = sources_of_text(info, text_tracks(info), Path(folder), decode, cancel)
+        kept = {extent: keeping(info, original, texts, extent) for extent in reversed(Extent)}
+        failures = {extent: _what_failed(extent, original) for extent in kept}
+        plans = _distinct(_Mux(info, kept[extent], names, list(softs), failures[extent]) for extent in kept)
+        return _as_full_as_possible(info, plans, dub, target, cancel)
+
+
+def _as_full_as_possible(
+    info: MediaInfo, plans: list[_Mux], dub: Path, target: Path, cancel: Cancel | None
+) -> list[Message]:
+    """Write the film by the first of the plans that works, and return its notes; the last one keeps the least."""
+    *fuller, last = plans
     for plan in fuller:
         try:
             return _written(plan, dub, target, cancel)
@@ -105,15 +115,14 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     """Write the film, and return the notes of the plan."""
     info = plan.info
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
-    for text in plan.kept.subtitles:
-        argv += [f"-sub_charenc:{text.track.index}", text.encoding] if text.encoding else []
     argv += [*opening_options(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
-    for soft in plan.softs:
-        argv += ["-protocol_whitelist", "file", "-f", "srt", "-i", url(soft.path)]
+    texts = plan.texts
+    for path, form in texts.items():
+        argv += ["-protocol_whitelist", "file", "-f", form, "-i", url(path)]
     argv += [*plan.options, url(target)]
     if timeline.may_jump(info.container):
         argv += timeline.read_along(info.timed)
-    reads = [info.path, dub, *(soft.path for soft in plan.softs)]
+    reads = [info.path, dub, *texts]
     run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
     return plan.notes
 
@@ -172,13 +181,20 @@ class _Mux:
             out += [*_mapped(sound, f"a:{place}"), f"-disposition:a:{place}", "0"]
         return [*out, *(_named("a:1", self.names[1]) if self.kept.has_original else [])]
 
+    @property
+    def texts(self) -> dict[Path, str]:
+        """The files that subtitles are read from, with their formats, in the order of ffmpeg's inputs."""
+        files = [text.file for text in self.kept.subtitles if text.file]
+        return {soft.path: "srt" for soft in self.softs} | {file: file.suffix[1:] for file in files}
+
     def _text(self) -> list[str]:
         out: list[str] = []
+        inputs = {path: f"{number}:s:0" for number, path in enumerate(self.texts, 2)}
         for place, soft in enumerate(self.softs):
             named = _named(f"s:{place}", Named(soft.language, soft.title))
-            out += ["-map", f"{place + 2}:s:0", f"-c:s:{place}", "mov_text", f"-disposition:s:{place}", "0", *named]
+            out += ["-map", inputs[soft.path], f"-c:s:{place}", "mov_text", f"-disposition:s:{place}", "0", *named]
         for place, text in enumerate(self.kept.subtitles, len(self.softs)):
-            out += [*_mapped(text, f"s:{place}"), f"-disposition:s:{place}", "0"]
+            out += [*_mapped(text, f"s:{place}", inputs), f"-disposition:s:{place}", "0"]
         return out
 
     def _covers(self) -> list[str]:
@@ -188,8 +204,11 @@ class _Mux:
         return out
 
 
-def _mapped(kept: Kept, stream: str) -> list[str]:
+def _mapped(kept: Kept, stream: str, inputs: Mapping[Path, str] | None = None) -> list[str]:
+    """Return the options that keep a track; `inputs` are the files from which texts are read."""
     options = [part for key, value in kept.options.items() for part in (f"-{key}:{stream}", value)]
+    if inputs and kept.file:
+        return ["-map", inputs[kept.file], *options, *_named(stream, Named(kept.track.language, kept.track.title))]
     return ["-map", f"0:{kept.track.index}", *options]
 
 

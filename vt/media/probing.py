@@ -30,6 +30,8 @@ from vt.translatable import Message
 _PROBE = ChildLimits(seconds=60, cpu_seconds=3, memory=MEMORY)
 """Looking into a film takes some hundredths of a second."""
 _LONGEST_TITLE = 200
+_TAIL = 0.1
+"""Seconds by which a file may be longer than each of its tracks, as where the sound begins later than the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,20 @@ def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
 
 def _with_its_length(info: MediaInfo, said: str, cancel: Cancel | None) -> MediaInfo:
     """Return the same with the length that the file has; `said` is what ffprobe wrote to stderr."""
-    if info.seconds and timeline.header_is_exact(info.path, info.container, said):
+    is_exact = timeline.header_is_exact(info.path, info.container, said) and not _may_be_of_subtitles(info)
+    if info.seconds and is_exact:
         return info
     audio = info.audio
     if not timeline.header_counts(info.path, info.container, said):
         audio = tuple(replace(track, seconds=None) for track in audio)
     measured = measured_seconds(info, cancel)
     return replace(info, seconds=measured or info.seconds, audio=audio, is_measured=bool(measured))
+
+
+def _may_be_of_subtitles(info: MediaInfo) -> bool:
+    """Return whether the length in the header may be that of subtitles, the last of which may have no end."""
+    promised = max((track.seconds or 0.0 for track in (info.video, *info.audio) if track), default=0.0)
+    return bool(info.subtitles) and info.seconds > promised + _TAIL
 
 
 def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:

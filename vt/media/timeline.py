@@ -27,7 +27,8 @@ _MOST_MEASURED = 8
 # The list of segments tells when each ends; here one segment is the whole film, and of it only a checksum is kept.
 _SEGMENT = "-f segment -segment_time 100000000 -strftime 1 -segment_format crc -segment_list pipe:1"
 # Where frames come in another order than they are shown, some containers keep only the time of decoding.
-_TIMES = r"-bsf:0 setts=pts=max(PTS\,DTS) -avoid_negative_ts disabled"
+# Where times come twice, each packet is put one unit behind the one before it: that must not be a whole frame.
+_TIMES = r"-bsf:0 setts=pts=max(PTS\,DTS):time_base=1/90000 -avoid_negative_ts disabled"
 _TELL_THE_END = f"-c copy {_TIMES} {_SEGMENT} -segment_list_type csv pipe:1".split()
 
 
@@ -59,7 +60,7 @@ def _is_fragmented(path: Path, container: str) -> bool:
     """Return whether an MP4 comes in fragments, which are written one by one after the header (ISO/IEC 14496-12)."""
     if not _is_one_of(container, frozenset({"mov"})):
         return False
-    here = 0
+    here, end = 0, path.stat().st_size
     with path.open("rb") as file:
         for _ in range(_MOST_BOXES):
             file.seek(here)
@@ -68,9 +69,9 @@ def _is_fragmented(path: Path, container: str) -> bool:
             if kind == b"moof":
                 return True
             size = int.from_bytes(head[8:16], "big") if size == 1 else size
-            if size < 8:  # the last box, or none at all
-                return False
             here += size
+            if size < 8 or here >= end:  # the last box, or none at all
+                return False
     return False
 
 

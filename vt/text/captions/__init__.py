@@ -10,7 +10,6 @@ from vt.errors import SubtitleError
 from vt.text.captions import (
     ass,
     cleaning,
-    decoding,
     limits,
     lrc,
     markup,
@@ -23,10 +22,11 @@ from vt.text.captions import (
     webvtt,
 )
 from vt.text.captions.cue import RawCue, Utterance
+from vt.text.captions.decoding import decoded
 from vt.text.captions.limits import MOST_BYTES, check_size, too_large
 from vt.translatable import Message, Value
 
-__all__ = ["MOST_BYTES", "Captions", "Utterance", "check_size", "from_cues", "read", "too_large", "words"]
+__all__ = ["MOST_BYTES", "Captions", "Utterance", "check_size", "decoded", "from_cues", "read", "too_large", "words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def read(content: bytes, language: str = "") -> Captions:
             where.
     """
     check_size(len(content))
-    text, notes = decoding.decoded(content, language)
+    text, notes = decoded(content, language)
     limits.check_text(text)
     form = next((form for form in _FORMATS if form.recognises(text)), None)
     cues = form.parse(text) if form else []
@@ -100,13 +100,28 @@ def from_cues(cues: Iterable[RawCue], example: str = srt.EXAMPLE) -> Captions:
         SubtitleError: they are more than is taken, or the times of too many cannot be read.
     """
     notes: list[Message] = []
-    raw = _from_zero(_readable(list(cues), notes, example), notes)
+    raw = _from_zero(_readable(_without_signs(list(cues), notes), notes, example), notes)
     limits.check_lengths(raw)
     merged = merging.once(raw)
     limits.check_count(len(merged))
-    spoken = cleaning.spoken(merged)
+    spoken, silent = cleaning.spoken(merged)
     limits.check_words(spoken)
+    if silent:
+        notes.append(
+            Message("Lines of the subtitles that hold only sounds or songs were left out: {count}.", count=silent)
+        )
     return Captions(tuple(merging.apart(spoken)), tuple(notes))
+
+
+def _without_signs(cues: Sequence[RawCue], notes: list[Message]) -> list[RawCue]:
+    """Return the cues that somebody says, and note how many of a script are none."""
+    spoken = [cue for cue in cues if cue.is_spoken]
+    if len(spoken) < len(cues):
+        count = len(cues) - len(spoken)
+        notes.append(
+            Message("Lines of the subtitles that are signs, karaoke or drawings were left out: {count}.", count=count)
+        )
+    return spoken
 
 
 def _readable(cues: Sequence[RawCue], notes: list[Message], example: str) -> list[RawCue]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from vt.domain import Word
@@ -55,6 +55,8 @@ class _Kind(IntEnum):
     SPEECH = 0
     KARAOKE = 1
     SIGN = 2
+    DRAWING = 3
+    """Without text, and never spoken."""
 
 
 @dataclass(slots=True)
@@ -91,11 +93,12 @@ def recognises(text: str) -> bool:
 
 
 def parse(text: str) -> list[RawCue]:
-    """Return what is spoken of a script, with the actor as the speaker.
+    """Return the lines of a script, with the actor as the speaker; those that nobody says are marked as such.
 
-    Signs and karaoke are left out where there is anything else; of karaoke alone, the syllables give the words' times.
+    Drawings are always among these. Signs and karaoke are where there is anything else; of karaoke alone, the syllables
+    give the words' times.
     """
-    found: dict[_Kind, list[RawCue]] = {kind: [] for kind in _Kind}
+    found: list[tuple[_Kind, RawCue]] = []
     lines = list(_lines(text))
     # One that is placed by hand is a sign; but in captions of television, each line is.
     places_speech = 3 * sum(line.is_placed for line in lines) > len(lines)
@@ -103,8 +106,11 @@ def parse(text: str) -> list[RawCue]:
         cue = _cue(line)
         if cue.text.strip() or cue.unreadable:
             is_sign = line.is_placed and not places_speech and line.kind == _Kind.SPEECH
-            found[_Kind.SIGN if is_sign else line.kind].append(cue)
-    return next((cues for cues in found.values() if cues), [])
+            found.append((_Kind.SIGN if is_sign else line.kind, cue))
+        elif _DRAWING.search(line.overrides):
+            found.append((_Kind.DRAWING, cue))
+    spoken = min((kind for kind, _ in found if kind != _Kind.DRAWING), default=None)
+    return [replace(cue, is_spoken=kind == spoken) for kind, cue in found]
 
 
 def _lines(text: str) -> Iterator[_Line]:

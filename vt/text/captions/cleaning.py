@@ -17,19 +17,23 @@ _CONTROLS = dict.fromkeys(
 """Signs that nobody says, nor writes on purpose; those of direction too, but not those that join letters."""
 
 
-def spoken(cues: Sequence[RawCue]) -> list[Utterance]:
-    """Return what is spoken in cues, in their order; where one cue has several utterances, they share its time."""
+def spoken(cues: Sequence[RawCue]) -> tuple[list[Utterance], int]:
+    """Return what is spoken in cues, in their order, and in how many of them nothing is.
+
+    Where one cue has several utterances, they share its time.
+    """
     cleaned = [replace(cue, text=sounds.without(cue.text.translate(_CONTROLS))) for cue in cues]
     names = speakers.names([cue.text for cue in cleaned])
     found: list[Utterance] = []
-    speaker = ""
-    for cue in cleaned:
+    speaker, silent = "", 0
+    for cue, raw in zip(cleaned, cues, strict=True):
         turns = [turn for turn in speakers.turns(cue.text, names) if any(map(str.isalnum, turn.text))]
+        silent += not turns and bool(raw.text.strip())
         for utterance in _shared(cue, turns):
             begins = utterance.begins_turn or bool(utterance.speaker and utterance.speaker != speaker)
             speaker = utterance.speaker or ("" if begins else speaker)
             found.append(replace(utterance, begins_turn=begins))
-    return found
+    return found, silent
 
 
 def _shared(cue: RawCue, turns: Sequence[speakers.Turn]) -> Iterator[Utterance]:

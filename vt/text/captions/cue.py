@@ -24,6 +24,8 @@ class RawCue:
     """One for each of `text.split()`, where the format gives times to words; else none."""
     unreadable: str = ""
     """The line of times, where it cannot be read: then nothing else is known of the cue."""
+    is_spoken: bool = True
+    """False where the format itself tells that nobody says it, as of signs on the picture."""
 
 
 @dataclass(frozen=True, slots=True)
