@@ -190,3 +190,11 @@ def test_a_film_that_is_only_written_down_tells_its_speakers_without_voices(film
     report = dub(request, factory(), tmp_path).report.as_json()
     assert [line["speaker"] for line in report["segments"]] == [0, 1, 0, 1]
     assert report["speakers"][0] == {"id": 0, "label": "ANNA", "seconds": 5.0}
+
+
+def test_a_wish_for_somebody_who_does_not_speak_is_noted(film: Path, tmp_path: Path) -> None:
+    wished = replace(request_for(film, tmp_path), wishes=Wishes("Anna=man,Zoe=woman,3=man"))
+    report, _ = dubbed(wished, tmp_path, factory())
+    assert "No speaker goes by Zoe, 3; there are 1 (ANNA), 2 (BEN)." in report["notes"]
+    report, _ = dubbed(replace(wished, speakers=1), tmp_path, factory())
+    assert "Voices were named for several speakers, but only one was told apart." in report["notes"]

@@ -22,7 +22,10 @@ from vt.engines.candidate import Choice
 from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
 from vt.errors import MediaError
 from vt.languages import Language
+from vt.translatable import Message
 
+_MOST_NAMED = 12
+"""Speakers that a note lists."""
 _ROLES = TypeAdapter(tuple[Role, ...])
 _PITCHES = TypeAdapter(tuple[float | None, ...])
 
@@ -52,6 +55,7 @@ class Ensemble:
     """By line: the place of its voice."""
     voices: Mapping[str, str]
     """The id of each speaker's voice, by the speaker's label; empty where there is one speaker."""
+    notes: tuple[Message, ...] = ()
 
     @property
     def identity(self) -> Json:
@@ -135,7 +139,7 @@ class Cast:
         segments = self.heard.transcript.segments
         speakers = casting.speakers_of(segments)
         if not speakers:
-            return Ensemble((self._cache(engine, None),), (0,) * len(segments), {})
+            return Ensemble((self._cache(engine, None),), (0,) * len(segments), {}, tuple(self._strangers(())))
         roles = self._roles(speakers, self._voices(engine))
         different = list(dict.fromkeys(roles))
         voices = {speaker.label: role for speaker, role in zip(speakers, roles, strict=True)}
@@ -143,7 +147,17 @@ class Cast:
             tuple(self._cache(engine, role) for role in different),
             tuple(different.index(voices[label]) for label in casting.labels_of(segments)),
             {label: role.voice for label, role in voices.items()},
+            tuple(self._strangers(speakers)),
         )
+
+    def _strangers(self, speakers: Sequence[Speaker]) -> Iterator[Message]:
+        """Yield a note where a voice is wished for somebody who does not speak."""
+        wishes = self.run.request.wishes.voices_of_speakers
+        if wishes and not speakers:
+            yield Message("Voices were named for several speakers, but only one was told apart.")
+        elif absent := [name for name in wishes if not casting.wished_for(speakers, {name: ""})]:
+            known = ", ".join(f"{number} ({speaker.label})" for number, speaker in enumerate(speakers[:_MOST_NAMED], 1))
+            yield Message("No speaker goes by {names}; there are {known}.", names=", ".join(absent), known=known)
 
     def _cache(self, engine: Synthesizer, role: Role | None) -> ClipCache:
         """Return the clips of a role; None: of the one voice that is enough."""

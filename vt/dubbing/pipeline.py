@@ -233,7 +233,7 @@ class _Dub:
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
-        return tts.choice, replace(finished, voices=voices.voices)
+        return tts.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
 
     def _speak(
         self,
