@@ -19,6 +19,9 @@ SOUNDS = {
     "[phone rings] Who is it? [click]": "Who is it?",
     "{applause} Thank you.": "Thank you.",
     "*footsteps* Hide!": "Hide!",
+    "* Es donnert. *\nKomm rein.": "Komm rein.",
+    "** leise Schritte,\ndann ein Knall **\nLauf!": "Lauf!",
+    "CARMEN: (de rodillas) Por favor.": "Por favor.",
     "*glass breaks*\nRun!": "Run!",
     "(a window opens)\nWho is there?": "Who is there?",
     "♪ and the night goes on ♪\nDid you hear that?": "Did you hear that?",
@@ -40,6 +43,8 @@ SPEECH = {
     "*Never* touch it.": "Never touch it.",
     "THE CASTLE (WHICH WAS OLD) FELL.": "THE CASTLE (WHICH WAS OLD) FELL.",
     "5 * 3 * 2 is thirty": "5 * 3 * 2 is thirty",
+    "* bread\n* butter": "* bread * butter",
+    "I know this: (and so do you) it ends.": "I know this: (and so do you) it ends.",
     "#2 is the best": "#2 is the best",
 }
 
@@ -111,6 +116,15 @@ def test_a_name_in_a_file_of_capitals_is_taken_and_a_sentence_with_a_colon_is_no
         ("", "THERE IS ONE THING THAT I WANT: PEACE."),
         ("", "THE NAME OF THE SHIP: AURORA."),
         ("PETER", "SHE IS LATE."),
+    ]
+
+
+def test_a_word_before_a_colon_within_a_sentence_of_capitals_is_no_name() -> None:
+    file = srt("TONIGHT WE FLY TO\nLISBON: THE CITY OF HILLS.", "IT IS LATE.\nPETER: GO HOME.")
+    assert [(each.speaker, each.text) for each in read(file)] == [
+        ("", "TONIGHT WE FLY TO LISBON: THE CITY OF HILLS."),
+        ("", "IT IS LATE."),
+        ("PETER", "GO HOME."),
     ]
 
 
@@ -225,6 +239,9 @@ def test_an_arrow_between_words_is_said() -> None:
         ("0:1,5 --> 0:2,5", 1.5, 2.5),
         ("00:00:01:250 --> 00:00:02:500", 1.25, 2.5),
         ("00:00:01,000 -> 00:00:02,000", 1.0, 2.0),
+        ("00:00:01,000 -- > 00:00:02,000", 1.0, 2.0),
+        ("00:00:01,000 – > 00:00:02,000", 1.0, 2.0),
+        ("00:00:01,000 → 00:00:02,000", 1.0, 2.0),
         ("00: 00: 01, 000 --> 00: 00: 02, 000", 1.0, 2.0),
         ("00:00:01,000-->00:00:02,000", 1.0, 2.0),
         ("00:00:01,000 --> 00:00:02,000 X1:10 X2:20", 1.0, 2.0),
