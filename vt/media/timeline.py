@@ -27,7 +27,8 @@ _MOST_MEASURED = 8
 # The list of segments tells when each ends; here one segment is the whole film, and of it only a checksum is kept.
 _SEGMENT = "-f segment -segment_time 100000000 -strftime 1 -segment_format crc -segment_list pipe:1"
 # Where frames come in another order than they are shown, some containers keep only the time of decoding.
-_TIMES = r"-bsf:0 setts=pts=max(PTS\,DTS) -avoid_negative_ts disabled"
+# Where the rate changes in a chain of Ogg recordings, the last packet is said to last for a day.
+_TIMES = r"-bsf:0 setts=pts=max(PTS\,DTS):duration=if(gt(DURATION*TB\,36000)\,0\,DURATION) -avoid_negative_ts disabled"
 _TELL_THE_END = f"-c copy {_TIMES} {_SEGMENT} -segment_list_type csv pipe:1".split()
 
 
