@@ -33,6 +33,9 @@ SOUNDS = {
     "（拍手）ありがとう。": "ありがとう。",
     "＜鐘の音＞もう帰ろう。": "もう帰ろう。",
     "［音楽］始めましょう。": "始めましょう。",
+    "≪（花子）ただいま。→": "ただいま。",
+    "➡お帰りなさい。": "お帰りなさい。",
+    "¶ and the rain falls ¶\nListen.": "Listen.",
 }
 SPEECH = {
     "the castle (which was burnt down) stands again": "the castle (which was burnt down) stands again",
@@ -190,6 +193,13 @@ def test_a_number_at_the_end_of_a_cue_is_spoken(numbered: bool, number: str) -> 
 def test_a_cue_that_is_a_number_is_spoken() -> None:
     assert said(srt("3", "2", "1", "Go!")) == ["3", "2", "1", "Go!"]
     assert said(srt("3", "2", "1", "Go!", numbered=False)) == ["3", "2", "1", "Go!"]
+
+
+def test_numbers_of_cues_are_not_spoken_where_files_with_marks_of_unicode_were_put_together() -> None:
+    assert said("\ufeff" + srt("One came.") + "\ufeff" + srt("Two went.").replace("1\n", "2\n", 1)) == [
+        "One came.",
+        "Two went.",
+    ]
 
 
 def test_numbers_of_cues_are_not_spoken_where_empty_lines_are_missing_or_too_many() -> None:

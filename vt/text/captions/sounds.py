@@ -10,11 +10,14 @@ _ROUND = re.compile(r"\([^()]*+\)|（[^（）]*+）")
 _STARS = re.compile(r"(?<![*\w])\*{1,3}+([^\s*](?:[^*\n]{0,98}[^\s*])?)\*{1,3}+(?![*\w])")
 _SPACED_STARS = re.compile(r"(?m)^[-–—\s]{0,9}\*{1,3}+\s[^*]{1,200}+\*{1,3}+[^\S\n]*+$")
 """Thus German television writes what is heard: "* Musik *"; one star alone may begin an item of a list."""
-_SIGNS = re.compile("[\\[{(*#【［｛〔＜（♪♫♬♩🎵🎶]")
+_SIGNS = re.compile("[\\[{(*#【［｛〔＜（♪♫♬♩🎵🎶¶≪→➡]")
 """Without any of these, a text is all speech."""
 _NESTED = 3
 """Brackets in brackets that are taken out with them."""
-_NOTES = re.compile("[♪♫♬♩🎵🎶](?:\\s*[♪♫♬♩🎵🎶])*+")
+_NOTES = re.compile("[♪♫♬♩🎵🎶¶](?:\\s*[♪♫♬♩🎵🎶¶])*+")
+"""The pilcrow is what old decoders of broadcasts make of a note."""
+_ARROWS = re.compile("(?m)^[≪→➡]++|[→➡]++$")
+"""In Japanese captions: somebody who is not seen speaks, or a sentence goes on in the next cue."""
 _HASHES = re.compile(r"(?m)^[^\S\n]*+#[^\S\n][^#\n]*+#?+[^\S\n]*+$")
 NAMED = "\x1f"
 """Stands, within this package, behind a name that was in brackets or had a remark: no file may hold it here."""
@@ -74,7 +77,7 @@ def without(text: str) -> str:
     """
     if not _SIGNS.search(text):
         return text
-    text = _HASHES.sub(" ", _without_songs(_nested(_SQUARE, _name_or_nothing, text)))
+    text = _HASHES.sub(" ", _without_songs(_nested(_SQUARE, _name_or_nothing, _ARROWS.sub("", text))))
     return _STARS.sub(_without_stars, _SPACED_STARS.sub(" ", _nested(_ROUND, _without_round, text)))
 
 
