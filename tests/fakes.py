@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from vt import languages
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.candidate import Choice
-from vt.engines.protocols import EngineInfo, Heard
-from vt.errors import LanguageError
+from vt.engines.protocols import EngineInfo, Heard, VoiceEmbedder
+from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
-from vt.models.services import SttService, TranslationService, TtsService
+from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system.metrics import Metrics
@@ -106,6 +106,33 @@ class UpperCaseTranslator:
         self.closed = True
 
 
+class ScriptedVoices:
+    """Tells voices apart by a script: who speaks from when on."""
+
+    def __init__(self, script: Sequence[tuple[float, int]]) -> None:
+        """`script`: a second and the number of the voice that is heard from there, in order."""
+        self.script = script
+        self.moments: list[tuple[float, float]] = []
+        """What was listened to."""
+
+    def embed(
+        self, samples: NDArray[np.int16], moments: Sequence[tuple[float, float]], cancel: Cancel
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield a vector that is the same for all moments of a voice, but for a little."""
+        del samples
+        for start, end in moments:
+            cancel.check()
+            self.moments.append((start, end))
+            middle = (start + end) / 2
+            number = [who for second, who in self.script if second <= middle][-1]
+            vector = np.random.default_rng(len(self.moments)).normal(0, 0.03, 64)
+            vector[number] += 1
+            yield (vector / np.linalg.norm(vector)).astype(np.float32)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class FakeFactory:
     """Serves the fakes as the real factory serves engines, without their models and without a cache."""
 
@@ -122,6 +149,8 @@ class FakeFactory:
         self._translation, self._detects = _choice("upper case", "translation", heeds), detects
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
         self.paces, self.metrics = Paces(), Metrics()
+        self.voices: VoiceEmbedder | None = None
+        """What tells speakers apart; None: nothing does."""
         self.wished: list[Wishes] = []
         """By whom each film was to be served that was checked."""
 
@@ -152,6 +181,15 @@ class FakeFactory:
     ) -> TranslationService:
         del source, target, cancel, after, engine, listening
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
+
+    def get_diarization_service(
+        self, *, cancel: Cancel | None = None, after: Choice | None = None
+    ) -> DiarizationService:
+        del cancel, after
+        if self.voices is None:
+            raise ModelUnavailable("There is no model that tells speakers apart.")
+        voices = self.voices
+        return DiarizationService(_choice("scripted voices", "diarization"), lambda: nullcontext(voices))
 
     def advice(self, choice: Choice) -> str:
         del choice

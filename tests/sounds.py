@@ -35,3 +35,10 @@ def silence(seconds: float, rate: int) -> Sound:
 def pcm(*parts: Sound) -> NDArray[np.int16]:
     """Return the parts one after another as 16-bit samples."""
     return np.clip(np.concatenate(parts) * 32768, -32768, 32767).astype(np.int16)
+
+
+def resampled(samples: NDArray[np.int16], rate: int, target: int) -> NDArray[np.int16]:
+    """Return mono samples at a lower rate, by their spectrum."""
+    count = len(samples) * target // rate
+    spectrum = np.fft.rfft(samples)[: count // 2 + 1]
+    return np.asarray(np.clip(np.fft.irfft(spectrum, count) * count / len(samples), -32767, 32767)).astype(np.int16)

@@ -39,7 +39,11 @@ def own_espeaks() -> list[Path]:
     """Return the espeak-ng processes that this process has started and that still run."""
     found = []
     for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
+        try:
+            children = (task / "children").read_text().split()
+        except OSError:  # the thread has ended meanwhile
+            continue
+        for pid in children:
             try:
                 if (Path("/proc") / pid / "comm").read_text().startswith("espeak"):
                     found.append(Path("/proc") / pid)

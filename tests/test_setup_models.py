@@ -391,7 +391,14 @@ def test_each_package_that_a_model_is_made_of_has_one_pin_with_a_hash_and_no_oth
     assert sorted(pins) == sorted(wanted)
     assert [model for lot in lots for model in lot.models] == [
         bundle.MODELS[name]
-        for name in ("whisper-base", "whisper-tiny.en", "kokoro-82m", "firefox/en-pt", "firefox/pt-en")
+        for name in (
+            "whisper-base",
+            "whisper-tiny.en",
+            "kokoro-82m",
+            "firefox/en-pt",
+            "firefox/pt-en",
+            "campplus-zh-en",
+        )
     ]
 
 

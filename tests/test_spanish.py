@@ -101,7 +101,9 @@ def of_films(folder: Path, film: Path) -> Iterator[str]:
     lost = replace(away, audio=(replace(away.audio[0], index=9),))
     yield said(lambda: media.measured_seconds(lost))
     names = (Named("spa", "Español"), Named("eng", "English"))
-    yield said(lambda: media.mux(lost, lost.audio[0], film, names, (), folder / "lost.mp4"))
+    assert away.video
+    blind = replace(away, video=replace(away.video, index=9))
+    yield said(lambda: media.mux(blind, blind.audio[0], film, names, (), folder / "lost.mp4"))
     yield said(lambda: media.probe(hostile.of_many_tracks(folder / "many.mkv", 300)))
     more = media.probe(hostile.of_more_than_it_promises(folder / "more.mkv", 1.0, 90.0))
     yield said(lambda: media.extract(more, more.audio[0], folder / "more.pcm", longest=6.0))

@@ -109,7 +109,8 @@ def test_heavy_libraries_load_only_inside_functions_of_engines(file: Path) -> No
 PARSING = {
     "cli/main.py": "arguments",
     "domain.py": "the specification of a job, as it comes from a face and is kept",
-    "dubbing/hearing.py": "the tags of tracks",
+    "dubbing/subtitle_source.py": "what subtitles and their tracks say they are in",
+    "dubbing/track_choice.py": "the tags of tracks",
     "engines/firefox.py": "the names of models",
     "engines/kokoro.py": "the table of voices",
     "engines/nllb.py": "FLORES codes, for a sentence",

@@ -114,7 +114,7 @@ def test_each_pin_has_a_licence_that_was_read_up_and_something_that_needs_it() -
     # What the index's torch brings, which is not pinned but locked, is not among them.
     assert {part.name for part in packages if part.needed_for == "by nothing here"} <= {"audioop-lts"}
     told = {part.name: part.needed_for for part in packages}
-    assert told["pysubs2"] == "reads and writes SRT and VTT"
+    assert told["pysubs2"] == "writes SRT and VTT"
     assert told["docopt"] == "by num2words"
     assert told["future"] == "by ffmpeg-python"
 

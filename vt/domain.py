@@ -31,7 +31,7 @@ class Word:
     probability: float = 1.0
     """The recogniser's own confidence, 0..1."""
     speaker: str = ""
-    """Who says it, as captions name them; empty where nobody is named."""
+    """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
     begins_turn: bool = False
     """True where captions mark that another person begins to speak, named or not."""
 
@@ -46,7 +46,7 @@ class Segment:
     end: float
     text: str
     speaker: str = ""
-    """Who says it, as captions name them; empty where nobody is named."""
+    """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +207,8 @@ class JobRequest:
     """By the id of the line."""
     wishes: Wishes = NO_WISHES
 
+    speakers: int | None = None
+    """How many people speak in the film, 1..12; None: that is found out."""
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""
 

@@ -25,7 +25,7 @@ from vt.models.fallback import FallbackChain, prepare
 from vt.models.language_support import Offer
 from vt.models.monitor import CacheMetrics, residency
 from vt.models.preload import Preload, Preloaded, Task
-from vt.models.services import Leases, Route, Service, SttService, TranslationService, TtsService
+from vt.models.services import DiarizationService, Leases, Route, Service, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system import machine
@@ -35,6 +35,7 @@ from vt.translatable import Message, joined
 __all__ = [
     "AIServiceFactory",
     "Choice",
+    "DiarizationService",
     "Preloaded",
     "Service",
     "SttService",
@@ -221,6 +222,20 @@ class AIServiceFactory:
         candidates = self._catalogue.tts(language, voice, engine)
         candidate, choice = self._serve(candidates, configured=not (voice or engine), cancel=cancel, after=after)
         return TtsService(choice, self._leases(candidate, cancel))
+
+    def get_diarization_service(self, cancel: Cancel | None = None, after: Choice | None = None) -> DiarizationService:
+        """Return what tells speakers apart, its model resident; for `cancel` and `after` see `get_stt_service`.
+
+        Raises:
+            ModelUnavailable: the model is not here, or cannot be loaded.
+            ModelBusy: all memory for models stays in use.
+        """
+        candidates = self._catalogue.diarization()
+        if not candidates:
+            raise ModelUnavailable("Nobody here tells speakers apart.")
+        # That it is not here is no fault of this machine: a film then has one speaker.
+        candidate, choice = self._serve(candidates, configured=False, cancel=cancel, after=after)
+        return DiarizationService(choice, self._leases(candidate, cancel))
 
     def get_sample_service(self, voice: Voice, cancel: Cancel | None = None) -> TtsService:
         """Return what speaks in one voice and no other, its model resident, where nothing is to be downloaded for that.

@@ -45,7 +45,7 @@ _READ_UP = {
 }
 """Licences read from the packages' own licence files: their metadata is vague, or they are not installed here."""
 _NO_TRADE = "-NC-"
-_DOES = {"stt": "hears", "translation": "translates", "tts": "speaks"}
+_DOES = {"stt": "hears", "translation": "translates", "tts": "speaks", "diarization": "tells speakers apart"}
 _FIELD = re.compile(r"(Package|Version|Status): ")
 _LICENSE = re.compile(r"(?m)^License: (L?GPL-\d)(\+?)$")
 _PROGRAMS = {

@@ -80,6 +80,7 @@ def _parser() -> _Parser:
         "--audio-track", type=int, metavar="N", help="which sound track to dub, from 1 (default: by its language)"
     )
     translate.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
+    translate.add_argument("--speakers", type=_speakers, metavar="N", help="how many speak, 1 to 12; default: auto")
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
@@ -174,6 +175,7 @@ def _translate(arguments: argparse.Namespace) -> int:
         subtitles=None if track is not None or arguments.subtitles is None else Path(arguments.subtitles),
         subtitle_track=track,
         audio_track=arguments.audio_track,
+        speakers=arguments.speakers,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )
     factory = get_ai_factory()
@@ -189,6 +191,15 @@ def _translate(arguments: argparse.Namespace) -> int:
 def _voice(named: str) -> str:
     """Return the id of a voice; empty for auto, which is the best one."""
     return "" if named == "auto" else named
+
+
+def _speakers(named: str) -> int | None:
+    """Return how many people speak; None where that is to be found out."""
+    if named == "auto":
+        return None
+    if named.isascii() and named.isdigit() and 1 <= int(named[:3]) <= 12 and len(named) <= 2:
+        return int(named)
+    raise argparse.ArgumentTypeError(f"{named[:20]!r} is neither auto nor a number from 1 to 12")
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -10,12 +10,21 @@ from pydantic import TypeAdapter
 
 from vt import media
 from vt.domain import Cancel, Dropped, JobRequest, Segment, Stage, Transcript, Word
-from vt.dubbing import subtitle_source, track_choice
+from vt.dubbing import speakers, subtitle_source, track_choice
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.run import Run, with_model
 from vt.dubbing.services import RequestChecker
 from vt.engines.candidate import Choice
-from vt.errors import EmptyTrack, LanguageError, MediaError, NoSpeechError, SubtitleError
+from vt.errors import (
+    EmptyTrack,
+    EngineError,
+    LanguageError,
+    MediaError,
+    ModelBusy,
+    ModelUnavailable,
+    NoSpeechError,
+    SubtitleError,
+)
 from vt.languages import AUTO, Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
@@ -116,6 +125,12 @@ def examine(
 
 def name_of(run: Run) -> str:
     """Return the fingerprint of all that decides what is heard, without the models: so edits keep their lines."""
+    name, wanted = _name_of_words(run), run.request.speakers
+    return name if wanted is None else fingerprint(name, "speakers", wanted)
+
+
+def _name_of_words(run: Run) -> str:
+    """Return the fingerprint of what decides the words; who speaks them is another matter."""
     request = run.request
     told = run.artifacts.identity(request.subtitles) if request.subtitles else request.subtitle_track
     source = run.artifacts.identity(request.source)
@@ -130,24 +145,24 @@ def hear(run: Run, examined: Examined, name: str) -> Heard:
         SubtitleError: the subtitles are another film's.
         LanguageError: the language that was detected cannot be served.
     """
-    heard: Heard = run.kept("heard", name, _HEARD, lambda: _hear(run, examined, name))
+    heard: Heard = run.kept("heard", name, _HEARD, lambda: _hear(run, examined))
     run.film_seconds = max(run.film_seconds, heard.film_seconds)
     return heard
 
 
-def sound(run: Run, info: MediaInfo, track: Track, heard_name: str) -> tuple[NDArray[np.int16], str]:
+def sound(run: Run, info: MediaInfo, track: Track) -> tuple[NDArray[np.int16], str]:
     """Return the sound of the film, mono at 16 kHz, extracted once, and its fingerprint."""
-    name = fingerprint("sound", heard_name, track.index)
+    name = fingerprint("sound", _name_of_words(run), track.index)
     longest = run.request.longest_seconds
     made = run.artifacts.file("sound", name, ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest))
     return media.extracted(made), name
 
 
-def _hear(run: Run, examined: Examined, name: str) -> Heard:
+def _hear(run: Run, examined: Examined) -> Heard:
     if examined.read:
         return _checked(examined.read, examined)
     assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
-    return _listen(run, examined, name)
+    return _listen(run, examined)
 
 
 # Subtitles
@@ -203,10 +218,10 @@ def _notes_on(beyond: Sequence[Utterance], film_seconds: float) -> list[Message]
 # Recognition
 
 
-def _listen(run: Run, examined: Examined, name: str) -> Heard:
+def _listen(run: Run, examined: Examined) -> Heard:
     info = examined.info
     with run.stage(Stage.EXTRACT):
-        found = _first_that_sounds(run, examined, name)
+        found = _first_that_sounds(run, examined)
     # A file of sound alone is as long as its sound; its header may only estimate that.
     seconds = len(found.samples) / media.SPEECH_RATE
     film = max(info.seconds, seconds) if info.video else seconds
@@ -230,7 +245,7 @@ class _Sound:
     notes: tuple[Message, ...]
 
 
-def _first_that_sounds(run: Run, examined: Examined, name: str) -> _Sound:
+def _first_that_sounds(run: Run, examined: Examined) -> _Sound:
     """Return the sound of the first of the tracks that is not silent.
 
     Raises:
@@ -241,7 +256,7 @@ def _first_that_sounds(run: Run, examined: Examined, name: str) -> _Sound:
     silent: list[Track] = []
     for candidate in (track, *examined.others[: _MOST_TRACKS - 1]):
         try:
-            samples, sounding = sound(run, info, candidate, name)
+            samples, sounding = sound(run, info, candidate)
         except EmptyTrack:
             if not examined.others:
                 raise
@@ -278,7 +293,11 @@ class _Recognition:
         if language is None:
             language, note = self._detected(stt)
             notes.append(note)
-        return Heard(self._transcript(stt, language), stt.choice, film_seconds, tuple(notes))
+        words, dropped = self._recognised(stt, language)
+        words = self._with_speakers(words, notes)
+        detected = stt.detects and self.run.request.source_language is None
+        transcript = Transcript(language, detected, tuple(sentences.sentences(words)), tuple(dropped))
+        return Heard(transcript, stt.choice, film_seconds, tuple(notes))
 
     def _detected(self, stt: SttService) -> tuple[Language, Message]:
         """Return the language that is spoken, or the only one that the model hears, and a note."""
@@ -304,11 +323,11 @@ class _Recognition:
             # For music a recogniser names any language, with a low probability. Where nobody speaks, recognition
             # raises NoSpeechError, which tells the user more than the language does.
             if probability < _SURE_OF_LANGUAGE:
-                self._transcript(stt, language)
+                self._recognised(stt, language)
             raise
 
-    def _transcript(self, stt: SttService, language: Language) -> Transcript:
-        request = self.run.request
+    def _recognised(self, stt: SttService, language: Language) -> tuple[list[Word], list[Dropped]]:
+        """Return the words and what is left out, both in order of start; raise where nothing is said."""
         words: list[Word] = []
         dropped: list[Dropped] = []
         for found in self._found(stt.hearing(language), language):
@@ -316,13 +335,22 @@ class _Recognition:
                 dropped.append(found)
             else:
                 words += found
-        words.sort(key=lambda word: word.start)
-        segments = sentences.sentences(words)
-        if not segments:
+        if not any(char.isalnum() for word in words for char in word.text):
             raise _without_speech(self.info, self.track)
-        dropped.sort(key=lambda stretch: stretch.start)
-        detected = stt.detects and request.source_language is None
-        return Transcript(language, detected, tuple(segments), tuple(dropped))
+        return sorted(words, key=lambda word: word.start), sorted(dropped, key=lambda stretch: stretch.start)
+
+    def _with_speakers(self, words: list[Word], notes: list[Message]) -> list[Word]:
+        """Return the words with their speakers; where these cannot be told apart, as they are, with a note on that."""
+        wanted = self.run.request.speakers
+        try:
+            return speakers.told_apart(self.run, self.samples, self.sounding, words)
+        except ModelBusy:
+            raise  # the job waits for its turn
+        except EngineError as error:
+            # Who gave no number misses nothing where the model was never put here.
+            if wanted is not None or not isinstance(error, ModelUnavailable):
+                notes.append(Message("The speakers were not told apart: {reason}", reason=error.message))
+            return words
 
     def _found(self, stt: SttService, language: Language) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Choice
 from vt.languages import Language
-from vt.models.services import SttService, TranslationService, TtsService
+from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 
@@ -52,6 +52,12 @@ class DubbingServices(RequestChecker, Protocol):
         listening: bool = False,
     ) -> TranslationService:
         """Return what translates from `source` to `target`; with `listening` also what translates the film's sound."""
+        ...
+
+    def get_diarization_service(
+        self, *, cancel: Cancel | None = None, after: Choice | None = None
+    ) -> DiarizationService:
+        """Return what tells speakers apart; an error where it is not here."""
         ...
 
     def tts_service(

@@ -119,7 +119,7 @@ class Translating:
         """Return a translation of the wanted sentences, made of their sound; a finished batch is not made again."""
         run, track = self.run, self.examined.track
         assert track is not None  # noqa: S101 (or nothing would have been heard)
-        samples, sounding = hearing.sound(run, self.examined.info, track, self.heard_name)
+        samples, sounding = hearing.sound(run, self.examined.info, track)
         used = [service.choice.info.name, service.choice.model, self.source.code, self.target.code]
         slots, texts = [*compress(slots_of(self.heard.transcript.segments), wanted)], list[str]()
         for first in range(0, len(slots), _SOUND_BATCH):

@@ -8,7 +8,7 @@ from typing import Any
 
 from vt.domain import Cancel
 from vt.engines.candidate import Candidate
-from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice
+from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder
 from vt.languages import Language
 from vt.model_files import download
 from vt.model_files.preparation import Preparations
@@ -157,4 +157,12 @@ class TtsEngine(_EngineBase):
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it speaks here, now; `reachable` says whether the hub answers."""
+        raise NotImplementedError
+
+
+class DiarizationEngine(_EngineBase):
+    """An engine that tells speakers apart."""
+
+    def candidates(self, site: Site) -> Sequence[Candidate[VoiceEmbedder]]:
+        """List what could tell them apart, best first."""
         raise NotImplementedError

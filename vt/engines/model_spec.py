@@ -23,7 +23,7 @@ class ModelSpec(Generic[T]):
 
     key: str
     kind: str
-    """stt, translation or tts."""
+    """stt, translation, tts or diarization."""
     name: str
     device: str
     load: Callable[[], T]

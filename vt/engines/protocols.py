@@ -26,7 +26,7 @@ class EngineInfo:
     name: str
     """As it stands in the report: whisper, apertium, espeak-ng."""
     kind: str
-    """stt, translation or tts."""
+    """stt, translation, tts or diarization."""
     licence: str
     """Of the weights or data, as an SPDX expression."""
     source: str
@@ -137,4 +137,18 @@ class Synthesizer(Engine, Protocol):
 
     def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
         """Yield one clip for each line, a text and a speaking rate (a multiple of the engine's default, 1.0)."""
+        ...
+
+
+class VoiceEmbedder(Engine, Protocol):
+    """Tells voices apart: moments of sound in, as many vectors out, in the same order."""
+
+    def embed(
+        self, samples: NDArray[np.int16], moments: Sequence[tuple[float, float]], cancel: Cancel
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield a vector for each moment of `samples` (mono, 16 kHz), given by its start and end in seconds.
+
+        Vectors are of length 1. Those of two moments of one voice have a large scalar product, those of two voices a
+        small one. Of a moment of more than 1.5 s only so much is heard.
+        """
         ...

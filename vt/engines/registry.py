@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from vt.engines import apertium, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
-from vt.engines.definition import SttEngine, TranslationEngine, TtsEngine
+from vt.engines import apertium, campplus, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
+from vt.engines.definition import DiarizationEngine, SttEngine, TranslationEngine, TtsEngine
 from vt.engines.protocols import EngineInfo
+
+AnyEngine: TypeAlias = SttEngine | TranslationEngine | TtsEngine | DiarizationEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +19,20 @@ class Table:
     stt: tuple[SttEngine, ...] = ()
     translation: tuple[TranslationEngine, ...] = ()
     tts: tuple[TtsEngine, ...] = ()
+    diarization: tuple[DiarizationEngine, ...] = ()
 
     @property
     def infos(self) -> tuple[EngineInfo, ...]:
         """The facts about all of them."""
-        return tuple(engine.info for engine in (*self.stt, *self.translation, *self.tts))
+        return tuple(engine.info for engine in (*self.stt, *self.translation, *self.tts, *self.diarization))
 
-    def with_first(self, *engines: SttEngine | TranslationEngine | TtsEngine) -> Table:
+    def with_first(self, *engines: AnyEngine) -> Table:
         """Return a table in which these engines are tried before all others of their kind."""
         return Table(
             (*(engine for engine in engines if isinstance(engine, SttEngine)), *self.stt),
             (*(engine for engine in engines if isinstance(engine, TranslationEngine)), *self.translation),
             (*(engine for engine in engines if isinstance(engine, TtsEngine)), *self.tts),
+            (*(engine for engine in engines if isinstance(engine, DiarizationEngine)), *self.diarization),
         )
 
 
@@ -40,4 +45,5 @@ BUILT_IN = Table(
         whisper_translation.WhisperTranslationEngine(),
     ),
     tts=(kokoro.KokoroEngine(), mms.MmsEngine(), espeak.EspeakEngine()),
+    diarization=(campplus.CamPlusPlusEngine(),),
 )

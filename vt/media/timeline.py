@@ -60,7 +60,7 @@ def _is_fragmented(path: Path, container: str) -> bool:
     """Return whether an MP4 comes in fragments, which are written one by one after the header (ISO/IEC 14496-12)."""
     if not _is_one_of(container, frozenset({"mov"})):
         return False
-    here = 0
+    here, end = 0, path.stat().st_size
     with path.open("rb") as file:
         for _ in range(_MOST_BOXES):
             file.seek(here)
@@ -69,9 +69,9 @@ def _is_fragmented(path: Path, container: str) -> bool:
             if kind == b"moof":
                 return True
             size = int.from_bytes(head[8:16], "big") if size == 1 else size
-            if size < 8:  # the last box, or none at all
-                return False
             here += size
+            if size < 8 or here >= end:  # the last box, or none at all
+                return False
     return False
 
 

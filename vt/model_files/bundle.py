@@ -90,6 +90,20 @@ MODELS = {
             (File("model.onnx", 92_361_271, "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"),),
         ),
         Model(
+            "campplus-zh-en",
+            "CAM++",
+            "Apache-2.0",
+            "https://modelscope.cn/models/iic/speech_campplus_sv_zh_en_16k-common_advanced",
+            "tells speakers apart",
+            (
+                File(
+                    "campplus_cn_en_common.pt",
+                    28_044_640,
+                    "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+                ),
+            ),
+        ),
+        Model(
             "firefox/en-pt",
             "Firefox's English-Portuguese",
             "MPL-2.0",

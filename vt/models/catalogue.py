@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from vt import languages
 from vt.engines import registry, translation_routes
 from vt.engines.candidate import Candidate
-from vt.engines.definition import AUTO, Site, SttEngine, TranslationEngine, TtsEngine
-from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice
-from vt.engines.registry import Table
+from vt.engines.definition import AUTO, DiarizationEngine, Site, SttEngine, TranslationEngine, TtsEngine
+from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder
+from vt.engines.registry import AnyEngine, Table
 from vt.engines.translation_routes import Hop, Route
 from vt.errors import InputError, LanguageError, SettingsError, UnknownModel
 from vt.languages import Language
@@ -25,7 +25,7 @@ from vt.settings import Settings
 from vt.system import machine
 from vt.translatable import Message, joined
 
-_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine)
+_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine)
 _LONGEST_SHOWN = 80
 _ROUTES = 4
 """How many routes are tried at most: they often fail for the same reason."""
@@ -212,6 +212,10 @@ class Catalogue:
         )
         return selection.select(selection.wanted_first(listings, wanted), wanted, refusals)
 
+    def diarization(self) -> Sequence[Candidate[VoiceEmbedder]]:
+        """List what could tell speakers apart, best first; nothing, where the settings leave it out."""
+        return [one for engine in self._allowed(self._table.diarization) for one in engine.candidates(self.site)]
+
     def voices(self) -> tuple[Voice, ...]:
         """List all voices that may be chosen here."""
         return tuple(voice for engine in self._allowed(self._table.tts) for voice in engine.voices(self.site))
@@ -331,10 +335,11 @@ class Catalogue:
 
     # Which engines, in which order.
 
-    def _all(self) -> Iterator[SttEngine | TranslationEngine | TtsEngine]:
+    def _all(self) -> Iterator[AnyEngine]:
         yield from self._allowed(self._table.stt)
         yield from self._allowed(self._table.translation)
         yield from self._allowed(self._table.tts)
+        yield from self._allowed(self._table.diarization)
 
     def _allowed(self, engines: Sequence[_D]) -> list[_D]:
         every = self.settings.licences == "any"
@@ -383,7 +388,7 @@ def _hops(engines: Iterable[TranslationEngine], site: Site, *, fetchable: bool) 
     return {Hop(name, *pair) for name, pairs in ways for pair in pairs}
 
 
-def _unknown(wanted: str, engines: Sequence[SttEngine | TranslationEngine | TtsEngine]) -> str | None:
+def _unknown(wanted: str, engines: Sequence[AnyEngine]) -> str | None:
     names = [engine.info.name for engine in engines]
     if wanted == AUTO or wanted in names:
         return None

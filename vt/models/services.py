@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import Cancel, Clip, Dropped
 from vt.engines.candidate import Choice
-from vt.engines.protocols import Engine, Heard, SoundTranslator, Synthesizer, Transcriber, Translator
+from vt.engines.protocols import Engine, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, VoiceEmbedder
 from vt.errors import EngineError
 from vt.languages import Language
 from vt.system import machine
@@ -165,3 +166,17 @@ class TtsService(Service[Synthesizer]):
         """Yield a clip for each (text, rate); see `Synthesizer.speak`."""
         with self._using() as engine:
             yield from engine.speak(lines, cancel)
+
+
+class DiarizationService(Service[VoiceEmbedder]):
+    """Tells voices apart."""
+
+    def embed(
+        self, samples: NDArray[np.int16], moments: Sequence[tuple[float, float]], cancel: Cancel
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield a vector for the voice of each moment of mono 16 kHz samples; see `VoiceEmbedder.embed`."""
+        with self._using() as engine:
+            try:
+                yield from engine.embed(samples, moments, cancel)
+            finally:
+                machine.trim()

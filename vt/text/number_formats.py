@@ -35,8 +35,8 @@ _UNIT = re.compile(
 
 
 _MIXED = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[.,]\d{3}){2,6}(?![.,]?\d)")
-_WHOLE = re.compile(r"\d{1,3}(?:[^\d]\d{3}){2,6}")
-"""A number of at least two separators, all of them of thousands."""
+_WHOLE = re.compile(r"\d{1,3}([^\d])\d{3}(?:\1\d{3}){1,5}")
+"""A number of at least two separators, all of them alike: of thousands."""
 
 
 @dataclass(frozen=True, slots=True)

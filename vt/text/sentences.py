@@ -135,7 +135,7 @@ def _append(suffix: str, result: list[Word]) -> None:
 
 def _opens(mark: str, before: str) -> bool:
     """Tell whether a lone mark belongs to the word behind it: an opening bracket, the dash of a new speaker."""
-    return (mark[0] in _OPENING and mark[0] not in _CLOSING) or (mark[0] in _DASHES and _has_terminal_mark(before))
+    return (mark[0] in _OPENING and mark[0] not in _CLOSING) or (mark[0] in _DASHES and has_terminal_mark(before))
 
 
 def _without_overlap(words: Sequence[Word]) -> list[Word]:
@@ -149,7 +149,7 @@ def _names(words: Sequence[Word]) -> frozenset[str]:
     return frozenset(
         _bare(after.text)
         for before, after in pairwise(words)
-        if _head(after).isupper() and not _has_terminal_mark(before.text) and _gap(before, after) < 0.3
+        if _head(after).isupper() and not has_terminal_mark(before.text) and _gap(before, after) < 0.3
     )
 
 
@@ -167,7 +167,7 @@ def _changes_speaker(before: Word, after: Word) -> bool:
     return after.begins_turn or bool(before.speaker and after.speaker and before.speaker != after.speaker)
 
 
-def _has_terminal_mark(text: str) -> bool:
+def has_terminal_mark(text: str) -> bool:
     """Tell whether terminal punctuation ends a text, quotes and brackets behind it aside."""
     return bool(_ENDED.search(text.rstrip(_CLOSING)))
 
@@ -190,7 +190,7 @@ def _is_boundary(word: Word, following: Word, pause_seconds: float, names: froze
     gap = _gap(word, following)
     if gap >= pause_seconds or _changes_speaker(word, following):
         return True
-    if not _has_terminal_mark(word.text):
+    if not has_terminal_mark(word.text):
         return gap >= _NEW_THOUGHT_SECONDS and _new_thought(word, following, names)
     return not _continues(word.text.rstrip(), following, gap)
 

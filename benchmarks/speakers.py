@@ -1,0 +1,253 @@
+"""How well speakers are told apart, and what that costs: dialogues put together from voices that are known exactly.
+
+Their turns are of 1 to 12 s, one in five a short reply, with pauses or at once; every other dialogue has turns that
+overlap, one in three the noise of a room, one in three music. The words are cut from the sound by its level, and most
+ends of turns and some pauses count as ends of sentences, as a recogniser has them. What is measured: how often the
+number of speakers is right, the diarization error rate (DER, collar 0.25 s, each word's time with its true speaker as
+reference), and the share of the words' time with the right speaker.
+
+Run by hand: .venv/bin/python -m benchmarks.speakers [--dialogues 10] [--cost FILM] [SPEAKER ...]; a SPEAKER is a folder
+with recordings of one voice, or one recording. Without any, Kokoro's voices speak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.sounds import resampled
+from vt import languages, media
+from vt.domain import Cancel, Word
+from vt.dubbing import speakers
+from vt.engines import campplus
+from vt.engines.campplus import CamPlusPlus
+from vt.engines.kokoro import VOICES, Kokoro
+from vt.engines.whisper import Whisper
+from vt.media import levels
+from vt.model_files import bundle
+
+RATE = campplus.RATE
+COLLAR, STEP = 0.25, 0.01
+SPEECH = 2500.0  # the level of a turn, as the root of its mean square
+GOALS = {1: "one in 20 of 20", 2: "DER 6 %, goal 4 %", 4: "DER 12 %, goal 8 %"}
+LINES = {
+    "en": (
+        "Yes, of course.",
+        "I do not think so, really.",
+        "The old house stood beside the road, close to the mill and the bridge, and nobody had lived in it for years.",
+        "Yesterday the minister said that the new road will be ready before the summer, although it costs a lot.",
+        "Why did you not come with us? We waited for you for more than an hour, and it rained all the time.",
+        "In the end nobody could tell who had closed the door, and we never found out what was behind it.",
+    ),
+    "es": (
+        "Sí, claro.",
+        "No lo creo, de verdad.",
+        "La casa vieja estaba junto al camino, cerca del molino y del puente, y nadie vivía en ella desde hacía años.",
+        "El ministro dijo ayer que la nueva carretera, que costará mucho dinero, estará lista antes del verano.",
+        "¿Por qué no viniste con nosotros? Te esperamos más de una hora, y llovía todo el tiempo.",
+        "Al final, nadie supo decir quién había cerrado la puerta, ni qué había detrás de ella.",
+    ),
+}
+Sound = NDArray[np.float32]
+Corpus = dict[str, list[Sound]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A dialogue, its words, and who says each of them."""
+
+    samples: NDArray[np.int16]
+    words: list[Word]
+    truth: list[str]
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.samples) / RATE
+
+
+def _kokoro() -> Corpus:
+    """Return what Kokoro's voices say; of those of one name in two languages, which sound alike, the first alone."""
+    model = Kokoro(bundle.check("kokoro-82m") / "model.onnx", VOICES[0].id, 2)
+    known = {(voice.name, voice.gender): voice for voice in reversed(VOICES)}
+    corpus: Corpus = {}
+    for voice in known.values():
+        lines = [(line, 1.0) for line in LINES.get(voice.language.code, LINES["es"])]
+        clips = model.speaking(voice.id).speak(lines, Cancel())
+        corpus[voice.id] = [resampled(clip.samples, clip.sample_rate, RATE).astype(np.float32) for clip in clips]
+    return corpus
+
+
+def _recorded(places: Sequence[Path]) -> Corpus:
+    return {
+        place.name: [_sound(path) for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
+        for place in places
+    }
+
+
+def _sound(path: Path) -> Sound:
+    info = media.probe(path)
+    with tempfile.TemporaryDirectory() as folder:
+        return np.array(media.extract(info, info.audio[0], Path(folder) / "sound.pcm"), np.float32)
+
+
+def _turn(rng: random.Random, clips: Sequence[Sound], seconds: float) -> Sound:
+    """Return a part of a clip of about so many seconds, from one quiet place to another, at an even level."""
+    clip = rng.choice(clips)
+    if len(clip) > 1.3 * seconds * RATE:
+        level = levels.levels(clip / 32768, RATE)
+        start = rng.uniform(0, len(clip) / RATE - 1.3 * seconds)
+        start = levels.quietest(level, max(0.0, start - 0.5), start + 0.5, 0.1)
+        end = levels.quietest(level, start + 0.7 * seconds, start + 1.3 * seconds, 0.1)
+        clip = clip[int(start * RATE) : int(end * RATE)]
+    return np.asarray(clip * SPEECH / (np.sqrt(np.mean(clip**2)) + 1), np.float32)
+
+
+def _words(turn: Sound, rng: random.Random) -> list[Word]:
+    """Return words of a third of a second wherever a turn is not quiet."""
+    loud = np.flatnonzero(levels.voiced(levels.levels(turn / 32768, RATE), 30.0)) * levels.FRAME_SECONDS
+    runs = np.split(loud, np.flatnonzero(np.diff(loud) > 0.15) + 1)
+    words: list[Word] = []
+    for run in (run for run in runs if len(run) > 2):
+        edges = np.linspace(run[0], run[-1] + levels.FRAME_SECONDS, max(1, round(len(run) / 16)) + 1)
+        words += [Word(float(a), float(b), " so") for a, b in itertools.pairwise(edges)]
+    ends = {at for at in range(5, len(words)) if words[at].start - words[at - 1].end > 0.25 and rng.random() < 0.6}
+    ends |= {len(words)} if rng.random() < 0.85 else set()
+    return [Word(w.start, w.end, " so." if at in ends else " so") for at, w in enumerate(words, 1)]
+
+
+def _music(count: int, rng: random.Random) -> Sound:
+    """Return notes that die away, one a second."""
+    second = np.arange(RATE) / RATE
+    notes = [rng.choice([220, 247, 262, 294, 330, 392, 440]) for _ in range(count // RATE + 1)]
+    waves = [sum(np.sin(2 * np.pi * note * h * second) / h for h in (1, 2, 3)) * np.exp(-2 * second) for note in notes]
+    wave = np.concatenate(waves)[:count]
+    return np.asarray(wave / np.sqrt(np.mean(wave**2)), np.float32)
+
+
+def _dialogue(corpus: Corpus, chosen: Sequence[str], seconds: float, rng: random.Random, number: int) -> Dialogue:
+    sound, said, at, last = np.zeros(int((seconds + 16) * RATE), np.float32), list[tuple[Word, str]](), 0.5, ""
+    loudness = {name: rng.uniform(0.5, 1.2) for name in chosen}
+    while at < seconds:
+        last = rng.choice([name for name in chosen if name != last] or list(chosen))
+        turn = _turn(rng, corpus[last], rng.uniform(0.5, 1.2) if rng.random() < 0.2 else rng.uniform(1.2, 12))
+        overlaps = number % 2 and rng.random() < 0.15
+        at += -rng.uniform(0.2, 0.8) if overlaps else rng.choice([rng.uniform(0.05, 0.3), rng.uniform(0.2, 2.0)])
+        at, first = max(0.0, at), int(max(0.0, at) * RATE)
+        turn = turn[: len(sound) - first]
+        sound[first : first + len(turn)] += turn * loudness[last]
+        said += [(Word(w.start + at, w.end + at, w.text), last) for w in _words(turn, rng)]
+        at += len(turn) / RATE
+    sound = sound[: int((at + 0.5) * RATE)]
+    noise = np.random.default_rng(number).normal(0, 1, len(sound))
+    sound += noise * (SPEECH * 0.056 if number % 3 == 1 else 3)
+    sound += _music(len(sound), rng) * (SPEECH * 0.18 if number % 3 == 2 else 0)
+    said.sort(key=lambda pair: pair[0].start)
+    samples = np.clip(sound, -32767, 32767).astype(np.int16)
+    return Dialogue(samples, [word for word, _ in said], [name for _, name in said])
+
+
+def _errors(dialogue: Dialogue, found: Sequence[str]) -> tuple[float, float]:
+    """Return the DER and the share of the words' time with the right speaker, labels mapped to speakers at best."""
+    frames = int(max(word.end for word in dialogue.words) / STEP) + 2
+    reference, system = (_spoken(dialogue.words, labels, frames) for labels in (dialogue.truth, found))
+    shared = np.zeros((max(len(reference), len(system)),) * 2)
+    shared[: len(reference), : len(system)] = reference.astype(int) @ system.T.astype(int)
+    mapped = max(
+        itertools.permutations(range(len(shared)), len(reference)),
+        key=lambda order: sum(shared[one, other] for one, other in enumerate(order)),
+    )
+    right = sum(shared[one, other] for one, other in enumerate(mapped)) / shared.sum()
+    judged = np.ones(frames, bool)
+    for edge in np.flatnonzero(np.diff(reference.astype(int), axis=1).any(axis=0)):
+        judged[max(0, edge - int(COLLAR / STEP)) : edge + int(COLLAR / STEP)] = False
+    reference, system = reference[:, judged], system[:, judged]
+    correct = sum((reference[one] & system[other]).sum() for one, other in enumerate(mapped) if other < len(system))
+    wrong = np.maximum(reference.sum(axis=0), system.sum(axis=0)).sum() - correct
+    return float(wrong / max(1, reference.sum())), float(right)
+
+
+def _spoken(words: Sequence[Word], labels: Sequence[str], frames: int) -> NDArray[np.bool_]:
+    """Return who speaks when, shape (speakers, frames)."""
+    names = sorted(set(labels))
+    spoken = np.zeros((len(names), frames), bool)
+    for word, label in zip(words, labels, strict=True):
+        spoken[names.index(label), int(word.start / STEP) : int(word.end / STEP)] = True
+    return spoken
+
+
+def _told(model: CamPlusPlus, samples: NDArray[np.int16], words: Sequence[Word]) -> list[str]:
+    passages = speakers.passages_of(words)
+    moments = [moment for passage in passages for moment in passage.moments]
+    vectors = np.stack(list(model.embed(samples, moments, Cancel())))
+    return [word.speaker or "1" for word in speakers.labelled(words, passages, vectors)]
+
+
+def _measure(model: CamPlusPlus, corpus: Corpus, count: int, dialogues: int) -> None:
+    """Print what comes of dialogues of so many speakers."""
+    rng = random.Random(count)  # noqa: S311 (the same dialogues each time)
+    results: list[tuple[bool, float, float]] = []
+    for number in range(dialogues):
+        dialogue = _dialogue(corpus, rng.sample(sorted(corpus), count), 40.0 + 20.0 * count, rng, number)
+        found = _told(model, dialogue.samples, dialogue.words)
+        results.append((len(set(found)) == len(set(dialogue.truth)), *_errors(dialogue, found)))
+    right, der, words = (float(np.mean(column)) for column in zip(*results, strict=True))
+    print(
+        f"{count} speakers: number right in {right * dialogues:.0f} of {dialogues}, DER {der:.1%}, "
+        f"words right {words:.1%}   ({GOALS[count]})",
+        flush=True,
+    )
+
+
+def _cost(model: CamPlusPlus, film: Path) -> None:
+    """Print what telling apart the speakers of a film takes beside recognition, in the processor's time."""
+    samples = _sound(film).astype(np.int16)
+    whisper, words = Whisper(str(bundle.check("whisper-base")), 2, vad=False), list[Word]()
+
+    def hear() -> None:
+        for found in whisper.transcribe(samples.astype(np.float32) / 32768, languages.get("en"), Cancel()):
+            words.extend(getattr(found, "words", ()))
+
+    heard = _seconds(hear)
+    words.sort(key=lambda word: word.start)
+    labels: list[str] = []
+    apart = _seconds(lambda: labels.extend(_told(model, samples, words)))
+    print(
+        f"{film.name}: {len(set(labels))} speakers; recognition {heard:.1f} s, speakers {apart:.1f} s of processor "
+        f"time, {apart / heard:.0%} (at most 10 %)"
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def main() -> None:
+    """Measure what the arguments say."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("speakers", nargs="*", type=Path)
+    parser.add_argument("--dialogues", type=int, default=10)
+    parser.add_argument("--cost", type=Path)
+    arguments = parser.parse_args()
+    model = CamPlusPlus(bundle.check(campplus.NAME) / campplus.FILE, 2)
+    if arguments.cost:
+        _cost(model, arguments.cost)
+        return
+    corpus = _recorded(arguments.speakers) if arguments.speakers else _kokoro()
+    for count in (count for count in GOALS if count <= len(corpus)):
+        _measure(model, corpus, count, arguments.dialogues * (2 if count == 1 else 1))
+
+
+if __name__ == "__main__":
+    main()

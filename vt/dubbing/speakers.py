@@ -1,0 +1,310 @@
+"""Who speaks when: words get the labels of their speakers, by vectors of the voices that are heard in them."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vt.domain import Stage, Word
+from vt.dubbing.artifacts import fingerprint
+from vt.dubbing.run import Run, with_model
+from vt.models.services import DiarizationService
+from vt.text.sentences import has_terminal_mark
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST = 12
+"""Speakers of a film, at most."""
+_PAUSE_SECONDS = 0.3
+"""A speaker may have changed in a pause of this length, as at the end of a sentence."""
+_MOMENT_SECONDS = 1.5
+"""So much is listened to at a time; in a passage of up to a third more there is one moment, in its middle."""
+_HOP_SECONDS = 2.25
+"""From one moment to the next in a long passage, at most. Measured: 0.75 s finds no more, for more work."""
+_SHORTEST_SECONDS, _LEAST_WEIGHT = 0.25, 0.2
+"""What is listened to of a shorter moment | what it counts for, in seconds."""
+_CHUNK_SECONDS = 600.0
+"""The vectors are kept in chunks of this length."""
+_BLOCK = 400
+"""So many moments are compared with each other at once: the work grows with the square of their number."""
+_ALIKE = 0.3
+"""Groups of moments whose scalar products are as large as this on average are one speaker's. Measured: within a voice
+0.45 to 0.7, between two voices -0.1 to 0.25."""
+_SAME = 0.5
+"""Speakers whose means are as near as this (their cosine) are one. Measured: two voices up to 0.46, parts of one voice
+in noise, or with another over it, from 0.47."""
+_LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.005
+"""Who is heard for less than this, or less than this share of what is heard, is no speaker of his own: a laugh, a cough
+or two voices at once sound like nobody else."""
+_STRICTER = (0.4, 0.5, 0.6, 0.7, 0.8)
+"""In place of `_ALIKE`, one after the other, where more speakers are there than are told apart."""
+_ROUNDS = 3
+"""So often each moment is given to the nearest speaker, and each speaker's mean is taken anew."""
+_COSTS = {"sentence": 0.03, "pause": 0.1, "word": 0.3}
+"""What a change of speaker costs there, in seconds times the difference of two scalar products: so a word alone, of
+which little is known, stays with its neighbours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Words without a pause or the end of a sentence between them, and what is listened to in it."""
+
+    first: int
+    last: int
+    """Of its words: the first, and the one behind the last."""
+    moments: tuple[tuple[float, float], ...]
+
+
+def told_apart(run: Run, samples: NDArray[np.int16], sounding: str, words: Sequence[Word]) -> list[Word]:
+    """Return the words with the labels of their speakers, "1" for who is heard first; with none where only one speaks.
+
+    The vectors are kept, so that a run that was ended goes on where it was.
+
+    Args:
+        run: whose request says how many speakers there are.
+        samples: the sound of the film, mono at 16 kHz.
+        sounding: its fingerprint.
+        words: in order of start.
+
+    Raises:
+        ModelUnavailable: the model is not here, or cannot be loaded.
+        EngineError: it failed.
+    """
+    wanted = run.request.speakers
+    if wanted == 1 or not words:
+        return list(words)
+    passages = passages_of(words)
+
+    def listened(service: DiarizationService) -> NDArray[np.float32]:
+        kept = list(_kept(run, service, samples, sounding, passages))
+        return np.concatenate(kept)
+
+    vectors = with_model(lambda after: run.services.get_diarization_service(cancel=run.cancel, after=after), listened)
+    return labelled(words, passages, vectors, wanted)
+
+
+def passages_of(words: Sequence[Word]) -> list[Passage]:
+    """Cut words into passages, each of which one speaker is likely to have spoken."""
+    ends = [at for at in range(1, len(words)) if _break(words[at - 1], words[at]) != "word"]
+    return [
+        Passage(first, last, tuple(_moments(words[first].start, max(word.end for word in words[first:last]))))
+        for first, last in itertools.pairwise([0, *ends, len(words)])
+    ]
+
+
+def labelled(
+    words: Sequence[Word], passages: Sequence[Passage], vectors: NDArray[np.float32], wanted: int | None = None
+) -> list[Word]:
+    """Return the words with the labels of their speakers; with none where only one speaks.
+
+    Args:
+        words: in order of start.
+        passages: what `passages_of` makes of them.
+        vectors: of the voices in the passages' moments, each of length 1, shape (moments, size).
+        wanted: how many speakers there are; None: that is found out. Fewer are told apart where there are not enough
+            moments that differ.
+    """
+    moments = np.array([moment for passage in passages for moment in passage.moments])
+    weights = np.clip(moments[:, 1] - moments[:, 0], _LEAST_WEIGHT, _MOMENT_SECONDS)
+    means = speakers(np.asarray(vectors, np.float64), weights, wanted)
+    if len(means) == 1:
+        return list(words)
+    numbers = _path(_scores(words, passages, moments, vectors @ means.T), _change_costs(words))
+    order = list(dict.fromkeys(numbers))
+    if len(order) == 1:
+        return list(words)
+    return [replace(word, speaker=str(order.index(number) + 1)) for word, number in zip(words, numbers, strict=True)]
+
+
+def speakers(
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], wanted: int | None = None
+) -> NDArray[np.float64]:
+    """Return the mean vector of each speaker, of length 1, shape (speakers, size).
+
+    Args:
+        vectors: of moments in order of time, each of length 1, shape (moments, size).
+        weights: of the moments, in seconds.
+        wanted: how many speakers there are, as far as they can be told apart; None: that is found out.
+    """
+    sums = _large_groups(vectors, weights, _ALIKE)
+    for alike in _STRICTER:
+        if wanted is None or len(sums) >= wanted:
+            break
+        sums = _large_groups(vectors, weights, alike)
+    sums = _joined(sums, -1.0 if wanted else _SAME, wanted or 1)
+    sums = _joined(sums, -1.0, MOST)
+    return _settled(vectors, weights, _unit(sums))
+
+
+# Groups of moments
+
+
+def _large_groups(vectors: NDArray[np.float64], weights: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+    """Return the sums of the groups that are large enough for a speaker, or of the largest one.
+
+    What counts are moments beside others of the same group: a speaker is heard for several at a time now and then, a
+    cough or a noise is alone wherever it is heard, even if there are many of the kind in an hour.
+    """
+    sums = _grouped(vectors * weights[:, None], weights, alike)
+    nearest = np.argmax(vectors @ _unit(sums).T, axis=1)
+    alone = np.concatenate([[True], np.diff(nearest) != 0, [True]])
+    beside = ~(alone[:-1] & alone[1:])
+    seconds = np.bincount(nearest[beside], weights[beside], len(sums))
+    large = seconds >= max(_LEAST_SECONDS, _LEAST_SHARE * float(weights.sum()))
+    if not large.any():
+        large = np.arange(len(sums)) == np.bincount(nearest, weights, len(sums)).argmax()
+    return np.asarray(sums[large])
+
+
+def _grouped(sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+    """Join groups that are alike, and return their sums.
+
+    They are joined within blocks of neighbours first, so that the work grows with the length of the film alone.
+    """
+    while len(sums) > _BLOCK:
+        blocks = [
+            _linked(sums[at : at + _BLOCK], seconds[at : at + _BLOCK], alike) for at in range(0, len(sums), _BLOCK)
+        ]
+        before = len(sums)
+        sums, seconds = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        if len(sums) > before * 0.9:  # hardly any are alike, so no more will be
+            return sums
+    return _linked(sums, seconds, alike)[0]
+
+
+def _linked(
+    sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Join the two groups that are most alike, again and again, while they are as alike as that (average linkage).
+
+    How alike two groups are is the mean of the scalar products of their vectors: that of the sums tells it.
+    """
+    sums, seconds = sums.copy(), seconds.copy()
+    likeness = (sums @ sums.T) / np.outer(seconds, seconds)
+    np.fill_diagonal(likeness, -np.inf)
+    there = np.ones(len(sums), bool)
+    while True:
+        one, other = divmod(int(likeness.argmax()), len(sums))
+        if not likeness[one, other] >= alike:
+            return sums[there], seconds[there]
+        sums[one] += sums[other]
+        seconds[one] += seconds[other]
+        there[other] = False
+        row = np.where(there, sums @ sums[one] / (seconds * seconds[one]), -np.inf)
+        row[one] = -np.inf
+        likeness[one], likeness[:, one] = row, row
+        likeness[other], likeness[:, other] = -np.inf, -np.inf
+
+
+def _joined(sums: NDArray[np.float64], same: float, least: int) -> NDArray[np.float64]:
+    """Join the speakers whose means are nearest, while they are as near as `same` and there are more than `least`."""
+    while len(sums) > least:
+        unit = _unit(sums)
+        near = unit @ unit.T
+        np.fill_diagonal(near, -np.inf)
+        one, other = divmod(int(near.argmax()), len(sums))
+        if near[one, other] < same:
+            break
+        sums[one] += sums[other]
+        sums = np.delete(sums, other, axis=0)
+    return sums
+
+
+def _settled(
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], means: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the means once each moment has gone to the speaker who is nearest."""
+    for _ in range(_ROUNDS):
+        nearest = np.argmax(vectors @ means.T, axis=1)
+        share = (nearest[:, None] == np.arange(len(means))) * weights[:, None]
+        sums = share.T @ vectors
+        means = np.where(share.any(axis=0)[:, None], _unit(sums), means)
+    return means
+
+
+def _unit(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9))
+
+
+# Words
+
+
+def _break(before: Word, after: Word) -> str:
+    """Tell what lies between two words: the end of a sentence, a pause, or nothing but that."""
+    if has_terminal_mark(before.text):
+        return "sentence"
+    return "pause" if after.start - before.end >= _PAUSE_SECONDS else "word"
+
+
+def _change_costs(words: Sequence[Word]) -> list[float]:
+    return [0.0, *(_COSTS[_break(before, after)] for before, after in itertools.pairwise(words))]
+
+
+def _moments(start: float, end: float) -> Iterator[tuple[float, float]]:
+    """Yield what is listened to in a passage: its middle, or moments from its start to its end."""
+    if end - start <= _MOMENT_SECONDS * 4 / 3:
+        middle, half = (start + end) / 2, min(_MOMENT_SECONDS, max(_SHORTEST_SECONDS, end - start)) / 2
+        yield max(0.0, middle - half), max(0.0, middle - half) + 2 * half
+        return
+    count = int(np.ceil((end - start - _MOMENT_SECONDS) / _HOP_SECONDS)) + 1
+    for begin in np.linspace(start, end - _MOMENT_SECONDS, count):
+        yield float(begin), float(begin) + _MOMENT_SECONDS
+
+
+def _scores(
+    words: Sequence[Word], passages: Sequence[Passage], moments: NDArray[np.float64], near: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how well each word fits each speaker: as the nearest moment of its passage does, times its length."""
+    found, at = np.zeros((len(words), near.shape[1])), 0
+    for passage in passages:
+        here = slice(at, at + len(passage.moments))
+        middles = moments[here].mean(axis=1)
+        for number in range(passage.first, passage.last):
+            word = words[number]
+            nearest = int(np.abs(middles - (word.start + word.end) / 2).argmin())
+            found[number] = near[here][nearest] * (word.end - word.start)
+        at = here.stop
+    return found
+
+
+def _path(scores: NDArray[np.float64], costs: Sequence[float]) -> list[int]:
+    """Return the speaker of each word, so that scores less the costs of changes are best in all (Viterbi's way)."""
+    best, came = scores[0].copy(), np.zeros(scores.shape, int)
+    for number in range(1, len(scores)):
+        other = int(best.argmax())
+        changed = best[other] - costs[number]
+        came[number] = np.where(best >= changed, np.arange(len(best)), other)
+        best = np.maximum(best, changed) + scores[number]
+    path = [int(best.argmax())]
+    for number in range(len(scores) - 1, 0, -1):
+        path.append(int(came[number, path[-1]]))
+    return path[::-1]
+
+
+# The vectors, kept
+
+
+def _kept(
+    run: Run, service: DiarizationService, samples: NDArray[np.int16], sounding: str, passages: Sequence[Passage]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the vectors of the moments of each chunk of the sound; those that were found before are not found again."""
+    moments = [moment for passage in passages for moment in passage.moments]
+    for _, group in itertools.groupby(moments, lambda moment: int(moment[0] / _CHUNK_SECONDS)):
+        chunk = list(group)
+        name = fingerprint("voices", sounding, chunk, service.choice.info.name, service.choice.model)
+        yield _read(run.artifacts.json("voices", name, lambda: _written(service.embed(samples, chunk, run.cancel))))  # noqa: B023
+        run.tell(Stage.TRANSCRIBE, 1.0)
+
+
+def _written(vectors: Iterator[NDArray[np.float32]]) -> list[str]:
+    return [base64.b64encode(vector.astype("<f2").tobytes()).decode("ascii") for vector in vectors]
+
+
+def _read(kept: Sequence[str]) -> NDArray[np.float32]:
+    return np.stack([np.frombuffer(base64.b64decode(vector), "<f2") for vector in kept]).astype(np.float32)
