@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vt import languages
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media import timeline
@@ -190,7 +191,10 @@ class _Mux:
 
 def _mapped(kept: Kept, stream: str) -> list[str]:
     options = [part for key, value in kept.options.items() for part in (f"-{key}:{stream}", value)]
-    return ["-map", f"0:{kept.track.index}", *options]
+    # Many files have the older codes of ISO 639-2, such as "ger": all tracks of the result have the newer ones.
+    language = languages.find(kept.track.language)
+    tags = [f"-metadata:s:{stream}", f"language={language.iso639_3}"] if language else []
+    return ["-map", f"0:{kept.track.index}", *options, *tags]
 
 
 def _what_failed(extent: Extent, original: Track | None) -> list[Message]:
