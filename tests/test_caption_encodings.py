@@ -67,6 +67,7 @@ CASES = [
     ("ru", "koi8-r", TEXTS["ru"]),
     ("ru", "cp866", TEXTS["ru"]),
     ("zh", "big5", TRADITIONAL),
+    ("el", "cp1253", "Άκου, ο αδελφός μου έφυγε. Άφησε την πόρτα ανοιχτή."),  # its Ά is ’ in ISO-8859-7
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from tests import films
 from tests.asking import asked
 from tests.captions import timed
-from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
+from vt.domain import Cancel
 from vt.dubbing.pipeline import dub
 from vt.errors import SubtitleError
 
@@ -22,12 +24,12 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return films.film(tmp_path_factory.mktemp("film") / "talk.mp4")
 
 
-def dubbed(film: Path, folder: Path, content: str | bytes) -> dict[str, Any]:
+def dubbed(film: Path, folder: Path, content: str | bytes, factory: FakeFactory | None = None) -> dict[str, Any]:
     """Return the report of a dub from subtitles."""
     told = folder / "talk.srt"
     told.write_bytes(content.encode() if isinstance(content, str) else content)
     request = asked(film, "es", source_language="en", subtitles=told)
-    result = dub(request, FakeFactory(ScriptedTranscriber([]), ToneSynthesizer()), folder)
+    result = dub(request, factory or FakeFactory(ScriptedTranscriber([]), ToneSynthesizer()), folder)
     report: dict[str, Any] = json.loads(next(each for each in result.files if each.suffix == ".json").read_text())
     return report
 
@@ -58,3 +60,23 @@ def test_the_encoding_that_was_found_is_noted_and_speakers_show_in_no_report(fil
     assert "The subtitles are not in UTF-8: they were read as Windows-1252." in report["notes"]
     assert [each["source_text"] for each in report["segments"]] == ["The café is shut, isn’t it?", "It is “shut”."]
     assert "speaker" not in report["segments"][0]
+
+
+class _Recording(UpperCaseTranslator):
+    """Keeps what it was asked to translate."""
+
+    asked: tuple[str, ...] = ()
+
+    def translate(
+        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
+    ) -> Iterator[str]:
+        self.asked += tuple(sentences)
+        yield from super().translate(sentences, cancel, budgets)
+
+
+def test_captions_in_capitals_are_translated_in_small_letters_and_shown_as_they_are(film: Path, tmp_path: Path) -> None:
+    factory = FakeFactory(ScriptedTranscriber([]), ToneSynthesizer())
+    factory.translated = recording = _Recording()
+    report = dubbed(film, tmp_path, timed((0.2, 1.9, "WE HAVE ONE QUESTION: WHY?")), factory)
+    assert recording.asked == ("We have one question: why?",)
+    assert [line["source_text"] for line in report["segments"]] == ["WE HAVE ONE QUESTION: WHY?"]

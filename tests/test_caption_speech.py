@@ -19,6 +19,9 @@ SOUNDS = {
     "[phone rings] Who is it? [click]": "Who is it?",
     "{applause} Thank you.": "Thank you.",
     "*footsteps* Hide!": "Hide!",
+    "* Es donnert. *\nKomm rein.": "Komm rein.",
+    "** leise Schritte,\ndann ein Knall **\nLauf!": "Lauf!",
+    "CARMEN: (de rodillas) Por favor.": "Por favor.",
     "*glass breaks*\nRun!": "Run!",
     "(a window opens)\nWho is there?": "Who is there?",
     "♪ and the night goes on ♪\nDid you hear that?": "Did you hear that?",
@@ -30,6 +33,9 @@ SOUNDS = {
     "（拍手）ありがとう。": "ありがとう。",
     "＜鐘の音＞もう帰ろう。": "もう帰ろう。",
     "［音楽］始めましょう。": "始めましょう。",
+    "≪（花子）ただいま。→": "ただいま。",
+    "➡お帰りなさい。": "お帰りなさい。",
+    "¶ and the rain falls ¶\nListen.": "Listen.",
 }
 SPEECH = {
     "the castle (which was burnt down) stands again": "the castle (which was burnt down) stands again",
@@ -40,6 +46,8 @@ SPEECH = {
     "*Never* touch it.": "Never touch it.",
     "THE CASTLE (WHICH WAS OLD) FELL.": "THE CASTLE (WHICH WAS OLD) FELL.",
     "5 * 3 * 2 is thirty": "5 * 3 * 2 is thirty",
+    "* bread\n* butter": "* bread * butter",
+    "I know this: (and so do you) it ends.": "I know this: (and so do you) it ends.",
     "#2 is the best": "#2 is the best",
 }
 
@@ -114,6 +122,15 @@ def test_a_name_in_a_file_of_capitals_is_taken_and_a_sentence_with_a_colon_is_no
     ]
 
 
+def test_a_word_before_a_colon_within_a_sentence_of_capitals_is_no_name() -> None:
+    file = srt("TONIGHT WE FLY TO\nLISBON: THE CITY OF HILLS.", "IT IS LATE.\nPETER: GO HOME.")
+    assert [(each.speaker, each.text) for each in read(file)] == [
+        ("", "TONIGHT WE FLY TO LISBON: THE CITY OF HILLS."),
+        ("", "IT IS LATE."),
+        ("PETER", "GO HOME."),
+    ]
+
+
 def test_a_label_in_small_letters_is_a_name_once_it_is_repeated() -> None:
     file = srt("Mira: Are you there?", "Nobody was there.", "Mira: Hello?", "Paris: a city of light.", "They left.")
     assert [(each.speaker, each.text) for each in read(file)] == [
@@ -178,6 +195,13 @@ def test_a_cue_that_is_a_number_is_spoken() -> None:
     assert said(srt("3", "2", "1", "Go!", numbered=False)) == ["3", "2", "1", "Go!"]
 
 
+def test_numbers_of_cues_are_not_spoken_where_files_with_marks_of_unicode_were_put_together() -> None:
+    assert said("\ufeff" + srt("One came.") + "\ufeff" + srt("Two went.").replace("1\n", "2\n", 1)) == [
+        "One came.",
+        "Two went.",
+    ]
+
+
 def test_numbers_of_cues_are_not_spoken_where_empty_lines_are_missing_or_too_many() -> None:
     tight = srt("In\n1999", "and\n2", "more").replace("\n\n", "\n")
     assert said(tight) == ["In 1999", "and 2", "more"]
@@ -225,6 +249,9 @@ def test_an_arrow_between_words_is_said() -> None:
         ("0:1,5 --> 0:2,5", 1.5, 2.5),
         ("00:00:01:250 --> 00:00:02:500", 1.25, 2.5),
         ("00:00:01,000 -> 00:00:02,000", 1.0, 2.0),
+        ("00:00:01,000 -- > 00:00:02,000", 1.0, 2.0),
+        ("00:00:01,000 – > 00:00:02,000", 1.0, 2.0),
+        ("00:00:01,000 → 00:00:02,000", 1.0, 2.0),
         ("00: 00: 01, 000 --> 00: 00: 02, 000", 1.0, 2.0),
         ("00:00:01,000-->00:00:02,000", 1.0, 2.0),
         ("00:00:01,000 --> 00:00:02,000 X1:10 X2:20", 1.0, 2.0),

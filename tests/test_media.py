@@ -763,7 +763,7 @@ def test_further_tracks_follow_with_their_own_languages_and_none_of_them_is_defa
     path = tmp_path / "film.mkv"
     ffmpeg(
         *(*PICTURE, *SOUND, *SOUND, *SOUND, "-map", "0", "-map", "1", "-map", "2", "-map", "3", *H264),
-        *("-c:a", "flac", tags[0], "language=eng", tags[1], "language=fra", tags[2], "language=deu", path),
+        *("-c:a", "flac", tags[0], "language=eng", tags[1], "language=fre", tags[2], "language=ger", path),
     )
     info = media.probe(path)
     media.mux(info, info.audio[1], dub, (Named("spa", "x"), Named("fra", "y")), [], tmp_path / "out.mp4")

@@ -125,6 +125,14 @@ def test_a_chain_of_ogg_recordings_is_heard_whole(tmp_path: Path) -> None:
     assert media.probe(chain).seconds == pytest.approx(len(samples) / RATE, abs=0.1)
 
 
+def test_a_chain_of_ogg_recordings_of_other_rates_is_heard_whole_and_does_not_last_for_a_day(tmp_path: Path) -> None:
+    one = made(tmp_path / "a.ogg", "-c:a", "libvorbis", rate=44_100, picture=False)
+    two = made(tmp_path / "b.ogg", "-c:a", "libvorbis", rate=22_050, picture=False)
+    chain = joined(tmp_path / "film.ogg", one, two)
+    assert in_time(heard(chain)[1], 1.0, 3.0)
+    assert media.probe(chain).seconds == pytest.approx(4.0, abs=1.5)  # the times are of the first rate
+
+
 # Clocks that jump
 
 JUMPS = {

@@ -118,6 +118,7 @@ PARSING = {
     "engines/whisper.py": "what the model detects",
     "factory.py": "the methods that others call from Python",
     "jobs/job_service.py": "the specification of a job, as it comes from a face",
+    "media/muxing.py": "the tags of tracks",
     "models/catalogue.py": "the settings",
     "services.py": "the list of voices, which routes and page ask for by code",
     "text/identification.py": "what the detector finds",

@@ -19,7 +19,7 @@ from vt.engines.candidate import Choice
 from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.models.services import TranslationService
-from vt.text import identification, number_formats
+from vt.text import capitals, identification, number_formats
 from vt.translatable import Message
 
 _BATCH = 64  # sentences that are translated and kept together
@@ -138,7 +138,7 @@ class Translating:
         """Return a translation of each sentence; a finished batch is not translated again."""
         choice, pair = service.choice, (self.source.code, self.target.code)
         used = [choice.info.name, choice.model, *pair, *map(str, choice.route)]
-        texts: list[str] = []
+        sources, texts = [capitals.in_small_letters(source, pair[0]) for source in sources], list[str]()
         for first in range(0, len(sources), _BATCH):
             part = slice(first, first + _BATCH)
             batch, lengths = sources[part], budgets and budgets[part]

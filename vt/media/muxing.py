@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vt import languages
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media import timeline
@@ -207,9 +208,13 @@ class _Mux:
 def _mapped(kept: Kept, stream: str, inputs: Mapping[Path, str] | None = None) -> list[str]:
     """Return the options that keep a track; `inputs` are the files from which texts are read."""
     options = [part for key, value in kept.options.items() for part in (f"-{key}:{stream}", value)]
+    # Many files have the older codes of ISO 639-2, such as "ger": all tracks of the result have the newer ones.
+    language = languages.find(kept.track.language)
+    code = language.iso639_3 if language else kept.track.language
     if inputs and kept.file:
-        return ["-map", inputs[kept.file], *options, *_named(stream, Named(kept.track.language, kept.track.title))]
-    return ["-map", f"0:{kept.track.index}", *options]
+        return ["-map", inputs[kept.file], *options, *_named(stream, Named(code, kept.track.title))]
+    tags = [f"-metadata:s:{stream}", f"language={code}"] if language else []
+    return ["-map", f"0:{kept.track.index}", *options, *tags]
 
 
 def _what_failed(extent: Extent, original: Track | None) -> list[Message]:

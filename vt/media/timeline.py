@@ -28,7 +28,9 @@ _MOST_MEASURED = 8
 _SEGMENT = "-f segment -segment_time 100000000 -strftime 1 -segment_format crc -segment_list pipe:1"
 # Where frames come in another order than they are shown, some containers keep only the time of decoding.
 # Where times come twice, each packet is put one unit behind the one before it: that must not be a whole frame.
-_TIMES = r"-bsf:0 setts=pts=max(PTS\,DTS):time_base=1/90000 -avoid_negative_ts disabled"
+# Where the rate changes in a chain of Ogg recordings, the last packet is said to last for a day.
+_NO_DAY = r"duration=if(gt(DURATION*TB\,36000)\,0\,DURATION)"
+_TIMES = rf"-bsf:0 setts=pts=max(PTS\,DTS):{_NO_DAY}:time_base=1/90000 -avoid_negative_ts disabled"
 _TELL_THE_END = f"-c copy {_TIMES} {_SEGMENT} -segment_list_type csv pipe:1".split()
 
 

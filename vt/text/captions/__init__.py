@@ -78,6 +78,7 @@ def read(content: bytes, language: str = "") -> Captions:
     """
     check_size(len(content))
     text, notes = decoded(content, language)
+    text = text.replace("\ufeff", "")  # where files were put together, each brought its mark
     limits.check_text(text)
     form = next((form for form in _FORMATS if form.recognises(text)), None)
     cues = form.parse(text) if form else []

@@ -114,6 +114,8 @@ class _Candidate:
     fit: float
     encoding: str
     text: str
+    codes: str
+    """Of the languages by which it was judged."""
 
 
 def encoding_of(content: bytes, language: str = "") -> str:
@@ -128,9 +130,18 @@ def encoding_of(content: bytes, language: str = "") -> str:
     for rows in (named, _ROWS) if named else (_ROWS,):
         best = sorted(_candidates(sample, rows, bool(named) and rows is named), key=lambda one: -one.fit)
         if best and best[0].fit >= _FIT:
-            others = [one for one in best if one.text != best[0].text and one.fit > best[0].fit - _MARGIN]
-            return "" if others else best[0].encoding
+            return "" if any(_is_doubt(one, best[0]) for one in best) else best[0].encoding
     return ""
+
+
+def _is_doubt(other: _Candidate, best: _Candidate) -> bool:
+    """Tell whether a candidate reads otherwise than the best one, and about as well.
+
+    Of two encodings of one language, the more common one is taken: a Greek capital Ά in Windows-1253 is a quotation
+    mark in ISO-8859-7, which fits as well.
+    """
+    is_rarer = other.codes == best.codes and other.fit < best.fit
+    return other.text != best.text and not is_rarer and other.fit > best.fit - _MARGIN
 
 
 def _sample(content: bytes) -> bytes:
@@ -149,7 +160,7 @@ def _candidates(sample: bytes, rows: Sequence[_Row], is_named: bool) -> Iterator
                 decoded[encoding] = (text, {} if is_named else identification.shares(text))
             text, shares = decoded[encoding]
             likely = _LIKELY * (max(shares.get(code, 0.0) for code in row.codes.split()) - 0.5) if shares else 0.0
-            yield _Candidate(_fit(text, row) + likely - _RARER * place, encoding, text)
+            yield _Candidate(_fit(text, row) + likely - _RARER * place, encoding, text, row.codes)
 
 
 def _fit(text: str, row: _Row) -> float:

@@ -8,11 +8,16 @@ from collections.abc import Callable
 _SQUARE = re.compile(r"\[[^\[\]]*+\]|\{[^{}]*+\}|【[^【】]*+】|［[^［］]*+］|｛[^｛｝]*+｝|〔[^〔〕]*+〕|＜[^＜＞]*+＞")
 _ROUND = re.compile(r"\([^()]*+\)|（[^（）]*+）")
 _STARS = re.compile(r"(?<![*\w])\*{1,3}+([^\s*](?:[^*\n]{0,98}[^\s*])?)\*{1,3}+(?![*\w])")
-_SIGNS = re.compile("[\\[{(*#【［｛〔＜（♪♫♬♩🎵🎶]")
+_SPACED_STARS = re.compile(r"(?m)^[-–—\s]{0,9}\*{1,3}+\s[^*]{1,200}+\*{1,3}+[^\S\n]*+$")
+"""Thus German television writes what is heard: "* Musik *"; one star alone may begin an item of a list."""
+_SIGNS = re.compile("[\\[{(*#【［｛〔＜（♪♫♬♩🎵🎶¶≪→➡]")
 """Without any of these, a text is all speech."""
 _NESTED = 3
 """Brackets in brackets that are taken out with them."""
-_NOTES = re.compile("[♪♫♬♩🎵🎶](?:\\s*[♪♫♬♩🎵🎶])*+")
+_NOTES = re.compile("[♪♫♬♩🎵🎶¶](?:\\s*[♪♫♬♩🎵🎶¶])*+")
+"""The pilcrow is what old decoders of broadcasts make of a note."""
+_ARROWS = re.compile("(?m)^[≪→➡]++|[→➡]++$")
+"""In Japanese captions: somebody who is not seen speaks, or a sentence goes on in the next cue."""
 _HASHES = re.compile(r"(?m)^[^\S\n]*+#[^\S\n][^#\n]*+#?+[^\S\n]*+$")
 NAMED = "\x1f"
 """Stands, within this package, behind a name that was in brackets or had a remark: no file may hold it here."""
@@ -72,8 +77,8 @@ def without(text: str) -> str:
     """
     if not _SIGNS.search(text):
         return text
-    text = _HASHES.sub(" ", _without_songs(_nested(_SQUARE, _name_or_nothing, text)))
-    return _STARS.sub(_without_stars, _nested(_ROUND, _without_round, text))
+    text = _HASHES.sub(" ", _without_songs(_nested(_SQUARE, _name_or_nothing, _ARROWS.sub("", text))))
+    return _STARS.sub(_without_stars, _SPACED_STARS.sub(" ", _nested(_ROUND, _without_round, text)))
 
 
 def _nested(bracket: re.Pattern[str], kept: Callable[[re.Match[str]], str], text: str) -> str:
@@ -139,7 +144,10 @@ def _is_remark(found: re.Match[str], inside: str) -> bool:
     """Tell whether nobody says what is between brackets."""
     before, after = found.string[: found.start()].strip(), found.string[found.end() :]
     line_before, line_after = _line_around(found)
-    is_within = any(map(str.isalnum, line_before)) and any(map(str.isalnum, line_after))
+    # Behind the name of who speaks, a line begins: "MARIA: (on her knees) Please!"
+    words = line_before.split()
+    is_named = line_before.endswith((":", "：")) and len(words) < _NAME_WORDS and not any(w[0].islower() for w in words)
+    is_within = any(map(str.isalnum, line_before)) and any(map(str.isalnum, line_after)) and not is_named
     if is_sound(inside, _FEW_WORDS if is_within else _SOME_WORDS):
         return True
     if inside.isupper() and not (before + after).isupper():

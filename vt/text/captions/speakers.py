@@ -19,6 +19,8 @@ _WORD = re.compile(r"[\w.'’&#-]+")
 _MOST_WORDS = 4
 _MOST_SIGNS = 12
 """Of a name in a script that has no capitals."""
+_GOES_ON = ",;"
+"""Behind these signs, as behind a letter, a sentence goes on."""
 _MOST_ONCE = 2
 """Words of a name that occurs once, where capitals tell nothing."""
 
@@ -183,8 +185,14 @@ class Names:
     is_in_capitals: bool
     is_labelled: bool
 
-    def has(self, label: str, is_marked: bool) -> bool:
-        """Tell whether a label is a name."""
+    def has(self, label: str, is_marked: bool, goes_on: bool = False) -> bool:
+        """Tell whether a label is a name.
+
+        Args:
+            label: what stands before a colon.
+            is_marked: whether something else says that another person begins to speak there.
+            goes_on: whether a sentence has begun in the line before.
+        """
         words = _words_of_name(label)
         if not words:
             return False
@@ -194,7 +202,7 @@ class Names:
             return True
         if not label.isupper() or sum(map(str.isalpha, label)) < 2:
             return False
-        return not self.is_in_capitals or (len(words) <= _MOST_ONCE and words[0].lower() != "the")
+        return not self.is_in_capitals or (not goes_on and len(words) <= _MOST_ONCE and words[0].lower() != "the")
 
 
 def names(texts: Sequence[str]) -> Names:
@@ -217,7 +225,8 @@ def turns(text: str, known: Names) -> list[Turn]:
     for line in lines:
         for part, begins in _parts(line, is_dialogue):
             label = _LABEL.match(part)
-            is_named = label is not None and known.has(_bare(label[1]), begins or NAMED in label[1])
+            goes_on = found[-1].text.endswith(tuple(_GOES_ON)) or found[-1].text[-1:].isalnum()
+            is_named = label is not None and known.has(_bare(label[1]), begins or NAMED in label[1], goes_on)
             said = part[label.end() :] if label and is_named else part
             if begins or is_named:
                 found.append(Turn("", _bare(label[1]) if label and is_named else "", True))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-_ARROW = re.compile(r"[-–—]{1,2}>")
+_ARROW = re.compile(r"(?:[-–—]\s?+){1,3}+>|→")
 _MINUS = "[-\u2212]?+"
 _TIME = (
     rf"({_MINUS}(?:\d{{1,3}}\s?+:\s?+)?{_MINUS}\d{{1,2}}\s?+:\s?+{_MINUS}\d{{1,2}}(?:\s?+[,.:]\s?+{_MINUS}\d{{1,9}})?+)"
 )
-_TIMES = re.compile(rf"{_TIME}\s*+{_ARROW.pattern}\s*+{_TIME}(?:\s|$)")
+_TIMES = re.compile(rf"{_TIME}\s*+(?:{_ARROW.pattern})\s*+{_TIME}(?:\s|$)")
 _NUMBERS = re.compile(r"\d+")
 
 
