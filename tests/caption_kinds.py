@@ -62,6 +62,7 @@ KINDS_OF_CAPTIONS: list[CaptionKind] = [
         "ASS and SSA: signs, songs and drawings are not spoken",
         SCRIPT,
         "Ann Lee: Hello there, my friend. / Bob: Well, yes, of course. / Good bye.",
+        "Lines of the subtitles that are signs, karaoke or drawings were left out: 8.",
     ),
     CaptionKind(
         _FORMATS,
@@ -123,6 +124,7 @@ KINDS_OF_CAPTIONS: list[CaptionKind] = [
         "sounds in brackets, asterisks and notes",
         srt("[DOOR SLAMS] Hello.", "(sighs) *knocks* There.", "♪ La la ♪"),
         "Hello. / There.",
+        "Lines of the subtitles that hold only sounds or songs were left out: 1.",
     ),
     CaptionKind(
         _SHOWN,

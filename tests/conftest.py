@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,13 @@ class Dubbed:
         text = (self.folder / f"{SAMPLE.stem}.{self.language}.report.json").read_text(encoding="utf-8")
         report: dict[str, Any] = json.loads(text)
         return report
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Log again after a test that ran the command line in this process, which silences the log."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -780,7 +780,7 @@ def test_the_dub_of_a_second_film_in_the_same_process_loads_nothing(bench: Bench
         result = pipeline.dub(asked(film, "es"), factory, tmp_path / name)
         assert all(engine["fallback_reason"] is None for engine in result.report.as_json()["engines"].values())
         loads.append(factory.get_model_status()["loads"])
-    assert loads == [1, 1]
+    assert loads == [2, 2]  # what hears, and what tells speakers apart
 
 
 # Engines by name
@@ -813,7 +813,11 @@ def with_beeps(**fields: object) -> AIServiceFactory:
 def test_an_engine_that_stands_in_the_table_serves_a_job_from_end_to_end(tmp_path: Path) -> None:
     with closing(with_beeps(tts_engine="auto")) as factory:
         report = pipeline.dub(asked(SAMPLE, "es"), factory, tmp_path).report.as_json()
-        assert [model["cache_key"] for model in models(factory)] == [BUNDLED_KEY, "tts_beeps_one_cpu_2_false"]
+        assert [model["cache_key"] for model in models(factory)] == [
+            BUNDLED_KEY,
+            "diarization_campplus_campplus-zh-en_cpu_2_false",
+            "tts_beeps_one_cpu_2_false",
+        ]
     told = {"engine": "beeps", "model": "one", "device": "cpu", "fallback_reason": None, "voice": "beeps-es"}
     assert report["engines"]["tts"] == told
     assert report["timing"]["speech_overlap"] > 0

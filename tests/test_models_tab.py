@@ -31,7 +31,7 @@ def test_the_model_that_was_just_used_is_in_the_table_and_goes_when_it_is_unload
         expect(page.locator(".vt-memory")).to_contain_text("MB for models")
         expect(table).not_to_contain_text("whisper")
         assert server.ended(server.submit(talk, target_language="es"))["state"] == "done"
-        (key,) = server.keys()
+        (key,) = (one for one in server.keys() if one.startswith("stt_"))
         row = table.get_by_role("row").filter(has_text=key)
         expect(row).to_be_visible()
         expect(row).to_contain_text("ready")
@@ -40,4 +40,4 @@ def test_the_model_that_was_just_used_is_in_the_table_and_goes_when_it_is_unload
         expect(page.locator("#vt-effect")).to_contain_text(f"Unloaded: {key}.")
         expect(table).not_to_contain_text(key)
         expect(page.get_by_label("Model", exact=True)).to_have_value("")
-    assert server.keys() == []
+    assert key not in server.keys()

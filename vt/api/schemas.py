@@ -248,7 +248,7 @@ class Segments(BaseModel):
     """All lines of a dub."""
 
     segments: list[Segment]
-    speakers: list[Speaker] | None = Field(None, description="Left out where only one person speaks.")
+    speakers: list[Speaker] | None = Field(None, description="Left out where only one person speaks.", examples=[None])
 
 
 def _without_surrogates(text: str) -> str:

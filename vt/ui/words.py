@@ -192,6 +192,7 @@ _ENGLISH: dict[str, str] = {
     "column_idle": "Idle (s)",
     "column_load": "Load (s)",
     "kind_stt": "hears",
+    "kind_diarization": "tells speakers apart",
     "kind_translation": "translates",
     "kind_tts": "speaks",
     "model_queued": "queued",
