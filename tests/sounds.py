@@ -6,6 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Sound = NDArray[np.float64]
+CONVERSATION = (
+    "Good morning, and thank you very much for coming here today.",
+    "It is a pleasure, although the journey was rather long.",
+    "Please tell us about the new bridge over the river.",
+    "We have worked on it for three years, and it opens in May.",
+    "Will it be open to cars, or only to people on foot?",
+    "Only to people on foot, and to bicycles, of course.",
+)
+"""What two people say in turn."""
 
 
 def amplitude(dbfs: float) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tests import films
 from tests.asking import asked
+from tests.sounds import CONVERSATION
 from vt import media
 from vt.domain import Cancel, Wishes
 from vt.dubbing.artifacts import Artifacts
@@ -26,14 +27,6 @@ from vt.settings import Settings
 RATE = 16_000
 PAUSE_SECONDS = 0.4
 VOICES = ("af_heart", "am_michael") * 3
-LINES = (
-    "Good morning, and thank you very much for coming here today.",
-    "It is a pleasure, although the journey was rather long.",
-    "Please tell us about the new bridge over the river.",
-    "We have worked on it for three years, and it opens in May.",
-    "Will it be open to cars, or only to people on foot?",
-    "Only to people on foot, and to bicycles, of course.",
-)
 WOMAN_ABOVE, MAN_BELOW = 158.0, 150.0
 """Hertz: Dora speaks at 175, Alex at 130."""
 
@@ -54,7 +47,7 @@ def talk(factory: AIServiceFactory, tmp_path_factory: pytest.TempPathFactory) ->
     assert place is not None
     model = kokoro.Kokoro(place / "model.onnx", VOICES[0], 2)
     starts, sound, at = list[float](), list[NDArray[np.int16]](), 0.0
-    for voice, line in zip(VOICES, LINES, strict=True):
+    for voice, line in zip(VOICES, CONVERSATION, strict=True):
         (clip,) = model.speaking(voice).speak([(line, 1.0)], Cancel())
         sound += [clip.samples, np.zeros(round(PAUSE_SECONDS * clip.sample_rate), np.int16)]
         starts.append(at)
@@ -98,7 +91,7 @@ def test_a_womans_lines_are_spoken_by_a_woman_and_a_mans_by_a_man(
 ) -> None:
     report, heights = dubbed(factory, talk[0], tmp_path, pieces)
     assert report["engines"]["tts"]["engine"] == "kokoro"
-    assert len(heights) >= len(LINES)
+    assert len(heights) >= len(CONVERSATION)
     for height, is_woman in zip(heights, women(report, talk[1]), strict=True):
         assert (height > WOMAN_ABOVE) if is_woman else (height < MAN_BELOW)
     assert [speaker["voice"] for speaker in report["speakers"]] == ["ef_dora", "em_alex"]

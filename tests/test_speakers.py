@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ScriptedVoices, ToneSynthesizer
-from tests.sounds import resampled
+from tests.sounds import CONVERSATION, resampled
 from vt.cli.main import main
 from vt.domain import Cancel, JobRequest, Word
 from vt.dubbing import hearing, pipeline, speakers
@@ -221,14 +221,6 @@ def test_a_number_of_speakers_that_cannot_be_is_refused_in_a_sentence(
 # With the real model and real voices
 
 ROOT = Path(sys.prefix) / "share" / "vt" / "models"
-LINES = (
-    "Good morning, and thank you very much for coming here today.",
-    "It is a pleasure, although the journey was rather long.",
-    "Please tell us about the new bridge over the river.",
-    "We have worked on it for three years, and it opens in May.",
-    "Will it be open to cars, or only to people on foot?",
-    "Only to people on foot, and to bicycles, of course.",
-)
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +233,7 @@ def lines() -> dict[str, list[NDArray[np.int16]]]:
     return {
         voice: [
             resampled(clip.samples, clip.sample_rate, campplus.RATE)
-            for clip in voices.speaking(voice).speak([(line, 1.0) for line in LINES], Cancel())
+            for clip in voices.speaking(voice).speak([(line, 1.0) for line in CONVERSATION], Cancel())
         ]
         for voice in ("af_heart", "am_michael")
     }
@@ -250,7 +242,7 @@ def lines() -> dict[str, list[NDArray[np.int16]]]:
 def talk(lines: dict[str, list[NDArray[np.int16]]], turns: Sequence[str]) -> tuple[NDArray[np.int16], list[Word]]:
     """Return the sound and the words of a talk in which the lines are said in turn, with pauses of 0.2 s."""
     sound, words, at = [], list[Word](), 0.0
-    for line, voice, text in zip(range(len(LINES)), turns, LINES, strict=True):
+    for line, voice, text in zip(range(len(CONVERSATION)), turns, CONVERSATION, strict=True):
         clip = lines[voice][line]
         words += said(text, at, at + len(clip) / campplus.RATE)
         sound += [clip, np.zeros(campplus.RATE // 5, np.int16)]
@@ -264,7 +256,7 @@ def told(sound: NDArray[np.int16], words: Sequence[Word], wanted: int | None = N
     passages = speakers.passages_of(words)
     vectors = np.stack(list(model.embed(sound, [one for passage in passages for one in passage.moments], Cancel())))
     found = sentences.sentences(speakers.labelled(words, passages, vectors, wanted))
-    assert [line.text for line in found] == list(LINES)
+    assert [line.text for line in found] == list(CONVERSATION)
     return [line.speaker for line in found]
 
 

@@ -82,7 +82,8 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
     info = hearing.examine(request, checker, Cancel()).info
     longest = request.longest_seconds
     # A header that promises too much is not believed before the film is refused for it.
-    return info.seconds if longest is None or info.seconds <= longest else media.measured_seconds(info)
+    believed = info.is_measured or longest is None or info.seconds <= longest
+    return info.seconds if believed else media.measured_seconds(info)
 
 
 @dataclass(frozen=True, slots=True)
