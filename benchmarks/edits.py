@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.overhead import SAMPLE, talk
-from vt.domain import Edit, JobSpec, JobState
+from vt.domain import Edit, Edits, JobSpec, JobState
 from vt.jobs.job_service import Jobs
 from vt.services import Services, build
 from vt.settings import Settings
@@ -51,7 +51,7 @@ def dubbed(jobs: Jobs, film: Path) -> tuple[str, float, dict[str, Any]]:
 def edited(jobs: Jobs, job_id: str, line: int, edit: Edit) -> tuple[float, dict[str, Any]]:
     """Change one line; return the seconds that this takes, and the report."""
     began = time.monotonic()
-    jobs.edit(job_id, jobs.lines(job_id).version, {line: edit})
+    jobs.edit(job_id, jobs.lines(job_id).version, Edits({line: edit}))
     return ended(jobs, job_id, began)
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vt.domain import Cancel, Clip, Edit, JobRequest, JobSpec, Progress, Stage, Wishes
+from vt.domain import Cancel, Clip, Edit, Edits, JobRequest, JobSpec, Progress, Stage, Wishes
 from vt.dubbing.artifacts import Artifacts, count, fingerprint
 from vt.jobs import records
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 
 SPEC = JobSpec("a talk of ten minutes.mp4", "es", wishes=Wishes("espeak-ng-es"))
-EDITS = {number: Edit("Una línea que alguien ha escrito de nuevo.") for number in range(20)}
+EDITS = Edits({number: Edit("Una línea que alguien ha escrito de nuevo.") for number in range(20)})
 PIECES = 3000
 PIECES_OF_A_JOB = 20
 

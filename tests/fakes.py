@@ -146,7 +146,7 @@ class FakeFactory:
     ) -> None:
         """`heeds`: the translator can choose by length; `detects`: the recogniser can tell languages apart."""
         self.settings = settings or Settings()
-        self._translation, self._detects = _choice("upper case", "translation", heeds), detects
+        self._translation, self._detects = choice("upper case", "translation", heeds), detects
         self.heard, self.translated, self.spoken = heard, UpperCaseTranslator(), spoken
         self.paces, self.metrics = Paces(), Metrics()
         self.embedder: VoiceEmbedder | None = None
@@ -167,7 +167,7 @@ class FakeFactory:
         self, language: Language | None, *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> SttService:
         del language, cancel, after
-        return SttService(_choice("scripted", "stt"), lambda: nullcontext(self.heard), languages.ENGLISH, self._detects)
+        return SttService(choice("scripted", "stt"), lambda: nullcontext(self.heard), languages.ENGLISH, self._detects)
 
     def translation_service(
         self,
@@ -189,7 +189,7 @@ class FakeFactory:
         if self.embedder is None:
             raise ModelUnavailable("There is no model that tells speakers apart.")
         voices = self.embedder
-        return DiarizationService(_choice("scripted voices", "diarization"), lambda: nullcontext(voices))
+        return DiarizationService(choice("scripted voices", "diarization"), lambda: nullcontext(voices))
 
     def voices(self) -> Sequence[Voice]:
         """List one voice, whose gender nobody knows."""
@@ -201,7 +201,7 @@ class FakeFactory:
 
     def voice(self, language: Language, wishes: Wishes = NO_WISHES) -> Choice:
         del language, wishes
-        return _choice("tone", "tts")
+        return choice("tone", "tts")
 
     def tts_service(
         self,
@@ -213,8 +213,9 @@ class FakeFactory:
         engine: str = "",
     ) -> TtsService:
         del language, cancel, after, voice, engine
-        return TtsService(_choice("tone", "tts"), lambda: nullcontext(self.spoken))
+        return TtsService(choice("tone", "tts"), lambda: nullcontext(self.spoken))
 
 
-def _choice(name: str, kind: str, heeds: bool = False) -> Choice:
+def choice(name: str, kind: str, heeds: bool = False) -> Choice:
+    """Return that a fake engine serves."""
     return Choice(EngineInfo(name, kind, licence="none", source="tests", heeds_lengths=heeds), name)

@@ -16,7 +16,7 @@ from tests.asking import asked
 from tests.captions import timed
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import languages, media
-from vt.domain import Edit, JobRequest, Wishes
+from vt.domain import Edit, Edits, JobRequest, SpeakerEdit, Wishes
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.pipeline import dub
 from vt.engines.protocols import Voice
@@ -138,6 +138,12 @@ def test_one_voice_that_is_wished_for_speaks_for_everybody(film: Path, tmp_path:
     assert [speaker["voice"] for speaker in report["speakers"]] == ["woman", "woman"]
 
 
+def spoken_by(served: FakeFactory) -> set[str]:
+    """Return what was spoken, by whatever voice."""
+    assert isinstance(served.spoken, Choir)
+    return {text for voice in (served.spoken, *served.spoken.others.values()) for text, _ in voice.asked}
+
+
 def test_an_engine_of_one_voice_speaks_higher_or_lower_for_the_second_speaker(film: Path, tmp_path: Path) -> None:
     served = factory(ToneSynthesizer(timbre=buzz(160)))
     report, pitches = dubbed(request_for(film, tmp_path), tmp_path, served)
@@ -164,13 +170,12 @@ def test_with_one_speaker_nothing_is_told_and_one_voice_speaks(film: Path, tmp_p
 
 def test_an_edit_is_spoken_by_the_lines_own_voice_and_nothing_else_is_spoken_again(film: Path, tmp_path: Path) -> None:
     dubbed(request_for(film, tmp_path), tmp_path, factory())
-    edited = replace(request_for(film, tmp_path), edits={3: Edit(text="No fue largo, la verdad.")})
+    edited = replace(request_for(film, tmp_path), edits=Edits({3: Edit(text="No fue largo, la verdad.")}))
     again = factory()
     report, pitches = dubbed(edited, tmp_path, again)
     assert report["segments"][3]["text"] == "No fue largo, la verdad."
     assert pitches[2:] == [pytest.approx(100, rel=0.03), pytest.approx(200, rel=0.03)]
-    assert isinstance(again.spoken, Choir)
-    assert {text for voice in again.spoken.others.values() for text, _ in voice.asked} == {"No fue largo, la verdad."}
+    assert spoken_by(again) == {"No fue largo, la verdad."}
 
 
 def test_where_one_speaker_gets_another_voice_only_their_lines_are_spoken_again(film: Path, tmp_path: Path) -> None:
@@ -180,9 +185,69 @@ def test_where_one_speaker_gets_another_voice_only_their_lines_are_spoken_again(
     report, pitches = dubbed(wished, tmp_path, again)
     assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (100, 75, 100, 75)]
     assert [speaker["voice"] for speaker in report["speakers"]] == ["man", "deep"]
-    assert isinstance(again.spoken, Choir)
-    spoken = {text for voice in again.spoken.others.values() for text, _ in voice.asked}
-    assert spoken == {line["text"] for line in report["segments"] if line["speaker"] == 1}
+    assert spoken_by(again) == {line["text"] for line in report["segments"] if line["speaker"] == 1}
+
+
+def test_a_speakers_new_voice_speaks_only_their_lines_and_all_others_stay_as_they_are(
+    film: Path, tmp_path: Path
+) -> None:
+    before, _ = dubbed(request_for(film, tmp_path), tmp_path, factory())
+    again = factory()
+    edits = Edits(speakers={1: SpeakerEdit(label="Benjamin", voice="deep")})
+    report, pitches = dubbed(replace(request_for(film, tmp_path), edits=edits), tmp_path, again)
+    assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (100, 75, 100, 75)]
+    assert [(one["label"], one["voice"]) for one in report["speakers"]] == [("ANNA", "man"), ("Benjamin", "deep")]
+    assert spoken_by(again) == {line["text"] for line in report["segments"] if line["speaker"] == 1}
+    assert [report["segments"][line] for line in (0, 2)] == [before["segments"][line] for line in (0, 2)]
+
+
+def test_a_voice_that_another_speaker_has_already_leaves_that_speakers_lines_as_they_are(
+    film: Path, tmp_path: Path
+) -> None:
+    before, _ = dubbed(request_for(film, tmp_path), tmp_path, factory())
+    again = factory()
+    edits = Edits(speakers={0: SpeakerEdit(voice="woman")})
+    report, pitches = dubbed(replace(request_for(film, tmp_path), edits=edits), tmp_path, again)
+    assert pitches == [pytest.approx(200, rel=0.03)] * 4
+    assert spoken_by(again) == {line["text"] for line in report["segments"] if line["speaker"] == 0}
+    assert [report["segments"][line] for line in (1, 3)] == [before["segments"][line] for line in (1, 3)]
+
+
+def test_a_line_that_is_given_to_another_speaker_is_spoken_by_their_voice(film: Path, tmp_path: Path) -> None:
+    dubbed(request_for(film, tmp_path), tmp_path, factory())
+    again = factory()
+    edits = Edits({2: Edit(speaker=1)})
+    report, pitches = dubbed(replace(request_for(film, tmp_path), edits=edits), tmp_path, again)
+    assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (100, 200, 200, 200)]
+    assert [line["speaker"] for line in report["segments"]] == [0, 1, 1, 1]
+    assert [speaker["seconds"] for speaker in report["speakers"]] == [2.5, 7.0]
+    assert spoken_by(again) == {report["segments"][2]["text"]}
+
+
+def test_a_line_may_be_given_to_somebody_who_was_not_told_apart(film: Path, tmp_path: Path) -> None:
+    dubbed(request_for(film, tmp_path), tmp_path, factory())
+    again = factory()
+    edits = Edits({2: Edit(speaker=2)}, {2: SpeakerEdit(label="Chris", voice="deep")})
+    report, pitches = dubbed(replace(request_for(film, tmp_path), edits=edits), tmp_path, again)
+    assert pitches == [pytest.approx(hertz, rel=0.03) for hertz in (100, 200, 75, 200)]
+    assert report["speakers"][2] == {"id": 2, "label": "Chris", "seconds": 2.5, "voice": "deep"}
+    assert spoken_by(again) == {report["segments"][2]["text"]}
+
+
+def test_the_only_speaker_gets_another_voice_and_a_second_one(film: Path, tmp_path: Path) -> None:
+    request = replace(request_for(film, tmp_path), speakers=1)
+    dubbed(request, tmp_path, factory())
+    edits = Edits(speakers={0: SpeakerEdit(voice="deep")})
+    report, pitches = dubbed(replace(request, edits=edits), tmp_path, factory())
+    assert pitches == [pytest.approx(75, rel=0.03)] * 4
+    assert (report["engines"]["tts"]["voice"], "speakers" in report) == ("deep", False)
+    edits = Edits({1: Edit(speaker=1)}).over(edits)
+    again = factory()
+    report, pitches = dubbed(replace(request, edits=edits), tmp_path, again)
+    assert [speaker["label"] for speaker in report["speakers"]] == ["1", "2"]
+    assert pitches[0] == pitches[2] == pytest.approx(75, rel=0.03)
+    assert pitches[1] != pytest.approx(75, rel=0.1)
+    assert spoken_by(again) == {report["segments"][1]["text"]}
 
 
 def test_a_film_that_is_only_written_down_tells_its_speakers_without_voices(film: Path, tmp_path: Path) -> None:

@@ -651,4 +651,6 @@ def test_a_session_whose_messages_nobody_takes_gets_no_more() -> None:
 @pytest.mark.parametrize("text", [7, ["hi"], {"text": "hi"}, True])
 def test_a_line_that_is_no_text_is_no_line(text: object) -> None:
     with pytest.raises(InputError, match="did not come through"):
-        edits_from([{"id": 0, "text": text}])
+        edits_from([{"id": 0, "text": text}], [])
+    with pytest.raises(InputError, match="did not come through"):
+        edits_from([], [{"id": 0, "voice": text}])

@@ -15,7 +15,7 @@ import pytest
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.domain import NO_WISHES, Cancel, Clip, Edit, Job, JobSpec, JobState, Progress, Wishes, Word
+from vt.domain import NO_WISHES, Cancel, Clip, Edit, Edits, Job, JobSpec, JobState, Progress, SpeakerEdit, Wishes, Word
 from vt.engines.protocols import Heard
 from vt.errors import (
     EngineError,
@@ -184,7 +184,7 @@ def test_a_dub_or_an_edit_whose_results_would_find_no_room_is_refused(desk: Desk
     with pytest.raises(StorageError, match="no room"):
         desk.submit(film)
     with pytest.raises(StorageError, match="no room"):
-        desk.jobs.edit(done, 1, {0: Edit(text="HI.")})
+        desk.jobs.edit(done, 1, Edits({0: Edit(text="HI.")}))
     assert desk.folders == {done}
     assert desk.store.get(done).state == JobState.DONE
 
@@ -382,7 +382,7 @@ def test_results_that_are_damaged_are_told_of_in_a_sentence(desk: Desk, film: Pa
 def test_one_changed_line_is_all_that_is_spoken_again(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
     before, spoken = desk.jobs.lines(done).segments, len(desk.voice.asked)
-    desk.jobs.edit(done, 1, {1: Edit(text="BUENAS.")})
+    desk.jobs.edit(done, 1, Edits({1: Edit(text="BUENAS.")}))
     assert desk.over(done).version == 2
     after = desk.jobs.lines(done).segments
     assert {text for text, _ in desk.voice.asked[spoken:]} == {"BUENAS."}
@@ -394,9 +394,9 @@ def test_one_changed_line_is_all_that_is_spoken_again(desk: Desk, film: Path) ->
 
 def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
-    desk.jobs.edit(done, 1, {0: Edit(text="HOLA."), 2: Edit(text="ADIÓS.")})
+    desk.jobs.edit(done, 1, Edits({0: Edit(text="HOLA."), 2: Edit(text="ADIÓS.")}))
     desk.over(done)
-    desk.jobs.edit(done, 2, {0: Edit(source_text="Well then."), 1: Edit(start=0.95)})
+    desk.jobs.edit(done, 2, Edits({0: Edit(source_text="Well then."), 1: Edit(start=0.95)}))
     desk.over(done)
     lines = desk.jobs.lines(done).segments
     assert [line.text for line in lines] == ["WELL THEN.", LINES[1], "ADIÓS."]
@@ -405,7 +405,7 @@ def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk
 
 def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
-    desk.jobs.edit(done, 1, {1: Edit(text="")})
+    desk.jobs.edit(done, 1, Edits({1: Edit(text="")}))
     assert desk.over(done).state == JobState.DONE
     line = desk.jobs.lines(done).segments[1]
     assert (line.text, line.placed_end - line.placed_start) == ("", 0.0)
@@ -435,13 +435,36 @@ def test_a_line_that_cannot_be_so_is_refused_and_nothing_runs(
 ) -> None:
     desk, done = shared
     with pytest.raises(InputError, match=said):
-        desk.jobs.edit(done, 1, changes)
+        desk.jobs.edit(done, 1, Edits(changes))
+    assert desk.store.get(done).state == JobState.DONE
+
+
+@pytest.mark.parametrize(
+    ("lines", "speakers", "said"),
+    [
+        ({0: Edit(speaker=2)}, {}, "no speaker 2: the speakers are 0 to 0, and a line may be given to one more, 1"),
+        ({0: Edit(speaker=1), 1: Edit(speaker=3)}, {}, "no speaker 3"),
+        ({}, {1: SpeakerEdit("Anna")}, "no speaker 1"),
+        ({}, {-1: SpeakerEdit("Anna")}, "no speaker -1"),
+        ({}, {0: SpeakerEdit("  ")}, "one line of 1 to 80 characters"),
+        ({}, {0: SpeakerEdit("x" * 81)}, "one line of 1 to 80 characters"),
+        ({}, {0: SpeakerEdit("An\nna")}, "one line of 1 to 80 characters"),
+        ({0: Edit(speaker=1)}, {0: SpeakerEdit("Anna"), 1: SpeakerEdit(" ANNA ")}, 'both be called "Anna"'),
+        ({}, {0: SpeakerEdit(voice="nobody")}, "no voice nobody for this dub, which tone speaks"),
+    ],
+)
+def test_a_speaker_that_cannot_be_so_is_refused_and_nothing_runs(
+    shared: tuple[Desk, str], lines: dict[int, Edit], speakers: dict[int, SpeakerEdit], said: str
+) -> None:
+    desk, done = shared
+    with pytest.raises(InputError, match=said):
+        desk.jobs.edit(done, 1, Edits(lines, speakers))
     assert desk.store.get(done).state == JobState.DONE
 
 
 def test_two_neighbours_may_change_their_times_together(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
-    desk.jobs.edit(done, 1, {1: Edit(start=1.6, end=1.7), 2: Edit(start=1.75)})
+    desk.jobs.edit(done, 1, Edits({1: Edit(start=1.6, end=1.7), 2: Edit(start=1.75)}))
     assert desk.over(done).version == 2
 
 
@@ -483,29 +506,29 @@ def test_of_two_editors_one_is_told_that_the_job_is_busy_or_that_the_lines_are_o
 ) -> None:
     done = stumbling.dubbed(film)
     _voice(stumbling).waits_at = "FIRST."
-    stumbling.jobs.edit(done, 1, {0: Edit(text="FIRST.")})
+    stumbling.jobs.edit(done, 1, Edits({0: Edit(text="FIRST.")}))
     assert _voice(stumbling).waiting.wait(PATIENCE)
     with pytest.raises(WrongState, match="running"):
-        stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
+        stumbling.jobs.edit(done, 1, Edits({0: Edit(text="SECOND.")}))
     assert stumbling.jobs.lines(done).segments[0].text == LINES[0]  # the old results, until there are new ones
     stumbling.jobs.cancel(done)
     assert stumbling.jobs.film(done).path.is_file()
-    stumbling.jobs.edit(done, 1, {1: Edit(text="THIRD.")})
+    stumbling.jobs.edit(done, 1, Edits({1: Edit(text="THIRD.")}))
     with pytest.raises(WrongState, match=r"queued|running"):
-        stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
+        stumbling.jobs.edit(done, 1, Edits({0: Edit(text="SECOND.")}))
     assert stumbling.over(done).version == 2
     assert [line.text for line in stumbling.jobs.lines(done).segments] == [LINES[0], "THIRD.", LINES[2]]
     with pytest.raises(Outdated):
-        stumbling.jobs.edit(done, 1, {0: Edit(text="SECOND.")})
+        stumbling.jobs.edit(done, 1, Edits({0: Edit(text="SECOND.")}))
 
 
 def test_an_edit_after_one_that_failed_begins_from_the_lines_that_were_seen(stumbling: Desk, film: Path) -> None:
     done = stumbling.dubbed(film)
     _voice(stumbling).stumbles_at = "BAD."
-    stumbling.jobs.edit(done, 1, {0: Edit(text="BAD.")})
+    stumbling.jobs.edit(done, 1, Edits({0: Edit(text="BAD.")}))
     failed = stumbling.over(done)
     assert (failed.state, failed.error, failed.version) == (JobState.FAILED, "The voice broke.", 1)
-    stumbling.jobs.edit(done, 1, {1: Edit(text="GOOD.")})
+    stumbling.jobs.edit(done, 1, Edits({1: Edit(text="GOOD.")}))
     assert stumbling.over(done).state == JobState.DONE
     assert [line.text for line in stumbling.jobs.lines(done).segments] == [LINES[0], "GOOD.", LINES[2]]
 
@@ -518,8 +541,8 @@ def test_a_job_without_results_has_nothing_to_give_and_nothing_to_mend(stumbling
         lambda: stumbling.jobs.film(failed.id),
         lambda: stumbling.jobs.lines(failed.id),
         lambda: stumbling.jobs.report(failed.id),
-        lambda: stumbling.jobs.edit(failed.id, 0, {0: Edit(text="x")}),
-        lambda: stumbling.jobs.edit(failed.id, 1, {0: Edit(text="x")}),
+        lambda: stumbling.jobs.edit(failed.id, 0, Edits({0: Edit(text="x")})),
+        lambda: stumbling.jobs.edit(failed.id, 1, Edits({0: Edit(text="x")})),
     ]
     for ask in asks:
         with pytest.raises(WrongState, match="failed"):
@@ -585,7 +608,7 @@ def test_who_is_asked_for_serves_the_job_and_its_edits_and_is_told_of(desk: Desk
     asked = replace(SPEC, wishes=replace(WISHES, translation_engine=" apertium "))
     job = desk.over(desk.submit(film, asked))
     assert job.as_json()["request"]["options"] == WISHED
-    desk.jobs.edit(job.id, 1, {0: Edit("Bien.")})
+    desk.jobs.edit(job.id, 1, Edits({0: Edit("Bien.")}))
     assert desk.over(job.id).request.wishes == WISHES
     assert set(desk.factory.wished) == {WISHES}
     assert desk.over(desk.submit(film, replace(SPEC, wishes=Wishes("auto")))).request.wishes == NO_WISHES

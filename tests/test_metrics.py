@@ -18,7 +18,7 @@ from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, running, wait_for
 from vt.api.request_tracing import RequestTracing, RouteTracing
-from vt.domain import Job, JobSpec, JobState, Stage
+from vt.domain import NO_EDITS, Job, JobSpec, JobState, Stage
 from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
 from vt.models.monitor import JobWatch
 from vt.system.metrics import COUNTED, READ, Load, Metrics
@@ -26,7 +26,7 @@ from vt.system.processes import Tally
 
 TOKEN = "open-sesame-4711"  # noqa: S105 (of nothing)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, JobSpec("talk.mp4", "es"), 0, {}, {}, 0, 0, "")
+JOB = Job("a", JobState.QUEUED, None, 0.0, None, NOON, NOON, JobSpec("talk.mp4", "es"), 0, NO_EDITS, NO_EDITS, 0, 0, "")
 
 
 class Watched:

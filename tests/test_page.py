@@ -131,7 +131,7 @@ def mend(page: Page) -> None:
     """One line is said otherwise: nothing is heard or translated again, and every other line stays as it was."""
     before = report(page)
     page.fill("textarea[data-line='1'][data-field='text']", "No era un hombre malo.")
-    expect(page.locator(".vt-save span")).to_have_text("1 line changed")
+    expect(page.locator(".vt-save span")).to_have_text("1 change")
     page.click("[data-save]:enabled")
     page.wait_for_selector(".vt-lines[data-version='2'] [data-save]:not([data-busy])")
     after = report(page)

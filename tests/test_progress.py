@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server, wait_for
-from vt.domain import Job, JobSpec, JobState, Stage
+from vt.domain import NO_EDITS, Job, JobSpec, JobState, Stage
 from vt.errors import StorageError
 from vt.factory import AIServiceFactory
 from vt.jobs.job_service import Jobs
@@ -30,7 +30,9 @@ from vt.ui.progress import Estimate, ProgressRoute, to_follow
 from vt.web.visitors import ConcurrencyLimit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RUNNING = Job("a", JobState.RUNNING, Stage.SPEAK, 0.1, None, NOW, NOW, JobSpec("film.mp4", "es"), 0, {}, {}, 0, 0, "")
+RUNNING = Job(
+    "a", JobState.RUNNING, Stage.SPEAK, 0.1, None, NOW, NOW, JobSpec("film.mp4", "es"), 0, NO_EDITS, NO_EDITS, 0, 0, ""
+)
 NAMED = "<img src=x onerror=alert(1)>.m4a"
 
 

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vt.domain import Job, JobSpec, JobState
+from vt.domain import NO_EDITS, Job, JobSpec, JobState
 from vt.errors import JobNotFound
 from vt.jobs.progress_feed import Feed, follow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WAITING = Job("a", JobState.QUEUED, None, 0.0, None, NOW, NOW, JobSpec("film.mp4", "es"), 0, {}, {}, 0, 0, "")
+WAITING = Job(
+    "a", JobState.QUEUED, None, 0.0, None, NOW, NOW, JobSpec("film.mp4", "es"), 0, NO_EDITS, NO_EDITS, 0, 0, ""
+)
 RUNNING = replace(WAITING, state=JobState.RUNNING)
 DONE = replace(WAITING, state=JobState.DONE, fraction=1.0, version=1)
 PATIENCE = 30.0

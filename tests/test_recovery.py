@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Wishes
+from vt.domain import Cancel, Edit, Edits, Job, JobRequest, JobSpec, JobState, Progress, Wishes
 from vt.errors import FolderTaken, InputError, StorageError
 from vt.jobs import records, recovery
 from vt.jobs.recovery import repair
@@ -25,7 +25,7 @@ from vt.jobs.worker import Worker
 from vt.translatable import Message
 
 SPEC = JobSpec("ein Film.mp4", "es", "en", "ein Film.srt", 2, Wishes("ef_dora"))
-EDITS = {3: Edit(text="¡Hola!")}
+EDITS = Edits({3: Edit(text="¡Hola!")})
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

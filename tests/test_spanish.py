@@ -19,7 +19,7 @@ from tests.test_jobs import SCRIPT, SPEC, Desk
 from tests.test_sound_translation import German
 from tests.test_voice_samples import Endless, with_tones
 from vt import languages, media
-from vt.domain import Cancel, Edit, JobRequest, JobState, Wishes
+from vt.domain import Cancel, Edit, Edits, JobRequest, JobState, Wishes
 from vt.dubbing import pipeline
 from vt.dubbing.voice_samples import Samples
 from vt.engines import apertium, espeak, mms, nllb, translation_routes, whisper_translation
@@ -193,8 +193,8 @@ def of_jobs(folder: Path, film: Path) -> Iterator[str]:
         yield said(lambda: desk.submit(film))
     with closing(Desk(folder / "desk")) as desk:
         done = desk.dubbed(film)
-        yield said(lambda: desk.jobs.edit(done, 1, {0: Edit("long " * 1000)}))
-        yield said(lambda: desk.jobs.edit(done, 1, {0: Edit("half \ud800")}))
+        yield said(lambda: desk.jobs.edit(done, 1, Edits({0: Edit("long " * 1000)})))
+        yield said(lambda: desk.jobs.edit(done, 1, Edits({0: Edit("half \ud800")})))
         desk.free = 0
         yield said(lambda: desk.submit(film))
         report = desk.jobs.report_file(done).path

@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import films, tracks
-from tests.fakes import Timbre, ToneSynthesizer
+from tests.fakes import Timbre, ToneSynthesizer, choice
 from tests.sounds import amplitude, speech
 from vt.domain import Cancel, Clip, Line, Placement
 from vt.dubbing import ensemble, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.casting import Role, Voicing
 from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
 from vt.dubbing.track import DubTrack, Level
@@ -26,6 +27,12 @@ Slot = tuple[float, float]
 TEXTS = ["A first line of the film.", "Then a longer one, which says more.", "Short.", "And the last line of it."]
 SLOTS = [(0.5, 2.0), (2.6, 4.6), (5.5, 6.1), (7.0, 8.5)]
 FILM = 9.5
+
+
+def one_voice(cache: ClipCache, lines: int) -> Ensemble:
+    """Return an ensemble in which one voice speaks all lines."""
+    needed = Voicing((Role("tone"),), (tuple(range(lines)),), (0,) * lines, (0,) * lines)
+    return Ensemble((cache,), needed, ("tone",), choice("tone", "tts"))
 
 
 def heard(_: float) -> None:
@@ -66,7 +73,8 @@ def recorded(
     plan = planned(calibration, slots, film)
     borders = track.cuts(plan, film, calibration.sample_rate)
     with DubTrack(borders, calibration.sample_rate, Level(calibration.gain), artifacts, cancel) as dubbed:
-        alone, measured = Ensemble((cache,), (0,) * len(texts), {}), Calibration((calibration,), (0,) * len(texts))
+        alone = one_voice(cache, len(texts))
+        measured = Calibration((calibration,), alone.needed)
         placements = list(ensemble.speak(alone, measured, dubbed, texts, plan))
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
@@ -129,8 +137,9 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     plan = [Placement(0.0, natural / 1.05, natural / 1.05, natural / 1.05, natural)]
     borders = track.cuts(plan, 5.0, engine.sample_rate)
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
-        alone = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), (0,))
-        (placed,) = ensemble.speak(Ensemble((cache,), (0,), {}), alone, dubbed, [text], plan)
+        alone = one_voice(cache, 1)
+        measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
+        (placed,) = ensemble.speak(alone, measured, dubbed, [text], plan)
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
     assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
 

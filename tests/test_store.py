@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
-from vt.domain import Edit, Job, JobSpec, JobState, Stage, Wishes
+from vt.domain import NO_EDITS, Edit, Edits, Job, JobSpec, JobState, Stage, Wishes
 from vt.errors import InputError, JobNotFound, Outdated, QueueFull, StorageError, TooManyJobs, VtError, WrongState
 from vt.jobs.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
 from vt.translatable import LanguageName, Message
@@ -214,7 +214,7 @@ def test_a_new_job_waits_with_all_that_was_asked_for(store: Store) -> None:
     assert job == store.get(job.id)
     assert job.request == spec
     assert (job.state, job.stage, job.fraction, job.error) == (JobState.QUEUED, None, 0.0, None)
-    assert (job.version, job.edits, job.deaths, job.finished_pieces) == (0, {}, 0, 0)
+    assert (job.version, job.edits, job.deaths, job.finished_pieces) == (0, NO_EDITS, 0, 0)
     assert job.created_at == job.updated_at == BIRTH
 
 
@@ -256,7 +256,7 @@ def test_an_unknown_id_is_not_found_by_any_method(store: Store) -> None:
             with pytest.raises(JobNotFound, match="no such job"):
                 step(job_id)
         with pytest.raises(JobNotFound):
-            store.edit(job_id, 0, {}, MANY)
+            store.edit(job_id, 0, NO_EDITS, MANY)
     assert issubclass(JobNotFound, InputError)
 
 
@@ -310,9 +310,9 @@ def test_an_edit_waits_in_the_same_bounded_queue(store: Store) -> None:
     job_id = in_state(store, JobState.DONE)
     waiting = queued(store)
     with pytest.raises(QueueFull):
-        store.edit(job_id, 1, {}, 1)
+        store.edit(job_id, 1, NO_EDITS, 1)
     assert store.get(job_id).state == JobState.DONE
-    store.edit(job_id, 1, {}, 2)
+    store.edit(job_id, 1, NO_EDITS, 2)
     assert [claimed(store).id for _ in range(2)] == [waiting, job_id]
 
 
@@ -371,9 +371,9 @@ def test_an_edit_counts_for_who_edits_and_waits_for_its_turn(store: Store) -> No
     for _ in range(3):
         from_visitor(store, BEN)
     with pytest.raises(TooManyJobs):
-        store.edit(job_id, 1, {}, MANY, BEN)
+        store.edit(job_id, 1, NO_EDITS, MANY, BEN)
     assert store.get(job_id).state == JobState.DONE
-    edited = store.edit(job_id, 1, {}, MANY, CEM)
+    edited = store.edit(job_id, 1, NO_EDITS, MANY, CEM)
     assert edited.visitor == from_job_of(store, CEM).visitor
     assert [claimed(store).id for _ in range(2)][1] == job_id
 
@@ -443,7 +443,7 @@ STEPS: dict[str, tuple[set[JobState], Callable[[Store, str], object]]] = {
     "put_back": ({JobState.RUNNING}, lambda store, job: store.put_back(job)),
     "died": ({JobState.RUNNING}, lambda store, job: store.died(job, 0)),
     "cancel": ({JobState.QUEUED, JobState.RUNNING}, lambda store, job: store.cancel(job)),
-    "edit": ({JobState.DONE}, lambda store, job: store.edit(job, 1, {}, MANY)),
+    "edit": ({JobState.DONE}, lambda store, job: store.edit(job, 1, NO_EDITS, MANY)),
     "remove": ({JobState.DONE, JobState.FAILED, JobState.CANCELLED}, lambda store, job: store.remove(job)),
 }
 
@@ -486,7 +486,7 @@ def test_a_failure_is_kept_with_the_values_of_its_sentence_until_the_job_runs_ag
     )
     with closing(Store(tmp_path / "vt.db")) as store:
         done = in_state(store, JobState.DONE)
-        store.edit(done, 1, {}, MANY)
+        store.edit(done, 1, NO_EDITS, MANY)
         store.fail(claimed(store).id, why)
     with closing(Store(tmp_path / "vt.db")) as store:
         error = store.get(done).error
@@ -495,7 +495,7 @@ def test_a_failure_is_kept_with_the_values_of_its_sentence_until_the_job_runs_ag
             "{file} is ? after {seconds:.1f} s of {language}.",
             {"file": "a.mp4", "seconds": 1.25, "language": GALICIAN},
         )
-        assert store.edit(done, 1, {}, MANY).error is None
+        assert store.edit(done, 1, NO_EDITS, MANY).error is None
 
 
 @pytest.mark.parametrize(
@@ -537,34 +537,34 @@ def test_a_failure_of_before_the_values_were_kept_is_still_told(tmp_path: Path) 
 def test_an_edit_runs_the_job_again_and_keeps_what_was_edited(store: Store) -> None:
     job_id = in_state(store, JobState.DONE)
     assert (store.get(job_id).version, store.get(job_id).fraction) == (1, 1.0)
-    edited = store.edit(job_id, 1, {3: Edit("Hola")}, MANY)
+    edited = store.edit(job_id, 1, Edits({3: Edit("Hola")}), MANY)
     assert (edited.state, edited.stage, edited.fraction, edited.version) == (JobState.QUEUED, None, 0.0, 1)
     claimed(store)
     done = store.finish(job_id)
-    assert (done.version, done.edits, done.mended) == (2, {3: Edit("Hola")}, {3: Edit("Hola")})
+    assert (done.version, done.edits, done.mended) == (2, Edits({3: Edit("Hola")}), Edits({3: Edit("Hola")}))
 
 
 @pytest.mark.parametrize("end", [lambda store, job: store.fail(job, "It broke."), lambda store, job: store.cancel(job)])
 def test_results_hold_no_edits_of_a_run_that_came_to_nothing(store: Store, end: Callable[[Store, str], Job]) -> None:
     job_id = in_state(store, JobState.DONE)
-    for version, edits in enumerate(({0: Edit("Hola")}, {0: Edit("Adiós")}), 1):
+    for version, edits in enumerate((Edits({0: Edit("Hola")}), Edits({0: Edit("Adiós")})), 1):
         store.edit(job_id, version, edits, MANY)
         claimed(store)
         if version == 1:
             store.finish(job_id)
-    assert end(store, job_id).mended == {0: Edit("Hola")}
+    assert end(store, job_id).mended == Edits({0: Edit("Hola")})
 
 
 def test_of_two_editors_the_second_is_told_to_look_again(store: Store) -> None:
     job_id = in_state(store, JobState.DONE)
-    store.edit(job_id, 1, {0: Edit("first")}, MANY)
+    store.edit(job_id, 1, Edits({0: Edit("first")}), MANY)
     with pytest.raises(WrongState):
-        store.edit(job_id, 1, {0: Edit("second")}, MANY)
+        store.edit(job_id, 1, Edits({0: Edit("second")}), MANY)
     claimed(store)
     store.finish(job_id)
     with pytest.raises(Outdated, match="load them again"):
-        store.edit(job_id, 1, {0: Edit("second")}, MANY)
-    assert store.get(job_id).edits == {0: Edit("first")}
+        store.edit(job_id, 1, Edits({0: Edit("second")}), MANY)
+    assert store.get(job_id).edits == Edits({0: Edit("first")})
     assert store.get(job_id).state == JobState.DONE
 
 
@@ -607,7 +607,7 @@ def test_deaths_before_a_run_that_succeeded_are_forgotten(store: Store) -> None:
         store.died(job_id, 9)
     claimed(store)
     store.finish(job_id)
-    store.edit(job_id, 1, {}, MANY)
+    store.edit(job_id, 1, NO_EDITS, MANY)
     claimed(store)
     assert store.died(job_id, 0).state == JobState.QUEUED
 
@@ -652,7 +652,7 @@ def test_only_jobs_that_are_over_expire_and_only_with_time(store: Store, clock: 
     over = {ids[state] for state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)}
     assert set(store.expired(timedelta(minutes=59))) == over
     assert store.expired(timedelta(minutes=61)) == []
-    store.edit(ids[JobState.DONE], 1, {}, MANY)
+    store.edit(ids[JobState.DONE], 1, NO_EDITS, MANY)
     assert set(store.expired(timedelta(days=-99))) == over - {ids[JobState.DONE]}
 
 
@@ -859,7 +859,7 @@ def test_a_database_of_the_oldest_schema_is_brought_up_to_date_with_its_jobs(tmp
         database.executescript(OLDEST)
     with closing(Store(tmp_path / "old.db")) as store:
         done = store.get("a" * 26)
-        assert (done.state, done.version, done.edits) == (JobState.DONE, 3, {0: Edit("Hola")})
+        assert (done.state, done.version, done.edits) == (JobState.DONE, 3, Edits({0: Edit("Hola")}))
         assert done.mended == done.edits
         assert done.request == JobSpec("talk.mp4", "es")
         assert done.as_json()["updated_at"] == "2026-01-01T12:00:01.623Z"
@@ -1078,7 +1078,7 @@ class AnyOrder(RuleBasedStateMachine):
             "cancel": lambda: store.cancel(job_id),
             "back": lambda: store.put_back(job_id),
             "last": lambda: store.put_back(job_id, last=True),
-            "edit": lambda: store.edit(job_id, self.versions[job_id], {}, MANY),
+            "edit": lambda: store.edit(job_id, self.versions[job_id], NO_EDITS, MANY),
         }
         targets = {
             "progress": JobState.RUNNING,

@@ -6,6 +6,7 @@ import asyncio
 import string
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import gradio as gr
 import pytest
 
 from tests.reports import dub_report
-from vt.domain import Job, JobSpec, JobState, Stage
-from vt.dubbing.report import DubbedLine
+from vt.domain import NO_EDITS, Job, JobSpec, JobState, Stage
+from vt.dubbing.report import DubbedLine, SpeakerUse
 from vt.errors import UploadGone
 from vt.factory import AIServiceFactory, Preloaded
 from vt.jobs.store import new_id
@@ -115,8 +116,16 @@ HOSTILE = "</textarea><img src=x>'\"{{ 7 * 7 }}"
 TRACK = {"language": None, "title": HOSTILE, "codec": HOSTILE}
 FOUND = {"file": HOSTILE, "duration_seconds": 3.0, "video": {"codec": HOSTILE}, "audio": [TRACK], "subtitles": [TRACK]}
 REPORT = dub_report(LINE)
+TALK = replace(
+    REPORT,
+    segments=(replace(LINE, speaker=0),),
+    speakers=(SpeakerUse(0, HOSTILE, 1.0, HOSTILE), SpeakerUse(1, HOSTILE, 1.0)),
+)
+VOICES = [(HOSTILE, HOSTILE), ("b", HOSTILE)]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-JOB = Job("a", JobState.RUNNING, Stage.SPEAK, 0.5, None, NOW, NOW, JobSpec(HOSTILE, "es"), 1, {}, {}, 0, 0, "")
+JOB = Job(
+    "a", JobState.RUNNING, Stage.SPEAK, 0.5, None, NOW, NOW, JobSpec(HOSTILE, "es"), 1, NO_EDITS, NO_EDITS, 0, 0, ""
+)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +140,8 @@ JOB = Job("a", JobState.RUNNING, Stage.SPEAK, 0.5, None, NOW, NOW, JobSpec(HOSTI
         fragments.progress(ENGLISH, JOB, 7.0, HOSTILE), fragments.players(ENGLISH, JOB, REPORT, True),
         fragments.downloads(ENGLISH, JOB, REPORT, False), fragments.notes(ENGLISH, [HOSTILE]),
         fragments.chart(ENGLISH, REPORT),
-        fragments.lines(ENGLISH, REPORT, JOB), fragments.films(ENGLISH, [(JOB, HOSTILE)], "a"),
+        fragments.lines(ENGLISH, REPORT, JOB, []), fragments.lines(ENGLISH, TALK, JOB, VOICES),
+        fragments.chart(ENGLISH, TALK), fragments.films(ENGLISH, [(JOB, HOSTILE)], "a"),
         fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.action_result(HOSTILE),
     ],
 )  # fmt: skip

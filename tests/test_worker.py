@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.asking import asked
-from vt.domain import Cancel, Edit, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
+from vt.domain import NO_EDITS, Cancel, Edit, Edits, Job, JobRequest, JobSpec, JobState, Progress, Stage, Wishes
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.errors import EngineError, JobNotFound, ModelBusy, QueueFull, StorageError, TooMuchKept, VtError, WrongState
 from vt.jobs.store import DEATHS, DataFolder, Store, new_id
@@ -232,7 +232,7 @@ def test_who_watches_hears_of_every_step_in_order_and_of_the_end_last(bench: Ben
     assert fractions == sorted(fractions)
     assert {job.stage for job in heard} == {None, "probe", "extract", "transcribe", "translate", "speak", "mix", "mux"}
     before = len(heard)
-    worker.edit(job_id, 1, {})
+    worker.edit(job_id, 1, NO_EDITS)
     bench.waits_for(job_id, JobState.DONE)
     assert len(heard) == before
 
@@ -470,15 +470,15 @@ def test_a_cancelled_job_that_is_edited_waits_until_its_old_run_has_left_the_fol
     worker = bench.worker(acting, at_once=2)
     job_id = bench.submitted(worker)
     bench.waits_for(job_id)
-    worker.edit(job_id, 1, {})
+    worker.edit(job_id, 1, NO_EDITS)
     acting.began(2)
     worker.cancel(job_id)
-    worker.edit(job_id, 1, {0: Edit(text="Hola")})
+    worker.edit(job_id, 1, Edits({0: Edit(text="Hola")}))
     bench.waits_for(bench.submitted(worker))  # the other thread is free, and passes the job over
     assert (bench.store.get(job_id).state, len(acting.runs)) == (JobState.QUEUED, 3)
     go_on.set()
     assert bench.waits_for(job_id).version == 2
-    assert acting.runs[-1].request.edits == {0: Edit(text="Hola")}
+    assert acting.runs[-1].request.edits == Edits({0: Edit(text="Hola")})
 
 
 def test_a_job_removed_while_it_runs_is_gone_whatever_its_run_still_writes(bench: Bench) -> None:
@@ -507,20 +507,20 @@ def test_an_edit_runs_the_job_again_with_the_old_results_there_until_the_new_one
     worker = bench.worker(acting)
     job_id = bench.submitted(worker)
     bench.waits_for(job_id)
-    worker.edit(job_id, 1, {3: Edit(text="Hola", start=1.5)})
+    worker.edit(job_id, 1, Edits({3: Edit(text="Hola", start=1.5)}))
     assert bench.waits_for(job_id, JobState.DONE).version == 2
     assert "results-1/input.es.mp4" in seen[0]
     bench.comes_to_hold(job_id, "input", "results-2", "results-2/input.es.mp4")
-    assert acting.runs[1].request.edits == {3: Edit(text="Hola", start=1.5)}
+    assert acting.runs[1].request.edits == Edits({3: Edit(text="Hola", start=1.5)})
 
 
 def test_an_edit_that_fails_leaves_the_old_results(bench: Bench) -> None:
     worker = bench.worker(Acting(lambda _: None, failing(EngineError("It broke."))))
     job_id = bench.submitted(worker)
     bench.waits_for(job_id)
-    worker.edit(job_id, 1, {3: Edit(text="Hola")})
+    worker.edit(job_id, 1, Edits({3: Edit(text="Hola")}))
     failed = bench.waits_for(job_id, JobState.FAILED)
-    assert (failed.version, failed.mended) == (1, {})
+    assert (failed.version, failed.mended) == (1, NO_EDITS)
     bench.comes_to_hold(job_id, "input", "results-1", "results-1/input.es.mp4")
 
 

@@ -126,6 +126,8 @@ class Edit:
     """What was really said: translated again, where no `text` is given."""
     start: float | None = None
     end: float | None = None
+    speaker: int | None = None
+    """The id of who says it."""
 
     def over(self, before: Edit) -> Edit:
         """Return this edit on top of an older one; a new source text gets its own translation."""
@@ -135,6 +137,7 @@ class Edit:
             before.source_text if self.source_text is None else self.source_text,
             before.start if self.start is None else self.start,
             before.end if self.end is None else self.end,
+            before.speaker if self.speaker is None else self.speaker,
         )
 
     def applied_to(self, segment: Segment) -> Segment:
@@ -147,14 +150,63 @@ class Edit:
         )
 
 
-def edits_as_json(edits: Mapping[int, Edit]) -> dict[str, Any]:
-    """Return edits as they are kept."""
-    return {str(line): asdict(edit) for line, edit in edits.items()}
+@dataclass(frozen=True, slots=True)
+class SpeakerEdit:
+    """What somebody changed in one speaker by hand; None where it stays as it was found."""
+
+    label: str | None = None
+    """What the speaker is called."""
+    voice: str | None = None
+    """The id of the voice that speaks for them."""
+
+    def over(self, before: SpeakerEdit) -> SpeakerEdit:
+        """Return this edit on top of an older one."""
+        return SpeakerEdit(
+            before.label if self.label is None else self.label, before.voice if self.voice is None else self.voice
+        )
 
 
-def edits_from_json(kept: Mapping[str, Any]) -> dict[int, Edit]:
-    """Return the edits that `edits_as_json` wrote."""
-    return {int(line): Edit(**edit) for line, edit in kept.items()}
+_OF_SPEAKERS = "speakers"
+"""Where speakers stand among the lines in the JSON of edits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """All that somebody changed in a dub by hand."""
+
+    lines: Mapping[int, Edit] = field(default_factory=dict)
+    """By the id of the line."""
+    speakers: Mapping[int, SpeakerEdit] = field(default_factory=dict)
+    """By the id of the speaker."""
+
+    def over(self, before: Edits) -> Edits:
+        """Return these edits on top of older ones."""
+        lines = {line: edit.over(before.lines.get(line, Edit())) for line, edit in self.lines.items()}
+        said = {one: edit.over(before.speakers.get(one, SpeakerEdit())) for one, edit in self.speakers.items()}
+        return Edits({**before.lines, **lines}, {**before.speakers, **said})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the edits as they are kept."""
+        lines: dict[str, Any] = {str(line): _given(edit) for line, edit in self.lines.items()}
+        said = {str(one): _given(edit) for one, edit in self.speakers.items()}
+        return {**lines, _OF_SPEAKERS: said} if said else lines
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Edits:
+        """Return the edits that `as_json` wrote."""
+        said = kept.get(_OF_SPEAKERS, {})
+        return cls(
+            {int(line): Edit(**edit) for line, edit in kept.items() if line != _OF_SPEAKERS},
+            {int(one): SpeakerEdit(**edit) for one, edit in said.items()},
+        )
+
+
+def _given(edit: Edit | SpeakerEdit) -> dict[str, Any]:
+    """Return what an edit changes."""
+    return {name: value for name, value in asdict(edit).items() if value is not None}
+
+
+NO_EDITS = Edits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +305,9 @@ class JobRequest:
     """Which of the film's sound tracks is dubbed, from 1; where none is named, its tags and flags decide."""
     name: str = ""
     """What the user calls the film, where that is not the name of the file."""
-    edits: Mapping[int, Edit] = field(default_factory=dict)
-    """By the id of the line."""
+    edits: Edits = NO_EDITS
+    """What was changed by hand."""
     wishes: Wishes = NO_WISHES
-
     speakers: int | None = None
     """How many people speak in the film, 1..12; None: that is found out."""
     longest_seconds: float | None = None
@@ -395,13 +446,13 @@ class JobSpec:
         """
         return languages.get(self.target_language) if self.target_language else None
 
-    def to_request(self, film: Path, subtitles: Path, edits: Mapping[int, Edit] | None = None) -> JobRequest:
+    def to_request(self, film: Path, subtitles: Path, edits: Edits = NO_EDITS) -> JobRequest:
         """Return the work that this asks for, with languages in place of their codes.
 
         Args:
             film: where the film is.
             subtitles: where the subtitles are, should some have come along.
-            edits: what was changed by hand, by the id of the line.
+            edits: what was changed by hand.
 
         Raises:
             LanguageError: a language is unknown.
@@ -414,7 +465,7 @@ class JobSpec:
             subtitle_track=subtitle_track(self.subtitles),
             audio_track=self.audio_track,
             name=self.file,
-            edits=edits or {},
+            edits=edits,
             wishes=self.wishes,
             speakers=self.speakers,
         )
@@ -456,9 +507,9 @@ class Job:
     request: JobSpec
     version: int
     """Of the results: 0 before the first, and one more with each run that ends done."""
-    edits: Mapping[int, Edit]
-    """What the latest run is to change in the lines, by the id of the line."""
-    mended: Mapping[int, Edit]
+    edits: Edits
+    """What the latest run is to change."""
+    mended: Edits
     """The edits that the results hold."""
     deaths: int
     """How often in a row the server died on it without a new finished piece."""

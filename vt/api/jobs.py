@@ -21,7 +21,18 @@ from starlette.websockets import WebSocketDisconnect
 from vt.api import problems, schemas
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
-from vt.domain import WISHES, Edit, Job, JobSpec, Wishes, file_of_subtitles, number_of_speakers, subtitle_track
+from vt.domain import (
+    WISHES,
+    Edit,
+    Edits,
+    Job,
+    JobSpec,
+    SpeakerEdit,
+    Wishes,
+    file_of_subtitles,
+    number_of_speakers,
+    subtitle_track,
+)
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs, ResultFile
 from vt.jobs.progress_feed import follow
@@ -400,7 +411,7 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
 
 @router.patch(
     "/jobs/{job_id}/segments",
-    summary="Mend lines",
+    summary="Mend lines and speakers",
     status_code=202,
     responses=documented(404, 409, 412, 422, 428, 429, 503, 507),
 )
@@ -412,12 +423,22 @@ async def edit(
     changes: schemas.Changes,
     if_match: Annotated[str | None, Header(description="The ETag of the lines as they were read.")] = None,
 ) -> schemas.Job:
-    """Have some lines said otherwise, or at another time. Only they are done again; the old results stay until then."""
+    """Have lines said otherwise, at another time or by somebody else, and speakers named or voiced otherwise.
+
+    Only what is concerned is done again; the old results stay until then.
+    """
     if if_match is None:
         raise HTTPException(428, "Name the ETag of the lines that you have read in If-Match.")
-    found = {change.id: Edit(change.text, change.source_text, change.start, change.end) for change in changes.segments}
-    if len(found) < len(changes.segments):
+    lines = {
+        change.id: Edit(change.text, change.source_text, change.start, change.end, change.speaker)
+        for change in changes.segments
+    }
+    said = {change.id: SpeakerEdit(change.label, change.voice) for change in changes.speakers}
+    if len(lines) < len(changes.segments):
         raise InputError("A line is there twice: each may be changed once at a time.")
+    if len(said) < len(changes.speakers):
+        raise InputError("A speaker is there twice: each may be changed once at a time.")
+    found = Edits(lines, said)
     version, visitor = _version(if_match), visitors.of(request.scope).key
     return _job_json(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
@@ -238,8 +238,10 @@ class Segment(BaseModel):
 class Speaker(BaseModel):
     """One of several who speak in a film."""
 
-    id: int = Field(description="From 0, in the order in which they begin to speak.", examples=[0])
-    label: str = Field(description="The name that captions give, or a number.", examples=["1"])
+    id: int = Field(
+        description="From 0, in the order in which they begin to speak; those who were added last.", examples=[0]
+    )
+    label: str = Field(description="The name that captions or an edit give, or a number.", examples=["1"])
     seconds: float = Field(description="How long their lines last in the original.", examples=[34.5])
     voice: str = Field(description="The id of the voice that speaks for them.", examples=["ef_dora"])
 
@@ -272,12 +274,33 @@ class Change(_RequestBody):
     )
     start: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[1.25])
     end: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[3.5])
+    speaker: int | None = Field(
+        None, ge=0, lt=10_000, description="Who says it; the id behind the last one adds a speaker.", examples=[1]
+    )
+
+
+class SpeakerChange(_RequestBody):
+    """What is changed in one speaker; what is left out stays."""
+
+    id: int = Field(description="Of the speaker; 0 where only one person speaks.", ge=0, lt=10_000, examples=[0])
+    label: Text | None = Field(None, description="What the speaker is called.", examples=["Anna"])
+    voice: Text | None = Field(
+        None, description="The id of another voice of the same engine; only this speaker's lines are spoken again.",
+        examples=["ef_dora"],
+    )  # fmt: skip
 
 
 class Changes(_RequestBody):
-    """Which lines are changed, each once."""
+    """Which lines and speakers are changed, each once."""
 
-    segments: list[Change] = Field(fail_fast=True, min_length=1, max_length=10_000)
+    segments: list[Change] = Field([], fail_fast=True, max_length=10_000)
+    speakers: list[SpeakerChange] = Field([], fail_fast=True, max_length=1000)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.segments and not self.speakers:
+            raise ValueError("it names no line and no speaker")
+        return self
 
 
 class TrackInfo(BaseModel):

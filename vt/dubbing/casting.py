@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vt.domain import Segment
+from vt.domain import Edits, Segment, SpeakerEdit
 from vt.engines.protocols import Voice
 
 _MALE_BELOW_HZ, _FEMALE_ABOVE_HZ = 150.0, 180.0
@@ -64,6 +64,42 @@ def speakers_of(segments: Sequence[Segment]) -> tuple[Speaker, ...]:
     return tuple(Speaker(*each) for each in seconds.items()) if len(seconds) > 1 else ()
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Who speaks in a film, and which lines."""
+
+    labels: tuple[str, ...]
+    """By the id of the speaker: as captions or somebody by hand name them, else a number; at least one."""
+    who: tuple[int, ...]
+    """By line: the id of its speaker."""
+
+    @property
+    def are_several(self) -> bool:
+        """Whether more than one person speaks."""
+        return len(self.labels) > 1
+
+    def lines_of(self, speaker: int) -> list[int]:
+        """Return the lines of a speaker."""
+        return [line for line, who in enumerate(self.who) if who == speaker]
+
+    def edited(self, edits: Edits) -> Parts:
+        """Return the parts as they are after edits, which may name a speaker who is not known so far."""
+        changed = {line: edit.speaker for line, edit in edits.lines.items() if edit.speaker is not None}
+        count = max(len(self.labels), *(speaker + 1 for speaker in (*changed.values(), *edits.speakers)), 1)
+        labels = [*self.labels, *map(str, range(len(self.labels) + 1, count + 1))]
+        for speaker, edit in edits.speakers.items():
+            labels[speaker] = edit.label or labels[speaker]
+        return Parts(tuple(labels), tuple(changed.get(line, who) for line, who in enumerate(self.who)))
+
+
+def parts_of(segments: Sequence[Segment]) -> Parts:
+    """Return who speaks which line of a transcript. The ids are in the order in which speakers begin to speak."""
+    labels = labels_of(segments)
+    known = list(dict.fromkeys(labels))
+    only = next((segment.speaker for segment in segments if segment.speaker), "") or "1"
+    return Parts(tuple(known) if len(known) > 1 else (only,), tuple(known.index(label) for label in labels))
+
+
 def wished_for(speakers: Sequence[Speaker], wishes: Mapping[str, str]) -> dict[int, str]:
     """Return the voices that somebody wishes for, by the place of the speaker.
 
@@ -101,6 +137,67 @@ def cast(
     others = {place: role for place, role in free.items() if role not in wishes.values()}
     roles = _filled(others | wishes, speakers, pitches, voices)
     return tuple(roles[place] for place in range(len(speakers)))
+
+
+def recast(
+    roles: Sequence[Role], count: int, voices: Sequence[Voice], edits: Mapping[int, SpeakerEdit]
+) -> tuple[Role, ...]:
+    """Return the roles after edits.
+
+    Args:
+        roles: before any edit.
+        count: how many speakers there are now; of those who were added nothing is known.
+        voices: what may be chosen. A voice that was chosen once and is gone since is not missed.
+        edits: by the id of the speaker.
+    """
+    unknown = [Speaker("", 0.0)] * count
+    found = _filled(dict(enumerate(roles)), unknown, [None] * count, voices)
+    known = {voice.id for voice in voices}
+    found |= {one: Role(edit.voice) for one, edit in edits.items() if edit.voice is not None and edit.voice in known}
+    return tuple(found[place] for place in range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class Voicing:
+    """The voices that a dub needs, and which of them speaks each line."""
+
+    roles: tuple[Role, ...]
+    """By voice; those that speak before any edit come first."""
+    measured_on: tuple[tuple[int, ...], ...]
+    """By voice: the lines that its pace and loudness are measured on. No edit changes those of another voice."""
+    before: tuple[int, ...]
+    """By line: the place of its voice before any edit."""
+    who: tuple[int, ...]
+    """By line: the place of its voice."""
+
+
+def voicing(found: Parts, roles: Sequence[Role], parts: Parts, now: Sequence[Role]) -> Voicing:
+    """Return which voices are needed.
+
+    Args:
+        found: who speaks which line before any edit.
+        roles: theirs, by the id of the speaker.
+        parts: who speaks which line now.
+        now: the roles after all edits, by the id of the speaker.
+    """
+    # A role that somebody gets by hand is another voice than the same role of somebody who had it before: so the pace
+    # of those who keep theirs stays as it is.
+    changes = [(roles[one] if one < len(roles) else None, role) for one, role in enumerate(now)]
+    voiced = [*dict.fromkeys([*((role, role) for role in roles), *(changes[one] for one in parts.who)])]
+
+    def measured_on(change: tuple[Role | None, Role]) -> tuple[int, ...]:
+        before, after = change
+        if before is None:  # somebody who was not known before speaks only what was given to them by hand
+            return tuple(line for line, one in enumerate(parts.who) if changes[one] == change)
+        theirs = {one for one, role in enumerate(roles) if role == before and after in (before, now[one])}
+        return tuple(line for line, one in enumerate(found.who) if one in theirs)
+
+    return Voicing(
+        tuple(role for _, role in voiced),
+        tuple(map(measured_on, voiced)),
+        tuple(voiced.index((roles[one], roles[one])) for one in found.who),
+        tuple(voiced.index(changes[one]) for one in parts.who),
+    )
 
 
 def _filled(

@@ -11,7 +11,7 @@ from vt import media
 from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage
 from vt.dubbing import casting, hearing, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
-from vt.dubbing.casting import Role, Speaker
+from vt.dubbing.casting import Parts, Role, Speaker, Voicing
 from vt.dubbing.hearing import Examined, Heard, slots_of
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
@@ -51,31 +51,29 @@ class Ensemble:
     """The voices of one dub, and which of them speaks each line."""
 
     caches: tuple[ClipCache, ...]
-    who: tuple[int, ...]
-    """By line: the place of its voice."""
-    voices: Mapping[str, str]
-    """The id of each speaker's voice, by the speaker's label; empty where there is one speaker."""
+    """By voice."""
+    needed: Voicing
+    voices: tuple[str, ...]
+    """The id of each speaker's voice, by the id of the speaker."""
+    choice: Choice
+    """Which engine speaks; its voice is that of the only speaker, or of the one that was chosen for all."""
     notes: tuple[Message, ...] = ()
 
     @property
     def identity(self) -> Json:
-        """What all of the sound depends on, in addition to texts and rates."""
-        if len(self.caches) == 1:
+        """What all of the sound depends on before any edit, in addition to texts and rates."""
+        if len(set(self.needed.before)) <= 1:
             return self.caches[0].identity
-        return [self.caches[place].identity for place in self.who]
-
-    def lines_of(self, voice: int) -> list[int]:
-        """Return the lines that a voice speaks."""
-        return [line for line, place in enumerate(self.who) if place == voice]
+        return [self.caches[place].identity for place in self.needed.before]
 
     def clips(self, takes: Mapping[int, Take]) -> Iterator[Clip]:
         """Yield a clip for each take, in order; the takes are named by their lines."""
         streams = [
-            cache.clips([take for line, take in takes.items() if self.who[line] == place])
+            cache.clips([take for line, take in takes.items() if self.needed.who[line] == place])
             for place, cache in enumerate(self.caches)
         ]
         for line in takes:
-            yield next(streams[self.who[line]])
+            yield next(streams[self.needed.who[line]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +81,12 @@ class Calibration:
     """What is measured of all voices before any line is placed."""
 
     voices: tuple[VoiceCalibration, ...]
-    who: tuple[int, ...]
+    needed: Voicing
 
     @property
     def _main(self) -> VoiceCalibration:
-        return max(self.voices, key=lambda voice: sum(voice.natural_seconds))
+        first = self.voices[: max(self.needed.before, default=0) + 1]
+        return max(first, key=lambda voice: sum(voice.natural_seconds))
 
     @property
     def base_rate(self) -> float:
@@ -106,16 +105,16 @@ class Calibration:
 
     def rate(self, line: int) -> float:
         """Return the base rate of a line's voice."""
-        return self.voices[self.who[line]].base_rate
+        return self.voices[self.needed.who[line]].base_rate
 
     def trim(self, line: int) -> float:
         """Return by how many dB a line has to be less amplified than the quietest voice."""
-        return min(0.0, round(self.voices[self.who[line]].gain - self.gain, 2))
+        return min(0.0, round(self.voices[self.needed.who[line]].gain - self.gain, 2))
 
     def natural_seconds(self) -> list[float]:
-        """Return the length of each line, at the base rate of its voice."""
+        """Return the length of each line before any edit, at the base rate of its voice."""
         lengths = [iter(voice.natural_seconds) for voice in self.voices]
-        return [next(lengths[place]) for place in self.who]
+        return [next(lengths[place]) for place in self.needed.before]
 
 
 # Who speaks
@@ -134,20 +133,25 @@ class Cast:
     """Which engine speaks, and with what voice where one is enough."""
     target: Language
 
-    def gathered(self, engine: Synthesizer) -> Ensemble:
-        """Return the voices; `engine` is the model that speaks."""
-        segments = self.heard.transcript.segments
-        speakers = casting.speakers_of(segments)
-        if not speakers:
-            return Ensemble((self._cache(engine, None),), (0,) * len(segments), {}, tuple(self._strangers(())))
-        roles = self._roles(speakers, self._voices(engine))
-        different = list(dict.fromkeys(roles))
-        voices = {speaker.label: role for speaker, role in zip(speakers, roles, strict=True)}
+    def gathered(self, engine: Synthesizer, parts: Parts) -> Ensemble:
+        """Return the voices.
+
+        Args:
+            engine: the model that speaks.
+            parts: who speaks which line, after all edits.
+        """
+        segments, edits = self.heard.transcript.segments, self.run.request.edits
+        found, speakers, voices = casting.parts_of(segments), casting.speakers_of(segments), self._voices(engine)
+        roles = self._roles(speakers, voices) if speakers else (Role(voices[0].id),)
+        now = casting.recast(roles, len(parts.labels), voices, edits.speakers)
+        needed = casting.voicing(found, roles, parts, now)
+        is_other = not parts.are_several and now != roles
         return Ensemble(
-            tuple(self._cache(engine, role) for role in different),
-            tuple(different.index(voices[label]) for label in casting.labels_of(segments)),
-            {label: role.voice for label, role in voices.items()},
-            tuple(self._strangers(speakers)),
+            caches=tuple(self._cache(engine, role, voices[0]) for role in needed.roles),
+            needed=needed,
+            voices=tuple(role.voice for role in now),
+            choice=replace(self.choice, voice=now[0].voice) if is_other else self.choice,
+            notes=tuple(self._strangers(speakers)),
         )
 
     def _strangers(self, speakers: Sequence[Speaker]) -> Iterator[Message]:
@@ -159,13 +163,13 @@ class Cast:
             known = ", ".join(f"{number} ({speaker.label})" for number, speaker in enumerate(speakers[:_MOST_NAMED], 1))
             yield Message("No speaker goes by {names}; there are {known}.", names=", ".join(absent), known=known)
 
-    def _cache(self, engine: Synthesizer, role: Role | None) -> ClipCache:
-        """Return the clips of a role; None: of the one voice that is enough."""
+    def _cache(self, engine: Synthesizer, role: Role, own: Voice) -> ClipCache:
+        """Return the clips of a role; `own` is the voice that the engine speaks with as it is."""
         run, choice = self.run, self.choice
-        if role and isinstance(engine, ManyVoiced):
+        if role.voice != own.id and isinstance(engine, ManyVoiced):
             engine, choice = engine.speaking(role.voice), replace(choice, voice=role.voice)
         identity = voice_name(choice, self.target)
-        if role and role.semitones:
+        if role.semitones:
             engine, identity = Shifted(engine, role.semitones), f"{identity} {role.semitones:+d}"
         return ClipCache(engine, identity, run.artifacts, run.cancel, is_dear=choice.info.is_dear)
 
@@ -174,7 +178,7 @@ class Cast:
         choice, wanted = self.choice, (self.choice.info.name, self.target)
         listed = [one for one in self.run.services.voices() if (one.engine, one.language) == wanted]
         unlisted = Voice(choice.voice or choice.model, self.target, "", "", choice.info.name, choice.info.licence)
-        own = next((one for one in listed if one.id == choice.voice), next(iter(listed), unlisted))
+        own = next((one for one in listed if choice.voice in ("", one.id)), unlisted)
         return [own, *(one for one in listed if one is not own)] if isinstance(engine, ManyVoiced) else [own]
 
     def _roles(self, speakers: Sequence[Speaker], voices: Sequence[Voice]) -> tuple[Role, ...]:
@@ -219,14 +223,14 @@ def calibrated(run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts:
     slots = slots_of(segments)
     voices: list[VoiceCalibration] = []
     for place, cache in enumerate(ensemble.caches):
-        lines = ensemble.lines_of(place)
+        lines = ensemble.needed.measured_on[place]
 
         def on_line(share: float, before: int = place) -> None:
             run.tell(Stage.SPEAK, (before + share) / len(ensemble.caches) / 2)
 
         own = [texts[line] for line in lines], [slots[line] for line in lines]
         voices.append(speaking.calibrated(run, cache, *own, on_line))
-    return Calibration(tuple(voices), ensemble.who)
+    return Calibration(tuple(voices), ensemble.needed)
 
 
 def planned(
@@ -245,7 +249,12 @@ def planned(
     lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds(), strict=True)]
     plan = timing.place(lines, film)
     now = slots_of(script.transcript.segments)
-    changed = [i for i, text in enumerate(texts) if text != script.texts[i] or slots[i] != now[i]]
+    voices = [*zip(ensemble.needed.before, ensemble.needed.who, strict=True)]
+    changed = [
+        line
+        for line, (before, after) in enumerate(voices)
+        if before != after or texts[line] != script.texts[line] or slots[line] != now[line]
+    ]
     if not changed:
         return plan
     takes = {line: Take(script.texts[line], calibration.rate(line)) for line in changed}
@@ -259,11 +268,11 @@ def speak(
 ) -> Iterator[Placement]:
     """Speak the lines into the track, in order, and yield the true placement of each."""
     takes = {
-        line: speaking.take_of(text, at, calibration.rate(line), ensemble.caches[ensemble.who[line]].is_dear)
+        line: speaking.take_of(text, at, calibration.rate(line), ensemble.caches[ensemble.needed.who[line]].is_dear)
         for line, (text, at) in enumerate(zip(texts, plan, strict=True))
     }
     for line, clip in zip(takes, ensemble.clips(takes), strict=True):
-        spoken = ensemble.caches[ensemble.who[line]].fitted(takes[line], clip, plan[line])
+        spoken = ensemble.caches[ensemble.needed.who[line]].fitted(takes[line], clip, plan[line])
         if spoken.seconds:
             track.add(replace(spoken, gain=calibration.trim(line)))
         yield replace(plan[line], end=plan[line].start + spoken.seconds)

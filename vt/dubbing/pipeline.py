@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,7 +95,7 @@ class _Finished:
     loudness: Loudness
     files: tuple[Path, ...]
     notes: tuple[str, ...]
-    voices: Mapping[str, str]
+    voices: Sequence[str]
 
 
 def _write_down(run: Run, folder: Path) -> Result:
@@ -221,10 +221,10 @@ class _Dub:
             with tts as engine:
                 with run.stage(Stage.SPEAK):
                     cast = ensemble.Cast(run, examined, heard, translating.heard_name, tts.choice, self.target)
-                    voices = cast.gathered(engine)
+                    voices = cast.gathered(engine, script.parts)
                     calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
                     plan = ensemble.planned(voices, calibration, heard, texts, script)
-                level_name = fingerprint("level", voices.identity, texts)
+                level_name = fingerprint("level", voices.identity, texts, calibration.gain)
                 level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
                 borders = track.cuts(plan, heard.film_seconds, calibration.sample_rate)
                 made = track.DubTrack(borders, calibration.sample_rate, level, run.artifacts, run.cancel)
@@ -234,7 +234,7 @@ class _Dub:
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
-        return tts.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
+        return voices.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
 
     def _speak(
         self,
@@ -273,7 +273,7 @@ class _Dub:
             with self.run.stage(Stage.MIX):
                 loudness = dubbed.settle()
         texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
-        return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes), {})
+        return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes), ())
 
     def _both_subtitles(self, script: Script, film: float) -> list[Soft]:
         segments, placements = script.transcript.segments, script.placements

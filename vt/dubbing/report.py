@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter
 
 from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
 from vt.dubbing import casting, timing
+from vt.dubbing.casting import Parts
 from vt.dubbing.timing import TimingReport
 from vt.engines.candidate import Choice
 from vt.languages import Language
@@ -92,9 +93,9 @@ class SpeakerUse:
     """One of several who speak in the film."""
 
     id: int
-    """From 0 in the order in which they begin to speak."""
+    """From 0 in the order in which they begin to speak, those who were added by hand last."""
     label: str
-    """As captions name them, or their number as recognition found it."""
+    """As captions or somebody by hand name them, else a number."""
     seconds: float
     """How long the lines last that they speak in the film."""
     voice: str = ""
@@ -162,7 +163,7 @@ class DubReport:
     notes: tuple[str, ...]
     """Sentences for the user."""
     speakers: tuple[SpeakerUse, ...] = ()
-    """None where only one person speaks."""
+    """Empty where only one person speaks."""
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -186,7 +187,7 @@ class TranscriptReport:
     notes: tuple[str, ...]
     """Sentences for the user."""
     speakers: tuple[SpeakerUse, ...] = ()
-    """None where only one person speaks."""
+    """Empty where only one person speaks."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as its file and the API have it."""
@@ -259,6 +260,7 @@ class Script:
     target_language: Language
     texts: tuple[str, ...]
     placements: tuple[Placement, ...]
+    parts: Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,15 +279,15 @@ class Outcome:
     """How long each stage took, in seconds."""
     total_seconds: float
     notes: Sequence[str]
-    voices: Mapping[str, str]
-    """The id of each speaker's voice, by the speaker's label; empty where there is one speaker."""
+    voices: Sequence[str]
+    """The id of each speaker's voice, by the id of the speaker."""
 
 
 def of_dub(outcome: Outcome) -> DubReport:
     """Return the report of a dub."""
     script = outcome.script
     segments = script.transcript.segments
-    lines = zip(segments, script.texts, script.placements, _who(segments), strict=True)
+    lines = zip(segments, script.texts, script.placements, _who(script.parts), strict=True)
     summary = timing.summary(script.placements, segments)
     return DubReport(
         source=_source(outcome.request, outcome.film_seconds, script.transcript),
@@ -299,7 +301,7 @@ def of_dub(outcome: Outcome) -> DubReport:
         timing=TimingReport(**{name: _rounded(value) for name, value in asdict(summary).items()}),
         loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
         notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
-        speakers=_speakers(segments, outcome.voices),
+        speakers=_speakers(script.parts, segments, outcome.voices),
     )
 
 
@@ -312,31 +314,34 @@ def of_transcript(
     notes: Sequence[str],
 ) -> TranscriptReport:
     """Return the report of a film that was only written down."""
+    parts = casting.parts_of(transcript.segments)
     return TranscriptReport(
         source=_source(request, film_seconds, transcript),
         engines=HearingEngine(use(stt) if stt else None),
         stages=_timed(stages),
         segments=tuple(
             HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text, speaker)
-            for line, speaker in zip(transcript.segments, _who(transcript.segments), strict=True)
+            for line, speaker in zip(transcript.segments, _who(parts), strict=True)
         ),
         dropped=_dropped(transcript),
         notes=(*_remarks(stt), *notes),
-        speakers=_speakers(transcript.segments, {}),
+        speakers=_speakers(parts, transcript.segments, [""] * len(parts.labels)),
     )
 
 
-def _speakers(segments: Sequence[Segment], voices: Mapping[str, str]) -> tuple[SpeakerUse, ...]:
-    return tuple(
-        SpeakerUse(number, speaker.label, _rounded(speaker.seconds), voices.get(speaker.label, ""))
-        for number, speaker in enumerate(casting.speakers_of(segments))
-    )
+def _speakers(parts: Parts, segments: Sequence[Segment], voices: Sequence[str]) -> tuple[SpeakerUse, ...]:
+    if not parts.are_several:
+        return ()
+    seconds = [0.0] * len(parts.labels)
+    for segment, who in zip(segments, parts.who, strict=True):
+        seconds[who] += segment.end - segment.start
+    rows = zip(parts.labels, map(_rounded, seconds), voices, strict=True)
+    return tuple(SpeakerUse(number, *row) for number, row in enumerate(rows))
 
 
-def _who(segments: Sequence[Segment]) -> list[int | None]:
+def _who(parts: Parts) -> Sequence[int | None]:
     """Return the id of each line's speaker; None where only one person speaks."""
-    ids = {speaker.label: number for number, speaker in enumerate(casting.speakers_of(segments))}
-    return [ids.get(label) for label in casting.labels_of(segments)]
+    return parts.who if parts.are_several else [None] * len(parts.who)
 
 
 def _source(request: JobRequest, film_seconds: float, transcript: Transcript) -> Source:

@@ -23,6 +23,10 @@ class RequestChecker(Protocol):
         """Raise where a stage cannot be served; see `AIServiceFactory.check`."""
         ...
 
+    def voices(self) -> Sequence[Voice]:
+        """List the voices that may be chosen."""
+        ...
+
 
 class DubbingServices(RequestChecker, Protocol):
     """Serves the models of all stages of a dub. Its methods raise what those of `AIServiceFactory` raise."""
@@ -76,10 +80,6 @@ class DubbingServices(RequestChecker, Protocol):
 
     def voice(self, language: Language, wishes: Wishes = NO_WISHES) -> Choice:
         """Return what would speak `language`; no model is loaded."""
-        ...
-
-    def voices(self) -> Sequence[Voice]:
-        """List the voices that may be chosen."""
         ...
 
     def advice(self, choice: Choice) -> str:

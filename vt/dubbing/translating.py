@@ -10,7 +10,7 @@ from itertools import compress
 from pydantic import TypeAdapter
 
 from vt.domain import Segment, Stage
-from vt.dubbing import hearing, timing
+from vt.dubbing import casting, hearing, timing
 from vt.dubbing.artifacts import fingerprint
 from vt.dubbing.hearing import Examined, Heard, slots_of
 from vt.dubbing.report import Script
@@ -171,12 +171,13 @@ class Translating:
             LanguageError: nobody translates it, because only the film's sound could be translated.
         """
         transcript = self.heard.transcript
-        edits = {line: edit for line, edit in self.run.request.edits.items() if line < len(found.texts)}
+        edits = self.run.request.edits
+        mended = {line: edit for line, edit in edits.lines.items() if line < len(found.texts)}
         segments, said = list(transcript.segments), list(found.texts)
-        for line, edit in edits.items():
+        for line, edit in mended.items():
             segments[line] = edit.applied_to(segments[line])
             said[line] = said[line] if edit.text is None else edit.text
-        changed = [line for line, edit in edits.items() if edit.text is None and edit.source_text is not None]
+        changed = [line for line, edit in mended.items() if edit.text is None and edit.source_text is not None]
         foreign = []
         for line in changed:
             if identification.is_in(segments[line].text, self.target, self.source):
@@ -186,7 +187,8 @@ class Translating:
         if foreign:
             for line, text in zip(foreign, self._translations(foreign, segments, found.choice), strict=True):
                 said[line] = text
-        return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), ())
+        parts = casting.parts_of(transcript.segments).edited(edits)
+        return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), (), parts)
 
     def _translations(self, lines: Sequence[int], segments: Sequence[Segment], before: Choice) -> tuple[str, ...]:
         """Return translations of some lines whose source text was edited; `before` translated the others."""
@@ -222,7 +224,7 @@ class Translating:
         alike = [segment.text for segment, text in rows if segment.text == text]
         yield from _kept_note(sum(identification.is_in(text, self.target, self.source) for text in alike), self.target)
         if choice.info.listens:
-            muted = [line for line, edit in self.run.request.edits.items() if edit.text == ""]
+            muted = [line for line, edit in self.run.request.edits.lines.items() if edit.text == ""]
             yield from _silent_note(sum(not text and segment.id not in muted for segment, text in rows))
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import mimetypes
 import re
 import shutil
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media
-from vt.domain import Edit, Job, JobSpec, Wishes
+from vt.domain import Edits, Job, JobSpec, Wishes
 from vt.dubbing import pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
@@ -30,7 +29,7 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.jobs import remarks
+from vt.jobs import edit_checks, remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Hear, Worker, file_names
@@ -47,7 +46,6 @@ _RESERVE = 200 * MB
 """Free disk that no job may use, for the database, the log and other programs."""
 _WORK_BYTES_PER_SECOND = 300_000
 """The most that the files of a run take for a second of film: extracted sound, spoken lines, the dubbed track."""
-_LONGEST_TEXT = 2000
 _LONGEST_NAME = 200
 _TYPES = {
     ".mp4": "video/mp4",
@@ -419,20 +417,20 @@ class Jobs:
         job, report = self._finished(job_id, _report)
         return Lines(_of_dub(report).segments, job.version, report.speakers)
 
-    def edit(self, job_id: str, version: int, changes: Mapping[int, Edit], visitor: str = "") -> Job:
-        """Have some lines of a finished dub done again. The old results stay until the new ones are there.
+    def edit(self, job_id: str, version: int, changes: Edits, visitor: str = "") -> Job:
+        """Have parts of a finished dub done again. The old results stay until the new ones are there.
 
         Args:
             job_id: of the dub.
             version: of the results that the changes were made from.
-            changes: by the id of the line.
+            changes: what is to be otherwise.
             visitor: the `key` of the `Visitor` whose limits the job counts for from now on; empty: nobody's.
 
         Raises:
             JobNotFound: there is no such job.
             WrongState: it waits or runs, or has no results.
             Outdated: its results are of another version.
-            InputError: a line is unknown, or its new text or times are not possible.
+            InputError: a line, speaker or voice is unknown, or a new text, name or time is not possible.
             StorageError: new results would find no room beside the old ones.
             QueueFull: too many jobs wait already.
             TooManyJobs: too many of the visitor's wait and run already.
@@ -443,14 +441,12 @@ class Jobs:
         if job.version != version and job.version:
             raise Outdated
         report = self.dub_report(job_id)
-        _check_changes(report.segments, report.source.duration_seconds, changes)
+        changes = edit_checks.checked(changes, report, self._checker.voices())
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
-        self._check_disk(int(1.1 * film_bytes) + len(changes) * MB)
-        edits = dict(job.mended)
-        for line, change in changes.items():
-            edits[line] = change.over(edits.get(line, Edit()))
-        return self._worker.edit(job_id, version, edits, visitor)
+        again = len(report.segments) if changes.speakers else len(changes.lines)
+        self._check_disk(int(1.1 * film_bytes) + again * MB)
+        return self._worker.edit(job_id, version, changes.over(job.mended), visitor)
 
     def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
         """Return a job and what `read` returns from its results; again where newer results replace them meanwhile."""
@@ -550,44 +546,6 @@ def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
 
 def _track(track: media.Track) -> dict[str, Any]:
     return {"codec": track.codec, "language": track.language, "title": track.title}
-
-
-def _is_plain(text: str) -> bool:
-    """Tell whether a text has no surrogates, and no control characters except line ends and tabs."""
-    return all(character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cs") for character in text)
-
-
-def _check_changes(segments: Sequence[DubbedLine], film_seconds: float, changes: Mapping[int, Edit]) -> None:
-    """Raise where a line is unknown, its text is too long, or its new times would change the order of lines."""
-    times = [(segment.start, segment.end) for segment in segments]
-    for line, change in changes.items():
-        if not 0 <= line < len(times):
-            raise InputError("There is no line {number}: the lines are 0 to {last}.", number=line, last=len(times) - 1)
-        for text in (change.text, change.source_text):
-            if text is not None and len(text) > _LONGEST_TEXT:
-                raise InputError(
-                    "Line {number} is too long: {most} characters are the most.", number=line, most=_LONGEST_TEXT
-                )
-            if text is not None and not _is_plain(text):
-                raise InputError(
-                    "Line {number} holds a character that cannot be written or spoken: type its text anew.", number=line
-                )
-        start, end = times[line]
-        times[line] = (start if change.start is None else change.start, end if change.end is None else change.end)
-    for line in changes:
-        start, end = times[line]
-        before = times[line - 1][0] if line else 0.0
-        after = times[line + 1][0] if line + 1 < len(times) else float("inf")
-        until = max(film_seconds, segments[line].end)
-        if not (before <= start < end <= until and start <= after):
-            raise InputError(
-                "Line {number} cannot last from {start:.3f} to {end:.3f} s: it has to start between its "
-                "neighbours' starts, and to end after that, before the film does ({film:.3f} s).",
-                number=line,
-                start=start,
-                end=end,
-                film=film_seconds,
-            )
 
 
 def disk_errors() -> AbstractContextManager[None]:

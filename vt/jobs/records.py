@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from vt.domain import Edit, Job, JobSpec, JobState
+from vt.domain import Edits, Job, JobSpec, JobState
 from vt.jobs.job_folder import JobFolder
 from vt.system import folders
 from vt.translatable import Message, restored
@@ -21,6 +20,14 @@ def _spec_fields(kept: Any) -> Any:  # noqa: ANN401 (JSON)
     """Return the fields of a kept `JobSpec`, whose types are still to be checked."""
     try:
         return asdict(JobSpec.from_json(kept))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _edits(kept: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return the fields of kept edits, whose types are still to be checked."""
+    try:
+        return asdict(Edits.from_json(kept))
     except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
 
@@ -41,8 +48,8 @@ class Record:
     error: str | None
     request: Annotated[JobSpec, BeforeValidator(_spec_fields)]
     version: int
-    edits: Mapping[int, Edit]
-    mended: Mapping[int, Edit]
+    edits: Annotated[Edits, BeforeValidator(_edits)]
+    mended: Annotated[Edits, BeforeValidator(_edits)]
     visitor: str = ""
     failure: Annotated[Message | None, BeforeValidator(_message)] = None
     """The message that `error` is the English sentence of; None where there is none, or it cannot be read."""
@@ -82,6 +89,8 @@ def write(folder: Path, record: Record, lasting: bool = True) -> None:
     """
     values = asdict(record) | {
         "request": record.request.as_json(),
+        "edits": record.edits.as_json(),
+        "mended": record.mended.as_json(),
         "failure": record.failure.as_json() if record.failure else None,
     }
     text = json.dumps(values, default=str)  # ASCII: names that are not valid Unicode are escaped

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vt.domain import Job, JobState
+from vt.domain import NO_EDITS, Job, JobState
 from vt.errors import DatabaseDamaged, InputError, WrongState
 from vt.jobs import records
 from vt.jobs.job_folder import JobFolder
@@ -163,7 +163,7 @@ def _corrected(folder: Path, record: Record) -> Record:
         # There are newer results than the record says, or none.
         record = replace(record, version=max(there, default=0))
     if record.state is JobState.DONE and not record.version:
-        record = replace(record, state=JobState.QUEUED, mended={})
+        record = replace(record, state=JobState.QUEUED, mended=NO_EDITS)
     if record.state is JobState.QUEUED and not JobFolder(folder).film.is_file():
         record = replace(record, state=JobState.FAILED, error=_NO_FILM, failure=None)
     return record

@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from vt.domain import Edit, Job, JobSpec, JobState, Stage, edits_as_json, edits_from_json
+from vt.domain import Edits, Job, JobSpec, JobState, Stage
 from vt.errors import (
     DatabaseDamaged,
     FolderTaken,
@@ -448,7 +448,7 @@ class Store:
         del values["format"]
         values["state"], values["request"] = record.state.value, record.request.as_json()
         values["failure"] = record.failure.as_json() if record.failure else None
-        values |= {"edits": edits_as_json(record.edits), "mended": edits_as_json(record.mended)}
+        values |= {"edits": record.edits.as_json(), "mended": record.mended.as_json()}
         values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
         values["created_ms"] = _since_epoch(values.pop("created_at"))
         values["updated_ms"] = _since_epoch(values.pop("updated_at"))
@@ -549,13 +549,13 @@ class Store:
             place = _queue_end(connection, _get_job(connection, job_id).visitor) if last else {}
             return self._set_state(connection, job_id, _RUNNING, JobState.QUEUED, **place)
 
-    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], limit: int, share: Share = NOBODY) -> Job:
+    def edit(self, job_id: str, version: int, edits: Edits, limit: int, share: Share = NOBODY) -> Job:
         """Put a job that is over and has results into the queue again, with all that was edited by hand.
 
         Args:
             job_id: whose lines.
             version: the version of the results that the edits were made from.
-            edits: by the id of the line; they replace the edits from before.
+            edits: they replace the edits from before.
             limit: how many jobs may wait, this one included.
             share: the visitor whose limits it counts for from now on: the one who edits it.
 
@@ -573,7 +573,7 @@ class Store:
                 raise WrongState(job.state)
             visitor = self._checked_visitor(connection, share)
             _check_room(connection, limit)
-            values: dict[str, Any] = {"edits": edits_as_json(edits), "visitor": visitor}
+            values: dict[str, Any] = {"edits": edits.as_json(), "visitor": visitor}
             values |= {"stage": None, "fraction": 0.0, "deaths": 0} | _failed(None)
             values |= _queue_end(connection, visitor)
             return self._set_state(connection, job_id, allowed, JobState.QUEUED, **values)
@@ -778,7 +778,7 @@ def _job(row: Row[Any]) -> Job:
     values["state"] = JobState(values["state"])
     values["stage"] = values["stage"] and Stage(values["stage"])
     values["request"] = JobSpec.from_json(values["request"])
-    values |= {name: edits_from_json(values[name]) for name in ("edits", "mended")}
+    values |= {name: Edits.from_json(values[name]) for name in ("edits", "mended")}
     values["created_at"] = _EPOCH + values.pop("created_ms") * _MILLISECOND
     values["updated_at"] = _EPOCH + values.pop("updated_ms") * _MILLISECOND
     return Job(**values)

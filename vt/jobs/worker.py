@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt.domain import Cancel, Edit, Job, JobSpec, Progress, Stage
+from vt.domain import Cancel, Edits, Job, JobSpec, Progress, Stage
 from vt.dubbing import artifacts
 from vt.errors import Cancelled, JobNotFound, ModelBusy, StorageError, TooMuchKept, VtError, WrongState
 from vt.jobs import records, recovery
@@ -211,7 +211,7 @@ class Worker:
         except OSError as error:
             _log.warning("job %s has no record in its folder: %s", _short(job.id), error.strerror)
 
-    def edit(self, job_id: str, version: int, edits: Mapping[int, Edit], visitor: str = "") -> Job:
+    def edit(self, job_id: str, version: int, edits: Edits, visitor: str = "") -> Job:
         """Put a job that has results into the queue again, with all edits that the new results are to have.
 
         Raises:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vt import languages
-from vt.domain import Job, JobState, Stage
-from vt.dubbing.report import DubbedLine, DubReport
+from vt.domain import MOST_SPEAKERS, Job, JobState, Stage
+from vt.dubbing.report import DubbedLine, DubReport, SpeakerUse
 from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
@@ -20,6 +20,8 @@ _STEPS = {
     Stage.MUX: (Stage.MUX,),
 }
 """The steps that the page shows, each with the stages of a job that belong to it."""
+_HUES = 12
+"""Colours that tell speakers apart; the stylesheet numbers them."""
 _BRISK, _HURRIED = 1.1, 1.3
 """Tempos: up to the first a line counts as relaxed, up to the second as brisk, above as hurried."""
 
@@ -210,7 +212,8 @@ def notes(words: Words, remarks: Iterable[str]) -> str:
 def chart(words: Words, report: DubReport) -> str:
     """Return the lines on the film's timeline: where they were said, and where they are spoken, by their tempo."""
     film = max(report.source.duration_seconds, 0.001)
-    heard = [_bar(line.start, line.end, film, "vt-slot", clock(line.start)) for line in report.segments]
+    names = {speaker.id: speaker.label for speaker in report.speakers}
+    heard = [_heard_bar(line, names, film) for line in report.segments]
     wide = max(100.0, 100 * len(report.segments) / 60)
     return render(
         "chart",
@@ -220,6 +223,7 @@ def chart(words: Words, report: DubReport) -> str:
         spoken=[_spoken_bar(words, line, film) for line in report.segments if line.text],
         wide=wide,
         ticks=_ticks(film, wide),
+        people=names.items(),
     )
 
 
@@ -232,6 +236,12 @@ def _summary(words: Words, report: DubReport) -> str:
         tempo=words.number(timing.max_tempo, 2),
         off=round(100 * timing.off_by_more_than_0_3s),
     )
+
+
+def _heard_bar(line: DubbedLine, names: Mapping[int, str], film: float) -> dict[str, Any]:
+    name = names.get(line.speaker) if line.speaker is not None else None
+    kind = "vt-slot" if line.speaker is None else f"vt-slot vt-who-{line.speaker % _HUES}"
+    return _bar(line.start, line.end, film, kind, " ".join(filter(None, (clock(line.start), name))))
 
 
 def _spoken_bar(words: Words, line: DubbedLine, film: float) -> dict[str, Any]:
@@ -254,8 +264,15 @@ def _ease(tempo: float) -> str:
     return "ok" if tempo <= _BRISK else "brisk" if tempo <= _HURRIED else "fast"
 
 
-def lines(words: Words, report: DubReport, job: Job) -> str:
-    """Return the table of lines, which can be changed in place once the job is over."""
+def lines(words: Words, report: DubReport, job: Job, voices: Sequence[tuple[str, str]]) -> str:
+    """Return the table of lines, and the speakers; both can be changed in place once the job is over.
+
+    Args:
+        words: in the reader's language.
+        report: of the dub.
+        job: its job.
+        voices: the ids of the voices that may be chosen for its speakers, each with its description.
+    """
     return render(
         "lines",
         words=words,
@@ -266,7 +283,39 @@ def lines(words: Words, report: DubReport, job: Job) -> str:
         can_edit=job.state.is_over,
         clock=clock,
         ease=_ease,
+        who=[speaker.label for speaker in report.speakers],
+        speakers=_speakers(words, report, job, voices),
     )
+
+
+def _speakers(words: Words, report: DubReport, job: Job, voices: Sequence[tuple[str, str]]) -> str:
+    """Return the speakers with their voices; nothing where one speaks, in the only voice that there is."""
+    if not report.speakers and len(voices) < 2:
+        return ""
+    alone = SpeakerUse(0, "", report.source.duration_seconds, report.engines.tts.voice)
+    count = len(report.speakers)
+    return render(
+        "speakers",
+        words=words,
+        speakers=[_speaker(report, one, dict(voices)) for one in report.speakers or (alone,)],
+        voices=[(voice, job_files.sample(voice), text) for voice, text in voices] if len(voices) > 1 else (),
+        can_edit=job.state.is_over,
+        next_id=count if 0 < count < MOST_SPEAKERS else "",
+        clock=clock,
+    )
+
+
+def _speaker(report: DubReport, speaker: SpeakerUse, voices: Mapping[str, str]) -> dict[str, Any]:
+    spoken = [line for line in report.segments if line.speaker in (None, speaker.id)]
+    return {
+        "id": speaker.id,
+        "label": speaker.label or None,
+        "seconds": speaker.seconds,
+        "voice": speaker.voice,
+        "voice_text": voices.get(speaker.voice, speaker.voice),
+        "sample": job_files.sample(speaker.voice),
+        "longest": max(spoken, key=lambda line: line.end - line.start, default=None),
+    }
 
 
 def films(words: Words, rows: Sequence[tuple[Job, str]], shown: str) -> str:

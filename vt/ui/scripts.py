@@ -25,7 +25,7 @@ GUARD = _script("guard")
 PICK = _script("pick")
 PLAY_ONE_AT_A_TIME = _script("play_one_at_a_time")
 HEAR_VOICE = _script("hear_voice")
-EDIT_LINES = _script("edit_lines")
+EDIT_LINES = _script("edit_lines") + HEAR_VOICE
 ANNOUNCE_CHANGES = _script("announce_changes")
 REFRESH_MODELS = _script("refresh_models")
 # Functions.

@@ -1,6 +1,6 @@
 // One press plays a sample of a voice, the next one stops it. Where it cannot be played, the page is told what the
 // server said.
-let sound = null, pressed = null;
+let sound = null, pressed = null, hasTold = false;
 const show = playing => {
   pressed.classList.toggle('vt-playing', playing);
   pressed.ariaLabel = playing ? pressed.dataset.hush : pressed.title;
@@ -34,11 +34,15 @@ element.addEventListener('click', async event => {
     pressed = button;
     show(true);
     await spoken.play();
-    if (document.querySelector('#vt-voice-trouble [role=alert]')) trigger('submit', {heard: true});
+    if (hasTold) trigger('input', {heard: true});
+    hasTold = false;
   } catch (failure) {
     const byHand = failure.name === 'AbortError';
     hush();
-    if (!byHand) trigger('submit', {said: told});
+    if (!byHand) {
+      hasTold = true;
+      trigger('input', {said: told});
+    }
   } finally {
     button.ariaBusy = 'false';
   }

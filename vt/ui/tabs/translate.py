@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from vt import languages
-from vt.domain import Edit, Job, JobSpec, JobState
+from vt.domain import MOST_SPEAKERS, Edit, Edits, Job, JobSpec, JobState, SpeakerEdit, number_of_speakers
 from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
@@ -37,7 +37,7 @@ from vt.ui.shared import (
     told,
 )
 from vt.ui.tabs.upload import UploadTab
-from vt.ui.tabs.voices import VoiceChoice, wishes
+from vt.ui.tabs.voices import VoiceChoice, heard_or_not, voice_text, wishes
 from vt.ui.words import Words, label
 
 _AUTO = "auto"
@@ -71,7 +71,9 @@ class TranslateTab:
             self._served = gr.HTML(**PLAIN, elem_id="vt-served")
             with gr.Accordion(label("options"), open=False, elem_id="vt-options"):
                 self._voices.build_engines()
-                self._track = gr.Dropdown(choices=[], label=label("audio_track"), elem_id="vt-track")
+                with gr.Row():
+                    self._track = gr.Dropdown(choices=[], label=label("audio_track"), elem_id="vt-track")
+                    self._people = gr.Dropdown(choices=[], label=label("how_many_speakers"), elem_id="vt-people")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
                 self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
@@ -104,7 +106,7 @@ class TranslateTab:
         languages, wished = [self._source, self._target], self._voices.chosen
         gr.on([one.input for one in (*languages, *wished)], self._engines, [shared.subject, *languages, *wished],
               [self._served, self._start_trouble, *self._voices.everything], **QUIET)  # fmt: skip
-        asked = [upload.film, upload.subtitles, shared.subject, *languages, self._track, memory, *wished]
+        asked = [upload.film, upload.subtitles, shared.subject, *languages, self._track, self._people, memory, *wished]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
         self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
@@ -113,6 +115,7 @@ class TranslateTab:
         self._remove.click(self._forget, memory, every, js=scripts.CONFIRM_REMOVAL, **QUIET)
         self._yours.select(self._open, memory, every, **QUIET)
         self._lines.submit(self._mend, memory, every, **QUIET)
+        self._lines.input(self._heard_or_not, None, self._trouble, **QUIET)
         self._voices.wire()
 
     @property
@@ -121,9 +124,9 @@ class TranslateTab:
         return [
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
-            *self._voices.everything, self._track, self._start_trouble, self._job, self._job_head, self._live,
-            self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines, self._other, self._new,
-            self._remove, self._yours,
+            *self._voices.everything, self._track, self._people, self._start_trouble, self._job, self._job_head,
+            self._live, self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines,
+            self._other, self._new, self._remove, self._yours,
         ]  # fmt: skip
 
     @property
@@ -200,7 +203,10 @@ class TranslateTab:
             + fragments.notes(said, self._jobs.remarks(job.id))
             + fragments.chart(said, report)
         )
-        return {self._watch: watch, self._lines: fragments.lines(said, report, job)}
+        used = report.engines.tts.engine
+        spoken = [one for one in self._services.spoken_by(report.target_language.code) if one.engine == used]
+        voices = [(one.id, voice_text(said, one)) for one in spoken]
+        return {self._watch: watch, self._lines: fragments.lines(said, report, job, voices)}
 
     # Handlers
 
@@ -248,6 +254,7 @@ class TranslateTab:
         source: object,
         target: object,
         track: object,
+        people: object,
         kept: object,
         voice: object,
         tts_engine: object,
@@ -266,7 +273,8 @@ class TranslateTab:
                 return {**self._choices(said, subject), self._start_trouble: told_why}
             which = number(track, "audio_track") if track else None
             wished = wishes((voice, tts_engine, translation_engine))
-            spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished)
+            told_apart = number_of_speakers(text(people or _AUTO, "speakers"))
+            spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished, speakers=told_apart)
             job = self._submitted(subject, spec, film, subtitles, owner(request))
             memory = Memory.of(kept).with_job(job.id)
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
@@ -327,10 +335,14 @@ class TranslateTab:
 
         def edit() -> Updates:
             version = number(event_value(sent, "version"), "version")
-            self._jobs.edit(memory.view, version, edits_from(event_value(sent, "lines")), owner(request).address)
+            edits = edits_from(event_value(sent, "lines"), event_value(sent, "speakers"))
+            self._jobs.edit(memory.view, version, edits, owner(request).address)
             return self.shown(said, memory)
 
         return told(said, "trouble_change", edit, self._trouble)
+
+    def _heard_or_not(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
+        return heard_or_not(self._services.samples, came, request)
 
     # What can be chosen
 
@@ -356,6 +368,10 @@ class TranslateTab:
             **self._voices.offered(said, rows, target),
             self._track: gr.Dropdown(
                 choices=tracks, value=None if subject.job_id else 0, visible=len(subject.tracks) > 1
+            ),
+            self._people: gr.Dropdown(
+                choices=[(said("speakers_auto"), _AUTO), *((str(n), str(n)) for n in range(1, MOST_SPEAKERS + 1))],
+                value=_AUTO,
             ),
             self._start_trouble: gr.HTML("", visible=False),
         }
@@ -440,19 +456,30 @@ def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
     return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
 
 
-def edits_from(lines: object) -> dict[int, Edit]:
-    """Return the edits, by the number of the line.
+def edits_from(lines: object, speakers: object) -> Edits:
+    """Return the edits that a page sent.
 
     Raises:
         InputError: what was sent is not a list of edits.
     """
     try:
-        return {
-            number(line["id"], "id"): Edit(_text(line.get("text")), _text(line.get("source_text")))
+        changed = {
+            number(line["id"], "id"): Edit(
+                _text(line.get("text")), _text(line.get("source_text")), speaker=_id(line.get("speaker"))
+            )
             for line in lines  # type: ignore[attr-defined]
         }
+        said = {
+            number(one["id"], "id"): SpeakerEdit(_text(one.get("label")), _text(one.get("voice")))
+            for one in speakers  # type: ignore[attr-defined]
+        }
+        return Edits(changed, said)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise InputError("The lines did not come through as they should: load the page anew and try again.") from error
+
+
+def _id(value: object) -> int | None:
+    return None if value is None else number(value, "speaker")
 
 
 def _text(value: object) -> str | None:

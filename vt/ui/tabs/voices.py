@@ -40,7 +40,7 @@ class VoiceChoice:
 
     def wire(self) -> None:
         """Connect the sample button with its handler. Who knows the languages handles the choice of a voice."""
-        self._sample.submit(self._pressed, None, self._trouble, **QUIET)
+        self._sample.input(self._pressed, None, self._trouble, **QUIET)
 
     @property
     def chosen(self) -> list[Any]:
@@ -90,12 +90,16 @@ class VoiceChoice:
         return [(said("engine_best"), _NOBODY), *named]
 
     def _pressed(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
-        """Show why a sample could not be played: what the server told the browser, or that it told nothing."""
-        if event_value(came, "heard") is True:
-            return gr.HTML("", visible=False)
-        reader, said = words.of(request), event_value(came, "said")
-        why = why_unheard(reader, self._services.samples, said)
-        return gr.HTML(fragments.error(reader("trouble_voice"), why), visible=True)
+        return heard_or_not(self._services.samples, came, request)
+
+
+def heard_or_not(samples: Samples, came: gr.EventData, request: gr.Request) -> gr.HTML:
+    """Return why a sample could not be played: what the server told the browser, or that it told nothing."""
+    if event_value(came, "heard") is True:
+        return gr.HTML("", visible=False)
+    reader, said = words.of(request), event_value(came, "said")
+    why = why_unheard(reader, samples, said)
+    return gr.HTML(fragments.error(reader("trouble_voice"), why), visible=True)
 
 
 def why_unheard(said: Words, samples: Samples, told: object) -> str:
