@@ -208,6 +208,15 @@ def test_several_speakers_are_told_of_with_their_voices(server: Server, films: P
     assert [line["speaker"] for line in found["segments"]] == [0, 1]
     told = [("ANNA", 2.0, "ef_dora"), ("BEN", 2.0, "em_santa")]
     assert [(one["label"], one["seconds"], one["voice"]) for one in found["speakers"]] == told
+    change = {"speakers": [{"id": 0, "label": "Ann", "voice": "em_alex"}], "segments": [{"id": 1, "speaker": 0}]}
+    etag = server.ask("GET", f"{JOBS}/{job['id']}/segments").headers["etag"]
+    answer = server.ask("PATCH", f"{JOBS}/{job['id']}/segments", json=change, headers={"If-Match": etag})
+    assert answer.status_code == 202
+    assert server.ended(job["id"])["state"] == "done"
+    mended = server.json("GET", f"{JOBS}/{job['id']}/segments")
+    assert [line["speaker"] for line in mended["segments"]] == [0, 0]
+    told = [("Ann", 4.0, "em_alex"), ("BEN", 0.0, "em_santa")]
+    assert [(one["label"], one["seconds"], one["voice"]) for one in mended["speakers"]] == told
 
 
 def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(server: Server, tmp_path: Path) -> None:
@@ -288,11 +297,36 @@ def test_a_line_is_said_otherwise_and_the_others_stay(server: Server, films: Pat
         ([{"id": 0, "words": "x"}], "words"),
         ([{"text": "x"}], "id"),
         (["x"], "segments.0"),
-        ([], "at least 1"),
+        ([], "it names no line and no speaker"),
+        ([{"id": 0, "speaker": 7}], "There is no speaker 7"),
+        ([{"id": 0, "speaker": -1}], "speaker"),
     ],
 )
 def test_a_change_that_cannot_be_made_is_refused(server: Server, done: str, changes: list[Any], says: str) -> None:
     assert says in refused(mend(server, done, *changes), 422)
+    assert server.json("GET", f"{JOBS}/{done}")["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ([{"id": 1, "label": "Anna"}], "There is no speaker 1"),
+        ([{"id": 0, "label": "Anna"}, {"id": 0, "voice": "ef_dora"}], "twice"),
+        ([{"id": 0, "voice": "nobody"}], "There is no voice nobody"),
+        ([{"id": 0, "label": "\x00"}], "one line of 1 to 80 characters"),
+        ([{"id": 0, "label": "\ud800"}], "lone surrogate"),
+        ([{"id": 0, "name": "Anna"}], "name"),
+        ([{"label": "Anna"}], "id"),
+    ],
+)
+def test_a_change_of_speakers_that_cannot_be_made_is_refused(
+    server: Server, done: str, changes: list[Any], says: str
+) -> None:
+    etag = server.ask("GET", f"{JOBS}/{done}/segments").headers["etag"]
+    body = json.dumps({"speakers": changes}).encode()
+    headers = {"If-Match": etag, "Content-Type": "application/json"}
+    answer = server.ask("PATCH", f"{JOBS}/{done}/segments", content=body, headers=headers)
+    assert says in refused(answer, 422)
     assert server.json("GET", f"{JOBS}/{done}")["state"] == "done"
 
 

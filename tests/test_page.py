@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,6 +155,68 @@ def dub_again(page: Page, language: str) -> None:
     assert asked_for(page) == {}
     assert "transcribe" not in {stage["name"] for stage in found["stages"]}
     expect(page.locator("[data-open]")).to_have_count(2)
+
+
+TALK = """1
+00:00:01,000 --> 00:00:03,500
+ANNA: Good morning, and welcome.
+
+2
+00:00:04,000 --> 00:00:06,500
+BEN: Thank you very much.
+
+3
+00:00:07,000 --> 00:00:09,500
+ANNA: How was your journey?
+
+4
+00:00:10,000 --> 00:00:12,500
+BEN: It was rather long.
+"""
+
+
+def test_a_speaker_gets_a_name_and_a_voice_and_only_their_lines_are_spoken_again(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    captions = tmp_path / "talk.srt"
+    captions.write_text(TALK)
+    with opened(browser, server) as page:
+        choose(page, SAMPLE)
+        page.set_input_files("#vt-subtitles input[type=file]", captions)
+        expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
+        page.click("#vt-go:enabled")
+        page.click("#vt-start")
+        page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
+        before = report(page)
+        assert [one["label"] for one in before["speakers"]] == ["ANNA", "BEN"]
+        page.fill("input[data-speaker='1']", "Benjamin")
+        voice = page.locator("select[data-speaker='1']")
+        mine, others = voice.input_value(), {one["voice"] for one in before["speakers"]}
+        voices = voice.locator("option").evaluate_all("options => options.map(one => one.value)")
+        wanted = next(one for one in voices if one not in others)
+        voice.select_option(wanted)
+        expect(page.locator("[data-row='speaker-1'] [data-sample]")).to_have_attribute(
+            "data-sample", re.compile(f"/{wanted}(/|$|[.?])")
+        )
+        choice = page.locator("select[data-line='2']")
+        choice.focus()
+        names = choice.locator("option").all_text_contents()
+        assert names == ["ANNA", "Benjamin", "somebody else"]
+        expect(page.locator(".vt-save span")).to_have_text("1 change")
+        page.click("[data-save]:enabled")
+        page.wait_for_selector(".vt-lines[data-version='2'] [data-save]:not([data-busy])")
+        after = report(page)
+        assert [(one["label"], one["voice"]) for one in after["speakers"]] == [
+            ("ANNA", before["speakers"][0]["voice"]), ("Benjamin", wanted),
+        ]  # fmt: skip
+        assert wanted != mine
+        for old, new in zip(before["segments"], after["segments"], strict=True):
+            assert (old == new) == (old["speaker"] == 0)
+        page.locator("select[data-line='2']").focus()
+        page.locator("select[data-line='2']").select_option("1")
+        page.click("[data-save]:enabled")
+        page.wait_for_selector(".vt-lines[data-version='3'] [data-save]:not([data-busy])")
+        assert [line["speaker"] for line in report(page)["segments"]] == [0, 1, 1, 1]
 
 
 def test_what_is_no_film_is_refused_in_a_sentence_and_the_next_choice_is_taken(

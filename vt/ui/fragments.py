@@ -284,25 +284,18 @@ def lines(words: Words, report: DubReport, job: Job, voices: Sequence[tuple[str,
         clock=clock,
         ease=_ease,
         who=[speaker.label for speaker in report.speakers],
-        speakers=_speakers(words, report, job, voices),
-    )
-
-
-def _speakers(words: Words, report: DubReport, job: Job, voices: Sequence[tuple[str, str]]) -> str:
-    """Return the speakers with their voices; nothing where one speaks, in the only voice that there is."""
-    if not report.speakers and len(voices) < 2:
-        return ""
-    alone = SpeakerUse(0, "", report.source.duration_seconds, report.engines.tts.voice)
-    count = len(report.speakers)
-    return render(
-        "speakers",
-        words=words,
-        speakers=[_speaker(report, one, dict(voices)) for one in report.speakers or (alone,)],
+        speakers=_speakers(report, voices),
         voices=[(voice, job_files.sample(voice), text) for voice, text in voices] if len(voices) > 1 else (),
-        can_edit=job.state.is_over,
-        next_id=count if 0 < count < MOST_SPEAKERS else "",
-        clock=clock,
+        next_id=len(report.speakers) if 0 < len(report.speakers) < MOST_SPEAKERS else "",
     )
+
+
+def _speakers(report: DubReport, voices: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return the speakers; none where one speaks, in the only voice that there is."""
+    if not report.speakers and len(voices) < 2:
+        return []
+    alone = SpeakerUse(0, "", report.source.duration_seconds, report.engines.tts.voice)
+    return [_speaker(report, one, dict(voices)) for one in report.speakers or (alone,)]
 
 
 def _speaker(report: DubReport, speaker: SpeakerUse, voices: Mapping[str, str]) -> dict[str, Any]:
