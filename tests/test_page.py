@@ -185,6 +185,8 @@ def test_a_speaker_gets_a_name_and_a_voice_and_only_their_lines_are_spoken_again
         page.set_input_files("#vt-subtitles input[type=file]", captions)
         expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
         page.click("#vt-go:enabled")
+        page.click("#vt-voice input")
+        page.locator("#vt-voice [role=option]").filter(has_text="Dora").click()
         page.click("#vt-start")
         page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
         before = report(page)

@@ -23,7 +23,7 @@ const fill = choice => {
 const offerSample = choice => {
   const button = choice.parentElement.querySelector('[data-sample]'), voice = choice.selectedOptions[0];
   if (!button || !voice) return;
-  button.dataset.sample = voice.dataset.sample;
+  button.dataset.sample = voice.dataset.address;
   button.title = button.ariaLabel = `${button.dataset.hear}: ${voice.textContent}`;
 };
 const playPart = (selector, from, until) => {
