@@ -143,7 +143,7 @@ def test_the_length_of_an_ogg_recording_with_something_else_behind_it_is_that_of
 
 def test_a_packet_of_ogg_that_is_said_to_last_long_makes_no_film_longer(tmp_path: Path) -> None:
     sound, film = made(tmp_path / "a.opus", "-c:a", "libopus", picture=False), tmp_path / "film.ogg"
-    late = ["-itsoffset", "40", "-i", films.film(tmp_path / "b.mp4")]
+    late = ["-itsoffset", "40", "-i", str(films.film(tmp_path / "b.mp4"))]
     ffmpeg("-i", sound, *late, "-map", "0", "-map", "1", "-c:v", "libtheora", "-c:a", "libvorbis", "-t", "6", film)
     assert media.probe(film).seconds < 7
 
