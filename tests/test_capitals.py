@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from vt.text.capitals import in_small_letters
+from vt.text.capitals import in_small_letters, names_of
 
 SENTENCES = [
     ("en", "I HAVE ONE QUESTION FOR YOU: WHY?", "I have one question for you: why?"),
     ("en", "HE SAID I'M LATE. SHE DIDN'T.", "He said I'm late. She didn't."),
     ("en", "THE U.S. TEAM WON IN 1,500 DAYS.", "The U.S. team won in 1,500 days."),
+    ("en", "I WENT TO FRANCE AND SOUTH AFRICA ON MONDAY.", "I went to France and South Africa on Monday."),
+    ("en", "YOU MAY EAT TURKEY, SPEAK FRENCH OR MARCH.", "You may eat turkey, speak French or march."),
+    ("en", "WHERE IS MR. SMITH, AND WHERE DR JONES?", "Where is Mr. Smith, and where Dr Jones?"),
+    ("es", "VIVO EN FRANCIA, SEÑOR.", "Vivo en Francia, señor."),
+    ("xx", "FRANCE.", "France."),
     ("en", "WAIT!", "Wait!"),
     ("en", "SORRY.", "Sorry."),
     ("es", "¿DÓNDE ESTÁS? AQUÍ HACE FRÍO.", "¿Dónde estás? Aquí hace frío."),
@@ -27,3 +32,17 @@ def test_a_sentence_in_capitals_gets_small_letters(code: str, shown: str, plain:
 @pytest.mark.parametrize("text", ["She works for NASA.", "NASA.", "BBC", "2024", "", "今日は", "Go to the USA!"])
 def test_what_is_not_in_capitals_alone_or_may_be_an_abbreviation_stays_as_it_is(text: str) -> None:
     assert in_small_letters(text, "en") == text
+
+
+def test_a_name_that_the_film_writes_with_a_capital_elsewhere_keeps_it() -> None:
+    film = [
+        "I saw Mary and McCoy at the FBI.",
+        "Then Will came: Rose will go.",
+        "A ROSE IS RED.",
+        "Good Dog, good dog.",
+    ]
+    names = names_of(film, ["ANNA", "TOM", "MAN", "OLD JOE", "1", ""])
+    assert in_small_letters("MARY'S OLD DOG WILL SEE MCCOY, ANNA, A MAN AND TOM AT THE FBI.", "en", names) == (
+        "Mary's old dog will see McCoy, Anna, a man and Tom at the FBI."
+    )
+    assert in_small_letters("MARY'S ROSE.", "en", names) == "Mary's rose."

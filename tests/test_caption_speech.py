@@ -142,6 +142,46 @@ def test_a_label_in_small_letters_is_a_name_once_it_is_repeated() -> None:
     ]
 
 
+def test_names_in_small_letters_that_answer_each_other_in_one_cue_are_not_spoken() -> None:
+    file = srt("Anna: Are you sure\nthat he left?\nBob: Yes.", "Then they went home.", "We met in\nParis: a city.")
+    assert [(each.speaker, each.text) for each in read(file)] == [
+        ("Anna", "Are you sure that he left?"),
+        ("Bob", "Yes."),
+        ("", "Then they went home."),
+        ("", "We met in Paris: a city."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "shown", ["Note: it rains.\nRemember: take a coat.", "It was so.\nParis: a city.", "Mira: Hello.\nand more."]
+)
+def test_lines_of_a_cue_that_no_two_names_begin_are_spoken(shown: str) -> None:
+    assert said(srt(shown, "Then they went home.")) == [" ".join(shown.split()), "Then they went home."]
+
+
+@pytest.mark.parametrize("name", ["田中", "李小龙", "ジョン", "田中さん"])
+def test_a_name_in_chinese_characters_or_katakana_before_a_wide_colon_is_the_speaker(name: str) -> None:
+    file = srt(f"{name}：今日はいい天気です。", "そうですね。")
+    assert [(each.speaker, each.text) for each in read(file)] == [
+        (name, "今日はいい天気です。"),
+        ("", "そうですね。"),
+    ]
+
+
+@pytest.mark.parametrize("label", ["注意", "他说", "时间", "問題", "ポイント", "最後の質問", "私が言ったこと"])
+def test_what_is_no_name_before_a_wide_colon_is_spoken(label: str) -> None:
+    assert said(srt(f"{label}：今日はいい天気です。", "そうですね。")) == [
+        f"{label}：今日はいい天気です。",
+        "そうですね。",
+    ]
+
+
+def test_a_turn_without_a_name_is_that_of_the_other_one_of_two_who_speak() -> None:
+    file = srt("ANNA: Is it far?", "- Yes.\n- Really?", "BOB: I think\nso.", "- Well.", "and it is late.")
+    assert [each.speaker for each in read(file)] == ["ANNA", "BOB", "ANNA", "BOB", "ANNA", ""]
+    assert [each.speaker for each in read(srt("ANNA: Is it far?", "- Yes.\n- Really?"))] == ["ANNA", "", ""]
+
+
 @pytest.mark.parametrize("mark", [">>", ">>>", "&gt;&gt;", ">> ", "- ", "-", "– ", "— "])
 def test_marks_of_a_new_speaker_end_a_sentence_and_are_not_spoken(mark: str) -> None:
     found = read(srt(f"{mark}Is it far\n{mark}Not at all"))

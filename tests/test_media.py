@@ -9,7 +9,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,8 @@ from vt import media
 from vt.domain import Cancel
 from vt.errors import Cancelled, MediaError, StorageError, ToolError, ToolStopped
 from vt.media import Named, Soft
+from vt.system.processes import PROBES
+from vt.system.sandbox import CORES
 
 RATE = media.SPEECH_RATE
 
@@ -432,6 +435,18 @@ def test_a_film_that_cannot_be_read_to_its_end_is_blamed_and_not_the_server(
     instead_of("ffmpeg", tmp_path / "b", "kill -XCPU $$", monkeypatch)
     with pytest.raises(MediaError, match="takes more than vt gives to one film"):
         media.measured_seconds(info)
+
+
+def test_whoever_has_a_film_measured_waits_for_a_place_among_the_examinations_of_files(film: Path) -> None:
+    info, measured = media.probe(film), Future[float]()
+    waiter = threading.Thread(target=lambda: measured.set_result(media.measured_seconds(info)), daemon=True)
+    with ExitStack() as full:
+        for _ in range(2 * CORES):
+            full.enter_context(PROBES.one())
+        waiter.start()
+        while not PROBES.waiting:
+            assert waiter.is_alive()
+    assert measured.result(60) == pytest.approx(info.seconds, abs=0.1)
 
 
 @pytest.mark.parametrize(

@@ -125,12 +125,27 @@ def test_a_chain_of_ogg_recordings_is_heard_whole(tmp_path: Path) -> None:
     assert media.probe(chain).seconds == pytest.approx(len(samples) / RATE, abs=0.1)
 
 
-def test_a_chain_of_ogg_recordings_of_other_rates_is_heard_whole_and_does_not_last_for_a_day(tmp_path: Path) -> None:
-    one = made(tmp_path / "a.ogg", "-c:a", "libvorbis", rate=44_100, picture=False)
-    two = made(tmp_path / "b.ogg", "-c:a", "libvorbis", rate=22_050, picture=False)
-    chain = joined(tmp_path / "film.ogg", one, two)
+@pytest.mark.parametrize("rates", [(44_100, 22_050), (8_000, 16_000)], ids=str)
+def test_a_chain_of_ogg_recordings_of_other_rates_lasts_as_long_as_all_of_them(
+    tmp_path: Path, rates: tuple[int, int]
+) -> None:
+    parts = [made(tmp_path / f"{rate}.ogg", "-c:a", "libvorbis", rate=rate, picture=False) for rate in rates]
+    chain = joined(tmp_path / "film.ogg", *parts)
     assert in_time(heard(chain)[1], 1.0, 3.0)
-    assert media.probe(chain).seconds == pytest.approx(4.0, abs=1.5)  # the times are of the first rate
+    assert media.probe(chain).seconds == pytest.approx(4.0, abs=0.1)
+
+
+def test_the_length_of_an_ogg_recording_with_something_else_behind_it_is_that_of_its_sound(tmp_path: Path) -> None:
+    one = made(tmp_path / "a.ogg", "-c:a", "libvorbis", rate=22_050, picture=False)
+    one.write_bytes(one.read_bytes() + b"TAG of another program" * 20)
+    assert media.probe(one).seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_packet_of_ogg_that_is_said_to_last_long_makes_no_film_longer(tmp_path: Path) -> None:
+    sound, film = made(tmp_path / "a.opus", "-c:a", "libopus", picture=False), tmp_path / "film.ogg"
+    late = ["-itsoffset", "40", "-i", str(films.film(tmp_path / "b.mp4"))]
+    ffmpeg("-i", sound, *late, "-map", "0", "-map", "1", "-c:v", "libtheora", "-c:a", "libvorbis", "-t", "6", film)
+    assert media.probe(film).seconds < 7
 
 
 # Clocks that jump

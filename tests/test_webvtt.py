@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.captions import read, said
@@ -86,6 +88,35 @@ def test_voices_are_speakers_and_each_has_its_part_of_a_cue() -> None:
 )
 def test_tags_and_entities_are_read_as_what_they_mean(shown: str, spoken: str) -> None:
     assert said(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{shown}\n") == [spoken]
+
+
+SAID = [
+    "A --> B in 1999", "1 mile --> 1.6 km", "Step 1 --> Step 2", "From 1999 --> 2005", "Look here -->", "--> Save it",
+    "Paris 10:30 --> Rome 11:45",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", SAID)
+@pytest.mark.parametrize("header", ["WEBVTT\n\n", ""], ids=["WebVTT", "SRT"])
+def test_an_arrow_among_words_is_no_line_of_times_whatever_numbers_are_beside_it(header: str, line: str) -> None:
+    cue = "00:00:01.000 --> 00:00:02.000\nYou know:\n{}\n\n00:00:03.000 --> 00:00:04.000\nGood."
+    first, second = said(header + cue.format(line))
+    assert (re.findall(r"\w+", first), second) == (re.findall(r"\w+", f"You know {line}"), "Good.")
+
+
+def test_a_name_with_an_arrow_before_the_times_of_the_next_cue_is_not_said() -> None:
+    cues = "00:01.000 --> 00:02.000\nOne.\nfoo-->\n00:03.000 --> 00:04.000\nTwo.\n-->\n00:05.000 --> 00:06.000\nThree."
+    assert said(f"WEBVTT\n\n{cues}") == ["One.", "Two.", "Three."]
+
+
+def test_times_that_touch_their_settings_or_have_more_than_an_hour_of_minutes_are_read() -> None:
+    found = read("WEBVTT\n\n00:01.000 --> 00:02.000line:40% size:40%\nOne.\n\n120:00.000 --> 120:01.000\nTwo.")
+    assert [(each.start, each.text) for each in found] == [(1.0, "One."), (7200.0, "Two.")]
+
+
+@pytest.mark.parametrize("stamp", ["< 00:03.000>", "<00:03.000 >"])
+def test_a_time_within_a_cue_is_not_said_where_a_space_stands_in_its_brackets(stamp: str) -> None:
+    assert said(f"WEBVTT\n\n00:01.000 --> 00:05.000\nNo {stamp}way!") == ["No way!"]
 
 
 def test_times_within_a_cue_are_the_times_of_its_words() -> None:

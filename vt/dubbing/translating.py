@@ -138,7 +138,9 @@ class Translating:
         """Return a translation of each sentence; a finished batch is not translated again."""
         choice, pair = service.choice, (self.source.code, self.target.code)
         used = [choice.info.name, choice.model, *pair, *map(str, choice.route)]
-        sources, texts = [capitals.in_small_letters(source, pair[0]) for source in sources], list[str]()
+        said = self.heard.transcript.segments
+        names = capitals.names_of((segment.text for segment in said), {segment.speaker for segment in said})
+        sources, texts = [capitals.in_small_letters(source, pair[0], names) for source in sources], list[str]()
         for first in range(0, len(sources), _BATCH):
             part = slice(first, first + _BATCH)
             batch, lengths = sources[part], budgets and budgets[part]

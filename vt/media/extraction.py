@@ -14,7 +14,7 @@ from vt.errors import EmptyTrack, MediaError, ToolError, ToolStopped
 from vt.media import timeline
 from vt.media.codecs import mixing_filter
 from vt.media.commands import MEMORY, opening_options, patience, room_on_disk, unfit, url
-from vt.media.probing import MediaInfo, Track, has_packets, measured_seconds, packets_end
+from vt.media.probing import MediaInfo, Track, has_packets, packets_end
 from vt.system.processes import Child, run
 from vt.system.sandbox import ChildLimits
 
@@ -220,7 +220,7 @@ def _check_whole(info: MediaInfo, track: Track, decoded: float, cancel: Cancel |
     promised = track.seconds or (0.0 if info.is_measured else info.seconds)
     if decoded >= 0.9 * promised:
         return
-    there = packets_end(info, [track.index], cancel) if track.seconds else measured_seconds(info, cancel)
+    there = packets_end(info, [track.index] if track.seconds else info.timed, cancel)
     if there < 0.9 * promised:
         raise MediaError(
             "{file} is incomplete: it promises {promised:.1f} s, but only {there:.1f} s are there. Copy or "

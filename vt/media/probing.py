@@ -23,7 +23,7 @@ from vt.media.commands import (
     unfit,
     url,
 )
-from vt.system.processes import PROBES, Child, run, run_both
+from vt.system.processes import PROBES, WORK, Child, Slots, run, run_both
 from vt.system.sandbox import MB, ChildLimits
 from vt.translatable import Message
 
@@ -137,23 +137,29 @@ def _may_be_of_subtitles(info: MediaInfo) -> bool:
     return bool(info.subtitles) and info.seconds > promised + _TAIL
 
 
-def measured_seconds(info: MediaInfo, cancel: Cancel | None = None) -> float:
+def measured_seconds(info: MediaInfo, cancel: Cancel | None = None, slots: Slots = PROBES) -> float:
     """Return when the last packet of a film ends, whatever its header promises: the file is read to its end.
 
     Raises:
         MediaError: it cannot be read.
+        TooManyRequests: no slot became free in time.
     """
-    return packets_end(info, info.timed, cancel)
+    return packets_end(info, info.timed, cancel, slots)
 
 
-def packets_end(info: MediaInfo, indexes: Sequence[int], cancel: Cancel | None = None) -> float:
+def packets_end(info: MediaInfo, indexes: Sequence[int], cancel: Cancel | None = None, slots: Slots = WORK) -> float:
     """Return when the last packet of some streams of a film ends; the file is read to its end.
 
     Raises:
         MediaError: it cannot be read.
+        TooManyRequests: no slot became free in time.
     """
+    sounds = {track.index for track in info.audio}
+    longest = {index: timeline.longest_packet(info.container, index in sounds) for index in indexes}
     try:
-        return timeline.last_packets_end(info.path, indexes, cancel)
+        if info.container == "ogg" and not info.video and timeline.is_chain(info.path):
+            return timeline.decoded_end(info.path, indexes, cancel, slots)
+        return timeline.last_packets_end(info.path, longest, cancel, slots)
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:

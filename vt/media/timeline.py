@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vt.domain import Cancel
 from vt.media.commands import MEMORY, opening_options, patience, url
-from vt.system.processes import Child, run
+from vt.system.processes import WORK, Child, Slots, run
 from vt.system.sandbox import MB, ChildLimits
 
 _ESTIMATED = "Estimating duration from bitrate"
@@ -28,10 +28,13 @@ _MOST_MEASURED = 8
 _SEGMENT = "-f segment -segment_time 100000000 -strftime 1 -segment_format crc -segment_list pipe:1"
 # Where frames come in another order than they are shown, some containers keep only the time of decoding.
 # Where times come twice, each packet is put one unit behind the one before it: that must not be a whole frame.
-# Where the rate changes in a chain of Ogg recordings, the last packet is said to last for a day.
-_NO_DAY = r"duration=if(gt(DURATION*TB\,36000)\,0\,DURATION)"
-_TIMES = rf"-bsf:0 setts=pts=max(PTS\,DTS):{_NO_DAY}:time_base=1/90000 -avoid_negative_ts disabled"
-_TELL_THE_END = f"-c copy {_TIMES} {_SEGMENT} -segment_list_type csv pipe:1".split()
+_COPIED = r"-c copy -bsf:0 setts=pts=max(PTS\,DTS):duration=if(gt(DURATION*TB\,{longest})\,0\,DURATION)"
+_DECODED = r"-ac 1 -ar 16000 -c:a pcm_s16le -bsf:0 setts=ts=if(N\,PREV_OUTPTS+PREV_INDURATION\,0)"
+_TELL_THE_END = f":time_base=1/90000 -avoid_negative_ts disabled {_SEGMENT} -segment_list_type csv pipe:1"
+_LONGEST_PACKET = 36_000.0
+_LONGEST_OGG_PACKET = 10.0
+_MOST_PAGES = 300_000
+"""Of an Ogg file, that are looked through: more than a gigabyte of the usual ones."""
 
 
 def _is_one_of(container: str, kinds: frozenset[str]) -> bool:
@@ -87,23 +90,78 @@ def read_along(indexes: Sequence[int]) -> list[str]:
     return [*maps, "-c", "copy", "-f", "null", "-"] if maps else []
 
 
-def last_packets_end(path: Path, indexes: Sequence[int], cancel: Cancel | None = None) -> float:
+def longest_packet(container: str, is_sound: bool) -> float:
+    """Return how many seconds a packet may be said to last and be believed.
+
+    Ogg tells only when a page ends: where the packets before it are missing or the rate changes, one is said to last
+    as long as all of them. The longest that there are, of FLAC at 8 kHz, last 8.2 s.
+    """
+    return _LONGEST_OGG_PACKET if is_sound and _is_one_of(container, frozenset({"ogg"})) else _LONGEST_PACKET
+
+
+def last_packets_end(
+    path: Path, longest: Mapping[int, float], cancel: Cancel | None = None, slots: Slots = WORK
+) -> float:
     """Return when the last packet of some streams ends, in seconds from the start of the film: all is read.
 
     Jumps of the clock are taken out as ffmpeg does whenever it copies such a file.
 
+    Args:
+        path: the film.
+        longest: the streams, each with the seconds that one of its packets may last; what claims more lasts 0 s.
+        cancel: ends it.
+        slots: limit how many files are read at a time.
+
     Raises:
         ToolError: the file cannot be read.
+        TooManyRequests: no slot became free in time.
     """
-    if not indexes:
+    outputs = [(index, _COPIED.format(longest=seconds)) for index, seconds in longest.items()]
+    return _ends(path, outputs, cancel, slots)
+
+
+def decoded_end(path: Path, indexes: Sequence[int], cancel: Cancel | None = None, slots: Slots = WORK) -> float:
+    """Return when some streams of sound end where each packet follows the one before it: all is decoded.
+
+    Raises:
+        ToolError: the file cannot be read.
+        TooManyRequests: no slot became free in time.
+    """
+    return _ends(path, [(index, _DECODED) for index in indexes], cancel, slots)
+
+
+def _ends(path: Path, outputs: Sequence[tuple[int, str]], cancel: Cancel | None, slots: Slots) -> float:
+    """Return the latest end of some streams, each read as its options say."""
+    if not outputs:
         return 0.0
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
     argv += ["-i", url(path)]
-    for index in indexes[:_MOST_MEASURED]:
-        argv += ["-map", f"0:{index}", *_TELL_THE_END]
-    argv += read_along(indexes[_MOST_MEASURED:])
+    for index, options in outputs[:_MOST_MEASURED]:
+        argv += ["-map", f"0:{index}", *(options + _TELL_THE_END).split()]
+    argv += read_along([index for index, _ in outputs[_MOST_MEASURED:]])
     size = path.stat().st_size
     cpu = 60 + size / MB
-    output = run(Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel)
+    output = run(Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel, slots=slots)
     ends = [float(line.rpartition(b",")[2]) for line in output.splitlines() if line.startswith(b"pipe:1,")]
     return max((end for end in ends if math.isfinite(end)), default=0.0)
+
+
+def is_chain(path: Path) -> bool:
+    """Return whether an Ogg file may be a chain of recordings, by the heads of its pages (RFC 3533, section 6).
+
+    ffmpeg tells the times of all of them by the rate of the first one.
+    """
+    is_begun = False
+    with path.open("rb") as file:
+        for _ in range(_MOST_PAGES):
+            head = file.read(27)
+            if not head:
+                return False
+            if len(head) < 27 or head[:4] != b"OggS":  # nobody knows what stands behind it
+                return True
+            is_first = bool(head[5] & 2)
+            if is_first and is_begun:
+                return True
+            is_begun = is_begun or not is_first
+            file.seek(sum(file.read(head[26])), 1)
+    return True

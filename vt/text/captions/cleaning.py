@@ -33,7 +33,25 @@ def spoken(cues: Sequence[RawCue]) -> tuple[list[Utterance], int]:
             begins = utterance.begins_turn or bool(utterance.speaker and utterance.speaker != speaker)
             speaker = utterance.speaker or ("" if begins else speaker)
             found.append(replace(utterance, begins_turn=begins))
-    return found, silent
+    return [*_answered(found)], silent
+
+
+def _answered(found: Sequence[Utterance]) -> Iterator[Utterance]:
+    """Yield utterances; a turn without a name, as after a dash, is the other's: of whoever spoke before the last one.
+
+    Where only one person is named, nobody knows whose it is.
+    """
+    named = [*dict.fromkeys(utterance.speaker for utterance in found if utterance.speaker)]
+    speaking = other = ""
+    for utterance in found:
+        if utterance.begins_turn and not utterance.speaker and speaking and len(named) > 1:
+            other = other or next(name for name in named if name != speaking)
+            speaking, other = other, speaking
+            yield replace(utterance, speaker=speaking)
+            continue
+        if utterance.speaker and utterance.speaker != speaking:
+            speaking, other = utterance.speaker, speaking
+        yield utterance
 
 
 def _shared(cue: RawCue, turns: Sequence[speakers.Turn]) -> Iterator[Utterance]:

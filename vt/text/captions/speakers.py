@@ -19,8 +19,11 @@ _WORD = re.compile(r"[\w.'’&#-]+")
 _MOST_WORDS = 4
 _MOST_SIGNS = 12
 """Of a name in a script that has no capitals."""
+_ENDING = tuple('.?!…"”’»。？！')
 _GOES_ON = ",;"
 """Behind these signs, as behind a letter, a sentence goes on."""
+_IN_CJK = re.compile(r"(?:[\u3400-\u9fff々]{2,4}|[\u30a1-\u30ffー・]{2,10})(?:さん|くん|ちゃん)?")
+"""A name in Chinese characters or katakana, as it stands before a colon."""
 _MOST_ONCE = 2
 """Words of a name that occurs once, where capitals tell nothing."""
 
@@ -29,7 +32,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_ROLES = frozenset(
+ROLES = frozenset(
     [
         "man",
         "men",
@@ -158,6 +161,12 @@ _NO_NAMES = _set(
     " я ты он она мы вы они что кто где когда как почему вопрос ответ внимание пример цена время дата место"
 )
 """A label with one of these is no name."""
+_NO_NAMES_IN_CJK = _set(
+    "时间 時間 地点 地點 場所 日期 日時 价格 價格 価格 結果 结果 原因 理由 結論 结论 总结 總結 提示 警告 备注"
+    " 備考 備註 補足 重要 目的 方法 内容 內容 标题 標題 字幕 翻译 翻譯 翻訳 电话 電話 名前 年齢 年龄"
+    " ポイント ヒント メモ タイトル テーマ"
+)
+_NEVER_IN_CJK_NAMES = frozenset("说說話话道问問答題题是的了在有这這那我你他她它们們注例最第")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +186,9 @@ class Names:
 
     A name has at most four words, none of which names never have; in a script with capitals each begins with one. Such
     a label is a name where it is marked as one (by a dash, by >>, by brackets), where it occurs twice or is a role such
-    as "Man", and where it is in capitals in a file that has small letters. In a file of capitals, or where most of the
-    cues begin with labels, a short one is.
+    as "Man", where another one answers it in the same cue, and where it is in capitals in a file that has small
+    letters. In a file of capitals, or where most of the cues begin with labels, a short one is; so is one in Chinese
+    characters or katakana before a wide colon.
     """
 
     repeated: frozenset[str]
@@ -198,7 +208,7 @@ class Names:
             return False
         if is_marked or self.is_labelled or label in self.repeated:
             return True
-        if any(word.lower() in _ROLES for word in words):
+        if any(word.lower() in ROLES for word in words):
             return True
         if not label.isupper() or sum(map(str.isalpha, label)) < 2:
             return False
@@ -222,16 +232,35 @@ def turns(text: str, known: Names) -> list[Turn]:
     found = [Turn("")]
     lines = [line.strip() for line in text.split("\n")]
     is_dialogue = sum(line.startswith(tuple(_DASHES)) for line in lines) > 1
+    by_turns = _named_by_turns(lines)
     for line in lines:
         for part, begins in _parts(line, is_dialogue):
             label = _LABEL.match(part)
             goes_on = found[-1].text.endswith(tuple(_GOES_ON)) or found[-1].text[-1:].isalnum()
-            is_named = label is not None and known.has(_bare(label[1]), begins or NAMED in label[1], goes_on)
+            is_marked = begins or (label is not None and _is_marked(label, goes_on, by_turns))
+            is_named = label is not None and known.has(_bare(label[1]), is_marked, goes_on)
             said = part[label.end() :] if label and is_named else part
             if begins or is_named:
                 found.append(Turn("", _bare(label[1]) if label and is_named else "", True))
             found[-1] = Turn(f"{found[-1].text} {said}", found[-1].speaker, found[-1].begins)
     return [Turn(" ".join(turn.text.replace(NAMED, "").split()), turn.speaker, turn.begins) for turn in found]
+
+
+def _named_by_turns(lines: Sequence[str]) -> frozenset[str]:
+    """Return the labels of a cue in which each line that has one begins a sentence, and the first has another."""
+    found = [(_label_of(line), before) for line, before in zip(lines, ["", *lines], strict=False)]
+    labels = {label for label, before in found if label and (not before or before.endswith(_ENDING))}
+    is_dialogue = len(labels) > 1 and bool(found[0][0]) and all(len(label.split()) <= _MOST_ONCE for label in labels)
+    return frozenset(labels) if is_dialogue else frozenset()
+
+
+def _is_marked(label: re.Match[str], goes_on: bool, by_turns: frozenset[str]) -> bool:
+    """Tell whether a label is a name by what is around it, though it occurs once."""
+    bare = _bare(label[1])
+    if NAMED in label[1] or bare in by_turns:
+        return True
+    is_cjk = bool(_IN_CJK.fullmatch(bare)) and bare not in _NO_NAMES_IN_CJK and _NEVER_IN_CJK_NAMES.isdisjoint(bare)
+    return is_cjk and label[0].endswith("：") and not goes_on
 
 
 def _parts(line: str, is_dialogue: bool) -> Iterator[tuple[str, bool]]:

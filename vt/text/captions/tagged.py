@@ -12,10 +12,10 @@ from vt.domain import Word
 from vt.text.captions import limits, times
 from vt.text.captions.cue import RawCue
 
-_TOKEN = re.compile(r"<(?:/?[a-zA-Z][^<>]*+|\d[\d:.]*+|/)>|[^<]++|<")
+_TOKEN = re.compile(r"<(?:/?[a-zA-Z][^<>]*+|\s?+\d[\d:.]*+\s?+|/)>|[^<]++|<")
 _NAME = re.compile(r"</?([a-zA-Z]+)")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*+)?\s++([^>]*+)>")
-_STAMP = re.compile(r"<(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})\.(\d{1,9})>")
+_STAMP = re.compile(r"<\s?(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})\.(\d{1,9})\s?>")
 _BREAKING = frozenset(["br", "p", "div", "li"])
 _UNSPACED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 

@@ -7,9 +7,10 @@ import re
 _ARROW = re.compile(r"(?:[-–—]\s?+){1,3}+>|→")
 _MINUS = "[-\u2212]?+"
 _TIME = (
-    rf"({_MINUS}(?:\d{{1,3}}\s?+:\s?+)?{_MINUS}\d{{1,2}}\s?+:\s?+{_MINUS}\d{{1,2}}(?:\s?+[,.:]\s?+{_MINUS}\d{{1,9}})?+)"
+    rf"({_MINUS}(?:\d{{1,3}}\s?+:\s?+)?{_MINUS}\d{{1,3}}\s?+:\s?+{_MINUS}\d{{1,2}}(?:\s?+[,.:]\s?+{_MINUS}\d{{1,9}})?+)"
 )
-_TIMES = re.compile(rf"{_TIME}\s*+(?:{_ARROW.pattern})\s*+{_TIME}(?:\s|$)")
+_TIMES = re.compile(rf"{_TIME}\s*+(?:{_ARROW.pattern})\s*+{_TIME}(?:\s|$|[a-z]{{1,9}}:)")
+_LIKE_TIME = re.compile(r"\d:\d|\d[.,]\d\d")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -30,9 +31,18 @@ def of_line(line: str) -> tuple[float, float] | None:
 
 
 def is_said(line: str) -> bool:
-    """Tell whether an arrow stands between words, as in "File --> Save": nobody means times by that."""
+    """Tell whether an arrow stands among words, as in "File --> Save" or "1 mile --> 1.6 km": these are no times."""
     before, _, after = line.partition("-->")
-    return not any(map(str.isdigit, line)) and all(any(map(str.isalpha, part)) for part in (before, after))
+    words = before.split()
+    if words and words[0].isalpha():
+        return True
+    if any(map(_LIKE_TIME.search, (*words[-1:], *after.split()[:1]))):
+        return False
+    return _has_letters(after) and (_has_letters(before) or not any(map(str.isdigit, line)))
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
 
 
 def of_clock(hours: str | None, minutes: str, seconds: str, behind: str | None = None) -> float:

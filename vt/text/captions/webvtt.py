@@ -73,7 +73,7 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
     block = _Block()
     for number, line in enumerate(lines, 1):
         # The W3C allows no arrow in what is said, and people write it: "File --> Save".
-        if "-->" in line and not (block.times is not None and times.is_said(line)):
+        if "-->" in line and not (block.times is not None and _is_said(lines[number - 1 : number + 1])):
             name = block.take_name()
             yield block
             block = _Block(number, line, name)
@@ -83,6 +83,11 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
         else:
             block.lines.append(line)
     yield block
+
+
+def _is_said(lines: list[str]) -> bool:
+    """Tell whether a line with an arrow is said; `lines` has the next one too, of whose times it may be the name."""
+    return times.is_said(lines[0]) and not any(map(times.of_line, lines[1:]))
 
 
 @dataclass(slots=True)
