@@ -34,6 +34,8 @@ class Word:
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
     begins_turn: bool = False
     """True where captions mark that another person begins to speak, named or not."""
+    overlaps: bool = False
+    """True where captions mark that somebody begins to speak with it while another is still speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Segment:
     text: str
     speaker: str = ""
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
+    overlaps: bool = False
+    """True where captions tell that it began while somebody else was still speaking; its slot is behind theirs."""
 
 
 @dataclass(frozen=True, slots=True)

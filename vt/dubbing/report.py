@@ -286,7 +286,6 @@ def of_dub(outcome: Outcome) -> DubReport:
     script = outcome.script
     segments = script.transcript.segments
     lines = zip(segments, script.texts, script.placements, _who(segments), strict=True)
-    summary = timing.summary(script.placements, segments)
     return DubReport(
         source=_source(outcome.request, outcome.film_seconds, script.transcript),
         target_language=script.target_language,
@@ -296,7 +295,7 @@ def of_dub(outcome: Outcome) -> DubReport:
         total_seconds=_rounded(outcome.total_seconds),
         segments=tuple(_line(*line) for line in lines),
         dropped=_dropped(script.transcript),
-        timing=TimingReport(**{name: _rounded(value) for name, value in asdict(summary).items()}),
+        timing=_timing(script),
         loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
         notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
         speakers=_speakers(segments, outcome.voices),
@@ -324,6 +323,13 @@ def of_transcript(
         notes=(*_remarks(stt), *notes),
         speakers=_speakers(transcript.segments, {}),
     )
+
+
+def _timing(script: Script) -> TimingReport:
+    segments = script.transcript.segments
+    summary: dict[str, Any] = asdict(timing.summary(script.placements, segments))
+    rounded = {name: _rounded(value) for name, value in summary.items()}
+    return TimingReport(**rounded | {"overlapping_lines": timing.overlapping_lines(segments)})
 
 
 def _speakers(segments: Sequence[Segment], voices: Mapping[str, str]) -> tuple[SpeakerUse, ...]:
