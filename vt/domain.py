@@ -202,7 +202,7 @@ class Wishes:
 NO_WISHES = Wishes()
 WISHES = tuple(wish.name for wish in fields(Wishes))
 """The names of the options that say it."""
-OPTIONS = (*WISHES, "speakers")
+OPTIONS = (*WISHES, "speakers", "mark_speakers")
 """The names of all options of a job that nobody has to give."""
 
 
@@ -217,6 +217,7 @@ def subtitle_track(named: str | None) -> int | None:
 
 MOST_SPEAKERS = 12
 """Of a film: so many are told apart at most."""
+_SWITCHES = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 _SPEAKERS = re.compile(r"0?[1-9]|1[0-2]", re.ASCII)
 
 
@@ -233,6 +234,18 @@ def number_of_speakers(named: str | None) -> int | None:
             "The number of speakers is neither auto nor a number from 1 to 12: {named}.", named=str(named)[:40]
         )
     return int(str(named))
+
+
+def is_yes(named: str | None) -> bool:
+    """Return whether an option is switched on, where that is named as text; None: it is not.
+
+    Raises:
+        InputError: it is neither true nor false.
+    """
+    told = (named or "false").strip().lower()
+    if told not in _SWITCHES:
+        raise InputError("An option is neither true nor false: {named}.", named=str(named)[:40])
+    return _SWITCHES[told]
 
 
 def file_of_subtitles(name: str) -> str:
@@ -263,6 +276,8 @@ class JobRequest:
 
     speakers: int | None = None
     """How many people speak in the film, 1..12; None: that is found out."""
+    mark_speakers: bool = False
+    """Whether the subtitles show where another person begins to speak."""
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""
 
@@ -384,6 +399,8 @@ class JobSpec:
     wishes: Wishes = NO_WISHES
     speakers: int | None = None
     """How many people speak in the film, 1..12; None: that is found out."""
+    mark_speakers: bool = False
+    """Whether the subtitles show where another person begins to speak."""
 
     @property
     def has_subtitle_file(self) -> bool:
@@ -421,13 +438,14 @@ class JobSpec:
             edits=edits or {},
             wishes=self.wishes,
             speakers=self.speakers,
+            mark_speakers=self.mark_speakers,
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept and shown: under `options` only those wishes that name something."""
         shown = asdict(self)
-        wishes = shown.pop("wishes") | {"speakers": shown.pop("speakers")}
-        shown["options"] = {name: value for name, value in wishes.items() if value}
+        options = shown.pop("wishes") | {name: shown.pop(name) for name in ("speakers", "mark_speakers")}
+        shown["options"] = {name: value for name, value in options.items() if value}
         return shown
 
     @classmethod
@@ -438,7 +456,8 @@ class JobSpec:
         known = {name: options[name] for name in WISHES if isinstance(options.get(name), str)}
         speakers = options.get("speakers")
         told = speakers if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else None
-        return cls(**values, wishes=Wishes(**known), speakers=told)
+        marks = options.get("mark_speakers") is True
+        return cls(**values, wishes=Wishes(**known), speakers=told, mark_speakers=marks)
 
 
 @dataclass(frozen=True, slots=True)

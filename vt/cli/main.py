@@ -86,6 +86,9 @@ def _parser() -> _Parser:
         help="one of those that `vt voices es` lists; for several speakers 1=em_alex,2=ef_dora",
     )
     translate.add_argument("--speakers", default="auto", metavar="N", help="how many speak, 1 to 12; default: auto")
+    translate.add_argument(
+        "--mark-speakers", action="store_true", help="show in the subtitles where another person begins to speak"
+    )
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
@@ -182,6 +185,7 @@ def _translate(arguments: argparse.Namespace) -> int:
         subtitle_track=track,
         audio_track=arguments.audio_track,
         speakers=speakers,
+        mark_speakers=arguments.mark_speakers,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )
     factory = get_ai_factory()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vt import media
-from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import ensemble, hearing, report, subtitle_source, track
+from vt.domain import Cancel, JobRequest, Placement, Segment, Stage
+from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.hearing import Examined
@@ -107,7 +107,8 @@ def _write_down(run: Run, folder: Path) -> Result:
         name = hearing.name_of(run)
     heard = hearing.hear(run, examined, name)
     transcript = heard.transcript
-    said = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in transcript.segments]
+    who = _marked_speakers(run, transcript.segments)
+    said = [subtitles.Cue(at.start, at.end, at.text, who[number]) for number, at in enumerate(transcript.segments)]
     written = results.write_subtitles(transcript.language, subtitles.cues(said, heard.film_seconds)).path
     composed = report.of_transcript(
         run.request, heard.film_seconds, transcript, heard.choice, run.stages, list(heard.notes)
@@ -277,10 +278,10 @@ class _Dub:
 
     def _both_subtitles(self, script: Script, film: float) -> list[Soft]:
         segments, placements = script.transcript.segments, script.placements
-        heard = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in segments]
-        said = [
-            subtitles.Cue(at.start, at.end, text) for at, text in zip(placements, script.texts, strict=True) if text
-        ]
+        who = _marked_speakers(self.run, segments)
+        heard = [subtitles.Cue(at.start, at.end, at.text, name) for at, name in zip(segments, who, strict=True)]
+        lines = zip(placements, script.texts, who, strict=True)
+        said = [subtitles.Cue(at.start, at.end, text, name) for at, text, name in lines if text]
         sides = {script.target_language: said, script.transcript.language: heard}
         return [self._results.write_subtitles(spoken, subtitles.cues(side, film)) for spoken, side in sides.items()]
 
@@ -291,6 +292,11 @@ class _Dub:
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
         return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode)
+
+
+def _marked_speakers(run: Run, segments: Sequence[Segment]) -> list[str]:
+    """Return whom the subtitles name for each line: nobody, where that is not asked for or one person speaks."""
+    return casting.labels_of(segments) if run.request.mark_speakers else [""] * len(segments)
 
 
 def _named(language: Language, role: str) -> Named:

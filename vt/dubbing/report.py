@@ -328,7 +328,7 @@ def of_transcript(
 def _timing(script: Script) -> TimingReport:
     segments = script.transcript.segments
     summary: dict[str, Any] = asdict(timing.summary(script.placements, segments))
-    rounded = {name: _rounded(value) for name, value in summary.items()}
+    rounded: dict[str, Any] = {name: _rounded(value) for name, value in summary.items()}
     return TimingReport(**rounded | {"overlapping_lines": timing.overlapping_lines(segments)})
 
 
