@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from vt.dubbing import casting, hearing, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Role, Speaker
 from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.known_voices import Person
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
@@ -22,6 +24,7 @@ from vt.engines.candidate import Choice
 from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
 from vt.errors import MediaError
 from vt.languages import Language
+from vt.text import subtitles
 from vt.translatable import Message
 
 _MOST_NAMED = 12
@@ -54,7 +57,8 @@ class Ensemble:
     who: tuple[int, ...]
     """By line: the place of its voice."""
     voices: Mapping[str, str]
-    """The id of each speaker's voice, by the speaker's label; empty where there is one speaker."""
+    """The id of each speaker's voice, by the speaker's label; where there is one speaker it is empty, or has under an
+    empty label the voice that the same speaker had in a film before."""
     notes: tuple[Message, ...] = ()
 
     @property
@@ -139,7 +143,9 @@ class Cast:
         segments = self.heard.transcript.segments
         speakers = casting.speakers_of(segments)
         if not speakers:
-            return Ensemble((self._cache(engine, None),), (0,) * len(segments), {}, tuple(self._strangers(())))
+            role = self._only_role(engine)
+            kept = {"": role.voice} if role else {}
+            return Ensemble((self._cache(engine, role),), (0,) * len(segments), kept, tuple(self._strangers(())))
         roles = self._roles(speakers, self._voices(engine))
         different = list(dict.fromkeys(roles))
         voices = {speaker.label: role for speaker, role in zip(speakers, roles, strict=True)}
@@ -185,11 +191,35 @@ class Cast:
             wished = dict.fromkeys(range(len(speakers)), voices[0].id)
 
         def made() -> tuple[Role, ...]:
-            return casting.cast(speakers, pitches, voices, wished)
+            people = [self._person(speaker.label) for speaker in speakers]
+            choose = functools.partial(casting.cast, speakers, pitches, voices, wished)
+            return self.run.known_voices.cast(self._spoken_by, people, choose)
 
         used = self.target.code, self.choice.info.name, self.choice.model, wishes.voice
         roles: tuple[Role, ...] = self.run.kept("cast", fingerprint("cast", self.heard_name, *used), _ROLES, made)
         return roles if {role.voice for role in roles} <= {voice.id for voice in voices} else made()
+
+    def _only_role(self, engine: Synthesizer) -> Role | None:
+        """Return the role that the only speaker had in a film before; None: the voice that is chosen speaks."""
+        voices = self._voices(engine)
+        own, known = Role(voices[0].id), {voice.id for voice in voices}
+        names = (segment.speaker for segment in self.heard.transcript.segments if segment.speaker)
+
+        def chosen(kept: Mapping[int, Role]) -> tuple[Role]:
+            had = None if self.run.request.wishes.voice else kept.get(0)
+            return (had if had and had.voice in known else own,)
+
+        (role,) = self.run.known_voices.cast(self._spoken_by, [self._person(next(names, ""))], chosen)
+        return None if role == own else role
+
+    @property
+    def _spoken_by(self) -> tuple[str, str]:
+        return self.target.code, self.choice.info.name
+
+    def _person(self, label: str) -> Person:
+        """Return by what a speaker may be known again: the voice, or the name that captions give."""
+        is_name = self.heard.choice is None and not subtitles.is_number(label)
+        return Person(label if is_name else "", self.heard.voiceprints.get(label, ()))
 
     def _pitches(self) -> tuple[float | None, ...]:
         """Return how high each speaker's voice is, in hertz; None where the film has no sound to tell."""

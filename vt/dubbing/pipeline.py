@@ -15,6 +15,7 @@ from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, trac
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.hearing import Examined
+from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
@@ -44,6 +45,7 @@ def dub(
     on_progress: OnProgress = lambda _: None,
     cancel: Cancel | None = None,
     artifacts: Artifacts | None = None,
+    known_voices: KnownVoices | None = None,
 ) -> Result:
     """Dub one film, or write down what is said in it, working in `folder` and nowhere else.
 
@@ -54,6 +56,7 @@ def dub(
         on_progress: is told of each step.
         cancel: ends the work from another thread.
         artifacts: what an earlier run has finished, which is not done again; None where no run will go on from it.
+        known_voices: who had which voice in the films before; None where the film is no part of a batch.
 
     Raises:
         InputError: the file or the languages are at fault.
@@ -61,7 +64,7 @@ def dub(
         Cancelled: `cancel` was set.
     """
     kept = artifacts or Artifacts(folder / "pieces", lasting=False)
-    run = Run(request, services, kept, cancel or Cancel(), on_progress)
+    run = Run(request, services, kept, cancel or Cancel(), on_progress, known_voices or KnownVoices())
     target = request.target_language
     return _Dub(run, folder, target).result() if target else _write_down(run, folder)
 
@@ -235,7 +238,8 @@ class _Dub:
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
-        return tts.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
+        choice = replace(tts.choice, voice=voices.voices.get("", tts.choice.voice))
+        return choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
 
     def _speak(
         self,

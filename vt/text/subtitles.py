@@ -27,7 +27,6 @@ _GAP = re.compile(r"[^\S\u00a0\u202f]+")
 _MOST_NAME = 16
 """Characters of a speaker's name in front of what they say: the text has to fit beside it."""
 _NUMBERED = re.compile(r"(?:speaker|spk)?[ _#-]?\d{1,9}", re.IGNORECASE)
-"""The labels of those whom nobody named, as recognition and other programs number them."""
 _TAG = re.compile(r"<(?= *+/?+ *+[a-zA-Z])|>")
 
 
@@ -63,6 +62,11 @@ def cues(sentences: Iterable[Cue], film_seconds: float = math.inf) -> list[Cue]:
     return found
 
 
+def is_number(label: str) -> bool:
+    """Tell whether a speaker's label is no name, but a number as recognition and other programs give it."""
+    return bool(_NUMBERED.fullmatch(label))
+
+
 def _with_marks(sentences: Iterable[Cue]) -> Iterator[tuple[Cue, str]]:
     """Yield each sentence with the mark of its speaker, where that is another than before."""
     speaker = ""
@@ -75,7 +79,7 @@ def _with_marks(sentences: Iterable[Cue]) -> Iterator[tuple[Cue, str]]:
 def _mark(speaker: str, *, is_first: bool) -> str:
     """Return what stands in front of a speaker's text; a hyphen tells nothing where nobody has spoken before."""
     name = " ".join(speaker.split())
-    if _NUMBERED.fullmatch(name):
+    if is_number(name):
         return "" if is_first else "- "
     return f"{name[: _MOST_NAME - 1]}…: ".upper() if len(name) > _MOST_NAME else f"{name.upper()}: "
 
