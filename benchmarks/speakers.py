@@ -4,7 +4,8 @@ Their turns are of 1 to 12 s, one in five a short reply, with pauses or at once;
 overlap, one in three the noise of a room, one in three music. The words are cut from the sound by its level, and most
 ends of turns and some pauses count as ends of sentences, as a recogniser has them. What is measured: how often the
 number of speakers is right, the diarization error rate (DER, collar 0.25 s, each word's time with its true speaker as
-reference), and the share of the words' time with the right speaker.
+reference), and the share of the words' time with the right speaker. And how often one voice that speaks, shouts and
+whispers in turn stays one, alone and over music.
 
 Run by hand: .venv/bin/python -m benchmarks.speakers [--dialogues 10] [--cost FILM] [SPEAKER ...]; a SPEAKER is a folder
 with recordings of one voice, or one recording. Without any, Kokoro's voices speak.
@@ -17,14 +18,15 @@ import itertools
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.sounds import resampled
+from tests.sounds import resampled, shouted, whispered
 from vt import languages, media
 from vt.domain import Cancel, Word
 from vt.dubbing import speakers
@@ -208,6 +210,31 @@ def _measure(model: CamPlusPlus, corpus: Corpus, count: int, dialogues: int) -> 
     )
 
 
+def _moods(model: CamPlusPlus, corpus: Corpus, music: float) -> None:
+    """Print how many voices stay one where they shout and whisper; music at a share of the speech's level."""
+    counts = Counter[int]()
+    for name in sorted(corpus):
+        rng = random.Random(name)  # noqa: S311 (the same each time)
+        calm = [np.asarray(_turn(rng, corpus[name], 5.0), np.int16) for _ in range(8)]
+        turns = [*calm[:2], shouted(calm[2], 4), calm[3], whispered(calm[4]), shouted(calm[5], 7), *calm[6:]]
+        turns.append(whispered(calm[0]))
+        samples, words = _in_turn([turn.astype(np.float32) for turn in turns], rng)
+        samples += _music(len(samples), rng) * SPEECH * music
+        counts[len(set(_told(model, np.clip(samples, -32767, 32767).astype(np.int16), words)))] += 1
+    print(f"moods, music at {music:.0%}: one voice stays one in {counts[1]} of {len(corpus)}", flush=True)
+
+
+def _in_turn(turns: Sequence[Sound], rng: random.Random) -> tuple[Sound, list[Word]]:
+    """Return turns one after the other, half a second apart, and their words."""
+    sound, words, at, pause = list[Sound](), list[Word](), 0.0, np.zeros(RATE // 2, np.float32)
+    for turn in turns:
+        even = np.asarray(turn * SPEECH / (np.sqrt(np.mean(turn**2)) + 1), np.float32)  # as loud ones have words
+        words += [replace(word, start=word.start + at, end=word.end + at) for word in _words(even, rng)]
+        sound += [turn, pause]
+        at += (len(turn) + len(pause)) / RATE
+    return np.concatenate(sound), words
+
+
 def _cost(model: CamPlusPlus, film: Path) -> None:
     """Print what telling apart the speakers of a film takes beside recognition, in the processor's time."""
     samples = _sound(film).astype(np.int16)
@@ -247,6 +274,8 @@ def main() -> None:
     corpus = _recorded(arguments.speakers) if arguments.speakers else _kokoro()
     for count in (count for count in GOALS if count <= len(corpus)):
         _measure(model, corpus, count, arguments.dialogues * (2 if count == 1 else 1))
+    for music in (0.0, 0.18, 0.35):
+        _moods(model, corpus, music)
 
 
 if __name__ == "__main__":

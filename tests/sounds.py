@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from vt import media
 
 Sound = NDArray[np.float64]
 CONVERSATION = (
@@ -51,3 +55,64 @@ def resampled(samples: NDArray[np.int16], rate: int, target: int) -> NDArray[np.
     count = len(samples) * target // rate
     spectrum = np.fft.rfft(samples)[: count // 2 + 1]
     return np.asarray(np.clip(np.fft.irfft(spectrum, count) * count / len(samples), -32767, 32767)).astype(np.int16)
+
+
+# A voice that whispers and shouts
+
+_FRAME, _HOP = 512, 128
+"""Samples, at 16 kHz: a frame holds three periods of a low voice."""
+_ENVELOPE = 40
+"""Coefficients of the cepstrum that hold the shape of the mouth; those above hold the pitch."""
+
+
+def whispered(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return mono speech at 16 kHz as a whisper: softly, the same mouth, but noise in place of the voice."""
+    frames = _spectra(_emphasised(samples, 0.7))
+    envelope = _envelopes(frames)
+    noise = _spectra(np.random.default_rng(0).standard_normal(len(samples)))
+    flat = noise / _envelopes(noise)
+    return _at_level(_sound(flat * envelope, len(samples)), 0.25 * _level(samples))
+
+
+def shouted(samples: NDArray[np.int16], semitones: float) -> NDArray[np.int16]:
+    """Return mono speech at 16 kHz as a shout: twice as loud, shriller and higher, but from the same mouth."""
+    moved = media.shifted(samples, 16_000, semitones)
+    higher = _spectra(np.pad(moved, (0, len(samples) - len(moved))).astype(np.float64))
+    # The shift moves the formants as another person's would lie: they are put back.
+    frames = higher * np.clip(_envelopes(_spectra(samples.astype(np.float64))) / _envelopes(higher), 0.01, 100)
+    return _at_level(_emphasised(_sound(frames, len(samples)), 0.5), 2 * _level(samples))
+
+
+def _spectra(sound: NDArray[Any]) -> NDArray[np.complex128]:
+    """Return the spectra of overlapping frames, shape (frames, 257)."""
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(sound, _FRAME), _FRAME)[::_HOP]
+    return np.asarray(np.fft.rfft(frames * np.hanning(_FRAME), axis=1))
+
+
+def _sound(spectra: NDArray[np.complex128], count: int) -> Sound:
+    """Return the sound of spectra: so many samples."""
+    whole = np.zeros((len(spectra) - 1) * _HOP + _FRAME)
+    for number, frame in enumerate(np.fft.irfft(spectra, axis=1) * np.hanning(_FRAME)):
+        whole[number * _HOP : number * _HOP + _FRAME] += frame
+    return whole[_FRAME : _FRAME + count]
+
+
+def _envelopes(spectra: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Return the smooth part of each spectrum, by its cepstrum."""
+    cepstra = np.fft.irfft(np.log(np.abs(spectra) + 1e-3), axis=1)
+    cepstra[:, _ENVELOPE : 1 - _ENVELOPE] = 0
+    return np.asarray(np.exp(np.fft.rfft(cepstra, axis=1).real))
+
+
+def _emphasised(sound: NDArray[Any], much: float) -> Sound:
+    """Return a sound with its high frequencies raised."""
+    return np.asarray(sound - much * np.concatenate([[0], sound[:-1]]), np.float64)
+
+
+def _level(sound: NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+
+
+def _at_level(sound: Sound, level: float) -> NDArray[np.int16]:
+    """Return a sound at a level, its peaks rounded off."""
+    return np.asarray(np.tanh(sound * level / (_level(sound) * 25_000)) * 25_000, np.int16)

@@ -126,6 +126,30 @@ def test_a_line_that_stays_for_the_whole_film_delays_nothing_for_long() -> None:
     assert [each.start for each in read(file)[1:]] == [10.0 * at for at in range(1, 9)]
 
 
+def test_what_is_said_over_another_person_is_marked_and_comes_soon_behind_them() -> None:
+    file = timed((1, 5, "ANNA: I have told you before that it is so."), (3, 4.5, "BEN: No."), (4.8, 6, "ANNA: Yes."))
+    found = read(file)
+    assert [(each.speaker, each.overlaps) for each in found] == [("ANNA", False), ("BEN", True), ("ANNA", False)]
+    assert [each.start for each in found] == [pytest.approx(start, abs=2) for start in (1, 3, 4.8)]
+
+
+def test_two_who_begin_together_are_marked_but_not_two_voices_of_one_cue() -> None:
+    file = timed((1, 4, "ANNA: Who is there?"), (1, 4, "BEN: Who is that?"), (5, 8, "- It is me.\n- Come in."))
+    assert [each.overlaps for each in read(file)] == [False, True, False, False]
+    voices = "WEBVTT\n\n00:01.000 --> 00:04.000\n<v Anna>Who is there?</v> <v Ben>It is me.</v>\n"
+    assert [each.overlaps for each in read(voices)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [(3, 5, "and it goes on."), (3.9, 5, "BEN: No."), (3, 5, "ANNA: I go on.")],
+    ids=["nobody else", "as good as behind", "the same person"],
+)
+def test_captions_that_only_overlap_on_the_screen_are_not_marked(second: tuple[float, float, str]) -> None:
+    found = read(timed((1, 4, "ANNA: I have told you before"), second, (9, 10, "BEN: Well."), (11, 12, "ANNA: So.")))
+    assert not any(each.overlaps for each in found)
+
+
 times = st.floats(0, 60).map(lambda second: round(second, 3))
 cues = st.lists(
     st.tuples(times, times, st.sampled_from(["Yes.", "a b c", LONG, "- One.\n- Two.", "¿Qué?"])), max_size=12

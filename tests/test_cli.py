@@ -183,6 +183,27 @@ def test_the_subtitles_that_were_given_are_never_replaced(folder: Path, short_fi
     assert (folder / "short.es.mp4").exists()
 
 
+def test_several_films_are_dubbed_one_after_the_other(folder: Path, short_film: Path) -> None:
+    for name in ("one.wav", "two.wav"):
+        _ffmpeg("-i", short_film, "-vn", folder / name)
+    done = vt("translate", "one.wav", "two.wav", "--to", "es", "--mark-speakers", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert {f"{name}.es.{ending}" for name in ("one", "two") for ending in ("m4a", "srt", "report.json")} <= {
+        file.name for file in (folder / "out").iterdir()
+    }
+
+
+def test_of_several_films_none_is_dubbed_where_one_cannot_be(folder: Path, short_film: Path) -> None:
+    (folder / "other").mkdir()
+    for place in (folder, folder / "other"):
+        _ffmpeg("-i", short_film, "-vn", place / "one.wav")
+    (folder / "two.mp4").write_bytes(b"no film")
+    (folder / "said.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello.\n")
+    assert "films are called one" in _refused(folder, "one.wav", "other/one.wav", "--to", "es")
+    assert "two.mp4 is not a video" in _refused(folder, "one.wav", "two.mp4", "--to", "es")
+    assert "said.srt" in _refused(folder, "one.wav", "two.mp4", "--to", "es", "--subtitles", "said.srt")
+
+
 def test_a_folder_in_the_way_of_a_result_is_named_and_nothing_is_replaced(folder: Path, short_film: Path) -> None:
     (folder / "out" / "short.es.vtt").mkdir(parents=True)
     done = vt("translate", short_film, "--to", "es", cwd=folder)

@@ -119,8 +119,10 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
         "audio_track",
         *wishes,
         "speakers",
+        "mark_speakers",
     ]
     assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]
+    assert given["mark_speakers"]["parameter_default"] is False
     assert (given["target_language"]["python_type"]["type"], given["target_language"]["example_input"]) == ("str", "es")
     assert given["source_language"]["parameter_default"] == "auto"
     assert [row["label"] for row in described["/translate"]["returns"]] == ["video", "subtitles", "report"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from vt.domain import Edit, Edits, JobRequest, SpeakerEdit, Wishes
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.pipeline import dub
 from vt.engines.protocols import Voice
+from vt.text import captions
 
 RATE = 16_000
 LINES = (
@@ -255,6 +257,34 @@ def test_a_film_that_is_only_written_down_tells_its_speakers_without_voices(film
     report = dub(request, factory(), tmp_path).report.as_json()
     assert [line["speaker"] for line in report["segments"]] == [0, 1, 0, 1]
     assert report["speakers"][0] == {"id": 0, "label": "ANNA", "seconds": 5.0}
+
+
+def test_two_who_speak_at_once_are_dubbed_in_turn_and_the_report_counts_it(film: Path, tmp_path: Path) -> None:
+    over = (LINES[0], (1.5, 3.2, "BEN: I am glad to be here."), *LINES[2:])
+    report, pitches = dubbed(request_for(film, tmp_path, over), tmp_path, factory())
+    lines = report["segments"]
+    assert [line["speaker"] for line in lines] == [0, 1, 0, 1]
+    assert None not in pitches
+    for before, after in itertools.pairwise(lines):
+        assert before["placed_end"] <= after["placed_start"]
+    assert report["timing"]["overlapping_lines"] == 1
+    for line, (start, _, _) in zip(lines, over, strict=True):
+        assert abs(line["placed_start"] - start) < 2
+    calm, _ = dubbed(request_for(film, tmp_path), tmp_path, factory())
+    assert "overlapping_lines" not in calm["timing"]
+
+
+@pytest.mark.parametrize("target", ["es", ""])
+def test_subtitles_mark_the_speakers_only_where_that_is_asked_for(film: Path, tmp_path: Path, target: str) -> None:
+    plain = request_for(film, tmp_path) if target else replace(request_for(film, tmp_path), target_language=None)
+    for name, request in (("plain", plain), ("marked", replace(plain, mark_speakers=True))):
+        (tmp_path / name).mkdir()
+        dub(request, factory(), tmp_path / name)
+    for code in ("en", target or "en"):
+        read = [captions.read((tmp_path / name / f"talk.{code}.vtt").read_bytes()) for name in ("marked", "plain")]
+        assert [list(dict.fromkeys(each.speaker for each in one.utterances)) for one in read] == [["ANNA", "BEN"], [""]]
+        assert (tmp_path / "marked" / f"talk.{code}.srt").read_text().count("BEN: ") == 2
+        assert "BEN: " not in (tmp_path / "plain" / f"talk.{code}.srt").read_text()
 
 
 def test_a_wish_for_somebody_who_does_not_speak_is_noted(film: Path, tmp_path: Path) -> None:

@@ -615,14 +615,15 @@ def test_who_is_asked_for_serves_the_job_and_its_edits_and_is_told_of(desk: Desk
 
 
 def test_the_number_of_speakers_is_kept_told_of_and_used_for_the_same_film_again(desk: Desk, film: Path) -> None:
-    job = desk.over(desk.submit(film, replace(SPEC, speakers=2)))
-    assert job.as_json()["request"]["options"] == {"speakers": 2}
+    job = desk.over(desk.submit(film, replace(SPEC, speakers=2, mark_speakers=True)))
+    assert job.as_json()["request"]["options"] == {"speakers": 2, "mark_speakers": True}
     assert JobSpec.from_json(job.request.as_json()) == job.request
     assert job.request.to_request(film, film).speakers == 2
+    assert job.request.to_request(film, film).mark_speakers
     again = desk.store.get(desk.again(job.id, replace(SPEC, target_language="fr"))).request
-    assert again.speakers == 2
-    wrong = job.request.as_json() | {"options": {"speakers": "many"}}
-    assert JobSpec.from_json(wrong).speakers is None
+    assert (again.speakers, again.mark_speakers) == (2, True)
+    wrong = JobSpec.from_json(job.request.as_json() | {"options": {"speakers": "many", "mark_speakers": "many"}})
+    assert (wrong.speakers, wrong.mark_speakers) == (None, False)
 
 
 @pytest.mark.parametrize(

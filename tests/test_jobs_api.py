@@ -199,8 +199,9 @@ def test_several_speakers_are_told_of_with_their_voices(server: Server, films: P
     with (films / "talk.mp4").open("rb") as film:
         files = {"file": ("talk.mp4", film), "subtitles": ("mine.srt", srt.encode())}
         wished = {**ES, "source_language": "en", "voice": "ben=em_santa,1=ef_dora", "speakers": "2"}
+        wished["mark_speakers"] = "true"
         job = server.json("POST", JOBS, files=files, data=wished)
-    assert job["request"]["options"] == {"voice": "ben=em_santa,1=ef_dora", "speakers": 2}
+    assert job["request"]["options"] == {"voice": "ben=em_santa,1=ef_dora", "speakers": 2, "mark_speakers": True}
     assert server.ended(job["id"])["state"] == "done"
     report = server.json("GET", f"{JOBS}/{job['id']}/report")
     found = server.json("GET", f"{JOBS}/{job['id']}/segments")
@@ -449,6 +450,7 @@ def test_a_body_that_is_no_upload_is_a_bad_request(server: Server, body: dict[st
         ("talk.mp4", {**ES, "voice": "1=ef_dora,2="}, "named as in 1=em_alex,2=ef_dora"),
         ("talk.mp4", {**ES, "voice": "1=ef_dora,2=espeak-ng-es"}, "several engines (espeak-ng, kokoro)"),
         ("talk.mp4", {**ES, "speakers": "13"}, "neither auto nor a number from 1 to 12: 13"),
+        ("talk.mp4", {**ES, "mark_speakers": "maybe"}, "neither true nor false: maybe"),
         ("talk.mp4", {**ES, "audio_track": "2"}, "track"),
         ("talk.mp4", {**ES, "audio_track": "0"}, "whole number from 1 on"),
         ("talk.mp4", {**ES, "audio_track": "first"}, "whole number from 1 on"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ScriptedVoices, ToneSynthesizer
-from tests.sounds import CONVERSATION, resampled
+from tests.sounds import CONVERSATION, resampled, shouted, whispered
 from vt.cli.main import main
 from vt.domain import Cancel, JobRequest, Word
 from vt.dubbing import hearing, pipeline, speakers
@@ -250,6 +250,16 @@ def talk(lines: dict[str, list[NDArray[np.int16]]], turns: Sequence[str]) -> tup
     return np.concatenate(sound), words
 
 
+def music(count: int) -> NDArray[np.int16]:
+    """Return notes that die away, one a second, softer than speech."""
+    second = np.arange(campplus.RATE) / campplus.RATE
+    notes = [220, 262, 330, 294, 392, 247, 440]
+    waves = [
+        sum(np.sin(2 * np.pi * hertz * n * second) / n for n in (1, 2, 3)) * np.exp(-2 * second) for hertz in notes
+    ]
+    return np.resize(np.concatenate(waves) * 700, count).astype(np.int16)
+
+
 def told(sound: NDArray[np.int16], words: Sequence[Word], wanted: int | None = None) -> list[str]:
     """Return the speaker of each line, as the real model tells them apart."""
     model = campplus.CamPlusPlus(ROOT / campplus.NAME / campplus.FILE, 2)
@@ -272,6 +282,18 @@ def test_one_voice_stays_one_loud_or_soft_and_with_noise_behind_it(lines: dict[s
     swelling = np.linspace(0.1, 1.0, len(sound))
     noise = np.random.default_rng(0).normal(0, 150, len(sound))
     assert told((sound * swelling + noise).astype(np.int16), words) == [""] * 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("voice", ["af_heart", "am_michael"])
+@pytest.mark.parametrize("with_music", [False, True], ids=["alone", "over music"])
+def test_one_voice_stays_one_where_it_whispers_and_shouts(
+    lines: dict[str, list[NDArray[np.int16]]], voice: str, with_music: bool
+) -> None:
+    calm = lines[voice]
+    said = [calm[0], shouted(calm[1], 4), whispered(calm[2]), calm[3], shouted(calm[4], 6), whispered(calm[5])]
+    sound, words = talk({voice: said}, [voice] * 6)
+    assert told(sound + (music(len(sound)) if with_music else 0), words) == [""] * 6
 
 
 @pytest.mark.slow

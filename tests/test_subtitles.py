@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vt.text import subtitles
+from vt.text import captions, subtitles
 from vt.text.subtitles import LINE_CHARACTERS, Cue
 
 LONG = (
@@ -201,6 +201,58 @@ def test_a_cue_takes_time_for_reading_only_up_to_the_next() -> None:
 
 def test_a_cue_that_is_spoken_slowly_stays_to_the_end() -> None:
     assert subtitles.cues([Cue(5.0, 12.0, "Well...")])[0].end == 12.0
+
+
+# Speakers
+
+
+def marked(*said: tuple[str, str]) -> list[Cue]:
+    """Return the cues of sentences of five seconds each, with their speakers."""
+    return subtitles.cues([Cue(5 * at, 5 * at + 5, text, name) for at, (name, text) in enumerate(said)])
+
+
+def test_srt_has_the_name_in_capitals_where_another_person_begins_to_speak() -> None:
+    found = marked(("Anna", "Good morning."), ("Anna", "How are you?"), ("Ben", "Well."), ("Anna", "Good."))
+    assert [got[2] for got in read(subtitles.srt(found))] == [
+        "ANNA: Good morning.", "How are you?", "BEN: Well.", "ANNA: Good.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", [("1", "2"), ("SPEAKER_00", "SPEAKER_01"), ("Speaker 1", "Speaker 2")])
+def test_srt_has_a_hyphen_where_another_person_without_a_name_begins_to_speak(labels: tuple[str, str]) -> None:
+    one, two = labels
+    found = marked((one, "Good morning."), (two, "Hello."), (two, "Well."), (one, "- Good."))
+    assert [got[2] for got in read(subtitles.srt(found))] == ["Good morning.", "- Hello.", "Well.", "- Good."]
+
+
+def test_without_speakers_nothing_is_marked() -> None:
+    found = marked(("", "Good morning."), ("", "Hello."))
+    assert "<v" not in subtitles.vtt(found)
+    assert [got[2] for got in read(subtitles.srt(found))] == ["Good morning.", "Hello."]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "1", "2", "Anna", "Doctor Maximilian Meyer"]), latin), max_size=5))
+@settings(deadline=None, max_examples=50)
+def test_marks_fit_into_the_lines_and_nothing_that_is_said_is_lost(said: list[tuple[str, str]]) -> None:
+    found = marked(*said)
+    assert all(cue.shown.count("\n") <= 1 for cue in found)
+    assert all(len(line) <= LINE_CHARACTERS for cue in found for line in cue.shown.split("\n"))
+    assert " ".join(cue.text for cue in found).split() == " ".join(text for _, text in said).split()
+    assert all(cue.shown.endswith(cue.text.split()[-1]) for cue in found)
+
+
+@pytest.mark.parametrize("name", ["Anna", "Tom & Jerry", "a < b > c", "&amp;", "José\tLuis", "SPEAKER_00", "2"])
+def test_our_own_reader_finds_the_speakers_of_a_vtt_file_again(name: str) -> None:
+    found = marked((name, "Good morning, <b>all</b> of you & others."), ("Ben", f"{LONG} {LONG}"), (name, "Well."))
+    again = captions.read(subtitles.vtt(found).encode()).utterances
+    assert [(each.speaker, each.text) for each in again] == [
+        (" ".join(cue.speaker.split()), " ".join(cue.text.split())) for cue in found
+    ]
+
+
+def test_our_own_reader_finds_the_names_of_an_srt_file_again() -> None:
+    found = marked(("Anna", "Good morning."), ("Ben", LONG), ("Anna", "Well."))
+    assert {each.speaker for each in captions.read(subtitles.srt(found).encode()).utterances} >= {"ANNA", "BEN"}
 
 
 # Files

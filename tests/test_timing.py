@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vt.domain import Line, Placement, Segment, Word
-from vt.dubbing.timing import TimingReport, base_rate, overflow_seconds, place, rooms, summary
+from vt.dubbing.timing import TimingReport, base_rate, overflow_seconds, overlapping_lines, place, rooms, summary
 from vt.text.sentences import sentences
 
 NEARLY = 1e-6
@@ -84,6 +84,13 @@ def test_report_forgives_a_millisecond_and_two_lines_of_no_length_are_alike() ->
 
 def test_report_of_a_film_without_lines_is_perfect() -> None:
     assert summary([], []) == TimingReport(1.0, 0.0, 1.0, 0.0)
+
+
+def test_lines_that_begin_before_another_has_ended_are_counted_whatever_lies_between() -> None:
+    slots = [(0, 9), (2, 3), (5, 6), (9, 10)]
+    assert overlapping_lines([Segment(at, *slot, "a") for at, slot in enumerate(slots)]) == 2
+    assert overlapping_lines([Segment(0, 0, 2, "a"), Segment(1, 2, 3, "b", overlaps=True)]) == 1
+    assert overlapping_lines([]) == 0
 
 
 # The means of place(), one after the other
@@ -158,6 +165,15 @@ def test_the_last_line_moves_ahead_to_end_with_the_film() -> None:
 def test_an_original_that_overlaps_the_next_line_is_shortened_to_it() -> None:
     first, second = placed((0, 3, 2.4), (2, 4, 2))
     assert (first.start, first.end, second.start) == (0, about(2), 2)
+
+
+def test_lines_said_over_each_other_are_spoken_in_turn_near_their_starts_and_delay_nothing_behind() -> None:
+    placements = placed((10, 16, 5.5), (12, 13, 0.8), (12.5, 16.5, 3.6), (20, 22, 2), film=40)
+    for before, after in pairwise(placements):
+        assert before.end <= after.start + NEARLY
+    assert all(abs(p.start - start) < 2.5 for p, start in zip(placements, (10, 12, 12.5, 20), strict=True))
+    assert placements[3].start == 20
+    assert max(p.tempo for p in placements) <= 2 + NEARLY
 
 
 def test_past_1_3_the_crowded_lines_share_one_tempo_and_the_whole_shift() -> None:

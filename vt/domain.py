@@ -34,6 +34,8 @@ class Word:
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
     begins_turn: bool = False
     """True where captions mark that another person begins to speak, named or not."""
+    overlaps: bool = False
+    """True where captions mark that somebody begins to speak with it while another is still speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Segment:
     text: str
     speaker: str = ""
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
+    overlaps: bool = False
+    """True where captions tell that it began while somebody else was still speaking; its slot is behind theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +254,7 @@ class Wishes:
 NO_WISHES = Wishes()
 WISHES = tuple(wish.name for wish in fields(Wishes))
 """The names of the options that say it."""
-OPTIONS = (*WISHES, "speakers")
+OPTIONS = (*WISHES, "speakers", "mark_speakers")
 """The names of all options of a job that nobody has to give."""
 
 
@@ -265,6 +269,7 @@ def subtitle_track(named: str | None) -> int | None:
 
 MOST_SPEAKERS = 12
 """Of a film: so many are told apart at most."""
+_SWITCHES = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 _SPEAKERS = re.compile(r"0?[1-9]|1[0-2]", re.ASCII)
 
 
@@ -281,6 +286,18 @@ def number_of_speakers(named: str | None) -> int | None:
             "The number of speakers is neither auto nor a number from 1 to 12: {named}.", named=str(named)[:40]
         )
     return int(str(named))
+
+
+def is_yes(named: str | None) -> bool:
+    """Return whether an option is switched on, where that is named as text; None: it is not.
+
+    Raises:
+        InputError: it is neither true nor false.
+    """
+    told = (named or "false").strip().lower()
+    if told not in _SWITCHES:
+        raise InputError("An option is neither true nor false: {named}.", named=str(named)[:40])
+    return _SWITCHES[told]
 
 
 def file_of_subtitles(name: str) -> str:
@@ -310,6 +327,8 @@ class JobRequest:
     wishes: Wishes = NO_WISHES
     speakers: int | None = None
     """How many people speak in the film, 1..12; None: that is found out."""
+    mark_speakers: bool = False
+    """Whether the subtitles show where another person begins to speak."""
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""
 
@@ -431,6 +450,8 @@ class JobSpec:
     wishes: Wishes = NO_WISHES
     speakers: int | None = None
     """How many people speak in the film, 1..12; None: that is found out."""
+    mark_speakers: bool = False
+    """Whether the subtitles show where another person begins to speak."""
 
     @property
     def has_subtitle_file(self) -> bool:
@@ -468,13 +489,14 @@ class JobSpec:
             edits=edits,
             wishes=self.wishes,
             speakers=self.speakers,
+            mark_speakers=self.mark_speakers,
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept and shown: under `options` only those wishes that name something."""
         shown = asdict(self)
-        wishes = shown.pop("wishes") | {"speakers": shown.pop("speakers")}
-        shown["options"] = {name: value for name, value in wishes.items() if value}
+        options = shown.pop("wishes") | {name: shown.pop(name) for name in ("speakers", "mark_speakers")}
+        shown["options"] = {name: value for name, value in options.items() if value}
         return shown
 
     @classmethod
@@ -485,7 +507,8 @@ class JobSpec:
         known = {name: options[name] for name in WISHES if isinstance(options.get(name), str)}
         speakers = options.get("speakers")
         told = speakers if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else None
-        return cls(**values, wishes=Wishes(**known), speakers=told)
+        marks = options.get("mark_speakers") is True
+        return cls(**values, wishes=Wishes(**known), speakers=told, mark_speakers=marks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from vt.api import problems, schemas
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
 from vt.domain import (
+    OPTIONS,
     WISHES,
     Edit,
     Edits,
@@ -30,6 +31,7 @@ from vt.domain import (
     SpeakerEdit,
     Wishes,
     file_of_subtitles,
+    is_yes,
     number_of_speakers,
     subtitle_track,
 )
@@ -50,7 +52,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
-_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "speakers", "from_job", *WISHES)
+_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "from_job", *OPTIONS)
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
@@ -76,6 +78,11 @@ _words: dict[str, Any] = {
         "description": "How many people speak in the film, 1 to 12; auto: that is found out by listening.",
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": 12}, {"type": "string", "const": "auto"}],
         "default": "auto",
+    },
+    "mark_speakers": {
+        "type": "boolean",
+        "description": "Whether the subtitles show where another person begins to speak.",
+        "default": False,
     },
     "from_job": {
         "type": "string",
@@ -202,6 +209,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         subtitles=_subtitles(upload, fields.get("subtitles")),
         audio_track=_number(fields.get("audio_track")),
         speakers=number_of_speakers(fields.get("speakers")),
+        mark_speakers=is_yes(fields.get("mark_speakers")),
         wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:

@@ -191,7 +191,8 @@ class Request(BaseModel):
     subtitles: str | None = Field(description="The name of the subtitle file that came along.", examples=[None])
     audio_track: int | None = Field(description="Which sound track is dubbed; null: by its language.", examples=[None])
     options: dict[str, Any] = Field(
-        description="Further wishes, as far as there are any: voice, tts_engine, translation_engine, speakers.",
+        description="Further wishes, as far as there are any: voice, tts_engine, translation_engine, speakers, "
+        "mark_speakers.",
         examples=[{"voice": "espeak-ng-es"}],
     )
 

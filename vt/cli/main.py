@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +19,7 @@ from vt import __version__
 from vt.errors import Cancelled, InputError, ToolError, VtError
 
 if TYPE_CHECKING:
+    from vt.domain import JobRequest
     from vt.dubbing.pipeline import Result
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -65,8 +67,14 @@ def _parser() -> _Parser:
     parser = _Parser(prog="vt", description="Dubs a video into another language, in time with the picture.")
     parser.add_argument("--version", action="version", version=f"vt {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    translate = commands.add_parser("translate", help="dub a film", description="Dub a film, and write its subtitles.")
-    translate.add_argument("source", metavar="VIDEO", type=Path, help="a video or audio file")
+    translate = commands.add_parser("translate", help="dub films", description="Dub films, and write their subtitles.")
+    translate.add_argument(
+        "sources",
+        nargs="+",
+        metavar="VIDEO",
+        type=Path,
+        help="video or audio files; who speaks in several of them keeps a voice",
+    )
     translate.add_argument("--to", required=True, metavar="LANGUAGE", help="the language to speak, such as es")
     translate.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
     translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
@@ -86,6 +94,9 @@ def _parser() -> _Parser:
         help="one of those that `vt voices es` lists; for several speakers 1=em_alex,2=ef_dora",
     )
     translate.add_argument("--speakers", default="auto", metavar="N", help="how many speak, 1 to 12; default: auto")
+    translate.add_argument(
+        "--mark-speakers", action="store_true", help="show in the subtitles where another person begins to speak"
+    )
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
@@ -163,35 +174,64 @@ def _stderr_discarded(verbose: bool) -> Iterator[None]:
 
 def _translate(arguments: argparse.Namespace) -> int:
     # Imported here, so that --help does not have to wait for it.
-    from vt import languages, media
     from vt.cli.display import progress_display
-    from vt.domain import JobRequest, Wishes, number_of_speakers, subtitle_track
     from vt.dubbing import pipeline
+    from vt.dubbing.known_voices import KnownVoices
     from vt.factory import get_ai_factory
     from vt.system import folders
 
-    target, spoken = languages.get(arguments.to), languages.spoken(arguments.origin)
-    speakers = number_of_speakers(arguments.speakers)
-    media.check_readable(arguments.source)
+    requests = _requests(arguments)
+    factory = get_ai_factory()
+    factory.tell(_say)
+    for request in requests if len(requests) > 1 else ():
+        pipeline.check(request, factory)  # rather than after the hours that the films before it take
+    known_voices = KnownVoices()
+    for request in requests:
+        with folders.work_folder(arguments.out) as folder:
+            with progress_display() as display:
+                result = pipeline.dub(request, factory, folder, display, known_voices=known_voices)
+            inputs = [path for one in requests for path in (one.source, one.subtitles) if path]
+            _present(result, folders.deliver(result.files, arguments.out, inputs))
+    return DONE
+
+
+def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
+    """Return what is asked for, for each film.
+
+    Raises:
+        InputError: an argument or a file is at fault.
+    """
+    from vt import languages, media
+    from vt.domain import JobRequest, Wishes, number_of_speakers, subtitle_track
+
     track = subtitle_track(arguments.subtitles)
-    request = JobRequest(
-        source=arguments.source,
-        target_language=target,
-        source_language=spoken,
+    first = JobRequest(
+        source=arguments.sources[0],
+        target_language=languages.get(arguments.to),
+        source_language=languages.spoken(arguments.origin),
         subtitles=None if track is not None or arguments.subtitles is None else Path(arguments.subtitles),
         subtitle_track=track,
         audio_track=arguments.audio_track,
-        speakers=speakers,
+        speakers=number_of_speakers(arguments.speakers),
+        mark_speakers=arguments.mark_speakers,
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )
-    factory = get_ai_factory()
-    factory.tell(_say)
-    with folders.work_folder(arguments.out) as folder:
-        with progress_display() as display:
-            result = pipeline.dub(request, factory, folder, display)
-        inputs = [path for path in (request.source, request.subtitles) if path]
-        _present(result, folders.deliver(result.files, arguments.out, inputs))
-    return DONE
+    for source in arguments.sources:
+        media.check_readable(source)
+    _check_batch(arguments.sources, first.subtitles)
+    return [replace(first, source=source) for source in arguments.sources]
+
+
+def _check_batch(sources: Sequence[Path], subtitles: Path | None) -> None:
+    """Raise where the results of two films would have the same names, or one file says what is said in both."""
+    if len(sources) > 1 and subtitles:
+        raise InputError("One file of subtitles ({file}) is one film's: name one film with it.", file=subtitles)
+    stems = [source.stem for source in sources]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise InputError(
+            "Two of the films are called {name}, so their results would be too: dub them into two folders, by -o.",
+            name=twice,
+        )
 
 
 def _voice(named: str) -> str:

@@ -117,6 +117,7 @@ def cast(
     pitches: Sequence[float | None],
     voices: Sequence[Voice],
     wished: Mapping[int, str],
+    kept: Mapping[int, Role] | None = None,
 ) -> tuple[Role, ...]:
     """Return the role of each speaker.
 
@@ -130,10 +131,12 @@ def cast(
         pitches: the median of each one's fundamental frequency in hertz; None where that is not known.
         voices: what may be chosen, at least one; the best first.
         wished: ids of voices, by the place of the speaker.
+        kept: the roles that speakers had in an earlier film, by their place; no two have the same.
     """
     known = {voice.id for voice in voices}
+    had = {place: role for place, role in (kept or {}).items() if role.voice in known}
     wishes = {place: Role(voice) for place, voice in wished.items() if voice in known}
-    free = _filled({}, speakers, pitches, voices)
+    free = _filled(had, speakers, pitches, voices)
     others = {place: role for place, role in free.items() if role not in wishes.values()}
     roles = _filled(others | wishes, speakers, pitches, voices)
     return tuple(roles[place] for place in range(len(speakers)))

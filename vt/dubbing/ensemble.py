@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from vt.dubbing import casting, hearing, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
 from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.known_voices import Person
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
@@ -22,6 +24,7 @@ from vt.engines.candidate import Choice
 from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
 from vt.errors import MediaError
 from vt.languages import Language
+from vt.text import subtitles
 from vt.translatable import Message
 
 _MOST_NAMED = 12
@@ -142,10 +145,10 @@ class Cast:
         """
         segments, edits = self.heard.transcript.segments, self.run.request.edits
         found, speakers, voices = casting.parts_of(segments), casting.speakers_of(segments), self._voices(engine)
-        roles = self._roles(speakers, voices) if speakers else (Role(voices[0].id),)
+        roles = self._roles(speakers, voices) if speakers else (self._only_role(voices),)
         now = casting.recast(roles, len(parts.labels), voices, edits.speakers)
         needed = casting.voicing(found, roles, parts, now)
-        is_other = not parts.are_several and now != roles
+        is_other = not parts.are_several and now[0].voice != voices[0].id
         return Ensemble(
             caches=tuple(self._cache(engine, role, voices[0]) for role in needed.roles),
             needed=needed,
@@ -189,11 +192,34 @@ class Cast:
             wished = dict.fromkeys(range(len(speakers)), voices[0].id)
 
         def made() -> tuple[Role, ...]:
-            return casting.cast(speakers, pitches, voices, wished)
+            people = [self._person(speaker.label) for speaker in speakers]
+            choose = functools.partial(casting.cast, speakers, pitches, voices, wished)
+            return self.run.known_voices.cast(self._spoken_by, people, choose)
 
         used = self.target.code, self.choice.info.name, self.choice.model, wishes.voice
         roles: tuple[Role, ...] = self.run.kept("cast", fingerprint("cast", self.heard_name, *used), _ROLES, made)
         return roles if {role.voice for role in roles} <= {voice.id for voice in voices} else made()
+
+    def _only_role(self, voices: Sequence[Voice]) -> Role:
+        """Return the role that the only speaker had in a film before, else that of the chosen voice."""
+        own, known = Role(voices[0].id), {voice.id for voice in voices}
+        names = (segment.speaker for segment in self.heard.transcript.segments if segment.speaker)
+
+        def chosen(kept: Mapping[int, Role]) -> tuple[Role]:
+            had = None if self.run.request.wishes.voice else kept.get(0)
+            return (had if had and had.voice in known else own,)
+
+        (role,) = self.run.known_voices.cast(self._spoken_by, [self._person(next(names, ""))], chosen)
+        return role
+
+    @property
+    def _spoken_by(self) -> tuple[str, str]:
+        return self.target.code, self.choice.info.name
+
+    def _person(self, label: str) -> Person:
+        """Return by what a speaker may be known again: the voice, or the name that captions give."""
+        is_name = self.heard.choice is None and not subtitles.is_number(label)
+        return Person(label if is_name else "", self.heard.voiceprints.get(label, ()))
 
     def _pitches(self) -> tuple[float | None, ...]:
         """Return how high each speaker's voice is, in hertz; None where the film has no sound to tell."""

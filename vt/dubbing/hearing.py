@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
@@ -83,6 +83,9 @@ class Heard:
     notes: tuple[Message, ...] = ()
     track_index: int | None = None
     """Of the sound track, among all streams of the file; None where subtitles say it."""
+    voiceprints: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The mean vector of each speaker's voice, by label, that of the only one by an empty one; empty where nobody
+    listened for that."""
 
 
 _HEARD = TypeAdapter(Heard)
@@ -302,10 +305,10 @@ class _Recognition:
             language, note = self._detected(stt)
             notes.append(note)
         words, dropped = self._recognised(stt, language)
-        words = self._with_speakers(words, notes)
+        words, voiceprints = self._with_speakers(words, notes)
         detected = stt.detects and self.run.request.source_language is None
         transcript = Transcript(language, detected, tuple(sentences.sentences(words)), tuple(dropped))
-        return Heard(transcript, stt.choice, film_seconds, tuple(notes))
+        return Heard(transcript, stt.choice, film_seconds, tuple(notes), voiceprints=voiceprints)
 
     def _detected(self, stt: SttService) -> tuple[Language, Message]:
         """Return the language that is spoken, or the only one that the model hears, and a note."""
@@ -347,7 +350,7 @@ class _Recognition:
             raise _without_speech(self.info, self.track)
         return sorted(words, key=lambda word: word.start), sorted(dropped, key=lambda stretch: stretch.start)
 
-    def _with_speakers(self, words: list[Word], notes: list[Message]) -> list[Word]:
+    def _with_speakers(self, words: list[Word], notes: list[Message]) -> tuple[list[Word], speakers.Voiceprints]:
         """Return the words with their speakers; where these cannot be told apart, as they are, with a note on that."""
         wanted = self.run.request.speakers
         try:
@@ -358,7 +361,7 @@ class _Recognition:
             # Who gave no number misses nothing where the model was never put here.
             if wanted is not None or not isinstance(error, ModelUnavailable):
                 notes.append(Message("The speakers were not told apart: {reason}", reason=error.message))
-            return words
+            return words, {}
 
     def _found(self, stt: SttService, language: Language) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import ensemble, hearing, report, subtitle_source, track
+from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
+from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.hearing import Examined
+from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
@@ -44,6 +46,7 @@ def dub(
     on_progress: OnProgress = lambda _: None,
     cancel: Cancel | None = None,
     artifacts: Artifacts | None = None,
+    known_voices: KnownVoices | None = None,
 ) -> Result:
     """Dub one film, or write down what is said in it, working in `folder` and nowhere else.
 
@@ -54,6 +57,7 @@ def dub(
         on_progress: is told of each step.
         cancel: ends the work from another thread.
         artifacts: what an earlier run has finished, which is not done again; None where no run will go on from it.
+        known_voices: who had which voice in the films before; None where the film is no part of a batch.
 
     Raises:
         InputError: the file or the languages are at fault.
@@ -61,7 +65,7 @@ def dub(
         Cancelled: `cancel` was set.
     """
     kept = artifacts or Artifacts(folder / "pieces", lasting=False)
-    run = Run(request, services, kept, cancel or Cancel(), on_progress)
+    run = Run(request, services, kept, cancel or Cancel(), on_progress, known_voices or KnownVoices())
     target = request.target_language
     return _Dub(run, folder, target).result() if target else _write_down(run, folder)
 
@@ -107,7 +111,8 @@ def _write_down(run: Run, folder: Path) -> Result:
         name = hearing.name_of(run)
     heard = hearing.hear(run, examined, name)
     transcript = heard.transcript
-    said = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in transcript.segments]
+    who = _marked_speakers(run, casting.parts_of(transcript.segments))
+    said = [subtitles.Cue(at.start, at.end, at.text, who[number]) for number, at in enumerate(transcript.segments)]
     written = results.write_subtitles(transcript.language, subtitles.cues(said, heard.film_seconds)).path
     composed = report.of_transcript(
         run.request, heard.film_seconds, transcript, heard.choice, run.stages, list(heard.notes)
@@ -277,10 +282,10 @@ class _Dub:
 
     def _both_subtitles(self, script: Script, film: float) -> list[Soft]:
         segments, placements = script.transcript.segments, script.placements
-        heard = [subtitles.Cue(segment.start, segment.end, segment.text) for segment in segments]
-        said = [
-            subtitles.Cue(at.start, at.end, text) for at, text in zip(placements, script.texts, strict=True) if text
-        ]
+        who = _marked_speakers(self.run, script.parts)
+        heard = [subtitles.Cue(at.start, at.end, at.text, name) for at, name in zip(segments, who, strict=True)]
+        lines = zip(placements, script.texts, who, strict=True)
+        said = [subtitles.Cue(at.start, at.end, text, name) for at, text, name in lines if text]
         sides = {script.target_language: said, script.transcript.language: heard}
         return [self._results.write_subtitles(spoken, subtitles.cues(side, film)) for spoken, side in sides.items()]
 
@@ -291,6 +296,12 @@ class _Dub:
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
         return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode)
+
+
+def _marked_speakers(run: Run, parts: Parts) -> list[str]:
+    """Return whom the subtitles name for each line: nobody, where that is not asked for or one person speaks."""
+    is_marked = run.request.mark_speakers and parts.are_several
+    return [parts.labels[who] if is_marked else "" for who in parts.who]
 
 
 def _named(language: Language, role: str) -> Named:

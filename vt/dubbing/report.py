@@ -288,7 +288,6 @@ def of_dub(outcome: Outcome) -> DubReport:
     script = outcome.script
     segments = script.transcript.segments
     lines = zip(segments, script.texts, script.placements, _who(script.parts), strict=True)
-    summary = timing.summary(script.placements, segments)
     return DubReport(
         source=_source(outcome.request, outcome.film_seconds, script.transcript),
         target_language=script.target_language,
@@ -298,7 +297,7 @@ def of_dub(outcome: Outcome) -> DubReport:
         total_seconds=_rounded(outcome.total_seconds),
         segments=tuple(_line(*line) for line in lines),
         dropped=_dropped(script.transcript),
-        timing=TimingReport(**{name: _rounded(value) for name, value in asdict(summary).items()}),
+        timing=_timing(script),
         loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
         notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
         speakers=_speakers(script.parts, segments, outcome.voices),
@@ -327,6 +326,13 @@ def of_transcript(
         notes=(*_remarks(stt), *notes),
         speakers=_speakers(parts, transcript.segments, [""] * len(parts.labels)),
     )
+
+
+def _timing(script: Script) -> TimingReport:
+    segments = script.transcript.segments
+    summary: dict[str, Any] = asdict(timing.summary(script.placements, segments))
+    rounded: dict[str, Any] = {name: _rounded(value) for name, value in summary.items()}
+    return TimingReport(**rounded | {"overlapping_lines": timing.overlapping_lines(segments)})
 
 
 def _speakers(parts: Parts, segments: Sequence[Segment], voices: Sequence[str]) -> tuple[SpeakerUse, ...]:

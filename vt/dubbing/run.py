@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from vt.domain import Cancel, JobRequest, Progress, Stage
 from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.services import DubbingServices
 from vt.engines.candidate import Choice
 from vt.errors import EngineError
@@ -33,6 +34,8 @@ class Run:
     artifacts: Artifacts
     cancel: Cancel
     on_progress: OnProgress
+    known_voices: KnownVoices = field(default_factory=KnownVoices)
+    """Of the films before in a batch."""
     stages: dict[Stage, float] = field(default_factory=dict)
     """How many seconds each stage has taken so far."""
     began: float = field(default_factory=time.monotonic)

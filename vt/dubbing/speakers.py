@@ -6,7 +6,7 @@ import base64
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -44,6 +44,8 @@ _STRICTER = (0.4, 0.5, 0.6, 0.7, 0.8)
 """In place of `_ALIKE`, one after the other, where more speakers are there than are told apart."""
 _ROUNDS = 3
 """So often each moment is given to the nearest speaker, and each speaker's mean is taken anew."""
+Voiceprints: TypeAlias = dict[str, tuple[float, ...]]
+"""The mean vector of each speaker's voice, of length 1, by the speaker's label."""
 _COSTS = {"sentence": 0.03, "pause": 0.1, "word": 0.3}
 """What a change of speaker costs there, in seconds times the difference of two scalar products: so a word alone, of
 which little is known, stays with its neighbours."""
@@ -59,8 +61,12 @@ class Passage:
     moments: tuple[tuple[float, float], ...]
 
 
-def told_apart(run: Run, samples: NDArray[np.int16], sounding: str, words: Sequence[Word]) -> list[Word]:
-    """Return the words with the labels of their speakers, "1" for who is heard first; with none where only one speaks.
+def told_apart(
+    run: Run, samples: NDArray[np.int16], sounding: str, words: Sequence[Word]
+) -> tuple[list[Word], Voiceprints]:
+    """Return the words with the labels of their speakers, and the speakers' voiceprints.
+
+    The label is "1" for who is heard first, and empty where only one speaks.
 
     The vectors are kept, so that a run that was ended goes on where it was.
 
@@ -76,7 +82,7 @@ def told_apart(run: Run, samples: NDArray[np.int16], sounding: str, words: Seque
     """
     wanted = run.request.speakers
     if wanted == 1 or not words:
-        return list(words)
+        return list(words), {}
     passages = passages_of(words)
 
     def listened(service: DiarizationService) -> NDArray[np.float32]:
@@ -84,7 +90,8 @@ def told_apart(run: Run, samples: NDArray[np.int16], sounding: str, words: Seque
         return np.concatenate(kept)
 
     vectors = with_model(lambda after: run.services.get_diarization_service(cancel=run.cancel, after=after), listened)
-    return labelled(words, passages, vectors, wanted)
+    found = labelled(words, passages, vectors, wanted)
+    return found, voiceprints(found, passages, vectors)
 
 
 def passages_of(words: Sequence[Word]) -> list[Passage]:
@@ -118,6 +125,24 @@ def labelled(
     if len(order) == 1:
         return list(words)
     return [replace(word, speaker=str(order.index(number) + 1)) for word, number in zip(words, numbers, strict=True)]
+
+
+def voiceprints(words: Sequence[Word], passages: Sequence[Passage], vectors: NDArray[np.float32]) -> Voiceprints:
+    """Return the voiceprint of each speaker.
+
+    Args:
+        words: with their labels, as `labelled` gives them.
+        passages: as for `labelled`.
+        vectors: as for `labelled`.
+    """
+    sums: dict[str, NDArray[np.float64]] = {}
+    moments = [(passage, *moment) for passage in passages for moment in passage.moments]
+    for vector, (passage, start, end) in zip(vectors, moments, strict=True):
+        middles = (abs(word.start + word.end - start - end) for word in words[passage.first : passage.last])
+        nearest = min(enumerate(middles, passage.first), key=lambda found: found[1])[0]
+        label = words[nearest].speaker
+        sums[label] = sums.get(label, np.zeros(len(vector))) + vector * min(end - start, _MOMENT_SECONDS)
+    return {label: tuple(np.round(_unit(found[None])[0], 4).tolist()) for label, found in sums.items()}
 
 
 def speakers(

@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from statistics import fmean, median
 from typing import Protocol
 
-from vt.domain import Line, Placement
+from vt.domain import Line, Placement, Segment
 
 BREATH_SECONDS = 0.15
 """The pause kept between two lines where there was one and there is room for it."""
@@ -55,6 +55,8 @@ class TimingReport:
     max_tempo: float
     overflow_seconds: float
     """Sum over the lines of what they are short of at a tempo of 1.3."""
+    overlapping_lines: int = 0
+    """How many lines of the original begin while somebody else is still speaking."""
 
 
 def rooms(slots: Sequence[tuple[float, float]], film_seconds: float) -> list[float]:
@@ -188,6 +190,12 @@ def summary(placements: Sequence[Placement], originals: Sequence[Span]) -> Timin
         max_tempo=max(dub.tempo for dub in placements),
         overflow_seconds=math.fsum(overflow_seconds(dub.natural_seconds, dub.seconds) for dub in placements),
     )
+
+
+def overlapping_lines(originals: Sequence[Segment]) -> int:
+    """Count the lines, in order of start, that begin before an earlier one has ended, or did so in captions."""
+    ended = accumulate((line.end for line in originals), max, initial=-math.inf)
+    return sum(line.overlaps or line.start < end - _ROUNDING for line, end in zip(originals, ended, strict=False))
 
 
 def _overlap(original: float, dub: float) -> float:

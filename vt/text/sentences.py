@@ -78,7 +78,9 @@ def sentences(
         following = tidy[index + 1] if index + 1 < len(tidy) else None
         if following is None or _is_boundary(word, following, pause_seconds, names):
             for part in _divided(tidy[first : index + 1], max_seconds, max_characters):
-                result.append(Segment(len(result), part[0].start, part[-1].end, _text(part), _speaker(part)))
+                span = part[0].start, part[-1].end
+                overlaps = any(word.overlaps for word in part)
+                result.append(Segment(len(result), *span, _text(part), _speaker(part), overlaps))
             first = index + 1
     return result
 
@@ -109,17 +111,17 @@ def _punctuated(words: Sequence[Word]) -> list[Word]:
     """Join punctuation that stands alone to the word it belongs to, whose times stay."""
     result: list[Word] = []
     prefix = suffix = ""
-    begins_turn = False
+    begins_turn = overlaps = False
     for word in words:
         mark = word.text.strip()
-        begins_turn = begins_turn or word.begins_turn
+        begins_turn, overlaps = begins_turn or word.begins_turn, overlaps or word.overlaps
         if any(char.isalnum() for char in mark):
             _append(suffix, result)
             tight = prefix and prefix[-1] not in _DASHES + "«"
             text = prefix + (word.text.lstrip() if tight else word.text)
-            result.append(replace(word, text=text, begins_turn=begins_turn))
+            result.append(replace(word, text=text, begins_turn=begins_turn, overlaps=overlaps))
             prefix = suffix = ""
-            begins_turn = False
+            begins_turn = overlaps = False
         elif not result or prefix or begins_turn or _opens(mark, result[-1].text[-_TAIL:] + suffix[-_TAIL:]):
             prefix += word.text
         else:

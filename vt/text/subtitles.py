@@ -6,8 +6,8 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import pysubs2
 
@@ -19,9 +19,14 @@ CHARACTERS_A_SECOND = 20
 SHORTEST_CUE_SECONDS = 1.0
 _PAUSES = set(",;:.!?…)»、，；：。！？」』）")
 """A cue ends well behind these, and no line begins with one."""
+_DASHES = "-–—"
+_NO_BREAK = "\u00a0"
 _JOINER = "\u200d"  # holds emoji together
 _GAP = re.compile(r"[^\S\u00a0\u202f]+")
 """A space, but for those within numbers, at which no line may end."""
+_MOST_NAME = 16
+"""Characters of a speaker's name in front of what they say: the text has to fit beside it."""
+_NUMBERED = re.compile(r"(?:speaker|spk)?[ _#-]?\d{1,9}", re.IGNORECASE)
 _TAG = re.compile(r"<(?= *+/?+ *+[a-zA-Z])|>")
 
 
@@ -32,14 +37,24 @@ class Cue:
     start: float
     end: float
     text: str
+    speaker: str = ""
+    """Who says it, by name or number, where that is to be marked."""
+    marked: str = ""
+    """The text with the mark of another speaker in front of it; empty where there is none."""
+
+    @property
+    def shown(self) -> str:
+        """What stands on the screen where a format cannot name the speaker otherwise."""
+        return self.marked or self.text
 
 
 def cues(sentences: Iterable[Cue], film_seconds: float = math.inf) -> list[Cue]:
     """Break sentences into cues of at most two lines, each with the time that reading takes where there is some.
 
-    No cue outlasts the film.
+    No cue outlasts the film. Where another speaker begins, the cue has a mark: the name in capitals, as the BBC's
+    guidelines have it, or a hyphen for whoever has only a number; they leave that room in its lines.
     """
-    parts = [part for sentence in sentences for part in _split(sentence)]
+    parts = [part for sentence, mark in _with_marks(sentences) for part in _split(sentence, mark)]
     nexts = [*(part.start for part in parts[1:]), film_seconds]
     found: list[Cue] = []
     for part, following in zip(parts, nexts, strict=False):
@@ -47,10 +62,32 @@ def cues(sentences: Iterable[Cue], film_seconds: float = math.inf) -> list[Cue]:
     return found
 
 
+def is_number(label: str) -> bool:
+    """Tell whether a speaker's label is no name, but a number as recognition and other programs give it."""
+    return bool(_NUMBERED.fullmatch(label))
+
+
+def _with_marks(sentences: Iterable[Cue]) -> Iterator[tuple[Cue, str]]:
+    """Yield each sentence with the mark of its speaker, where that is another than before."""
+    speaker = ""
+    for number, sentence in enumerate(sentences):
+        is_other = sentence.speaker != speaker
+        speaker = sentence.speaker
+        yield sentence, _mark(speaker, is_first=number == 0) if is_other and speaker else ""
+
+
+def _mark(speaker: str, *, is_first: bool) -> str:
+    """Return what stands in front of a speaker's text; a hyphen tells nothing where nobody has spoken before."""
+    name = " ".join(speaker.split())
+    if is_number(name):
+        return "" if is_first else "- "
+    return f"{name[: _MOST_NAME - 1]}…: ".upper() if len(name) > _MOST_NAME else f"{name.upper()}: "
+
+
 def srt(parts: Sequence[Cue]) -> str:
     """Return cues as an SRT file."""
     # SRT has no way to escape: what looks like a tag or like a cue's times would be taken for one.
-    return _file([Cue(c.start, c.end, _untagged(c.text).replace("-->", "→")) for c in parts]).to_string("srt")
+    return _file([Cue(c.start, c.end, _untagged(c.shown).replace("-->", "→")) for c in parts]).to_string("srt")
 
 
 def _untagged(text: str) -> str:
@@ -67,7 +104,13 @@ def _untagged(text: str) -> str:
 
 def vtt(parts: Sequence[Cue]) -> str:
     """Return cues as a WebVTT file (W3C)."""
-    return _file([Cue(c.start, c.end, html.escape(c.text, quote=False)) for c in parts]).to_string("vtt")
+    return _file([Cue(c.start, c.end, _voiced(c)) for c in parts]).to_string("vtt")
+
+
+def _voiced(cue: Cue) -> str:
+    """Return a cue's text as WebVTT has it, in the voice span of its speaker where there is one."""
+    text, name = html.escape(cue.text, quote=False), html.escape(" ".join(cue.speaker.split()), quote=False)
+    return f"<v {name}>{text}</v>" if name else text
 
 
 def _file(parts: Sequence[Cue]) -> pysubs2.SSAFile:
@@ -83,23 +126,30 @@ def _file(parts: Sequence[Cue]) -> pysubs2.SSAFile:
 def _readable(part: Cue, free: float, following: float) -> Cue:
     """Show a part from `free` on at the earliest, until the `following` one at the latest."""
     start = max(part.start, free)
-    wanted = start + max(SHORTEST_CUE_SECONDS, len(part.text) / CHARACTERS_A_SECOND)
+    wanted = start + max(SHORTEST_CUE_SECONDS, len(part.shown) / CHARACTERS_A_SECOND)
     # A cue ends before the next begins, but never before it began itself.
     end = max(min(max(part.end, wanted), following), start + 0.001)
-    return Cue(start, end, broken(part.text))
+    return replace(part, start=start, end=end, text=broken(part.text), marked=part.marked and broken(part.marked))
 
 
-def _split(sentence: Cue) -> list[Cue]:
-    """Cut a long sentence where it breathes; each part gets its share of the time by its length."""
+def _split(sentence: Cue, mark: str) -> list[Cue]:
+    """Cut a long sentence where it breathes; each part gets its share of the time by its length.
+
+    The mark stands in front of the first part, which is cut so that both fit.
+    """
     text = _GAP.sub(" ", sentence.text).strip()
     if not text:
         return []
-    pieces = _pieces(text)
+    mark = "" if text[0] in _DASHES else mark  # it has its own
+    held = mark.replace(" ", _NO_BREAK)  # no line ends within it
+    pieces = _pieces(held + text)
+    pieces[0] = pieces[0].removeprefix(held)
     total, here, parts = sum(map(len, pieces)), sentence.start, []
     for piece in pieces:
         end = here + (sentence.end - sentence.start) * len(piece) / total
-        parts.append(Cue(here, end, piece))
+        parts.append(replace(sentence, start=here, end=end, text=piece, marked=""))
         here = end
+    parts[0] = replace(parts[0], marked=mark and mark + parts[0].text)
     return parts
 
 

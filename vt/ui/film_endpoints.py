@@ -15,7 +15,7 @@ from anyio import to_thread
 from gradio.components import Component
 from gradio.components.api_component import Api
 
-from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes, number_of_speakers
+from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes, is_yes, number_of_speakers
 from vt.errors import VtError
 from vt.jobs.job_service import Jobs, ResultFile
 from vt.jobs.progress_feed import follow
@@ -58,6 +58,7 @@ def _add_translate(services: Services) -> None:
         tts_engine: str = "",
         translation_engine: str = "",
         speakers: str = "auto",
+        mark_speakers: bool = False,
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
@@ -69,7 +70,8 @@ def _add_translate(services: Services) -> None:
         with in_words():
             wishes = _wishes(voice, tts_engine, translation_engine)
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
-            spec = replace(spec, speakers=number_of_speakers(text(speakers or "auto", "speakers")))
+            told = number_of_speakers(text(speakers or "auto", "speakers"))
+            spec = replace(spec, speakers=told, mark_speakers=is_yes(str(mark_speakers or False)))
         async with underway(services, spec, video, subtitles, whose) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
@@ -79,7 +81,7 @@ def _add_translate(services: Services) -> None:
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
-    inputs.append(_speakers())
+    inputs += [_speakers(), _mark_speakers()]
     _serve(translate, inputs, [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)])
 
 
@@ -141,6 +143,11 @@ def _wish(name: str, example: str) -> Api:
 def _speakers() -> Api:
     said = "how many people speak, 1 to 12; auto: found out by listening"
     return _field("speakers", {"type": "string", "additional_description": said}, "2", "auto")
+
+
+def _mark_speakers() -> Api:
+    said = "whether the subtitles show where another person begins to speak"
+    return _field("mark_speakers", {"type": "boolean", "additional_description": said}, True, False)
 
 
 def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:

@@ -162,4 +162,9 @@ def words(spoken: Iterable[Utterance]) -> list[Word]:
 def _words_of(spoken: Utterance) -> Iterator[Word]:
     found = spoken.words or tuple(timed_words.shared(Word(spoken.start, spoken.end, spoken.text)))
     for number, word in enumerate(found):
-        yield replace(word, speaker=spoken.speaker or word.speaker, begins_turn=spoken.begins_turn and number == 0)
+        yield replace(
+            word,
+            speaker=spoken.speaker or word.speaker,
+            begins_turn=spoken.begins_turn and number == 0,
+            overlaps=spoken.overlaps and number == 0,
+        )

@@ -61,7 +61,7 @@ def _shared(cue: RawCue, turns: Sequence[speakers.Turn]) -> Iterator[Utterance]:
     for turn, timed in zip(turns, words, strict=True):
         end = here + (cue.end - cue.start) * len(turn.text) / total
         span = (timed[0].start, timed[-1].end) if timed else (here, end)
-        yield Utterance(*span, turn.text, turn.speaker or cue.speaker, turn.begins, timed)
+        yield Utterance(*span, turn.text, turn.speaker or cue.speaker, turn.begins, timed, line=cue.line)
         here = end
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vt.domain import Word
 
@@ -42,3 +42,7 @@ class Utterance:
     """True where the file marks that another person begins to speak, named or not."""
     words: tuple[Word, ...] = ()
     """One for each of `text.split()`, where their times are known; else none."""
+    overlaps: bool = False
+    """True where somebody else, in another cue, is still speaking when it begins."""
+    line: int = field(default=0, compare=False)
+    """Of the cue, as its `RawCue` has it."""

@@ -17,6 +17,8 @@ _WIDE = 3.0
 """A sign of Chinese, Japanese or Korean takes as long to say as so many letters."""
 _MOST = 0.8
 """Of its time, what a long line keeps where somebody says something within it."""
+_LEAST_OVERLAP_SECONDS = 0.2
+"""Captions are timed no better than that."""
 
 
 def once(cues: Sequence[RawCue]) -> list[RawCue]:
@@ -50,14 +52,33 @@ def apart(spoken: Sequence[Utterance]) -> list[Utterance]:
     One ends where the next begins, if there is time enough to say it till then. Else it shares the time with those
     that begin meanwhile, one behind the other, by how long each takes to say: a long line within which somebody says
     something short keeps most of its time, and what does not fit is said in the pause behind them, if there is one.
+    Those that begin while somebody else is still speaking are marked.
     """
-    ordered = sorted(spoken, key=lambda utterance: utterance.start)
+    ordered = list(_with_overlaps(sorted(spoken, key=lambda utterance: utterance.start)))
     found: list[Utterance] = []
     while len(found) < len(ordered):
         first = len(found)
         end = _end_of_group(ordered, first)
         found += _shared(ordered[first:end], ordered[end].start if end < len(ordered) else math.inf)
     return found
+
+
+def _with_overlaps(ordered: Sequence[Utterance]) -> Iterator[Utterance]:
+    """Mark the utterances that begin while somebody else is still speaking."""
+    longest: Utterance | None = None
+    for utterance in ordered:
+        is_over = longest is not None and _is_said_over(utterance, longest)
+        longest = max(longest or utterance, utterance, key=_until)
+        yield replace(utterance, overlaps=True) if is_over else utterance
+
+
+def _is_said_over(utterance: Utterance, before: Utterance) -> bool:
+    """Tell whether another person than that of `before` begins to speak before that one has ended."""
+    if utterance.line == before.line:  # two voices of one cue speak in turn
+        return False
+    both = utterance.speaker and before.speaker
+    is_other = utterance.speaker != before.speaker if both else utterance.begins_turn
+    return is_other and min(utterance.end, _until(before)) - utterance.start > _LEAST_OVERLAP_SECONDS
 
 
 def _end_of_group(ordered: Sequence[Utterance], first: int) -> int:
