@@ -16,7 +16,7 @@ from tests.asking import asked, pair
 from tests.conftest import SAMPLE
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt import languages, media
-from vt.domain import NO_WISHES, Cancel, Edit, Wishes, Word
+from vt.domain import NO_WISHES, Cancel, Edit, Edits, Wishes, Word
 from vt.dubbing import pipeline
 from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
@@ -103,7 +103,7 @@ def test_it_is_kept_where_subtitles_say_it(film: Path, tmp_path: Path) -> None:
 def test_a_source_text_that_somebody_mends_is_kept_where_it_is_in_the_target_language(
     film: Path, tmp_path: Path
 ) -> None:
-    report = dubbed(film, tmp_path, SPANISH, ENGLISH, edits={1: Edit(source_text=SPANISH)})
+    report = dubbed(film, tmp_path, SPANISH, ENGLISH, edits=Edits({1: Edit(source_text=SPANISH)}))
     assert texts(report) == [(SPANISH, SPANISH), (SPANISH, SPANISH)]
     assert "2 sentences are in Spanish already and were kept." in report["notes"]
 

@@ -20,7 +20,7 @@ from tests.sounds import pcm, speech
 from tests.test_factory import settings
 from tests.tiny_models import tiny_whisper
 from vt import languages
-from vt.domain import Cancel, Edit, Wishes, Word
+from vt.domain import Cancel, Edit, Edits, Wishes, Word
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
 from vt.engines import whisper, whisper_repetitions, whisper_stretches
@@ -189,7 +189,7 @@ class German(FakeFactory):
 
 def dubbed(film: Path, folder: Path, served: German, edits: dict[int, Edit] | None = None) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
-    request = asked(film, "en", "de", edits=edits or {})
+    request = asked(film, "en", "de", edits=Edits(edits or {}))
     return pipeline.dub(request, served, folder, artifacts=Artifacts(folder / "pieces")).report.as_json()
 
 

@@ -19,7 +19,7 @@ from tests.test_jobs import SCRIPT, SPEC, Desk
 from tests.test_sound_translation import German
 from tests.test_voice_samples import Endless, with_tones
 from vt import languages, media
-from vt.domain import Cancel, Edit, Edits, JobRequest, JobState, Wishes
+from vt.domain import NO_EDITS, Cancel, Edit, Edits, JobRequest, JobState, Wishes
 from vt.dubbing import pipeline
 from vt.dubbing.voice_samples import Samples
 from vt.engines import apertium, espeak, mms, nllb, translation_routes, whisper_translation
@@ -259,7 +259,7 @@ def of_lines(folder: Path, film: Path) -> Iterator[str]:
         served: FakeFactory, target: str, subtitles: Path | None = None, mended: Edit | None = None
     ) -> list[str]:
         source = "en" if subtitles else "de"
-        edit = {0: mended} if mended else {}
+        edit = Edits({0: mended}) if mended else NO_EDITS
         request = asked(film, target, source, subtitles, edits=edit)
         place = folder / f"{len(list(folder.iterdir()))}"
         place.mkdir()

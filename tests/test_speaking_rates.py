@@ -10,7 +10,7 @@ import pytest
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.domain import Edit, Word
+from vt.domain import Edit, Edits, Word
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
 from vt.engines.protocols import Heard
@@ -38,7 +38,9 @@ def dub(factory: FakeFactory, film: Path, folder: Path, edits: dict[int, Edit] |
     work.mkdir(parents=True, exist_ok=True)
     for path in [*(folder / "pieces").glob("texts-*"), *(folder / "pieces").glob("batch-*")]:
         path.unlink()
-    report = pipeline.dub(asked(film, "es", edits=edits or {}), factory, work, artifacts=artifacts).report.as_json()
+    report = pipeline.dub(
+        asked(film, "es", edits=Edits(edits or {})), factory, work, artifacts=artifacts
+    ).report.as_json()
     return [line["room_seconds"] for line in report["segments"]]
 
 
