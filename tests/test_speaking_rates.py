@@ -38,7 +38,8 @@ def dub(factory: FakeFactory, film: Path, folder: Path, edits: dict[int, Edit] |
     work.mkdir(parents=True, exist_ok=True)
     for path in [*(folder / "pieces").glob("texts-*"), *(folder / "pieces").glob("batch-*")]:
         path.unlink()
-    report = pipeline.dub(
+    request = asked(film, "es", edits=Edits(edits or {}))
+    report = pipeline.dub(request, factory, work, artifacts=artifacts).report.as_json()
         asked(film, "es", edits=Edits(edits or {})), factory, work, artifacts=artifacts
     ).report.as_json()
     return [line["room_seconds"] for line in report["segments"]]
