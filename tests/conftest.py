@@ -31,9 +31,13 @@ SLOW_FILES = {
     *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_security_headers"),
     *("test_service", "test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads"),
     *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
+    *("test_caption_films", "test_containers", "test_dialogue", "test_ensemble", "test_keeping"),
+    *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
+    *("test_subtitle_tracks", "test_track_choice"),
+    *("test_docs", "test_recovery", "test_report", "test_setup_models", "test_supply", "test_voice_samples"),
     *("test_spanish", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }
-"""Whose tests start programs that load much, or run real models, without one of these fixtures."""
+"""Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
 FIRST = (
     *("test_page", "test_siege", "test_expressions", "test_readme", "test_cli", "test_files", "test_jobs_api"),
     *("test_media", "test_gateway", "test_formats"),
