@@ -125,6 +125,12 @@ def test_here_the_limit_is_something_that_this_process_fits_in() -> None:
     assert machine.resident_bytes() < machine.memory_limit() <= psutil.virtual_memory().total
 
 
+def test_onednn_keeps_few_primitives_unless_somebody_has_said_how_many() -> None:
+    environment = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}
+    machine.bound_primitives(environment)
+    assert environment == {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7", "DNNL_PRIMITIVE_CACHE_CAPACITY": "32"}
+
+
 def test_memory_that_was_freed_goes_back_to_the_system() -> None:
     kept = [bytearray(1000) for _ in range(100_000)]
     before = machine.resident_bytes()

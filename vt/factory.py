@@ -590,6 +590,7 @@ def get_ai_factory(settings: Settings | None = None) -> AIServiceFactory:
     with _factory_lock:
         if _factory is None:
             machine.share_arenas()
+            machine.bound_primitives()
             _factory = AIServiceFactory(settings or vt_settings.load())
         elif settings is not None and settings != _factory.settings:
             raise SettingsError("The factory of this process was made with other settings already.")

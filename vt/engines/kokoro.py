@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
@@ -31,6 +30,7 @@ from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
 from vt.system import machine
 from vt.system.lookahead import run_groups_ahead
+from vt.system.turns import Turns
 from vt.text.normalization import normalized
 from vt.translatable import Message
 
@@ -112,6 +112,8 @@ _LONGEST = 200
 """Tokens spoken at once, 13 s or so: work and memory grow with them, and beyond 400 the voice begins to hurry."""
 _AT_ONCE = 4
 """Parts spoken side by side, at most: each needs its memory. More threads than that share their work."""
+_PARTS_A_ROUND = 16
+"""Parts that begin before all of them have to end: a round costs half a part's time of a core, 3 % of all."""
 _LINES_A_PROCESS = 16
 """Lines whose phonemes are asked for at once: a process costs more than a line."""
 _PAUSES = {".": 0.35, "!": 0.35, "?": 0.35, "…": 0.35, ";": 0.25, ":": 0.25, "—": 0.2, ",": 0.15}
@@ -191,7 +193,7 @@ class Kokoro:
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
         # However many requests there are: memory was counted for so many parts.
-        self._running_parts = threading.BoundedSemaphore(self._at_once)
+        self._turns = Turns(self._at_once, _PARTS_A_ROUND)
         self._session = _session(Path(file), inside, device)
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
@@ -243,7 +245,7 @@ class Kokoro:
 
     def _spoken(self, phoneme_text: str, speed: float, stopping: Cancel) -> NDArray[np.int16]:
         """Return the sound of a part, and the pause behind it."""
-        with self._running_parts:
+        with self._turns.one():
             stopping.check()
             wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
         machine.trim()  # what the library has freed lies between what others hold, and would stay with the process
@@ -268,7 +270,8 @@ class Kokoro:
 
         options = RunOptions()
         # The library's arena keeps the memory that a part took, in pieces that often do not fit the next: in a long
-        # film it grew beyond a gigabyte. So it is released after each part; that takes no measurable time.
+        # film it grew beyond a gigabyte. So what no other part uses is released after each one; that takes no
+        # measurable time.
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
         def end() -> None:

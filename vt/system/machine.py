@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -19,6 +20,9 @@ _LIMITS_V2 = ("memory.max", "memory.high")
 _PROCESSOR = Path("/proc/cpuinfo")
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 _M_ARENA_MAX, _ARENAS = -8, 1
+_PRIMITIVES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY")
+"""The name of oneDNN's setting, today's and that of versions before 2.5."""
+_MOST_PRIMITIVES = "32"
 
 
 def memory_limit(membership: Path = _MEMBERSHIP, mounts: Path = _MOUNTS, total: int | None = None) -> int:
@@ -105,6 +109,16 @@ def share_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
     except (OSError, TypeError, AttributeError):  # another libc, which has no such setting
         return
+
+
+def bound_primitives(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have oneDNN keep few of its compiled primitives, where nobody has set how many; before it is first used.
+
+    It keeps 1024 of them by default, one for each shape of its input, and speech comes in hundreds of lengths: in two
+    hours of recognition they took 700 MB, which no call gives back. Measured with 32: 20 MB, and no loss of speed.
+    """
+    for name in _PRIMITIVES:
+        environment.setdefault(name, _MOST_PRIMITIVES)
 
 
 @functools.cache
