@@ -12,14 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import expressions
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.sieges import FAULTS, Toll, besiege
+from tests.test_expressions import FOUND
 
 ROOT = Path(__file__).parent.parent
 _LONGEST_LIVES = (2.0, 4.0, 10.0)
 _JOBS = 8
 _CONTAINERS = 300
+_PAIRS = 600
 _FAULT_TESTS = ("tests/test_faults.py", "tests/test_recovery.py")
 
 
@@ -83,6 +86,14 @@ def try_faults(log: Log) -> None:
         log.fail(f"faults: {done.stdout}")
 
 
+def try_expressions(log: Log) -> None:
+    """Have every regular expression meet many more texts than in the suite."""
+    for each in FOUND.values():
+        if piece := expressions.slow(each.pattern, _PAIRS):
+            log.fail(f"the expression of {each.where} is slow for {piece}")
+    log.tell(f"expressions: {len(FOUND)} tried")
+
+
 def kill(log: Log, seconds: float, chance: random.Random) -> Toll:
     """Besiege servers until the time is over, and return what was done to them."""
     toll = Toll()
@@ -111,6 +122,7 @@ def main() -> int:
     with fuzzed(log, seconds, arguments.seed):
         try_faults(log)
         try_containers(log, arguments.seed)
+        try_expressions(log)
         toll = kill(log, seconds, random.Random(arguments.seed))  # noqa: S311
     log.tell(f"servers: {toll}")
     log.tell("FAILED: see above" if log.failures else "nothing was lost, nothing hung, nothing was left behind")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ import pytest
 from tests.browsers import browser  # noqa: F401 (a fixture, for all)
 from tests.servers import FASTER, Server, running, with_the_faster
 
+# Threads of OpenMP wait for each other in a loop unless told to sleep. Beside other work, which the suite always has,
+# they take the processor from those for whom they wait: measured, twenty times the processor time for one model. It is
+# read when a library is loaded, by this process and by all that the tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server"}
@@ -25,10 +31,17 @@ SLOW_FILES = {
     *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_security_headers"),
     *("test_service", "test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads"),
     *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
+    *("test_caption_films", "test_containers", "test_dialogue", "test_ensemble", "test_keeping"),
+    *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
+    *("test_subtitle_tracks", "test_track_choice"),
+    *("test_docs", "test_recovery", "test_report", "test_setup_models", "test_supply", "test_voice_samples"),
     *("test_spanish", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }
-"""Whose tests start programs that load much, or run real models, without one of these fixtures."""
-FIRST = ("test_page", "test_siege", "test_gateway", "test_readme")
+"""Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
+FIRST = (
+    *("test_page", "test_siege", "test_expressions", "test_readme", "test_cli", "test_files", "test_jobs_api"),
+    *("test_media", "test_gateway", "test_formats"),
+)
 """The files that take longest. They begin, so that no process has one of them left when the others are done."""
 SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_seen"}
 """Of the guarded server."""
@@ -46,8 +59,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def vt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user does, with no model from a hub, and the fastest of the engines."""
-    import os
-
     chosen = with_the_faster({"VT_ENGINES": "embedded", **environment})
     return subprocess.run(
         [sys.executable, "-m", "vt", *map(str, arguments)],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,11 +34,70 @@ _POLL_SECONDS = 0.05
 _ADDRESS = re.compile(r"(?:listening|running) on (http://127\.0\.0\.1:[1-9]\d*)")
 
 
+_HEAVY = (
+    *("gradio", "gradio.routes", "fastapi", "uvicorn", "jinja2", "babel", "httpx", "sqlalchemy.dialects.sqlite"),
+    *("prometheus_client", "pydantic_settings", "numpy", "py3langid", "num2words", "rich", "psutil", "filelock"),
+)
+"""The libraries that a server imports, which takes it three quarters of its start; none of vt is among them."""
+_READ_LATE = re.compile(r"VT_\w+|HOST|PORT|PRELOAD_MODELS|LOG_LEVEL|HF_TOKEN|TMPDIR")
+"""The variables that no library reads while it is imported."""
+_TEMPLATE = multiprocessing.get_context("forkserver")
+_TEMPLATE.set_forkserver_preload(list(_HEAVY))
+
+
+def _serve(settings: dict[str, str], console: Path) -> None:
+    """Become a server, as `python app.py` would."""
+    os.environ.clear()
+    os.environ.update(settings)
+    tempfile.tempdir = None  # is looked up again: TMPDIR may be another now
+    for number, file in enumerate((Path(os.devnull), console, console)):
+        opened = os.open(file, os.O_RDWR | os.O_APPEND)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.chdir(ROOT)
+    sys.argv = ["app.py"]
+    runpy.run_path("app.py", run_name="__main__")
+
+
+class Forked:
+    """A server forked from a process that has imported the libraries, with the methods of `subprocess.Popen`."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        """Start it; it works in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        console = folder / "console.txt"
+        console.write_bytes(b"")
+        self._process = _TEMPLATE.Process(target=_serve, args=(settings, console))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        found = self._process.pid
+        assert found
+        return found
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        code = self.poll()
+        assert code is not None, "it has not ended"
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     folder: Path
     """Holds its data folder, its log and what it said."""
     url: str
@@ -163,9 +225,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, argv: Sequence[str] = APP, **settings: str) -> Iterator[Server]:
-    """Run a server until the block ends, then end it as an operator does."""
-    process = start(folder, argv, **settings)
+def running(folder: Path, argv: Sequence[str] | None = None, **settings: str) -> Iterator[Server]:
+    """Run a server until the block ends, then end it as an operator does.
+
+    Args:
+        folder: in which it works.
+        argv: starts it; None: it is app.py, in a process that need not import the libraries where that is the same.
+        settings: of it.
+    """
+    process: subprocess.Popen[bytes] | Forked
+    if argv is None and all(map(_READ_LATE.fullmatch, settings)):
+        process = Forked(folder, environment(folder, **settings))
+    else:
+        process = start(folder, argv or APP, **settings)
     try:
         port = settings.get("PORT")
         url = f"http://127.0.0.1:{port}" if port else _address(process, folder)
@@ -180,7 +252,7 @@ def running(folder: Path, argv: Sequence[str] = APP, **settings: str) -> Iterato
             process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
+def _address(process: subprocess.Popen[bytes] | Forked, folder: Path) -> str:
     wait_for(lambda: _ADDRESS.search(said(folder)) or process.poll() is not None)
     found = _ADDRESS.search(said(folder))
     assert found, f"the server ended by itself with {process.poll()}: {said(folder)}"

@@ -469,6 +469,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_file_is_refused_at_once_with_a_sentence(kind: str) -> None:
     content = HOSTILE[kind].encode()

@@ -68,6 +68,7 @@ def many(text: str, count: int) -> str:
     return "".join(f"{at},000 --> {at},900\n{text}\n\n" for at in seconds)
 
 
+@pytest.mark.slow
 def test_as_much_as_may_be_is_read_and_no_more() -> None:
     assert read(CUE.format(text="x" * 2000))[0].text == "x" * 2000
     assert len(read(many("Hello.", 20_000))) == 20_000

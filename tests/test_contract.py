@@ -40,6 +40,7 @@ def test_the_readiness_and_a_preload_list_models_with_their_states(server: Serve
 
 
 def test_what_went_is_told_alike_for_one_model_and_for_all(server: Server) -> None:
+    server.json("DELETE", CACHE)  # what other tests have loaded
     key = server.warm()
     one = server.json("DELETE", f"{CACHE}/{key}")
     server.warm()

@@ -65,6 +65,7 @@ def _kept(path: Path) -> str:
     return ", ".join(WRITTEN_ANEW.get(name, name) for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS_OF_FILMS, ids=lambda kind: kind.name)
 def test_of_every_kind_of_film_there_is_kept_and_said_what_the_table_says(
     tmp_path: Path, dub: Path, kind: FilmKind

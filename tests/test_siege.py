@@ -11,7 +11,8 @@ from tests.servers import running, said, start
 from tests.sieges import FAULTS, Siege, besiege
 
 JOBS = 2
-LONGEST_LIFE = 2.0  # seconds: less than the jobs take anywhere, so that some server is killed
+LONGEST_LIFE, SHORT_LIFE = 4.0, 2.0
+"""In seconds: long enough for most servers to finish some piece | for few to finish all jobs."""
 
 
 def test_a_server_that_is_killed_at_random_moments_ends_every_job_as_in_peace(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_a_server_that_is_killed_at_random_moments_ends_every_job_as_in_peace(tm
 def test_databases_that_are_lost_empty_or_damaged_between_two_lives_of_a_server_lose_no_job(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     ffmpeg("-t", "12", "-i", SAMPLE, "-c", "copy", film)
-    siege = Siege(tmp_path / "siege", film, random.Random(1), LONGEST_LIFE)
+    siege = Siege(tmp_path / "siege", film, random.Random(1), SHORT_LIFE)
     siege.begin(len(FAULTS))
     for fault in FAULTS:
         siege.befall(fault)

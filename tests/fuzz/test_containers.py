@@ -10,7 +10,7 @@ from tests.films import ffmpeg, film
 from tests.fuzz import container_harness, containers
 from tests.fuzz.containers import Container
 
-CASES = 10
+CASES = 4
 SEED = 16
 
 
