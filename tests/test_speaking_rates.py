@@ -40,8 +40,6 @@ def dub(factory: FakeFactory, film: Path, folder: Path, edits: dict[int, Edit] |
         path.unlink()
     request = asked(film, "es", edits=Edits(edits or {}))
     report = pipeline.dub(request, factory, work, artifacts=artifacts).report.as_json()
-        asked(film, "es", edits=Edits(edits or {})), factory, work, artifacts=artifacts
-    ).report.as_json()
     return [line["room_seconds"] for line in report["segments"]]
 
 
