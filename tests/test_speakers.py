@@ -16,7 +16,7 @@ from tests.fakes import FakeFactory, ScriptedTranscriber, ScriptedVoices, ToneSy
 from tests.sounds import CONVERSATION, resampled, shouted, whispered
 from vt.cli.main import main
 from vt.domain import Cancel, JobRequest, Word
-from vt.dubbing import hearing, pipeline, speakers
+from vt.dubbing import hearing, pipeline, recognition, speakers
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.run import Run
 from vt.engines import campplus, kokoro
@@ -143,7 +143,7 @@ def served(voices: ScriptedVoices | None) -> FakeFactory:
     return factory
 
 
-def heard(request: JobRequest, factory: FakeFactory, folder: Path, cancel: Cancel | None = None) -> hearing.Heard:
+def heard(request: JobRequest, factory: FakeFactory, folder: Path, cancel: Cancel | None = None) -> recognition.Heard:
     """Return what is heard in a film, with the pieces of work kept in a folder."""
     run = Run(request, factory, Artifacts(folder), cancel or Cancel(), lambda _: None)
     examined = hearing.examine(request, factory, Cancel())

@@ -13,8 +13,9 @@ from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage
 from vt.dubbing import casting, hearing, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
-from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.known_voices import Person
+from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from vt.domain import Segment, Stage
 from vt.dubbing import casting, hearing, timing
 from vt.dubbing.artifacts import fingerprint
-from vt.dubbing.hearing import Examined, Heard, slots_of
+from vt.dubbing.hearing import Examined, slots_of
+from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run, with_model
 from vt.engines.candidate import Choice
