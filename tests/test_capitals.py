@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vt.text import capitals
 from vt.text.capitals import in_small_letters, names_of
 
 SENTENCES = [
@@ -46,3 +47,24 @@ def test_a_name_that_the_film_writes_with_a_capital_elsewhere_keeps_it() -> None
         "Mary's old dog will see McCoy, Anna, a man and Tom at the FBI."
     )
     assert in_small_letters("MARY'S ROSE.", "en", names) == "Mary's rose."
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "code", "expected"),
+    [
+        ("Good morning.", "buen día.", "es", "Buen día."),
+        ("Is it?", "¿es así?", "es", "¿Es así?"),
+        ("It is.", "istanbul.", "tr", "İstanbul."),
+        ("Three houses.", "3 casas.", "es", "3 casas."),
+        ("and so on.", "y así.", "es", "y así."),
+        ("The iPhone.", "iPhone.", "es", "iPhone."),
+        ("Hello.", "გამარჯობა.", "ka", "გამარჯობა."),
+        ("Hello.", "", "es", ""),
+        ("", "hola", "es", "hola"),
+        ("«Oui.", "«yes.", "en", "«Yes."),
+    ],
+)
+def test_a_translation_begins_with_a_capital_where_its_source_does(
+    source: str, text: str, code: str, expected: str
+) -> None:
+    assert capitals.begun_alike(source, text, code) == expected

@@ -149,7 +149,8 @@ class Translating:
             share = len(texts) / len(sources), len(batch) / len(sources)
             texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
             self.run.tell(Stage.TRANSLATE, len(texts) / len(sources))
-        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, texts, strict=True))
+        begun = (capitals.begun_alike(*both, pair[1]) for both in zip(sources, texts, strict=True))
+        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, begun, strict=True))
 
     def _batch(
         self,

@@ -23,7 +23,10 @@ _ALSO_WORDS = frozenset(
     ["may", "march", "turkey", "china", "jersey", "guinea", "chad", "jordan", "georgia", "polish", "peru"]
 )
 """Names of places, months and languages that are as often something else."""
+_TURKIC = ("tr", "az")
 _TURKISH = str.maketrans({"I": "ı", "İ": "i"})
+_TURKISH_CAPITALS = str.maketrans({"i": "İ", "ı": "I"})
+_BEGINNING = re.compile(r"\A[^\w]{0,9}+([^\W\d_]+)")
 
 
 def names_of(sentences: Iterable[str], speakers: Iterable[str] = ()) -> dict[str, str]:
@@ -59,7 +62,7 @@ def in_small_letters(text: str, code: str, names: Mapping[str, str] | None = Non
     """
     if not text.isupper() or _may_be_abbreviation(text):
         return text
-    small = (text.translate(_TURKISH) if code in ("tr", "az") else text).lower()
+    small = (text.translate(_TURKISH) if code in _TURKIC else text).lower()
     if code == "en":
         small = _PRONOUN.sub("I", small)
     small = _with_names(small, {**_known(code), **(names or {})})
@@ -97,6 +100,23 @@ def _known(code: str) -> dict[str, str]:
         found += [language.name for language in languages.ALL if language.whisper]
     names = {name.lower(): name for name in found if name[:1].isupper() and len(name) > 3}
     return {low: name for low, name in names.items() if low not in _ALSO_WORDS}
+
+
+def begun_alike(source: str, text: str, code: str) -> str:
+    """Return a translation that begins with a capital where its source does; at times translators leave that out.
+
+    Args:
+        source: one sentence or a few.
+        text: their translation.
+        code: of its language.
+    """
+    own, word = _BEGINNING.match(source), _BEGINNING.match(text)
+    if not own or not word or not own[1][0].isupper() or not word[1].islower():
+        return text
+    first, at = word[1][0], word.start(1)
+    # In title case: of Georgian, whose capitals are for whole words only, the letters stay as they are.
+    capital = (first.translate(_TURKISH_CAPITALS) if code in _TURKIC else first).title()
+    return f"{text[:at]}{capital}{text[at + 1 :]}"
 
 
 def _may_be_abbreviation(text: str) -> bool:
