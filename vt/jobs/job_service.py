@@ -211,8 +211,8 @@ class Jobs:
             file=before.file,
             subtitles=spec.subtitles or before.subtitles,
             audio_track=spec.audio_track or before.audio_track,
-            speakers=spec.speakers or before.speakers,
-            mark_speakers=spec.mark_speakers or before.mark_speakers,
+            speakers=spec.speakers or (before.speakers if keeps_wishes else None),
+            mark_speakers=spec.mark_speakers or (keeps_wishes and before.mark_speakers),
             source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
             wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
         )

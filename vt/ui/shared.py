@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from vt import languages
-from vt.domain import Job
+from vt.domain import MOST_SPEAKERS, Job
 from vt.errors import InputError, JobNotFound, VtError
 from vt.jobs.job_service import Jobs
 from vt.jobs.store import ID
@@ -107,12 +107,16 @@ class Subject:
     source: str = "auto"
     target: str = ""
     """The source and target language of that job."""
+    speakers: int = 0
+    """How many people that job said to speak; 0: that was found out."""
+    marks: bool = False
+    """Whether its subtitles show who speaks."""
 
     @classmethod
     def of(cls, kept: object) -> Subject | None:
         """Return the subject that a page holds, or None. It comes from outside, and is checked."""
         known = kept if isinstance(kept, Mapping) else {}
-        job_id, tracks = str(known.get("job_id", "")), known.get("tracks")
+        job_id, tracks, speakers = str(known.get("job_id", "")), known.get("tracks"), known.get("speakers")
         if not known.get("name") or (job_id and not ID.fullmatch(job_id)):
             return None
         return cls(
@@ -124,6 +128,8 @@ class Subject:
             job_id=job_id,
             source=str(known.get("source", "auto")),
             target=str(known.get("target", "")),
+            speakers=int(speakers) if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else 0,
+            marks=known.get("marks") is True,
         )
 
     def kept(self) -> dict[str, Any]:

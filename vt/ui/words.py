@@ -150,6 +150,7 @@ _ENGLISH: dict[str, str] = {
     "voice_of_speaker": "Voice of speaker {number}",
     "hear_original_of": "Hear {name} in the original",
     "how_many_speakers": "How many people speak",
+    "mark_speakers": "Show in the subtitles who speaks",
     "speakers_auto": "Found out by listening",
     "unchanged": "Nothing is changed yet.",
     "one_changed": "1 change",

@@ -74,6 +74,7 @@ class TranslateTab:
                 with gr.Row():
                     self._track = gr.Dropdown(choices=[], label=label("audio_track"), elem_id="vt-track")
                     self._people = gr.Dropdown(choices=[], label=label("how_many_speakers"), elem_id="vt-people")
+                self._marks = gr.Checkbox(label=label("mark_speakers"), elem_id="vt-marks")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
                 self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
@@ -106,7 +107,8 @@ class TranslateTab:
         languages, wished = [self._source, self._target], self._voices.chosen
         gr.on([one.input for one in (*languages, *wished)], self._engines, [shared.subject, *languages, *wished],
               [self._served, self._start_trouble, *self._voices.everything], **QUIET)  # fmt: skip
-        asked = [upload.film, upload.subtitles, shared.subject, *languages, self._track, self._people, memory, *wished]
+        film = [upload.film, upload.subtitles, shared.subject]
+        asked = [*film, *languages, self._track, self._people, self._marks, memory, *wished]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
         self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
@@ -124,8 +126,8 @@ class TranslateTab:
         return [
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
-            *self._voices.everything, self._track, self._people, self._start_trouble, self._job, self._job_head,
-            self._live, self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines,
+            *self._voices.everything, self._track, self._people, self._marks, self._start_trouble, self._job,
+            self._job_head, self._live, self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines,
             self._other, self._new, self._remove, self._yours,
         ]  # fmt: skip
 
@@ -255,6 +257,7 @@ class TranslateTab:
         target: object,
         track: object,
         people: object,
+        marks: object,
         kept: object,
         voice: object,
         tts_engine: object,
@@ -274,7 +277,9 @@ class TranslateTab:
             which = number(track, "audio_track") if track else None
             wished = wishes((voice, tts_engine, translation_engine))
             told_apart = number_of_speakers(text(people or _AUTO, "speakers"))
-            spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished, speakers=told_apart)
+            spec = JobSpec(
+                "", spoken, heard, audio_track=which, wishes=wished, speakers=told_apart, mark_speakers=marks is True
+            )
             job = self._submitted(subject, spec, film, subtitles, owner(request))
             memory = Memory.of(kept).with_job(job.id)
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
@@ -307,7 +312,8 @@ class TranslateTab:
             spec = self._jobs.get(memory.view).request
             subject = Subject(
                 spec.file, 0.0, subtitles=spec.subtitles is not None, job_id=memory.view,
-                source=spec.source_language, target=spec.target_language,
+                source=spec.source_language, target=spec.target_language, speakers=spec.speakers or 0,
+                marks=spec.mark_speakers,
             )  # fmt: skip
             return self._composing(said, memory, subject)
 
@@ -371,8 +377,9 @@ class TranslateTab:
             ),
             self._people: gr.Dropdown(
                 choices=[(said("speakers_auto"), _AUTO), *((str(n), str(n)) for n in range(1, MOST_SPEAKERS + 1))],
-                value=_AUTO,
+                value=str(subject.speakers or _AUTO),
             ),
+            self._marks: gr.Checkbox(value=subject.marks),
             self._start_trouble: gr.HTML("", visible=False),
         }
 
