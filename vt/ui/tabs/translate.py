@@ -127,8 +127,8 @@ class TranslateTab:
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
             *self._voices.everything, self._track, self._people, self._marks, self._start_trouble, self._job,
-            self._job_head, self._live, self._progress, self._cancel, self._trouble, self._result, self._watch, self._lines,
-            self._other, self._new, self._remove, self._yours,
+            self._job_head, self._live, self._progress, self._cancel, self._trouble, self._result, self._watch,
+            self._lines, self._other, self._new, self._remove, self._yours,
         ]  # fmt: skip
 
     @property
