@@ -127,6 +127,17 @@ def test_passages_end_with_sentences_and_pauses_and_every_one_is_listened_to() -
     assert all(end - start <= 1.5 + 1e-6 for passage in found for start, end in passage.moments)
 
 
+def test_in_much_speech_fewer_moments_are_listened_to() -> None:
+    count, few = 150, said("this is one of very many sentences of eight seconds.", 0, 8)
+    many = [
+        word
+        for at in range(count)
+        for word in said("this is one of very many sentences of eight seconds.", 8 * at, 8 * at + 8)
+    ]
+    moments = [sum(len(passage.moments) for passage in speakers.passages_of(words)) for words in (few, many)]
+    assert moments == [4, 3 * count]
+
+
 # In a job
 
 

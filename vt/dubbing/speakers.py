@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 _PAUSE_SECONDS = 0.3
 """A speaker may have changed in a pause of this length, as at the end of a sentence."""
 _MOMENT_SECONDS = 1.5
-"""So much is listened to at a time; in a passage of up to a third more there is one moment, in its middle."""
-_HOP_SECONDS = 2.25
-"""From one moment to the next in a long passage, at most. Measured: 0.75 s finds no more, for more work."""
+"""So much is listened to at a time."""
+_LONG_SECONDS = 900.0
+"""In so much speech everybody is heard often, and fewer moments will do."""
+_NEAR, _FAR = (2.0, 2.25), (3.2, 3.5)
+"""In a passage of up to the first length there is one moment, in its middle; in a longer one it is at most the second
+from one moment to the next. Measured: 0.75 s finds no more than 2.25 s. The sparse moments of long films take a third
+less work, for an error of 7.4 % in place of 6.9 % in dialogues of four, and the same number of speakers."""
 _SHORTEST_SECONDS, _LEAST_WEIGHT = 0.25, 0.2
 """What is listened to of a shorter moment | what it counts for, in seconds."""
 _CHUNK_SECONDS = 600.0
@@ -97,8 +101,11 @@ def told_apart(
 def passages_of(words: Sequence[Word]) -> list[Passage]:
     """Cut words into passages, each of which one speaker is likely to have spoken."""
     ends = [at for at in range(1, len(words)) if _break(words[at - 1], words[at]) != "word"]
+    distances = _NEAR if sum(word.end - word.start for word in words) < _LONG_SECONDS else _FAR
     return [
-        Passage(first, last, tuple(_moments(words[first].start, max(word.end for word in words[first:last]))))
+        Passage(
+            first, last, tuple(_moments(words[first].start, max(word.end for word in words[first:last]), *distances))
+        )
         for first, last in itertools.pairwise([0, *ends, len(words)])
     ]
 
@@ -269,13 +276,13 @@ def _change_costs(words: Sequence[Word]) -> list[float]:
     return [0.0, *(_COSTS[_break(before, after)] for before, after in itertools.pairwise(words))]
 
 
-def _moments(start: float, end: float) -> Iterator[tuple[float, float]]:
+def _moments(start: float, end: float, longest_of_one: float, hop: float) -> Iterator[tuple[float, float]]:
     """Yield what is listened to in a passage: its middle, or moments from its start to its end."""
-    if end - start <= _MOMENT_SECONDS * 4 / 3:
+    if end - start <= longest_of_one:
         middle, half = (start + end) / 2, min(_MOMENT_SECONDS, max(_SHORTEST_SECONDS, end - start)) / 2
         yield max(0.0, middle - half), max(0.0, middle - half) + 2 * half
         return
-    count = int(np.ceil((end - start - _MOMENT_SECONDS) / _HOP_SECONDS)) + 1
+    count = int(np.ceil((end - start - _MOMENT_SECONDS) / hop)) + 1
     for begin in np.linspace(start, end - _MOMENT_SECONDS, count):
         yield float(begin), float(begin) + _MOMENT_SECONDS
 
