@@ -39,7 +39,7 @@ SIZE = 192
 """Numbers of a vector."""
 _SECONDS = 1.5
 """How much sound the network is given at a time; of a longer moment only so much is heard."""
-_AT_ONCE = 4
+_AT_ONCE = 8
 """Moments that go through the network together: more are no faster, and need more memory."""
 _MOST_SIDE_BY_SIDE = 4
 """So many times at most."""
@@ -52,7 +52,7 @@ _BLOCKS = ((12, 1), (24, 2), (16, 2))
 _GROWTH = 32
 """Channels that a layer of a dense block adds."""
 _NORM_EPSILON = 1e-5
-_BESIDE_WEIGHTS = 44 * 2**20
+_BESIDE_WEIGHTS = 80 * 2**20
 """What a batch takes, as measured."""
 
 

@@ -110,6 +110,9 @@ _VOICES = Path(__file__).with_name("kokoro-voices.bin")
 _SIGNS = Path(__file__).with_name("kokoro-signs.tsv")
 _LONGEST = 200
 """Tokens spoken at once, 13 s or so: work and memory grow with them, and beyond 400 the voice begins to hurry."""
+_USUAL = 150
+"""Tokens that nearly every part has at most. When two are longer, they are spoken one after the other: otherwise the
+memory of a film would be that of its two longest parts."""
 _AT_ONCE = 4
 """Parts spoken side by side, at most: each needs its memory. More threads than that share their work."""
 _PARTS_A_ROUND = 16
@@ -161,7 +164,12 @@ def estimated_bytes(file: str | Path, threads: int) -> int:
 def needed_bytes(size: int, threads: int) -> int:
     """Return what a model whose file has so many bytes takes in memory while all its threads speak."""
     factor = next((factor for most, factor in _LOADED if size <= most), _LOADED_ELSE)
-    return round(size * factor) + _workers(threads)[0] * _LONGEST * _BYTES_A_TOKEN
+    return round(size * factor) + _tokens_at_once(_workers(threads)[0]) * _BYTES_A_TOKEN
+
+
+def _tokens_at_once(at_once: int) -> int:
+    """Return how many tokens are spoken side by side, at most, in so many parts."""
+    return max(_LONGEST, at_once * _USUAL)
 
 
 def _workers(threads: int) -> tuple[int, int]:
@@ -193,7 +201,7 @@ class Kokoro:
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
         # However many requests there are: memory was counted for so many parts.
-        self._turns = Turns(self._at_once, _PARTS_A_ROUND)
+        self._turns = Turns(self._at_once, _PARTS_A_ROUND, _tokens_at_once(self._at_once))
         self._session = _session(Path(file), inside, device)
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
@@ -245,7 +253,7 @@ class Kokoro:
 
     def _spoken(self, phoneme_text: str, speed: float, stopping: Cancel) -> NDArray[np.int16]:
         """Return the sound of a part, and the pause behind it."""
-        with self._turns.one():
+        with self._turns.one(len(phoneme_text) / min(1.0, speed)):
             stopping.check()
             wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
         machine.trim()  # what the library has freed lies between what others hold, and would stay with the process
