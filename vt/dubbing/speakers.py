@@ -27,8 +27,8 @@ _LONG_SECONDS = 900.0
 """In so much speech everybody is heard often, and fewer moments will do."""
 _NEAR, _FAR = (0.3, 2.0, 2.25), (0.5, 4.0, 5.0)
 """A pause of the first length ends a passage. In one of up to the second there is one moment, in its middle; in a
-longer one it is at most the third from one moment to the next. Measured: 0.75 s finds no more than 2.25 s. The sparse moments
-of long films take 40 % less work."""
+longer one it is at most the third from one moment to the next. Measured: 0.75 s finds no more than 2.25 s. The sparse
+moments of long films take 40 % less work."""
 _SHORTEST_SECONDS, _LEAST_WEIGHT = 0.25, 0.2
 """What is listened to of a shorter moment | what it counts for, in seconds."""
 _CHUNK_SECONDS = 600.0
