@@ -52,7 +52,7 @@ _BLOCKS = ((12, 1), (24, 2), (16, 2))
 _GROWTH = 32
 """Channels that a layer of a dense block adds."""
 _NORM_EPSILON = 1e-5
-_BESIDE_WEIGHTS = 80 * 2**20
+_BESIDE_WEIGHTS = 62 * 2**20
 """What a batch takes, as measured."""
 
 
