@@ -440,7 +440,7 @@ def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_
             page.wait_for_function("() => document.querySelector('#vt-progress')?.innerText.includes('Listening')")
             assert again.end() < 5
         with running(tmp_path, PORT=port):
-            page.wait_for_function("() => document.querySelector('#vt-progress')?.innerText.includes('Listening')")
+            page.wait_for_selector("#vt-progress [role=progressbar]")  # at whatever stage it is by now
             page.click("#vt-cancel")
             expect(page.locator("#vt-trouble")).to_contain_text("You cancelled this.")
             expect(page.locator("[data-open] em")).to_have_text("cancelled")
