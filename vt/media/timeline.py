@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import math
+import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,9 +31,18 @@ _MOST_MEASURED = 8
 _SEGMENT = "-f segment -segment_time 100000000 -strftime 1 -segment_format crc -segment_list pipe:1"
 # Where frames come in another order than they are shown, some containers keep only the time of decoding.
 # Where times come twice, each packet is put one unit behind the one before it: that must not be a whole frame.
-_COPIED = r"-c copy -bsf:0 setts=pts=max(PTS\,DTS):duration=if(gt(DURATION*TB\,{longest})\,0\,DURATION)"
-_DECODED = r"-ac 1 -ar 16000 -c:a pcm_s16le -bsf:0 setts=ts=if(N\,PREV_OUTPTS+PREV_INDURATION\,0)"
+_COPIED = (
+    r"-c copy -bsf:0 setts=pts=max(PTS\,DTS){unit}:dts=DTS{unit}:"
+    r"duration=if(gt(DURATION*TB\,{longest})\,0\,DURATION{unit})"
+)
+_DECODED = (
+    r"-ac 1 -ar 16000 -c:a pcm_s16le "
+    r"-bsf:0 setts=ts=if(N\,PREV_OUTPTS+PREV_INDURATION{unit}\,0):duration=DURATION{unit}"
+)
+_OTHER_UNIT = "*TB*90000"
+"""What a time is multiplied by where ffmpeg leaves that to who sets another unit of time."""
 _TELL_THE_END = f":time_base=1/90000 -avoid_negative_ts disabled {_SEGMENT} -segment_list_type csv pipe:1"
+_SOUND_RATE, _PATIENCE = 8_000, 60.0
 _LONGEST_PACKET = 36_000.0
 _LONGEST_OGG_PACKET = 10.0
 _MOST_PAGES = 300_000
@@ -116,7 +128,8 @@ def last_packets_end(
         ToolError: the file cannot be read.
         TooManyRequests: no slot became free in time.
     """
-    outputs = [(index, _COPIED.format(longest=seconds)) for index, seconds in longest.items()]
+    unit = _unit()
+    outputs = [(index, _COPIED.format(longest=seconds, unit=unit)) for index, seconds in longest.items()]
     return _ends(path, outputs, cancel, slots)
 
 
@@ -127,7 +140,28 @@ def decoded_end(path: Path, indexes: Sequence[int], cancel: Cancel | None = None
         ToolError: the file cannot be read.
         TooManyRequests: no slot became free in time.
     """
-    return _ends(path, [(index, _DECODED) for index in indexes], cancel, slots)
+    options = _DECODED.format(unit=_unit())
+    return _ends(path, [(index, options) for index in indexes], cancel, slots)
+
+
+@functools.cache
+def _unit() -> str:
+    """Return what the times of packets have to be multiplied by, as a second of sound shows.
+
+    Before ffmpeg 7 or so, times are still in the unit of the file where a filter of packets sets another one; after it,
+    they are taken as they are.
+    """
+    with io.BytesIO() as sound:
+        with wave.open(sound, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(_SOUND_RATE)
+            file.writeframes(bytes(2 * _SOUND_RATE))
+        content = sound.getvalue()
+    argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-protocol_whitelist", "pipe"]
+    argv += ["-f", "wav", "-i", "pipe:0", "-map", "0:0", *(_COPIED.format(longest=9, unit="") + _TELL_THE_END).split()]
+    output = run(Child(argv, ChildLimits(_PATIENCE, _PATIENCE, MEMORY), stdin=content))
+    return "" if _latest(output) > 0.5 else _OTHER_UNIT
 
 
 def _ends(path: Path, outputs: Sequence[tuple[int, str]], cancel: Cancel | None, slots: Slots) -> float:
@@ -142,6 +176,11 @@ def _ends(path: Path, outputs: Sequence[tuple[int, str]], cancel: Cancel | None,
     size = path.stat().st_size
     cpu = 60 + size / MB
     output = run(Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel, slots=slots)
+    return _latest(output)
+
+
+def _latest(output: bytes) -> float:
+    """Return the latest end in ffmpeg's lists of segments."""
     ends = [float(line.rpartition(b",")[2]) for line in output.splitlines() if line.startswith(b"pipe:1,")]
     return max((end for end in ends if math.isfinite(end)), default=0.0)
 
