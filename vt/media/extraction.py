@@ -111,7 +111,7 @@ class _Extraction:
         """Write what one source holds, and return when each stretch of one format begins, in samples."""
         left = self.target.with_name(f"{self.target.name}.left") if source.has_two_channels else None
         outputs = _filters(source, left is not None)
-        outputs += ["-map", "[mix]", "-f", "s16le", url(self.target), "-map", "[first]", "-f", "framecrc", "pipe:1"]
+        outputs += ["-map", "[mix]", "-f", "s16le", url(self.target), *_first_of_each(source)]
         outputs += ["-map", "[left]", "-f", "s16le", url(left)] if left else []
         written = [self.target, *([left] if left else [])]
         told = self._run(source, [*outputs, *timeline.read_along(source.along)], written)
@@ -160,17 +160,32 @@ class _Extraction:
 
 
 def _filters(source: _Source, with_left: bool) -> list[str]:
-    """Return the filters that make [mix], [first] (one packet for each stretch of one format) and perhaps [left]."""
-    # async fills holes and leaves out what comes twice, so that time in the samples is time in the film.
-    placed = f"aresample={SPEECH_RATE}{':async=1' if source.has_clock else ''}"
-    mono = "aformat=sample_fmts=s16:channel_layouts=mono"
-    mixing = f"{source.mixing}," if source.mixing else ""
+    """Return the filters that make [mix], and perhaps [left]."""
+    placed = _placing(source)
     both, left = "", ""
     if with_left:
         both = "asplit=2[both][other];[both]"
         left = f";[other]aformat=channel_layouts=stereo,pan=mono|c0=c0,{placed},aformat=sample_fmts=s16[left]"
-    mix = f"[0:{source.index}]{both}{mixing}{placed},{mono},asplit=2[mix][all];[all]aselect=eq(n\\,0)[first]"
-    return ["-filter_complex", mix + left]
+    return ["-filter_complex", f"[0:{source.index}]{both}{_mixed(source)}[mix]{left}"]
+
+
+def _first_of_each(source: _Source) -> list[str]:
+    """Return an output with one packet for each stretch of one format.
+
+    Its filters are its own: where ffmpeg 7 has others that wait for this one, it drops what comes after a change.
+    """
+    only = rf"{_mixed(source)},aselect=eq(n\,0)"
+    return ["-map", f"0:{source.index}", "-af", only, "-f", "framecrc", "pipe:1"]
+
+
+def _mixed(source: _Source) -> str:
+    mixing = f"{source.mixing}," if source.mixing else ""
+    return f"{mixing}{_placing(source)},aformat=sample_fmts=s16:channel_layouts=mono"
+
+
+def _placing(source: _Source) -> str:
+    # async fills holes and leaves out what comes twice, so that time in the samples is time in the film.
+    return f"aresample={SPEECH_RATE}{':async=1' if source.has_clock else ''}"
 
 
 def _shift(path: Path, begin: int) -> None:
