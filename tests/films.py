@@ -63,3 +63,10 @@ def loudness(path: Path) -> tuple[float, float]:
     (level,) = re.findall(r"^\s+I:\s+(-?[\d.]+) LUFS", said, re.MULTILINE)
     (peak,) = re.findall(r"^\s+Peak:\s+(-?[\d.]+) dBFS", said, re.MULTILINE)
     return float(level), float(peak)
+
+
+def ffmpeg_version() -> tuple[int, ...]:
+    """Return the version of ffmpeg that is here; a build from the newest source counts as newer than all."""
+    said = subprocess.run(["ffmpeg", "-version"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    found = re.match(r"ffmpeg version n?(\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (99, 0)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg, streams
+from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg, ffmpeg_version, streams
 from tests.test_jobs import SCRIPT
 from vt import media
 from vt.dubbing import pipeline, track_choice
@@ -188,7 +188,7 @@ def test_sound_alone_without_a_packet_is_called_empty(tmp_path: Path, name: str)
 # Kinds that cannot be decoded
 
 
-def unknown(path: Path, count: int, fourcc: bytes = b"apac") -> Path:
+def unknown(path: Path, count: int, fourcc: bytes = b"apax") -> Path:
     """Make a film of so many sound tracks, the last of which is of a kind that ffmpeg does not know."""
     film(path, *(Made() for _ in range(count)), codec=("-c:a", "pcm_s16le"))
     content = path.read_bytes()
@@ -197,12 +197,13 @@ def unknown(path: Path, count: int, fourcc: bytes = b"apac") -> Path:
     return path
 
 
-@pytest.mark.parametrize("fourcc", [b"apac", b"ac-4", b"mhm1"])
+@pytest.mark.parametrize("fourcc", [b"apax", b"ac-4", b"mhm1"])
 def test_sound_of_an_unknown_kind_is_named_and_not_called_damaged(tmp_path: Path, fourcc: bytes) -> None:
     path = unknown(tmp_path / "only.mov", 1, fourcc)
     with pytest.raises(InputError, match="which cannot be decoded here") as raised:
         taken(path)
-    assert fourcc.decode() in str(raised.value) or "mpegh_3d_audio" in str(raised.value)
+    named = ("mpegh_3d_audio", "ac4", fourcc.decode())  # some are known to newer versions of ffmpeg by another name
+    assert any(name in str(raised.value) for name in named)
     with pytest.raises(InputError, match="which cannot be decoded here"):
         taken(path, audio_track=1)
 
@@ -210,7 +211,7 @@ def test_sound_of_an_unknown_kind_is_named_and_not_called_damaged(tmp_path: Path
 def test_a_film_with_sound_of_an_unknown_kind_is_dubbed_from_its_other_track(tmp_path: Path) -> None:
     result = dubbed(unknown(tmp_path / "iphone.mov", 2), tmp_path / "work")
     assert [stream["codec_type"] for stream in streams(result.files[0])][:3] == ["video", "audio", "audio"]
-    assert any("A sound track (apac) was left out" in note for note in result.report.as_json()["notes"])
+    assert any("A sound track (apax) was left out" in note for note in result.report.as_json()["notes"])
 
 
 def test_a_film_with_sound_of_an_unknown_kind_is_dubbed_from_subtitles(tmp_path: Path) -> None:
@@ -239,12 +240,17 @@ def as_xhe_aac(path: Path, place: int) -> Path:
     return path
 
 
+opens_xhe_aac = pytest.mark.skipif(ffmpeg_version() >= (7, 1), reason="ffmpeg decodes xHE-AAC from version 7.1 on")
+
+
+@opens_xhe_aac
 def test_xhe_aac_is_named(tmp_path: Path) -> None:
     path = as_xhe_aac(film(tmp_path / "xhe.mp4", Made()), 1)
     with pytest.raises(InputError, match="is of the kind xHE-AAC, which cannot be decoded here"):
         taken(path)
 
 
+@opens_xhe_aac
 @pytest.mark.parametrize("place", [1, 2])
 def test_a_film_with_xhe_aac_is_dubbed_from_its_other_track(tmp_path: Path, place: int) -> None:
     path = as_xhe_aac(film(tmp_path / "both.mp4", Made(), Made()), place)
