@@ -221,7 +221,7 @@ def _of_tracks() -> Iterator[FilmKind]:
     )  # fmt: skip
     yield FilmKind(
         _TRACKS, "a second track of a codec that ffmpeg does not know", lambda folder: unknown(folder / "a.mov", 2),
-        "h264, aac", [_again("pcm_s16le"), "A sound track (apac) was left out: it can be neither decoded here nor kept "
+        "h264, aac", [_again("pcm_s16le"), "A sound track (apax) was left out: it can be neither decoded here nor kept "
         "in mp4."],
     )  # fmt: skip
 
@@ -237,7 +237,7 @@ def _refused() -> Iterator[FilmKind]:
         ),
         "a codec that ffmpeg does not know": (
             lambda folder: unknown(folder / "a.mov", 1),
-            "The sound of FILE is of the kind apac, which cannot be decoded here: convert it, for instance to AAC.",
+            "The sound of FILE is of the kind apax, which cannot be decoded here: convert it, for instance to AAC.",
         ),
         "a film that breaks off": (
             _half,
