@@ -78,10 +78,6 @@ class Parts:
         """Whether more than one person speaks."""
         return len(self.labels) > 1
 
-    def lines_of(self, speaker: int) -> list[int]:
-        """Return the lines of a speaker."""
-        return [line for line, who in enumerate(self.who) if who == speaker]
-
     def edited(self, edits: Edits) -> Parts:
         """Return the parts as they are after edits, which may name a speaker who is not known so far."""
         changed = {line: edit.speaker for line, edit in edits.lines.items() if edit.speaker is not None}

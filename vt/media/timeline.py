@@ -128,7 +128,7 @@ def last_packets_end(
         ToolError: the file cannot be read.
         TooManyRequests: no slot became free in time.
     """
-    unit = _unit()
+    unit = _unit(slots)
     outputs = [(index, _COPIED.format(longest=seconds, unit=unit)) for index, seconds in longest.items()]
     return _ends(path, outputs, cancel, slots)
 
@@ -140,12 +140,12 @@ def decoded_end(path: Path, indexes: Sequence[int], cancel: Cancel | None = None
         ToolError: the file cannot be read.
         TooManyRequests: no slot became free in time.
     """
-    options = _DECODED.format(unit=_unit())
+    options = _DECODED.format(unit=_unit(slots))
     return _ends(path, [(index, options) for index in indexes], cancel, slots)
 
 
 @functools.cache
-def _unit() -> str:
+def _unit(slots: Slots) -> str:
     """Return what the times of packets have to be multiplied by, as a second of sound shows.
 
     Before ffmpeg 7 or so, times are still in the unit of the file where a filter of packets sets another one; after it,
@@ -160,7 +160,7 @@ def _unit() -> str:
         content = sound.getvalue()
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-protocol_whitelist", "pipe"]
     argv += ["-f", "wav", "-i", "pipe:0", "-map", "0:0", *(_COPIED.format(longest=9, unit="") + _TELL_THE_END).split()]
-    output = run(Child(argv, ChildLimits(_PATIENCE, _PATIENCE, MEMORY), stdin=content))
+    output = run(Child(argv, ChildLimits(_PATIENCE, _PATIENCE, MEMORY), stdin=content), slots=slots)
     return "" if _latest(output) > 0.5 else _OTHER_UNIT
 
 
