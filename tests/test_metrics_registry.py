@@ -37,8 +37,13 @@ class Machine:
 
     def __init__(self) -> None:
         self.now, self.resident, self.metrics = 10.0, 500 * MB, Metrics()
+        self.on_card = 0
         self.cache_metrics = CacheMetrics(
-            self.metrics, clock=lambda: self.now, resident=lambda: self.resident, trim=lambda: None
+            self.metrics,
+            clock=lambda: self.now,
+            resident=lambda: self.resident,
+            trim=lambda: None,
+            card_bytes=lambda: self.on_card,
         )
         self.cache = ModelCache(1000 * MB, clock=lambda: self.now, reclaim=lambda: None, observer=self.cache_metrics)
         self.metrics.watch(lambda: residency(self.cache.snapshot()))
@@ -207,6 +212,16 @@ def test_a_model_takes_what_the_process_grew_by_within_what_its_files_allow(
 ) -> None:
     machine.use(machine.spec(grows_mb=grown))
     assert machine.cache.snapshot().total_bytes == taken * MB
+
+
+def test_a_model_on_a_graphics_card_takes_what_is_more_in_use_of_the_card(machine: Machine) -> None:
+    def load() -> Engine:
+        machine.resident += 500 * MB
+        machine.on_card += 80 * MB
+        return Engine()
+
+    machine.use(machine.cache_metrics.metered(ModelSpec(KEY, "stt", "base", "cuda", load, 60 * MB)))
+    assert machine.cache.snapshot().total_bytes == 80 * MB
 
 
 def test_an_engine_that_measures_itself_is_believed(machine: Machine) -> None:

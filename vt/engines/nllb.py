@@ -32,6 +32,7 @@ from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.model_files import sources
 from vt.model_files.sources import Weights
+from vt.system import cuda
 from vt.text.splitting import has_words, joined, pieces
 from vt.translatable import Message
 
@@ -80,6 +81,8 @@ class Nllb:
         """
         import ctranslate2
 
+        if device != "cpu":
+            cuda.load_cublas()
         with _unavailable(folder):
             self._tokenize = tokenizer(folder)
             self._codes = frozenset(token for token in _vocabulary(folder) if _CODE.fullmatch(token))

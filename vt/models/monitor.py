@@ -15,7 +15,7 @@ from vt.domain import Cancel, Job, JobState
 from vt.engines.model_spec import Closable, ModelSpec
 from vt.errors import Cancelled
 from vt.models.cache import CacheObserver, CacheSnapshot, Reason
-from vt.system import machine
+from vt.system import cuda, machine
 from vt.system.metrics import Metrics, Residency
 
 T = TypeVar("T", bound=Closable)
@@ -47,11 +47,13 @@ class CacheMetrics(CacheObserver):
         clock: Callable[[], float] = time.monotonic,
         resident: Callable[[], int] = machine.resident_bytes,
         trim: Callable[[], None] = machine.trim,
+        card_bytes: Callable[[], int] = cuda.used_bytes,
     ) -> None:
         self._metrics = metrics
         self._clock = clock
         self._resident = resident
         self._trim = trim
+        self._card_bytes = card_bytes
         self._known: dict[str, tuple[float, int]] = {}
         """By key: since when the model is prepared, loads or is in memory, and its size in bytes."""
         self._waits_lock = threading.Lock()
@@ -61,18 +63,20 @@ class CacheMetrics(CacheObserver):
     def metered(self, spec: ModelSpec[T]) -> ModelSpec[T]:
         """Return `spec` with its load timed for the log, and with a way to measure the model where it has none.
 
-        The size of a model is the growth of the process while it was loaded: the cache loads one model at a time. Freed
-        memory that the process still holds would falsify it, and is returned to the system before and after.
+        The size of a model is the growth of the process, or of what is in use of the graphics card, while it was
+        loaded: the cache loads one model at a time. Freed memory that the process still holds would falsify it, and is
+        returned to the system before and after.
         """
         grown: list[int] = []
+        in_use = self._resident if spec.device == "cpu" else self._card_bytes
 
         def load() -> T:
             self._known[spec.key] = (self._clock(), spec.estimated_bytes)
             self._trim()
-            before = self._resident()
+            before = in_use()
             model = spec.load()
             self._trim()
-            grown[:] = [self._resident() - before]
+            grown[:] = [in_use() - before]
             return model
 
         def measured(_: T) -> int:

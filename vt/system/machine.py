@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -142,6 +143,18 @@ class Nvml(Protocol):
     def nvmlDeviceGetCount(self) -> int:  # noqa: N802 (its own name)
         """Return the number of graphics cards."""
 
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:  # noqa: N802 (its own name)
+        """Return what stands for a card; raises NVMLError where there is none of that number."""
+
+    def nvmlDeviceGetMemoryInfo(self, handle: object) -> Any:  # noqa: N802, ANN401 (its own)
+        """Return an object with the numbers of bytes `total`, `free` and `used`."""
+
+
+def _nvml() -> Any:  # noqa: ANN401 (it has no types)
+    import pynvml
+
+    return pynvml
+
 
 def count_gpus(load_nvml: Callable[[], Nvml]) -> int:
     """Return the number of NVIDIA graphics cards; 0 where there is no card or no driver.
@@ -156,16 +169,30 @@ def count_gpus(load_nvml: Callable[[], Nvml]) -> int:
         return 0
 
 
+@dataclass(frozen=True, slots=True)
+class CardMemory:
+    """The memory of a graphics card, in bytes."""
+
+    total: int
+    used: int
+    """By all programs together."""
+
+
+def card_memory(load_nvml: Callable[[], Nvml] = _nvml, index: int = 0) -> CardMemory | None:
+    """Return the memory of a graphics card; None where there is no such card, or no driver."""
+    nvml = load_nvml()
+    try:
+        nvml.nvmlInit()
+        told = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByIndex(index))
+    except nvml.NVMLError:
+        return None
+    return CardMemory(told.total, told.used)
+
+
 @functools.cache
 def gpus() -> int:
     """Return the number of NVIDIA graphics cards of this machine; they are counted once."""
     return count_gpus(_nvml)
-
-
-def _nvml() -> Any:  # noqa: ANN401 (it has no types)
-    import pynvml
-
-    return pynvml
 
 
 def torch_has_cuda() -> bool:
