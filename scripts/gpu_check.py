@@ -193,6 +193,18 @@ def line(found: Outcome) -> str:
     return f"{title:8}{found.name} ({found.seconds:.0f} s): {figures}{says}"
 
 
+def table(report: Mapping[str, Any] | None) -> str:
+    """Return the table of docs/GPU.md; `report`: as a run wrote it, None where there was none."""
+    if report is None:
+        return "No run has been made yet: no machine with a graphics card was at hand."
+    rows = [f"{report['driver']}, on {report['when'][:10]}:", "", "| step | result | figures |", "|---|---|---|"]
+    for step in report["steps"]:
+        figures = "; ".join(f"{name}: {value}" for name, value in step["figures"].items())
+        result = ": ".join([f"**{step['state']}**" if step["says"] else step["state"], *step["says"]])
+        rows.append(f"| {step['name']} | {result} | {figures} |".replace("\n", " "))
+    return "\n".join(rows)
+
+
 def making(model: str, folder: Path, environment: Mapping[str, str], *, apart: bool = False) -> subprocess.Popen[bytes]:
     """Have a model of true size made in the background; `apart`: also when this process has ended."""
     (folder / gpu_pack.LOGS).mkdir(parents=True, exist_ok=True)

@@ -123,17 +123,19 @@ class _Parts:
 
 def _compressed(content: Path, target: Path) -> Path:
     """Return an archive of a folder's content."""
-    with target.open("wb") as stream:
-        tar = subprocess.Popen(["tar", "-C", str(content), "-c", "."], stdout=subprocess.PIPE)
+    reading = ["tar", "-C", str(content), "-c", "."]
+    with target.open("wb") as stream, subprocess.Popen(reading, stdout=subprocess.PIPE) as tar:
         subprocess.run(["xz", "-6", "-T0", "-c"], stdin=tar.stdout, stdout=stream, check=True)
-        if tar.wait():
-            raise OSError(f"tar could not read {content}")
+    if tar.returncode:
+        raise OSError(f"tar could not read {content}")
     return target
 
 
 def _core(folder: Path, find_links: Path | None) -> None:
     _wheels(folder, [f"{name}=={version}" for name, version in _pins(PACKAGES)], find_links)
-    _programs(folder)
+    for library in (folder / SITE / "ctranslate2").glob("_ext.*.so"):
+        subprocess.run(["strip", "--strip-unneeded", library], check=True)  # of its 69 MB, 68 are for debuggers
+    programs(folder)
     _models(folder, "firefox/en-pt")
 
 
@@ -165,11 +167,11 @@ def _models(folder: Path, *names: str) -> None:
         shutil.copytree(root / name, folder / "models" / name)
 
 
-def _programs(folder: Path) -> None:
-    """Copy programs of this machine with all libraries that they are linked to, and what starts them."""
-    (folder / "lib").mkdir()
-    (folder / "bin").mkdir()
-    for name in PROGRAMS:
+def programs(folder: Path, names: Sequence[str] = PROGRAMS, data: Sequence[Path] = (_ESPEAK_DATA,)) -> None:
+    """Copy programs of this machine with all libraries that they are linked to, and write what starts them."""
+    for place in ("lib", "bin"):
+        (folder / place).mkdir(parents=True)
+    for name in names:
         program = shutil.which(name)
         if program is None:
             raise FileNotFoundError(f"{name} is not installed here")
@@ -180,7 +182,8 @@ def _programs(folder: Path) -> None:
         starter = folder / "bin" / name
         starter.write_text(_STARTER.replace("PROGRAM", name), encoding="utf-8")
         starter.chmod(0o755)
-    shutil.copytree(_ESPEAK_DATA, folder / "lib" / _ESPEAK_DATA.name)
+    for place in data:
+        shutil.copytree(place, folder / "lib" / place.name)
 
 
 # --- there -------------------------------------------------------------------------------------------------------
