@@ -46,7 +46,7 @@ class Step:
 
 _TRUE = ("mms-spa", "nllb-600M")
 STEPS = {
-    "card": Step(60),
+    "card": Step(120),
     "hearing": Step(120, (), ("whisper",)),
     "mms": Step(60, ("mms-spa",)),
     "speakers": Step(60),
@@ -264,8 +264,14 @@ def place_models(folder: Path, root: Path) -> None:
             (root / model.name).symlink_to(model)
 
 
-def main(arguments: Sequence[str], gpus: int | None = None) -> int:
-    """Check, and return the exit code; `gpus`: how many cards there are, None: as the driver says."""
+def main(arguments: Sequence[str], gpus: int | None = None, folder: Path = FOLDER) -> int:
+    """Check, and return the exit code.
+
+    Args:
+        arguments: of the command.
+        gpus: how many cards there are; None: as the driver says.
+        folder: where what was brought is unpacked, and models are made.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path())
     parser.add_argument("--only", default="", help="names of steps, separated by commas")
@@ -273,12 +279,12 @@ def main(arguments: Sequence[str], gpus: int | None = None) -> int:
     parser.add_argument("--models", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.models:
-        return _make_all(FOLDER)
+        return _make_all(folder)
     if not (machine.gpus() if gpus is None else gpus):
         print("no GPU here")
         return NO_GPU
     given.out.mkdir(parents=True, exist_ok=True)
-    run = Run(FOLDER, given.out, given.seconds)
+    run = Run(folder, given.out, given.seconds)
     run.take(given.only.split(",") if given.only else list(STEPS))
     failed = sum(one.state == "failed" for one in run.outcomes)
     skipped = sum(one.state == "skipped" for one in run.outcomes)

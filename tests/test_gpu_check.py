@@ -49,9 +49,11 @@ def test_both_halves_of_the_check_know_the_same_steps_in_the_same_order() -> Non
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Tiny models, and the processor in the card's place."""
     folder = tmp_path_factory.mktemp("made")
-    for name in gpu_models.NLLB:
-        (folder / name).mkdir()
-        gpu_models.nllb(folder / name, Size())
+    first, *others = (folder / name for name in gpu_models.NLLB)
+    first.mkdir()
+    gpu_models.nllb(first, Size())
+    for other in others:
+        shutil.copytree(first, other)
     tiny_vits(folder / gpu_models.MMS)
     return Bench(
         folder,
@@ -85,12 +87,12 @@ def test_nllb_of_each_size_translates_as_its_weights_say(bench: Bench) -> None:
         assert float(findings.figures[f"{name} on cpu: tokens a second"]) > 0
 
 
-@pytest.mark.parametrize("name", ["mms", "kokoro"])
-def test_a_voice_on_the_card_sounds_as_on_the_processor(name: str, bench: Bench) -> None:
+@pytest.mark.parametrize(("name", "kind"), [("mms", ""), ("kokoro", "int8 on ")])
+def test_a_voice_on_the_card_sounds_as_on_the_processor(name: str, kind: str, bench: Bench) -> None:
     findings = found(name, bench)
     assert findings.faults == []
-    assert findings.figures["log-spectral distance to the processor, dB"] == pytest.approx(0, abs=0.1)
-    assert findings.figures["largest difference in length, s"] == 0
+    assert findings.figures[f"{kind}both: log-spectral distance, dB"] == pytest.approx(0, abs=0.1)
+    assert findings.figures[f"{kind}both: largest difference in length, %"] == 0
 
 
 def test_vectors_of_voices_on_the_card_are_those_of_the_processor(bench: Bench) -> None:
@@ -149,6 +151,21 @@ def test_each_step_is_reported_with_what_it_found_before_it_ended(
     found = outcome("two_at_once", 60.2, code, told, "CUDA\n error\n")
     assert (found.state, found.says) == (state, says)
     assert found.figures == told.get("figures", {})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(machine.gpus() > 0, reason="there is a graphics card here")
+def test_a_step_that_fails_is_reported_and_does_not_end_the_others(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = gpu_check.main(["--out", str(out), "--only", "speakers,card"], gpus=1, folder=tmp_path / "there")
+    report = json.loads((out / gpu_check.REPORT).read_text(encoding="utf-8"))
+    assert (code, [step["state"] for step in report["steps"]]) == (1, ["failed", "ok"])
+    assert report["steps"][0]["says"]
+    assert report["steps"][1]["figures"]["torch"]
+    assert "Traceback" in (out / gpu_check.LOG).read_text(encoding="utf-8")
+    table = gpu_check.table(report)
+    assert "| speakers | **failed**: " in table
+    assert "| card | ok | torch: " in table
 
 
 # --- the way to a bare machine -----------------------------------------------------------------------------------
