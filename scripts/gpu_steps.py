@@ -115,6 +115,7 @@ class Bench:
             "mms_model": str(self.folder / "mms-{language}"),
             "tts_engine": "mms",
             "data_dir": self.folder / "data",
+            "cache_budget_mb": 16_384,  # some machines say at first that they have little memory, and grow
         }
         return Settings(**(fields | more))
 

@@ -46,7 +46,7 @@ def test_both_halves_of_the_check_know_the_same_steps_in_the_same_order() -> Non
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Tiny models, and the processor in the card's place."""
     folder = tmp_path_factory.mktemp("made")
     first, *others = (folder / name for name in gpu_models.NLLB)
@@ -67,20 +67,19 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     )
 
 
-def found(name: str, bench: Bench) -> Findings:
-    return gpu_steps.run(name, bench, Findings())
+def found(name: str, stand_in: Bench) -> Findings:
+    return gpu_steps.run(name, stand_in, Findings())
 
 
-@pytest.mark.slow
-def test_whisper_is_compared_in_words_and_speed(bench: Bench) -> None:
-    findings = found("hearing", bench)
+def test_whisper_is_compared_in_words_and_speed(stand_in: Bench) -> None:
+    findings = found("hearing", stand_in)
     assert findings.faults == []
     assert 0 <= float(findings.figures["cpu float32: word error rate, %"]) < 20
     assert float(findings.figures["cpu int8: seconds of sound a second"]) > 0
 
 
-def test_nllb_of_each_size_translates_as_its_weights_say(bench: Bench) -> None:
-    findings = found("translating", bench)
+def test_nllb_of_each_size_translates_as_its_weights_say(stand_in: Bench) -> None:
+    findings = found("translating", stand_in)
     assert findings.faults == []
     for name in gpu_models.NLLB:
         assert findings.figures[f"{name} on cpu: lines translated as the weights say, %"] == 100
@@ -88,41 +87,41 @@ def test_nllb_of_each_size_translates_as_its_weights_say(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), [("mms", ""), ("kokoro", "int8 on ")])
-def test_a_voice_on_the_card_sounds_as_on_the_processor(name: str, kind: str, bench: Bench) -> None:
-    findings = found(name, bench)
+def test_a_voice_on_the_card_sounds_as_on_the_processor(name: str, kind: str, stand_in: Bench) -> None:
+    findings = found(name, stand_in)
     assert findings.faults == []
     assert findings.figures[f"{kind}both: log-spectral distance, dB"] == pytest.approx(0, abs=0.1)
     assert findings.figures[f"{kind}both: largest difference in length, %"] == 0
 
 
-def test_vectors_of_voices_on_the_card_are_those_of_the_processor(bench: Bench) -> None:
-    findings = found("speakers", bench)
+def test_vectors_of_voices_on_the_card_are_those_of_the_processor(stand_in: Bench) -> None:
+    findings = found("speakers", stand_in)
     assert findings.faults == []
     assert findings.figures["least scalar product with the processor's vectors"] == pytest.approx(1, abs=0.01)
 
 
-def test_the_cache_is_asked_what_it_counted_and_what_it_gave_back(bench: Bench) -> None:
-    findings = found("counting", bench)
+def test_the_cache_is_asked_what_it_counted_and_what_it_gave_back(stand_in: Bench) -> None:
+    findings = found("counting", stand_in)
     assert findings.faults == []
     assert sum(name.endswith(": counted, MB") for name in findings.figures) == 3
     assert findings.figures["given back after clear, %"] == 100
 
 
-def test_under_a_small_budget_the_recogniser_goes(bench: Bench) -> None:
-    findings = found("evicting", bench)
+def test_under_a_small_budget_the_recogniser_goes(stand_in: Bench) -> None:
+    findings = found("evicting", stand_in)
     assert (findings.faults, findings.figures["evictions"]) == ([], 1)
 
 
-def test_where_a_card_that_should_be_full_is_not_the_step_says_so(bench: Bench) -> None:
-    assert found("running_out", bench).faults == [
+def test_where_a_card_that_should_be_full_is_not_the_step_says_so(stand_in: Bench) -> None:
+    assert found("running_out", stand_in).faults == [
         "the idle recogniser was not evicted",
         "the translator was not refused",
     ]
 
 
-def test_whatever_goes_wrong_in_a_step_is_told_and_raised_no_further(bench: Bench, tmp_path: Path) -> None:
+def test_whatever_goes_wrong_in_a_step_is_told_and_raised_no_further(stand_in: Bench, tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    broken = Bench(tmp_path, device="cpu", nllb=bench.nllb, used=lambda: 0)
+    broken = Bench(tmp_path, device="cpu", nllb=stand_in.nllb, used=lambda: 0)
     gpu_steps.run("translating", broken, Findings(file))
     (fault,) = json.loads(file.read_text(encoding="utf-8"))["faults"]
     assert fault.startswith("ModelUnavailable: The NLLB model in ")
