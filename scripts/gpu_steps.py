@@ -95,6 +95,8 @@ class Bench:
     nllb: tuple[str, ...] = tuple(NLLB)
     lines: int = 256
     """To be translated on the card; on the processor an eighth of them."""
+    batches: tuple[int, ...] = (1024, 4096, 16_384)
+    """Tokens that NLLB is given at once on the card, to see what more would be worth."""
     used: Callable[[], int] = _card_bytes
     """Returns how many bytes of the card are in use."""
     fill: Callable[[int], Any] = _filled
@@ -223,6 +225,14 @@ def _translate(bench: Bench, found: Findings, device: str, name: str, count: int
     alike = sum(one == other for one, other in zip(texts, said, strict=True)) / len(texts)
     found.tell(f"{title}: lines translated as the weights say, %", 100 * alike)
     found.hold(alike >= _LEAST_ALIKE, f"{title}: only {100 * alike:.0f} % of the lines are translated rightly")
+    for most in bench.batches if device == bench.device else ():
+        model.batch_tokens = most
+        many = texts * 2
+        said, seconds = _timed(
+            lambda: model.translated(many, "eng_Latn", "spa_Latn", [None] * len(many), Cancel())  # noqa: B023
+        )
+        found.tell(f"{title}: tokens a second, {most} a batch", sum(len(tokenize(text)) for text in said) / seconds)
+        found.tell(f"{title}: memory of the card, {most} a batch, MB", (bench.used() - before) / MB)
     model.close()
 
 
