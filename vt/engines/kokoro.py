@@ -28,7 +28,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import machine
+from vt.system import graphics, machine
 from vt.system.lookahead import run_groups_ahead
 from vt.system.turns import Turns
 from vt.text.normalization import normalized
@@ -320,7 +320,7 @@ def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onn
 
     if not file.is_file():
         raise ModelUnavailable("The Kokoro model {file} cannot be loaded: there is no such file.", file=file)
-    provider = _PROVIDERS[device]
+    provider = _PROVIDERS[graphics.kind(device)]
     if provider not in onnxruntime.get_available_providers():
         raise ModelUnavailable(
             "The Kokoro model cannot run on {device}: ONNX Runtime is installed without it.", device=device
@@ -329,7 +329,8 @@ def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onn
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what it has to say comes with its exceptions
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=[provider])
+        card = {} if device == "cpu" else {"device_id": graphics.index(device)}
+        return onnxruntime.InferenceSession(str(file), options, providers=[(provider, card)])
     except Exception as error:  # whatever a broken file makes the library stumble over
         reason = " ".join(str(error).split())[:300]
         raise ModelUnavailable(
@@ -369,7 +370,7 @@ class KokoroEngine(TtsEngine):
     def lack(self, site: Site) -> str | None:
         """Say so where its weights, or espeak-ng, which knows the pronunciation, are not here."""
         files = _files(site)
-        return _obstacle(site, files, site.device)() or (None if files.here() else bundle.lack(_NAME))
+        return _obstacle(site, files, site.device("tts"))() or (None if files.here() else bundle.lack(_NAME))
 
     def voices(self, site: Site) -> Sequence[protocols.Voice]:
         """List its voices, where the weights are here or may be downloaded."""
@@ -383,7 +384,7 @@ class KokoroEngine(TtsEngine):
             return []
         spoken = default_voice(language.code)
         chosen = voice or (spoken.id if spoken else "")
-        return [_candidate(site, language, chosen, device) for device in site.devices]
+        return [_candidate(site, language, chosen, device) for device in site.devices("tts")]
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it has a voice for, where its weights can be had."""
