@@ -65,6 +65,7 @@ STATUS = {
     "cpu_threads",
     "models",
     "budget_mb",
+    "memory",
     "hits",
     "misses",
     "loads",
