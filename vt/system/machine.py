@@ -23,8 +23,8 @@ _M_ARENA_MAX, _ARENAS = -8, 1
 _PRIMITIVES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY")
 """The name of oneDNN's setting, today's and that of versions before 2.5."""
 _MOST_PRIMITIVES = "32"
-_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
-"""The switches of ONNX Runtime, of the hub's library and of Gradio, and how each is turned off."""
+_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""The switches of ONNX Runtime and of the hub's library, and how each is turned off."""
 
 
 def memory_limit(membership: Path = _MEMBERSHIP, mounts: Path = _MOUNTS, total: int | None = None) -> int:
