@@ -32,7 +32,7 @@ from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.model_files import sources
 from vt.model_files.sources import Weights
-from vt.system import graphics
+from vt.system import cuda, graphics
 from vt.text.splitting import has_words, joined, pieces
 from vt.translatable import Message
 
@@ -81,6 +81,8 @@ class Nllb:
         """
         import ctranslate2
 
+        if device != "cpu":
+            cuda.load_cublas()
         with _unavailable(folder):
             self._tokenize = tokenizer(folder)
             self._codes = frozenset(token for token in _vocabulary(folder) if _CODE.fullmatch(token))
@@ -116,14 +118,21 @@ class Nllb:
         return len(self._tokenize(text)) <= LONGEST
 
     def translated(
-        self, texts: Sequence[str], source: str, target: str, budgets: Sequence[float | None], cancel: Cancel
+        self,
+        texts: Sequence[str],
+        source: str,
+        target: str,
+        budgets: Sequence[float | None],
+        cancel: Cancel,
+        most_tokens: int | None = None,
     ) -> list[str]:
-        """Translate texts of one sentence each, none of them empty."""
+        """Translate texts of one sentence each, none of them empty; `most_tokens` at once, None: by the memory."""
         tokens = [self._tokenize(text) for text in texts]
         result = list(texts)
         # A text in a script that the model has never seen would be turned into anything at all.
         known = [index for index, one in enumerate(tokens) if not {SPACE, _UNKNOWN}.issuperset(one)]
-        most = batch_tokens(self._weights, self._threads, graphics.cards().memory(self._device), self.beam)
+        card = graphics.cards().memory(self._device)
+        most = most_tokens or batch_tokens(self._weights, self._threads, card, self.beam)
         for places in batches([len(tokens[index]) for index in known], most):
             cancel.check()
             batch = [known[place] for place in places]

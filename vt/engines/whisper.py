@@ -28,7 +28,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import folders, graphics, machine
+from vt.system import cuda, folders, graphics, machine
 from vt.system.lookahead import run_ahead
 from vt.text import identification
 from vt.translatable import Message
@@ -221,8 +221,17 @@ def load_library() -> None:
 class Whisper:
     """A loaded model. One call at a time, which hears several windows side by side."""
 
-    def __init__(self, path: str, threads: int, vad: bool, device: str = "cpu") -> None:
+    def __init__(
+        self, path: str, threads: int, vad: bool, device: str = "cpu", *, compute_type: str | None = None
+    ) -> None:
+        """Load the model in a folder; `compute_type`: CTranslate2's name of it, None: the usual one of the device.
+
+        Raises:
+            ModelUnavailable: the folder holds no whole model, or it cannot be loaded on that device.
+        """
         _check_whole(Path(path))
+        if device != "cpu":
+            cuda.load_cublas()
         if ours := bundle.at(Path(path)):
             bundle.check(ours)
         on = graphics.kind(device)
@@ -233,7 +242,7 @@ class Whisper:
                 Path(path),
                 device=on,
                 device_index=graphics.index(device),
-                compute_type=_COMPUTE[on],
+                compute_type=compute_type or _COMPUTE[on],
                 cpu_threads=threads // self._workers,
                 num_workers=self._workers,
             )

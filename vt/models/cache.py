@@ -55,7 +55,14 @@ _MACHINE = "cpu"
 """The device whose memory is that of the machine."""
 _POLL_SECONDS = 0.1
 _SPINS = 100
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "bad allocation")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "alloc_failed",
+)
 
 
 T = TypeVar("T", bound=Closable)
