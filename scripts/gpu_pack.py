@@ -169,8 +169,8 @@ def _models(folder: Path, *names: str) -> None:
 
 def programs(folder: Path, names: Sequence[str] = PROGRAMS, data: Sequence[Path] = (_ESPEAK_DATA,)) -> None:
     """Copy programs of this machine with all libraries that they are linked to, and write what starts them."""
-    for place in ("lib", "bin"):
-        (folder / place).mkdir(parents=True)
+    for part in ("lib", "bin"):
+        (folder / part).mkdir(parents=True)
     for name in names:
         program = shutil.which(name)
         if program is None:

@@ -21,6 +21,7 @@ from vt.models.cache import (
     CacheObserver,
     CacheSnapshot,
     EntrySnapshot,
+    MemorySnapshot,
     ModelCache,
     Preparation,
     Reason,
@@ -307,7 +308,8 @@ def test_a_snapshot_is_a_copy_with_every_fact_about_the_model(shop: Workshop, cl
     before = cache.snapshot()
     cache.clear()
     expected = EntrySnapshot("a", "stt", "A", "cpu", "ready", 0, 120 * MB, 2.5, 7.0)
-    assert before == CacheSnapshot((expected,), 0, 1, 1, 0, 120 * MB, 1000 * MB)
+    memory = MemorySnapshot("cpu", 120 * MB, 1000 * MB)
+    assert before == CacheSnapshot((expected,), 0, 1, 1, 0, 120 * MB, 1000 * MB, (memory,))
 
 
 def test_a_warm_lease_takes_microseconds_also_with_sixteen_threads(shop: Workshop, crew: Crew) -> None:
