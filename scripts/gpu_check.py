@@ -18,7 +18,7 @@ from typing import Any, Literal
 from scripts import gpu_pack
 from scripts.gpu_pack import FOLDER
 from vt.model_files import bundle
-from vt.system import machine
+from vt.system import graphics
 
 ROOT = Path(__file__).parent.parent
 NO_GPU = 3
@@ -223,10 +223,10 @@ def making(model: str, folder: Path, environment: Mapping[str, str], *, apart: b
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return the variables of the steps: no hub is asked, and the libraries of NVIDIA's Python packages are found."""
-    found = [*_linked_cublas(folder / "lib-cuda"), *_nvidia_folders()]
+    found = [*map(str, _linked_cublas(folder / "lib-cuda")), *map(str, _nvidia_folders())]
     found += filter(None, [os.environ.get("LD_LIBRARY_PATH")])
     quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return {**os.environ, **quiet, "LD_LIBRARY_PATH": os.pathsep.join(map(str, found))}
+    return {**os.environ, **quiet, "LD_LIBRARY_PATH": os.pathsep.join(found)}
 
 
 def _nvidia_folders() -> Iterator[Path]:
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str], gpus: int | None = None, folder: Path = FOLDE
     given = parser.parse_args(arguments)
     if given.models:
         return _make_all(folder)
-    if not (machine.gpus() if gpus is None else gpus):
+    if not (graphics.cards().count if gpus is None else gpus):
         print("no GPU here")
         return NO_GPU
     given.out.mkdir(parents=True, exist_ok=True)

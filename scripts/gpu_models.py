@@ -117,7 +117,8 @@ def float_kokoro(quantized: Path, target: Path) -> Path:
 
 
 def _less(quantized: NDArray[Any], zero: NDArray[Any]) -> NDArray[np.float32]:
-    return quantized.astype(np.float32) - _spread(zero.astype(np.float32), quantized)
+    less: NDArray[np.float32] = quantized.astype(np.float32) - _spread(zero.astype(np.float32), quantized)
+    return less
 
 
 def _spread(factors: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:

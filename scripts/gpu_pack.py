@@ -169,16 +169,16 @@ def _models(folder: Path, *names: str) -> None:
 
 def programs(folder: Path, names: Sequence[str] = PROGRAMS, data: Sequence[Path] = (_ESPEAK_DATA,)) -> None:
     """Copy programs of this machine with all libraries that they are linked to, and write what starts them."""
-    for place in ("lib", "bin"):
-        (folder / place).mkdir(parents=True)
+    for part in ("lib", "bin"):
+        (folder / part).mkdir(parents=True)
     for name in names:
         program = shutil.which(name)
         if program is None:
             raise FileNotFoundError(f"{name} is not installed here")
         shutil.copy(program, folder / "lib" / name)
         told = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-        for library in re.findall(r"(?m)^\s(?:\S+ => )?(/\S+)", told):
-            shutil.copy(library, folder / "lib" / Path(library).name)
+        for copied in map(Path, re.findall(r"(?m)^\s(?:\S+ => )?(/\S+)", told)):
+            shutil.copy(copied, folder / "lib" / copied.name)
         starter = folder / "bin" / name
         starter.write_text(_STARTER.replace("PROGRAM", name), encoding="utf-8")
         starter.chmod(0o755)

@@ -41,7 +41,7 @@ from vt.engines.whisper import RATE, Whisper
 from vt.factory import AIServiceFactory
 from vt.model_files import bundle
 from vt.settings import Settings
-from vt.system import machine
+from vt.system import graphics
 
 T = TypeVar("T")
 Figure = float | str
@@ -60,7 +60,7 @@ _LONGEST_REASON = 500
 
 
 def _card_bytes() -> int:
-    memory = machine.card_memory()
+    memory = graphics.cards().memory("cuda")
     return memory.used if memory else 0
 
 
@@ -69,7 +69,7 @@ def _filled(left: int) -> list[Any]:
     import torch
 
     held = []
-    while (memory := machine.card_memory()) and (free := memory.total - memory.used) > left + _CHUNK:
+    while (memory := graphics.cards().memory("cuda")) and (free := memory.free) > left + _CHUNK:
         try:
             held.append(torch.empty(max(_CHUNK, (free - left) // 2), dtype=torch.uint8, device="cuda"))
         except torch.cuda.OutOfMemoryError:
@@ -171,7 +171,7 @@ def card(bench: Bench, found: Findings) -> None:
     found.tell("ONNX Runtime on cards", "CUDAExecutionProvider" in onnxruntime.get_available_providers())
     found.tell("Python", sys.version.split()[0])
     found.tell("cores", bench.threads)
-    if memory := machine.card_memory():
+    if memory := graphics.cards().memory("cuda"):
         found.tell("name", torch.cuda.get_device_name() if torch.cuda.is_available() else "unknown to torch")
         found.tell("CUDA of torch", str(torch.version.cuda))
         found.tell("memory, MB", memory.total // MB)
@@ -226,10 +226,9 @@ def _translate(bench: Bench, found: Findings, device: str, name: str, count: int
     found.tell(f"{title}: lines translated as the weights say, %", 100 * alike)
     found.hold(alike >= _LEAST_ALIKE, f"{title}: only {100 * alike:.0f} % of the lines are translated rightly")
     for most in bench.batches if device == bench.device else ():
-        model.batch_tokens = most
         many = texts * 2
         said, seconds = _timed(
-            lambda: model.translated(many, "eng_Latn", "spa_Latn", [None] * len(many), Cancel())  # noqa: B023
+            lambda: model.translated(many, "eng_Latn", "spa_Latn", [None] * len(many), Cancel(), most)  # noqa: B023
         )
         found.tell(f"{title}: tokens a second, {most} a batch", sum(len(tokenize(text)) for text in said) / seconds)
         found.tell(f"{title}: memory of the card, {most} a batch, MB", (bench.used() - before) / MB)

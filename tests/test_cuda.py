@@ -1,16 +1,14 @@
-"""The libraries and the memory of graphics cards, which are not here: what would be done with them."""
+"""The libraries of graphics cards, which are not here: what would be done with them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from vt.errors import ModelUnavailable
 from vt.models.cache import is_out_of_memory
-from vt.system import cuda, machine
-from vt.system.machine import CardMemory
+from vt.system import cuda
 
 
 class Loader:
@@ -57,38 +55,6 @@ def test_without_cublas_the_sentence_names_the_package_to_install(tmp_path: Path
     packages(tmp_path)
     with pytest.raises(ModelUnavailable, match=r"libcublas\.so\.12.*Install the Python package nvidia-cublas-cu12"):
         cuda.load_cublas(Loader(), lambda: [tmp_path])
-
-
-class FakeNvml:
-    """NVIDIA's management library for a machine with one card."""
-
-    NVMLError = RuntimeError
-
-    def nvmlInit(self) -> None:  # noqa: N802 (its own name)
-        """Begin."""
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 (its own name)
-        return 1
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802 (its own name)
-        if index:
-            raise self.NVMLError("Invalid Argument")
-        return index
-
-    def nvmlDeviceGetMemoryInfo(self, handle: object) -> SimpleNamespace:  # noqa: N802 (its own name)
-        del handle
-        return SimpleNamespace(total=80, free=50, used=30)
-
-
-def test_the_drivers_library_tells_the_memory_of_a_card_that_is_there() -> None:
-    assert machine.card_memory(FakeNvml) == CardMemory(total=80, used=30)
-    assert machine.card_memory(FakeNvml, index=1) is None
-
-
-@pytest.mark.skipif(machine.gpus() > 0, reason="there is a graphics card here")
-def test_where_there_is_no_card_none_of_its_memory_is_in_use() -> None:
-    assert machine.card_memory() is None
-    assert cuda.used_bytes() == 0
 
 
 @pytest.mark.parametrize(

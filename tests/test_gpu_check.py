@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,14 @@ from tests.tiny_kokoro import tiny_kokoro
 from tests.tiny_models import Size
 from tests.tiny_voices import tiny_vits
 from vt.model_files import bundle
-from vt.system import machine
+from vt.system import graphics
 
 
-@pytest.mark.skipif(machine.gpus() > 0, reason="there is a graphics card here")
-def test_without_a_graphics_card_it_says_so_within_five_seconds_and_exits_with_3(tmp_path: Path) -> None:
-    began = time.monotonic()
-    argv = [ROOT / "scripts" / "gpu-check", "--out", tmp_path]
+@pytest.mark.skipif(graphics.cards().count > 0, reason="there is a graphics card here")
+def test_without_a_graphics_card_it_says_so_and_exits_with_3(tmp_path: Path) -> None:
+    argv: list[str | Path] = [ROOT / "scripts" / "gpu-check", "--out", tmp_path]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (3, "no GPU here\n", "")
-    assert time.monotonic() - began < 5
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,7 +151,7 @@ def test_each_step_is_reported_with_what_it_found_before_it_ended(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(machine.gpus() > 0, reason="there is a graphics card here")
+@pytest.mark.skipif(graphics.cards().count > 0, reason="there is a graphics card here")
 def test_a_step_that_fails_is_reported_and_does_not_end_the_others(tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = gpu_check.main(["--out", str(out), "--only", "speakers,card"], gpus=1, folder=tmp_path / "there")
@@ -234,7 +231,14 @@ def test_an_archive_that_is_damaged_is_reported_as_such(parts: list[Path], tmp_p
 def test_a_program_runs_elsewhere_with_the_libraries_that_were_copied_with_it(tmp_path: Path) -> None:
     gpu_pack.programs(tmp_path / "packed", ("ffprobe",), data=())
     shutil.move(tmp_path / "packed", tmp_path / "elsewhere")
-    argv = [tmp_path / "elsewhere" / "bin" / "ffprobe", "-v", "error", "-show_entries", "format=duration", SAMPLE]
+    argv: list[str | Path] = [
+        tmp_path / "elsewhere" / "bin" / "ffprobe",
+        "-v",
+        "error",
+        "-show_entries",
+        "format=duration",
+        SAMPLE,
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"})
     assert "duration=30." in done.stdout
 

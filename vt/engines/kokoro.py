@@ -29,7 +29,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import machine
+from vt.system import graphics, machine
 from vt.system.lookahead import run_groups_ahead
 from vt.system.turns import Turns
 from vt.text.normalization import normalized
@@ -135,8 +135,6 @@ _LOADED = ((120_000_000, 1.45), (250_000_000, 3.0))
 was not measured."""
 _LOADED_ELSE = 1.2
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_ARENAS = {"cpu": "cpu:0", "cuda": "cpu:0;gpu:0"}
-"""Where the library keeps memory from one part to the next, in its own notation."""
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -200,7 +198,7 @@ class Kokoro:
         Raises:
             ModelUnavailable: the file is missing, broken, or no such model; or the device cannot be used.
         """
-        self._voice, self._arenas = voice(voice_id), _ARENAS[device]
+        self._voice, self._arenas = voice(voice_id), _arenas(device)
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
         # However many requests there are: memory was counted for so many parts.
@@ -318,12 +316,18 @@ def signs() -> dict[str, int]:
     return {sign: int(token) for sign, token in (line.split("\t") for line in lines)}
 
 
+def _arenas(device: str) -> str:
+    """Return where the library keeps memory from one part to the next, in its own notation."""
+    return "cpu:0" if device == "cpu" else f"cpu:0;gpu:{graphics.index(device)}"
+
+
 def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
+    machine.refuse_telemetry()
     import onnxruntime
 
     if not file.is_file():
         raise ModelUnavailable("The Kokoro model {file} cannot be loaded: there is no such file.", file=file)
-    provider = _PROVIDERS[device]
+    provider = _PROVIDERS[graphics.kind(device)]
     if provider not in onnxruntime.get_available_providers():
         raise ModelUnavailable(
             "The Kokoro model cannot run on {device}: ONNX Runtime is installed without it.", device=device
@@ -336,7 +340,8 @@ def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onn
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what it has to say comes with its exceptions
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=[provider])
+        card = {} if device == "cpu" else {"device_id": graphics.index(device)}
+        session = onnxruntime.InferenceSession(str(file), options, providers=[(provider, card)])
     except Exception as error:  # whatever a broken file makes the library stumble over
         reason = " ".join(str(error).split())[:300]
         raise ModelUnavailable(
@@ -382,7 +387,7 @@ class KokoroEngine(TtsEngine):
     def lack(self, site: Site) -> str | None:
         """Say so where its weights, or espeak-ng, which knows the pronunciation, are not here."""
         files = _files(site)
-        return _obstacle(site, files, site.device)() or (None if files.here() else bundle.lack(_NAME))
+        return _obstacle(site, files, site.device("tts"))() or (None if files.here() else bundle.lack(_NAME))
 
     def voices(self, site: Site) -> Sequence[protocols.Voice]:
         """List its voices, where the weights are here or may be downloaded."""
@@ -396,7 +401,7 @@ class KokoroEngine(TtsEngine):
             return []
         spoken = default_voice(language.code)
         chosen = voice or (spoken.id if spoken else "")
-        return [_candidate(site, language, chosen, device) for device in site.devices]
+        return [_candidate(site, language, chosen, device) for device in site.devices("tts")]
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it has a voice for, where its weights can be had."""

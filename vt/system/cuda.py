@@ -1,15 +1,13 @@
-"""NVIDIA's graphics cards: what of their memory is in use, and cuBLAS for CTranslate2 out of a Python package."""
+"""cuBLAS 12 for CTranslate2, out of NVIDIA's Python package where the system has none."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vt.errors import ModelUnavailable
-from vt.system import machine
 
 PACKAGE = "nvidia-cublas-cu12"
 """On PyPI. torch brings the libraries of CUDA 13, whose names are others."""
@@ -63,25 +61,3 @@ def _loads(load: Callable[[str], object], library: str) -> bool:
 
 def _package_folders(roots: Sequence[Path]) -> Iterator[Path]:
     return (root / name for root in roots for name in _FOLDERS if (root / name / _CUBLAS).is_file())
-
-
-def used_bytes() -> int:
-    """Return how many bytes of the first card are in use; 0 where there is none."""
-    _hold_context()
-    memory = machine.card_memory()
-    return memory.used if memory else 0
-
-
-@functools.cache
-def _hold_context() -> None:
-    """Have CUDA make what each process has on a card: some hundred megabytes, which are no model's.
-
-    All libraries share it, and the first of them would make it while its model is loaded.
-    """
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:  # no driver
-        return
-    card, context = ctypes.c_int(), ctypes.c_void_p()
-    if driver.cuInit(0) == 0 and driver.cuDeviceGet(ctypes.byref(card), 0) == 0:
-        driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), card)
