@@ -117,11 +117,14 @@ def test_adts_spliced_of_other_rates_is_heard_whole(tmp_path: Path) -> None:
     assert len(samples) / RATE == pytest.approx(4.15, abs=0.1)
 
 
-def test_a_chain_of_ogg_recordings_is_heard_whole(tmp_path: Path) -> None:
-    one, two = (made(tmp_path / f"{name}.opus", "-c:a", "libopus", picture=False) for name in "ab")
-    chain = joined(tmp_path / "film.opus", one, two)
+@pytest.mark.parametrize("second", ["a", "b"])
+@pytest.mark.parametrize("codec", ["libopus", "libspeex", "libvorbis", "flac"])
+def test_a_chain_of_ogg_recordings_is_heard_whole(tmp_path: Path, codec: str, second: str) -> None:
+    one, two = (made(tmp_path / f"{name}.ogg", "-c:a", codec, rate=16_000, picture=False) for name in ("a", second))
+    chain = joined(tmp_path / "film.ogg", one, two)
     samples, begins = heard(chain)
     assert in_time(begins, 1.0, 3.0)
+    assert len(samples) / RATE == pytest.approx(4.0, abs=0.1)
     assert media.probe(chain).seconds == pytest.approx(len(samples) / RATE, abs=0.1)
 
 

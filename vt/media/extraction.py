@@ -95,15 +95,16 @@ class _Extraction:
     def write(self) -> None:
         """Write the samples; a track whose format changes on the way is decoded twice."""
         info, track = self.info, self.track
-        has_clock = timeline.has_clock(info.container)
+        is_chain = info.may_be_chain and timeline.is_chain(info.path, self.cancel)
+        # In a chain of recordings the times of all go by the first one: those of the others are wrong.
+        has_clock = timeline.has_clock(info.container) and not is_chain
         along = info.timed if info.video or len(info.timed) > 1 else ()
         film = _Source(info.path, track.index, mixing_filter(track), track.channels == 2, has_clock, along)
         begins = self._placed(film)
         if has_clock and len(begins) > 1:
             second = self._in_one_format(film)
             begins = self._placed(second)
-            if second.path != info.path:
-                second.path.unlink()
+            second.path.unlink()
         if has_clock and begins:
             _shift(self.target, begins[0])
 
@@ -126,9 +127,6 @@ class _Extraction:
         ffmpeg begins its filters anew wherever channels, rate or sample format change, so that they do not see what
         was before: not how long it was, nor the gap in between.
         """
-        if self.info.container == "ogg" and not self.info.video:
-            # In a chain of recordings the times of all go by the rate of the first: those of the others are wrong.
-            return _Source(film.path, film.index, film.mixing, film.has_two_channels, False, film.along)
         copy = self.target.with_name(f"{self.target.name}.nut")
         options = ["-map", f"0:{film.index}", *(["-af", film.mixing] if film.mixing else [])]
         options += ["-ac", "2", "-ar", str(SPEECH_RATE), "-c:a", "pcm_s16le", "-f", "nut"]

@@ -90,6 +90,11 @@ class MediaInfo:
         """The streams that make the film's time: its picture and all sound of a known kind."""
         return tuple(t.index for t in (self.video, *self.audio) if t and (t is self.video or t.sample_rate))
 
+    @property
+    def may_be_chain(self) -> bool:
+        """Whether several recordings may stand one behind the other, each with a clock and a rate of its own."""
+        return self.container == "ogg" and not self.video
+
     def is_foreign(self, track: Track) -> bool:
         """Return whether a track belongs to another programme of a transport stream than the picture."""
         programs = self.video.programs if self.video else ()
@@ -157,7 +162,7 @@ def packets_end(info: MediaInfo, indexes: Sequence[int], cancel: Cancel | None =
     sounds = {track.index for track in info.audio}
     longest = {index: timeline.longest_packet(info.container, index in sounds) for index in indexes}
     try:
-        if info.container == "ogg" and not info.video and timeline.is_chain(info.path):
+        if info.may_be_chain and timeline.is_chain(info.path, cancel, slots):
             return timeline.decoded_end(info.path, indexes, cancel, slots)
         return timeline.last_packets_end(info.path, longest, cancel, slots)
     except ToolStopped as error:

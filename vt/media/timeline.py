@@ -8,6 +8,7 @@ import math
 import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from vt.domain import Cancel
 from vt.media.commands import MEMORY, opening_options, patience, url
@@ -45,8 +46,10 @@ _TELL_THE_END = f":time_base=1/90000 -avoid_negative_ts disabled {_SEGMENT} -seg
 _SOUND_RATE, _PATIENCE = 8_000, 60.0
 _LONGEST_PACKET = 36_000.0
 _LONGEST_OGG_PACKET = 10.0
-_MOST_PAGES = 300_000
-"""Of an Ogg file, that are looked through: more than a gigabyte of the usual ones."""
+_PAGE_HEAD = 27
+"""Bytes of the head of a page of Ogg, in front of the sizes of what is in it."""
+_MOST_PAGES, _PAGES_AT_A_TIME = 300_000, 10_000
+"""Of an Ogg file, that are looked through, more than a gigabyte of the usual ones | before it is asked for the end."""
 
 
 def _is_one_of(container: str, kinds: frozenset[str]) -> bool:
@@ -185,22 +188,45 @@ def _latest(output: bytes) -> float:
     return max((end for end in ends if math.isfinite(end)), default=0.0)
 
 
-def is_chain(path: Path) -> bool:
+def is_chain(path: Path, cancel: Cancel | None = None, slots: Slots = WORK) -> bool:
     """Return whether an Ogg file may be a chain of recordings, by the heads of its pages (RFC 3533, section 6).
 
     ffmpeg tells the times of all of them by the rate of the first one.
+
+    Args:
+        path: the file, which is looked through to the start of a second recording.
+        cancel: ends it.
+        slots: limit how many files are read at a time.
+
+    Raises:
+        TooManyRequests: no slot became free in time.
     """
+    waited = cancel or Cancel()
     is_begun = False
-    with path.open("rb") as file:
-        for _ in range(_MOST_PAGES):
-            head = file.read(27)
-            if not head:
+    with slots.one(waited), path.open("rb") as file:
+        for page in range(_MOST_PAGES):
+            head = _head_of_page(file)
+            if len(head) < _PAGE_HEAD:
                 return False
-            if len(head) < 27 or head[:4] != b"OggS":  # nobody knows what stands behind it
-                return True
             is_first = bool(head[5] & 2)
             if is_first and is_begun:
                 return True
             is_begun = is_begun or not is_first
             file.seek(sum(file.read(head[26])), 1)
+            if page % _PAGES_AT_A_TIME == 0:
+                waited.check()
     return True
+
+
+def _head_of_page(file: BinaryIO) -> bytes:
+    """Return the head of the next page of an Ogg file, behind whatever is none; a shorter one where there is none."""
+    found = file.read(_PAGE_HEAD)
+    while found and not found.startswith(b"OggS"):
+        at = found.find(b"OggS")
+        if at > 0:
+            file.seek(at - len(found), 1)
+            found = file.read(_PAGE_HEAD)
+        else:
+            more = file.read(MB)
+            found = found[-3:] + more if more else b""
+    return found
