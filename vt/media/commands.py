@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import ffmpeg
 
@@ -29,6 +29,18 @@ _MOST_PIXELS = 8192 * 4352
 def url(path: Path) -> str:
     """Return the path as ffmpeg takes it for a file whatever characters it holds, a leading dash or colons too."""
     return f"file:{path.absolute()}"
+
+
+Part: TypeAlias = tuple[int, int]
+"""A part of a file: the place of its first byte, and the one behind its last."""
+
+
+def input_of(path: Path, part: Part | None = None) -> list[str]:
+    """Return the options that have ffmpeg read a file, or a part of it."""
+    if part is None:
+        return ["-i", url(path)]
+    first, end = part
+    return ["-protocol_whitelist", "file,subfile", "-i", f"subfile,,start,{first},end,{end},,:{url(path)}"]
 
 
 _OPENING = {

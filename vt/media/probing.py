@@ -12,11 +12,12 @@ from typing import Any
 
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
-from vt.media import dump, timeline
+from vt.media import dump, ogg, timeline
 from vt.media.commands import (
     ACCEPTED_FORMATS,
     MEMORY,
     MOST_STREAMS,
+    Part,
     opening_options,
     patience,
     too_many_streams,
@@ -162,13 +163,26 @@ def packets_end(info: MediaInfo, indexes: Sequence[int], cancel: Cancel | None =
     sounds = {track.index for track in info.audio}
     longest = {index: timeline.longest_packet(info.container, index in sounds) for index in indexes}
     try:
-        if info.may_be_chain and timeline.is_chain(info.path, cancel, slots):
-            return timeline.decoded_end(info.path, indexes, cancel, slots)
+        if info.may_be_chain and ogg.is_chain(info.path, cancel, slots):
+            return timeline.decoded_end(info.path, indexes, cancel, slots, recordings(info, cancel, slots))
         return timeline.last_packets_end(info.path, longest, cancel, slots)
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:
         raise MediaError(why_unreadable(info.path, error.said)) from error
+
+
+def recordings(info: MediaInfo, cancel: Cancel | None = None, slots: Slots = WORK) -> list[Part | None]:
+    """Return the parts of a chain that have to be decoded by themselves, or one that is all of it.
+
+    Of FLAC each recording tells how large its packets may be: ffmpeg leaves out those that are larger than the first
+    one of the chain tells.
+
+    Raises:
+        TooManyRequests: no slot became free in time.
+    """
+    is_flac = [track.codec for track in info.audio] == ["flac"]
+    return ogg.recordings(info.path, cancel, slots) if is_flac else [None]
 
 
 def has_packets(path: Path, track: Track, cancel: Cancel | None = None) -> bool:

@@ -8,10 +8,9 @@ import math
 import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from vt.domain import Cancel
-from vt.media.commands import MEMORY, opening_options, patience, url
+from vt.media.commands import MEMORY, Part, input_of, opening_options, patience
 from vt.system.processes import WORK, Child, Slots, run
 from vt.system.sandbox import MB, ChildLimits
 
@@ -46,10 +45,6 @@ _TELL_THE_END = f":time_base=1/90000 -avoid_negative_ts disabled {_SEGMENT} -seg
 _SOUND_RATE, _PATIENCE = 8_000, 60.0
 _LONGEST_PACKET = 36_000.0
 _LONGEST_OGG_PACKET = 10.0
-_PAGE_HEAD = 27
-"""Bytes of the head of a page of Ogg, in front of the sizes of what is in it."""
-_MOST_PAGES, _PAGES_AT_A_TIME = 300_000, 10_000
-"""Of an Ogg file, that are looked through, more than a gigabyte of the usual ones | before it is asked for the end."""
 
 
 def _is_one_of(container: str, kinds: frozenset[str]) -> bool:
@@ -136,15 +131,29 @@ def last_packets_end(
     return _ends(path, outputs, cancel, slots)
 
 
-def decoded_end(path: Path, indexes: Sequence[int], cancel: Cancel | None = None, slots: Slots = WORK) -> float:
+def decoded_end(
+    path: Path,
+    indexes: Sequence[int],
+    cancel: Cancel | None = None,
+    slots: Slots = WORK,
+    parts: Sequence[Part | None] = (None,),
+) -> float:
     """Return when some streams of sound end where each packet follows the one before it: all is decoded.
+
+    Args:
+        path: the file.
+        indexes: the streams.
+        cancel: ends it.
+        slots: limit how many files are read at a time.
+        parts: of the file, which are read by themselves, one after the other; None: all of it.
 
     Raises:
         ToolError: the file cannot be read.
         TooManyRequests: no slot became free in time.
     """
     options = _DECODED.format(unit=_unit(slots))
-    return _ends(path, [(index, options) for index in indexes], cancel, slots)
+    outputs = [(index, options) for index in indexes]
+    return math.fsum(_ends(path, outputs, cancel, slots, part) for part in parts)
 
 
 @functools.cache
@@ -167,12 +176,14 @@ def _unit(slots: Slots) -> str:
     return "" if _latest(output) > 0.5 else _OTHER_UNIT
 
 
-def _ends(path: Path, outputs: Sequence[tuple[int, str]], cancel: Cancel | None, slots: Slots) -> float:
-    """Return the latest end of some streams, each read as its options say."""
+def _ends(
+    path: Path, outputs: Sequence[tuple[int, str]], cancel: Cancel | None, slots: Slots, part: Part | None = None
+) -> float:
+    """Return the latest end of some streams of a file, or of a part of it, each read as its options say."""
     if not outputs:
         return 0.0
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
-    argv += ["-i", url(path)]
+    argv += input_of(path, part)
     for index, options in outputs[:_MOST_MEASURED]:
         argv += ["-map", f"0:{index}", *(options + _TELL_THE_END).split()]
     argv += read_along([index for index, _ in outputs[_MOST_MEASURED:]])
@@ -186,47 +197,3 @@ def _latest(output: bytes) -> float:
     """Return the latest end in ffmpeg's lists of segments."""
     ends = [float(line.rpartition(b",")[2]) for line in output.splitlines() if line.startswith(b"pipe:1,")]
     return max((end for end in ends if math.isfinite(end)), default=0.0)
-
-
-def is_chain(path: Path, cancel: Cancel | None = None, slots: Slots = WORK) -> bool:
-    """Return whether an Ogg file may be a chain of recordings, by the heads of its pages (RFC 3533, section 6).
-
-    ffmpeg tells the times of all of them by the rate of the first one.
-
-    Args:
-        path: the file, which is looked through to the start of a second recording.
-        cancel: ends it.
-        slots: limit how many files are read at a time.
-
-    Raises:
-        TooManyRequests: no slot became free in time.
-    """
-    waited = cancel or Cancel()
-    is_begun = False
-    with slots.one(waited), path.open("rb") as file:
-        for page in range(_MOST_PAGES):
-            head = _head_of_page(file)
-            if len(head) < _PAGE_HEAD:
-                return False
-            is_first = bool(head[5] & 2)
-            if is_first and is_begun:
-                return True
-            is_begun = is_begun or not is_first
-            file.seek(sum(file.read(head[26])), 1)
-            if page % _PAGES_AT_A_TIME == 0:
-                waited.check()
-    return True
-
-
-def _head_of_page(file: BinaryIO) -> bytes:
-    """Return the head of the next page of an Ogg file, behind whatever is none; a shorter one where there is none."""
-    found = file.read(_PAGE_HEAD)
-    while found and not found.startswith(b"OggS"):
-        at = found.find(b"OggS")
-        if at > 0:
-            file.seek(at - len(found), 1)
-            found = file.read(_PAGE_HEAD)
-        else:
-            more = file.read(MB)
-            found = found[-3:] + more if more else b""
-    return found
