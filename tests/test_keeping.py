@@ -237,7 +237,7 @@ def test_the_dub_stands_beside_its_picture_in_the_file_though_there_are_covers(t
     long = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=60", "-f", "lavfi", "-i", "sine=duration=60"]
     for name, colour in (("red.png", "red"), ("blue.jpg", "blue")):
         ffmpeg("-f", "lavfi", "-i", f"color={colour}:size=32x32:rate=1:duration=1", "-frames:v", "1", tmp_path / name)
-    covers = ["-i", tmp_path / "red.png", "-i", tmp_path / "blue.jpg"]
+    covers: list[str | Path] = ["-i", tmp_path / "red.png", "-i", tmp_path / "blue.jpg"]
     maps = [part for place in range(4) for part in ("-map", str(place))]
     kinds = ["-c:v:1", "copy", "-c:v:2", "copy", "-disposition:v:1", "attached_pic", "-disposition:v:2", "attached_pic"]
     ffmpeg(*long, *covers, *maps, *H264, *AAC, *kinds, tmp_path / "film.mp4")
