@@ -14,7 +14,7 @@ from vt.domain import Cancel
 from vt.errors import EmptyTrack, MediaError, ToolError, ToolStopped
 from vt.media import ogg, timeline
 from vt.media.codecs import mixing_filter
-from vt.media.commands import MEMORY, Part, input_of, opening_options, patience, room_on_disk, unfit, url
+from vt.media.commands import MEMORY, Part, decoders, input_of, opening_options, patience, room_on_disk, unfit, url
 from vt.media.probing import MediaInfo, Track, has_packets, packets_end, recordings
 from vt.system.processes import Child, run
 from vt.system.sandbox import ChildLimits
@@ -161,6 +161,7 @@ class _Extraction:
             argv += ["-t", str(self.longest + _MARGIN_SECONDS)]
         path = self.info.path
         try:
+            argv += decoders(self.info.kinds) if source.path == path else []
             argv += [*input_of(source.path, source.part), *outputs]
             return run(Child(argv, self._limits(), reads=[source.path], writes=writes), self.cancel)
         except ToolStopped as error:

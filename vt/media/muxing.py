@@ -12,7 +12,7 @@ from vt import languages
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media import timeline
-from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
+from vt.media.commands import MEMORY, THREADS, decoders, opening_options, patience, room_on_disk, unfit, url
 from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
 from vt.media.text_tracks import Decode, sources_of_text, undecoded
@@ -147,7 +147,8 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     """Write the film, and return the notes of the plan."""
     info = plan.info
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
-    argv += [*opening_options(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
+    argv += [*opening_options(), *decoders(info.kinds), "-i", url(info.path)]
+    argv += ["-protocol_whitelist", "file", "-i", url(dub)]
     beside = plan.beside
     for path, form in beside.items():
         argv += ["-protocol_whitelist", "file", "-f", form, "-i", url(path)]

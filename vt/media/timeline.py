@@ -137,6 +137,7 @@ def decoded_end(
     cancel: Cancel | None = None,
     slots: Slots = WORK,
     parts: Sequence[Part | None] = (None,),
+    decoded_by: Sequence[str] = (),
 ) -> float:
     """Return when some streams of sound end where each packet follows the one before it: all is decoded.
 
@@ -146,6 +147,7 @@ def decoded_end(
         cancel: ends it.
         slots: limit how many files are read at a time.
         parts: of the file, which are read by themselves, one after the other; None: all of it.
+        decoded_by: the options in front of the file that choose decoders.
 
     Raises:
         ToolError: the file cannot be read.
@@ -153,7 +155,7 @@ def decoded_end(
     """
     options = _DECODED.format(unit=_unit(slots))
     outputs = [(index, options) for index in indexes]
-    return math.fsum(_ends(path, outputs, cancel, slots, part) for part in parts)
+    return math.fsum(_ends(path, outputs, cancel, slots, part, decoded_by) for part in parts)
 
 
 @functools.cache
@@ -177,13 +179,18 @@ def _unit(slots: Slots) -> str:
 
 
 def _ends(
-    path: Path, outputs: Sequence[tuple[int, str]], cancel: Cancel | None, slots: Slots, part: Part | None = None
+    path: Path,
+    outputs: Sequence[tuple[int, str]],
+    cancel: Cancel | None,
+    slots: Slots,
+    part: Part | None = None,
+    decoded_by: Sequence[str] = (),
 ) -> float:
     """Return the latest end of some streams of a file, or of a part of it, each read as its options say."""
     if not outputs:
         return 0.0
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
-    argv += input_of(path, part)
+    argv += [*decoded_by, *input_of(path, part)]
     for index, options in outputs[:_MOST_MEASURED]:
         argv += ["-map", f"0:{index}", *(options + _TELL_THE_END).split()]
     argv += read_along([index for index, _ in outputs[_MOST_MEASURED:]])
