@@ -120,7 +120,7 @@ def test_two_voices_near_each_other_are_two_where_nothing_lies_between_them() ->
 
 
 def test_a_voice_that_slowly_becomes_another_is_one() -> None:
-    assert len(speakers.speakers(near_voices(np.linspace(0, 1, 40)), np.full(40, 1.5), own=0.66)) == 1
+    assert len(speakers.speakers(near_voices(np.linspace(0, 1, 40).tolist()), np.full(40, 1.5), own=0.66)) == 1
 
 
 def test_who_is_heard_seldom_and_never_twice_running_is_a_speaker_where_that_is_often_enough() -> None:
