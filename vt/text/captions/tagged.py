@@ -86,7 +86,7 @@ class _Reader:
     """Between the end of a tag and the start of another."""
 
     def take(self, token: str) -> None:
-        if token[0] != "<" or token == "<":
+        if token[0] != "<" or len(token) == 1:
             self._say(html.unescape(token))
         elif stamp := _STAMP.match(token):
             self.second = times.of_clock(*stamp.groups())
