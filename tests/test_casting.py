@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from vt import languages, media
-from vt.domain import Segment, Wishes
+from vt.domain import Edit, Edits, Segment, SpeakerEdit, Wishes
 from vt.dubbing import casting
-from vt.dubbing.casting import Role, Speaker
+from vt.dubbing.casting import Parts, Role, Speaker
 from vt.engines.protocols import Voice
 from vt.errors import InputError
 
@@ -118,6 +118,24 @@ def test_lines_without_a_name_go_on_with_whoever_spoke_before() -> None:
 def test_one_named_person_is_nobody_to_be_told_apart() -> None:
     lines = [segment(0, ""), segment(1, "ANNA")]
     assert (casting.labels_of(lines), casting.speakers_of(lines)) == (["", ""], ())
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "labels"),
+    [
+        (("1", "2"), {}, ("1", "2", "3")),
+        (("1", "2"), {0: "3"}, ("3", "2", "4")),
+        (("ANNA", "3"), {}, ("ANNA", "3", "4")),
+        (("1", "2"), {0: "3", 1: "4", 2: "5"}, ("3", "4", "5")),
+        (("1",), {2: "1"}, ("2", "3", "1")),
+        (("Anna", "1"), {2: "ANNA"}, ("2", "1", "ANNA")),
+    ],
+)
+def test_a_speaker_who_is_added_gets_a_number_that_nobody_is_called_by(
+    found: tuple[str, ...], given: dict[int, str], labels: tuple[str, ...]
+) -> None:
+    edits = Edits({1: Edit(speaker=2)}, {speaker: SpeakerEdit(label) for speaker, label in given.items()})
+    assert Parts(found, (0, 0, 0)).edited(edits) == Parts(labels, (0, 2, 0))
 
 
 def test_wishes_name_speakers_by_label_in_any_case_or_by_number() -> None:

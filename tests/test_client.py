@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 
 from tests.conftest import SAMPLE, TRANSCRIPT
-from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg
+from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg, film
 from tests.servers import Server, wait_for
+from vt.model_files import bundle
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,12 @@ def jobs(server: Server) -> set[str]:
     return {path.name for path in (server.folder / "data" / "jobs").iterdir()}
 
 
+def long_sound(folder: Path) -> Path:
+    """Make speech of 20 minutes."""
+    ffmpeg("-stream_loop", "39", "-i", SAMPLE, "-vn", "-c:a", "copy", folder / "long.m4a")
+    return folder / "long.m4a"
+
+
 def words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
@@ -35,11 +43,11 @@ def test_the_sample_is_translated_with_progress_on_the_way_and_nothing_is_left(c
     before = jobs(server)
     wished = {"voice": "espeak-ng-es", "translation_engine": "apertium"}
     job = client.submit(handle_file(SAMPLE), "es", **wished, api_name="/translate")
-    film, subtitles, report = job.result(timeout=180)
+    dub, subtitles, report = job.result(timeout=180)
     assert report["engines"]["tts"]["engine"] == "espeak-ng"
-    assert Path(film).name == "sense_and_sensibility.es.mp4"
+    assert Path(dub).name == "sense_and_sensibility.es.mp4"
     assert [Path(path).suffix for path in subtitles] == [".srt", ".vtt", ".srt", ".vtt"]
-    assert all(Path(path).stat().st_size for path in (film, *subtitles))
+    assert all(Path(path).stat().st_size for path in (dub, *subtitles))
     assert (report["target_language"], len(report["segments"])) == ("es", 5)
     told = {said for said, *_ in job.outputs()[:-1]}
     assert all(re.fullmatch(r"[\w ]+: \d+ %", said) for said in told)
@@ -49,13 +57,59 @@ def test_the_sample_is_translated_with_progress_on_the_way_and_nothing_is_left(c
 
 def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(client: Client, tmp_path: Path) -> None:
     (tmp_path / "es.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nLa casa de mi amigo es grande.\n")
-    film, tagged = tmp_path / "talk.mkv", ["-c:s", "srt", "-metadata:s:s:0", "language=spa"]
+    talk, tagged = tmp_path / "talk.mkv", ["-c:s", "srt", "-metadata:s:s:0", "language=spa"]
     maps = ["-map", "0", "-map", "1", "-map", "2"]
-    ffmpeg(*PICTURE, *SOUND, "-i", tmp_path / "es.srt", *maps, *H264, *AAC, *tagged, film)
-    report = client.predict(handle_file(film), "en", subtitles="track:1", api_name="/translate")[2]
+    ffmpeg(*PICTURE, *SOUND, "-i", tmp_path / "es.srt", *maps, *H264, *AAC, *tagged, talk)
+    report = client.predict(handle_file(talk), "en", subtitles="track:1", api_name="/translate")[2]
     assert (report["engines"]["stt"], report["source"]["language"]) == (None, "es")
     with pytest.raises(Exception, match=r"^talk\.mkv has no subtitle track 2: those that hold text are track:1"):
-        client.predict(handle_file(film), "en", subtitles="track:2", api_name="/translate")
+        client.predict(handle_file(talk), "en", subtitles="track:2", api_name="/translate")
+
+
+def test_a_kept_dubs_lines_and_speakers_are_changed_by_call(client: Client, server: Server, tmp_path: Path) -> None:
+    if bundle.folder("kokoro-82m") is None:
+        pytest.skip("set-up could not put Kokoro here")
+    said = "1\n00:00:00,100 --> 00:00:00,900\nANN: It is late.\n\n2\n00:00:01,000 --> 00:00:01,900\nBEN: Go home.\n"
+    (tmp_path / "en.srt").write_text(said, encoding="utf-8")
+    wished = {"subtitles": handle_file(tmp_path / "en.srt"), "voice": "ann=ef_dora,ben=em_alex", "keep": True}
+    report = client.predict(handle_file(film(tmp_path / "talk.mp4")), "es", "en", **wished, api_name="/translate")[2]
+    assert told(report) == ([0, 1], [("ANN", "ef_dora"), ("BEN", "em_alex")])
+    before = client.predict(report["job"], [], [{"id": 1, "label": "Benjamin", "voice": "em_santa"}], api_name="/edit")
+    assert told(before[2]) == ([0, 1], [("ANN", "ef_dora"), ("Benjamin", "em_santa")])
+    job = client.submit(report["job"], [{"id": 1, "speaker": 0, "text": "Vete."}], api_name="/edit")
+    dub, subtitles, after = job.result(timeout=180)
+    assert told(after) == ([0, 0], [("ANN", "ef_dora"), ("Benjamin", "em_santa")])
+    assert (after["segments"][1]["text"], after["job"]) == ("Vete.", report["job"])
+    assert Path(dub).read_bytes() != Path(before[0]).read_bytes()
+    assert "Vete." in Path(subtitles[0]).read_text(encoding="utf-8")
+    assert [at for at, *_ in job.outputs()[:-1] if not re.fullmatch(r"[\w :]+: \d+ %", at)] == []
+    with pytest.raises(Exception, match=r"^There is no speaker 5: the speakers are 0 to 1, and a line may be given to"):
+        client.predict(report["job"], [{"id": 0, "speaker": 5}], [], api_name="/edit")
+    with pytest.raises(Exception, match=r"^There is no such job"):
+        client.predict("a" * 26, [{"id": 0, "speaker": 0}], [], api_name="/edit")
+    server.ask("DELETE", f"/api/v1/jobs/{report['job']}").raise_for_status()
+
+
+def told(report: dict[str, Any]) -> tuple[list[int], list[tuple[str, str]]]:
+    """Return who speaks each line of a report, and the names and voices of the speakers."""
+    speakers = [(one["label"], one["voice"]) for one in report["speakers"]]
+    return [line["speaker"] for line in report["segments"]], speakers
+
+
+def test_a_change_that_is_cancelled_leaves_the_dub_as_it_was(client: Client, server: Server, tmp_path: Path) -> None:
+    wished = {"voice": "espeak-ng-es", "keep": True}
+    report = client.predict(handle_file(SAMPLE), "es", **wished, api_name="/translate")[2]
+    place = f"/api/v1/jobs/{report['job']}"
+    first = server.submit(long_sound(tmp_path), target_language="es")
+    change = client.submit(report["job"], [{"id": 0, "text": "Nada."}], api_name="/edit")
+    wait_for(lambda: server.json("GET", place)["state"] == "queued")
+    wait_for(change.outputs)
+    change.cancel()
+    wait_for(lambda: server.json("GET", place)["state"] == "cancelled")
+    assert server.json("GET", f"/api/v1/jobs/{first}")["state"] == "running"
+    assert server.json("GET", f"{place}/segments")["segments"] == report["segments"]
+    for job in (first, report["job"]):
+        server.ask("DELETE", f"/api/v1/jobs/{job}").raise_for_status()
 
 
 def test_the_sample_is_transcribed_and_nothing_more(client: Client) -> None:
@@ -77,9 +131,7 @@ def test_a_call_that_is_cancelled_takes_its_job_along(client: Client, server: Se
 
 
 def test_a_call_whose_client_vanishes_takes_its_job_along_while_that_waits(server: Server, tmp_path: Path) -> None:
-    long = tmp_path / "long.m4a"
-    ffmpeg("-stream_loop", "39", "-i", SAMPLE, "-vn", "-c:a", "copy", long)
-    first, before = server.submit(long, target_language="es"), jobs(server)
+    first, before = server.submit(long_sound(tmp_path), target_language="es"), jobs(server)
     with httpx.Client(base_url=f"{server.url}/gradio_api", timeout=60) as vanishing:
         with SAMPLE.open("rb") as film:
             (path,) = vanishing.post("/upload", files={"files": ("talk.mp4", film)}).raise_for_status().json()
@@ -107,7 +159,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(client: Client, tmp_path: Pat
 def test_the_endpoints_are_described_with_names_types_and_examples(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(described) == {
-        "/translate", "/transcribe", "/languages", "/voices", "/models", "/preload", "/clear_cache", "/health",
+        "/translate", "/transcribe", "/edit", "/languages", "/voices", "/models", "/preload", "/clear_cache", "/health",
     }  # fmt: skip
     given = {row["parameter_name"]: row for row in described["/translate"]["parameters"]}
     wishes = ["voice", "tts_engine", "translation_engine"]
@@ -123,9 +175,16 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
         "background",
         "literal",
         "burn",
+        "keep",
     ]
     assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]
-    assert given["mark_speakers"]["parameter_default"] is False
+    assert (given["mark_speakers"]["parameter_default"], given["keep"]["parameter_default"]) == (False, False)
+    given = {row["parameter_name"]: row for row in described["/edit"]["parameters"]}
+    assert [(name, row["parameter_has_default"]) for name, row in given.items()] == [
+        ("job", False), ("segments", True), ("speakers", True),
+    ]  # fmt: skip
+    assert given["segments"]["example_input"] == [{"id": 0, "text": "Hola.", "speaker": 1}]
+    given = {row["parameter_name"]: row for row in described["/translate"]["parameters"]}
     assert (given["target_language"]["python_type"]["type"], given["target_language"]["example_input"]) == ("str", "es")
     assert given["source_language"]["parameter_default"] == "auto"
     assert [row["label"] for row in described["/translate"]["returns"]] == ["video", "subtitles", "report"]

@@ -29,16 +29,17 @@ from starlette.routing import Mount
 
 from tests.servers import Server, running, wait_for
 from tests.test_jobs import Desk
+from vt.domain import Edit, Edits, SpeakerEdit
 from vt.errors import InputError, TooManyRequests, UploadGone
 from vt.factory import AIServiceFactory
 from vt.services import Services
 from vt.settings import Settings
+from vt.ui.edits import edits_from
 from vt.ui.gateway import uploads
 from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.uploads import COOKIE, TAKEN_SECONDS, Owner
 from vt.ui.page import make_page
-from vt.ui.tabs.translate import edits_from
 from vt.web.visitors import ConcurrencyLimit
 
 NOTE = "the canary sings at noon"
@@ -650,7 +651,32 @@ def test_a_session_whose_messages_nobody_takes_gets_no_more() -> None:
 
 @pytest.mark.parametrize("text", [7, ["hi"], {"text": "hi"}, True])
 def test_a_line_that_is_no_text_is_no_line(text: object) -> None:
-    with pytest.raises(InputError, match="did not come through"):
+    with pytest.raises(InputError, match="have to be lists such as"):
         edits_from([{"id": 0, "text": text}], [])
-    with pytest.raises(InputError, match="did not come through"):
+    with pytest.raises(InputError, match="have to be lists such as"):
         edits_from([], [{"id": 0, "voice": text}])
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([], "No line and no speaker is to be changed"),
+        ([{"id": 0, "speaker": 1}, {"id": 0, "text": "Hola."}], "is there twice"),
+        ([{"id": 0, "speaker": True}], "speaker has to be a whole number"),
+        ([{"text": "Hola."}], "have to be lists such as"),
+        ([{"id": 0, "words": "Hola."}], "have to be lists such as"),
+        ([{"id": 0, "start": "1.5"}], "have to be lists such as"),
+        (7, "have to be lists such as"),
+        ({"id": 0}, "have to be lists such as"),
+    ],
+)
+def test_changes_that_are_none_are_refused_with_a_sentence(lines: object, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        edits_from(lines, [])
+
+
+def test_changes_say_who_speaks_a_line_when_and_what_and_who_a_speaker_is() -> None:
+    found = edits_from(
+        [{"id": 2, "speaker": 1, "start": 1, "end": None, "text": " Hola. "}], [{"id": 1, "label": "Anna"}]
+    )
+    assert found == Edits({2: Edit("Hola.", start=1.0, speaker=1)}, {1: SpeakerEdit("Anna")})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from vt.domain import (
+    NO_EDITS,
     NO_WISHES,
     Background,
     Cancel,
@@ -639,6 +641,32 @@ def test_the_number_of_speakers_is_kept_told_of_and_used_for_the_same_film_again
     assert (again.speakers, again.mark_speakers) == (2, True)
     wrong = JobSpec.from_json(job.request.as_json() | {"options": {"speakers": "many", "mark_speakers": "many"}})
     assert (wrong.speakers, wrong.mark_speakers) == (None, False)
+
+
+def test_what_was_changed_in_the_speakers_of_a_film_holds_for_a_further_language(desk: Desk, film: Path) -> None:
+    job = desk.dubbed(film)
+    lines = {0: Edit("Bien.", speaker=1), 1: Edit(source_text="Good night.")}
+    changes = Edits(lines, {0: SpeakerEdit("2"), 1: SpeakerEdit("Anna", "tone-es")})
+    desk.jobs.edit(job, 1, changes)
+    assert desk.over(job).mended == changes
+    again = desk.over(desk.again(job, replace(SPEC, target_language="fr")))
+    assert (again.state, again.mended) == (JobState.DONE, Edits({0: Edit(speaker=1)}, changes.speakers))
+    report = desk.jobs.dub_report(again.id)
+    assert [(one.label, one.voice) for one in report.speakers] == [("2", "tone"), ("Anna", "tone")]  # it has no other
+    assert [(line.speaker, line.text) for line in report.segments] == [*zip((1, 0, 0), LINES, strict=True)]
+    third = desk.over(desk.again(again.id, replace(SPEC, target_language="it")))
+    assert third.mended == again.mended
+
+
+@pytest.mark.parametrize("other", [{"source_language": "pt"}, {"audio_track": 1}, {"speakers": 3}])
+def test_what_was_changed_in_the_speakers_does_not_hold_where_the_film_is_heard_anew(
+    desk: Desk, film: Path, other: dict[str, Any]
+) -> None:
+    job = desk.dubbed(film)
+    desk.jobs.edit(job, 1, Edits({0: Edit(speaker=1)}))
+    desk.over(job)
+    again = desk.over(desk.again(job, replace(SPEC, target_language="fr", **other)))
+    assert (again.state, again.edits) == (JobState.DONE, NO_EDITS)
 
 
 def test_how_a_film_is_made_up_is_kept_told_of_and_used_for_the_same_film_again(desk: Desk, film: Path) -> None:

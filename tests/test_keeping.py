@@ -201,6 +201,54 @@ def test_timecode_and_chapters_are_no_loss(tmp_path: Path, dub: Path) -> None:
     assert [stream["codec_type"] for stream in found][:3] == ["video", "audio", "audio"]
 
 
+# Where things are in the file
+
+
+def places(path: Path, stream: str) -> dict[int, int]:
+    """Return where the packets of a stream are in a file, in bytes, by the seconds at which they are shown."""
+    shown = ["-show_entries", "packet=pts_time,pos", "-of", "csv=p=0"]
+    told = subprocess.run(["ffprobe", "-v", "error", "-select_streams", stream, *shown, path], capture_output=True,
+                          check=True, text=True).stdout  # fmt: skip
+    packets = [line.split(",")[:2] for line in told.split()]
+    return {round(float(at)): int(place) for at, place in packets}
+
+
+@pytest.mark.parametrize("text", ["srt", "ass", "webvtt", "mov_text"])
+def test_the_dub_stands_beside_its_picture_in_the_file_though_subtitles_end_early(tmp_path: Path, text: str) -> None:
+    film = tmp_path / ("film.mp4" if text == "mov_text" else "film.mkv")
+    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nHi\n")
+    long = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=60", "-f", "lavfi", "-i", "sine=duration=60"]
+    ffmpeg(*long, "-i", tmp_path / "a.srt", *TWO, *H264, *AAC, "-c:s", text, film)
+    ffmpeg(*long[4:], *AAC, tmp_path / "dub.m4a")
+    found, notes = muxed(film, tmp_path / "dub.m4a")
+    assert ([stream["codec_type"] for stream in found], notes) == (["video", "audio", "audio", "subtitle"], [])
+    _, times, words, *_ = texts(tmp_path / "out.mp4").decode().splitlines()
+    assert (words, times[:11]) == ("Hi", texts(film).decode().splitlines()[1][:11])  # ASS knows hundredths only
+    beside_each_other(tmp_path / "out.mp4")
+
+
+def beside_each_other(path: Path) -> None:
+    picture, dub = places(path, "v:0"), places(path, "a:0")
+    for second in (15, 30, 45):
+        assert abs(picture[second] - dub[second]) < path.stat().st_size / 8
+
+
+def test_the_dub_stands_beside_its_picture_in_the_file_though_there_are_covers(tmp_path: Path) -> None:
+    long = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=60", "-f", "lavfi", "-i", "sine=duration=60"]
+    for name, colour in (("red.png", "red"), ("blue.jpg", "blue")):
+        ffmpeg("-f", "lavfi", "-i", f"color={colour}:size=32x32:rate=1:duration=1", "-frames:v", "1", tmp_path / name)
+    covers: list[str | Path] = ["-i", tmp_path / "red.png", "-i", tmp_path / "blue.jpg"]
+    maps = [part for place in range(4) for part in ("-map", str(place))]
+    kinds = ["-c:v:1", "copy", "-c:v:2", "copy", "-disposition:v:1", "attached_pic", "-disposition:v:2", "attached_pic"]
+    ffmpeg(*long, *covers, *maps, *H264, *AAC, *kinds, tmp_path / "film.mp4")
+    ffmpeg(*long[4:], *AAC, tmp_path / "dub.m4a")
+    found, notes = muxed(tmp_path / "film.mp4", tmp_path / "dub.m4a")
+    kept = [(stream["codec_name"], stream["disposition"]["attached_pic"]) for stream in found]
+    assert kept == [("h264", 0), ("aac", 0), ("aac", 0), ("png", 1), ("mjpeg", 1)]
+    assert notes == []
+    beside_each_other(tmp_path / "out.mp4")
+
+
 # Text in other encodings than UTF-8
 
 
@@ -215,8 +263,8 @@ def with_text(folder: Path, *contents: bytes) -> Path:
     return folder / "film.mkv"
 
 
-def texts(folder: Path) -> bytes:
-    return ffmpeg("-i", folder / "out.mp4", "-map", "0:s:0", "-f", "srt", "pipe:1")
+def texts(film: Path) -> bytes:
+    return ffmpeg("-i", film, "-map", "0:s:0", "-f", "srt", "pipe:1")
 
 
 def windows_1252(content: bytes, language: str) -> str:
@@ -229,7 +277,7 @@ def test_text_in_an_encoding_that_is_told_becomes_utf_8(tmp_path: Path, dub: Pat
     path = with_text(tmp_path, "mañana".encode("cp1252"))
     found, notes = muxed(path, dub, decode=windows_1252)
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
-    assert "mañana".encode() in texts(tmp_path)
+    assert "mañana".encode() in texts(tmp_path / "out.mp4")
     assert notes == []
 
 
@@ -237,7 +285,7 @@ def test_text_in_an_encoding_that_nobody_can_tell_is_left_out_and_other_text_kep
     path = with_text(tmp_path, "привет".encode("cp1251"), "mañana".encode())
     found, notes = muxed(path, dub)
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
-    assert "mañana".encode() in texts(tmp_path)
+    assert "mañana".encode() in texts(tmp_path / "out.mp4")
     assert notes == ["A subtitle track was left out: the encoding of its text cannot be told."]
 
 
@@ -249,7 +297,7 @@ def test_a_line_with_a_broken_sign_is_kept_without_it(tmp_path: Path, dub: Path)
     path = with_text(tmp_path, "mañana".encode() + b"\xff")
     found, notes = muxed(path, dub, decode=without_broken_signs)
     assert [stream["codec_type"] for stream in found][3:] == ["subtitle"]
-    assert "mañana".encode() in texts(tmp_path)
+    assert "mañana".encode() in texts(tmp_path / "out.mp4")
     assert notes == []
 
 

@@ -103,6 +103,34 @@ def test_fewer_speakers_than_are_heard_are_told_apart_where_their_number_is_give
     assert set(labels(conversation(), four, 3)) == {"1", "2", "3"}
 
 
+def near_voices(shares: Sequence[float]) -> NDArray[np.float64]:
+    """Return vectors of moments that lie between two voices near each other, each at its share of the way."""
+    rng = np.random.default_rng(3)
+    one, other = np.linalg.qr(rng.normal(0, 1, (192, 2)))[0].T
+    other = 0.65 * one + np.sqrt(1 - 0.65**2) * other
+    middles = np.array([(1 - share) * one + share * other for share in shares])
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+    vectors = middles + rng.normal(0, 0.72 / np.sqrt(192), middles.shape)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def test_two_voices_near_each_other_are_two_where_nothing_lies_between_them() -> None:
+    turns = [0.0] * 4 + [1.0] * 4
+    assert len(speakers.speakers(near_voices(turns * 5), np.full(40, 1.5), own=0.66)) == 2
+
+
+def test_a_voice_that_slowly_becomes_another_is_one() -> None:
+    assert len(speakers.speakers(near_voices(np.linspace(0, 1, 40).tolist()), np.full(40, 1.5), own=0.66)) == 1
+
+
+def test_who_is_heard_seldom_and_never_twice_running_is_a_speaker_where_that_is_often_enough() -> None:
+    seldom = near_voices([0.0] * 40)
+    seldom[4::5] = -near_voices([1.0] * 8)
+    assert len(speakers.speakers(seldom, np.full(40, 1.5), own=0.66)) == 2
+    seldom[9:] = near_voices([0.0] * 31)
+    assert len(speakers.speakers(seldom, np.full(40, 1.5), own=0.66)) == 1
+
+
 def test_no_more_than_twelve_speakers_are_told_apart() -> None:
     lines = [said("every one of us says a sentence of his own here.", at * 8, at * 8 + 8) for at in range(15)]
     words = [word for line in lines for word in line]

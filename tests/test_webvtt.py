@@ -84,6 +84,13 @@ def test_voices_are_speakers_and_each_has_its_part_of_a_cue() -> None:
         ("be<00:00:01.500>cause", "because"),
         ("one<br>two", "one two"),
         ("<b>unclosed words", "unclosed words"),
+        ("<c It's <i>late</i>", "It's late"),
+        ("<c.loud.red It's\nlate", "It's late"),
+        ("It's late</c", "It's late"),
+        ("It's<b <u>late</b</u>", "It's late"),
+        ("<v Roger\nIt's late", "Roger It's late"),
+        ("It's <00:01.500 late", "It's late"),
+        ("a <b> or x<y, x <3 or <cat", "a or x<y, x <3 or <cat"),
     ],
 )
 def test_tags_and_entities_are_read_as_what_they_mean(shown: str, spoken: str) -> None:

@@ -189,6 +189,12 @@ class Edits:
         said = {one: edit.over(before.speakers.get(one, SpeakerEdit())) for one, edit in self.speakers.items()}
         return Edits({**before.lines, **lines}, {**before.speakers, **said})
 
+    @property
+    def of_speakers(self) -> Edits:
+        """Those that say who speaks, and how they are called and sound: they hold for any language of the film."""
+        given = {line: Edit(speaker=edit.speaker) for line, edit in self.lines.items() if edit.speaker is not None}
+        return Edits(given, self.speakers)
+
     def as_json(self) -> dict[str, Any]:
         """Return the edits as they are kept."""
         lines: dict[str, Any] = {str(line): _given(edit) for line, edit in self.lines.items()}

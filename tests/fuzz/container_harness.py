@@ -23,7 +23,9 @@ from vt.errors import InputError, VtError
 LONGEST_SECONDS = 120.0
 MOST_DIFFERENCE = 0.1
 """In seconds, between a dub and what ffmpeg decodes of the film."""
-_END = re.compile(r"^out_time_us=(\d+)$", re.MULTILINE)
+_UNIT = re.compile(r"^#tb (\d+): (\d+)/(\d+)$", re.MULTILINE)
+_PACKET = re.compile(r"^(\d+), +-?\d+, +(-?\d+), +(\d+),", re.MULTILINE)
+"""In ffmpeg's list of checksums: the unit of a track's times; a packet's track, time and length."""
 
 
 def run(cases: int, *, seed: int = 0, first: int = 0, tell: Tell = lambda _: None) -> Summary:
@@ -93,7 +95,7 @@ def decoded_seconds(path: Path) -> float:
     heard = [track for track in info.audio if track.sample_rate and track.channels and media.is_decodable(track)]
     kept = [track for track in heard if not info.is_foreign(track)]
     maps = [part for track in (info.video, *kept) if track for part in ("-map", f"0:{track.index}")]
-    argv = ["ffmpeg", "-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-i", f"file:{path}", *maps]
-    said = subprocess.run([*argv, "-f", "null", "-"], capture_output=True, check=False, text=True, timeout=120).stdout
-    ends = _END.findall(said)
-    return int(ends[-1]) / 1e6 if ends else 0.0
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-nostats", "-i", f"file:{path}", *maps, "-f", "framecrc", "pipe:1"]
+    said = subprocess.run(argv, capture_output=True, check=False, text=True, timeout=120).stdout
+    units = {track: int(part) / int(whole) for track, part, whole in _UNIT.findall(said)}
+    return max(((int(start) + int(lasts)) * units[track] for track, start, lasts in _PACKET.findall(said)), default=0.0)

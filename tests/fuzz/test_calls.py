@@ -17,6 +17,7 @@ ANSWERS = {200, 400, 404, 413, 415, 422, 429, 503, 507}
 NAMES = [
     "translate",
     "transcribe",
+    "edit",
     "languages",
     "models",
     "preload",

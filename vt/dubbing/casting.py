@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,10 +83,22 @@ class Parts:
         """Return the parts as they are after edits, which may name a speaker who is not known so far."""
         changed = {line: edit.speaker for line, edit in edits.lines.items() if edit.speaker is not None}
         count = max(len(self.labels), *(speaker + 1 for speaker in (*changed.values(), *edits.speakers)), 1)
-        labels = [*self.labels, *map(str, range(len(self.labels) + 1, count + 1))]
-        for speaker, edit in edits.speakers.items():
-            labels[speaker] = edit.label or labels[speaker]
+        given = {speaker: edit.label for speaker, edit in edits.speakers.items() if edit.label}
+        labels = _labels(self.labels, given, count)
         return Parts(tuple(labels), tuple(changed.get(line, who) for line, who in enumerate(self.who)))
+
+
+def _labels(found: Sequence[str], given: Mapping[int, str], count: int) -> list[str]:
+    """Return the labels of so many speakers: given by hand, else as found, else a number that nobody is called by."""
+    by_hand = {label.casefold() for label in given.values()}
+    taken, labels = by_hand.union(map(str.casefold, found)), list[str]()
+    for speaker in range(count):
+        label = given.get(speaker, "".join(found[speaker : speaker + 1]))
+        if not label or (speaker not in given and label.casefold() in by_hand):
+            label = next(number for number in map(str, itertools.count(speaker + 1)) if number not in taken)
+            taken.add(label)
+        labels.append(label)
+    return labels
 
 
 def parts_of(segments: Sequence[Segment]) -> Parts:

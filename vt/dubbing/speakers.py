@@ -35,15 +35,29 @@ _CHUNK_SECONDS = 600.0
 """The vectors are kept in chunks of this length."""
 _BLOCK = 400
 """So many moments are compared with each other at once: the work grows with the square of their number."""
-_ALIKE = 0.3
-"""Groups of moments whose scalar products are as large as this on average are one speaker's. Measured: within a voice
-0.45 to 0.7, between two voices -0.1 to 0.25."""
-_SAME = 0.5
-"""Speakers whose means are as near as this (their cosine) are one. Measured: two voices up to 0.46, parts of one voice
-in noise, or with another over it, from 0.47."""
-_LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.005
+_OWN, _FEWEST, _OVERLAP = 0.6, 5, 0.3
+"""How alike moments of one voice are (their scalar product), where fewer pairs of neighbours tell it than the second |
+two moments of a passage that share no more seconds than the third are such a pair. Measured: 0.6 to 0.7, in noise less.
+"""
+_PURE, _ALIKE = 0.75, 0.6
+"""Groups of moments that are on average as alike as this share of one voice's moments are taken for one: pure groups,
+of which a voice may have several | those in which a voice that is heard seldom comes together."""
+_ALIKE_BOUNDS = (0.3, 0.6)
+_OTHER = 0.5
+"""A group whose mean is less near than this (their cosine) to every pure group is of a voice that has none."""
+_SAME, _SAME_WITH_GAP = 0.57, 0.75
+"""Groups that are more alike than this are one speaker's (the mean scalar product between them, by what it is within
+them) | where both are heard often, and a gap lies between them. Measured: one voice calm and shouting or whispering
+0.62 to 0.9, but without a gap; two voices 0.4 at most, near ones up to 0.7."""
+_GAP, _LEAST_WITH_GAP, _LONG_MOMENT = 0.2, 10.0, 0.9
+"""Of nine in ten moments: as much more alike (by what is usual of one voice) they are to the others of their group than
+to the other group | where both are heard for so many seconds | in moments of at least this length. Measured: two voices
+0.22 and more, the moods of one voice up to 0.17."""
+_PRIOR = 4.0
+"""What is known of a small group counts as if so many seconds, squared, had been heard of it that are as usual."""
+_LEAST_SECONDS, _LEAST_SHARE, _ALONE = 2.0, 0.005, 0.25
 """Who is heard for less than this, or less than this share of what is heard, is no speaker of his own: a laugh, a cough
-or two voices at once sound like nobody else."""
+or two voices at once sound like nobody else | of a moment that stands alone, so much counts."""
 _STRICTER = (0.4, 0.5, 0.6, 0.7, 0.8)
 """In place of `_ALIKE`, one after the other, where more speakers are there than are told apart."""
 _ROUNDS = 3
@@ -126,7 +140,7 @@ def labelled(
     """
     moments = np.array([moment for passage in passages for moment in passage.moments])
     weights = np.clip(moments[:, 1] - moments[:, 0], _LEAST_WEIGHT, _MOMENT_SECONDS)
-    means = speakers(np.asarray(vectors, np.float64), weights, wanted)
+    means = speakers(np.asarray(vectors, np.float64), weights, wanted, _own_likeness(passages, vectors))
     if len(means) == 1:
         return list(words)
     numbers = _path(_scores(words, passages, moments, vectors @ means.T), _change_costs(words))
@@ -154,8 +168,19 @@ def voiceprints(words: Sequence[Word], passages: Sequence[Passage], vectors: NDA
     return {label: tuple(np.round(_unit(found[None])[0], 4).tolist()) for label, found in sums.items()}
 
 
+def _own_likeness(passages: Sequence[Passage], vectors: NDArray[np.float32]) -> float:
+    """Return how alike moments of one voice are in this sound, as those beside each other in a passage show."""
+    pairs, at = list[float](), 0
+    for passage in passages:
+        for number, (before, after) in enumerate(itertools.pairwise(passage.moments), at):
+            if after[0] >= before[1] - _OVERLAP:
+                pairs.append(float(vectors[number] @ vectors[number + 1]))
+        at += len(passage.moments)
+    return float(np.mean(pairs)) if len(pairs) >= _FEWEST else _OWN
+
+
 def speakers(
-    vectors: NDArray[np.float64], weights: NDArray[np.float64], wanted: int | None = None
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], wanted: int | None = None, own: float = _OWN
 ) -> NDArray[np.float64]:
     """Return the mean vector of each speaker, of length 1, shape (speakers, size).
 
@@ -163,15 +188,17 @@ def speakers(
         vectors: of moments in order of time, each of length 1, shape (moments, size).
         weights: of the moments, in seconds.
         wanted: how many speakers there are, as far as they can be told apart; None: that is found out.
+        own: how alike moments of one voice are, as a scalar product.
     """
-    sums = _large_groups(vectors, weights, _ALIKE)
-    for alike in _STRICTER:
-        if wanted is None or len(sums) >= wanted:
+    sums = _large_groups(vectors, weights, float(np.clip(_PURE * own, *_ALIKE_BOUNDS)))
+    wide = _large_groups(vectors, weights, float(np.clip(_ALIKE * own, *_ALIKE_BOUNDS)))
+    sums = np.concatenate([sums, wide[(_unit(wide) @ _unit(sums).T).max(axis=1) < _OTHER]])
+    for alike in _STRICTER if wanted else ():
+        if len(sums) >= (wanted or 0):
             break
         sums = _large_groups(vectors, weights, alike)
-    sums = _joined(sums, -1.0 if wanted else _SAME, wanted or 1)
-    sums = _joined(sums, -1.0, MOST_SPEAKERS)
-    return _settled(vectors, weights, _unit(sums))
+    sums = _joined_by_voice(vectors, weights, sums, own, wanted)
+    return _settled(vectors, weights, _unit(_joined(sums, wanted or MOST_SPEAKERS)))
 
 
 # Groups of moments
@@ -180,14 +207,14 @@ def speakers(
 def _large_groups(vectors: NDArray[np.float64], weights: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
     """Return the sums of the groups that are large enough for a speaker, or of the largest one.
 
-    What counts are moments beside others of the same group: a speaker is heard for several at a time now and then, a
-    cough or a noise is alone wherever it is heard, even if there are many of the kind in an hour.
+    What counts most are moments beside others of the same group: a speaker is heard for several at a time now and then,
+    a cough or a noise is alone wherever it is heard, even if there are many of the kind in an hour.
     """
     sums = _grouped(vectors * weights[:, None], weights, alike)
     nearest = np.argmax(vectors @ _unit(sums).T, axis=1)
     alone = np.concatenate([[True], np.diff(nearest) != 0, [True]])
-    beside = ~(alone[:-1] & alone[1:])
-    seconds = np.bincount(nearest[beside], weights[beside], len(sums))
+    counted = weights * np.where(alone[:-1] & alone[1:], _ALONE, 1.0)
+    seconds = np.bincount(nearest, counted, len(sums))
     large = seconds >= max(_LEAST_SECONDS, _LEAST_SHARE * float(weights.sum()))
     if not large.any():
         large = np.arange(len(sums)) == np.bincount(nearest, weights, len(sums)).argmax()
@@ -234,15 +261,58 @@ def _linked(
         likeness[other], likeness[:, other] = -np.inf, -np.inf
 
 
-def _joined(sums: NDArray[np.float64], same: float, least: int) -> NDArray[np.float64]:
-    """Join the speakers whose means are nearest, while they are as near as `same` and there are more than `least`."""
-    while len(sums) > least:
+def _joined_by_voice(
+    vectors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    own: float,
+    wanted: int | None,
+) -> NDArray[np.float64]:
+    """Join the groups of one speaker, those that are most alike first, or as many as leave the wanted number."""
+    while len(sums) > (wanted or 1):
+        likeness, found = _likeness(vectors, weights, sums, own)
+        np.fill_diagonal(likeness, -np.inf)
+        one, other = divmod(int(likeness.argmax()), len(sums))
+        if not wanted and likeness[one, other] < _SAME:
+            break
+        found[one] += found[other]
+        sums = np.delete(found, other, axis=0)
+    return sums
+
+
+def _likeness(
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], sums: NDArray[np.float64], own: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how alike groups are, by how alike the moments of each are; and their sums, each moment in the nearest.
+
+    Groups between which a gap lies are not alike.
+    """
+    nearest = np.argmax(vectors @ _unit(sums).T, axis=1)
+    share = (nearest[:, None] == np.arange(len(sums))) * weights[:, None]
+    sums, seconds, squares = share.T @ vectors, np.maximum(share.sum(axis=0), 1e-9), (share**2).sum(axis=0)
+    within = ((sums**2).sum(axis=1) - squares + _PRIOR * own) / (seconds**2 - squares + _PRIOR)
+    likeness = sums @ sums.T / np.outer(seconds, seconds) / np.sqrt(np.maximum(np.outer(within, within), 1e-9))
+    # Of each moment: how alike it is to the others of its group, and to each group.
+    inside = (np.einsum("ij,ij->i", vectors, sums[nearest]) - weights) / np.maximum(seconds[nearest] - weights, 1e-9)
+    margins = inside[:, None] - vectors @ sums.T / seconds
+    is_long = weights >= _LONG_MOMENT
+    for one, other in np.argwhere(np.triu((likeness >= _SAME) & (likeness < _SAME_WITH_GAP), 1)):
+        if min(seconds[one], seconds[other]) >= _LEAST_WITH_GAP:
+            both = np.concatenate(
+                [margins[is_long & (nearest == one), other], margins[is_long & (nearest == other), one]]
+            )
+            if len(both) and np.quantile(both, 0.1) >= _GAP * own:
+                likeness[one, other] = likeness[other, one] = 0.0
+    return likeness, sums
+
+
+def _joined(sums: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Join the speakers whose means are nearest, until there are no more than so many."""
+    while len(sums) > most:
         unit = _unit(sums)
         near = unit @ unit.T
         np.fill_diagonal(near, -np.inf)
         one, other = divmod(int(near.argmax()), len(sums))
-        if near[one, other] < same:
-            break
         sums[one] += sums[other]
         sums = np.delete(sums, other, axis=0)
     return sums

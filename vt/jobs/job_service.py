@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media
-from vt.domain import Edits, Finish, Job, JobSpec, Wishes
+from vt.domain import NO_EDITS, Edits, Finish, Job, JobSpec, Wishes
 from vt.dubbing import pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
@@ -56,13 +56,15 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """A job that is not submitted yet: its folder exists, for the film and for subtitles."""
 
     id: str
     film: Path
     subtitles: Path
+    edits: Edits = NO_EDITS
+    """What is known by hand of the speakers of the film, from another dub of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +181,13 @@ class Jobs:
             TooMuchKept: too much is kept of the visitor's films already.
         """
         spec = self._checked(draft, spec, visitor)
-        return self._worker.submit(draft.id, spec, visitor)
+        return self._worker.submit(draft.id, spec, visitor, draft.edits)
 
     def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
         """Use another job's film, subtitles and artifacts; they are linked, and take no more space.
 
         Args:
-            draft: gets the film.
+            draft: gets the film, and what was changed by hand in its speakers where the same words will be heard.
             job_id: of the other job.
             spec: what is asked for now.
             keeps_wishes: False: only the wishes in `spec` count, and an empty one means the best.
@@ -206,7 +208,7 @@ class Jobs:
             raise JobNotFound from None
         Artifacts(self._data.artifacts(draft.id)).adopt(self._data.artifacts(job_id))
         before = job.request
-        return replace(
+        wanted = replace(
             spec,
             file=before.file,
             subtitles=spec.subtitles or before.subtitles,
@@ -217,6 +219,9 @@ class Jobs:
             source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
             wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
         )
+        if _hears_the_same(before, wanted) and not spec.has_subtitle_file:
+            draft.edits = (job.mended if job.version else job.edits).of_speakers
+        return wanted
 
     def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
         """Return what is in a film in the draft's folder; `visitor` is the key of the one who asks.
@@ -544,6 +549,14 @@ def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
         new.tts_engine or old.tts_engine,
         new.translation_engine or old.translation_engine,
     )
+
+
+def _hears_the_same(one: JobSpec, other: JobSpec) -> bool:
+    """Tell whether two jobs of one film have the same lines, by the same speakers."""
+    first, second = (
+        (spec.subtitles, spec.audio_track, spec.speakers, _source_code(spec.source_language)) for spec in (one, other)
+    )
+    return first == second
 
 
 def _finish(before: JobSpec, spec: JobSpec) -> Finish:

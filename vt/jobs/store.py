@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from vt.domain import Edits, Job, JobSpec, JobState, Stage
+from vt.domain import NO_EDITS, Edits, Job, JobSpec, JobState, Stage
 from vt.errors import (
     DatabaseDamaged,
     FolderTaken,
@@ -421,7 +421,7 @@ class Store:
 
     # Making, reading and removing
 
-    def create(self, job_id: str, request: JobSpec, limit: int, share: Share = NOBODY) -> Job:
+    def create(self, job_id: str, request: JobSpec, limit: int, share: Share = NOBODY, edits: Edits = NO_EDITS) -> Job:
         """Put a new job into the queue, behind the other jobs of its visitor.
 
         Args:
@@ -429,6 +429,7 @@ class Store:
             request: what was asked for.
             limit: how many jobs may wait, this one included.
             share: the visitor whose limits it counts for.
+            edits: of another dub of the same film, which this one is to have too.
 
         Raises:
             QueueFull: so many jobs wait already.
@@ -436,7 +437,7 @@ class Store:
         """
         now = self._milliseconds()
         values = {"state": JobState.QUEUED.value, "fraction": 0.0, "created_ms": now, "updated_ms": now}
-        values |= {"request": request.as_json(), "version": 0, "edits": {}, "mended": {}}
+        values |= {"request": request.as_json(), "version": 0, "edits": edits.as_json(), "mended": {}}
         with self._writing() as connection:
             values["visitor"] = self._checked_visitor(connection, share)
             _check_room(connection, limit)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt.domain import Cancel, Edits, Job, JobSpec, Progress, Stage
+from vt.domain import NO_EDITS, Cancel, Edits, Job, JobSpec, Progress, Stage
 from vt.dubbing import artifacts
 from vt.errors import Cancelled, JobNotFound, ModelBusy, StorageError, TooMuchKept, VtError, WrongState
 from vt.jobs import records, recovery
@@ -158,11 +158,12 @@ class Worker:
 
     # What routes, page and command line call
 
-    def submit(self, job_id: str, spec: JobSpec, visitor: str = "") -> Job:
+    def submit(self, job_id: str, spec: JobSpec, visitor: str = "", edits: Edits = NO_EDITS) -> Job:
         """Put a new job, whose film is in its folder, at the end of the queue.
 
-        `visitor` is the visitor whose limits it counts for; empty: nobody's. Once this has returned, the job survives
-        the death of the server, a power cut, and the loss of the database.
+        `visitor` is the visitor whose limits it counts for; empty: nobody's. `edits` are those of another dub of the
+        film. Once this has returned, the job survives the death of the server, a power cut, and the loss of the
+        database.
 
         Raises:
             QueueFull: too many wait already.
@@ -172,7 +173,7 @@ class Worker:
         self._flush(job_id)
         with self._state_lock:
             self._check_kept(job_id, visitor)
-            job = self._store.create(job_id, spec, self._queue_size, Share(visitor, self._visitor_jobs))
+            job = self._store.create(job_id, spec, self._queue_size, Share(visitor, self._visitor_jobs), edits)
             self._record(job)
         self._wake_threads()
         return job

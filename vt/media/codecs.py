@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from vt.media.commands import listed_codecs
 from vt.media.probing import Track
-from vt.system.processes import TOOL, Child, run
 
 _MOST_LABELLED = 8
 """ffmpeg knows how to mix the channels of the usual layouts, none of which has more."""
@@ -24,8 +24,7 @@ def is_decodable(track: Track) -> bool:
 
 @cache
 def _decoders() -> frozenset[str]:
-    listed = run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-codecs"], TOOL)).decode(errors="replace").splitlines()
-    return frozenset(match[1] for line in listed if (match := _DECODER.match(line)))
+    return frozenset(match[1] for line in listed_codecs() if (match := _DECODER.match(line)))
 
 
 def mixing_filter(track: Track) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import ffmpeg
 
 from vt.errors import MediaError, ToolStopped, VtError
+from vt.system.processes import TOOL, Child, run
 from vt.system.sandbox import CORES, MB
 
 DEMUXERS = (
@@ -29,6 +32,44 @@ _MOST_PIXELS = 8192 * 4352
 def url(path: Path) -> str:
     """Return the path as ffmpeg takes it for a file whatever characters it holds, a leading dash or colons too."""
     return f"file:{path.absolute()}"
+
+
+Part: TypeAlias = tuple[int, int]
+"""A part of a file: the place of its first byte, and the one behind its last."""
+
+
+def input_of(path: Path, part: Part | None = None) -> list[str]:
+    """Return the options that have ffmpeg read a file, or a part of it."""
+    if part is None:
+        return ["-i", url(path)]
+    first, end = part
+    return ["-protocol_whitelist", "file,subfile", "-i", f"subfile,,start,{first},end,{end},,:{url(path)}"]
+
+
+@cache
+def listed_codecs() -> list[str]:
+    """Return the lines in which ffmpeg lists the kinds of tracks that it knows, and how each is decoded.
+
+    Raises:
+        ToolError: ffmpeg is missing, or does not run.
+    """
+    listed = run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-codecs"], TOOL))
+    return listed.decode(errors="replace").splitlines()
+
+
+def decoders(kinds: Mapping[int, str]) -> list[str]:
+    """Return the options in front of a film that choose how its sound is decoded; `kinds` are its codecs by stream.
+
+    By ffmpeg's own decoder of Speex sound of 16 kHz and more is twice as long in version 7, so that of Speex is taken
+    where it is there.
+
+    Raises:
+        ToolError: ffmpeg is missing, or does not run.
+    """
+    speex = [index for index, codec in kinds.items() if codec == "speex"]
+    if not speex or not any("libspeex" in line.partition("(encoders:")[0] for line in listed_codecs()):
+        return []
+    return [part for index in speex for part in (f"-c:{index}", "libspeex")]
 
 
 _OPENING = {

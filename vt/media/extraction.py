@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from vt.domain import Cancel
 from vt.errors import EmptyTrack, MediaError, ToolError, ToolStopped
-from vt.media import timeline
+from vt.media import ogg, timeline
 from vt.media.codecs import mixing_filter
-from vt.media.commands import MEMORY, opening_options, patience, room_on_disk, unfit, url
-from vt.media.probing import MediaInfo, Track, has_packets, packets_end
+from vt.media.commands import MEMORY, Part, decoders, input_of, opening_options, patience, room_on_disk, unfit, url
+from vt.media.probing import MediaInfo, Track, has_packets, packets_end, recordings
 from vt.system.processes import Child, run
 from vt.system.sandbox import ChildLimits
 
@@ -80,6 +81,8 @@ class _Source:
     """Whether its times are kept; without, each packet follows the one before it."""
     along: tuple[int, ...]
     """Further streams that are read for the sake of time."""
+    part: Part | None = None
+    """Of the file, which is decoded alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +98,37 @@ class _Extraction:
     def write(self) -> None:
         """Write the samples; a track whose format changes on the way is decoded twice."""
         info, track = self.info, self.track
-        has_clock = timeline.has_clock(info.container)
+        is_chain = info.may_be_chain and ogg.is_chain(info.path, self.cancel)
+        # In a chain of recordings the times of all go by the first one: those of the others are wrong.
+        has_clock = timeline.has_clock(info.container) and not is_chain
         along = info.timed if info.video or len(info.timed) > 1 else ()
         film = _Source(info.path, track.index, mixing_filter(track), track.channels == 2, has_clock, along)
+        if is_chain:
+            self._write_chain(film)
+            return
         begins = self._placed(film)
         if has_clock and len(begins) > 1:
             second = self._in_one_format(film)
             begins = self._placed(second)
-            if second.path != info.path:
-                second.path.unlink()
+            second.path.unlink()
         if has_clock and begins:
             _shift(self.target, begins[0])
+
+    def _write_chain(self, film: _Source) -> None:
+        """Write recordings that stand one behind the other."""
+        parts = recordings(self.info, self.cancel)
+        if parts == [None]:
+            self._placed(film)
+            return
+        one = replace(self, target=self.target.with_name(f"{self.target.name}.part"))
+        with self.target.open("wb") as whole:
+            for part in parts:
+                one._placed(replace(film, part=part))
+                with one.target.open("rb") as found:
+                    shutil.copyfileobj(found, whole)
+                if self.longest is not None and whole.tell() > (self.longest + _MARGIN_SECONDS) * SPEECH_RATE * 2:
+                    break
+        one.target.unlink()
 
     def _placed(self, source: _Source) -> list[int]:
         """Write what one source holds, and return when each stretch of one format begins, in samples."""
@@ -126,9 +149,6 @@ class _Extraction:
         ffmpeg begins its filters anew wherever channels, rate or sample format change, so that they do not see what
         was before: not how long it was, nor the gap in between.
         """
-        if self.info.container == "ogg" and not self.info.video:
-            # In a chain of recordings the times of all go by the rate of the first: those of the others are wrong.
-            return _Source(film.path, film.index, film.mixing, film.has_two_channels, False, film.along)
         copy = self.target.with_name(f"{self.target.name}.nut")
         options = ["-map", f"0:{film.index}", *(["-af", film.mixing] if film.mixing else [])]
         options += ["-ac", "2", "-ar", str(SPEECH_RATE), "-c:a", "pcm_s16le", "-f", "nut"]
@@ -141,8 +161,9 @@ class _Extraction:
             argv += ["-t", str(self.longest + _MARGIN_SECONDS)]
         path = self.info.path
         try:
-            child = Child([*argv, "-i", url(source.path), *outputs], self._limits(), reads=[source.path], writes=writes)
-            return run(child, self.cancel)
+            argv += decoders(self.info.kinds) if source.path == path else []
+            argv += [*input_of(source.path, source.part), *outputs]
+            return run(Child(argv, self._limits(), reads=[source.path], writes=writes), self.cancel)
         except ToolStopped as error:
             raise unfit(path, error) from error
         except ToolError as error:

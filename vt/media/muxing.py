@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from vt import languages
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media import timeline
-from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
+from vt.media.commands import MEMORY, THREADS, decoders, opening_options, patience, room_on_disk, unfit, url
 from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
 from vt.media.text_tracks import Decode, sources_of_text, undecoded
@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _IN_MP4_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vc1"}
 _ENCODING_MEMORY = 6 * 1024 * MB
 """A picture of 8K that is encoded in 8 threads takes 4.4 GB of addresses, one of 4K half of that."""
+_INPUT_MEMORY = 32 * MB
+"""Of addresses, for each further input: it has threads of its own that read, decode and encode it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,38 @@ def mux(
     with TemporaryDirectory(prefix="texts-", dir=dub.parent) as folder:
         texts = sources_of_text(info, text_tracks(info), Path(folder), decode, cancel)
         kept = {extent: keeping(info, original, texts, extent) for extent in reversed(Extent)}
+        pictures = _pictures_alone(info, kept[Extent.ALL].covers, Path(folder), cancel)
         failures = {extent: _what_failed(extent, original) for extent in kept}
-        plans = _distinct(_Mux(info, kept[extent], names, list(softs), failures[extent]) for extent in kept)
+        added = _Added(names, list(softs), pictures)
+        plans = _distinct(_Mux(info, kept[extent], added, failures[extent]) for extent in kept)
         return _as_full_as_possible(info, plans, dub, target, cancel)
+
+
+def _pictures_alone(info: MediaInfo, covers: Sequence[Track], folder: Path, cancel: Cancel | None) -> dict[int, Path]:
+    """Copy each cover into a file of its own, and return these by the covers' indexes; none, where that fails.
+
+    Since version 7 ffmpeg reads no other input while it waits for the next picture of a cover, which never comes: the
+    dub would stand behind the whole film.
+    """
+    made = {track.index: folder / f"{track.index}.nut" for track in covers}
+    if not made:
+        return {}
+    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
+    argv += ["-i", url(info.path)]
+    for index, path in made.items():
+        argv += ["-map", f"0:{index}", "-frames:v", "1", "-c", "copy", "-f", "nut", url(path)]
+    size = info.path.stat().st_size
+    cpu = 60 + size / MB
+    room = min(size + MB, room_on_disk(folder / "any"))
+    limits = ChildLimits(patience(cpu, size), cpu, MEMORY, room, open_files=64 + len(made))
+    try:
+        run(Child(argv, limits, reads=[info.path], writes=list(made.values())), cancel)
+    except ToolMissing:
+        raise
+    except ToolError as error:
+        _log.info("The covers of a film could not be copied by themselves: %s", error)
+        return {}
+    return made
 
 
 def _as_full_as_possible(
@@ -116,25 +147,36 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     """Write the film, and return the notes of the plan."""
     info = plan.info
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
-    argv += [*opening_options(), "-i", url(info.path), "-protocol_whitelist", "file", "-i", url(dub)]
-    texts = plan.texts
-    for path, form in texts.items():
+    argv += [*opening_options(), *decoders(info.kinds), "-i", url(info.path)]
+    argv += ["-protocol_whitelist", "file", "-i", url(dub)]
+    beside = plan.beside
+    for path, form in beside.items():
         argv += ["-protocol_whitelist", "file", "-f", form, "-i", url(path)]
     argv += [*plan.options, url(target)]
     if timeline.may_jump(info.container):
         argv += timeline.read_along(info.timed)
-    reads = [info.path, dub, *texts]
+    reads = [info.path, dub, *beside]
     run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
     return plan.notes
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What a film is put together from, beside itself."""
+
+    names: tuple[Named, Named]
+    """The dub's and the original's."""
+    softs: list[Soft]
+    pictures: Mapping[int, Path]
+    """The covers of the film by their indexes, each in a file of its own; none where they are read from the film."""
 
 
 class _Mux:
     """Composes the tracks of the result: what can live in its container is copied, the rest encoded or left out."""
 
-    def __init__(
-        self, info: MediaInfo, kept: Keeping, names: tuple[Named, Named], softs: list[Soft], notes: list[Message]
-    ) -> None:
-        self.info, self.names, self.softs, self.kept = info, names, softs, kept
+    def __init__(self, info: MediaInfo, kept: Keeping, added: _Added, notes: list[Message]) -> None:
+        self.info, self.names, self.softs, self.kept = info, added.names, added.softs, kept
+        self.pictures = added.pictures if kept.covers else {}
         self.notes = notes
         self.options = self._options()
         """Of the output."""
@@ -155,8 +197,8 @@ class _Mux:
         room = room_on_disk(target)
         most = int(2 * size + 2 * dub.stat().st_size + 64 * MB + seconds * a_second)
         # The index of the packets is kept in memory, twice: about 20 kB for each second of a film with many tracks.
-        memory = (_ENCODING_MEMORY if encodes else MEMORY) + int(50_000 * seconds)
-        return ChildLimits(patience(cpu, size), cpu, memory, min(most, room))
+        memory = (_ENCODING_MEMORY if encodes else MEMORY) + int(50_000 * seconds) + len(self.beside) * _INPUT_MEMORY
+        return ChildLimits(patience(cpu, size), cpu, memory, min(most, room), open_files=64 + len(self.beside))
 
     def _picture(self) -> list[str]:
         video = self.info.video
@@ -183,14 +225,15 @@ class _Mux:
         return [*out, *(_named("a:1", self.names[1]) if self.kept.has_original else [])]
 
     @property
-    def texts(self) -> dict[Path, str]:
-        """The files that subtitles are read from, with their formats, in the order of ffmpeg's inputs."""
+    def beside(self) -> dict[Path, str]:
+        """The files that subtitles and covers are read from, with their formats, in the order of ffmpeg's inputs."""
         files = [text.file for text in self.kept.subtitles if text.file]
-        return {soft.path: "srt" for soft in self.softs} | {file: file.suffix[1:] for file in files}
+        texts = {soft.path: "srt" for soft in self.softs}
+        return texts | {file: file.suffix[1:] for file in (*files, *self.pictures.values())}
 
     def _text(self) -> list[str]:
         out: list[str] = []
-        inputs = {path: f"{number}:s:0" for number, path in enumerate(self.texts, 2)}
+        inputs = {path: f"{number}:s:0" for number, path in enumerate(self.beside, 2)}
         for place, soft in enumerate(self.softs):
             named = _named(f"s:{place}", Named(soft.language, soft.title))
             out += ["-map", inputs[soft.path], f"-c:s:{place}", "mov_text", f"-disposition:s:{place}", "0", *named]
@@ -200,8 +243,10 @@ class _Mux:
 
     def _covers(self) -> list[str]:
         out: list[str] = []
+        inputs = {path: f"{number}:0" for number, path in enumerate(self.beside, 2)}
         for place, track in enumerate(self.kept.covers, 1 if self.info.video else 0):
-            out += ["-map", f"0:{track.index}", f"-c:v:{place}", "copy", f"-disposition:v:{place}", "attached_pic"]
+            source = inputs[self.pictures[track.index]] if self.pictures else f"0:{track.index}"
+            out += ["-map", source, f"-c:v:{place}", "copy", f"-disposition:v:{place}", "attached_pic"]
         return out
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
-from vt.media import dump, timeline
+from vt.media import dump, ogg, timeline
 from vt.media.commands import (
     ACCEPTED_FORMATS,
     MEMORY,
     MOST_STREAMS,
+    Part,
+    decoders,
     opening_options,
     patience,
     too_many_streams,
@@ -90,6 +92,16 @@ class MediaInfo:
         """The streams that make the film's time: its picture and all sound of a known kind."""
         return tuple(t.index for t in (self.video, *self.audio) if t and (t is self.video or t.sample_rate))
 
+    @property
+    def kinds(self) -> dict[int, str]:
+        """The codecs of its sound, by stream."""
+        return {track.index: track.codec for track in self.audio}
+
+    @property
+    def may_be_chain(self) -> bool:
+        """Whether several recordings may stand one behind the other, each with a clock and a rate of its own."""
+        return self.container == "ogg" and not self.video
+
     def is_foreign(self, track: Track) -> bool:
         """Return whether a track belongs to another programme of a transport stream than the picture."""
         programs = self.video.programs if self.video else ()
@@ -157,13 +169,27 @@ def packets_end(info: MediaInfo, indexes: Sequence[int], cancel: Cancel | None =
     sounds = {track.index for track in info.audio}
     longest = {index: timeline.longest_packet(info.container, index in sounds) for index in indexes}
     try:
-        if info.container == "ogg" and not info.video and timeline.is_chain(info.path):
-            return timeline.decoded_end(info.path, indexes, cancel, slots)
+        if info.may_be_chain and ogg.is_chain(info.path, cancel, slots):
+            parts, decoded_by = recordings(info, cancel, slots), decoders(info.kinds)
+            return timeline.decoded_end(info.path, indexes, cancel, slots, parts, decoded_by)
         return timeline.last_packets_end(info.path, longest, cancel, slots)
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:
         raise MediaError(why_unreadable(info.path, error.said)) from error
+
+
+def recordings(info: MediaInfo, cancel: Cancel | None = None, slots: Slots = WORK) -> list[Part | None]:
+    """Return the parts of a chain that have to be decoded by themselves, or one that is all of it.
+
+    Of FLAC each recording tells how large its packets may be: ffmpeg leaves out those that are larger than the first
+    one of the chain tells. Speex's own decoder takes the heads of further recordings for sound.
+
+    Raises:
+        TooManyRequests: no slot became free in time.
+    """
+    is_one_by_one = [track.codec for track in info.audio] in (["flac"], ["speex"])
+    return ogg.recordings(info.path, cancel, slots) if is_one_by_one else [None]
 
 
 def has_packets(path: Path, track: Track, cancel: Cancel | None = None) -> bool:

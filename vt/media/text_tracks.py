@@ -20,6 +20,8 @@ _COPIED = {"ass": "ass", "ssa": "ass", "webvtt": "webvtt", "subrip": "srt", "srt
 _CONVERTED = {"mov_text", "microdvd", "subviewer", "subviewer1", "stl", "sami", "realtext", "jacosub", "mpl2", "pjs"}
 """Those that ffmpeg converts to SRT."""
 _ALWAYS_UTF_8 = {"mov_text", "webvtt"}
+_FORMS = _COPIED | {"mov_text": "ass"}
+"""The formats of the files that tracks are written to; as ASS is how ffmpeg holds mov_text, it loses nothing."""
 _RAW = "data"
 """The output of ffmpeg that holds packets as they are: it tells whether they are UTF-8, and nothing else."""
 _MORE = MB
@@ -31,6 +33,11 @@ _MOST_BYTES = 32 * MB
 def holds_text(track: Track) -> bool:
     """Return whether a subtitle track holds text, and no pictures."""
     return track.codec in _COPIED or track.codec in _CONVERTED
+
+
+def _holds_lines(content: bytes) -> bool:
+    """Return whether a subtitle file of one of the formats here holds any line."""
+    return any(mark in content for mark in (b"-->", b"Dialogue:"))
 
 
 def undecoded(content: bytes, language: str) -> None:
@@ -96,7 +103,7 @@ def subtitle_text(info: MediaInfo, track: Track, most_bytes: int, cancel: Cancel
             track=_told(track),
             file=info.path,
         ) from error
-    if not any(mark in content for mark in (b"-->", b"Dialogue:")):
+    if not _holds_lines(content):
         raise SubtitleError("The subtitle track ({track}) of {file} is empty.", track=_told(track), file=info.path)
     return content
 
@@ -111,9 +118,11 @@ def _told(track: Track) -> str:
 def sources_of_text(
     info: MediaInfo, tracks: Sequence[Track], folder: Path, decode: Decode, cancel: Cancel | None = None
 ) -> Mapping[int, Path | None]:
-    """Return where the text of tracks can be read as UTF-8, by their indexes.
+    """Return where the text of tracks can be read as UTF-8, by their indexes: in a file of its own, if possible.
 
-    ffmpeg leaves out, without an error, each line that is not in UTF-8 or in the encoding that it was told.
+    ffmpeg leaves out, without an error, each line that is not in UTF-8 or in the encoding that it was told. And since
+    version 7 it reads no other input while it waits for the next line of a track in the film: where there is none for a
+    long time, the dub would come behind the picture that it belongs to.
 
     Args:
         info: of the film.
@@ -123,24 +132,22 @@ def sources_of_text(
         cancel: ends it.
 
     Returns:
-        The film itself where its text is in UTF-8, else a file that says the same in UTF-8; None where there is no way.
+        A file that says the same in UTF-8, or the film itself where there is none and its text is in UTF-8; None where
+        there is no way.
     """
-    doubtful = [track for track in tracks if track.codec not in _ALWAYS_UTF_8]
-    found: dict[int, Path | None] = dict.fromkeys((track.index for track in tracks), info.path)
-    files = _written(info, doubtful, folder, cancel)
-    for track in doubtful:
-        found[track.index] = _source(info, track, files.get(track.index), decode)
-    return found
+    files = _written(info, tracks, folder, cancel)
+    return {track.index: _source(info, track, files.get(track.index), decode) for track in tracks}
 
 
 def _written(info: MediaInfo, tracks: Sequence[Track], folder: Path, cancel: Cancel | None) -> dict[int, Path]:
     """Write the tracks as files, all at once or, where that fails, one by one, and return those that can be read."""
     if not tracks:
         return {}
-    files = {track.index: folder / f"{track.index}.{_COPIED.get(track.codec, _RAW)}" for track in tracks}
+    files = {track.index: folder / f"{track.index}.{_FORMS.get(track.codec, _RAW)}" for track in tracks}
     outputs: list[str] = []
-    for index, file in files.items():
-        outputs += ["-map", f"0:{index}", "-c", "copy", "-f", file.suffix[1:], "-fs", str(_MOST_BYTES), url(file)]
+    for track in tracks:
+        file, how = files[track.index], "copy" if track.codec in _COPIED else _FORMS.get(track.codec, "copy")
+        outputs += ["-map", f"0:{track.index}", "-c", how, "-f", file.suffix[1:], "-fs", str(_MOST_BYTES), url(file)]
     try:
         run(_reading(info, outputs, writes=list(files.values())), cancel)
     except ToolMissing:
@@ -154,8 +161,9 @@ def _written(info: MediaInfo, tracks: Sequence[Track], folder: Path, cancel: Can
 def _source(info: MediaInfo, track: Track, file: Path | None, decode: Decode) -> Path | None:
     """Return where the text of one track can be read as UTF-8; `file` is what was written of it."""
     content = file.read_bytes() if file else b""
-    if file and _is_utf_8(content):
-        return info.path
+    if track.codec in _ALWAYS_UTF_8 or (file and _is_utf_8(content)):
+        is_whole = _holds_lines(content) and len(content) < _MOST_BYTES
+        return file if file and file.suffix[1:] != _RAW and is_whole else info.path
     text = None if len(content) >= _MOST_BYTES else decode(content, track.language)
     if not file or file.suffix[1:] == _RAW or text is None:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vt.domain import Cancel
-from vt.media.commands import MEMORY, opening_options, patience, url
+from vt.media.commands import MEMORY, Part, input_of, opening_options, patience
 from vt.system.processes import WORK, Child, Slots, run
 from vt.system.sandbox import MB, ChildLimits
 
@@ -45,8 +45,6 @@ _TELL_THE_END = f":time_base=1/90000 -avoid_negative_ts disabled {_SEGMENT} -seg
 _SOUND_RATE, _PATIENCE = 8_000, 60.0
 _LONGEST_PACKET = 36_000.0
 _LONGEST_OGG_PACKET = 10.0
-_MOST_PAGES = 300_000
-"""Of an Ogg file, that are looked through: more than a gigabyte of the usual ones."""
 
 
 def _is_one_of(container: str, kinds: frozenset[str]) -> bool:
@@ -133,15 +131,31 @@ def last_packets_end(
     return _ends(path, outputs, cancel, slots)
 
 
-def decoded_end(path: Path, indexes: Sequence[int], cancel: Cancel | None = None, slots: Slots = WORK) -> float:
+def decoded_end(
+    path: Path,
+    indexes: Sequence[int],
+    cancel: Cancel | None = None,
+    slots: Slots = WORK,
+    parts: Sequence[Part | None] = (None,),
+    decoded_by: Sequence[str] = (),
+) -> float:
     """Return when some streams of sound end where each packet follows the one before it: all is decoded.
+
+    Args:
+        path: the file.
+        indexes: the streams.
+        cancel: ends it.
+        slots: limit how many files are read at a time.
+        parts: of the file, which are read by themselves, one after the other; None: all of it.
+        decoded_by: the options in front of the file that choose decoders.
 
     Raises:
         ToolError: the file cannot be read.
         TooManyRequests: no slot became free in time.
     """
     options = _DECODED.format(unit=_unit(slots))
-    return _ends(path, [(index, options) for index in indexes], cancel, slots)
+    outputs = [(index, options) for index in indexes]
+    return math.fsum(_ends(path, outputs, cancel, slots, part, decoded_by) for part in parts)
 
 
 @functools.cache
@@ -164,12 +178,19 @@ def _unit(slots: Slots) -> str:
     return "" if _latest(output) > 0.5 else _OTHER_UNIT
 
 
-def _ends(path: Path, outputs: Sequence[tuple[int, str]], cancel: Cancel | None, slots: Slots) -> float:
-    """Return the latest end of some streams, each read as its options say."""
+def _ends(
+    path: Path,
+    outputs: Sequence[tuple[int, str]],
+    cancel: Cancel | None,
+    slots: Slots,
+    part: Part | None = None,
+    decoded_by: Sequence[str] = (),
+) -> float:
+    """Return the latest end of some streams of a file, or of a part of it, each read as its options say."""
     if not outputs:
         return 0.0
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
-    argv += ["-i", url(path)]
+    argv += [*decoded_by, *input_of(path, part)]
     for index, options in outputs[:_MOST_MEASURED]:
         argv += ["-map", f"0:{index}", *(options + _TELL_THE_END).split()]
     argv += read_along([index for index, _ in outputs[_MOST_MEASURED:]])
@@ -183,24 +204,3 @@ def _latest(output: bytes) -> float:
     """Return the latest end in ffmpeg's lists of segments."""
     ends = [float(line.rpartition(b",")[2]) for line in output.splitlines() if line.startswith(b"pipe:1,")]
     return max((end for end in ends if math.isfinite(end)), default=0.0)
-
-
-def is_chain(path: Path) -> bool:
-    """Return whether an Ogg file may be a chain of recordings, by the heads of its pages (RFC 3533, section 6).
-
-    ffmpeg tells the times of all of them by the rate of the first one.
-    """
-    is_begun = False
-    with path.open("rb") as file:
-        for _ in range(_MOST_PAGES):
-            head = file.read(27)
-            if not head:
-                return False
-            if len(head) < 27 or head[:4] != b"OggS":  # nobody knows what stands behind it
-                return True
-            is_first = bool(head[5] & 2)
-            if is_first and is_begun:
-                return True
-            is_begun = is_begun or not is_first
-            file.seek(sum(file.read(head[26])), 1)
-    return True

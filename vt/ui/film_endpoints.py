@@ -1,4 +1,4 @@
-"""The endpoints that take a film. Each call is a job in the queue; it is removed when the caller has left."""
+"""The endpoints of jobs, each of which is in the queue: most end with the call, one may be kept, and changed then."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from vt.domain import (
     FINISHES,
     NO_WISHES,
     WISHES,
+    Edits,
     Finish,
     Job,
     JobSpec,
@@ -32,6 +33,7 @@ from vt.jobs.job_service import Jobs, ResultFile
 from vt.jobs.progress_feed import follow
 from vt.services import Services
 from vt.ui import fragments
+from vt.ui.edits import edits_from
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
 from vt.ui.shared import RAW, in_words, number, owner, text
@@ -47,6 +49,7 @@ def add(services: Services) -> None:
     """Add the endpoints to the page that is being built."""
     _add_translate(services)
     _add_transcribe(services)
+    _add_edit(services)
 
 
 _FILM: dict[str, Any] = {"type": "string", "description": "Progress, and at the end the path of the dubbed file."}
@@ -73,31 +76,37 @@ def _add_translate(services: Services) -> None:
         background: str = "auto",
         literal: bool = False,
         burn: str = "",
+        keep: bool = False,
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
         Yields what it is at, such as ("Translating: 62 %", None, None), and at the end the path of the dubbed file,
         those of the subtitles in both languages as SRT and WebVTT, and the report. Who cancels the call cancels it all.
-        In place of a file, `subtitles` may name a subtitle track in the film, such as "track:2".
+        In place of a file, `subtitles` may name a subtitle track in the film, such as "track:2". With `keep` the dub
+        stays on the server, and the report names it as `job`: /edit takes that.
         """
         whose = owner(request)
         with in_words():
             wishes = _wishes(voice, tts_engine, translation_engine)
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
             told = number_of_speakers(text(speakers or "auto", "speakers"))
-            finish = _finish(background, literal, burn)
+            finish, keeps = _finish(background, literal, burn), is_yes(str(keep or False))
             spec = replace(spec, speakers=told, mark_speakers=is_yes(str(mark_speakers or False)), finish=finish)
-        async with underway(services, spec, video, subtitles, whose) as job:
+        async with underway(services, spec, video, subtitles, whose, keeps=keeps) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
                     yield at, None, None
             film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job.id, whose)
-            yield film, written, report
+            yield film, written, report | ({"job": job.id} if keeps else {})
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
-    inputs += [_speakers(), _mark_speakers(), *_finishes()]
-    _serve(translate, inputs, [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)])
+    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep()]
+    _serve(translate, inputs, _dub_answers())
+
+
+def _dub_answers() -> list[Api]:
+    return [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)]
 
 
 def _add_transcribe(services: Services) -> None:
@@ -121,6 +130,30 @@ def _add_transcribe(services: Services) -> None:
 
     inputs = [_file("video"), _source(), _number("audio_track")]
     _serve(transcribe, inputs, [_answer("transcript", _TRANSCRIPT), _answer("subtitles", _SUBTITLES)])
+
+
+def _add_edit(services: Services) -> None:
+    async def edit(
+        request: gr.Request, job: str, segments: list[Any] | None = None, speakers: list[Any] | None = None
+    ) -> AsyncIterator[tuple[Any, Any, Any]]:
+        """Change lines and speakers of a dub that /translate kept, or that was made over HTTP.
+
+        A line may be said otherwise, at another time or by another speaker, a speaker may be named and voiced
+        otherwise; only what is concerned is done again. Yields what /translate yields. Who cancels the call cancels the
+        change: the dub stays as it was.
+        """
+        whose = owner(request)
+        with in_words():
+            edits = edits_from(segments or [], speakers or [])
+            job_id = text(job, "job")
+        async with _changing(services, job_id, edits, whose):
+            async with aclosing(_awaited(services.jobs, job_id)) as progress:
+                async for at in progress:
+                    yield at, None, None
+            film, *written, report = await asyncio.to_thread(_dubbed, services.jobs, job_id, whose)
+            yield film, written, report | {"job": job_id}
+
+    _serve(edit, [_job(), *_changes()], _dub_answers())
 
 
 def _source() -> Api:
@@ -177,7 +210,31 @@ def _finishes() -> list[Api]:
     ]
 
 
-def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:
+def _keep() -> Api:
+    said = "whether the dub stays on the server, so that /edit can change it: the report names it as job then"
+    return _field("keep", {"type": "boolean", "additional_description": said}, True, False)
+
+
+def _job() -> Api:
+    said = "as the report of /translate with keep names it, or the id of a job that was made over HTTP"
+    return _field("job", {"type": "string", "additional_description": said}, "mfrggzdfmztwq2lknnwg23tpoa")
+
+
+def _changes() -> list[Api]:
+    """Return the fields that say what is changed in a dub."""
+    line, speaker = {"id": 0, "text": "Hola.", "speaker": 1}, {"id": 1, "label": "Anna", "voice": "ef_dora"}
+    lines = (
+        "by the ids of the report: text, source_text, start, end, speaker; the id behind the last one adds a speaker"
+    )
+    said = "by their ids: label and voice, which is one that the same engine has for the language"
+    objects: dict[str, Any] = {"type": "array", "items": {"type": "object"}}
+    return [
+        _field("segments", objects | {"additional_description": lines}, [line], []),
+        _field("speakers", objects | {"additional_description": said}, [speaker], []),
+    ]
+
+
+def _field(name: str, known: dict[str, Any], example: object, default: object = None) -> Api:
     made = Api(default, known, name)
     setattr(made, "example_payload", lambda: example)  # noqa: B010 (for this object alone)
     return made
@@ -211,17 +268,37 @@ def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES
 
 @asynccontextmanager
 async def underway(
-    services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner
+    services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner, *, keeps: bool = False
 ) -> AsyncIterator[Job]:
-    """Count the caller as a follower, and submit a job; it is removed when the block ends."""
+    """Count the caller as a follower, and submit a job; it is removed when the block ends, unless it is kept then."""
     with in_words(), services.followers.held(whose.address):
         jobs = await asyncio.to_thread(lambda: services.jobs)  # the first access opens the database, which may wait
         job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, whose)
-        try:
+        async with _or_else(lambda: _removed(jobs, job.id), always=not keeps):
             yield job
-        finally:
+
+
+@asynccontextmanager
+async def _changing(services: Services, job_id: str, edits: Edits, whose: Owner) -> AsyncIterator[None]:
+    """Count the caller as a follower, and have a dub changed; where the block breaks off, that is cancelled."""
+    with in_words(), services.followers.held(whose.address):
+        jobs = await asyncio.to_thread(lambda: services.jobs)
+        await asyncio.to_thread(lambda: jobs.edit(job_id, jobs.lines(job_id).version, edits, whose.address))
+        async with _or_else(lambda: _cancelled(jobs, job_id)):
+            yield
+
+
+@asynccontextmanager
+async def _or_else(act: Callable[[], None], *, always: bool = False) -> AsyncIterator[None]:
+    """Act in a thread of its own where the block breaks off, or always."""
+    is_whole = False
+    try:
+        yield
+        is_whole = True
+    finally:
+        if always or not is_whole:
             # The caller may have been cancelled on the event loop: nothing here may wait.
-            threading.Thread(target=_removed, args=(jobs, job.id), name="vt-remove", daemon=True).start()
+            threading.Thread(target=act, name="vt-leave", daemon=True).start()
 
 
 def _submitted(services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
@@ -233,6 +310,11 @@ def _submitted(services: Services, spec: JobSpec, film: object, subtitles: objec
 def _removed(jobs: Jobs, job_id: str) -> None:
     with suppress(VtError):  # the server is about to end: the job is removed later, with those that expire
         uploads.remove(jobs, job_id)
+
+
+def _cancelled(jobs: Jobs, job_id: str) -> None:
+    with suppress(VtError):  # it is over, or the server is about to end
+        jobs.cancel(job_id)
 
 
 async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:

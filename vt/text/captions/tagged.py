@@ -12,10 +12,15 @@ from vt.domain import Word
 from vt.text.captions import limits, times
 from vt.text.captions.cue import RawCue
 
-_TOKEN = re.compile(r"<(?:/?[a-zA-Z][^<>]*+|\s?+\d[\d:.]*+\s?+|/)>|[^<]++|<")
+_TOKEN = re.compile(
+    r"<(?:/?[a-zA-Z][^<>]*+|\s?+\d[\d:.]*+\s?+|/)>|"
+    r"</?(?:[bciu]|v|lang)(?:\.[^\s<>]*+)?(?![^\s<])|<(?:\d{1,9}:)?\d\d:\d\d\.\d{3}(?![^\s<])|"
+    r"[^<]++|<"
+)
+"""A tag; one of WebVTT's tags, or a time, that nothing closes; what is said; a sign that is said."""
 _NAME = re.compile(r"</?([a-zA-Z]+)")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*+)?\s++([^>]*+)>")
-_STAMP = re.compile(r"<\s?(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})\.(\d{1,9})\s?>")
+_STAMP = re.compile(r"<\s?(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})\.(\d{1,9})\s?>?")
 _BREAKING = frozenset(["br", "p", "div", "li"])
 _UNSPACED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
@@ -81,7 +86,7 @@ class _Reader:
     """Between the end of a tag and the start of another."""
 
     def take(self, token: str) -> None:
-        if not (token[0] == "<" and token[-1] == ">"):
+        if token[0] != "<" or len(token) == 1:
             self._say(html.unescape(token))
         elif stamp := _STAMP.match(token):
             self.second = times.of_clock(*stamp.groups())
@@ -107,7 +112,7 @@ class _Reader:
             self._say("\n")
         elif name in ("rt", "ruby"):
             self.is_reading = name == "rt" and not closes
-        elif name == "v":
+        elif name == "v" and token[-1] == ">":  # else nobody knows where the name ends
             voice = _VOICE.match(token)
             self._change_to(" ".join(html.unescape(voice[1]).split()) if voice else "")
 

@@ -26,6 +26,8 @@ _MOST_VALUES = 100_000
 _MOST_DATA = 100_000
 """Characters of all arguments of a call. Gradio keeps them as long as the session; it does not keep an event's data."""
 _LARGEST = 2**53
+_NOT_NEEDED = (*OPTIONS, "keep")
+"""Inputs that a client may leave out at the end."""
 
 
 class Calls:
@@ -171,7 +173,7 @@ def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]
     inputs = list(function.inputs)
     shown = [block for block in inputs if not block.skip_api]
     if isinstance(sent, list) and len(sent) < len(shown) and _is_public(function):
-        wishes = [block for block in shown[len(sent) :] if isinstance(block, Api) and block.label in OPTIONS]
+        wishes = [block for block in shown[len(sent) :] if isinstance(block, Api) and block.label in _NOT_NEEDED]
         if len(sent) + len(wishes) == len(shown):
             sent = [*sent, *(wish.value for wish in wishes)]
     if not isinstance(sent, list) or len(sent) not in (len(inputs), len(shown)):

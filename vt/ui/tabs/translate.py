@@ -11,12 +11,13 @@ import gradio as gr
 from gradio.events import Dependency
 
 from vt import languages
-from vt.domain import MOST_SPEAKERS, Edit, Edits, Job, JobSpec, JobState, SpeakerEdit, number_of_speakers
+from vt.domain import MOST_SPEAKERS, Job, JobSpec, JobState, number_of_speakers
 from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
 from vt.translatable import LanguageName
 from vt.ui import fragments, scripts, words
+from vt.ui.edits import edits_from
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
 from vt.ui.progress import to_follow
@@ -468,37 +469,3 @@ def _target(said: Words, codes: Sequence[str], subject: Subject) -> str | None:
     taken = {subject.target, subject.source, subject.language[:2]}
     wished = [said.language] if said.language != "en" else []
     return next((code for code in (*wished, "es", "fr", *codes) if code in codes and code not in taken), None)
-
-
-def edits_from(lines: object, speakers: object) -> Edits:
-    """Return the edits that a page sent.
-
-    Raises:
-        InputError: what was sent is not a list of edits.
-    """
-    try:
-        changed = {
-            number(line["id"], "id"): Edit(
-                _text(line.get("text")), _text(line.get("source_text")), speaker=_id(line.get("speaker"))
-            )
-            for line in lines  # type: ignore[attr-defined]
-        }
-        said = {
-            number(one["id"], "id"): SpeakerEdit(_text(one.get("label")), _text(one.get("voice")))
-            for one in speakers  # type: ignore[attr-defined]
-        }
-        return Edits(changed, said)
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise InputError("The lines did not come through as they should: load the page anew and try again.") from error
-
-
-def _id(value: object) -> int | None:
-    return None if value is None else number(value, "speaker")
-
-
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise TypeError
-    return value.strip()
