@@ -113,7 +113,9 @@ def _write_down(run: Run, folder: Path) -> Result:
     transcript = heard.transcript
     who = _marked_speakers(run, casting.parts_of(transcript.segments))
     said = [subtitles.Cue(at.start, at.end, at.text, who[number]) for number, at in enumerate(transcript.segments)]
-    written = results.write_subtitles(transcript.language, subtitles.cues(said, heard.film_seconds)).path
+    written = results.write_subtitles(
+        transcript.language, subtitles.cues(said, heard.film_seconds, transcript.language)
+    ).path
     composed = report.of_transcript(
         run.request, heard.film_seconds, transcript, heard.choice, run.stages, list(heard.notes)
     )
@@ -287,7 +289,9 @@ class _Dub:
         lines = zip(placements, script.texts, who, strict=True)
         said = [subtitles.Cue(at.start, at.end, text, name) for at, text, name in lines if text]
         sides = {script.target_language: said, script.transcript.language: heard}
-        return [self._results.write_subtitles(spoken, subtitles.cues(side, film)) for spoken, side in sides.items()]
+        return [
+            self._results.write_subtitles(spoken, subtitles.cues(side, film, spoken)) for spoken, side in sides.items()
+        ]
 
     def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[Message]]:
         """Write the film; return its path, and notes on what could not be copied into it unchanged."""
