@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vt.domain import BOTH, Segment
-from vt.dubbing.report import DubReport, Report, Script
+from vt.dubbing.report import DubbedLine, DubReport, HeardLine, Report, Script
 from vt.languages import Language
 from vt.text import subtitles
 from vt.text.subtitles import Cue
@@ -65,9 +65,9 @@ def of_script(script: Script, film_seconds: float, who: Sequence[str]) -> Sides:
 def of_report(report: Report, *, mark_speakers: bool) -> Sides:
     """Return what a report tells of; `mark_speakers`: whether speakers are shown where there are several."""
     labels = {speaker.id: speaker.label for speaker in report.speakers} if mark_speakers else {}
-    who = [labels.get(line.speaker, "") if line.speaker is not None else "" for line in report.segments]
-    lines = list(zip(report.segments, who, strict=True))
-    heard = tuple(Cue(line.start, line.end, line.source_text, name) for line, name in lines)
+    lines: Sequence[HeardLine | DubbedLine] = report.segments
+    who = [labels.get(line.speaker, "") if line.speaker is not None else "" for line in lines]
+    heard = tuple(Cue(at.start, at.end, at.source_text, name) for at, name in zip(lines, who, strict=True))
     film, language = report.source.duration_seconds, report.source.language
     if not isinstance(report, DubReport):
         return Sides(film, language, heard)
