@@ -455,7 +455,7 @@ def test_the_speakers_mark_stands_in_the_upper_language() -> None:
 def test_an_ass_file_has_the_second_language_smaller_below_the_first_and_fits_its_picture() -> None:
     found = in_both(pair("Hola {\\i1}a todos.", "Hello {you}"))
     for wide, high in ((1920, 1080), (1080, 1920), (640, 480)):
-        file = pysubs2.SSAFile.from_string(subtitles.ass(found, (wide, high), "Noto Sans"), "ass")
+        file = pysubs2.SSAFile.from_string(subtitles.ass(found, (wide, high)), "ass")
         main, below = file.styles["Default"], file.styles["Below"]
         assert (file.info["PlayResX"], file.info["PlayResY"]) == (str(wide), str(high))
         assert below.fontsize < main.fontsize

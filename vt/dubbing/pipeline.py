@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, subtitling, track
+from vt.dubbing import burning, casting, ensemble, hearing, report, subtitle_source, subtitling, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration, Ensemble
@@ -25,7 +25,7 @@ from vt.dubbing.translating import Translated, Translating
 from vt.engines.candidate import Choice
 from vt.errors import MediaError
 from vt.languages import Language
-from vt.media import Loudness, Named, Soft
+from vt.media import Burn, Loudness, Named, Soft
 from vt.models.services import TtsService
 from vt.text import subtitles
 from vt.translatable import Message
@@ -84,7 +84,9 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
         ModelUnavailable: a stage has no model or engine.
         ToolError: a program is missing.
     """
-    info = hearing.examine(request, checker, Cancel()).info
+    examined = hearing.examine(request, checker, Cancel())
+    info = examined.info
+    burning.check(request, info, examined.language(request))
     longest = request.longest_seconds
     # A header that promises too much is not believed before the film is refused for it.
     believed = info.is_measured or longest is None or info.seconds <= longest
@@ -174,9 +176,11 @@ class _Dub:
         with run.stage(Stage.PROBE):
             self._results.check_names()
             examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
+            burning.check(run.request, examined.info, examined.language(run.request), run.cancel)
             name = hearing.name_of(run)
         heard = hearing.hear(run, examined, name)
         examined = examined.with_heard(heard)
+        burning.check(run.request, examined.info, heard.transcript.language, run.cancel)
         translating = Translating(run, examined, heard, name, self.target)
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
@@ -272,26 +276,37 @@ class _Dub:
         """Mux the film while its last parts are measured; if the loudness is wrong, correct and repeat."""
         sides = subtitling.of_script(script, film, _marked_speakers(self.run, script.parts))
         softs = self._results.write_subtitles(sides)
+        burn = self._burnt(sides, examined)
         loudness = None
         while loudness is None:
             with self.run.stage(Stage.MIX):
                 dubbed.write(self._dub_track)
-                if not dubbed.seems_right() and dubbed.settle() is None:
+                # A picture with subtitles in it is encoded, which takes long: so it is done once, with the right sound.
+                is_soon = burn is None and dubbed.seems_right()
+                if not is_soon and dubbed.settle() is None:
                     continue
             with self.run.stage(Stage.MUX):
-                target, notes = self._mux(examined, script, softs)
+                target, notes = self._mux(examined, script, softs, burn)
             with self.run.stage(Stage.MIX):
                 loudness = dubbed.settle()
         texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
         return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes), ())
 
-    def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[Message]]:
+    def _burnt(self, sides: Sides, examined: Examined) -> Burn | None:
+        """Return what is to be drawn into the picture; None where nothing is."""
+        name = self.run.request.finish.burn
+        text = self.folder / "burnt.ass"
+        return burning.prepared(sides, name, examined.info, text, self.run.cancel) if name else None
+
+    def _mux(
+        self, examined: Examined, script: Script, softs: Sequence[Soft], burn: Burn | None
+    ) -> tuple[Path, list[Message]]:
         """Write the film; return its path, and notes on what could not be copied into it unchanged."""
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
-        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode)
+        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn)
 
 
 def _marked_speakers(run: Run, parts: Parts) -> list[str]:

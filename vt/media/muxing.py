@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from vt import languages
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
-from vt.media import timeline
-from vt.media.commands import MEMORY, THREADS, opening_options, patience, room_on_disk, unfit, url
+from vt.media import fonts, timeline
+from vt.media.burning import ENCODER, Picture
+from vt.media.commands import MEMORY, opening_options, patience, room_on_disk, unfit, url
 from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
 from vt.media.text_tracks import Decode, sources_of_text, undecoded
@@ -43,6 +44,14 @@ class Named:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """Subtitles that are drawn into the picture: an ASS file, and what is known of the picture."""
+
+    text: Path
+    picture: Picture
+
+
 def mux(
     info: MediaInfo,
     original: Track | None,
@@ -52,6 +61,7 @@ def mux(
     target: Path,
     cancel: Cancel | None = None,
     decode: Decode = undecoded,
+    burn: Burn | None = None,
 ) -> list[Message]:
     """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
 
@@ -64,6 +74,7 @@ def mux(
         target: where the film goes.
         cancel: ends it.
         decode: reads the film's own subtitles where they are not in UTF-8.
+        burn: what is drawn into the picture, which is encoded again for that.
 
     Returns:
         Sentences about what could not be kept as it was.
@@ -75,7 +86,7 @@ def mux(
         texts = sources_of_text(info, text_tracks(info), Path(folder), decode, cancel)
         kept = {extent: keeping(info, original, texts, extent) for extent in reversed(Extent)}
         failures = {extent: _what_failed(extent, original) for extent in kept}
-        plans = _distinct(_Mux(info, kept[extent], names, list(softs), failures[extent]) for extent in kept)
+        plans = _distinct(_Mux(info, kept[extent], names, list(softs), failures[extent], burn) for extent in kept)
         return _as_full_as_possible(info, plans, dub, target, cancel)
 
 
@@ -123,7 +134,7 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     argv += [*plan.options, url(target)]
     if timeline.may_jump(info.container):
         argv += timeline.read_along(info.timed)
-    reads = [info.path, dub, *texts]
+    reads = [info.path, dub, *texts, *([plan.burn.text, *fonts.folders()] if plan.burn else [])]
     run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
     return plan.notes
 
@@ -132,9 +143,16 @@ class _Mux:
     """Composes the tracks of the result: what can live in its container is copied, the rest encoded or left out."""
 
     def __init__(
-        self, info: MediaInfo, kept: Keeping, names: tuple[Named, Named], softs: list[Soft], notes: list[Message]
+        self,
+        info: MediaInfo,
+        kept: Keeping,
+        names: tuple[Named, Named],
+        softs: list[Soft],
+        notes: list[Message],
+        burn: Burn | None = None,
     ) -> None:
         self.info, self.names, self.softs, self.kept = info, names, softs, kept
+        self.burn = burn if info.video else None
         self.notes = notes
         self.options = self._options()
         """Of the output."""
@@ -149,7 +167,7 @@ class _Mux:
     def limits(self, dub: Path, target: Path) -> ChildLimits:
         """Return what may be used to put the film together: little, unless its picture is encoded again."""
         size, seconds = self.info.path.stat().st_size, max(self.info.seconds, dub.stat().st_size / 8000)
-        encodes = bool(self.info.video and self.info.video.codec not in _IN_MP4_VIDEO)
+        encodes = bool(self.burn or (self.info.video and self.info.video.codec not in _IN_MP4_VIDEO))
         a_second = (25 * MB if encodes else 0) + len(self.info.audio) * 32_000
         cpu = 300 + seconds * (100 if encodes else 1 + len(self.info.audio)) + size / MB
         room = room_on_disk(target)
@@ -163,6 +181,9 @@ class _Mux:
         if video is None:
             return []
         chosen = ["-map", f"0:{video.index}"]
+        if self.burn:
+            self.notes += self.burn.picture.notes
+            return [*chosen, *ENCODER, "-filter:v:0", self.burn.picture.filters(self.burn.text)]
         if video.codec in _IN_MP4_VIDEO:
             return [*chosen, "-c:v:0", "copy", *(["-tag:v:0", "hvc1"] if video.codec == "hevc" else [])]
         self.notes.append(
@@ -170,11 +191,7 @@ class _Mux:
                 "The picture was {codec}, which cannot live in mp4: it was encoded again as H.264.", codec=video.codec
             )
         )
-        even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
-        encoder = ["-c:v:0", "libx264", "-crf", "18", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
-        encoder += ["-threads:v:0", str(THREADS)]
-        # Frames keep their times: none is doubled or dropped in order to make a constant rate.
-        return [*chosen, *encoder, "-filter:v:0", even, "-fps_mode:v:0", "passthrough"]
+        return [*chosen, *ENCODER, "-filter:v:0", "scale=trunc(iw/2)*2:trunc(ih/2)*2"]
 
     def _sound(self) -> list[str]:
         out = ["-map", "1:a:0", "-c:a:0", "copy", "-disposition:a:0", "default", *_named("a:0", self.names[0])]

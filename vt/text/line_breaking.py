@@ -22,10 +22,10 @@ _NO_BREAK = "\u00a0\u202f"
 _JOINER = "\u200d"  # holds emoji together
 _PAUSES = set(",;:.!?…)»、，；：。！？」』）،؛؟۔।॥")
 """A cue ends well behind these, and no line begins with one."""
-_NO_OPENER = _PAUSES | set("ー々ゝゞヽヾぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ・〜～％》〉】〕］｝’”")
-"""Nor with one of these (JIS X 4051, section 4.3)."""
-_NO_CLOSER = set("（「『《〈【〔［｛‘“(¿¡$€£¥＄￥")
-"""No line ends with one of these."""
+_NO_OPENER = _PAUSES | set("ー々ゝゞヽヾぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ・〜～％》〉】〕］｝’”ะาำๅๆฯ")
+"""Nor with one of these (JIS X 4051, section 4.3), or with the end of a syllable of Thai."""
+_NO_CLOSER = set("（「『《〈【〔［｛‘“(¿¡$€£¥＄￥เแโใไເແໂໃໄ")
+"""No line ends with one of these, which belong to what follows them."""
 _QUOTES = "\"'«“‘„¿¡([—–-"
 _TABLE = Path(__file__).with_name("subtitle_rules.tsv")
 
@@ -165,9 +165,9 @@ def _cost(text: str, at: int, rules: Rules) -> int:
 def _cost_between(sign: str, following: str) -> int | None:
     """Return what a break between two signs without a space costs; None where there may be none."""
     kinds = _kind(sign), _kind(following)
-    if not {"han", "hiragana", "katakana"}.intersection(kinds) or following in _NO_OPENER or sign in _NO_CLOSER:
+    if not {"han", "hiragana", "katakana"}.intersection(kinds):
         return None
-    if not _opens(following) or sign == _JOINER:
+    if not _opens(following) or sign in _NO_CLOSER or sign in _NO_BREAK or sign == _JOINER:
         return None
     if sign in _PAUSES:
         return _BEHIND_PAUSE

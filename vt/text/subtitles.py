@@ -42,8 +42,8 @@ _NO_BREAK = "\u00a0"
 _GAP = re.compile(r"[^\S\u00a0\u202f]+")
 """A space, but for those within numbers, at which no line may end."""
 _COMMANDS = str.maketrans({"{": "(", "}": ")", "\\": "/"})
-_FONT_SHARE, _LINE_SHARE, _COLUMN_SHARE = 0.055, 0.92, 0.5
-"""Shares: the font's size of the picture's height, a full line of the picture's width, a usual letter of the size."""
+_LETTER_SHARE, _LINE_SHARE, _COLUMN_SHARE = 0.042, 0.92, 0.6
+"""Shares: the size of letters of the picture's height, a full line of its width, a usual letter's width of the size."""
 _BELOW = "Below"
 """The style of the second language."""
 _EMBEDDED, _ENDED = "\u202b", "\u202c"
@@ -208,30 +208,42 @@ def _voiced(cue: Cue) -> str:
     return f"<v {name}>{text}</v>" if name else text
 
 
-def ass(parts: Sequence[Cue], picture: tuple[int, int] = (1920, 1080), font: str = "Noto Sans") -> str:
+_Font = tuple[str, float]
+"""A font's family, and the height of its lines in sizes of its letters."""
+_USUAL_FONT: _Font = ("Noto Sans", 1.362)
+
+
+def ass(
+    parts: Sequence[Cue],
+    picture: tuple[int, int] = (1920, 1080),
+    fonts: tuple[_Font, _Font] = (_USUAL_FONT, _USUAL_FONT),
+) -> str:
     """Return cues as an ASS file (Advanced SubStation Alpha); a second language stands smaller below the first.
 
     Args:
         parts: the cues.
         picture: width and height of the film as it is shown, in pixels: a usual line fits across it.
-        font: which one to draw with, where the player has it.
+        fonts: of the text and of the second language, where the player has them.
     """
     wide, high = picture
-    size = min(_FONT_SHARE * high, _LINE_SHARE * wide / (LINE_CHARACTERS * _COLUMN_SHARE))
+    size = min(_LETTER_SHARE * high, _LINE_SHARE * wide / (LINE_CHARACTERS * _COLUMN_SHARE))
+    (font, height), (font_below, height_below) = fonts
     file = pysubs2.SSAFile()
     file.info |= {"PlayResX": str(wide), "PlayResY": str(high), "ScaledBorderAndShadow": "yes", "WrapStyle": "0"}
     main = pysubs2.SSAStyle(
         fontname=font,
-        fontsize=round(size, 1),
-        outline=round(size / 18, 1),
-        shadow=round(size / 36, 1),
+        fontsize=round(size * height, 1),  # the format means that of a line
+        outline=round(size / 13, 1),
+        shadow=round(size / 26, 1),
         backcolor=pysubs2.Color(0, 0, 0, 128),
         marginl=round(0.03 * wide),
         marginr=round(0.03 * wide),
         marginv=round(0.05 * high),
         encoding=-1,  # the direction is told by the text
     )
-    smaller = replace(main, fontsize=round(0.75 * size, 1), primarycolor=pysubs2.Color(255, 230, 140))
+    smaller = main.copy()
+    smaller.fontname, smaller.fontsize = font_below, round(0.75 * size * height_below, 1)
+    smaller.primarycolor = pysubs2.Color(255, 230, 140)
     file.styles = {"Default": main, _BELOW: smaller}
     for part in parts:
         lines = [part.marked or part.text, f"{{\\r{_BELOW}}}{_uncommanded(part.below)}" if part.below else ""]
