@@ -116,9 +116,9 @@ def _burning() -> Finding:
     found, missing = list[str](), list[str]()
     try:
         media.check_renderer()
-        for code in _SCRIPTS:
+        for language in languages.ALL:
             try:
-                found.append(media.font_for(languages.get(code)).family)
+                found += [media.font_for(language).family] if language.code in _SCRIPTS else []
             except ToolMissing as error:
                 missing.append(str(error))
     except VtError as error:
