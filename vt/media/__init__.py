@@ -20,6 +20,7 @@ from vt.media.muxing import Burn, Named, Soft, mux
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.text_tracks import subtitle_text, subtitle_track
+from vt.media.waveform import peaks
 
 __all__ = [
     "ACCEPTED_FORMATS",
@@ -49,6 +50,7 @@ __all__ = [
     "momentary_loudness",
     "mux",
     "output_rate",
+    "peaks",
     "picture_of",
     "probe",
     "shifted",
