@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vt import languages
-from vt.domain import Word
+from vt.domain import Pause
 from vt.text import captions, line_breaking, subtitles
 from vt.text.subtitles import CHARACTERS_A_SECOND, LINE_CHARACTERS, LONGEST_CUE_SECONDS, Cue
 
@@ -332,22 +332,21 @@ def test_one_line_goes_after_seven_seconds_and_two_are_parted(text: str) -> None
     assert len(one(f"{text} But this one is another, and is shown apart.", 5.0, 14.0)) == 2
 
 
-def test_a_long_sentence_is_shown_when_its_words_are_said() -> None:
-    pieces = LONG.split()
-    words = [Word(10 + at * 0.2, 10.1 + at * 0.2, f" {piece}") for at, piece in enumerate(pieces)]
-    late = [Word(word.start + 9, word.end + 9, word.text) if at >= 20 else word for at, word in enumerate(words)]
-    found = subtitles.cues([Cue(10.0, late[-1].end, LONG, words=tuple(late))])
-    assert len(found) > 1
-    for cue in found[1:]:
-        first = LONG[: LONG.index(cue.text.split("\n")[0])].split()
-        assert cue.start == pytest.approx(late[len(first)].start)
+def test_a_long_sentence_is_shown_by_the_pauses_within_it() -> None:
+    usual = subtitles.cues([Cue(10.0, 30.0, LONG)])
+    assert len(usual) > 2
+    at = LONG.index(usual[1].text.split("\n")[0]) - 1
+    first, second, *_ = subtitles.cues([Cue(10.0, 30.0, LONG, pauses=(Pause(12.0, 20.0, at),))])
+    assert (first.start, second.start) == (10.0, 20.0)
+    assert first.end < 17.0
+    assert first.text.replace("\n", " ") == LONG[:at]
 
 
-def test_words_that_are_not_those_of_the_text_are_not_believed() -> None:
-    given_words = (Word(1, 2, "Something"), Word(2, 3, "else"))
-    assert subtitles.cues([Cue(1.0, 13.0, LONG, words=given_words)]) == [
-        Cue(cue.start, cue.end, cue.text) for cue in subtitles.cues([Cue(1.0, 13.0, LONG)])
-    ]
+@pytest.mark.parametrize(
+    "pause", [Pause(12, 20, 0), Pause(12, 20, 999), Pause(20, 12, 40), Pause(5, 8, 40), Pause(12, 40, 40)]
+)
+def test_pauses_that_do_not_fit_into_the_sentence_are_not_believed(pause: Pause) -> None:
+    assert subtitles.cues([Cue(10.0, 30.0, LONG, pauses=(pause,))]) == subtitles.cues([Cue(10.0, 30.0, LONG)])
 
 
 def test_a_cue_that_is_spoken_slowly_stays_to_the_end() -> None:

@@ -77,4 +77,5 @@ def of_report(report: Report, *, mark_speakers: bool) -> Sides:
 
 
 def _heard(segments: Sequence[Segment], who: Sequence[str]) -> tuple[Cue, ...]:
-    return tuple(Cue(at.start, at.end, at.text, name) for at, name in zip(segments, who, strict=True))
+    lines = zip(segments, who, strict=True)
+    return tuple(Cue(at.start, at.end, at.text, name, pauses=at.pauses) for at, name in lines)

@@ -6,14 +6,14 @@ import html
 import math
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, zip_longest
 
 import pysubs2
 
-from vt.domain import Word
+from vt.domain import Pause
 from vt.languages import Language
 from vt.text import line_breaking
 from vt.text.line_breaking import CHARACTERS_A_SECOND, LINE_CHARACTERS, LONGEST_CUE_SECONDS, Rules
@@ -65,8 +65,8 @@ class Cue:
     """Who says it, by name or number, where that is to be marked."""
     marked: str = ""
     """The text with the mark of another speaker in front of it; empty where there is none."""
-    words: tuple[Word, ...] = ()
-    """When each word of the text is said, where that is known."""
+    pauses: tuple[Pause, ...] = ()
+    """Where the voice rests within the text, in order, as far as that is known."""
     below: str = ""
     """The same in another language, to stand below."""
 
@@ -84,7 +84,7 @@ def cues(sentences: Iterable[Cue], film_seconds: float = math.inf, language: Lan
     whoever has only a number; they leave that room in its lines.
 
     Args:
-        sentences: in order of time; a long one is shown by the times of its words where it has them.
+        sentences: in order of time; a long one is shown by the pauses within it where they are known.
         film_seconds: the length of the film.
         language: of the text, which decides how long a line is and where it may end; None: none that vt knows.
     """
@@ -151,9 +151,8 @@ def _belongs_to(first: Cue, second: Cue, rules: Rules) -> bool:
 
 
 def _together(first: Cue, second: Cue) -> Cue:
-    words = (*first.words, *second.words) if first.words and second.words else ()
     end = max(first.end, second.end)
-    return replace(first, end=end, text=f"{first.text.strip()} {second.text.strip()}", words=words)
+    return replace(first, end=end, text=f"{first.text.strip()} {second.text.strip()}", pauses=())
 
 
 def is_number(label: str) -> bool:
@@ -291,7 +290,7 @@ def _may_turn(line: str) -> bool:
 
 
 def _split(sentence: Cue, mark: str, rules: Rules) -> list[Cue]:
-    """Cut a long sentence where it breathes; each part has the time of its words, or else its share by its length.
+    """Cut a long sentence where it breathes; each part has its share of the time by its length, but for pauses.
 
     The mark stands in front of the first part, which is cut so that both fit.
     """
@@ -307,7 +306,7 @@ def _split(sentence: Cue, mark: str, rules: Rules) -> list[Cue]:
 
     bounds = _unheld(line_breaking.cut(_held(mark) + text, rules, seconds), held)
     parts = [
-        replace(sentence, start=clock.start(begin), end=clock.end(end), text=text[begin:end], marked="", words=())
+        replace(sentence, start=clock.start(begin), end=clock.end(end), text=text[begin:end], marked="", pauses=())
         for begin, end in bounds
     ]
     return [replace(parts[0], marked=mark and mark + parts[0].text), *parts[1:]]
@@ -323,12 +322,12 @@ def _split_in_both(above: Cue, lower: str, mark: str, rules: tuple[Rules, Rules]
     first, second = (line_breaking.cut_into(*each, count) if each[0] else [] for each in both)
     first = _unheld(first, len(mark))
     text, bounds = (texts[0], first) if len(first) >= len(second) else (texts[1], second)
-    clock = _Clock(text, replace(above, words=above.words if text is texts[0] else ()))
+    clock = _Clock(text, replace(above, pauses=above.pauses if text is texts[0] else ()))
     shown = zip_longest(
         (texts[0][begin:end] for begin, end in first), (texts[1][begin:end] for begin, end in second), fillvalue=""
     )
     parts = [
-        replace(above, start=clock.start(begin), end=clock.end(end), text=one, below=other, words=())
+        replace(above, start=clock.start(begin), end=clock.end(end), text=one, below=other, pauses=())
         for (begin, end), (one, other) in zip(bounds, shown, strict=True)
     ]
     return [replace(part, marked=mark and mark + part.text if at == 0 else "") for at, part in enumerate(parts)]
@@ -349,51 +348,40 @@ def _unheld(bounds: Iterable[tuple[int, int]], held: int) -> list[tuple[int, int
 
 
 class _Clock:
-    """Tells when the parts of a sentence are said: by its words where they have times, else by its length."""
+    """Tells when the parts of a sentence are said: by their length, and by the pauses between them."""
 
     def __init__(self, text: str, sentence: Cue) -> None:
-        self._sentence = sentence
         self._before = [0, *accumulate(max(1, line_breaking.width(sign)) for sign in text)]
-        self._words = _placed_words(text, sentence)
+        self._stretches = _stretches(sentence, text)
 
     def start(self, at: int) -> float:
         """Return when what begins at a sign is said."""
-        if not self._words or at == 0:
-            return self._share(at)
-        word = self._words[max(0, bisect_right(self._words, at, key=lambda word: word[0]) - 1)]
-        return _within(word, at)
+        return self._within(bisect_right(self._stretches, at, key=_first_sign) - 1, at)
 
     def end(self, at: int) -> float:
         """Return when what ends before a sign has been said."""
-        if not self._words or at == len(self._before) - 1:
-            return self._share(at)
-        word = self._words[max(0, bisect_right(self._words, at - 1, key=lambda word: word[0]) - 1)]
-        return _within(word, at)
+        return self._within(max(0, bisect_left(self._stretches, at, key=_first_sign) - 1), at)
 
-    def _share(self, at: int) -> float:
-        begin, end = self._sentence.start, self._sentence.end
-        return begin + (end - begin) * self._before[at] / self._before[-1]
+    def _within(self, number: int, at: int) -> float:
+        first, start, last, end = self._stretches[number]
+        begin, whole = self._before[first], self._before[last] - self._before[first]
+        return start + (end - start) * (self._before[at] - begin) / whole
 
 
-_Placed = tuple[int, int, float, float]
-"""Where a word begins and ends in a text, and when."""
+_Stretch = tuple[int, float, int, float]
+"""What is said without a pause: its first sign and when it begins, the sign behind it and when it ends."""
 
 
-def _within(word: _Placed, at: int) -> float:
-    begin, end, said, over = word
-    return said + (over - said) * min(1.0, max(0.0, (at - begin) / (end - begin)))
+def _first_sign(stretch: _Stretch) -> int:
+    return stretch[0]
 
 
-def _placed_words(text: str, sentence: Cue) -> list[_Placed]:
-    """Return where the words of a text stand in it, and when they are said; nothing where they are not its words."""
-    here, now = 0, sentence.start
-    found: list[_Placed] = []
-    for word in sentence.words:
-        letters = word.text.strip()
-        begin = text.find(letters, here)
-        if not letters or text[here:begin].strip() or begin < 0:
-            return []
-        start = min(max(word.start, now), sentence.end)
-        here, now = begin + len(letters), min(max(word.end, start), sentence.end)
-        found.append((begin, here, start, now))
-    return [] if text[here:].strip() else found
+def _stretches(sentence: Cue, text: str) -> list[_Stretch]:
+    """Return what is said between the pauses of a sentence; those that do not fit into it are not believed."""
+    found: list[_Stretch] = []
+    first, begins = 0, sentence.start
+    for pause in sentence.pauses:
+        if first < pause.characters < len(text) and begins <= pause.start <= pause.end <= sentence.end:
+            found.append((first, begins, pause.characters, pause.start))
+            first, begins = pause.characters + (text[pause.characters] == " "), pause.end
+    return [*found, (first, begins, len(text), sentence.end)]
