@@ -51,7 +51,7 @@ from vt.errors import (
 )
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_folder import JobFolder
-from vt.jobs.job_service import MB, Jobs, plain_name
+from vt.jobs.job_service import MB, Jobs, ResultFile, plain_name
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.settings import Settings
@@ -353,6 +353,7 @@ def test_results_come_under_the_films_own_name_and_with_their_types(shared: tupl
     for language, said in (("en", "Good day."), ("es", "GOOD DAY.")):
         for ending, media_type in (("srt", "application/x-subrip"), ("vtt", "text/vtt")):
             file = desk.jobs.subtitles(done, language, ending)
+            assert isinstance(file, ResultFile)
             assert (file.name, file.media_type) == (f"holiday.final.{language}.{ending}", media_type)
             assert said in file.path.read_text(encoding="utf-8")
     report = desk.jobs.dub_report(done)
@@ -406,7 +407,7 @@ def test_one_changed_line_is_all_that_is_spoken_again(desk: Desk, film: Path) ->
     assert desk.factory.heard.calls == 1
     assert [segment.text for segment in after] == [LINES[0], "BUENAS.", LINES[2]]
     assert [after[0], after[2]] == [before[0], before[2]]
-    assert "BUENAS." in desk.jobs.subtitles(done, "es", "srt").path.read_text(encoding="utf-8")
+    assert "BUENAS." in desk.jobs.subtitle_files(done)[0].path.read_text(encoding="utf-8")
 
 
 def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk, film: Path) -> None:

@@ -152,6 +152,18 @@ def test_the_film_is_given_whole_and_in_parts(server: Server, done: str, tmp_pat
     assert (head.status_code, head.headers["content-length"], head.content) == (200, str(size), b"")
 
 
+@pytest.mark.parametrize("name", ["es.ass", "en.ass", "both.srt", "both.vtt", "both.ass"])
+def test_subtitles_that_lie_nowhere_are_made_when_they_are_asked_for(server: Server, done: str, name: str) -> None:
+    answer = server.ask("GET", f"{JOBS}/{done}/subtitles/{name}")
+    assert answer.status_code == 200
+    assert f"filename*=utf-8''talk.{name}" in answer.headers["content-disposition"]
+    segments = server.json("GET", f"{JOBS}/{done}/segments")["segments"]
+    shown = [event.plaintext for event in pysubs2.SSAFile.from_string(answer.text, format_=name.partition(".")[2])]
+    sides = {"es": ["text"], "en": ["source_text"]}.get(name.partition(".")[0], ["text", "source_text"])
+    for side in sides:
+        assert set(segments[0][side].split()) <= set(" ".join(shown).split())
+
+
 def test_subtitles_report_and_lines_are_given(server: Server, done: str) -> None:
     for language in ("en", "es"):
         for ending, kind in (("srt", "application/x-subrip"), ("vtt", "text/vtt")):
@@ -161,6 +173,7 @@ def test_subtitles_report_and_lines_are_given(server: Server, done: str) -> None
             assert pysubs2.SSAFile.from_string(answer.text, format_=ending)
     assert "There are" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/fr.srt"), 404).replace("there", "There")
     refused(server.ask("GET", f"{JOBS}/{done}/subtitles/es.txt"), 422)
+    assert "both.ass" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/fr.ass"), 404)
     report = server.json("GET", f"{JOBS}/{done}/report")
     assert (set(report), report["source"]["file"], report["target_language"]) == (REPORT, "talk.mp4", "es")
     answer = server.ask("GET", f"{JOBS}/{done}/segments")

@@ -29,6 +29,7 @@ SHOWS = {
     r"\.venv/bin/python -m vt translate talk\.\w+ --to en --from es": r"(?m)^out/talk\.en\.mp4$",
     r"\.venv/bin/python -m vt translate talk\.\w+ --to en --subtitles track:2": r"(?m)^out/talk\.en\.mp4$",
     r"\.venv/bin/python -m vt translate talk\.\w+ --to it": r"(?m)^out/talk\.it\.mp4$",
+    r"\.venv/bin/python -m vt report out/talk\.es\.mp4 --html": r"^out/talk\.es\.report\.html$",
     r"\.venv/bin/python -m vt voices es": r"(?m)^espeak-ng-es  es",
     r"\.venv/bin/python -m vt languages": r"(?m)^es +Spanish .*espeak-ng$",
     r"\.venv/bin/python -m vt doctor": r"dubs from English into: .*es",

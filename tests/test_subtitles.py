@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vt.text import captions, subtitles
-from vt.text.subtitles import LINE_CHARACTERS, Cue
+from vt import languages
+from vt.domain import Pause
+from vt.text import captions, line_breaking, subtitles
+from vt.text.subtitles import CHARACTERS_A_SECOND, LINE_CHARACTERS, LONGEST_CUE_SECONDS, Cue
 
 LONG = (
     "When the sun had set behind the hills of the country, the travellers came to the old inn on the moor; "
@@ -21,8 +23,8 @@ LONG = (
 )
 
 
-def one(text: str, start: float = 1.0, end: float = 9.0) -> list[Cue]:
-    return subtitles.cues([Cue(start, end, text)])
+def one(text: str, start: float = 1.0, end: float = 7.0, language: str = "") -> list[Cue]:
+    return subtitles.cues([Cue(start, end, text)], language=languages.get(language) if language else None)
 
 
 def lines(cues: list[Cue]) -> list[str]:
@@ -30,7 +32,8 @@ def lines(cues: list[Cue]) -> list[str]:
 
 
 def flat(text: str) -> str:
-    return "".join(text.split())
+    """Return a text without its spaces, and without what marks the direction of lines."""
+    return "".join(text.translate(dict.fromkeys((0x202B, 0x202C))).split())
 
 
 def read(text: str) -> list[tuple[int, int, str]]:
@@ -38,7 +41,9 @@ def read(text: str) -> list[tuple[int, int, str]]:
     return [(line.start, line.end, line.plaintext) for line in pysubs2.SSAFile.from_string(text)] if text else []
 
 
-words = st.text(st.characters(categories=["L", "N"], exclude_characters="İ"), min_size=1, max_size=14)
+words = st.text(
+    st.characters(categories=["L", "N"], exclude_characters="İ", max_codepoint=0x10FF), min_size=1, max_size=14
+)
 punctuated = st.tuples(words, st.sampled_from(["", "", "", ",", ";", ".", "?", "…"])).map("".join)
 latin = st.lists(punctuated, max_size=60).map(" ".join)
 
@@ -48,7 +53,7 @@ def sentences(draw: st.DrawFn) -> list[Cue]:
     """Draw sentences in order of time, which may touch, and may take no time at all."""
     here, found = 0.0, []
     for pause, length, text in draw(
-        st.lists(st.tuples(st.floats(0, 3), st.floats(0, 8), latin | st.just("")), max_size=8)
+        st.lists(st.tuples(st.floats(0, 3), st.floats(0, 7), latin | st.just("")), max_size=8)
     ):
         found.append(Cue(here + pause, here + pause + length, text))
         here += pause + length
@@ -150,6 +155,29 @@ def test_an_emoji_of_several_signs_is_not_torn() -> None:
         assert not [line for line in lines(found) if line[0] == "\u200d" or line[-1] == "\u200d"]
 
 
+@pytest.mark.parametrize(("code", "text"), [("zh", CHINESE * 4), ("ja", JAPANESE * 4), ("zh-Hant", CHINESE * 3)])
+def test_a_line_of_chinese_or_japanese_has_at_most_sixteen_signs_of_full_width(code: str, text: str) -> None:
+    found = one(text, 1.0, 60.0, code)
+    assert "".join(lines(found)) == text
+    assert all(len(line) <= 16 for line in lines(found))
+    assert not [line for line in lines(found) if line[0] in "，。、！？"]
+
+
+def test_a_line_of_korean_has_at_most_sixteen_syllables_and_ends_between_words() -> None:
+    text = "그는 냉정하고 이기적인 것이 나쁜 성격이 아니라면 성격이 나쁜 젊은이는 아니었다고 사람들이 말했다."
+    found = one(text, 1.0, 9.0, "ko")
+    assert " ".join(lines(found)).split() == text.split()
+    assert all(line_breaking.width(line) <= 32 for line in lines(found))
+
+
+def test_names_in_katakana_latin_and_numbers_are_not_torn_in_japanese() -> None:
+    kept = ["スカイツリー", "iPhone 15", "2026年", "アイスクリーム", "「ええっ？」"]
+    text = "昨日は東京のスカイツリーでiPhone 15を買った友達が「ええっ？」と言い、2026年の夏にアイスクリームを食べた。"
+    for shift in range(12):
+        found = lines(one("あ" * shift + text, 1.0, 20.0, "ja"))
+        assert all(any(name in line for line in found) for name in kept), found
+
+
 def test_a_sign_stays_with_the_letter_that_it_stands_on() -> None:
     thai = "เขาไม่ใช่ชายหนุ่มที่มีนิสัยไม่ดีเว้นแต่ว่าการเป็นคนใจเย็นชาและเห็นแก่ตัวจะถือว่าเป็นนิสัยไม่ดี"
     for shift in range(8):
@@ -162,6 +190,92 @@ def test_a_language_from_right_to_left_keeps_its_letters_in_order_of_reading(tex
     found = one(text * 6)
     assert " ".join(lines(found)) == (text * 6).strip()
     assert [got[2] for got in read(subtitles.srt(found))] == [cue.text for cue in found]
+
+
+MIXED = {
+    "ar": "قال إنه سيعود غداً مع iPhone 15، وسوف يشتري 3 كتب!",
+    "he": "עם iPhone 15 הוא אמר שהוא יחזור מחר, ויקנה גם 3 ספרים!",
+    "fa": "او گفت که فردا با iPhone 15 برمی‌گردد و 3 کتاب می‌خرد!",
+    "ur": "اس نے کہا کہ وہ کل iPhone 15 کے ساتھ واپس آئے گا اور 3 کتابیں خریدے گا!",
+}
+
+
+@pytest.mark.parametrize("code", MIXED)
+def test_lines_from_right_to_left_that_mix_directions_are_marked_as_such(code: str) -> None:
+    found = lines(one(MIXED[code], language=code))
+    assert all(line.startswith("\u202b") and line.endswith("\u202c") for line in found)
+    assert flat("".join(found)) == flat(MIXED[code])
+
+
+@pytest.mark.parametrize(("code", "text"), [("ar", "صباح الخير"), ("ar", "OK"), ("en", "He said שלום to me.")])
+def test_lines_that_are_read_in_one_direction_anyway_are_not_marked(code: str, text: str) -> None:
+    assert lines(one(text, language=code)) == [text]
+
+
+def test_the_marks_of_direction_are_not_read_as_a_part_of_what_is_said() -> None:
+    found = captions.read(subtitles.srt(one(MIXED["ar"], language="ar")).encode()).utterances
+    assert " ".join(each.text for each in found) == MIXED["ar"]
+
+
+# What belongs together
+
+APART = {
+    "en": ("He came back from the war with the", "old sword of his father."),
+    "es": ("Volvió de la guerra con la", "vieja espada de su padre."),
+    "fr": ("Il est revenu de la guerre avec la", "vieille épée de son père."),
+    "de": ("Er kam aus dem Krieg zurück mit dem", "alten Schwert seines Vaters."),
+    "ru": ("Он вернулся с войны и принёс с собой от", "своего отца старый меч."),
+}
+
+
+@pytest.mark.parametrize("code", APART)
+def test_no_line_ends_with_an_article_or_a_preposition(code: str) -> None:
+    text = " ".join(APART[code])
+    clinging = line_breaking.rules_of(languages.get(code)).clinging
+    for shift in range(8):
+        found = lines(one("x" * shift + " " + text, language=code))
+        assert len(found) >= 2
+        assert not [line for line in found if line.split()[-1].lower() in clinging], found
+
+
+ANY_LANGUAGE = ["", "en", "es", "zh", "ja", "ko", "ar", "he", "hi", "th"]
+letters = st.characters(categories=["L", "N"], exclude_characters="İ") | st.sampled_from(
+    "漢字かなカナーっ한국العربيةעבר"
+)
+anything = st.lists(
+    st.tuples(
+        st.text(letters, min_size=1, max_size=20), st.sampled_from(["", "", ",", ".", "。", "、", "？", " -", "！"])
+    ).map("".join),
+    max_size=40,
+).flatmap(lambda parts: st.sampled_from([" ", " ", ""]).map(lambda between: between.join(parts)))
+
+
+@given(anything, st.sampled_from(ANY_LANGUAGE), st.floats(0.1, 60))
+@settings(deadline=None, max_examples=150)
+def test_in_every_language_nothing_is_lost_and_the_limits_hold(text: str, code: str, seconds: float) -> None:
+    found = one(text, 1.0, 1.0 + seconds, code)
+    columns = line_breaking.rules_of(languages.get(code)).columns if code else LINE_CHARACTERS
+    assert flat("".join(lines(found))) == flat(text)
+    assert all(line_breaking.width(line) <= columns for line in lines(found))
+    assert all(cue.text.count("\n") <= 1 for cue in found)
+    assert all(0 < cue.end - cue.start <= LONGEST_CUE_SECONDS + 1e-6 for cue in found)
+    assert all(a.end < b.start for a, b in pairwise(found))
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(1, 7), latin), max_size=6))
+@settings(deadline=None, max_examples=50)
+def test_a_cue_is_read_at_the_usual_speed_and_for_a_second_wherever_the_next_one_leaves_the_time(
+    said: list[tuple[float, float, str]],
+) -> None:
+    here, sentences = 0.0, []
+    for pause, seconds, text in said:
+        sentences.append(Cue(here + pause, here + pause + seconds, text))
+        here += pause + seconds
+    found = subtitles.cues(sentences)
+    for cue, following in pairwise(found):
+        wanted = max(1.0, line_breaking.width(cue.text.replace("\n", " ")) / CHARACTERS_A_SECOND)
+        left = min(LONGEST_CUE_SECONDS, following.start - cue.start - 0.08)
+        assert cue.end - cue.start >= min(wanted, left) - 1e-6
 
 
 # Times
@@ -189,14 +303,50 @@ def test_a_cue_shows_as_long_as_its_sentence_is_spoken(given_sentences: list[Cue
 
 def test_a_cue_stays_for_the_time_of_reading_where_nothing_follows() -> None:
     text = "It takes two seconds to read this one..."
-    assert subtitles.cues([Cue(5.0, 5.5, text)])[0].end == pytest.approx(5.0 + len(text) / 20)
+    assert subtitles.cues([Cue(5.0, 5.5, text)])[0].end == pytest.approx(5.0 + len(text) / CHARACTERS_A_SECOND)
     assert subtitles.cues([Cue(5.0, 5.1, "Yes.")])[0].end == pytest.approx(6.0)
 
 
-def test_a_cue_takes_time_for_reading_only_up_to_the_next() -> None:
-    first, second = subtitles.cues([Cue(5.0, 5.5, "It takes two seconds to read this one..."), Cue(5.8, 7.8, "Yes.")])
-    assert first.end == pytest.approx(5.8)
-    assert (second.start, second.end) == (5.8, 7.8)
+def test_a_cue_takes_time_for_reading_only_up_to_two_frames_before_the_next() -> None:
+    first, second = subtitles.cues([Cue(5.0, 5.5, "It takes two seconds to read this one..."), Cue(6.2, 8.2, "Yes.")])
+    assert first.end == pytest.approx(6.12)
+    assert (second.start, second.end) == (6.2, 8.2)
+
+
+def test_cues_that_touch_get_a_gap_of_two_frames_and_none_flickers_between_those_half_a_second_apart() -> None:
+    starts = [5.0, 8.0, 11.3, 15.0]
+    found = subtitles.cues(
+        [Cue(start, end, "Yes.") for start, end in zip(starts, [8.0, 11.0, 14.0, 17.0], strict=True)]
+    )
+    assert [cue.end for cue in found] == pytest.approx([7.92, 11.22, 14.0, 17.0])
+
+
+def test_a_sentence_that_would_be_gone_within_a_second_is_shown_with_the_next_one_of_the_same_speaker() -> None:
+    said = [Cue(5.0, 5.3, "Yes.", "1"), Cue(5.4, 6.0, "I know.", "1"), Cue(6.1, 8.0, "Do you?", "2")]
+    assert [(cue.start, cue.text) for cue in subtitles.cues(said)] == [(5.0, "Yes. I know."), (6.1, "Do you?")]
+
+
+@pytest.mark.parametrize("text", ["Well...", "This line is as long as one line may be."])
+def test_one_line_goes_after_seven_seconds_and_two_are_parted(text: str) -> None:
+    assert [(cue.start, cue.end) for cue in one(text, 5.0, 14.0)] == [(5.0, 5.0 + LONGEST_CUE_SECONDS)]
+    assert len(one(f"{text} But this one is another, and is shown apart.", 5.0, 14.0)) == 2
+
+
+def test_a_long_sentence_is_shown_by_the_pauses_within_it() -> None:
+    usual = subtitles.cues([Cue(10.0, 30.0, LONG)])
+    assert len(usual) > 2
+    at = LONG.index(usual[1].text.split("\n")[0]) - 1
+    first, second, *_ = subtitles.cues([Cue(10.0, 30.0, LONG, pauses=(Pause(12.0, 20.0, at),))])
+    assert (first.start, second.start) == (10.0, 20.0)
+    assert first.end < 17.0
+    assert first.text.replace("\n", " ") == LONG[:at]
+
+
+@pytest.mark.parametrize(
+    "pause", [Pause(12, 20, 0), Pause(12, 20, 999), Pause(20, 12, 40), Pause(5, 8, 40), Pause(12, 40, 40)]
+)
+def test_pauses_that_do_not_fit_into_the_sentence_are_not_believed(pause: Pause) -> None:
+    assert subtitles.cues([Cue(10.0, 30.0, LONG, pauses=(pause,))]) == subtitles.cues([Cue(10.0, 30.0, LONG)])
 
 
 def test_a_cue_that_is_spoken_slowly_stays_to_the_end() -> None:
@@ -253,6 +403,69 @@ def test_our_own_reader_finds_the_speakers_of_a_vtt_file_again(name: str) -> Non
 def test_our_own_reader_finds_the_names_of_an_srt_file_again() -> None:
     found = marked(("Anna", "Good morning."), ("Ben", LONG), ("Anna", "Well."))
     assert {each.speaker for each in captions.read(subtitles.srt(found).encode()).utterances} >= {"ANNA", "BEN"}
+
+
+# Two languages
+
+
+def pair(above: str, below: str, start: float = 1.0, end: float = 7.0) -> tuple[Cue, Cue]:
+    return Cue(start, end, above), Cue(start + 0.2, end + 0.3, below)
+
+
+def in_both(*pairs: tuple[Cue, Cue]) -> list[Cue]:
+    return subtitles.in_both(pairs, 99.0, languages.SPANISH, languages.ENGLISH)
+
+
+def test_a_line_is_shown_in_both_languages_when_the_upper_one_is_said() -> None:
+    assert [(cue.start, cue.end, cue.shown) for cue in in_both(pair("Buenos días.", "Good morning."))] == [
+        (1.0, 7.0, "Buenos días.\nGood morning.")
+    ]
+
+
+def test_a_line_that_is_said_in_one_language_only_is_shown_in_that_one() -> None:
+    found = in_both(pair("", "Oh!", 1, 3), pair("Bueno.", "", 3, 5))
+    assert [(cue.start, cue.shown) for cue in found] == [(1.2, "Oh!"), (3.0, "Bueno.")]
+
+
+@given(st.lists(st.tuples(latin, latin), max_size=5))
+@settings(deadline=None, max_examples=50)
+def test_in_two_languages_nothing_is_lost_and_each_has_two_lines_that_fit(said: list[tuple[str, str]]) -> None:
+    found = in_both(*(pair(*texts, 7.0 * at, 7.0 * at + 6.5) for at, texts in enumerate(said)))
+    assert " ".join(cue.text for cue in found).split() == " ".join(above for above, _ in said).split()
+    assert " ".join(cue.below for cue in found).split() == " ".join(below for _, below in said).split()
+    both = [text for cue in found for text in (cue.text, cue.below)]
+    assert all(text.count("\n") <= 1 for text in both)
+    assert all(line_breaking.width(line) <= LINE_CHARACTERS for text in both for line in text.split("\n"))
+    assert all(a.end < b.start for a, b in pairwise(found))
+
+
+def test_both_languages_of_a_long_line_change_at_the_same_time() -> None:
+    found = in_both(pair(LONG, f"{LONG} {LONG}", 1.0, 20.0))
+    assert all(cue.text and cue.below for cue in found)
+
+
+def test_the_speakers_mark_stands_in_the_upper_language() -> None:
+    said = [Cue(1, 3, "Hola.", "Anna"), Cue(3, 5, "Buenas.", "Ben")]
+    found = in_both(*((cue, Cue(cue.start, cue.end, "Hello.", cue.speaker)) for cue in said))
+    assert [cue.shown for cue in found] == ["ANNA: Hola.\nHello.", "BEN: Buenas.\nHello."]
+    assert "<v Anna>Hola.\nHello.</v>" in subtitles.vtt(found)
+
+
+def test_an_ass_file_has_the_second_language_smaller_below_the_first_and_fits_its_picture() -> None:
+    found = in_both(pair("Hola {\\i1}a todos.", "Hello {you}"))
+    for wide, high in ((1920, 1080), (1080, 1920), (640, 480)):
+        file = pysubs2.SSAFile.from_string(subtitles.ass(found, (wide, high)), "ass")
+        main, below = file.styles["Default"], file.styles["Below"]
+        assert (file.info["PlayResX"], file.info["PlayResY"]) == (str(wide), str(high))
+        assert below.fontsize < main.fontsize
+        assert 0.45 * LINE_CHARACTERS * main.fontsize < wide
+        assert [line.text for line in file] == ["Hola (/i1)a todos.\\N{\\rBelow}Hello (you)"]
+
+
+def test_our_own_reader_reads_an_ass_file_again() -> None:
+    found = one(LONG)
+    again = captions.read(subtitles.ass(found).encode()).utterances
+    assert " ".join(each.text for each in again) == LONG
 
 
 # Files

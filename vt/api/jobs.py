@@ -39,7 +39,7 @@ from vt.domain import (
     subtitle_track,
 )
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
-from vt.jobs.job_service import Draft, Jobs, ResultFile
+from vt.jobs.job_service import Draft, Jobs, ResultFile, ResultText
 from vt.jobs.progress_feed import follow
 from vt.languages import AUTO
 from vt.services import Services
@@ -380,17 +380,20 @@ async def video(services: Served, threads: OnThreads, job_id: JobId) -> FileResp
     "/jobs/{job_id}/subtitles/{language}.{ending}",
     summary="Subtitles",
     response_class=FileResponse,
-    responses=_file_of("application/x-subrip", "text/vtt") | documented(400, 404, 409, 416, 422, 507),
+    responses=_file_of("application/x-subrip", "text/vtt", "text/x-ssa") | documented(400, 404, 409, 416, 422, 507),
 )
 async def subtitles(
     services: Served,
     threads: OnThreads,
     job_id: JobId,
-    language: Annotated[str, Path(description="The language spoken, or the one that is spoken now.", examples=["es"])],
-    ending: Annotated[Literal["srt", "vtt"], Path(description="The form.", examples=["srt"])],
-) -> FileResponse:
-    """Give the subtitles in the film's language or in the dub's."""
-    return _file_response(await threads.read(lambda: services.jobs.subtitles(job_id, language, ending)))
+    language: Annotated[
+        str, Path(description="The language spoken, the one that is spoken now, or both.", examples=["es"])
+    ],
+    ending: Annotated[Literal["srt", "vtt", "ass"], Path(description="The form.", examples=["srt"])],
+) -> Response:
+    """Give the subtitles in the film's language, in the dub's, or in both at a time: the dub's above."""
+    found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending))
+    return _file_response(found) if isinstance(found, ResultFile) else _text_response(found)
 
 
 class _Result(FileResponse):
@@ -415,6 +418,11 @@ def _file_response(result: ResultFile) -> FileResponse:
         headers=headers,
         content_disposition_type="inline",
     )
+
+
+def _text_response(result: ResultText) -> Response:
+    headers = {"Cache-Control": "private, no-cache", **result.headers}
+    return Response(result.text, media_type=result.media_type, headers=headers)
 
 
 @router.get("/jobs/{job_id}/report", summary="The report", responses=documented(404, 409, 507))

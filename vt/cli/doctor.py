@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 
-from vt import languages
+from vt import languages, media
 from vt.engines import apertium, translation_routes, whisper
 from vt.engines.candidate import Candidate
 from vt.engines.translation_routes import Hop
-from vt.errors import VtError
+from vt.errors import ToolMissing, VtError
 from vt.jobs import recovery, store
 from vt.jobs.store import DATABASE
 from vt.languages import Language
@@ -26,6 +26,8 @@ from vt.settings import Settings
 from vt.system import machine, processes, sandbox
 
 _GIGABYTE = 1 << 30
+_SCRIPTS = ("es", "ru", "ar", "hi", "ja")
+"""Languages of the scripts that need fonts of different packages."""
 Run = Callable[[list[str]], bytes]
 
 
@@ -61,6 +63,7 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
     for program, option in (("ffmpeg", "-version"), ("ffprobe", "-version"), ("espeak-ng", "--version")):
         yield _program(program, option, run)
     yield _rubberband(run)
+    yield _burning()
     box = sandbox.best()
     yield Finding("sandbox", box.hides, f"{box.name}: {box.told}", needed=False)
     pairs = apertium.pairs()
@@ -106,6 +109,22 @@ def _rubberband(run: Run) -> Finding:
     except VtError:
         there = False
     return Finding("time-stretch", there, "rubberband" if there else "this ffmpeg was built without rubberband")
+
+
+def _burning() -> Finding:
+    """Tell whether subtitles can be drawn into the picture, and of which scripts the letters are missing."""
+    found, missing = list[str](), list[str]()
+    try:
+        media.check_renderer()
+        for language in languages.ALL:
+            try:
+                found += [media.font_for(language).family] if language.code in _SCRIPTS else []
+            except ToolMissing as error:
+                missing.append(str(error))
+    except VtError as error:
+        missing = [str(error)]
+    told = " ".join(missing) or f"drawn with {', '.join(dict.fromkeys(found))}"
+    return Finding("subtitles in the picture", not missing, told, needed=False)
 
 
 def _whisper() -> Finding:

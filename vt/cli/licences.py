@@ -51,6 +51,9 @@ _LICENSE = re.compile(r"(?m)^License: (L?GPL-\d)(\+?)$")
 _PROGRAMS = {
     "ffmpeg": ("GPL-2.0-or-later", "takes films apart and puts them together; as Debian builds it"),
     "espeak-ng": (espeak.INFO.licence, "speaks without a download"),
+    "bubblewrap": ("LGPL-2.0-or-later", "keeps files and the network from the other programs"),
+    "fontconfig": ("HPND-sell-variant", "finds fonts for subtitles in the picture"),
+    "fonts-noto-core": ("OFL-1.1", "subtitles in the picture"),
 }
 _APERTIUM = (apertium.INFO.licence, "translates without a download")
 
@@ -161,7 +164,9 @@ def _programs(wanted: Iterable[str], debian: _Debian) -> Iterator[Part]:
     versions = debian.versions()
     for name in wanted:
         licence, needed_for = _PROGRAMS.get(name, _APERTIUM)
-        yield _part("program", name, versions.get(name, ""), debian.licence(name) or licence, needed_for)
+        # Among the licences of a font's package is that of the scripts by which it was packed.
+        own = "" if name.startswith("fonts-") else debian.licence(name)
+        yield _part("program", name, versions.get(name, ""), own or licence, needed_for)
 
 
 def _film() -> Part:

@@ -103,6 +103,7 @@ def _parser() -> _Parser:
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     translate.set_defaults(run=_translate)
     _add_lists(commands)
+    _add_report(commands)
     fetch = commands.add_parser("fetch", help="get models ahead of time", description="Download and convert models.")
     fetch.add_argument(
         "names", nargs="*", metavar="MODEL", help="a name, such as small; default: what a dub would want"
@@ -149,6 +150,28 @@ def _add_lists(commands: argparse._SubParsersAction[_Parser]) -> None:
         command.add_argument("--json", action="store_true", help="one object a line")
         command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
         command.set_defaults(run=run)
+
+
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    command = commands.add_parser(
+        "report", help="show a report", description="Show what a report says, as text or as a page for the browser."
+    )
+    command.add_argument("file", type=Path, metavar="FILE", help="talk.es.report.json, or the dubbed film beside it")
+    command.add_argument("--json", action="store_true", help="as one JSON object on a line")
+    command.add_argument(
+        "--html",
+        nargs="?",
+        type=Path,
+        const=Path(),
+        metavar="PAGE",
+        help="write a page with the timeline, both sounds and players; default: talk.es.report.html beside the report",
+    )
+    command.add_argument(
+        "--subtitles", metavar="NAME", help="write further subtitles beside the report, such as es.ass or both.srt"
+    )
+    command.add_argument("--mark-speakers", action="store_true", help="show in them where another person speaks")
+    command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    command.set_defaults(run=_report)
 
 
 def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -256,6 +279,35 @@ def _check_batch(sources: Sequence[Path], subtitles: Path | None) -> None:
 def _voice(named: str) -> str:
     """Return the id of a voice; empty for auto, which is the best one."""
     return "" if named == "auto" else named
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from vt.cli import report, report_page
+
+    file = report.of_film(arguments.file)
+    told = report.read(file)
+    if arguments.subtitles:
+        written = report.subtitles(told, arguments.subtitles, mark_speakers=arguments.mark_speakers)
+        _write(file.with_name(f"{report.stem_of_film(file, told)}.{arguments.subtitles}"), written)
+    if arguments.html is not None:
+        target = arguments.html if arguments.html.name else file.with_name(f"{report.stem(file)}.report.html")
+        _write(target, report_page.page(file, told, target))
+    if arguments.json:
+        _say(json.dumps(told.as_json()))
+    elif arguments.html is None and not arguments.subtitles:
+        _say(report.as_text(told))
+    return DONE
+
+
+def _write(target: Path, text: str) -> None:
+    """Write a file whole or not at all, and say where it is."""
+    from vt.system import folders
+
+    with folders.work_folder(target.parent) as folder:
+        made = folder / target.name
+        made.write_text(text, encoding="utf-8", errors="replace")
+        folders.deliver([made], target.parent, [])
+    _say(str(target))
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

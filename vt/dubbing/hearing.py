@@ -60,6 +60,10 @@ class Examined:
     """What the subtitles say, where they replace recognition."""
     notes: tuple[Message, ...]
 
+    def language(self, request: JobRequest) -> Language | None:
+        """Return what the film speaks, where somebody says so; None where it is to be found out by listening."""
+        return self.read.language if self.read else request.source_language
+
     def with_heard(self, heard: Heard) -> Examined:
         """Return the same with the track that was really heard."""
         return replace(self, track=next((t for t in self.others if t.index == heard.track_index), self.track))
@@ -97,9 +101,10 @@ def examine(
         read = _read(request, notes, *subtitle_source.content(request, info, cancel, artifacts))
     if track is None and read is None:
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
-    language = read.language if read else request.source_language
+    examined = Examined(info, track, tuple(filter(None, others)), read, tuple(notes))
+    language = examined.language(request)
     checker.check(language, request.target_language, hears=read is None, wishes=request.wishes)
-    return Examined(info, track, tuple(filter(None, others)), read, tuple(notes))
+    return examined
 
 
 def name_of(run: Run) -> str:

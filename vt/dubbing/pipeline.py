@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, track
+from vt.dubbing import burning, casting, ensemble, hearing, report, subtitle_source, subtitling, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration, Ensemble
@@ -20,11 +20,12 @@ from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
+from vt.dubbing.subtitling import Sides
 from vt.dubbing.translating import Translated, Translating
 from vt.engines.candidate import Choice
 from vt.errors import MediaError
 from vt.languages import Language
-from vt.media import Loudness, Named, Soft
+from vt.media import Burn, Loudness, Named, Soft
 from vt.models.services import TtsService
 from vt.text import subtitles
 from vt.translatable import Message
@@ -83,7 +84,9 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
         ModelUnavailable: a stage has no model or engine.
         ToolError: a program is missing.
     """
-    info = hearing.examine(request, checker, Cancel()).info
+    examined = hearing.examine(request, checker, Cancel())
+    info = examined.info
+    burning.check(request, info, examined.language(request))
     longest = request.longest_seconds
     # A header that promises too much is not believed before the film is refused for it.
     believed = info.is_measured or longest is None or info.seconds <= longest
@@ -112,8 +115,8 @@ def _write_down(run: Run, folder: Path) -> Result:
     heard = hearing.hear(run, examined, name)
     transcript = heard.transcript
     who = _marked_speakers(run, casting.parts_of(transcript.segments))
-    said = [subtitles.Cue(at.start, at.end, at.text, who[number]) for number, at in enumerate(transcript.segments)]
-    written = results.write_subtitles(transcript.language, subtitles.cues(said, heard.film_seconds)).path
+    sides = subtitling.of_transcript(transcript.segments, transcript.language, heard.film_seconds, who)
+    (written,) = (soft.path for soft in results.write_subtitles(sides))
     composed = report.of_transcript(
         run.request, heard.film_seconds, transcript, heard.choice, run.stages, list(heard.notes)
     )
@@ -138,12 +141,15 @@ class _Results:
                 "The name of {file} is too long for those of its results: shorten it.", file=self.run.request.source
             )
 
-    def write_subtitles(self, language: Language, cues: list[subtitles.Cue]) -> Soft:
-        """Write both forms of one language's subtitles."""
-        path = self.file(f"{language.code}.srt")
-        path.write_text(subtitles.srt(cues), encoding="utf-8")
-        path.with_suffix(".vtt").write_text(subtitles.vtt(cues), encoding="utf-8")
-        return Soft(path, language.iso639_3, language.native_name)
+    def write_subtitles(self, sides: Sides) -> list[Soft]:
+        """Write the subtitles of each language, in the two forms that every player reads."""
+        softs = []
+        for language in sides.languages:
+            path, cues = self.file(f"{language.code}.srt"), sides.cues(language.code)
+            path.write_text(subtitles.srt(cues), encoding="utf-8")
+            path.with_suffix(".vtt").write_text(subtitles.vtt(cues), encoding="utf-8")
+            softs.append(Soft(path, language.iso639_3, language.native_name))
+        return softs
 
     def write_report(self, files: Sequence[Path], composed: Report) -> Result:
         """Write the report, and return it with all files."""
@@ -170,9 +176,11 @@ class _Dub:
         with run.stage(Stage.PROBE):
             self._results.check_names()
             examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
+            burning.check(run.request, examined.info, examined.language(run.request), run.cancel)
             name = hearing.name_of(run)
         heard = hearing.hear(run, examined, name)
         examined = examined.with_heard(heard)
+        burning.check(run.request, examined.info, heard.transcript.language, run.cancel)
         translating = Translating(run, examined, heard, name, self.target)
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
@@ -266,36 +274,39 @@ class _Dub:
         self, examined: Examined, script: Script, base_rate: float, dubbed: track.DubTrack, film: float
     ) -> _Finished:
         """Mux the film while its last parts are measured; if the loudness is wrong, correct and repeat."""
-        softs = self._both_subtitles(script, film)
+        sides = subtitling.of_script(script, film, _marked_speakers(self.run, script.parts))
+        softs = self._results.write_subtitles(sides)
+        burn = self._burnt(sides, examined)
         loudness = None
         while loudness is None:
             with self.run.stage(Stage.MIX):
                 dubbed.write(self._dub_track)
-                if not dubbed.seems_right() and dubbed.settle() is None:
+                # A picture with subtitles in it is encoded, which takes long: so it is done once, with the right sound.
+                is_soon = burn is None and dubbed.seems_right()
+                if not is_soon and dubbed.settle() is None:
                     continue
             with self.run.stage(Stage.MUX):
-                target, notes = self._mux(examined, script, softs)
+                target, notes = self._mux(examined, script, softs, burn)
             with self.run.stage(Stage.MIX):
                 loudness = dubbed.settle()
         texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
         return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes), ())
 
-    def _both_subtitles(self, script: Script, film: float) -> list[Soft]:
-        segments, placements = script.transcript.segments, script.placements
-        who = _marked_speakers(self.run, script.parts)
-        heard = [subtitles.Cue(at.start, at.end, at.text, name) for at, name in zip(segments, who, strict=True)]
-        lines = zip(placements, script.texts, who, strict=True)
-        said = [subtitles.Cue(at.start, at.end, text, name) for at, text, name in lines if text]
-        sides = {script.target_language: said, script.transcript.language: heard}
-        return [self._results.write_subtitles(spoken, subtitles.cues(side, film)) for spoken, side in sides.items()]
+    def _burnt(self, sides: Sides, examined: Examined) -> Burn | None:
+        """Return what is to be drawn into the picture; None where nothing is."""
+        name = self.run.request.finish.burn
+        text = self.folder / "burnt.ass"
+        return burning.prepared(sides, name, examined.info, text, self.run.cancel) if name else None
 
-    def _mux(self, examined: Examined, script: Script, softs: Sequence[Soft]) -> tuple[Path, list[Message]]:
+    def _mux(
+        self, examined: Examined, script: Script, softs: Sequence[Soft], burn: Burn | None
+    ) -> tuple[Path, list[Message]]:
         """Write the film; return its path, and notes on what could not be copied into it unchanged."""
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
-        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode)
+        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn)
 
 
 def _marked_speakers(run: Run, parts: Parts) -> list[str]:

@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from vt import languages, media
 from vt.domain import NO_EDITS, Edits, Finish, Job, JobSpec, Wishes
-from vt.dubbing import pipeline, report
+from vt.dubbing import pipeline, report, subtitling
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
 from vt.dubbing.services import RequestChecker
@@ -47,11 +48,13 @@ _RESERVE = 200 * MB
 _WORK_BYTES_PER_SECOND = 300_000
 """The most that the files of a run take for a second of film: extracted sound, spoken lines, the dubbed track."""
 _LONGEST_NAME = 200
+_KEPT_FORMS = ("srt", "vtt")
 _TYPES = {
     ".mp4": "video/mp4",
     ".m4a": "audio/mp4",
     ".srt": "application/x-subrip",
     ".vtt": "text/vtt",
+    ".ass": "text/x-ssa",
     ".json": "application/json",
 }
 
@@ -75,6 +78,21 @@ class ResultFile:
     name: str
     """The name under which a browser saves it."""
     media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultText:
+    """A result that is made when it is asked for, and lies nowhere."""
+
+    text: str
+    name: str
+    """The name under which a browser saves it."""
+    media_type: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of an answer by which a browser knows the name (RFC 6266)."""
+        return {"Content-Disposition": f"inline; filename*=utf-8''{quote(self.name, safe='')}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,25 +364,42 @@ class Jobs:
             raise NoSuchResult("The film was not dubbed, only written down: there are subtitles and a report.")
         return self._file(job, found[0].partition(".")[2])
 
-    def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile:
-        """Return the subtitles in one language, as `srt` or `vtt`.
+    def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile | ResultText:
+        """Return the subtitles in one language, or in `both`, as `srt`, `vtt` or `ass`.
+
+        Those that lie with the film are files; all others are made from its report when they are asked for.
 
         Raises:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
             NoSuchResult: it has subtitles, but not these.
         """
-        job, names = self._finished(job_id, _names)
-        there = {name.partition(".")[2] for name in names if name.endswith((".srt", ".vtt"))}
-        if f"{language}.{ending}" not in there:
-            listed = ", ".join(sorted(there))
+        job, (names, report) = self._finished(job_id, lambda *found: (_names(*found), _report(*found)))
+        wanted = f"{language}.{ending}"
+        if ending in _KEPT_FORMS and wanted in {name.partition(".")[2] for name in names}:
+            return self._file(job, wanted)
+        sides = subtitling.of_report(report, mark_speakers=job.request.mark_speakers)
+        if language not in sides.names or ending not in subtitling.FORMS:
+            listed = ", ".join(f"{name}.{form}" for name in sides.names for form in subtitling.FORMS)
             raise NoSuchResult(
                 "The job has no subtitles {language}.{ending}: there are {known}.",
                 language=language,
                 ending=ending,
                 known=listed,
             )
-        return self._file(job, f"{language}.{ending}")
+        text = subtitling.FORMS[ending](sides.cues(language))
+        return ResultText(text, f"{Path(job.request.file).stem}.{wanted}", _TYPES[f".{ending}"])
+
+    def subtitle_files(self, job_id: str) -> list[ResultFile]:
+        """Return the subtitles that lie with the film, those of the dub first.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+        """
+        job, report = self._finished(job_id, _report)
+        sides = subtitling.of_report(report, mark_speakers=False)
+        return [self._file(job, f"{language.code}.{form}") for language in sides.languages for form in _KEPT_FORMS]
 
     def report(self, job_id: str) -> Report:
         """Return the report of a dub or of a transcript.

@@ -10,14 +10,17 @@ from vt.media.audio import (
     shifted,
     stretched,
 )
+from vt.media.burning import Picture, check_renderer, picture_of
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
 from vt.media.extraction import SPEECH_RATE, extract, extracted
+from vt.media.fonts import Font, font_for
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
-from vt.media.muxing import Named, Soft, mux
+from vt.media.muxing import Burn, Named, Soft, mux
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.text_tracks import subtitle_text, subtitle_track
+from vt.media.waveform import peaks
 
 __all__ = [
     "ACCEPTED_FORMATS",
@@ -25,15 +28,20 @@ __all__ = [
     "SPEECH_RATE",
     "TARGET_LUFS",
     "TRUE_PEAK_DBTP",
+    "Burn",
+    "Font",
     "Loudness",
     "MediaInfo",
     "Named",
+    "Picture",
     "Soft",
     "Track",
     "aac_packets",
     "check_readable",
+    "check_renderer",
     "extract",
     "extracted",
+    "font_for",
     "is_decodable",
     "join_aac",
     "loudness_at",
@@ -42,6 +50,8 @@ __all__ = [
     "momentary_loudness",
     "mux",
     "output_rate",
+    "peaks",
+    "picture_of",
     "probe",
     "shifted",
     "stretched",

@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from vt import languages
 from vt.domain import Cancel
 from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
-from vt.media import timeline
-from vt.media.commands import MEMORY, THREADS, decoders, opening_options, patience, room_on_disk, unfit, url
+from vt.media import fonts, timeline
+from vt.media.burning import ENCODER, Picture
+from vt.media.commands import MEMORY, decoders, opening_options, patience, room_on_disk, unfit, url
 from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
 from vt.media.text_tracks import Decode, sources_of_text, undecoded
@@ -45,6 +46,14 @@ class Named:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """Subtitles that are drawn into the picture: an ASS file, and what is known of the picture."""
+
+    text: Path
+    picture: Picture
+
+
 def mux(
     info: MediaInfo,
     original: Track | None,
@@ -54,6 +63,7 @@ def mux(
     target: Path,
     cancel: Cancel | None = None,
     decode: Decode = undecoded,
+    burn: Burn | None = None,
 ) -> list[Message]:
     """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
 
@@ -66,6 +76,7 @@ def mux(
         target: where the film goes.
         cancel: ends it.
         decode: reads the film's own subtitles where they are not in UTF-8.
+        burn: what is drawn into the picture, which is encoded again for that.
 
     Returns:
         Sentences about what could not be kept as it was.
@@ -78,7 +89,7 @@ def mux(
         kept = {extent: keeping(info, original, texts, extent) for extent in reversed(Extent)}
         pictures = _pictures_alone(info, kept[Extent.ALL].covers, Path(folder), cancel)
         failures = {extent: _what_failed(extent, original) for extent in kept}
-        added = _Added(names, list(softs), pictures)
+        added = _Added(names, list(softs), pictures, burn)
         plans = _distinct(_Mux(info, kept[extent], added, failures[extent]) for extent in kept)
         return _as_full_as_possible(info, plans, dub, target, cancel)
 
@@ -155,7 +166,7 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     argv += [*plan.options, url(target)]
     if timeline.may_jump(info.container):
         argv += timeline.read_along(info.timed)
-    reads = [info.path, dub, *beside]
+    reads = [info.path, dub, *beside, *([plan.burn.text, *fonts.folders()] if plan.burn else [])]
     run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
     return plan.notes
 
@@ -169,6 +180,8 @@ class _Added:
     softs: list[Soft]
     pictures: Mapping[int, Path]
     """The covers of the film by their indexes, each in a file of its own; none where they are read from the film."""
+    burn: Burn | None
+    """What is drawn into the picture."""
 
 
 class _Mux:
@@ -177,6 +190,7 @@ class _Mux:
     def __init__(self, info: MediaInfo, kept: Keeping, added: _Added, notes: list[Message]) -> None:
         self.info, self.names, self.softs, self.kept = info, added.names, added.softs, kept
         self.pictures = added.pictures if kept.covers else {}
+        self.burn = added.burn if info.video else None
         self.notes = notes
         self.options = self._options()
         """Of the output."""
@@ -191,7 +205,7 @@ class _Mux:
     def limits(self, dub: Path, target: Path) -> ChildLimits:
         """Return what may be used to put the film together: little, unless its picture is encoded again."""
         size, seconds = self.info.path.stat().st_size, max(self.info.seconds, dub.stat().st_size / 8000)
-        encodes = bool(self.info.video and self.info.video.codec not in _IN_MP4_VIDEO)
+        encodes = bool(self.burn or (self.info.video and self.info.video.codec not in _IN_MP4_VIDEO))
         a_second = (25 * MB if encodes else 0) + len(self.info.audio) * 32_000
         cpu = 300 + seconds * (100 if encodes else 1 + len(self.info.audio)) + size / MB
         room = room_on_disk(target)
@@ -205,6 +219,9 @@ class _Mux:
         if video is None:
             return []
         chosen = ["-map", f"0:{video.index}"]
+        if self.burn:
+            self.notes += self.burn.picture.notes
+            return [*chosen, *ENCODER, "-filter:v:0", self.burn.picture.filters(self.burn.text)]
         if video.codec in _IN_MP4_VIDEO:
             return [*chosen, "-c:v:0", "copy", *(["-tag:v:0", "hvc1"] if video.codec == "hevc" else [])]
         self.notes.append(
@@ -212,11 +229,7 @@ class _Mux:
                 "The picture was {codec}, which cannot live in mp4: it was encoded again as H.264.", codec=video.codec
             )
         )
-        even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
-        encoder = ["-c:v:0", "libx264", "-crf", "18", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
-        encoder += ["-threads:v:0", str(THREADS)]
-        # Frames keep their times: none is doubled or dropped in order to make a constant rate.
-        return [*chosen, *encoder, "-filter:v:0", even, "-fps_mode:v:0", "passthrough"]
+        return [*chosen, *ENCODER, "-filter:v:0", "scale=trunc(iw/2)*2:trunc(ih/2)*2"]
 
     def _sound(self) -> list[str]:
         out = ["-map", "1:a:0", "-c:a:0", "copy", "-disposition:a:0", "default", *_named("a:0", self.names[0])]

@@ -1,4 +1,4 @@
-"""Pure: sentences with times to SRT and WebVTT files, in cues that can be read."""
+"""Pure: sentences with times to SRT, WebVTT and ASS files, in cues that can be read."""
 
 from __future__ import annotations
 
@@ -6,24 +6,48 @@ import html
 import math
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, zip_longest
 
 import pysubs2
 
-LINE_CHARACTERS = 42
-"""The common limit of a subtitle line (BBC and Netflix guidelines: 37 to 42)."""
-CUE_CHARACTERS = 2 * LINE_CHARACTERS - 4  # two lines that break at a space are rarely full
-CHARACTERS_A_SECOND = 20
-"""A cue stays this long at least, where the next one leaves the time."""
+from vt.domain import Pause
+from vt.languages import Language
+from vt.text import line_breaking
+from vt.text.line_breaking import CHARACTERS_A_SECOND, LINE_CHARACTERS, LONGEST_CUE_SECONDS, Rules
+
+__all__ = [
+    "CHARACTERS_A_SECOND",
+    "LINE_CHARACTERS",
+    "LONGEST_CUE_SECONDS",
+    "SHORTEST_CUE_SECONDS",
+    "Cue",
+    "ass",
+    "cues",
+    "in_both",
+    "is_number",
+    "srt",
+    "vtt",
+]
+
 SHORTEST_CUE_SECONDS = 1.0
-_PAUSES = set(",;:.!?…)»、，；：。！？」』）")
-"""A cue ends well behind these, and no line begins with one."""
+_GAP_SECONDS = 0.08
+"""Two frames at 25 a second: between cues that follow each other, so that the eye sees that the text is another."""
+_FLICKER_SECONDS = 0.5
+"""A cue stays until the next one where it would be gone for less than this: twelve frames."""
 _DASHES = "-–—"
 _NO_BREAK = "\u00a0"
-_JOINER = "\u200d"  # holds emoji together
 _GAP = re.compile(r"[^\S\u00a0\u202f]+")
 """A space, but for those within numbers, at which no line may end."""
+_COMMANDS = str.maketrans({"{": "(", "}": ")", "\\": "/"})
+_LETTER_SHARE, _LINE_SHARE, _COLUMN_SHARE = 0.042, 0.92, 0.6
+"""Shares: the size of letters of the picture's height, a full line of its width, a usual letter's width of the size."""
+_BELOW = "Below"
+"""The style of the second language."""
+_EMBEDDED, _ENDED = "\u202b", "\u202c"
+"""What stands between them is read from right to left (RLE and PDF of Unicode's bidirectional algorithm, UAX 9)."""
 _MOST_NAME = 16
 """Characters of a speaker's name in front of what they say: the text has to fit beside it."""
 _NUMBERED = re.compile(r"(?:speaker|spk)?[ _#-]?\d{1,9}", re.IGNORECASE)
@@ -41,25 +65,94 @@ class Cue:
     """Who says it, by name or number, where that is to be marked."""
     marked: str = ""
     """The text with the mark of another speaker in front of it; empty where there is none."""
+    pauses: tuple[Pause, ...] = ()
+    """Where the voice rests within the text, in order, as far as that is known."""
+    below: str = ""
+    """The same in another language, to stand below."""
 
     @property
     def shown(self) -> str:
         """What stands on the screen where a format cannot name the speaker otherwise."""
-        return self.marked or self.text
+        return "\n".join(filter(None, (self.marked or self.text, self.below)))
 
 
-def cues(sentences: Iterable[Cue], film_seconds: float = math.inf) -> list[Cue]:
+def cues(sentences: Iterable[Cue], film_seconds: float = math.inf, language: Language | None = None) -> list[Cue]:
     """Break sentences into cues of at most two lines, each with the time that reading takes where there is some.
 
-    No cue outlasts the film. Where another speaker begins, the cue has a mark: the name in capitals, as the BBC's
-    guidelines have it, or a hyphen for whoever has only a number; they leave that room in its lines.
+    A cue lasts 1 to 7 seconds where its sentence and the next one leave that time, and none outlasts the film. Where
+    another speaker begins, the cue has a mark: the name in capitals, as the BBC's guidelines have it, or a hyphen for
+    whoever has only a number; they leave that room in its lines.
+
+    Args:
+        sentences: in order of time; a long one is shown by the pauses within it where they are known.
+        film_seconds: the length of the film.
+        language: of the text, which decides how long a line is and where it may end; None: none that vt knows.
     """
-    parts = [part for sentence, mark in _with_marks(sentences) for part in _split(sentence, mark)]
-    nexts = [*(part.start for part in parts[1:]), film_seconds]
+    rules = _rules(language)
+    marked = _with_marks(_gathered(sentences, rules))
+    return _timed([part for sentence, mark in marked for part in _split(sentence, mark, rules)], film_seconds, rules)
+
+
+def _rules(language: Language | None) -> Rules:
+    return line_breaking.rules_of(language) if language else Rules()
+
+
+def in_both(
+    lines: Iterable[tuple[Cue, Cue]], film_seconds: float, upper: Language | None, lower: Language | None
+) -> list[Cue]:
+    """Return cues that show what is said in two languages, at most two lines of each.
+
+    Args:
+        lines: what is said in the upper language, with what it says in the lower one; either text may be empty. Both
+            are shown when the upper one is said, or else the lower one.
+        film_seconds: the length of the film.
+        upper: the language that stands above.
+        lower: the language that stands below.
+    """
+    above, below = zip(*lines, strict=True) if (lines := list(lines)) else ((), ())
+    rules = _rules(upper), _rules(lower)
+    leading = [one if one.text.strip() else replace(other, text="") for one, other in zip(above, below, strict=True)]
+    marked = zip(_with_marks(leading), below, strict=True)
+    parts = [part for (one, mark), other in marked for part in _split_in_both(one, other.text, mark, rules)]
+    timed = _timed(sorted(parts, key=lambda part: part.start), film_seconds, rules[0])
+    return [replace(part, below=_set(part.below, rules[1])) for part in timed]
+
+
+def _timed(parts: Sequence[Cue], film_seconds: float, rules: Rules) -> list[Cue]:
+    """Give cues the time that reading takes, and break their lines."""
+    nexts = [*((part.start, _GAP_SECONDS) for part in parts[1:]), (film_seconds, 0.0)]
     found: list[Cue] = []
-    for part, following in zip(parts, nexts, strict=False):
-        found.append(_readable(part, found[-1].end if found else 0.0, following))
+    for part, (following, gap) in zip(parts, nexts, strict=False):
+        found.append(_readable(part, found[-1].end if found else 0.0, following, gap, rules))
     return found
+
+
+def _gathered(sentences: Iterable[Cue], rules: Rules) -> Iterator[Cue]:
+    """Yield sentences; one that could not be shown for a second is put together with the one behind it."""
+    held: Cue | None = None
+    for sentence in sentences:
+        if held and _belongs_to(held, sentence, rules):
+            held = _together(held, sentence)
+            continue
+        if held:
+            yield held
+        held = sentence
+    if held:
+        yield held
+
+
+def _belongs_to(first: Cue, second: Cue, rules: Rules) -> bool:
+    """Return whether two sentences are shown as one: the first would be gone too soon, and both fit on the screen."""
+    is_short = second.start - first.start < SHORTEST_CUE_SECONDS + _GAP_SECONDS
+    is_whole = first.text.strip() and second.text.strip() and second.text.strip()[0] not in _DASHES
+    columns = line_breaking.width(first.text) + line_breaking.width(second.text)
+    fits = columns < 2 * rules.columns - _MOST_NAME and second.end - first.start <= LONGEST_CUE_SECONDS
+    return bool(is_short and is_whole and fits and first.speaker == second.speaker)
+
+
+def _together(first: Cue, second: Cue) -> Cue:
+    end = max(first.end, second.end)
+    return replace(first, end=end, text=f"{first.text.strip()} {second.text.strip()}", pauses=())
 
 
 def is_number(label: str) -> bool:
@@ -109,85 +202,186 @@ def vtt(parts: Sequence[Cue]) -> str:
 
 def _voiced(cue: Cue) -> str:
     """Return a cue's text as WebVTT has it, in the voice span of its speaker where there is one."""
-    text, name = html.escape(cue.text, quote=False), html.escape(" ".join(cue.speaker.split()), quote=False)
+    said = "\n".join(filter(None, (cue.text, cue.below)))
+    text, name = html.escape(said, quote=False), html.escape(" ".join(cue.speaker.split()), quote=False)
     return f"<v {name}>{text}</v>" if name else text
 
 
+_Font = tuple[str, float]
+"""A font's family, and the height of its lines in sizes of its letters."""
+_USUAL_FONT: _Font = ("Noto Sans", 1.362)
+
+
+def ass(
+    parts: Sequence[Cue],
+    picture: tuple[int, int] = (1920, 1080),
+    fonts: tuple[_Font, _Font] = (_USUAL_FONT, _USUAL_FONT),
+) -> str:
+    """Return cues as an ASS file (Advanced SubStation Alpha); a second language stands smaller below the first.
+
+    Args:
+        parts: the cues.
+        picture: width and height of the film as it is shown, in pixels: a usual line fits across it.
+        fonts: of the text and of the second language, where the player has them.
+    """
+    wide, high = picture
+    size = min(_LETTER_SHARE * high, _LINE_SHARE * wide / (LINE_CHARACTERS * _COLUMN_SHARE))
+    (font, height), (font_below, height_below) = fonts
+    file = pysubs2.SSAFile()
+    file.info |= {"PlayResX": str(wide), "PlayResY": str(high), "ScaledBorderAndShadow": "yes", "WrapStyle": "0"}
+    main = pysubs2.SSAStyle(
+        fontname=font,
+        fontsize=round(size * height, 1),  # the format means that of a line
+        outline=round(size / 13, 1),
+        shadow=round(size / 26, 1),
+        backcolor=pysubs2.Color(0, 0, 0, 128),
+        marginl=round(0.03 * wide),
+        marginr=round(0.03 * wide),
+        marginv=round(0.05 * high),
+        encoding=-1,  # the direction is told by the text
+    )
+    smaller = main.copy()
+    smaller.fontname, smaller.fontsize = font_below, round(0.75 * size * height_below, 1)
+    smaller.primarycolor = pysubs2.Color(255, 230, 140)
+    file.styles = {"Default": main, _BELOW: smaller}
+    for part in parts:
+        lines = [part.marked or part.text, f"{{\\r{_BELOW}}}{_uncommanded(part.below)}" if part.below else ""]
+        text = "\\N".join(filter(None, [_uncommanded(lines[0]), lines[1]]))
+        file.append(pysubs2.SSAEvent(round(part.start * 1000), round(part.end * 1000), text))
+    return file.to_string("ass")
+
+
 def _file(parts: Sequence[Cue]) -> pysubs2.SSAFile:
-    # Braces and backslashes are commands to the library's own format.
-    plain = str.maketrans({"{": "(", "}": ")", "\\": "/"})
     file = pysubs2.SSAFile()
     for part in parts:
-        text = part.text.translate(plain).replace("\n", "\\N")
-        file.append(pysubs2.SSAEvent(round(part.start * 1000), round(part.end * 1000), text))
+        file.append(pysubs2.SSAEvent(round(part.start * 1000), round(part.end * 1000), _uncommanded(part.text)))
     return file
 
 
-def _readable(part: Cue, free: float, following: float) -> Cue:
-    """Show a part from `free` on at the earliest, until the `following` one at the latest."""
+def _uncommanded(text: str) -> str:
+    """Return a text for the library's own format, to which braces and backslashes are commands."""
+    return text.translate(_COMMANDS).replace("\n", "\\N")
+
+
+def _readable(part: Cue, free: float, following: float, gap: float, rules: Rules) -> Cue:
+    """Show a part from `free` on at the earliest, and until a gap before the `following` one at the latest."""
     start = max(part.start, free)
-    wanted = start + max(SHORTEST_CUE_SECONDS, len(part.shown) / CHARACTERS_A_SECOND)
-    # A cue ends before the next begins, but never before it began itself.
-    end = max(min(max(part.end, wanted), following), start + 0.001)
-    return replace(part, start=start, end=end, text=broken(part.text), marked=part.marked and broken(part.marked))
+    columns = max(map(line_breaking.width, (part.marked or part.text, part.below)))
+    end = max(part.end, start + max(SHORTEST_CUE_SECONDS, columns / rules.columns_a_second))
+    # Where the next one begins too soon, the gap is smaller; but a cue never ends before it began itself.
+    latest = max(following - gap, (start + following) / 2)
+    end = latest if latest < end + _FLICKER_SECONDS else end
+    end = max(min(end, start + LONGEST_CUE_SECONDS), start + 0.001)
+    return replace(part, start=start, end=end, text=_set(part.text, rules), marked=_set(part.marked, rules))
 
 
-def _split(sentence: Cue, mark: str) -> list[Cue]:
-    """Cut a long sentence where it breathes; each part gets its share of the time by its length.
+def _set(text: str, rules: Rules) -> str:
+    """Return a text in lines, marked where they are read from right to left and players could not tell."""
+    lines = line_breaking.broken(text, rules)
+    if not rules.is_from_right:
+        return lines
+    return "\n".join(f"{_EMBEDDED}{line}{_ENDED}" if _may_turn(line) else line for line in lines.split("\n"))
+
+
+def _may_turn(line: str) -> bool:
+    """Return whether a line holds more than letters from right to left: players put punctuation at its wrong end."""
+    kinds = {unicodedata.bidirectional(sign) for sign in line}
+    return bool(kinds & {"R", "AL"}) and bool(kinds - {"R", "AL", "WS", "NSM"})
+
+
+def _split(sentence: Cue, mark: str, rules: Rules) -> list[Cue]:
+    """Cut a long sentence where it breathes; each part has its share of the time by its length, but for pauses.
 
     The mark stands in front of the first part, which is cut so that both fit.
     """
-    text = _GAP.sub(" ", sentence.text).strip()
+    text = _plain(sentence.text)
     if not text:
         return []
     mark = "" if text[0] in _DASHES else mark  # it has its own
-    held = mark.replace(" ", _NO_BREAK)  # no line ends within it
-    pieces = _pieces(held + text)
-    pieces[0] = pieces[0].removeprefix(held)
-    total, here, parts = sum(map(len, pieces)), sentence.start, []
-    for piece in pieces:
-        end = here + (sentence.end - sentence.start) * len(piece) / total
-        parts.append(replace(sentence, start=here, end=end, text=piece, marked=""))
-        here = end
-    parts[0] = replace(parts[0], marked=mark and mark + parts[0].text)
-    return parts
+    clock = _Clock(text, sentence)
+    held = len(mark)
+
+    def seconds(begin: int, end: int) -> float:
+        return clock.end(max(0, end - held)) - clock.start(max(0, begin - held))
+
+    bounds = _unheld(line_breaking.cut(_held(mark) + text, rules, seconds), held)
+    parts = [
+        replace(sentence, start=clock.start(begin), end=clock.end(end), text=text[begin:end], marked="", pauses=())
+        for begin, end in bounds
+    ]
+    return [replace(parts[0], marked=mark and mark + parts[0].text), *parts[1:]]
 
 
-def _pieces(text: str) -> list[str]:
-    if len(text) <= LINE_CHARACTERS or _breaks(text):
-        return [text]
-    count = max(2, math.ceil(len(text) / CUE_CHARACTERS))
-    cut = _cut(text, len(text) * (count // 2) // count)
-    return [*_pieces(text[:cut].strip()), *_pieces(text[cut:].strip())]
+def _split_in_both(above: Cue, lower: str, mark: str, rules: tuple[Rules, Rules]) -> list[Cue]:
+    """Cut a line in two languages into as many parts of each; `above` is empty where only the lower one is shown."""
+    texts = _plain(above.text), _plain(lower)
+    mark = mark if texts[0] and texts[0][0] not in _DASHES else ""
+    holders = _held(mark) + texts[0], texts[1]
+    both = list(zip(holders, rules, strict=True))
+    count = max((len(line_breaking.cut(*each, lambda *_: 0.0)) for each in both if each[0]), default=0)
+    first, second = (line_breaking.cut_into(*each, count) if each[0] else [] for each in both)
+    first = _unheld(first, len(mark))
+    text, bounds = (texts[0], first) if len(first) >= len(second) else (texts[1], second)
+    clock = _Clock(text, replace(above, pauses=above.pauses if text is texts[0] else ()))
+    shown = zip_longest(
+        (texts[0][begin:end] for begin, end in first), (texts[1][begin:end] for begin, end in second), fillvalue=""
+    )
+    parts = [
+        replace(above, start=clock.start(begin), end=clock.end(end), text=one, below=other, pauses=())
+        for (begin, end), (one, other) in zip(bounds, shown, strict=True)
+    ]
+    return [replace(part, marked=mark and mark + part.text if at == 0 else "") for at, part in enumerate(parts)]
 
 
-def _cut(text: str, ideal: int) -> int:
-    """Return the best place to cut near `ideal`; being behind punctuation is worth a dozen characters of imbalance."""
-    return min(_places(text), key=lambda at: abs(at - ideal) - (12 if text[at - 1] in _PAUSES else 0), default=ideal)
+def _plain(text: str) -> str:
+    return _GAP.sub(" ", text).strip()
 
 
-def _places(text: str) -> list[int]:
-    """Return where the text may be cut: at its spaces, or, without any, before each letter that can open a line."""
-    spaces = [at for at, sign in enumerate(text) if sign == " "]
-    return spaces or [at for at in range(1, len(text)) if _opens(text[at]) and text[at - 1] != _JOINER]
+def _held(mark: str) -> str:
+    """Return a mark in which no line ends."""
+    return mark.replace(" ", _NO_BREAK)
 
 
-def _opens(sign: str) -> bool:
-    return sign not in _PAUSES and sign != _JOINER and not unicodedata.category(sign).startswith("M")
+def _unheld(bounds: Iterable[tuple[int, int]], held: int) -> list[tuple[int, int]]:
+    """Return parts of a text without what was held in front of it."""
+    return [(max(0, begin - held), end - held) for begin, end in bounds]
 
 
-def _breaks(text: str) -> list[int]:
-    """Return where the text may be cut into two lines that both fit."""
-    if len(text) > 2 * LINE_CHARACTERS + 1:
-        return []
-    lengths = ((at, len(text[:at].strip()), len(text[at:].strip())) for at in _places(text))
-    return [at for at, head, tail in lengths if max(head, tail) <= LINE_CHARACTERS]
+class _Clock:
+    """Tells when the parts of a sentence are said: by their length, and by the pauses between them."""
+
+    def __init__(self, text: str, sentence: Cue) -> None:
+        self._before = [0, *accumulate(max(1, line_breaking.width(sign)) for sign in text)]
+        self._stretches = _stretches(sentence, text)
+
+    def start(self, at: int) -> float:
+        """Return when what begins at a sign is said."""
+        return self._within(bisect_right(self._stretches, at, key=_first_sign) - 1, at)
+
+    def end(self, at: int) -> float:
+        """Return when what ends before a sign has been said."""
+        return self._within(max(0, bisect_left(self._stretches, at, key=_first_sign) - 1), at)
+
+    def _within(self, number: int, at: int) -> float:
+        first, start, last, end = self._stretches[number]
+        begin, whole = self._before[first], self._before[last] - self._before[first]
+        return start + (end - start) * (self._before[at] - begin) / whole
 
 
-def broken(text: str) -> str:
-    """Return the text on one line, or on two of about the same length."""
-    places = _breaks(text) if len(text) > LINE_CHARACTERS else []
-    if not places:
-        return text
-    cut = min(places, key=lambda at: abs(at - len(text) // 2))
-    return f"{text[:cut].strip()}\n{text[cut:].strip()}"
+_Stretch = tuple[int, float, int, float]
+"""What is said without a pause: its first sign and when it begins, the sign behind it and when it ends."""
+
+
+def _first_sign(stretch: _Stretch) -> int:
+    return stretch[0]
+
+
+def _stretches(sentence: Cue, text: str) -> list[_Stretch]:
+    """Return what is said between the pauses of a sentence; those that do not fit into it are not believed."""
+    found: list[_Stretch] = []
+    first, begins = 0, sentence.start
+    for pause in sentence.pauses:
+        if first < pause.characters < len(text) and begins <= pause.start <= pause.end <= sentence.end:
+            found.append((first, begins, pause.characters, pause.start))
+            first, begins = pause.characters + (text[pause.characters] == " "), pause.end
+    return [*found, (first, begins, len(text), sentence.end)]

@@ -337,7 +337,7 @@ async def _awaited(jobs: Jobs, job_id: str) -> AsyncGenerator[str, None]:
 def _dubbed(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the dubbed file, the subtitles and the report, as Gradio sends them."""
     report = jobs.dub_report(job_id)
-    files = [jobs.film(job_id), *_subtitles(jobs, job_id, [language.code for language in report.languages])]
+    files = [jobs.film(job_id), *jobs.subtitle_files(job_id)]
     return [*_handed(files, whose), report.as_json()]
 
 
@@ -345,11 +345,7 @@ def _written_down(jobs: Jobs, job_id: str, whose: Owner) -> list[Any]:
     """Return the transcript and its subtitles, as Gradio sends them."""
     report = jobs.report(job_id)
     transcript = "\n".join(line.source_text for line in report.segments)
-    return [transcript, *_handed(_subtitles(jobs, job_id, [report.source.language.code]), whose)]
-
-
-def _subtitles(jobs: Jobs, job_id: str, codes: Sequence[str]) -> list[ResultFile]:
-    return [jobs.subtitles(job_id, code, ending) for code in codes for ending in ("srt", "vtt")]
+    return [transcript, *_handed(jobs.subtitle_files(job_id), whose)]
 
 
 def _handed(files: Sequence[ResultFile], whose: Owner) -> list[dict[str, Any]]:

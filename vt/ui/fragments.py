@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vt import languages
-from vt.domain import MOST_SPEAKERS, Job, JobState, Stage
+from vt.domain import BOTH, MOST_SPEAKERS, Job, JobState, Stage
+from vt.dubbing import subtitling
 from vt.dubbing.report import DubbedLine, DubReport, SpeakerUse
 from vt.ui import job_files
 from vt.ui.rendering import render
@@ -186,12 +187,12 @@ def players(words: Words, job: Job, report: DubReport, has_picture: bool) -> str
 
 def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
     """Return a link to every file that was made."""
+    named = {x.code: words("download_subtitles", language=words.language_name(x)) for x in report.languages}
+    if len(named) > 1:
+        named[BOTH] = words("download_both")
     subtitles = [
-        (
-            words.language_name(language),
-            [(form.upper(), job_files.subtitles(job.id, job.version, language.code, form)) for form in ("srt", "vtt")],
-        )
-        for language in report.languages
+        (said, [(form.upper(), job_files.subtitles(job.id, job.version, code, form)) for form in subtitling.FORMS])
+        for code, said in named.items()
     ]
     return render(
         "downloads",

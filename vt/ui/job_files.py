@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from vt.errors import VtError
-from vt.jobs.job_service import ResultFile
+from vt.jobs.job_service import ResultFile, ResultText
 from vt.services import Services
 
 _NOT_FOUND = 404
@@ -44,7 +44,7 @@ def routes(services: Services) -> APIRouter:
     """Return the routes behind the addresses."""
     router = APIRouter(prefix="/films/{job_id}", include_in_schema=False)
 
-    def send(find: Callable[[], ResultFile]) -> Response:
+    def send(find: Callable[[], ResultFile | ResultText]) -> Response:
         try:
             return _sent(find())
         except VtError as error:
@@ -69,8 +69,10 @@ def routes(services: Services) -> APIRouter:
     return router
 
 
-def _sent(result: ResultFile) -> FileResponse:
+def _sent(result: ResultFile | ResultText) -> Response:
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    if isinstance(result, ResultText):
+        return Response(result.text, media_type=result.media_type, headers=headers | result.headers)
     return FileResponse(
         result.path,
         media_type=result.media_type,

@@ -115,6 +115,7 @@ _ENGLISH: dict[str, str] = {
     "download_audio": "Download the audio",
     "download_report": "Report",
     "download_subtitles": "{language} subtitles",
+    "download_both": "Subtitles in both languages",
     "notes": "Read this before you publish",
     "chart": "Timing",
     "chart_said": (
