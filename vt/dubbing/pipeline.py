@@ -11,8 +11,9 @@ from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, track
+from vt.dubbing import background, casting, ensemble, hearing, report, subtitle_source, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
+from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.hearing import Examined
@@ -173,12 +174,13 @@ class _Dub:
             name = hearing.name_of(run)
         heard = hearing.hear(run, examined, name)
         examined = examined.with_heard(heard)
+        surroundings = background.surroundings(run, examined, heard, name)
         translating = Translating(run, examined, heard, name, self.target)
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
             script = translating.edited(found)
-        notes = [*heard.notes, *translating.notes(found.choice, script)]
-        tts, finished = self._speak_and_mix(examined, translating, found, script)
+        notes = [*heard.notes, *surroundings.notes, *translating.notes(found.choice, script)]
+        tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
         notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(
             request=run.request,
@@ -203,7 +205,12 @@ class _Dub:
     # Speaking
 
     def _speak_and_mix(
-        self, examined: Examined, translating: Translating, found: Translated, script: Script
+        self,
+        examined: Examined,
+        surroundings: Surroundings,
+        translating: Translating,
+        found: Translated,
+        script: Script,
     ) -> tuple[Choice, _Finished]:
         wishes = self.run.request.wishes
         return with_model(
@@ -214,11 +221,17 @@ class _Dub:
                 voice=next(iter(wishes.voices), ""),
                 engine=wishes.tts_engine,
             ),
-            lambda tts: self._spoken_and_mixed(tts, examined, translating, found.texts, script),
+            lambda tts: self._spoken_and_mixed(tts, examined, surroundings, translating, found.texts, script),
         )
 
     def _spoken_and_mixed(
-        self, tts: TtsService, examined: Examined, translating: Translating, texts: tuple[str, ...], script: Script
+        self,
+        tts: TtsService,
+        examined: Examined,
+        surroundings: Surroundings,
+        translating: Translating,
+        texts: tuple[str, ...],
+        script: Script,
     ) -> tuple[Choice, _Finished]:
         """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
         run, heard = self.run, translating.heard
@@ -229,17 +242,38 @@ class _Dub:
                     voices = cast.gathered(engine, script.parts)
                     calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
                     plan = ensemble.planned(voices, calibration, heard, texts, script)
-                level_name = fingerprint("level", voices.identity, texts, calibration.gain)
-                level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
-                borders = track.cuts(plan, heard.film_seconds, calibration.sample_rate)
-                made = track.DubTrack(borders, calibration.sample_rate, level, run.artifacts, run.cancel)
-                dubbed = opened.enter_context(made)
+                level_name = fingerprint("level", voices.identity, texts, calibration.gain, surroundings.identity)
+                dubbed = opened.enter_context(self._track(surroundings, calibration, script, plan, level_name))
+                level = dubbed.level
                 placements = self._speak(voices, calibration, dubbed, script.texts, plan)
             script = replace(script, placements=tuple(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
-            run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
+            run.artifacts.put_json("level", level_name, dubbed.level.as_json())
         return voices.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
+
+    def _track(
+        self,
+        surroundings: Surroundings,
+        calibration: Calibration,
+        script: Script,
+        plan: Sequence[Placement],
+        level_name: str,
+    ) -> track.DubTrack:
+        """Return the track as it begins, at the level that an earlier run came to, or that was measured."""
+        run, rate = self.run, calibration.sample_rate
+        balance = surroundings.balance(media.TARGET_LUFS, sum(calibration.natural_seconds()))
+        gain = calibration.gain + balance.voice_lufs - media.TARGET_LUFS
+        level = track.Level(*run.artifacts.get_json("level", level_name) or [gain, media.LIMIT, balance.background_db])
+        return track.DubTrack(
+            track.cuts(plan, surroundings.film_seconds, rate, surroundings.target_rate(rate)),
+            rate,
+            level,
+            run.artifacts,
+            run.cancel,
+            background=surroundings.under(plan, script.transcript.segments, balance, rate),
+            voice_share=balance.voice_share,
+        )
 
     def _speak(
         self,

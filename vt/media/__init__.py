@@ -4,6 +4,7 @@ Nothing here knows of jobs.
 """
 
 from vt.media.audio import (
+    Bed,
     aac_packets,
     join_aac,
     output_rate,
@@ -12,7 +13,7 @@ from vt.media.audio import (
 )
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
-from vt.media.extraction import SPEECH_RATE, extract, extracted
+from vt.media.extraction import SPEECH_RATE, SoundFormat, extract, extract_all_channels, extracted, full_format
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
 from vt.media.pitch import median_pitch
@@ -25,15 +26,19 @@ __all__ = [
     "SPEECH_RATE",
     "TARGET_LUFS",
     "TRUE_PEAK_DBTP",
+    "Bed",
     "Loudness",
     "MediaInfo",
     "Named",
     "Soft",
+    "SoundFormat",
     "Track",
     "aac_packets",
     "check_readable",
     "extract",
+    "extract_all_channels",
     "extracted",
+    "full_format",
     "is_decodable",
     "join_aac",
     "loudness_at",
