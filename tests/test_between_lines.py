@@ -39,7 +39,8 @@ def test_music_is(dbfs: float) -> None:
 
 
 def test_digital_silence_is_neither_sound_nor_a_room() -> None:
-    assert film(silence(FILM, RATE)) == Between(has_sound=False, room=())
+    found = film(silence(FILM, RATE))
+    assert (found.has_sound, found.room) == (False, ())
 
 
 def test_a_jingle_counts_and_a_knock_does_not() -> None:
@@ -54,7 +55,13 @@ def test_a_jingle_counts_and_a_knock_does_not() -> None:
 
 def test_speech_without_a_pause_leaves_nothing_to_hear_between_it() -> None:
     found = heard_between(pcm(speech(10.0, RATE, -20)), [(0.0, 5.0), (5.0, 10.0)], 10.0)
-    assert found == Between(has_sound=False, room=())
+    assert (found.has_sound, found.room) == (False, ())
+
+
+def test_lines_are_told_by_how_much_they_are_louder_than_most() -> None:
+    said = np.concatenate([speech(2.0, RATE, dbfs, 1) for dbfs in (-20, -26, -20, -14)])
+    found = heard_between(pcm(said), [(2.0 * line, 2.0 * line + 2.0) for line in range(4)], 8.0)
+    assert found.louder_lines == pytest.approx((0.0, -6.0, 0.0, 6.0), abs=0.1)
 
 
 def test_lines_and_films_of_no_length_are_taken_too() -> None:

@@ -15,7 +15,7 @@ from vt.domain import Placement, Segment, Stage
 from vt.dubbing import between_lines, ducking, hearing, track
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.balance import Balance, balanced
-from vt.dubbing.between_lines import Between
+from vt.dubbing.between_lines import UNHEARD, Between
 from vt.dubbing.ducking import Region
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.recognition import Heard
@@ -66,6 +66,8 @@ class Surroundings:
     """The spectrum of its quiet; empty: it is silent there."""
     original: Original | None = None
     """What is heard under the dub; None: nothing but the room."""
+    louder_lines: tuple[float, ...] = ()
+    """By how many LU each line is louder than their median; 0 where nobody can tell."""
     notes: tuple[Message, ...] = ()
 
     @property
@@ -136,12 +138,13 @@ def surroundings(run: Run, examined: Examined, heard: Heard, name: str) -> Surro
         name: the fingerprint of what is heard.
     """
     slots, wanted = tuple(slots_of(heard.transcript.segments)), run.request.finish.background
-    found = Surroundings(slots, heard.film_seconds)
+    found = Surroundings(slots, heard.film_seconds, louder_lines=(0.0,) * len(slots))
     with run.stage(Stage.EXTRACT):
         between = _between(run, examined, heard, name)
-        if between is None:
+        if between == UNHEARD:
             asked = wanted == domain.Background.DUCK
             return replace(found, notes=(Message("The film has no sound to keep under the dub."),) if asked else ())
+        found = replace(found, louder_lines=between.louder_lines)
         if wanted == domain.Background.NONE or (wanted is None and not between.has_sound):
             return replace(found, room=between.room)
         original = _original(run, examined)
@@ -154,21 +157,19 @@ _KEPT = Message(
 )
 
 
-def _between(run: Run, examined: Examined, heard: Heard, name: str) -> Between | None:
-    """Return what is heard between the lines; None where the film has no sound that can be decoded."""
-    if examined.track is None:
-        return None
-    try:
-        samples, _ = hearing.sound(run, examined.info, examined.track)
-    except MediaError:  # subtitles say what is said: the film may be silent, or its sound of an unknown kind
-        return None
-    slots = slots_of(heard.transcript.segments)
-    found: Between = run.kept(
-        "between",
-        fingerprint("between", name),
-        _BETWEEN,
-        lambda: between_lines.heard_between(samples, slots, heard.film_seconds),
-    )
+def _between(run: Run, examined: Examined, heard: Heard, name: str) -> Between:
+    """Return what is heard between the lines."""
+
+    def made() -> Between:
+        if examined.track is None:
+            return UNHEARD
+        try:
+            samples, _ = hearing.sound(run, examined.info, examined.track)
+        except MediaError:  # subtitles say what is said: the film may be silent, or its sound of an unknown kind
+            return UNHEARD
+        return between_lines.heard_between(samples, slots_of(heard.transcript.segments), heard.film_seconds)
+
+    found: Between = run.kept("between", fingerprint("between", name), _BETWEEN, made)
     return found
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vt import media
-from vt.media import levels, room_tone
+from vt.dubbing import evenness
+from vt.media import levels, room_tone, weighting
 from vt.media.levels import Region
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ class Between:
     """More than a room: music, effects, a crowd."""
     room: tuple[float, ...]
     """The spectrum of the quietest stretch (`media.room_tone`); empty where that is silent."""
+    louder_lines: tuple[float, ...]
+    """By how many LU each line is louder than their median."""
+
+
+UNHEARD = Between(has_sound=False, room=(), louder_lines=())
+"""What is known of a film without sound."""
 
 
 def heard_between(samples: NDArray[np.int16], slots: Sequence[Region], film_seconds: float) -> Between:
@@ -50,7 +57,8 @@ def heard_between(samples: NDArray[np.int16], slots: Sequence[Region], film_seco
     seconds = _WINDOW_SECONDS * sum(one > speech - _AUDIBLE_DB for one in heard)
     most = sum(end - start for start, end in pauses)
     has_sound = seconds >= max(_LEAST_SECONDS, _LEAST_SHARE * most)
-    return Between(has_sound, room_tone.spectrum(samples, rate, pauses))
+    lines = [weighting.loudness(samples[int(start * rate) : int(end * rate)], rate) for start, end in slots]
+    return Between(has_sound, room_tone.spectrum(samples, rate, pauses), evenness.deviations(lines))
 
 
 def _pauses(slots: Iterable[Region], film_seconds: float) -> list[Region]:

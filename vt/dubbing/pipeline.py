@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +12,10 @@ from pathlib import Path
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
 from vt.dubbing import background, casting, ensemble, hearing, report, subtitle_source, track
-from vt.dubbing.artifacts import Artifacts, fingerprint
+from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
-from vt.dubbing.ensemble import Calibration, Ensemble
+from vt.dubbing.ensemble import Calibration
 from vt.dubbing.hearing import Examined
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.report import Report, Script
@@ -242,10 +242,12 @@ class _Dub:
                     voices = cast.gathered(engine, script.parts)
                     calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
                     plan = ensemble.planned(voices, calibration, heard, texts, script)
-                level_name = fingerprint("level", voices.identity, texts, calibration.gain, surroundings.identity)
+                wanted: list[Json] = [surroundings.identity, run.services.settings.loudness_lufs]
+                level_name = fingerprint("level", voices.identity, texts, calibration.gain, *wanted)
                 dubbed = opened.enter_context(self._track(surroundings, calibration, script, plan, level_name))
                 level = dubbed.level
-                placements = self._speak(voices, calibration, dubbed, script.texts, plan)
+                lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
+                placements = self._speak(lines, len(plan))
             script = replace(script, placements=tuple(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
@@ -262,8 +264,9 @@ class _Dub:
     ) -> track.DubTrack:
         """Return the track as it begins, at the level that an earlier run came to, or that was measured."""
         run, rate = self.run, calibration.sample_rate
-        balance = surroundings.balance(media.TARGET_LUFS, sum(calibration.natural_seconds()))
-        gain = calibration.gain + balance.voice_lufs - media.TARGET_LUFS
+        target = run.services.settings.loudness_lufs
+        balance = surroundings.balance(target, sum(calibration.natural_seconds()))
+        gain = calibration.gain_for(balance.voice_lufs)
         level = track.Level(*run.artifacts.get_json("level", level_name) or [gain, media.LIMIT, balance.background_db])
         return track.DubTrack(
             track.cuts(plan, surroundings.film_seconds, rate, surroundings.target_rate(rate)),
@@ -272,22 +275,16 @@ class _Dub:
             run.artifacts,
             run.cancel,
             background=surroundings.under(plan, script.transcript.segments, balance, rate),
+            target_lufs=target,
             voice_share=balance.voice_share,
         )
 
-    def _speak(
-        self,
-        voices: Ensemble,
-        calibration: Calibration,
-        dubbed: track.DubTrack,
-        texts: Sequence[str],
-        plan: list[Placement],
-    ) -> list[Placement]:
+    def _speak(self, lines: Iterator[Placement], count: int) -> list[Placement]:
         placements: list[Placement] = []
         with self.run.stage(Stage.SPEAK):
-            for placed in ensemble.speak(voices, calibration, dubbed, texts, plan):
+            for placed in lines:
                 placements.append(placed)
-                self.run.tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
+                self.run.tell(Stage.SPEAK, 0.5 + len(placements) / count / 2)
         return placements
 
     # Finishing
