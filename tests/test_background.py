@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.sounds import pcm, speech
-from vt.domain import Background, Clip, Finish, Placement, Word
+from vt.domain import Background, Cancel, Clip, Finish, Placement, Word
 from vt.dubbing import background, ducking, pipeline, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.background import Ducked, Original, Room
 from vt.dubbing.track import DubTrack, Level, Spoken
-from vt.engines.protocols import Heard
+from vt.engines.protocols import Heard, VoiceRemover
+from vt.errors import ModelUnavailable
 from vt.media import SoundFormat, room_tone
 
 RATE = 48_000
@@ -67,7 +68,13 @@ class Dubbed:
         return int(next(one["channels"] for one in films.streams(self.result.files[0]) if one["codec_type"] == "audio"))
 
 
-def dubbed(film: Path, folder: Path, wanted: Background | None, artifacts: Artifacts | None = None) -> Dubbed:
+def dubbed(
+    film: Path,
+    folder: Path,
+    wanted: Background | None,
+    artifacts: Artifacts | None = None,
+    remover: VoiceRemover | None = None,
+) -> Dubbed:
     folder.mkdir(exist_ok=True)
     heard = [
         Heard((Word(start, (start + end) / 2, " Hello"), Word((start + end) / 2, end, f" world {number}.")))
@@ -75,7 +82,9 @@ def dubbed(film: Path, folder: Path, wanted: Background | None, artifacts: Artif
     ]
     voice = ToneSynthesizer(0.1, timbre=lambda count, rate: speech(count / rate, rate, -20.0)[:count])
     request = asked(film, "es", finish=Finish(background=wanted))
-    result = pipeline.dub(request, FakeFactory(ScriptedTranscriber(heard), voice), folder, artifacts=artifacts)
+    factory = FakeFactory(ScriptedTranscriber(heard), voice)
+    factory.remover = remover
+    result = pipeline.dub(request, factory, folder, artifacts=artifacts)
     return Dubbed(result, stereo(result.files[0], 0), stereo(result.files[0], 1))
 
 
@@ -293,3 +302,55 @@ def test_a_background_is_read_in_pieces_and_is_silent_behind_its_end(tmp_path: P
     together = np.concatenate(pieces)
     assert np.allclose(together[: 7 * RATE], chord(12.0)[5 * RATE :], atol=2 / 32768)
     assert not together[7 * RATE :].any()
+
+
+# Without the voices
+
+
+class CentreRemover:
+    """Takes out what is the same on both sides."""
+
+    def without_voices(self, pieces: Iterable[NDArray[np.float32]], cancel: Cancel) -> Iterator[NDArray[np.float32]]:
+        for piece in pieces:
+            cancel.check()
+            yield piece - piece.mean(axis=1, keepdims=True)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture(scope="module")
+def wide_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a film whose speech is in the middle, and whose music is opposite on both sides."""
+    folder = tmp_path_factory.mktemp("wide")
+    speech_and_music = "0.1*sin(2*PI*500*t)*gt(sin(2*PI*t/8)\\,0)"
+    tones = f"0.12*sin(2*PI*{HERTZ[0]}*t)"
+    sound = f"aevalsrc={speech_and_music}+{tones}|{speech_and_music}-{tones}:s=48000:d={FILM}"
+    picture = ["-f", "lavfi", "-i", f"testsrc2=size=64x36:rate=25:duration={FILM}"]
+    films.ffmpeg(*picture, "-f", "lavfi", "-i", sound, *films.H264, "-c:a", "aac", "-b:a", "192k", folder / "film.mp4")
+    return folder / "film.mp4"
+
+
+def test_the_original_without_its_voices_stays_at_its_level_and_a_little_lower_under_the_dub(
+    wide_film: Path, tmp_path: Path
+) -> None:
+    made = dubbed(wide_film, tmp_path, Background.KEEP, remover=CentreRemover())
+    for pause in PAUSES:
+        here, there = cut(made.dub, *pause), cut(made.original, *pause)
+        assert music(here) == pytest.approx(music(there), abs=0.5)
+        assert level(rest(here)) < -60
+    line = cut(made.dub, 3.2, 4.6)
+    lower = music(cut(made.original, 3.2, 4.6)) - music(line)
+    assert background.ACCOMPANIMENT_DB - 0.5 < lower < background.DUCKED_DB
+    assert level(rest(line)) > music(line) + 9
+    assert not list((tmp_path / "pieces").glob("*.mixed"))
+
+
+def test_voices_that_nothing_can_take_out_are_refused_before_any_work(film: Path, tmp_path: Path) -> None:
+    factory = FakeFactory(ScriptedTranscriber([]), ToneSynthesizer())
+    request = asked(film, "es", finish=Finish(background=Background.KEEP))
+    with pytest.raises(ModelUnavailable, match="takes voices out"):
+        pipeline.check(request, factory)
+    with pytest.raises(ModelUnavailable, match="takes voices out"):
+        pipeline.dub(request, factory, tmp_path)
+    assert factory.heard.calls == 0

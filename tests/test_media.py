@@ -566,8 +566,8 @@ def test_sound_that_is_to_be_heard_again_keeps_up_to_two_channels_and_its_time(
     sides = ["-af", f"pan={layout}", "-c:a", "pcm_s16le"]
     ffmpeg(*PICTURE, "-itsoffset", str(late), *click(tmp_path), "-c:v", "mpeg4", *sides, path)
     info = media.probe(path)
-    media.extract_all_channels(info, info.audio[0], kept)
     form = media.full_format(info.audio[0])
+    media.extract_in(form, info, info.audio[0], kept)
     assert form == SoundFormat(48_000, min(2, channels))
     sound = np.fromfile(kept, np.int16).reshape(-1, form.channels).astype(np.int32)
     begin = int(np.argmax(np.abs(sound[:, 0]) > 5000)) / form.rate

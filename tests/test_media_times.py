@@ -102,8 +102,8 @@ def test_sound_that_is_to_be_heard_again_stays_in_time_where_its_format_changes(
 ) -> None:
     info = media.probe(changing(tmp_path, ending, first, second, rate))
     (tmp_path / "kept").mkdir()
-    media.extract_all_channels(info, info.audio[0], tmp_path / "kept" / "pcm")
     form = media.full_format(info.audio[0])
+    media.extract_in(form, info, info.audio[0], tmp_path / "kept" / "pcm")
     left = np.fromfile(tmp_path / "kept" / "pcm", np.int16).reshape(-1, form.channels)[:, 0]
     assert in_time(onsets(left[:: form.rate // RATE]), 1.0, 3.5)
     assert len(left) / form.rate == pytest.approx(4.5, abs=0.1)

@@ -161,6 +161,9 @@ class Settings(BaseSettings):
     """The voices: hub ids or local folders; {language} becomes the MMS code."""
     kokoro_model: Model = Field("auto", alias="VT_KOKORO_MODEL", min_length=1)
     """The natural voices: a hub id or a local folder of Kokoro's ONNX weights; auto: the bundled ones, or the hub's."""
+    separation_model: Model = Field("", alias="VT_SEPARATION_MODEL")
+    """What takes the voices out of the original for `--background keep`: a folder or a hub id of Demucs in ONNX's
+    format; none: that is refused."""
     mms_precision: Annotated[Literal["float32", "bfloat16"], BeforeValidator(_lower)] = Field(
         "float32", alias="VT_MMS_PRECISION"
     )

@@ -19,9 +19,10 @@ from vt.dubbing.between_lines import UNHEARD, Between
 from vt.dubbing.ducking import Region
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.recognition import Heard
-from vt.dubbing.run import Run
+from vt.dubbing.run import Run, with_model
 from vt.errors import MediaError
 from vt.media import SoundFormat, room_tone, weighting
+from vt.models.services import SeparationService
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ DUCKED_DB = 18.0
 """How far down the original is where somebody speaks, at least."""
 _BELOW_VOICE_DB = 14.0
 """How far it is then below the dub, too, as loud as it is in nearly all of its lines."""
+ACCOMPANIMENT_DB, _ACCOMPANIMENT_BELOW_VOICE_DB = 6.0, 10.0
+"""The same of the original without its voices: no model takes all of them out, and a dub is harder to understand."""
+_SEPARATED = SoundFormat(44_100, 2)
+"""What a separation model takes and gives (`VoiceRemover`)."""
 _NEARLY_ALL = 95
 """Of a hundred blocks of its lines."""
 _PIECE_SECONDS = 10.0
@@ -53,6 +58,10 @@ class Original:
     """Its fingerprint."""
     blocks: tuple[float, ...]
     """How loud each 400 ms of it are, in LUFS."""
+    ducked_db: float = DUCKED_DB
+    """How far down it is where somebody speaks, at least."""
+    below_voice_db: float = _BELOW_VOICE_DB
+    """How far it is below the dub there, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +130,8 @@ class Surroundings:
         for start, end in self.slots:
             spoken |= (moments > start) & (moments < end)
         loud = float(np.percentile(blocks[spoken], _NEARLY_ALL)) if spoken.any() else weighting.SILENT_LUFS
-        below_voice = loud + balance.background_db - balance.voice_lufs + _BELOW_VOICE_DB
-        return round(max(DUCKED_DB + max(balance.background_db, 0.0), below_voice), 1)
+        below_voice = loud + balance.background_db - balance.voice_lufs + original.below_voice_db
+        return round(max(original.ducked_db + max(balance.background_db, 0.0), below_voice), 1)
 
     def _moments(self, original: Original) -> NDArray[np.float64]:
         return (np.arange(len(original.blocks)) + 0.5) * weighting.BLOCK_SECONDS
@@ -142,12 +151,12 @@ def surroundings(run: Run, examined: Examined, heard: Heard, name: str) -> Surro
     with run.stage(Stage.EXTRACT):
         between = _between(run, examined, heard, name)
         if between == UNHEARD:
-            asked = wanted == domain.Background.DUCK
+            asked = wanted in (domain.Background.DUCK, domain.Background.KEEP)
             return replace(found, notes=(Message("The film has no sound to keep under the dub."),) if asked else ())
         found = replace(found, louder_lines=between.louder_lines)
         if wanted == domain.Background.NONE or (wanted is None and not between.has_sound):
             return replace(found, room=between.room)
-        original = _original(run, examined)
+        original = _accompaniment(run, examined) if wanted == domain.Background.KEEP else _original(run, examined)
     return replace(found, original=original, notes=() if wanted else (_KEPT,))
 
 
@@ -175,22 +184,71 @@ def _between(run: Run, examined: Examined, heard: Heard, name: str) -> Between:
 
 def _original(run: Run, examined: Examined) -> Original:
     """Return the sound of the film as it is to be heard, decoded once."""
-    info, sound = examined.info, examined.track
-    assert sound is not None  # noqa: S101 (or nothing would have been heard between the lines)
-    name, form = fingerprint("original", run.artifacts.identity(info.path), sound.index), media.full_format(sound)
-    longest = run.request.longest_seconds
+    name, sound = _name("original", run, examined), _track(examined)
+    form, longest = media.full_format(sound), run.request.longest_seconds
+    path = run.artifacts.file(
+        "original",
+        name,
+        ".pcm",
+        lambda made: media.extract_in(form, examined.info, sound, made, run.cancel, longest),
+    )
+    return Original(path, form, name, _blocks(run, path, form, name))
 
-    def decode(made: Path) -> None:
-        media.extract_all_channels(info, sound, made, run.cancel, longest)
 
-    path = run.artifacts.file("original", name, ".pcm", decode)
+def _accompaniment(run: Run, examined: Examined) -> Original:
+    """Return the sound of the film without its voices, separated once."""
+    model = run.services.settings.separation_model
+    name, form = _name(f"accompaniment {model}", run, examined), media.full_format(_track(examined))
+
+    def separate(made: Path) -> None:
+        mixed, apart = made.with_suffix(".mixed"), made.with_suffix(".apart")
+        longest = run.request.longest_seconds
+        media.extract_in(_SEPARATED, examined.info, _track(examined), mixed, run.cancel, longest)
+        with_model(
+            lambda after: run.services.get_separation_service(cancel=run.cancel, after=after),
+            lambda service: _without_voices(run, service, mixed, apart),
+        )
+        media.converted(apart, _SEPARATED, made, form, run.cancel)
+
+    path = run.artifacts.file("accompaniment", name, ".pcm", separate)
+    blocks = _blocks(run, path, form, name)
+    return Original(path, form, name, blocks, ACCOMPANIMENT_DB, _ACCOMPANIMENT_BELOW_VOICE_DB)
+
+
+def _without_voices(run: Run, service: SeparationService, mixed: Path, apart: Path) -> None:
+    """Write a sound without its voices."""
+    count, done = _length(mixed, _SEPARATED), 0
+    pieces = (piece.astype(np.float32) / 32768 for piece in _pieces(mixed, _SEPARATED, 0, count))
+    with apart.open("wb") as file:
+        for part in service.without_voices(pieces, run.cancel):
+            file.write((np.clip(part, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+            done += len(part)
+            run.tell(Stage.EXTRACT, done / count)
+
+
+def _track(examined: Examined) -> media.Track:
+    assert examined.track is not None  # noqa: S101 (or nothing would have been heard between the lines)
+    return examined.track
+
+
+def _name(what: str, run: Run, examined: Examined) -> str:
+    return fingerprint(what, run.artifacts.identity(examined.info.path), _track(examined).index)
+
+
+def _blocks(run: Run, path: Path, form: SoundFormat, name: str) -> tuple[float, ...]:
+    """Return how loud each 400 ms of a sound are."""
 
     def measured() -> tuple[float, ...]:
-        pieces = _pieces(path, form, 0, path.stat().st_size // (2 * form.channels))
+        pieces = _pieces(path, form, 0, _length(path, form))
         return tuple(round(float(level), 1) for piece in pieces for level in weighting.blocks(piece, form.rate))
 
-    blocks: tuple[float, ...] = run.kept("blocks", name, _BLOCKS, measured)
-    return Original(path, form, name, blocks)
+    found: tuple[float, ...] = run.kept("blocks", name, _BLOCKS, measured)
+    return found
+
+
+def _length(path: Path, form: SoundFormat) -> int:
+    """Return how many samples of each channel a file holds."""
+    return path.stat().st_size // (2 * form.channels)
 
 
 def _pieces(path: Path, form: SoundFormat, first: int, last: int) -> Iterator[NDArray[np.int16]]:

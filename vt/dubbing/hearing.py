@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from vt import media
-from vt.domain import Cancel, JobRequest, Segment, Stage, Transcript
+from vt.domain import Background, Cancel, JobRequest, Segment, Stage, Transcript
 from vt.dubbing import subtitle_source, track_choice
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.recognition import Heard, Recognition
@@ -99,6 +99,8 @@ def examine(
         raise MediaError("{file} has no audio track: there is nothing to translate.", file=info.path)
     language = read.language if read else request.source_language
     checker.check(language, request.target_language, hears=read is None, wishes=request.wishes)
+    if request.finish.background == Background.KEEP:
+        checker.check_separation()
     return Examined(info, track, tuple(filter(None, others)), read, tuple(notes))
 
 

@@ -6,6 +6,7 @@ Nothing here knows of jobs.
 from vt.media.audio import (
     Bed,
     aac_packets,
+    converted,
     join_aac,
     output_rate,
     shifted,
@@ -13,7 +14,7 @@ from vt.media.audio import (
 )
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
-from vt.media.extraction import SPEECH_RATE, SoundFormat, extract, extract_all_channels, extracted, full_format
+from vt.media.extraction import SPEECH_RATE, SoundFormat, extract, extract_in, extracted, full_format
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
 from vt.media.pitch import median_pitch
@@ -35,8 +36,9 @@ __all__ = [
     "Track",
     "aac_packets",
     "check_readable",
+    "converted",
     "extract",
-    "extract_all_channels",
+    "extract_in",
     "extracted",
     "full_format",
     "is_decodable",

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import Cancel
-from vt.media.commands import MEMORY, command_line, patience, url
+from vt.media.commands import MEMORY, command_line, patience, room_on_disk, url
+from vt.media.extraction import SoundFormat
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 
@@ -50,6 +51,17 @@ def sound_limits(seconds: float, output_bytes: int = 0) -> ChildLimits:
     """Return what may be used for work on so many seconds of sound; it takes a hundredth of that."""
     cpu = 60 + 2 * seconds
     return ChildLimits(patience(cpu), cpu, MEMORY, output_bytes=output_bytes + MB)
+
+
+def converted(source: Path, form: SoundFormat, target: Path, wanted: SoundFormat, cancel: Cancel | None = None) -> None:
+    """Write raw samples of 16 bits in another format; of two channels that become one, that is the mean."""
+    before, after = (["-f", "s16le", "-ar", str(one.rate), "-ac", str(one.channels)] for one in (form, wanted))
+    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv += ["-protocol_whitelist", "file", *before, "-i", url(source)]
+    argv += [*(["-af", "pan=mono|c0=0.5*c0+0.5*c1"] if wanted.channels < form.channels else []), *after, url(target)]
+    seconds = source.stat().st_size / (2 * form.rate * form.channels)
+    limits = replace(sound_limits(seconds), file_bytes=room_on_disk(target))
+    run(Child(argv, limits, reads=[source], writes=[target]), cancel)
 
 
 def output_rate(rate: int) -> int:

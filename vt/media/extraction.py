@@ -77,17 +77,22 @@ def extract(
     return extracted(target)
 
 
-def extract_all_channels(
-    info: MediaInfo, track: Track, target: Path, cancel: Cancel | None = None, longest: float | None = None
+def extract_in(
+    form: SoundFormat,
+    info: MediaInfo,
+    track: Track,
+    target: Path,
+    cancel: Cancel | None = None,
+    longest: float | None = None,
 ) -> None:
-    """Decode one track as it is to be heard, in the format that `full_format` tells, sample 0 at the film's start.
+    """Decode one track in a format, sample 0 at the film's start; the other arguments are those of `extract`.
 
-    Arguments are those of `extract`. The sound may end before the film does.
+    The sound may end before the film does.
 
     Raises:
         MediaError: it cannot be decoded.
     """
-    _Extraction(info, track, target, full_format(track), cancel, longest).write()
+    _Extraction(info, track, target, form, cancel, longest).write()
 
 
 def full_format(track: Track) -> SoundFormat:
