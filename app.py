@@ -10,7 +10,9 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+from vt.system import machine
+
+machine.refuse_telemetry()
 
 from fastapi import FastAPI
 
