@@ -16,6 +16,7 @@ from vt.engines.protocols import EngineInfo, VoiceRemover
 from vt.errors import EngineError, ModelUnavailable
 from vt.model_files import sources
 from vt.model_files.sources import Weights
+from vt.system import machine
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def _weights(length: int) -> NDArray[np.float32]:
 
 
 def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
+    machine.refuse_telemetry()
     import onnxruntime
 
     if not file.is_file():
