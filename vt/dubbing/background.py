@@ -173,7 +173,7 @@ def _between(run: Run, examined: Examined, heard: Heard, name: str) -> Between:
         if examined.track is None:
             return UNHEARD
         try:
-            samples, _ = hearing.sound(run, examined.info, examined.track)
+            samples = media.StoredSamples(hearing.sound_file(run, examined.info, examined.track))
         except MediaError:  # subtitles say what is said: the film may be silent, or its sound of an unknown kind
             return UNHEARD
         return between_lines.heard_between(samples, slots_of(heard.transcript.segments), heard.film_seconds)

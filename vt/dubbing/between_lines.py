@@ -11,7 +11,7 @@ import numpy as np
 from vt import media
 from vt.dubbing import evenness
 from vt.media import levels, room_tone, weighting
-from vt.media.levels import Region
+from vt.media.levels import Region, Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ _MARGIN_SECONDS = 0.3
 _AUDIBLE_DB = 20.0
 """What is no more than this below the speech is more than the noise of a room."""
 _WINDOW_SECONDS = 1.0
+_PIECE_SECONDS = 60.0
 _LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.02
 """So much sound, in seconds and of all that is between the lines, is worth keeping."""
 
@@ -41,7 +42,7 @@ UNHEARD = Between(has_sound=False, room=(), louder_lines=())
 """What is known of a film without sound."""
 
 
-def heard_between(samples: NDArray[np.int16], slots: Sequence[Region], film_seconds: float) -> Between:
+def heard_between(samples: Samples, slots: Sequence[Region], film_seconds: float) -> Between:
     """Return what is heard between the lines of a film.
 
     Args:
@@ -51,7 +52,7 @@ def heard_between(samples: NDArray[np.int16], slots: Sequence[Region], film_seco
     """
     rate = media.SPEECH_RATE
     pauses = _pauses(slots, min(film_seconds, len(samples) / rate))
-    level = levels.levels(samples, rate)
+    level = _levels(samples, rate)
     speech = _mean_level(np.concatenate([np.empty(0), *(_part(level, slot) for slot in slots)]))
     heard = [_mean_level(window) for pause in pauses for window in _windows(_part(level, pause))]
     seconds = _WINDOW_SECONDS * sum(one > speech - _AUDIBLE_DB for one in heard)
@@ -59,6 +60,13 @@ def heard_between(samples: NDArray[np.int16], slots: Sequence[Region], film_seco
     has_sound = seconds >= max(_LEAST_SECONDS, _LEAST_SHARE * most)
     lines = [weighting.loudness(samples[int(start * rate) : int(end * rate)], rate) for start, end in slots]
     return Between(has_sound, room_tone.spectrum(samples, rate, pauses), evenness.deviations(lines))
+
+
+def _levels(samples: Samples, rate: int) -> NDArray[np.float32]:
+    """Return the level of each frame, of a film of any length: a piece of its sound is in memory at a time."""
+    step = round(_PIECE_SECONDS * rate)
+    parts = [levels.levels(samples[at : at + step], rate) for at in range(0, len(samples), step)]
+    return np.concatenate([np.empty(0, np.float32), *parts])
 
 
 def _pauses(slots: Iterable[Region], film_seconds: float) -> list[Region]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
@@ -133,10 +134,19 @@ def hear(run: Run, examined: Examined, name: str) -> Heard:
 
 def sound(run: Run, info: MediaInfo, track: Track) -> tuple[NDArray[np.int16], str]:
     """Return the sound of the film, mono at 16 kHz, extracted once, and its fingerprint."""
-    name = fingerprint("sound", _name_of_words(run), track.index)
+    return media.extracted(sound_file(run, info, track)), _sound_name(run, track)
+
+
+def sound_file(run: Run, info: MediaInfo, track: Track) -> Path:
+    """Return where that sound is kept."""
     longest = run.request.longest_seconds
-    made = run.artifacts.file("sound", name, ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest))
-    return media.extracted(made), name
+    return run.artifacts.file(
+        "sound", _sound_name(run, track), ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest)
+    )
+
+
+def _sound_name(run: Run, track: Track) -> str:
+    return fingerprint("sound", _name_of_words(run), track.index)
 
 
 def _hear(run: Run, examined: Examined) -> Heard:

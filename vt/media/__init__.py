@@ -14,7 +14,7 @@ from vt.media.audio import (
 )
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
-from vt.media.extraction import SPEECH_RATE, SoundFormat, extract, extract_in, extracted, full_format
+from vt.media.extraction import SPEECH_RATE, SoundFormat, StoredSamples, extract, extract_in, extracted, full_format
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Named, Soft, mux
 from vt.media.pitch import median_pitch
@@ -33,6 +33,7 @@ __all__ = [
     "Named",
     "Soft",
     "SoundFormat",
+    "StoredSamples",
     "Track",
     "aac_packets",
     "check_readable",

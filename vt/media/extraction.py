@@ -108,6 +108,23 @@ def extracted(path: Path) -> NDArray[np.int16]:
     return np.memmap(path, np.int16, mode="r")
 
 
+class StoredSamples:
+    """Mono samples of 16 bits in a file. A slice is read when it is asked for, and nothing stays in memory."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is what `extract` wrote."""
+        self._path = path
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._path.stat().st_size // 2
+
+    def __getitem__(self, part: slice) -> NDArray[np.int16]:
+        """Return the samples of a slice."""
+        first, last, _ = part.indices(len(self))
+        return np.fromfile(self._path, np.int16, max(0, last - first), offset=2 * first)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """What is decoded: a film, or the copy of its sound in one format."""

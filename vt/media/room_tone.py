@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vt.media.levels import Region
+from vt.media.levels import Region, Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ _LONGEST_SECONDS = 20.0
 """Of a pause no more is listened to, so that the length of a film costs no memory."""
 
 
-def spectrum(samples: NDArray[np.int16], rate: int, pauses: Sequence[Region]) -> tuple[float, ...]:
+def spectrum(samples: Samples, rate: int, pauses: Sequence[Region]) -> tuple[float, ...]:
     """Return the spectrum of the quietest stretch of the pauses, or an empty one where that is silent.
 
     Args:
@@ -71,7 +71,7 @@ def tone(spectrum: Sequence[float], rate: int, target_rate: int, seconds: float 
     return np.asarray(noise * np.sqrt(level / np.mean(noise**2)), np.float32)
 
 
-def _stretches(samples: NDArray[np.int16], rate: int, pause: Region) -> list[tuple[float, int]]:
+def _stretches(samples: Samples, rate: int, pause: Region) -> list[tuple[float, int]]:
     """Return the power of the loudest tenth of a second of each stretch in a pause, and where it begins, in samples."""
     length, hop, piece = (round(seconds * rate) for seconds in (_STRETCH_SECONDS, _HOP_SECONDS, 0.1))
     first, last = int(pause[0] * rate), int(min(pause[1], pause[0] + _LONGEST_SECONDS) * rate)
