@@ -18,6 +18,7 @@ from vt.domain import Background, Cancel, Clip, Finish, Placement, Word
 from vt.dubbing import background, ducking, pipeline, track
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.background import Ducked, Original, Room
+from vt.dubbing.report import DubbedLine
 from vt.dubbing.track import DubTrack, Level, Spoken
 from vt.engines.protocols import Heard, VoiceRemover
 from vt.errors import ModelUnavailable
@@ -132,7 +133,7 @@ def test_music_is_kept_in_the_pauses_at_its_level_and_far_below_the_dub_where_th
         assert level(here) == pytest.approx(level(there), abs=0.5)
         assert music(here) == pytest.approx(music(there), abs=0.5)
     for line in ducked.result.report.segments:
-        assert isinstance(line, pipeline.report.DubbedLine)
+        assert isinstance(line, DubbedLine)
         here = cut(ducked.dub, line.placed_start + 0.05, line.placed_end - 0.05)
         assert level(rest(here)) > music(here) + 12
         assert music(here) < music(cut(ducked.original, line.placed_start + 0.05, line.placed_end - 0.05)) - 17.5

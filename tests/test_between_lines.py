@@ -26,14 +26,14 @@ def tone(dbfs: float) -> Sound:
     return amplitude(dbfs + 3) * np.sin(2 * np.pi * 440 * np.arange(round(FILM * RATE)) / RATE)
 
 
-@pytest.mark.parametrize("dbfs", [-60.0, -50.0, -44.0])
+@pytest.mark.parametrize("dbfs", [-60.0, -50.0, -41.0])
 def test_the_noise_of_a_room_is_no_sound_that_is_worth_keeping(dbfs: float) -> None:
     found = film(noise(FILM, RATE, dbfs))
     assert not found.has_sound
     assert 10 * np.log10(sum(found.room)) == pytest.approx(dbfs, abs=1.5)
 
 
-@pytest.mark.parametrize("dbfs", [-38.0, -25.0, -15.0])
+@pytest.mark.parametrize("dbfs", [-36.0, -25.0, -15.0])
 def test_music_is(dbfs: float) -> None:
     assert film(tone(dbfs)).has_sound
 
@@ -97,5 +97,5 @@ def test_the_quietest_stretch_is_found_and_the_end_of_the_tone_goes_on_with_its_
 
 def test_silence_has_no_tone() -> None:
     assert room_tone.spectrum(np.zeros(10 * RATE, np.int16), RATE, [(0.0, 10.0)]) == ()
-    assert room_tone.spectrum(pcm(noise(1.0, RATE, -60)), RATE, [(0.0, 1.0)]) == ()  # too short to tell
+    assert room_tone.spectrum(pcm(noise(0.3, RATE, -60)), RATE, [(0.0, 0.3)]) == ()  # too short to tell
     assert room_tone.spectrum(pcm(noise(1.0, RATE, -60)), RATE, []) == ()

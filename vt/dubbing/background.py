@@ -38,6 +38,8 @@ _SEPARATED = SoundFormat(44_100, 2)
 """What a separation model takes and gives (`VoiceRemover`)."""
 _NEARLY_ALL = 95
 """Of a hundred blocks of its lines."""
+_BOTH_SIDES_DB = 3.01
+"""By how much a sound in two channels is louder than the same in one."""
 _PIECE_SECONDS = 10.0
 _EDGE_SECONDS = 0.01
 """What is heard fades in where the film begins, and out where it ends."""
@@ -78,6 +80,11 @@ class Surroundings:
     louder_lines: tuple[float, ...] = ()
     """By how many LU each line is louder than their median; 0 where nobody can tell."""
     notes: tuple[Message, ...] = ()
+
+    @property
+    def spread_db(self) -> float:
+        """By how much a voice is louder where it sounds in all channels of the track."""
+        return _BOTH_SIDES_DB if self.original and self.original.form.channels == 2 else 0.0
 
     @property
     def identity(self) -> Json:
@@ -134,7 +141,7 @@ class Surroundings:
         return round(max(original.ducked_db + max(balance.background_db, 0.0), below_voice), 1)
 
     def _moments(self, original: Original) -> NDArray[np.float64]:
-        return (np.arange(len(original.blocks)) + 0.5) * weighting.BLOCK_SECONDS
+        return (np.arange(len(original.blocks), dtype=np.float64) + 0.5) * weighting.BLOCK_SECONDS
 
 
 def surroundings(run: Run, examined: Examined, heard: Heard, name: str) -> Surroundings:
@@ -218,7 +225,7 @@ def _accompaniment(run: Run, examined: Examined) -> Original:
 def _without_voices(run: Run, service: SeparationService, mixed: Path, apart: Path) -> None:
     """Write a sound without its voices."""
     count, done = _length(mixed, _SEPARATED), 0
-    pieces = (piece.astype(np.float32) / 32768 for piece in _pieces(mixed, _SEPARATED, 0, count))
+    pieces = (piece.astype(np.float32) / np.float32(32768) for piece in _pieces(mixed, _SEPARATED, 0, count))
     with apart.open("wb") as file:
         for part in service.without_voices(pieces, run.cancel):
             file.write((np.clip(part, -1.0, 1.0) * 32767).astype("<i2").tobytes())

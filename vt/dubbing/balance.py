@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class Balance:
 
 
 def balanced(
-    target_lufs: float, voice_seconds: float, background: NDArray[np.float64], seconds: Sequence[float]
+    target_lufs: float, voice_seconds: float, background: NDArray[np.float64], seconds: NDArray[np.float64]
 ) -> Balance:
     """Return how loud a voice has to be, beside a background that is to stay as it is wherever that can be.
 

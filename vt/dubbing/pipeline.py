@@ -266,7 +266,7 @@ class _Dub:
         run, rate = self.run, calibration.sample_rate
         target = run.services.settings.loudness_lufs
         balance = surroundings.balance(target, sum(calibration.natural_seconds()))
-        gain = calibration.gain_for(balance.voice_lufs)
+        gain = calibration.gain_for(balance.voice_lufs - surroundings.spread_db)
         level = track.Level(*run.artifacts.get_json("level", level_name) or [gain, media.LIMIT, balance.background_db])
         return track.DubTrack(
             track.cuts(plan, surroundings.film_seconds, rate, surroundings.target_rate(rate)),

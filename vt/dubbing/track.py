@@ -37,8 +37,6 @@ _PEAK_MARGIN_DB = 0.2
 _CORRECTIONS = 3
 _LARGEST_CORRECTION_DB = 12.0
 _AT_ONCE = 2  # parts that are encoded at a time, and as many measured; each takes one core
-_BOTH_SIDES_DB = 3.01
-"""By how much a voice in two channels is louder than the same in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +282,8 @@ class DubTrack:
     def _encode(self, span: _Span, level: Level, lines: Sequence[Spoken], made: Path) -> None:
         voice = self._voice(span, lines)
         bed = self._bed(span, level, made.with_suffix(".bed")) if self._background else None
-        gain = level.gain - (_BOTH_SIDES_DB if self._form.channels == 2 else 0.0)
         packets = media.aac_packets(
-            voice, self._rate, gain, level.limit, self._cancel, target_rate=self._form.rate, bed=bed
+            voice, self._rate, level.gain, level.limit, self._cancel, target_rate=self._form.rate, bed=bed
         )
         # The first packet is the encoder's priming; each overlaps with the next, so that of the context one is needed
         # at the end of the part, and none at its beginning.

@@ -16,8 +16,9 @@ LOUDEST_DB = -55.0
 """Of full scale: louder than that it would be heard as hiss."""
 _FAINTEST_DB = -85.0
 """What is quieter is no room, but silence that a computer has made, or the rounding of a file."""
-_STRETCH_SECONDS = 1.5
-_HOP_SECONDS = 0.25
+_STRETCH_SECONDS = 0.4
+"""As long as pauses in most speech are, without what is near to a word."""
+_HOP_SECONDS = 0.1
 _FRAME = 512
 """Samples whose spectrum is taken."""
 _MOST_PAUSES = 400
