@@ -12,7 +12,7 @@ from vt.media.levels import Region, Samples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LOUDEST_DB = -55.0
+LOUDEST_DB = -62.0
 """Of full scale: louder than that it would be heard as hiss."""
 _FAINTEST_DB = -85.0
 """What is quieter is no room, but silence that a computer has made, or the rounding of a file."""
