@@ -10,9 +10,8 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from vt.system import machine
-
-machine.refuse_telemetry()
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # Gradio imports the hub's library
 
 from fastapi import FastAPI
 
