@@ -20,7 +20,7 @@ from vt.translatable import Message
 
 AUTO = "auto"
 _NO_GPU = "DEVICE is {device}, but no graphics processor was found."
-_KINDS = ("stt", "translation", "tts", "diarization")
+_KINDS = ("stt", "translation", "tts", "diarization", "separation")
 """In the order in which they are spread over the graphics cards: the models that work on one film are on several."""
 
 

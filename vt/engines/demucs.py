@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vt.domain import Cancel
+from vt.engines import onnx_session
 from vt.engines.candidate import Candidate
 from vt.engines.definition import SeparationEngine, Site
 from vt.engines.model_spec import ModelSpec
@@ -16,7 +17,6 @@ from vt.engines.protocols import EngineInfo, VoiceRemover
 from vt.errors import EngineError, ModelUnavailable
 from vt.model_files import sources
 from vt.model_files.sources import Weights
-from vt.system import machine
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ _OVERLAP = 4
 _FACTOR, _WORK_BYTES = 1.3, 1_500_000_000
 """What is in memory for each byte of the file, and while a segment is worked on; estimated, not measured."""
 _DOWNLOAD_BYTES = 316_000_000
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class Demucs:
@@ -61,7 +60,8 @@ class Demucs:
         Raises:
             ModelUnavailable: the file is missing, broken, or no such network; or the device cannot be used.
         """
-        self._session = _session(Path(file), threads, device)
+        self._session = onnx_session.load("Demucs", Path(file), threads, device)
+        self._arenas = onnx_session.arenas(device)
         self._input, self._output, self._samples = _interface(self._session, Path(file))
 
     def without_voices(self, pieces: Iterable[NDArray[np.float32]], cancel: Cancel) -> Iterator[NDArray[np.float32]]:
@@ -88,7 +88,7 @@ class Demucs:
         from onnxruntime import RunOptions
 
         options = RunOptions()
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", self._arenas)
 
         def end() -> None:
             options.terminate = True
@@ -136,28 +136,6 @@ def _weights(length: int) -> NDArray[np.float32]:
     return np.concatenate([rising, np.ones(length - 2 * edge, np.float32), rising[::-1]])
 
 
-def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
-    machine.refuse_telemetry()
-    import onnxruntime
-
-    if not file.is_file():
-        raise ModelUnavailable("The Demucs model {file} cannot be loaded: there is no such file.", file=file)
-    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
-        raise ModelUnavailable(
-            "The Demucs model cannot run on {device}: ONNX Runtime is installed without it.", device=device
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4  # what it has to say comes with its exceptions
-    try:
-        return onnxruntime.InferenceSession(str(file), options, providers=[_PROVIDERS[device]])
-    except Exception as error:  # whatever a broken file makes the library stumble over
-        reason = " ".join(str(error).split())[:300]
-        raise ModelUnavailable(
-            "The Demucs model {file} cannot be loaded: {reason}", file=file, reason=reason
-        ) from error
-
-
 def _interface(session: Any, file: Path) -> tuple[str, str, int]:  # noqa: ANN401
     """Return the name of the input and of the output that holds sound, and the samples of a segment."""
     taken = [(one.name, one.type, one.shape) for one in session.get_inputs()]
@@ -199,7 +177,7 @@ class DemucsEngine(SeparationEngine):
         files = _files(site)
         if files is None or (site.is_embedded and files.downloads):
             return []
-        return [_candidate(site, files, device) for device in site.devices]
+        return [_candidate(site, files, device) for device in site.devices(INFO.kind)]
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[VoiceRemover]]:
         """List the model, by the name that the settings give it."""
