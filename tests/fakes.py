@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from vt import languages
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.candidate import Choice
-from vt.engines.protocols import EngineInfo, Heard, Voice, VoiceEmbedder
+from vt.engines.protocols import EngineInfo, Heard, Voice, VoiceEmbedder, VoiceRemover
 from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
-from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
+from vt.models.services import DiarizationService, SeparationService, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system.metrics import Metrics
@@ -151,6 +151,8 @@ class FakeFactory:
         self.paces, self.metrics = Paces(), Metrics()
         self.embedder: VoiceEmbedder | None = None
         """What tells speakers apart; None: nothing does."""
+        self.remover: VoiceRemover | None = None
+        """What takes voices out of sound; None: nothing does."""
         self.wished: list[Wishes] = []
         """By whom each film was to be served that was checked."""
 
@@ -190,6 +192,17 @@ class FakeFactory:
             raise ModelUnavailable("There is no model that tells speakers apart.")
         voices = self.embedder
         return DiarizationService(choice("scripted voices", "diarization"), lambda: nullcontext(voices))
+
+    def check_separation(self) -> None:
+        """Refuse, where nothing takes voices out of sound."""
+        self.get_separation_service()
+
+    def get_separation_service(self, *, cancel: Cancel | None = None, after: Choice | None = None) -> SeparationService:
+        del cancel, after
+        if self.remover is None:
+            raise ModelUnavailable("There is no model that takes voices out.")
+        remover = self.remover
+        return SeparationService(choice("scripted silence", "separation"), lambda: nullcontext(remover))
 
     def voices(self) -> Sequence[Voice]:
         """List one voice, whose gender nobody knows."""

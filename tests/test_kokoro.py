@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny_kokoro import FLOAT16, INT32, INT64, tiny_kokoro
+from tests.tiny_kokoro import tiny_kokoro
+from tests.tiny_onnx import FLOAT16, INT32, INT64
 from vt.domain import Cancel, Clip
 from vt.engines import kokoro
 from vt.engines.kokoro import Kokoro

@@ -25,7 +25,7 @@ from tests.sounds import pcm, silence, speech
 from vt import media
 from vt.domain import Cancel
 from vt.errors import Cancelled, MediaError, StorageError, ToolError, ToolStopped
-from vt.media import Named, Soft
+from vt.media import Named, Soft, SoundFormat
 from vt.system.processes import PROBES
 from vt.system.sandbox import CORES
 
@@ -555,6 +555,25 @@ def test_time_in_the_samples_is_time_in_the_film_when_its_sound_starts_late(
     path = tmp_path / f"late.{ending}"
     ffmpeg(*PICTURE, "-itsoffset", str(late), *click(tmp_path), "-c:v", "mpeg4", "-c:a", codec, path)
     assert heard_click(path) == pytest.approx(late + 0.5, abs=0.005)
+
+
+@pytest.mark.parametrize(("channels", "late"), [(1, 0.25), (2, 0.0), (2, 0.7), (6, 0.25)])
+def test_sound_that_is_to_be_heard_again_keeps_up_to_two_channels_and_its_time(
+    tmp_path: Path, channels: int, late: float
+) -> None:
+    path, kept = tmp_path / "late.mov", tmp_path / "kept.pcm"
+    layout = {1: "mono|c0=c0", 2: "stereo|c0=c0|c1=-1*c0", 6: "5.1|FL=c0"}[channels]
+    sides = ["-af", f"pan={layout}", "-c:a", "pcm_s16le"]
+    ffmpeg(*PICTURE, "-itsoffset", str(late), *click(tmp_path), "-c:v", "mpeg4", *sides, path)
+    info = media.probe(path)
+    form = media.full_format(info.audio[0])
+    media.extract_in(form, info, info.audio[0], kept)
+    assert form == SoundFormat(48_000, min(2, channels))
+    sound = np.fromfile(kept, np.int16).reshape(-1, form.channels).astype(np.int32)
+    begin = int(np.argmax(np.abs(sound[:, 0]) > 5000)) / form.rate
+    assert begin == pytest.approx(late + 0.5, abs=0.001)
+    if channels == 2:
+        assert np.array_equal(sound[:, 0], -sound[:, 1])
 
 
 @pytest.mark.parametrize(("ending", "late"), [("ts", 0.25), ("ts", 0.7), ("mpg", 0.7)])

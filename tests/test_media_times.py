@@ -96,6 +96,20 @@ def test_sound_stays_in_time_where_its_format_changes(
     assert len(samples) / RATE == pytest.approx(4.5, abs=0.1)
 
 
+@pytest.mark.parametrize(("ending", "first", "second", "rate"), CHANGES.values(), ids=CHANGES.keys())
+def test_sound_that_is_to_be_heard_again_stays_in_time_where_its_format_changes(
+    tmp_path: Path, ending: str, first: list[str], second: list[str], rate: int
+) -> None:
+    info = media.probe(changing(tmp_path, ending, first, second, rate))
+    (tmp_path / "kept").mkdir()
+    form = media.full_format(info.audio[0])
+    media.extract_in(form, info, info.audio[0], tmp_path / "kept" / "pcm")
+    left = np.fromfile(tmp_path / "kept" / "pcm", np.int16).reshape(-1, form.channels)[:, 0]
+    assert in_time(onsets(left[:: form.rate // RATE]), 1.0, 3.5)
+    assert len(left) / form.rate == pytest.approx(4.5, abs=0.1)
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["pcm"]
+
+
 def test_mp3_spliced_of_other_rates_and_channels_is_heard_whole_and_in_time(tmp_path: Path) -> None:
     bare = ["-c:a", "libmp3lame", "-write_xing", "0", "-id3v2_version", "0"]
     parts = [

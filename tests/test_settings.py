@@ -129,6 +129,26 @@ def test_an_unknown_choice_is_refused_in_a_sentence_that_lists_the_known_ones(
     assert "'auto' or 'embedded'" in sentence
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("broadcast", -23.0), (" Streaming ", -16.0), ("LOUD", -14.0), ("-23", -23.0), ("-16", -16.0), ("-14", -14.0)],
+)
+def test_the_loudness_is_read_by_its_name_or_its_number(
+    environment: pytest.MonkeyPatch, value: str, wanted: float
+) -> None:
+    environment.setenv("VT_LOUDNESS", value)
+    assert settings.load().loudness_lufs == wanted
+
+
+@pytest.mark.parametrize("value", ["-18", "16", "quiet", "-23 LUFS"])
+def test_an_unknown_loudness_is_refused_in_a_sentence_that_lists_the_known_ones(
+    environment: pytest.MonkeyPatch, value: str
+) -> None:
+    sentence = refused("VT_LOUDNESS", value, environment)
+    assert "VT_LOUDNESS" in sentence
+    assert "'broadcast', 'streaming' or 'loud'" in sentence
+
+
 @pytest.mark.parametrize(("variable", "value"), [("VAD", "maybe"), ("CPU_THREADS", "two"), ("VT_ENGINES", "hub")])
 def test_a_refusal_is_one_line_and_one_sentence_with_no_trace_of_the_library(
     environment: pytest.MonkeyPatch, variable: str, value: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tests import films, tracks
 from tests.fakes import Timbre, ToneSynthesizer, choice
 from tests.sounds import amplitude, speech
+from vt import media
 from vt.domain import Cancel, Clip, Line, Placement
 from vt.dubbing import ensemble, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts
@@ -21,7 +22,8 @@ from vt.dubbing.ensemble import Calibration, Ensemble
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
 from vt.dubbing.track import DubTrack, Level
 from vt.errors import Cancelled
-from vt.media import Loudness
+from vt.media import Loudness, weighting
+from vt.settings import LOUDNESS
 
 Slot = tuple[float, float]
 TEXTS = ["A first line of the film.", "Then a longer one, which says more.", "Short.", "And the last line of it."]
@@ -65,17 +67,20 @@ def recorded(
     texts: Sequence[str] = TEXTS,
     slots: Sequence[Slot] = SLOTS,
     film: float = FILM,
+    originals: Sequence[float] | None = None,
+    target: float = -16.0,
 ) -> tuple[Path, list[Placement], Loudness]:
-    """Rehearse, plan, speak and finish a whole track."""
+    """Rehearse, plan, speak and finish a whole track, in place of an original whose lines are as loud as is told."""
     artifacts, cancel = Artifacts(folder / "pieces", lasting=False), Cancel()
     cache = taking(engine, artifacts, cancel)
     calibration = speaking.calibrate(cache, texts, slots, heard)
     plan = planned(calibration, slots, film)
     borders = track.cuts(plan, film, calibration.sample_rate)
-    with DubTrack(borders, calibration.sample_rate, Level(calibration.gain), artifacts, cancel) as dubbed:
+    level = Level(calibration.gain_for(target))
+    with DubTrack(borders, calibration.sample_rate, level, artifacts, cancel, target_lufs=target) as dubbed:
         alone = one_voice(cache, len(texts))
         measured = Calibration((calibration,), alone.needed)
-        placements = list(ensemble.speak(alone, measured, dubbed, texts, plan))
+        placements = list(ensemble.speak(alone, measured, dubbed, texts, plan, originals or [0.0] * len(plan)))
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
@@ -139,7 +144,7 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
         alone = one_voice(cache, 1)
         measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
-        (placed,) = ensemble.speak(alone, measured, dubbed, [text], plan)
+        (placed,) = ensemble.speak(alone, measured, dubbed, [text], plan, [0.0])
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
     assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
 
@@ -323,6 +328,67 @@ def right(target: Path, told: Loudness) -> None:
     assert peak <= -1.0
     assert told.integrated == pytest.approx(level, abs=0.15)
     assert told.true_peak == pytest.approx(peak, abs=0.15)
+
+
+class Uneven(ToneSynthesizer):
+    """Speaks each line as loud as its place in the film says, in dBFS."""
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__(0.06, timbre=spoken_at(-20.0))
+        self._levels = dict(zip(TEXTS, levels, strict=True))
+
+    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
+        for (text, _), clip in zip(lines, super().speak(lines, cancel), strict=True):
+            gain = 10 ** ((self._levels[text] + 20) / 20)
+            yield Clip((clip.samples * gain).astype(np.int16), clip.sample_rate)
+
+
+def heard_levels(dub: Path, placements: Sequence[Placement]) -> list[float]:
+    samples = films.decoded(dub, 48_000)
+    return [weighting.loudness(samples[round(at.start * 48_000) :][: round(at.seconds * 48_000)], 48_000)
+            for at in placements]  # fmt: skip
+
+
+def test_no_line_is_much_louder_or_quieter_than_its_neighbours(tmp_path: Path) -> None:
+    dub, placements, told = recorded(tmp_path, Uneven([-20.0, -25.0, -16.0, -21.0]))
+    levels = heard_levels(dub, placements)
+    assert max(abs(before - after) for before, after in pairwise(levels)) < 3.3
+    right(dub, told)
+
+
+def test_a_line_that_stands_out_in_the_original_may_stand_out_in_the_dub(tmp_path: Path) -> None:
+    dub, placements, _ = recorded(
+        tmp_path, Uneven([-20.0, -25.0, -16.0, -21.0]), originals=[0.0, -6.0, 5.0, 0.0], target=-30.0
+    )
+    levels = heard_levels(dub, placements)
+    assert levels[0] - levels[1] == pytest.approx(5.0, abs=0.7)
+    assert levels[2] - levels[3] == pytest.approx(5.0, abs=0.7)
+
+
+def test_a_line_is_made_louder_or_quieter_by_no_more_than_twice(tmp_path: Path) -> None:
+    dub, placements, _ = recorded(tmp_path, Uneven([-20.0, -38.0, -20.0, -20.0]), target=-30.0)
+    levels = heard_levels(dub, placements)
+    assert levels[0] - levels[1] == pytest.approx(12.0, abs=1.0)
+
+
+@pytest.mark.parametrize("target", LOUDNESS.values(), ids=LOUDNESS.keys())
+def test_a_dub_is_as_loud_as_the_settings_say(tmp_path: Path, target: float) -> None:
+    dub, _, told = recorded(tmp_path, ToneSynthesizer(0.06, timbre=spoken_at(-18.0)), target=target)
+    level, peak = films.loudness(dub)
+    assert level == pytest.approx(target, abs=1.0)
+    assert told.integrated == pytest.approx(level, abs=0.15)
+    assert peak <= -1.0
+
+
+def test_the_gain_for_a_loudness_is_right_at_once(tmp_path: Path) -> None:
+    for target in (-30.0, -23.0, -16.0, -14.0):
+        engine = ToneSynthesizer(0.06, timbre=spoken_at(-18.0))
+        artifacts = Artifacts(tmp_path / f"at{target}", lasting=False)
+        calibration = calibrated(engine, artifacts)
+        sample = np.concatenate([clip.samples for clip in taking(engine, artifacts).clips(
+            [Take(text, calibration.base_rate) for text in TEXTS])])  # fmt: skip
+        (reached,) = media.loudness_at(sample, 22_050, [calibration.gain_for(target)])
+        assert reached == pytest.approx(target, abs=0.5)
 
 
 @pytest.mark.parametrize("timbre", VOICES.values(), ids=VOICES.keys())

@@ -280,6 +280,8 @@ class Background(StrEnum):
     NONE = "none"
     DUCK = "duck"
     """Its whole sound, far down while somebody speaks, and as loud as it was between the lines."""
+    KEEP = "keep"
+    """Its sound without the voices, which a separation model takes out."""
 
 
 BOTH = "both"

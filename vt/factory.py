@@ -26,7 +26,16 @@ from vt.models.fallback import FallbackChain, prepare
 from vt.models.language_support import Offer
 from vt.models.monitor import CacheMetrics, residency
 from vt.models.preload import Preload, Preloaded, Task
-from vt.models.services import DiarizationService, Leases, Route, Service, SttService, TranslationService, TtsService
+from vt.models.services import (
+    DiarizationService,
+    Leases,
+    Route,
+    SeparationService,
+    Service,
+    SttService,
+    TranslationService,
+    TtsService,
+)
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system import graphics, machine
@@ -38,6 +47,7 @@ __all__ = [
     "Choice",
     "DiarizationService",
     "Preloaded",
+    "SeparationService",
     "Service",
     "SttService",
     "TranslationService",
@@ -239,6 +249,25 @@ class AIServiceFactory:
         # That it is not here is no fault of this machine: a film then has one speaker.
         candidate, choice = self._serve(candidates, configured=False, cancel=cancel, after=after)
         return DiarizationService(choice, self._leases(candidate, cancel))
+
+    def get_separation_service(self, cancel: Cancel | None = None, after: Choice | None = None) -> SeparationService:
+        """Return what takes voices out of sound, its model resident; for `cancel` and `after` see `stt_service`.
+
+        Raises:
+            ModelUnavailable: the settings name no model, or it cannot be had or loaded.
+            ModelBusy: all memory for models stays in use.
+        """
+        candidates = self._catalogue.separation()
+        candidate, choice = self._serve(candidates, configured=False, cancel=cancel, after=after)
+        return SeparationService(choice, self._leases(candidate, cancel))
+
+    def check_separation(self) -> None:
+        """Raise, before any work is done, where nothing here takes voices out of sound.
+
+        Raises:
+            ModelUnavailable: the settings name no model, or it cannot be had.
+        """
+        self._choose(self._catalogue.separation())
 
     def get_sample_service(self, voice: Voice, cancel: Cancel | None = None) -> TtsService:
         """Return what speaks in one voice and no other, its model resident, where nothing is to be downloaded for that.

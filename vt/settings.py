@@ -53,6 +53,16 @@ def _upper(value: Any) -> Any:  # noqa: ANN401
     return value.strip().upper() if isinstance(value, str) else value
 
 
+LOUDNESS = {"broadcast": -23.0, "streaming": -16.0, "loud": -14.0}
+"""What a dub may be as loud as, in LUFS."""
+_LOUDNESS_NUMBERS = {f"{lufs:g}": name for name, lufs in LOUDNESS.items()}
+
+
+def _loudness(value: Any) -> Any:  # noqa: ANN401
+    word = _lower(value)
+    return _LOUDNESS_NUMBERS.get(str(word), word)
+
+
 def _stripped(value: Any) -> Any:  # noqa: ANN401
     return value.strip() if isinstance(value, str) else value
 
@@ -162,12 +172,20 @@ class Settings(BaseSettings):
     """The voices: hub ids or local folders; {language} becomes the MMS code."""
     kokoro_model: Model = Field("auto", alias="VT_KOKORO_MODEL", min_length=1)
     """The natural voices: a hub id or a local folder of Kokoro's ONNX weights; auto: the bundled ones, or the hub's."""
+    separation_model: Model = Field("", alias="VT_SEPARATION_MODEL")
+    """What takes the voices out of the original for `--background keep`: a folder or a hub id of Demucs in ONNX's
+    format; none: that is refused."""
     mms_precision: Annotated[Literal["float32", "bfloat16"], BeforeValidator(_lower)] = Field(
         "float32", alias="VT_MMS_PRECISION"
     )
     """What MMS voices compute in; bfloat16: faster on a processor that has it (AVX512-BF16, AMX), else float32."""
     fit_translations: Switch = Field(True, alias="VT_FIT_TRANSLATIONS")
     """Of translations that are almost equally good, take one that can be said in the line's time; false: the best."""
+    loudness: Annotated[Literal["broadcast", "streaming", "loud"], BeforeValidator(_loudness)] = Field(
+        "streaming", alias="VT_LOUDNESS"
+    )
+    """How loud a dub is: broadcast (-23 LUFS, EBU R128), streaming (-16 LUFS) or loud (-14 LUFS); the number serves
+    too."""
     fallback: Switch = Field(True, alias="VT_FALLBACK")
     """Where the configured model or device can't be had, take a lesser one and say so; false: an error."""
     cache_budget_mb: int = Field(0, ge=0, alias="VT_CACHE_BUDGET_MB")
@@ -242,6 +260,11 @@ class Settings(BaseSettings):
     def threads(self) -> int:
         """The resolved number of threads: `cpu_threads`, or the cores this process may use."""
         return self.cpu_threads or len(os.sched_getaffinity(0))
+
+    @property
+    def loudness_lufs(self) -> float:
+        """How loud a dub is, in LUFS."""
+        return LOUDNESS[self.loudness]
 
     @property
     def on_spaces(self) -> bool:

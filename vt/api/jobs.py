@@ -89,8 +89,8 @@ _words: dict[str, Any] = {
         "default": False,
     },
     "background": {
-        "description": "What is heard of the original beside the dub: none, or duck: all of it, far down while "
-        "somebody speaks; auto: by what is heard between its lines.",
+        "description": "What is heard of the original beside the dub: none; duck: all of it, far down while somebody "
+        "speaks; keep: all but the voices, where a separation model is there; auto: by what there is between lines.",
         "type": "string",
         "enum": [AUTO, *Background],
         "default": AUTO,

@@ -68,7 +68,7 @@ class Model(BaseModel):
     """One model in memory."""
 
     cache_key: str = Field(examples=["stt_whisper_base_cpu_2_false"])
-    model_type: Literal["stt", "translation", "tts", "diarization"]
+    model_type: Literal["stt", "translation", "tts", "diarization", "separation"]
     model_name: str = Field(examples=["base"])
     device: str = Field(examples=["cpu"])
     load_time_seconds: float = Field(examples=[0.312])

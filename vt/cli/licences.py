@@ -45,7 +45,13 @@ _READ_UP = {
 }
 """Licences read from the packages' own licence files: their metadata is vague, or they are not installed here."""
 _NO_TRADE = "-NC-"
-_DOES = {"stt": "hears", "translation": "translates", "tts": "speaks", "diarization": "tells speakers apart"}
+_DOES = {
+    "stt": "hears",
+    "translation": "translates",
+    "tts": "speaks",
+    "diarization": "tells speakers apart",
+    "separation": "takes voices out of sound",
+}
 _FIELD = re.compile(r"(Package|Version|Status): ")
 _LICENSE = re.compile(r"(?m)^License: (L?GPL-\d)(\+?)$")
 _PROGRAMS = {

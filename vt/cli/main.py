@@ -128,7 +128,8 @@ def _add_finish(translate: argparse.ArgumentParser) -> None:
         "--background",
         default="",
         metavar="HOW",
-        help="what is heard of the original: none, or duck: its sound under the dub; default: by what there is",
+        help="what is heard of the original: none; duck: its sound under the dub; keep: its sound without the voices; "
+        "default: by what there is",
     )
     translate.add_argument(
         "--burn", default="", metavar="LANGUAGE", help="draw the subtitles of a language, or both, into the picture"

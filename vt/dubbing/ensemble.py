@@ -107,6 +107,11 @@ class Calibration:
         """In dB: what brings the quietest voice to the loudness that is wanted."""
         return max(voice.gain for voice in self.voices if any(voice.natural_seconds) or voice is self._main)
 
+    def gain_for(self, target_lufs: float) -> float:
+        """Return the gain in dB that brings the quietest voice to a loudness."""
+        quietest = max(self.voices, key=lambda voice: (any(voice.natural_seconds) or voice is self._main, voice.gain))
+        return quietest.gain_for(target_lufs)
+
     def rate(self, line: int) -> float:
         """Return the base rate of a line's voice."""
         return self.voices[self.needed.who[line]].base_rate
@@ -114,6 +119,16 @@ class Calibration:
     def trim(self, line: int) -> float:
         """Return by how many dB a line has to be less amplified than the quietest voice."""
         return min(0.0, round(self.voices[self.needed.who[line]].gain - self.gain, 2))
+
+    def line_gain(self, line: int, clip: Clip, original: float) -> float:
+        """Return the gain in dB that makes a line as loud as those of all voices.
+
+        Args:
+            line: which one.
+            clip: its sound.
+            original: by how many LU the line that it stands for is louder than the others of the original.
+        """
+        return round(self.trim(line) + self.voices[self.needed.who[line]].evening(clip, original), 2)
 
     def natural_seconds(self) -> list[float]:
         """Return the length of each line before any edit, at the base rate of its voice."""
@@ -291,9 +306,23 @@ def planned(
 
 
 def speak(
-    ensemble: Ensemble, calibration: Calibration, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement]
+    ensemble: Ensemble,
+    calibration: Calibration,
+    track: DubTrack,
+    texts: Sequence[str],
+    plan: Sequence[Placement],
+    originals: Sequence[float],
 ) -> Iterator[Placement]:
-    """Speak the lines into the track, in order, and yield the true placement of each."""
+    """Speak the lines into the track, in order, and yield the true placement of each.
+
+    Args:
+        ensemble: the voices.
+        calibration: of the voices.
+        track: takes the lines.
+        texts: of the lines.
+        plan: where they are placed.
+        originals: by how many LU each line of the original is louder than the others.
+    """
     takes = {
         line: speaking.take_of(text, at, calibration.rate(line), ensemble.caches[ensemble.needed.who[line]].is_dear)
         for line, (text, at) in enumerate(zip(texts, plan, strict=True))
@@ -301,5 +330,5 @@ def speak(
     for line, clip in zip(takes, ensemble.clips(takes), strict=True):
         spoken = ensemble.caches[ensemble.needed.who[line]].fitted(takes[line], clip, plan[line])
         if spoken.seconds:
-            track.add(replace(spoken, gain=calibration.trim(line)))
+            track.add(replace(spoken, gain=calibration.line_gain(line, clip, originals[line])))
         yield replace(plan[line], end=plan[line].start + spoken.seconds)

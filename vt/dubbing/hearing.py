@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
 from vt import media
-from vt.domain import Cancel, JobRequest, Segment, Stage, Transcript
+from vt.domain import Background, Cancel, JobRequest, Segment, Stage, Transcript
 from vt.dubbing import subtitle_source, track_choice
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.recognition import Heard, Recognition
@@ -104,6 +105,8 @@ def examine(
     examined = Examined(info, track, tuple(filter(None, others)), read, tuple(notes))
     language = examined.language(request)
     checker.check(language, request.target_language, hears=read is None, wishes=request.wishes)
+    if request.finish.background == Background.KEEP:
+        checker.check_separation()
     return examined
 
 
@@ -136,10 +139,19 @@ def hear(run: Run, examined: Examined, name: str) -> Heard:
 
 def sound(run: Run, info: MediaInfo, track: Track) -> tuple[NDArray[np.int16], str]:
     """Return the sound of the film, mono at 16 kHz, extracted once, and its fingerprint."""
-    name = fingerprint("sound", _name_of_words(run), track.index)
+    return media.extracted(sound_file(run, info, track)), _sound_name(run, track)
+
+
+def sound_file(run: Run, info: MediaInfo, track: Track) -> Path:
+    """Return where that sound is kept."""
     longest = run.request.longest_seconds
-    made = run.artifacts.file("sound", name, ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest))
-    return media.extracted(made), name
+    return run.artifacts.file(
+        "sound", _sound_name(run, track), ".pcm", lambda path: media.extract(info, track, path, run.cancel, longest)
+    )
+
+
+def _sound_name(run: Run, track: Track) -> str:
+    return fingerprint("sound", _name_of_words(run), track.index)
 
 
 def _hear(run: Run, examined: Examined) -> Heard:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import burning, casting, ensemble, hearing, report, subtitle_source, subtitling, track
-from vt.dubbing.artifacts import Artifacts, fingerprint
+from vt.dubbing import background, burning, casting, ensemble, hearing, report, subtitle_source, subtitling, track
+from vt.dubbing.artifacts import Artifacts, Json, fingerprint
+from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
-from vt.dubbing.ensemble import Calibration, Ensemble
+from vt.dubbing.ensemble import Calibration
 from vt.dubbing.hearing import Examined
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.report import Report, Script
@@ -181,12 +182,13 @@ class _Dub:
         heard = hearing.hear(run, examined, name)
         examined = examined.with_heard(heard)
         burning.check(run.request, examined.info, heard.transcript.language, run.cancel)
+        surroundings = background.surroundings(run, examined, heard, name)
         translating = Translating(run, examined, heard, name, self.target)
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
             script = translating.edited(found)
-        notes = [*heard.notes, *translating.notes(found.choice, script)]
-        tts, finished = self._speak_and_mix(examined, translating, found, script)
+        notes = [*heard.notes, *surroundings.notes, *translating.notes(found.choice, script)]
+        tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
         notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(
             request=run.request,
@@ -211,7 +213,12 @@ class _Dub:
     # Speaking
 
     def _speak_and_mix(
-        self, examined: Examined, translating: Translating, found: Translated, script: Script
+        self,
+        examined: Examined,
+        surroundings: Surroundings,
+        translating: Translating,
+        found: Translated,
+        script: Script,
     ) -> tuple[Choice, _Finished]:
         wishes = self.run.request.wishes
         return with_model(
@@ -222,11 +229,17 @@ class _Dub:
                 voice=next(iter(wishes.voices), ""),
                 engine=wishes.tts_engine,
             ),
-            lambda tts: self._spoken_and_mixed(tts, examined, translating, found.texts, script),
+            lambda tts: self._spoken_and_mixed(tts, examined, surroundings, translating, found.texts, script),
         )
 
     def _spoken_and_mixed(
-        self, tts: TtsService, examined: Examined, translating: Translating, texts: tuple[str, ...], script: Script
+        self,
+        tts: TtsService,
+        examined: Examined,
+        surroundings: Surroundings,
+        translating: Translating,
+        texts: tuple[str, ...],
+        script: Script,
     ) -> tuple[Choice, _Finished]:
         """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
         run, heard = self.run, translating.heard
@@ -237,31 +250,49 @@ class _Dub:
                     voices = cast.gathered(engine, script.parts)
                     calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
                     plan = ensemble.planned(voices, calibration, heard, texts, script)
-                level_name = fingerprint("level", voices.identity, texts, calibration.gain)
-                level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
-                borders = track.cuts(plan, heard.film_seconds, calibration.sample_rate)
-                made = track.DubTrack(borders, calibration.sample_rate, level, run.artifacts, run.cancel)
-                dubbed = opened.enter_context(made)
-                placements = self._speak(voices, calibration, dubbed, script.texts, plan)
+                wanted: list[Json] = [surroundings.identity, run.services.settings.loudness_lufs]
+                level_name = fingerprint("level", voices.identity, texts, calibration.gain, *wanted)
+                dubbed = opened.enter_context(self._track(surroundings, calibration, script, plan, level_name))
+                level = dubbed.level
+                lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
+                placements = self._speak(lines, len(plan))
             script = replace(script, placements=tuple(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
-            run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
+            run.artifacts.put_json("level", level_name, dubbed.level.as_json())
         return voices.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
 
-    def _speak(
+    def _track(
         self,
-        voices: Ensemble,
+        surroundings: Surroundings,
         calibration: Calibration,
-        dubbed: track.DubTrack,
-        texts: Sequence[str],
-        plan: list[Placement],
-    ) -> list[Placement]:
+        script: Script,
+        plan: Sequence[Placement],
+        level_name: str,
+    ) -> track.DubTrack:
+        """Return the track as it begins, at the level that an earlier run came to, or that was measured."""
+        run, rate = self.run, calibration.sample_rate
+        target = run.services.settings.loudness_lufs
+        balance = surroundings.balance(target, sum(calibration.natural_seconds()))
+        gain = calibration.gain_for(balance.voice_lufs - surroundings.spread_db)
+        level = track.Level(*run.artifacts.get_json("level", level_name) or [gain, media.LIMIT, balance.background_db])
+        return track.DubTrack(
+            track.cuts(plan, surroundings.film_seconds, rate, surroundings.target_rate(rate)),
+            rate,
+            level,
+            run.artifacts,
+            run.cancel,
+            background=surroundings.under(plan, script.transcript.segments, balance, rate),
+            target_lufs=target,
+            voice_share=balance.voice_share,
+        )
+
+    def _speak(self, lines: Iterator[Placement], count: int) -> list[Placement]:
         placements: list[Placement] = []
         with self.run.stage(Stage.SPEAK):
-            for placed in ensemble.speak(voices, calibration, dubbed, texts, plan):
+            for placed in lines:
                 placements.append(placed)
-                self.run.tell(Stage.SPEAK, 0.5 + len(placements) / len(texts) / 2)
+                self.run.tell(Stage.SPEAK, 0.5 + len(placements) / count / 2)
         return placements
 
     # Finishing

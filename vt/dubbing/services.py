@@ -9,7 +9,7 @@ from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Choice
 from vt.engines.protocols import Voice
 from vt.languages import Language
-from vt.models.services import DiarizationService, SttService, TranslationService, TtsService
+from vt.models.services import DiarizationService, SeparationService, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 
@@ -21,6 +21,10 @@ class RequestChecker(Protocol):
         self, source: Language | None, target: Language | None, *, hears: bool = True, wishes: Wishes = NO_WISHES
     ) -> None:
         """Raise where a stage cannot be served; see `AIServiceFactory.check`."""
+        ...
+
+    def check_separation(self) -> None:
+        """Raise where nothing takes voices out of sound; see `AIServiceFactory.check_separation`."""
         ...
 
     def voices(self) -> Sequence[Voice]:
@@ -64,6 +68,10 @@ class DubbingServices(RequestChecker, Protocol):
         self, *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> DiarizationService:
         """Return what tells speakers apart; an error where it is not here."""
+        ...
+
+    def get_separation_service(self, *, cancel: Cancel | None = None, after: Choice | None = None) -> SeparationService:
+        """Return what takes voices out of sound; an error where it is not here."""
         ...
 
     def tts_service(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,12 @@ from pydantic import TypeAdapter
 
 from vt import media
 from vt.domain import Cancel, Clip, Placement
-from vt.dubbing import timing
+from vt.dubbing import evenness, timing
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.run import Run
 from vt.dubbing.track import Spoken
 from vt.engines.protocols import Synthesizer
+from vt.media import weighting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +107,29 @@ class VoiceCalibration:
     sample_rate: int
     """Of the voice, in hertz."""
     gain: float
-    """In dB: brings the voice to the loudness that is wanted, as measured from a sample of its speech."""
+    """In dB: brings the voice to `media.TARGET_LUFS`, as measured from a sample of its speech."""
+    reached: tuple[float, ...] = ()
+    """The loudness in LUFS of that sample at each of `_GAINS`."""
+    line_lufs: float | None = None
+    """The median loudness of its lines, before any gain; None where nothing is known of it."""
+
+    def gain_for(self, target_lufs: float) -> float:
+        """Return the gain in dB that brings the voice to a loudness."""
+        if not self.reached:
+            return self.gain + target_lufs - media.TARGET_LUFS
+        return _gain_for(target_lufs, self.reached)
+
+    def evening(self, clip: Clip, original: float) -> float:
+        """Return the gain in dB that makes a line about as loud as the others.
+
+        Args:
+            clip: the line.
+            original: by how many LU the line that it stands for is louder than the others of the original.
+        """
+        loudness = weighting.loudness(clip.samples, clip.sample_rate)
+        if self.line_lufs is None or not np.isfinite(loudness):
+            return 0.0
+        return evenness.gain(loudness - self.line_lufs, original)
 
 
 _CALIBRATION = TypeAdapter(VoiceCalibration)
@@ -144,15 +168,20 @@ def calibrate(
         base = 1.0
     naturals: list[float] = []
     sample: list[NDArray[np.int16]] = []
+    levels: list[float] = []
     rate = 0
     for clip in cache.clips([Take(text, base) for text in texts]):
         if len(clip.samples) or not rate:
             rate = clip.sample_rate
         if sum(map(len, sample)) < _SAMPLE_SECONDS * rate:
             sample.append(clip.samples)
+        levels.append(weighting.loudness(clip.samples, clip.sample_rate))
         naturals.append(clip.seconds)
         on_line((len(some) + len(naturals)) / (len(some) + len(texts)))
-    return VoiceCalibration(base, tuple(naturals), rate, _gain(np.concatenate(sample), rate))
+    reached = _reached(sample, levels, rate)
+    gain = _gain_for(media.TARGET_LUFS, reached) if reached else 0.0
+    audible = [level for level in levels if np.isfinite(level)]
+    return VoiceCalibration(base, tuple(naturals), rate, gain, reached, median(audible) if audible else None)
 
 
 def _spread(lines: Sequence[int], most: int) -> list[int]:
@@ -161,11 +190,23 @@ def _spread(lines: Sequence[int], most: int) -> list[int]:
     return [lines[int(place * step)] for place in range(min(most, len(lines)))]
 
 
-def _gain(sample: NDArray[np.int16], rate: int) -> float:
-    if not len(sample):
-        return 0.0
-    reached = media.loudness_at(sample, rate, _GAINS)
-    return round(float(np.interp(media.TARGET_LUFS, reached, _GAINS)), 2)
+def _reached(sample: Sequence[NDArray[np.int16]], levels: Sequence[float], rate: int) -> tuple[float, ...]:
+    """Return how loud the first lines are at each of `_GAINS`, evened out; nothing where they are silent.
+
+    `levels` are the loudness of these and of all other lines.
+    """
+    gains = (evenness.gain(off) for off in evenness.deviations(levels))
+    lines = [samples * 10 ** (gain / 20) for samples, gain in zip(sample, gains, strict=False)]
+    whole = np.concatenate([np.empty(0), *lines])
+    if not whole.any():
+        return ()
+    return tuple(media.loudness_at(np.clip(whole, -32768, 32767).astype(np.int16), rate, _GAINS))
+
+
+def _gain_for(target_lufs: float, reached: Sequence[float]) -> float:
+    """Return the gain in dB for a loudness, from that at each of `_GAINS`; there is none that is too small."""
+    below = min(0.0, target_lufs - reached[0])
+    return round(float(np.interp(target_lufs, reached, _GAINS)) + below, 2)
 
 
 def take_of(text: str, planned: Placement, base_rate: float, dear: bool) -> Take:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from vt import media
 from vt.domain import Cancel, Placement
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.errors import StorageError
-from vt.media import Loudness
+from vt.media import Loudness, SoundFormat, weighting
 from vt.system.logs import carried
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 PART_SECONDS = 60.0
 """About how long a part of the track is."""
 _FRAME = 1024  # samples that one packet of AAC brings
-_MARGIN = Fraction(5, 4)  # frames of silence on each side of a cut: the packet that both parts share is silent
+_MARGIN = Fraction(5, 4)  # frames without a voice on each side of a cut
+_CONTEXT = Fraction(3, 10)
+"""Seconds that are encoded on each side of a part, and not kept: with them encoder and limiter come to the cut as if
+there was none."""
+_FADE_SECONDS = 0.008
+"""At both ends of each line, so that none begins or ends with a click."""
 _TOLERANCE_LU = 0.7
 _PEAK_MARGIN_DB = 0.2
 _CORRECTIONS = 3
+_LARGEST_CORRECTION_DB = 12.0
 _AT_ONCE = 2  # parts that are encoded at a time, and as many measured; each takes one core
-_FLOOR_LUFS, _GATE_LU = -70.0, -10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,26 @@ class Level:
     """In dB."""
     limit: float = media.LIMIT
     """The highest sample, as a fraction of full scale."""
+    background: float = 0.0
+    """In dB: by how much the background is louder than it was."""
+
+    def as_json(self) -> Json:
+        """Return the level as it is kept, from which its arguments are read again."""
+        return [self.gain, self.limit, self.background]
+
+
+class Background(Protocol):
+    """What is heard under the voice. Its times are samples of the track, from the start of the film."""
+
+    @property
+    def form(self) -> SoundFormat:
+        """The format of the track."""
+
+    def name(self, first: int, last: int) -> Json:
+        """Return what decides the samples from `first` to `last`."""
+
+    def samples(self, first: int, last: int) -> Iterator[NDArray[np.float32]]:
+        """Yield these samples in pieces of shape (n, channels), full scale being 1.0; they go over the film's ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +79,15 @@ class Spoken:
     name: str
     """The fingerprint of the clip's artifact; `kind` is that artifact's kind."""
     gain: float = 0.0
-    """In dB, at most 0: what makes a loud voice as loud as the others of the dub."""
+    """In dB: what makes it as loud as the other lines of the dub."""
+
+    @property
+    def end(self) -> float:
+        """When it ends."""
+        return self.start + self.seconds
 
 
-def cuts(plan: Sequence[Placement], film_seconds: float, rate: int) -> list[int]:
+def cuts(plan: Sequence[Placement], film_seconds: float, rate: int, target_rate: int | None = None) -> list[int]:
     """Return where the track of a film is cut, in samples: at its start, about once a minute in a pause, at its end.
 
     Each cut is in the first pause after a full minute of the film. So it does not move when a line elsewhere is edited.
@@ -66,9 +96,11 @@ def cuts(plan: Sequence[Placement], film_seconds: float, rate: int) -> list[int]
         plan: the placements of all lines; no line may be longer than planned.
         film_seconds: the film's length.
         rate: the voice's sample rate, in hertz.
+        target_rate: that of the track; None: what suits the voice.
     """
-    frame = Fraction(_FRAME, media.output_rate(rate))
-    unit = _unit(rate)
+    target_rate = target_rate or media.output_rate(rate)
+    frame = Fraction(_FRAME, target_rate)
+    unit = _unit(rate, target_rate)
     found, due = [0], PART_SECONDS
     for silent_from, silent_to in _pauses(plan, film_seconds):
         first = max(Fraction(silent_from), Fraction(due)) + _MARGIN * frame
@@ -92,39 +124,26 @@ def _pauses(plan: Sequence[Placement], film_seconds: float) -> Iterator[tuple[fl
         here = max(here, placed.end if placed else 0.0)
 
 
-def _unit(rate: int) -> int:
+def _unit(rate: int, target_rate: int) -> int:
     """Return the smallest number of samples at the voice's rate that makes whole AAC frames at the track's rate."""
-    frame = Fraction(_FRAME * rate, media.output_rate(rate))
+    frame = Fraction(_FRAME * rate, target_rate)
     return int(frame * frame.denominator)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of the track while it is made."""
+class _Span:
+    """A part of the track, and the wider window that is encoded for it; in samples of the voice."""
 
     first: int
     last: int
-    lines: list[Spoken]
+    window_first: int
+    window_last: int
 
-    def name(self, rate: int, level: Level) -> str:
-        # The gain is told only where there is one: tracks of one voice are found under the names they have always had.
-        placed: list[Json] = [
-            [round(line.start * rate) - self.first, line.name, *([line.gain] if line.gain else [])]
-            for line in self.lines
-        ]
-        return fingerprint("stretch", rate, self.last - self.first, level.gain, level.limit, placed, self.first == 0)
-
-    def samples(self, rate: int, artifacts: Artifacts) -> NDArray[np.int16]:
-        mixed = np.zeros(self.last - self.first, np.int16)
-        for line in self.lines:
-            clip = artifacts.get_clip(line.kind, line.name)
-            if clip is None:  # removed or damaged since it was spoken
-                raise StorageError("A spoken line is gone from the job's folder: start again.")
-            start = round(line.start * rate) - self.first
-            room = mixed[start : start + len(clip.samples)]
-            heard = clip.samples[: len(room)]
-            room[:] = heard * 10 ** (line.gain / 20) if line.gain else heard
-        return mixed
+    @classmethod
+    def all_of(cls, borders: Sequence[int], rate: int, target_rate: int) -> list[_Span]:
+        unit, end = _unit(rate, target_rate), borders[-1]
+        context = math.ceil(_CONTEXT * rate / unit) * unit
+        return [cls(at, to, max(0, at - context), min(end, to + context)) for at, to in pairwise(borders)]
 
 
 class DubTrack:
@@ -134,13 +153,36 @@ class DubTrack:
     """
 
     def __init__(
-        self, borders: Sequence[int], rate: int, level: Level, artifacts: Artifacts, cancel: Cancel | None = None
+        self,
+        borders: Sequence[int],
+        rate: int,
+        level: Level,
+        artifacts: Artifacts,
+        cancel: Cancel | None = None,
+        *,
+        background: Background | None = None,
+        target_lufs: float = media.TARGET_LUFS,
+        voice_share: float = 1.0,
     ) -> None:
-        """`borders` come from `cuts`, `rate` is the voice's; parts that `artifacts` has are not encoded again."""
+        """Parts that `artifacts` has are not encoded again.
+
+        Args:
+            borders: come from `cuts`.
+            rate: the voice's, in hertz.
+            level: at which the parts are encoded.
+            artifacts: keep the parts, and hold the lines.
+            cancel: ends the work.
+            background: is heard under the voice.
+            target_lufs: how loud the track is to be.
+            voice_share: how much of what is loud is the voice, 0..1: by so much the voice changes the track's loudness.
+        """
         self.level = level
         """The level of the parts that are being encoded; `settle` may correct it."""
         self._rate, self._artifacts, self._cancel = rate, artifacts, cancel
-        self._parts = [_Part(*ends, []) for ends in pairwise(borders)]
+        self._background, self._target, self._share = background, target_lufs, voice_share
+        self._form = background.form if background else SoundFormat(media.output_rate(rate), 1)
+        self._spans = _Span.all_of(borders, rate, self._form.rate)
+        self._lines: list[Spoken] = []
         self._encoded: list[Future[Path]] = []
         self._measured: list[Future[dict[str, Any]]] = []
         self._corrections = 0
@@ -156,82 +198,136 @@ class DubTrack:
 
     def add(self, line: Spoken) -> None:
         """Add the next line; lines come in the order of their starts."""
-        while round(line.start * self._rate) >= self._parts[len(self._encoded)].last and self._has_more:
+        self._lines.append(line)
+        # The last part waits for the end of the lines.
+        while self._has_more and round(line.start * self._rate) >= self._spans[len(self._encoded)].window_last:
             self._begin_next()
-        self._parts[len(self._encoded)].lines.append(line)
 
     @property
     def _has_more(self) -> bool:
-        return len(self._encoded) + 1 < len(self._parts)
+        return len(self._encoded) + 1 < len(self._spans)
 
     def write(self, target: Path) -> None:
         """Write the track to `target`, at the present `level`."""
-        while len(self._encoded) < len(self._parts):
+        while len(self._encoded) < len(self._spans):
             self._begin_next()
-        media.join_aac([made.result() for made in self._encoded], media.output_rate(self._rate), target, self._cancel)
+        media.join_aac([made.result() for made in self._encoded], self._form.rate, target, self._cancel)
 
     def seems_right(self) -> bool:
         """Tell whether the parts that have been measured so far have the loudness that is wanted."""
-        measured = [told.result() for told in self._measured if told.done()]
-        return _is_right(_loudness(measured))
+        return self._is_right(_loudness([told.result() for told in self._measured if told.done()]))
 
     def settle(self) -> Loudness | None:
         """Return how loud the track is, or None where `level` was corrected and the track has to be written again."""
         loudness = _loudness([told.result() for told in self._measured])
-        if not np.isfinite(loudness.integrated) or _is_right(loudness) or self._corrections == _CORRECTIONS:
+        can_change = self._corrections < _CORRECTIONS and math.isfinite(loudness.integrated) and self._lines
+        if self._is_right(loudness) or not can_change:
             return loudness
-        self.level = _corrected(self.level, loudness)
+        self.level = self._corrected(loudness)
         self._corrections += 1
         self._encoded, self._measured = [], []
         return None
 
+    def _is_right(self, loudness: Loudness) -> bool:
+        near = abs(loudness.integrated - self._target) <= _TOLERANCE_LU
+        return near and loudness.true_peak <= media.TRUE_PEAK_DBTP
+
+    def _corrected(self, loudness: Loudness) -> Level:
+        excess = max(0.0, loudness.true_peak - media.TRUE_PEAK_DBTP + _PEAK_MARGIN_DB)
+        missing = (self._target - loudness.integrated) / max(self._share, 0.1)
+        gain = self.level.gain + min(max(missing, -_LARGEST_CORRECTION_DB), _LARGEST_CORRECTION_DB)
+        limit = self.level.limit * 10 ** (-excess / 20)
+        return replace(self.level, gain=round(gain, 2), limit=round(limit, 4))
+
     def _begin_next(self) -> None:
-        first = not self._encoded
-        part, level = self._parts[len(self._encoded)], self.level
-        name = part.name(self._rate, level)
+        number = len(self._encoded)
+        span, level = self._spans[number], self.level
+        lines = [line for line in self._lines if self._is_in(line, span)]
+        name = self._name(span, level, lines)
 
         def encoded() -> Path:
-            return self._artifacts.file("stretch", name, ".aac", lambda made: self._encode(part, level, first, made))
+            return self._artifacts.file("stretch", name, ".aac", lambda made: self._encode(span, level, lines, made))
 
         def measured() -> dict[str, Any]:
             path = encoding.result()
-            told = self._artifacts.json("loudness", name, lambda: media.momentary_loudness(path, first, self._cancel))
-            return dict(told)
+            made = self._artifacts.json("loudness", name, lambda: self._loudness_of(path, span))
+            return dict(made)
 
         encoding = self._encoder.submit(carried(encoded))
         self._encoded.append(encoding)
         self._measured.append(self._meter.submit(carried(measured)))
 
-    def _encode(self, part: _Part, level: Level, first: bool, made: Path) -> None:
-        samples = part.samples(self._rate, self._artifacts)
-        packets = media.aac_packets(samples, self._rate, level.gain, level.limit, self._cancel)
-        # Each packet overlaps with the next. The first packet is also the last one of the part before; it is silent.
-        frames = math.ceil(len(samples) * media.output_rate(self._rate) / self._rate / _FRAME)
-        kept = packets if part is self._parts[-1] else packets[: frames + 1]
-        made.write_bytes(b"".join(kept if first else kept[1:]))
+    def _loudness_of(self, path: Path, span: _Span) -> dict[str, Any]:
+        return media.momentary_loudness(path, span.first == 0, self._cancel)
+
+    def _is_in(self, line: Spoken, span: _Span) -> bool:
+        return round(line.start * self._rate) < span.window_last and line.end * self._rate > span.window_first
+
+    def _at(self, sample: int) -> int:
+        """Return which sample of the track is heard with a sample of the voice."""
+        return round(Fraction(sample * self._form.rate, self._rate))
+
+    def _name(self, span: _Span, level: Level, lines: Sequence[Spoken]) -> str:
+        placed: list[Json] = [
+            [round(line.start * self._rate) - span.window_first, line.name, line.gain] for line in lines
+        ]
+        ends: list[Json] = [end - span.window_first for end in (span.first, span.last, span.window_last)]
+        form: list[Json] = [self._rate, self._form.rate, self._form.channels]
+        window = self._at(span.window_first), self._at(span.window_last)
+        under = self._background.name(*window) if self._background else None
+        return fingerprint("stretch", form, ends, level.gain, level.limit, level.background, placed, under)
+
+    # One part
+
+    def _encode(self, span: _Span, level: Level, lines: Sequence[Spoken], made: Path) -> None:
+        voice = self._voice(span, lines)
+        bed = self._bed(span, level, made.with_suffix(".bed")) if self._background else None
+        packets = media.aac_packets(
+            voice, self._rate, level.gain, level.limit, self._cancel, target_rate=self._form.rate, bed=bed
+        )
+        # The first packet is the encoder's priming; each overlaps with the next, so that of the context one is needed
+        # at the end of the part, and none at its beginning.
+        before = round(Fraction((span.first - span.window_first) * self._form.rate, self._rate * _FRAME))
+        frames = math.ceil(Fraction((span.last - span.first) * self._form.rate, self._rate * _FRAME))
+        is_last = span.last == self._spans[-1].last
+        kept = packets[before + 1 :] if is_last else packets[before + 1 : before + 1 + frames]
+        made.write_bytes(b"".join([*packets[:1], *kept] if span.first == 0 else kept))
+
+    def _voice(self, span: _Span, lines: Sequence[Spoken]) -> NDArray[np.float32]:
+        """Return what is said in a window, full scale being 1.0."""
+        mixed = np.zeros(span.window_last - span.window_first, np.float32)
+        for line in lines:
+            clip = self._artifacts.get_clip(line.kind, line.name)
+            if clip is None:  # removed or damaged since it was spoken
+                raise StorageError("A spoken line is gone from the job's folder: start again.")
+            start = round(line.start * self._rate) - span.window_first
+            heard = _faded(clip.samples, self._rate)[max(0, -start) :]
+            room = mixed[max(0, start) : max(0, start) + len(heard)]
+            room[:] += heard[: len(room)] * np.float32(10 ** (line.gain / 20) / 32768)
+        return mixed
+
+    def _bed(self, span: _Span, level: Level, path: Path) -> media.Bed:
+        """Write what is heard under the voice in a window, in the encoder's temporary folder."""
+        assert self._background is not None  # noqa: S101 (or nobody would ask)
+        factor = np.float32(10 ** (level.background / 20))
+        with path.open("wb") as file:
+            for piece in self._background.samples(self._at(span.window_first), self._at(span.window_last)):
+                file.write((piece * factor).astype("<f4").tobytes())
+        return media.Bed(path, self._form.channels)
 
 
-def _corrected(level: Level, loudness: Loudness) -> Level:
-    excess = max(0.0, loudness.true_peak - media.TRUE_PEAK_DBTP + _PEAK_MARGIN_DB)
-    gain = level.gain + media.TARGET_LUFS - loudness.integrated
-    return Level(round(gain, 2), round(level.limit * 10 ** (-excess / 20), 4))
-
-
-def _is_right(loudness: Loudness) -> bool:
-    near = abs(loudness.integrated - media.TARGET_LUFS) <= _TOLERANCE_LU
-    return near and loudness.true_peak <= media.TRUE_PEAK_DBTP
+def _faded(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
+    """Return samples that begin and end softly."""
+    faded = samples.astype(np.float32)
+    count = min(round(_FADE_SECONDS * rate), len(faded) // 2)
+    rising = (0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 0.5) / max(1, count))).astype(np.float32)
+    faded[:count] *= rising
+    faded[len(faded) - count :] *= rising[::-1]
+    return faded
 
 
 def _loudness(measured: Sequence[dict[str, Any]]) -> Loudness:
-    """Return the loudness of all parts together, from their blocks of 400 ms (ITU-R BS.1770-4, with both gates)."""
-    blocks = np.array([level for part in measured for level in part["momentary"]], float)
+    """Return the loudness of all parts together, from their blocks of 400 ms."""
+    blocks = [level for part in measured for level in part["momentary"]]
     peak = max((part["true_peak"] for part in measured if part["true_peak"] is not None), default=-math.inf)
-    heard = blocks[blocks > _FLOOR_LUFS]
-    if not len(heard):
-        return Loudness(-math.inf, peak)
-    loud = heard[heard > _mean(heard) + _GATE_LU]
-    return Loudness(_mean(loud), peak)
-
-
-def _mean(levels: NDArray[np.float64]) -> float:
-    return float(10 * np.log10(np.mean(10 ** (levels / 10))))
+    return Loudness(weighting.integrated(blocks), peak)

@@ -8,7 +8,7 @@ from typing import Any
 
 from vt.domain import Cancel
 from vt.engines.candidate import Candidate
-from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder
+from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder, VoiceRemover
 from vt.languages import Language
 from vt.model_files import download
 from vt.model_files.preparation import Preparations
@@ -20,7 +20,7 @@ from vt.translatable import Message
 
 AUTO = "auto"
 _NO_GPU = "DEVICE is {device}, but no graphics processor was found."
-_KINDS = ("stt", "translation", "tts", "diarization")
+_KINDS = ("stt", "translation", "tts", "diarization", "separation")
 """In the order in which they are spread over the graphics cards: the models that work on one film are on several."""
 
 
@@ -187,4 +187,12 @@ class DiarizationEngine(_EngineBase):
 
     def candidates(self, site: Site) -> Sequence[Candidate[VoiceEmbedder]]:
         """List what could tell them apart, best first."""
+        raise NotImplementedError
+
+
+class SeparationEngine(_EngineBase):
+    """An engine that takes voices out of sound."""
+
+    def candidates(self, site: Site) -> Sequence[Candidate[VoiceRemover]]:
+        """List what could do it, best first; none where nobody has named a model."""
         raise NotImplementedError

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,7 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Clip
-from vt.engines import protocols
+from vt.engines import onnx_session, protocols
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, TtsEngine
 from vt.engines.kokoro_parts import divided
@@ -29,7 +28,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import graphics, machine
+from vt.system import machine
 from vt.system.lookahead import run_groups_ahead
 from vt.system.turns import Turns
 from vt.text.normalization import normalized
@@ -134,10 +133,6 @@ _LOADED = ((120_000_000, 1.45), (250_000_000, 3.0))
 """What is in memory for each byte of a file of up to so many: int8, measured; float16, which is computed as float32 and
 was not measured."""
 _LOADED_ELSE = 1.2
-_ON_CARDS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-"""By default the library tries every way to compute a convolution for each new length of sound, and lines all differ:
-seven times slower. And it rounds to 10 bits, which changes the quiet parts."""
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -201,12 +196,12 @@ class Kokoro:
         Raises:
             ModelUnavailable: the file is missing, broken, or no such model; or the device cannot be used.
         """
-        self._voice, self._arenas = voice(voice_id), _arenas(device)
+        self._voice, self._arenas = voice(voice_id), onnx_session.arenas(device)
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
         # However many requests there are: memory was counted for so many parts.
         self._turns = Turns(self._at_once, _PARTS_A_ROUND, _tokens_at_once(self._at_once))
-        self._session = _session(Path(file), inside, device)
+        self._session = onnx_session.load("Kokoro", Path(file), inside, device)
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
     def speaking(self, voice_id: str) -> Kokoro:
@@ -317,46 +312,6 @@ def signs() -> dict[str, int]:
     """Return the model's token of each sign that it knows: phonemes, stress, marks and the space."""
     lines = _SIGNS.read_text(encoding="utf-8").splitlines()[1:]
     return {sign: int(token) for sign, token in (line.split("\t") for line in lines)}
-
-
-def _arenas(device: str) -> str:
-    """Return where the library keeps memory from one part to the next, in its own notation."""
-    return "cpu:0" if device == "cpu" else f"cpu:0;gpu:{graphics.index(device)}"
-
-
-def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
-    machine.refuse_telemetry()
-    import onnxruntime
-
-    if not file.is_file():
-        raise ModelUnavailable("The Kokoro model {file} cannot be loaded: there is no such file.", file=file)
-    provider = _PROVIDERS[graphics.kind(device)]
-    if provider not in onnxruntime.get_available_providers():
-        raise ModelUnavailable(
-            "The Kokoro model cannot run on {device}: ONNX Runtime is installed without it.", device=device
-        )
-    if device != "cpu":
-        # NVIDIA's Python packages are in folders where the system's loader does not look.
-        with redirect_stdout(io.StringIO()):
-            onnxruntime.preload_dlls()
-    onnxruntime.set_default_logger_severity(4)  # what it has to say comes with its exceptions
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4
-    try:
-        card = {} if device == "cpu" else {"device_id": graphics.index(device), **_ON_CARDS}
-        session = onnxruntime.InferenceSession(str(file), options, providers=[(provider, card)])
-    except Exception as error:  # whatever a broken file makes the library stumble over
-        reason = " ".join(str(error).split())[:300]
-        raise ModelUnavailable(
-            "The Kokoro model {file} cannot be loaded: {reason}", file=file, reason=reason
-        ) from error
-    # Without one of CUDA's libraries it says nothing, and computes on the processor.
-    if session.get_providers()[0] != provider:
-        raise ModelUnavailable(
-            "The Kokoro model cannot run on {device}: ONNX Runtime does not find CUDA's libraries.", device=device
-        )
-    return session
 
 
 def _interface(session: Any, file: Path) -> tuple[str, dict[str, str], str]:  # noqa: ANN401

@@ -23,7 +23,7 @@ class ModelSpec(Generic[T]):
 
     key: str
     kind: str
-    """stt, translation, tts or diarization."""
+    """stt, translation, tts, diarization or separation."""
     name: str
     device: str
     load: Callable[[], T]

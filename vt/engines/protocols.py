@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -26,7 +26,7 @@ class EngineInfo:
     name: str
     """As it stands in the report: whisper, apertium, espeak-ng."""
     kind: str
-    """stt, translation, tts or diarization."""
+    """stt, translation, tts, diarization or separation."""
     licence: str
     """Of the weights or data, as an SPDX expression."""
     source: str
@@ -146,6 +146,17 @@ class ManyVoiced(Synthesizer, Protocol):
 
     def speaking(self, voice_id: str) -> Synthesizer:
         """Return the same model with another of its voices; it serves no longer than this one is open."""
+        ...
+
+
+class VoiceRemover(Engine, Protocol):
+    """Takes voices out of sound."""
+
+    def without_voices(self, pieces: Iterable[NDArray[np.float32]], cancel: Cancel) -> Iterator[NDArray[np.float32]]:
+        """Yield as much sound as comes in, without its voices, in pieces of another length.
+
+        Pieces are of shape (n, 2), at 44.1 kHz, full scale being 1.0. Of a sound of any length, seconds are held.
+        """
         ...
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from vt.engines import apertium, campplus, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
-from vt.engines.definition import DiarizationEngine, SttEngine, TranslationEngine, TtsEngine
+from vt.engines import apertium, campplus, demucs, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
+from vt.engines.definition import DiarizationEngine, SeparationEngine, SttEngine, TranslationEngine, TtsEngine
 from vt.engines.protocols import EngineInfo
 
-AnyEngine: TypeAlias = SttEngine | TranslationEngine | TtsEngine | DiarizationEngine
+AnyEngine: TypeAlias = SttEngine | TranslationEngine | TtsEngine | DiarizationEngine | SeparationEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class Table:
     translation: tuple[TranslationEngine, ...] = ()
     tts: tuple[TtsEngine, ...] = ()
     diarization: tuple[DiarizationEngine, ...] = ()
+    separation: tuple[SeparationEngine, ...] = ()
 
     @property
     def infos(self) -> tuple[EngineInfo, ...]:
         """The facts about all of them."""
-        return tuple(engine.info for engine in (*self.stt, *self.translation, *self.tts, *self.diarization))
+        every = (*self.stt, *self.translation, *self.tts, *self.diarization, *self.separation)
+        return tuple(engine.info for engine in every)
 
     def with_first(self, *engines: AnyEngine) -> Table:
         """Return a table in which these engines are tried before all others of their kind."""
@@ -33,6 +35,7 @@ class Table:
             (*(engine for engine in engines if isinstance(engine, TranslationEngine)), *self.translation),
             (*(engine for engine in engines if isinstance(engine, TtsEngine)), *self.tts),
             (*(engine for engine in engines if isinstance(engine, DiarizationEngine)), *self.diarization),
+            (*(engine for engine in engines if isinstance(engine, SeparationEngine)), *self.separation),
         )
 
 
@@ -46,4 +49,5 @@ BUILT_IN = Table(
     ),
     tts=(kokoro.KokoroEngine(), mms.MmsEngine(), espeak.EspeakEngine()),
     diarization=(campplus.CamPlusPlusEngine(),),
+    separation=(demucs.DemucsEngine(),),
 )

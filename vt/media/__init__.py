@@ -4,7 +4,9 @@ Nothing here knows of jobs.
 """
 
 from vt.media.audio import (
+    Bed,
     aac_packets,
+    converted,
     join_aac,
     output_rate,
     shifted,
@@ -13,7 +15,7 @@ from vt.media.audio import (
 from vt.media.burning import Picture, check_renderer, picture_of
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
-from vt.media.extraction import SPEECH_RATE, extract, extracted
+from vt.media.extraction import SPEECH_RATE, SoundFormat, StoredSamples, extract, extract_in, extracted, full_format
 from vt.media.fonts import Font, font_for
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Burn, Named, Soft, mux
@@ -28,6 +30,7 @@ __all__ = [
     "SPEECH_RATE",
     "TARGET_LUFS",
     "TRUE_PEAK_DBTP",
+    "Bed",
     "Burn",
     "Font",
     "Loudness",
@@ -35,13 +38,18 @@ __all__ = [
     "Named",
     "Picture",
     "Soft",
+    "SoundFormat",
+    "StoredSamples",
     "Track",
     "aac_packets",
     "check_readable",
     "check_renderer",
+    "converted",
     "extract",
+    "extract_in",
     "extracted",
     "font_for",
+    "full_format",
     "is_decodable",
     "join_aac",
     "loudness_at",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
 from vt.domain import Cancel
-from vt.media.commands import MEMORY, command_line, patience, url
+from vt.media.commands import MEMORY, command_line, patience, room_on_disk, url
+from vt.media.extraction import SoundFormat
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 
@@ -51,6 +53,17 @@ def sound_limits(seconds: float, output_bytes: int = 0) -> ChildLimits:
     return ChildLimits(patience(cpu), cpu, MEMORY, output_bytes=output_bytes + MB)
 
 
+def converted(source: Path, form: SoundFormat, target: Path, wanted: SoundFormat, cancel: Cancel | None = None) -> None:
+    """Write raw samples of 16 bits in another format; of two channels that become one, that is the mean."""
+    before, after = (["-f", "s16le", "-ar", str(one.rate), "-ac", str(one.channels)] for one in (form, wanted))
+    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv += ["-protocol_whitelist", "file", *before, "-i", url(source)]
+    argv += [*(["-af", "pan=mono|c0=0.5*c0+0.5*c1"] if wanted.channels < form.channels else []), *after, url(target)]
+    seconds = source.stat().st_size / (2 * form.rate * form.channels)
+    limits = replace(sound_limits(seconds), file_bytes=room_on_disk(target))
+    run(Child(argv, limits, reads=[source], writes=[target]), cancel)
+
+
 def output_rate(rate: int) -> int:
     """Return the sample rate in hertz of the dubbed track for a voice with the native `rate`."""
     return 24_000 if rate <= 24_000 else 48_000
@@ -58,27 +71,76 @@ def output_rate(rate: int) -> int:
 
 def level_filters(rate: int, gain: float, limit: float) -> str:
     """Return the filters that bring samples at `rate` to a level: a gain in dB, then a limiter."""
-    limiter = f"alimiter=limit={limit:.4f}:level=false:attack=3:release=60:latency=true"
-    return f"aresample={output_rate(rate)},volume={gain:.2f}dB,{limiter}"
+    return f"{_amplified(output_rate(rate), gain)},{_limited(limit)}"
 
 
-def raw_pcm_input(rate: int) -> list[str]:
-    """Return the options by which ffmpeg reads mono 16-bit samples from stdin."""
-    return ["-protocol_whitelist", "pipe", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "pipe:0"]
+def _amplified(target_rate: int, gain: float) -> str:
+    return f"aresample={target_rate},volume={gain:.2f}dB"
+
+
+def _limited(limit: float) -> str:
+    return f"alimiter=limit={limit:.4f}:level=false:attack=3:release=60:latency=true"
+
+
+def raw_pcm_input(rate: int, kind: str = "s16le") -> list[str]:
+    """Return the options by which ffmpeg reads mono samples from stdin, of 16 bits or of another kind."""
+    return ["-protocol_whitelist", "pipe", "-f", kind, "-ar", str(rate), "-ac", "1", "-i", "pipe:0"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bed:
+    """What sounds under a voice: raw samples in a file, floats of 32 bits, at the rate of the track."""
+
+    path: Path
+    channels: int
+    """1 or 2; the track has as many."""
+
+
+_BITS = {(24_000, 1): "64k", (48_000, 1): "128k", (24_000, 2): "96k", (48_000, 2): "160k"}
+"""A second, by rate and channels."""
 
 
 def aac_packets(
-    samples: NDArray[np.int16], rate: int, gain: float, limit: float, cancel: Cancel | None = None
+    samples: NDArray[Any],
+    rate: int,
+    gain: float,
+    limit: float,
+    cancel: Cancel | None = None,
+    *,
+    target_rate: int | None = None,
+    bed: Bed | None = None,
 ) -> list[bytes]:
-    """Return mono samples at `rate`, brought to a level and limited, as packets of AAC in ADTS (ISO/IEC 14496-3).
+    """Return a voice, brought to a level and limited, as packets of AAC in ADTS (ISO/IEC 14496-3).
 
     One packet more than the samples fill comes first: the encoder's priming.
+
+    Args:
+        samples: of the voice, mono: of 16 bits, or floats of 32 bits, 1.0 being full scale.
+        rate: of the voice, in hertz.
+        gain: of the voice, in dB.
+        limit: of what is heard in the end, as a fraction of full scale.
+        cancel: ends it.
+        target_rate: of the track, in hertz; None: what suits the voice.
+        bed: is heard with it, unchanged but for the limit; as long as the voice, or the rest is silent.
     """
-    bits = "64k" if output_rate(rate) == 24_000 else "128k"
-    argv = ["ffmpeg", "-hide_banner", "-nostats", "-loglevel", "error", *raw_pcm_input(rate)]
-    argv += ["-af", level_filters(rate, gain, limit), "-c:a", "aac", "-aac_coder", "fast", "-b:a", bits, "-f", "adts"]
-    limits = sound_limits(len(samples) / rate, 4 * len(samples))
-    return _packets(run(Child([*argv, "pipe:1"], limits, samples.tobytes()), cancel))
+    wanted, channels = target_rate or output_rate(rate), bed.channels if bed else 1
+    argv = ["ffmpeg", "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv += raw_pcm_input(rate, "s16le" if samples.dtype.kind == "i" else "f32le")
+    voice = _amplified(wanted, gain)
+    if bed:
+        argv += ["-protocol_whitelist", "file", "-f", "f32le", "-ar", str(wanted), "-ac", str(channels)]
+        argv += ["-i", url(bed.path), "-filter_complex", _mix(voice, channels, limit), "-map", "[mix]"]
+    else:
+        argv += ["-af", f"{voice},{_limited(limit)}"]
+    argv += ["-c:a", "aac", "-aac_coder", "fast", "-b:a", _BITS[wanted, channels], "-f", "adts", "pipe:1"]
+    limits = sound_limits(2 * len(samples) / rate, 4 * channels * len(samples))
+    return _packets(run(Child(argv, limits, samples.tobytes(), reads=[bed.path] if bed else []), cancel))
+
+
+def _mix(voice: str, channels: int, limit: float) -> str:
+    # Each channel gets the whole voice: ffmpeg's own change of channels would make it quieter.
+    spread = "pan=mono|c0=c0" if channels == 1 else "pan=stereo|c0=c0|c1=c0"
+    return f"[0:a]{voice},{spread}[voice];[voice][1:a]amix=inputs=2:normalize=0:duration=longest,{_limited(limit)}[mix]"
 
 
 def _packets(stream: bytes) -> list[bytes]:

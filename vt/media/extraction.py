@@ -21,6 +21,21 @@ from vt.system.sandbox import ChildLimits
 
 SPEECH_RATE = 16_000
 """What recognisers want, in hertz."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFormat:
+    """How samples lie in memory and in files: of 16 bits, the channels of one moment beside each other."""
+
+    rate: int
+    """In hertz."""
+    channels: int
+    """1 or 2."""
+
+
+FULL_RATE = 48_000
+"""At which sound is kept that is to be heard, in hertz."""
+_SPEECH = SoundFormat(SPEECH_RATE, 1)
 _MARGIN_SECONDS = 30.0
 """As much longer than allowed a film may be: no header is exact."""
 _WINDOW = SPEECH_RATE // 2
@@ -47,7 +62,7 @@ def extract(
     Raises:
         MediaError: it cannot be decoded, is too long, or breaks off before 90 % of the length that its header promises.
     """
-    _Extraction(info, track, target, cancel, longest).write()
+    _Extraction(info, track, target, _SPEECH, cancel, longest).write()
     decoded = target.stat().st_size / 2 / SPEECH_RATE
     if not decoded:
         raise _nothing_decoded(info, track, cancel)
@@ -63,9 +78,52 @@ def extract(
     return extracted(target)
 
 
+def extract_in(
+    form: SoundFormat,
+    info: MediaInfo,
+    track: Track,
+    target: Path,
+    cancel: Cancel | None = None,
+    longest: float | None = None,
+) -> None:
+    """Decode one track in a format, sample 0 at the film's start; the other arguments are those of `extract`.
+
+    The sound may end before the film does.
+
+    Raises:
+        MediaError: it cannot be decoded.
+    """
+    _Extraction(info, track, target, form, cancel, longest).write()
+
+
+def full_format(track: Track) -> SoundFormat:
+    """Return the format in which a track loses nothing that is heard: 48 kHz, and no more than two channels.
+
+    A track of one channel has one, and so has one whose channels nobody has named: these are mixed.
+    """
+    return SoundFormat(FULL_RATE, 1 if track.channels < 2 or mixing_filter(track) else 2)
+
+
 def extracted(path: Path) -> NDArray[np.int16]:
     """Return sound that `extract` wrote, as an array that stays on disk, shape (n,)."""
     return np.memmap(path, np.int16, mode="r")
+
+
+class StoredSamples:
+    """Mono samples of 16 bits in a file. A slice is read when it is asked for, and nothing stays in memory."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is what `extract` wrote."""
+        self._path = path
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._path.stat().st_size // 2
+
+    def __getitem__(self, part: slice) -> NDArray[np.int16]:
+        """Return the samples of a slice."""
+        first, last, _ = part.indices(len(self))
+        return np.fromfile(self._path, np.int16, max(0, last - first), offset=2 * first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +150,7 @@ class _Extraction:
     info: MediaInfo
     track: Track
     target: Path
+    form: SoundFormat
     cancel: Cancel | None
     longest: float | None
 
@@ -112,7 +171,7 @@ class _Extraction:
             begins = self._placed(second)
             second.path.unlink()
         if has_clock and begins:
-            _shift(self.target, begins[0])
+            _shift(self.target, begins[0] * self.form.channels)
 
     def _write_chain(self, film: _Source) -> None:
         """Write recordings that stand one behind the other."""
@@ -132,9 +191,10 @@ class _Extraction:
 
     def _placed(self, source: _Source) -> list[int]:
         """Write what one source holds, and return when each stretch of one format begins, in samples."""
-        left = self.target.with_name(f"{self.target.name}.left") if source.has_two_channels else None
-        outputs = _filters(source, left is not None)
-        outputs += ["-map", "[mix]", "-f", "s16le", url(self.target), *_first_of_each(source)]
+        is_mixed = source.has_two_channels and self.form.channels == 1
+        left = self.target.with_name(f"{self.target.name}.left") if is_mixed else None
+        outputs = _filters(source, self.form, left is not None)
+        outputs += ["-map", "[mix]", "-f", "s16le", url(self.target), *_first_of_each(source, self.form)]
         outputs += ["-map", "[left]", "-f", "s16le", url(left)] if left else []
         written = [self.target, *([left] if left else [])]
         told = self._run(source, [*outputs, *timeline.read_along(source.along)], written)
@@ -151,7 +211,7 @@ class _Extraction:
         """
         copy = self.target.with_name(f"{self.target.name}.nut")
         options = ["-map", f"0:{film.index}", *(["-af", film.mixing] if film.mixing else [])]
-        options += ["-ac", "2", "-ar", str(SPEECH_RATE), "-c:a", "pcm_s16le", "-f", "nut"]
+        options += ["-ac", "2", "-ar", str(self.form.rate), "-c:a", "pcm_s16le", "-f", "nut"]
         self._run(film, [*options, url(copy), *timeline.read_along(film.along)], [copy])
         return _Source(copy, 0, "", has_two_channels=True, has_clock=True, along=())
 
@@ -175,38 +235,39 @@ class _Extraction:
         seconds = max(self.info.seconds, size / 4000) if self.longest is None else self.longest
         room = room_on_disk(self.target)
         # The copy in one format has two channels, and some bytes for each of its packets.
-        wanted = room if self.longest is None else int((self.longest + 2 * _MARGIN_SECONDS) * SPEECH_RATE * 5)
+        wanted = room if self.longest is None else int((self.longest + 2 * _MARGIN_SECONDS) * self.form.rate * 5)
         cpu = 60 + seconds / 4  # of which it takes a hundredth, on a machine of today
         return ChildLimits(patience(cpu, size), cpu, MEMORY, min(room, wanted))
 
 
-def _filters(source: _Source, with_left: bool) -> list[str]:
+def _filters(source: _Source, form: SoundFormat, with_left: bool) -> list[str]:
     """Return the filters that make [mix], and perhaps [left]."""
-    placed = _placing(source)
+    placed = _placing(source, form)
     both, left = "", ""
     if with_left:
         both = "asplit=2[both][other];[both]"
         left = f";[other]aformat=channel_layouts=stereo,pan=mono|c0=c0,{placed},aformat=sample_fmts=s16[left]"
-    return ["-filter_complex", f"[0:{source.index}]{both}{_mixed(source)}[mix]{left}"]
+    return ["-filter_complex", f"[0:{source.index}]{both}{_mixed(source, form)}[mix]{left}"]
 
 
-def _first_of_each(source: _Source) -> list[str]:
+def _first_of_each(source: _Source, form: SoundFormat) -> list[str]:
     """Return an output with one packet for each stretch of one format.
 
     Its filters are its own: where ffmpeg 7 has others that wait for this one, it drops what comes after a change.
     """
-    only = rf"{_mixed(source)},aselect=eq(n\,0)"
+    only = rf"{_mixed(source, form)},aselect=eq(n\,0)"
     return ["-map", f"0:{source.index}", "-af", only, "-f", "framecrc", "pipe:1"]
 
 
-def _mixed(source: _Source) -> str:
+def _mixed(source: _Source, form: SoundFormat) -> str:
     mixing = f"{source.mixing}," if source.mixing else ""
-    return f"{mixing}{_placing(source)},aformat=sample_fmts=s16:channel_layouts=mono"
+    layout = "mono" if form.channels == 1 else "stereo"
+    return f"{mixing}{_placing(source, form)},aformat=sample_fmts=s16:channel_layouts={layout}"
 
 
-def _placing(source: _Source) -> str:
+def _placing(source: _Source, form: SoundFormat) -> str:
     # async fills holes and leaves out what comes twice, so that time in the samples is time in the film.
-    return f"aresample={SPEECH_RATE}{':async=1' if source.has_clock else ''}"
+    return f"aresample={form.rate}{':async=1' if source.has_clock else ''}"
 
 
 def _shift(path: Path, begin: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,16 @@ SILENCE_SECONDS = 4.0
 
 Region = tuple[float, float]
 """Start and end in seconds."""
+
+
+class Samples(Protocol):
+    """Mono samples of 16 bits: an array, or what reads a slice from the disk when it is asked for."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.int16]:
+        """Return the samples of a slice."""
 
 
 def to_int16(wave: NDArray[np.float32]) -> NDArray[np.int16]:

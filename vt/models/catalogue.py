@@ -10,11 +10,19 @@ from typing import Any, TypeVar
 from vt import languages
 from vt.engines import registry, translation_routes
 from vt.engines.candidate import Candidate
-from vt.engines.definition import AUTO, DiarizationEngine, Site, SttEngine, TranslationEngine, TtsEngine
-from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder
+from vt.engines.definition import (
+    AUTO,
+    DiarizationEngine,
+    SeparationEngine,
+    Site,
+    SttEngine,
+    TranslationEngine,
+    TtsEngine,
+)
+from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder, VoiceRemover
 from vt.engines.registry import AnyEngine, Table
 from vt.engines.translation_routes import Hop, Route
-from vt.errors import InputError, LanguageError, SettingsError, UnknownModel
+from vt.errors import InputError, LanguageError, ModelUnavailable, SettingsError, UnknownModel
 from vt.languages import Language
 from vt.model_files import download
 from vt.model_files.preparation import Preparations
@@ -26,7 +34,7 @@ from vt.system import graphics
 from vt.system.graphics import Cards
 from vt.translatable import Message, joined
 
-_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine)
+_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine, SeparationEngine)
 _LONGEST_SHOWN = 80
 _ROUTES = 4
 """How many routes are tried at most: they often fail for the same reason."""
@@ -216,6 +224,19 @@ class Catalogue:
         """List what could tell speakers apart, best first; nothing, where the settings leave it out."""
         return [one for engine in self._allowed(self._table.diarization) for one in engine.candidates(self.site)]
 
+    def separation(self) -> Sequence[Candidate[VoiceRemover]]:
+        """List what could take voices out of sound, best first.
+
+        Raises:
+            ModelUnavailable: nothing could; the sentence says what to do.
+        """
+        engines = self._allowed(self._table.separation)
+        found = [one for engine in engines for one in engine.candidates(self.site)]
+        if found:
+            return found
+        lacks = (engine.lack(self.site) for engine in engines)
+        raise ModelUnavailable(next(filter(None, lacks), None) or "Nothing here takes voices out of sound.")
+
     def voices(self) -> tuple[Voice, ...]:
         """List all voices that may be chosen here."""
         return tuple(voice for engine in self._allowed(self._table.tts) for voice in engine.voices(self.site))
@@ -340,6 +361,7 @@ class Catalogue:
         yield from self._allowed(self._table.translation)
         yield from self._allowed(self._table.tts)
         yield from self._allowed(self._table.diarization)
+        yield from self._allowed(self._table.separation)
 
     def _allowed(self, engines: Sequence[_D]) -> list[_D]:
         every = self.settings.licences == "any"

@@ -22,7 +22,7 @@ from vt.system.metrics import Metrics, Residency
 T = TypeVar("T", bound=Closable)
 Prepare = Callable[[Cancel], None]
 MB = 2**20
-_KINDS = ("stt", "translation", "tts", "diarization")
+_KINDS = ("stt", "translation", "tts", "diarization", "separation")
 _LEAST, _MOST = 0.5, 2.0
 """Bounds of a measured size, as multiples of the estimate: what is beyond them is the work of other threads."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from vt.domain import Cancel, Clip, Dropped
 from vt.engines.candidate import Choice
-from vt.engines.protocols import Engine, Heard, SoundTranslator, Synthesizer, Transcriber, Translator, VoiceEmbedder
+from vt.engines.protocols import (
+    Engine,
+    Heard,
+    SoundTranslator,
+    Synthesizer,
+    Transcriber,
+    Translator,
+    VoiceEmbedder,
+    VoiceRemover,
+)
 from vt.errors import EngineError
 from vt.languages import Language
 from vt.system import machine
@@ -178,5 +187,17 @@ class DiarizationService(Service[VoiceEmbedder]):
         with self._using() as engine:
             try:
                 yield from engine.embed(samples, moments, cancel)
+            finally:
+                machine.trim()
+
+
+class SeparationService(Service[VoiceRemover]):
+    """Takes voices out of sound."""
+
+    def without_voices(self, pieces: Iterable[NDArray[np.float32]], cancel: Cancel) -> Iterator[NDArray[np.float32]]:
+        """Yield as much sound as comes in, without its voices; see `VoiceRemover.without_voices`."""
+        with self._using() as engine:
+            try:
+                yield from engine.without_voices(pieces, cancel)
             finally:
                 machine.trim()

@@ -200,7 +200,7 @@ def _mark_speakers() -> Api:
 
 def _finishes() -> list[Api]:
     """Return the fields that say how the film is made up."""
-    background = "none, or duck: the original's sound under the dub; auto: by what is heard between its lines"
+    background = "none; duck: the original's sound under the dub; keep: that without voices; auto: by what there is"
     literal = "whether every line is spoken in full, however short the time is"
     burn = "the language whose subtitles are drawn into the picture, or both; none: no language"
     return [
