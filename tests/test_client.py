@@ -120,6 +120,9 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
         *wishes,
         "speakers",
         "mark_speakers",
+        "background",
+        "literal",
+        "burn",
     ]
     assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]
     assert given["mark_speakers"]["parameter_default"] is False

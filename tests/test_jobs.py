@@ -15,7 +15,22 @@ import pytest
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.domain import NO_WISHES, Cancel, Clip, Edit, Edits, Job, JobSpec, JobState, Progress, SpeakerEdit, Wishes, Word
+from vt.domain import (
+    NO_WISHES,
+    Background,
+    Cancel,
+    Clip,
+    Edit,
+    Edits,
+    Finish,
+    Job,
+    JobSpec,
+    JobState,
+    Progress,
+    SpeakerEdit,
+    Wishes,
+    Word,
+)
 from vt.engines.protocols import Heard
 from vt.errors import (
     EngineError,
@@ -624,6 +639,18 @@ def test_the_number_of_speakers_is_kept_told_of_and_used_for_the_same_film_again
     assert (again.speakers, again.mark_speakers) == (2, True)
     wrong = JobSpec.from_json(job.request.as_json() | {"options": {"speakers": "many", "mark_speakers": "many"}})
     assert (wrong.speakers, wrong.mark_speakers) == (None, False)
+
+
+def test_how_a_film_is_made_up_is_kept_told_of_and_used_for_the_same_film_again(desk: Desk, film: Path) -> None:
+    finish = Finish(Background.DUCK, literal=True, burn="es")
+    job = desk.over(desk.submit(film, replace(SPEC, finish=finish)))
+    assert job.as_json()["request"]["options"] == {"background": "duck", "literal": True, "burn": "es"}
+    assert JobSpec.from_json(json.loads(json.dumps(job.request.as_json()))) == job.request
+    assert job.request.to_request(film, film).finish == finish
+    again = desk.store.get(desk.again(job.id, replace(SPEC, target_language="fr"))).request
+    assert again.finish == replace(finish, burn="fr")
+    wrong = JobSpec.from_json(job.request.as_json() | {"options": {"background": 1, "literal": "many", "burn": 3}})
+    assert wrong.finish == Finish()
 
 
 @pytest.mark.parametrize(

@@ -199,9 +199,10 @@ def test_several_speakers_are_told_of_with_their_voices(server: Server, films: P
     with (films / "talk.mp4").open("rb") as film:
         files = {"file": ("talk.mp4", film), "subtitles": ("mine.srt", srt.encode())}
         wished = {**ES, "source_language": "en", "voice": "ben=em_santa,1=ef_dora", "speakers": "2"}
-        wished["mark_speakers"] = "true"
+        wished |= {"mark_speakers": "true", "background": "none", "literal": "yes"}
         job = server.json("POST", JOBS, files=files, data=wished)
-    assert job["request"]["options"] == {"voice": "ben=em_santa,1=ef_dora", "speakers": 2, "mark_speakers": True}
+    options = {"speakers": 2, "mark_speakers": True, "background": "none", "literal": True}
+    assert job["request"]["options"] == {"voice": "ben=em_santa,1=ef_dora"} | options
     assert server.ended(job["id"])["state"] == "done"
     report = server.json("GET", f"{JOBS}/{job['id']}/report")
     found = server.json("GET", f"{JOBS}/{job['id']}/segments")
@@ -451,6 +452,9 @@ def test_a_body_that_is_no_upload_is_a_bad_request(server: Server, body: dict[st
         ("talk.mp4", {**ES, "voice": "1=ef_dora,2=espeak-ng-es"}, "several engines (espeak-ng, kokoro)"),
         ("talk.mp4", {**ES, "speakers": "13"}, "neither auto nor a number from 1 to 12: 13"),
         ("talk.mp4", {**ES, "mark_speakers": "maybe"}, "neither true nor false: maybe"),
+        ("talk.mp4", {**ES, "background": "loud"}, "is one of auto, none, duck, and not loud"),
+        ("talk.mp4", {**ES, "literal": "maybe"}, "neither true nor false: maybe"),
+        ("talk.mp4", {**ES, "burn": "nonsense"}, "nonsense"),
         ("talk.mp4", {**ES, "audio_track": "2"}, "track"),
         ("talk.mp4", {**ES, "audio_track": "0"}, "whole number from 1 on"),
         ("talk.mp4", {**ES, "audio_track": "first"}, "whole number from 1 on"),

@@ -254,7 +254,74 @@ class Wishes:
 NO_WISHES = Wishes()
 WISHES = tuple(wish.name for wish in fields(Wishes))
 """The names of the options that say it."""
-OPTIONS = (*WISHES, "speakers", "mark_speakers")
+
+
+class Background(StrEnum):
+    """What is heard of the original beside the dub."""
+
+    NONE = "none"
+    DUCK = "duck"
+    """Its whole sound, far down while somebody speaks, and as loud as it was between the lines."""
+
+
+BOTH = "both"
+"""Where a language is named: the film's and the dub's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How the dubbed film is made up, beside who translates and speaks it; empty: as most films need it."""
+
+    background: Background | None = None
+    """None: by what is heard between the lines of the original."""
+    literal: bool = False
+    """Whether every line is spoken in full: no shorter wording is chosen where the time is short."""
+    burn: str = ""
+    """The language whose subtitles are drawn into the picture, by code, or `both`; empty: none are."""
+
+    @classmethod
+    def of(cls, named: Mapping[str, str]) -> Finish:
+        """Return what is named as text, by the names of the fields; an empty text names nothing.
+
+        Raises:
+            InputError: a value is none of those there are.
+            LanguageError: the language to be drawn into the picture is unknown.
+        """
+        burn = named.get("burn", "")
+        return cls(
+            background=_background(named.get("background", "")),
+            literal=is_yes(named.get("literal") or None),
+            burn=burn if burn in ("", BOTH) else languages.get(burn).code,
+        )
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Finish:
+        """Return what was kept, here or in another version: what is unknown here is left out."""
+        background, burn = kept.get("background"), kept.get("burn")
+        known = Background(background) if background in list(Background) else None
+        return cls(known, kept.get("literal") is True, burn if isinstance(burn, str) else "")
+
+    def over(self, before: Finish) -> Finish:
+        """Return this finish, with what it does not name as it was before."""
+        return Finish(self.background or before.background, self.literal or before.literal, self.burn or before.burn)
+
+
+def _background(named: str) -> Background | None:
+    if named in ("", AUTO):
+        return None
+    if named not in list(Background):
+        raise InputError(
+            "What is heard of the original is one of auto, {known}, and not {named}.",
+            known=", ".join(Background),
+            named=named[:40],
+        )
+    return Background(named)
+
+
+NO_FINISH = Finish()
+FINISHES = tuple(one.name for one in fields(Finish))
+"""The names of the options that say it."""
+OPTIONS = (*WISHES, "speakers", "mark_speakers", *FINISHES)
 """The names of all options of a job that nobody has to give."""
 
 
@@ -329,6 +396,7 @@ class JobRequest:
     """How many people speak in the film, 1..12; None: that is found out."""
     mark_speakers: bool = False
     """Whether the subtitles show where another person begins to speak."""
+    finish: Finish = NO_FINISH
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""
 
@@ -452,6 +520,7 @@ class JobSpec:
     """How many people speak in the film, 1..12; None: that is found out."""
     mark_speakers: bool = False
     """Whether the subtitles show where another person begins to speak."""
+    finish: Finish = NO_FINISH
 
     @property
     def has_subtitle_file(self) -> bool:
@@ -490,12 +559,14 @@ class JobSpec:
             wishes=self.wishes,
             speakers=self.speakers,
             mark_speakers=self.mark_speakers,
+            finish=self.finish,
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept and shown: under `options` only those wishes that name something."""
         shown = asdict(self)
         options = shown.pop("wishes") | {name: shown.pop(name) for name in ("speakers", "mark_speakers")}
+        options |= shown.pop("finish")
         shown["options"] = {name: value for name, value in options.items() if value}
         return shown
 
@@ -508,7 +579,8 @@ class JobSpec:
         speakers = options.get("speakers")
         told = speakers if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else None
         marks = options.get("mark_speakers") is True
-        return cls(**values, wishes=Wishes(**known), speakers=told, mark_speakers=marks)
+        finish = Finish.from_json(options)
+        return cls(**values, wishes=Wishes(**known), speakers=told, mark_speakers=marks, finish=finish)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,13 @@ from vt.api import problems, schemas
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
 from vt.domain import (
+    BOTH,
     OPTIONS,
     WISHES,
+    Background,
     Edit,
     Edits,
+    Finish,
     Job,
     JobSpec,
     SpeakerEdit,
@@ -38,6 +41,7 @@ from vt.domain import (
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs, ResultFile
 from vt.jobs.progress_feed import follow
+from vt.languages import AUTO
 from vt.services import Services
 from vt.text.captions import MOST_BYTES, too_large
 from vt.web import visitors
@@ -83,6 +87,23 @@ _words: dict[str, Any] = {
         "type": "boolean",
         "description": "Whether the subtitles show where another person begins to speak.",
         "default": False,
+    },
+    "background": {
+        "description": "What is heard of the original beside the dub: none, or duck: all of it, far down while "
+        "somebody speaks; auto: by what is heard between its lines.",
+        "type": "string",
+        "enum": [AUTO, *Background],
+        "default": AUTO,
+    },
+    "literal": {
+        "type": "boolean",
+        "description": "Whether every line is spoken in full: no shorter wording is chosen where the time is short.",
+        "default": False,
+    },
+    "burn": {
+        "type": "string",
+        "description": "The language whose subtitles are drawn into the picture, or both.",
+        "examples": ["es", BOTH],
     },
     "from_job": {
         "type": "string",
@@ -210,6 +231,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
         audio_track=_number(fields.get("audio_track")),
         speakers=number_of_speakers(fields.get("speakers")),
         mark_speakers=is_yes(fields.get("mark_speakers")),
+        finish=Finish.of(fields),
         wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:

@@ -97,6 +97,7 @@ def _parser() -> _Parser:
     translate.add_argument(
         "--mark-speakers", action="store_true", help="show in the subtitles where another person begins to speak"
     )
+    _add_finish(translate)
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
     translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
@@ -118,6 +119,22 @@ def _parser() -> _Parser:
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_finish(translate: argparse.ArgumentParser) -> None:
+    """Add the options that say how the film is made up."""
+    translate.add_argument(
+        "--background",
+        default="",
+        metavar="HOW",
+        help="what is heard of the original: none, or duck: its sound under the dub; default: by what there is",
+    )
+    translate.add_argument(
+        "--burn", default="", metavar="LANGUAGE", help="draw the subtitles of a language, or both, into the picture"
+    )
+    translate.add_argument(
+        "--literal", action="store_true", help="never choose a shorter wording where the time for a line is short"
+    )
 
 
 def _add_lists(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -202,9 +219,10 @@ def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
         InputError: an argument or a file is at fault.
     """
     from vt import languages, media
-    from vt.domain import JobRequest, Wishes, number_of_speakers, subtitle_track
+    from vt.domain import Finish, JobRequest, Wishes, number_of_speakers, subtitle_track
 
     track = subtitle_track(arguments.subtitles)
+    finish = {"background": arguments.background, "burn": arguments.burn}
     first = JobRequest(
         source=arguments.sources[0],
         target_language=languages.get(arguments.to),
@@ -214,6 +232,7 @@ def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
         audio_track=arguments.audio_track,
         speakers=number_of_speakers(arguments.speakers),
         mark_speakers=arguments.mark_speakers,
+        finish=replace(Finish.of(finish), literal=arguments.literal),
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )
     for source in arguments.sources:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media
-from vt.domain import Edits, Job, JobSpec, Wishes
+from vt.domain import Edits, Finish, Job, JobSpec, Wishes
 from vt.dubbing import pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
@@ -213,6 +213,7 @@ class Jobs:
             audio_track=spec.audio_track or before.audio_track,
             speakers=spec.speakers or (before.speakers if keeps_wishes else None),
             mark_speakers=spec.mark_speakers or (keeps_wishes and before.mark_speakers),
+            finish=_finish(before, spec) if keeps_wishes else spec.finish,
             source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
             wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
         )
@@ -543,6 +544,14 @@ def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
         new.tts_engine or old.tts_engine,
         new.translation_engine or old.translation_engine,
     )
+
+
+def _finish(before: JobSpec, spec: JobSpec) -> Finish:
+    """Return how a job's film is made up; what it does not name is as in the earlier job, for its own language."""
+    old = before.finish
+    if old.burn == before.target_language:
+        old = replace(old, burn=spec.target_language)
+    return spec.finish.over(old)
 
 
 def _track(track: media.Track) -> dict[str, Any]:

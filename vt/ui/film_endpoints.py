@@ -15,7 +15,18 @@ from anyio import to_thread
 from gradio.components import Component
 from gradio.components.api_component import Api
 
-from vt.domain import NO_WISHES, WISHES, Job, JobSpec, JobState, Wishes, is_yes, number_of_speakers
+from vt.domain import (
+    FINISHES,
+    NO_WISHES,
+    WISHES,
+    Finish,
+    Job,
+    JobSpec,
+    JobState,
+    Wishes,
+    is_yes,
+    number_of_speakers,
+)
 from vt.errors import VtError
 from vt.jobs.job_service import Jobs, ResultFile
 from vt.jobs.progress_feed import follow
@@ -59,6 +70,9 @@ def _add_translate(services: Services) -> None:
         translation_engine: str = "",
         speakers: str = "auto",
         mark_speakers: bool = False,
+        background: str = "auto",
+        literal: bool = False,
+        burn: str = "",
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
@@ -71,7 +85,8 @@ def _add_translate(services: Services) -> None:
             wishes = _wishes(voice, tts_engine, translation_engine)
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
             told = number_of_speakers(text(speakers or "auto", "speakers"))
-            spec = replace(spec, speakers=told, mark_speakers=is_yes(str(mark_speakers or False)))
+            finish = _finish(background, literal, burn)
+            spec = replace(spec, speakers=told, mark_speakers=is_yes(str(mark_speakers or False)), finish=finish)
         async with underway(services, spec, video, subtitles, whose) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
@@ -81,7 +96,7 @@ def _add_translate(services: Services) -> None:
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
-    inputs += [_speakers(), _mark_speakers()]
+    inputs += [_speakers(), _mark_speakers(), *_finishes()]
     _serve(translate, inputs, [_answer("video", _FILM), _answer("subtitles", _SUBTITLES), _answer("report", _REPORT)])
 
 
@@ -150,6 +165,18 @@ def _mark_speakers() -> Api:
     return _field("mark_speakers", {"type": "boolean", "additional_description": said}, True, False)
 
 
+def _finishes() -> list[Api]:
+    """Return the fields that say how the film is made up."""
+    background = "none, or duck: the original's sound under the dub; auto: by what is heard between its lines"
+    literal = "whether every line is spoken in full, however short the time is"
+    burn = "the language whose subtitles are drawn into the picture, or both; none: no language"
+    return [
+        _field("background", {"type": "string", "additional_description": background}, "duck", "auto"),
+        _field("literal", {"type": "boolean", "additional_description": literal}, True, False),
+        _field("burn", {"type": "string", "additional_description": burn}, "es", ""),
+    ]
+
+
 def _field(name: str, known: dict[str, str], example: object, default: object = None) -> Api:
     made = Api(default, known, name)
     setattr(made, "example_payload", lambda: example)  # noqa: B010 (for this object alone)
@@ -165,6 +192,10 @@ def _answer(name: str, known: dict[str, Any]) -> Api:
 
 def _wishes(*said: object) -> Wishes:
     return Wishes(*(text(value or "", name) for name, value in zip(WISHES, said, strict=True)))
+
+
+def _finish(*said: object) -> Finish:
+    return Finish.of({name: text(str(value or ""), name) for name, value in zip(FINISHES, said, strict=True)})
 
 
 def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES) -> JobSpec:

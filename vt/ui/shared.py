@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from vt import languages
-from vt.domain import MOST_SPEAKERS, Job
+from vt.domain import MOST_SPEAKERS, NO_FINISH, Finish, Job
 from vt.errors import InputError, JobNotFound, VtError
 from vt.jobs.job_service import Jobs
 from vt.jobs.store import ID
@@ -111,12 +111,15 @@ class Subject:
     """How many people that job said to speak; 0: that was found out."""
     marks: bool = False
     """Whether its subtitles show who speaks."""
+    finish: Finish = NO_FINISH
+    """How its film is made up."""
 
     @classmethod
     def of(cls, kept: object) -> Subject | None:
         """Return the subject that a page holds, or None. It comes from outside, and is checked."""
         known = kept if isinstance(kept, Mapping) else {}
         job_id, tracks, speakers = str(known.get("job_id", "")), known.get("tracks"), known.get("speakers")
+        finish = known.get("finish")
         if not known.get("name") or (job_id and not ID.fullmatch(job_id)):
             return None
         return cls(
@@ -130,6 +133,7 @@ class Subject:
             target=str(known.get("target", "")),
             speakers=int(speakers) if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else 0,
             marks=known.get("marks") is True,
+            finish=Finish.from_json(finish if isinstance(finish, Mapping) else {}),
         )
 
     def kept(self) -> dict[str, Any]:

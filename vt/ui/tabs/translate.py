@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -36,6 +37,7 @@ from vt.ui.shared import (
     text,
     told,
 )
+from vt.ui.tabs.finish import FinishChoice
 from vt.ui.tabs.upload import UploadTab
 from vt.ui.tabs.voices import VoiceChoice, heard_or_not, voice_text, wishes
 from vt.ui.words import Words, label
@@ -75,6 +77,7 @@ class TranslateTab:
                     self._track = gr.Dropdown(choices=[], label=label("audio_track"), elem_id="vt-track")
                     self._people = gr.Dropdown(choices=[], label=label("how_many_speakers"), elem_id="vt-people")
                 self._marks = gr.Checkbox(label=label("mark_speakers"), elem_id="vt-marks")
+                self._finish = FinishChoice()
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
                 self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
@@ -108,7 +111,7 @@ class TranslateTab:
         gr.on([one.input for one in (*languages, *wished)], self._engines, [shared.subject, *languages, *wished],
               [self._served, self._start_trouble, *self._voices.everything], **QUIET)  # fmt: skip
         film = [upload.film, upload.subtitles, shared.subject]
-        asked = [*film, *languages, self._track, self._people, self._marks, memory, *wished]
+        asked = [*film, *languages, self._track, self._people, self._marks, memory, *wished, *self._finish.everything]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
         self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
@@ -126,9 +129,9 @@ class TranslateTab:
         return [
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
-            *self._voices.everything, self._track, self._people, self._marks, self._start_trouble, self._job,
-            self._job_head, self._live, self._progress, self._cancel, self._trouble, self._result, self._watch,
-            self._lines, self._other, self._new, self._remove, self._yours,
+            *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
+            self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel, self._trouble,
+            self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
         ]  # fmt: skip
 
     @property
@@ -262,6 +265,9 @@ class TranslateTab:
         voice: object,
         tts_engine: object,
         translation_engine: object,
+        background: object,
+        literal: object,
+        burn: object,
         request: gr.Request,
     ) -> Updates:
         said, subject = words.of(request), Subject.of(held)
@@ -277,9 +283,9 @@ class TranslateTab:
             which = number(track, "audio_track") if track else None
             wished = wishes((voice, tts_engine, translation_engine))
             told_apart = number_of_speakers(text(people or _AUTO, "speakers"))
-            spec = JobSpec(
-                "", spoken, heard, audio_track=which, wishes=wished, speakers=told_apart, mark_speakers=marks is True
-            )
+            finish = self._finish.read(background, literal, burn, spoken)
+            spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished, speakers=told_apart, finish=finish)
+            spec = replace(spec, mark_speakers=marks is True)
             job = self._submitted(subject, spec, film, subtitles, owner(request))
             memory = Memory.of(kept).with_job(job.id)
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
@@ -313,7 +319,7 @@ class TranslateTab:
             subject = Subject(
                 spec.file, 0.0, subtitles=spec.subtitles is not None, job_id=memory.view,
                 source=spec.source_language, target=spec.target_language, speakers=spec.speakers or 0,
-                marks=spec.mark_speakers,
+                marks=spec.mark_speakers, finish=spec.finish,
             )  # fmt: skip
             return self._composing(said, memory, subject)
 
@@ -380,6 +386,7 @@ class TranslateTab:
                 value=str(subject.speakers or _AUTO),
             ),
             self._marks: gr.Checkbox(value=subject.marks),
+            **self._finish.shown(said, subject.finish, subject.target),
             self._start_trouble: gr.HTML("", visible=False),
         }
 
