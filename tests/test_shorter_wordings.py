@@ -73,6 +73,7 @@ def test_another_wording_says_as_much_with_the_same_numbers_and_negation_in_a_la
     assert not says_as_much("I will go at 3.", "I won't go at 3.", "en")
     assert not says_as_much("I won't go at 4.", "I won't go at 3.", "en")
     assert says_as_much("Il ne vient pas.", "Il n'arrive pas.", "fr")
+    assert says_as_much("Sin embargo, vino.", "Pero vino.", "es")
     assert not says_as_much("same", "same", "xx")
 
 
@@ -95,7 +96,7 @@ def test_no_rule_takes_away_a_number_a_negation_or_a_name_nor_makes_a_text_longe
 
 
 def test_the_rules_name_known_languages_and_shorten() -> None:
-    kinds = {"filler", "aside", "doubled", "shorter", "opener", "negation"}
+    kinds = {"filler", "aside", "doubled", "shorter", "opener", "negation", "affirmation"}
     assert {row["kind"] for row in ROWS} == kinds
     for row in ROWS:
         assert languages.get(row["language"]).code == row["language"]

@@ -7,7 +7,8 @@ The rules of each language stand in `shorter_wordings.tsv`; a language that has 
 - doubled: a word that is said once where it is said twice in a row.
 - shorter: what is replaced by something shorter.
 - opener: the same, at the start of a sentence only.
-- negation: words that make a negation, with * for any letters. No rule takes one out of a text.
+- negation: words that make a negation, with * for any letters. No rule takes a negation out of a text.
+- affirmation: words with one of those among them that negate nothing all the same.
 
 Nothing else is touched: no name, and no number.
 """
@@ -45,6 +46,7 @@ class _Rules:
     """By the words in small letters."""
     doubled: set[str] = field(default_factory=set)
     negations: list[str] = field(default_factory=list)
+    affirmations: list[str] = field(default_factory=list)
 
     @property
     def longest(self) -> int:
@@ -60,8 +62,8 @@ def _rules() -> Mapping[str, _Rules]:
         rules = found.setdefault(code, _Rules())
         if kind == "doubled":
             rules.doubled.add(said.lower())
-        elif kind == "negation":
-            rules.negations.append(said)
+        elif kind in ("negation", "affirmation"):
+            (rules.negations if kind == "negation" else rules.affirmations).append(said.lower())
         else:
             rules.phrases[tuple(said.lower().split())] = _Rule(kind, instead)
     return found
@@ -89,7 +91,10 @@ def says_as_much(wording: str, text: str, code: str) -> bool:
 
 
 def _is_negated(text: str, rules: _Rules) -> bool:
-    words = {found[0].lower() for found in _WORD.finditer(text)}
+    said = text.lower()
+    for phrase in rules.affirmations:
+        said = said.replace(phrase, "")
+    words = {found[0] for found in _WORD.finditer(said)}
     return any(fnmatchcase(word, pattern) for word in words for pattern in rules.negations)
 
 
