@@ -151,6 +151,8 @@ class FakeFactory:
         self.paces, self.metrics = Paces(), Metrics()
         self.embedder: VoiceEmbedder | None = None
         """What tells speakers apart; None: nothing does."""
+        self.others: list[TranslationService] = []
+        """Further ways to translate."""
         self.wished: list[Wishes] = []
         """By whom each film was to be served that was checked."""
 
@@ -181,6 +183,10 @@ class FakeFactory:
     ) -> TranslationService:
         del source, target, cancel, after, engine, listening
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
+
+    def other_translations(self, choice: Choice, *, cancel: Cancel | None = None) -> Sequence[TranslationService]:
+        del choice, cancel
+        return self.others
 
     def get_diarization_service(
         self, *, cancel: Cancel | None = None, after: Choice | None = None

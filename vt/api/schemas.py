@@ -234,6 +234,12 @@ class Segment(BaseModel):
     speaker: int | None = Field(
         None, description="Who says it in the original; left out where only one person speaks.", examples=[0]
     )
+    shortened: str | None = Field(
+        None, description="The line in full, where there is no time for it; else left out.", examples=[None]
+    )
+    hurried: str | None = Field(
+        None, description="Why its tempo is above 1.2; left out where it is not.", examples=["No shorter wording fits."]
+    )
 
 
 class Speaker(BaseModel):

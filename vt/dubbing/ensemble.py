@@ -70,14 +70,20 @@ class Ensemble:
             return self.caches[0].identity
         return [self.caches[place].identity for place in self.needed.before]
 
-    def clips(self, takes: Mapping[int, Take]) -> Iterator[Clip]:
-        """Yield a clip for each take, in order; the takes are named by their lines."""
+    def clips(self, takes: Mapping[int, Take], who: Sequence[int] | None = None) -> Iterator[Clip]:
+        """Yield a clip for each take, in order.
+
+        Args:
+            takes: by their lines.
+            who: by line, the place of the voice that speaks it; as it is now, where none is given.
+        """
+        speaks = self.needed.who if who is None else who
         streams = [
-            cache.clips([take for line, take in takes.items() if self.needed.who[line] == place])
+            cache.clips([take for line, take in takes.items() if speaks[line] == place])
             for place, cache in enumerate(self.caches)
         ]
         for line in takes:
-            yield next(streams[self.needed.who[line]])
+            yield next(streams[speaks[line]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,10 @@ class Calibration:
     def rate(self, line: int) -> float:
         """Return the base rate of a line's voice."""
         return self.voices[self.needed.who[line]].base_rate
+
+    def rate_before(self, line: int) -> float:
+        """Return the base rate of the voice that a line has before any edit."""
+        return self.voices[self.needed.before[line]].base_rate
 
     def trim(self, line: int) -> float:
         """Return by how many dB a line has to be less amplified than the quietest voice."""
@@ -260,8 +270,17 @@ def calibrated(run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts:
     return Calibration(tuple(voices), ensemble.needed)
 
 
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """What is spoken of each line, before any edit."""
+
+    texts: tuple[str, ...]
+    natural_seconds: tuple[float, ...]
+    """At the base rate of the line's voice."""
+
+
 def planned(
-    ensemble: Ensemble, calibration: Calibration, heard: Heard, texts: Sequence[str], script: Script
+    ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded, script: Script
 ) -> list[Placement]:
     """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
 
@@ -269,11 +288,11 @@ def planned(
         ensemble: speaks the edited lines, to measure them.
         calibration: of its voices.
         heard: the film's transcript, before any edit.
-        texts: of the lines, before any edit.
+        worded: the lines, before any edit.
         script: the lines as they are now.
     """
-    slots, film = slots_of(heard.transcript.segments), heard.film_seconds
-    lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds(), strict=True)]
+    slots, film, texts = slots_of(heard.transcript.segments), heard.film_seconds, worded.texts
+    lines = [Line(*slot, natural) for slot, natural in zip(slots, worded.natural_seconds, strict=True)]
     plan = timing.place(lines, film)
     now = slots_of(script.transcript.segments)
     voices = [*zip(ensemble.needed.before, ensemble.needed.who, strict=True)]

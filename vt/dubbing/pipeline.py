@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, track
+from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, track, wordings
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration, Ensemble
@@ -176,6 +176,7 @@ class _Dub:
         translating = Translating(run, examined, heard, name, self.target)
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
+            found = replace(found, others=wordings.others(translating, found))
             script = translating.edited(found)
         notes = [*heard.notes, *translating.notes(found.choice, script)]
         tts, finished = self._speak_and_mix(examined, translating, found, script)
@@ -214,21 +215,23 @@ class _Dub:
                 voice=next(iter(wishes.voices), ""),
                 engine=wishes.tts_engine,
             ),
-            lambda tts: self._spoken_and_mixed(tts, examined, translating, found.texts, script),
+            lambda tts: self._spoken_and_mixed(tts, examined, translating, found, script),
         )
 
     def _spoken_and_mixed(
-        self, tts: TtsService, examined: Examined, translating: Translating, texts: tuple[str, ...], script: Script
+        self, tts: TtsService, examined: Examined, translating: Translating, found: Translated, script: Script
     ) -> tuple[Choice, _Finished]:
         """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
-        run, heard = self.run, translating.heard
+        run, heard, texts = self.run, translating.heard, found.texts
         with ExitStack() as opened:
             with tts as engine:
                 with run.stage(Stage.SPEAK):
                     cast = ensemble.Cast(run, examined, heard, translating.heard_name, tts.choice, self.target)
                     voices = cast.gathered(engine, script.parts)
                     calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
-                    plan = ensemble.planned(voices, calibration, heard, texts, script)
+                    worded = wordings.chosen(run, voices, calibration, heard, found, self.target.code)
+                    script = wordings.applied(worded, script)
+                    plan = ensemble.planned(voices, calibration, heard, worded, script)
                 level_name = fingerprint("level", voices.identity, texts, calibration.gain)
                 level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
                 borders = track.cuts(plan, heard.film_seconds, calibration.sample_rate)
@@ -239,7 +242,9 @@ class _Dub:
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, [dubbed.level.gain, dubbed.level.limit])
-        return voices.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
+        return voices.choice, replace(
+            finished, voices=voices.voices, notes=(*voices.notes, *wordings.notes(script), *finished.notes)
+        )
 
     def _speak(
         self,

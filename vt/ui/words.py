@@ -125,6 +125,7 @@ _ENGLISH: dict[str, str] = {
     "lane_dub": "Dub",
     "tempo_ok": "at ease, up to 1.1",
     "tempo_brisk": "brisk, up to 1.2",
+    "shortened": "shortened",
     "tempo_fast": "hurried, above 1.2",
     "lines": "Lines",
     "lines_hint": (
