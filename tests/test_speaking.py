@@ -17,7 +17,7 @@ from vt.domain import Cancel, Clip, Line, Placement
 from vt.dubbing import ensemble, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.casting import Role, Voicing
-from vt.dubbing.ensemble import Calibration, Ensemble
+from vt.dubbing.ensemble import Calibration, Ensemble, Plan
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
 from vt.dubbing.track import DubTrack, Level
 from vt.errors import Cancelled
@@ -75,7 +75,7 @@ def recorded(
     with DubTrack(borders, calibration.sample_rate, Level(calibration.gain), artifacts, cancel) as dubbed:
         alone = one_voice(cache, len(texts))
         measured = Calibration((calibration,), alone.needed)
-        placements = list(ensemble.speak(alone, measured, dubbed, texts, plan))
+        placements = list(ensemble.speak(alone, measured, dubbed, texts, Plan(plan, {})))
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
@@ -139,7 +139,7 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
         alone = one_voice(cache, 1)
         measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
-        (placed,) = ensemble.speak(alone, measured, dubbed, [text], plan)
+        (placed,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}))
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
     assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
 

@@ -39,6 +39,16 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause of whoever speaks, inside a sentence."""
+
+    start: float
+    end: float
+    characters: int
+    """How much of the sentence is said before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One sentence of the original, with the slot of time in which it was said."""
 
@@ -51,6 +61,8 @@ class Segment:
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
     overlaps: bool = False
     """True where captions tell that it began while somebody else was still speaking; its slot is behind theirs."""
+    pauses: tuple[Pause, ...] = ()
+    """Inside it, in order; as far as the times of its words tell."""
 
 
 @dataclass(frozen=True, slots=True)

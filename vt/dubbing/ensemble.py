@@ -10,11 +10,12 @@ from pydantic import TypeAdapter
 
 from vt import media
 from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage
-from vt.dubbing import casting, hearing, speaking, timing
+from vt.dubbing import casting, hearing, phrases, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.known_voices import Person
+from vt.dubbing.phrases import Phrased
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
@@ -70,19 +71,19 @@ class Ensemble:
             return self.caches[0].identity
         return [self.caches[place].identity for place in self.needed.before]
 
-    def clips(self, takes: Mapping[int, Take], who: Sequence[int] | None = None) -> Iterator[Clip]:
+    def clips(self, takes: Sequence[tuple[int, Take]], who: Sequence[int] | None = None) -> Iterator[Clip]:
         """Yield a clip for each take, in order.
 
         Args:
-            takes: by their lines.
+            takes: each with its line.
             who: by line, the place of the voice that speaks it; as it is now, where none is given.
         """
         speaks = self.needed.who if who is None else who
         streams = [
-            cache.clips([take for line, take in takes.items() if speaks[line] == place])
+            cache.clips([take for line, take in takes if speaks[line] == place])
             for place, cache in enumerate(self.caches)
         ]
-        for line in takes:
+        for line, _ in takes:
             yield next(streams[speaks[line]])
 
 
@@ -276,12 +277,28 @@ class Worded:
 
     texts: tuple[str, ...]
     natural_seconds: tuple[float, ...]
-    """At the base rate of the line's voice."""
+    """At the base rate of the line's voice, in one breath."""
 
 
-def planned(
-    ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded, script: Script
-) -> list[Placement]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A phrase of a line that is spoken by itself, as the original pauses around it."""
+
+    text: str
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where everything is spoken."""
+
+    placements: list[Placement]
+    """By line."""
+    parts: Mapping[int, Sequence[Part]]
+    """By line: its phrases, where it is spoken in several."""
+
+
+def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded, script: Script) -> Plan:
     """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
 
     Args:
@@ -292,7 +309,7 @@ def planned(
         script: the lines as they are now.
     """
     slots, film, texts = slots_of(heard.transcript.segments), heard.film_seconds, worded.texts
-    lines = [Line(*slot, natural) for slot, natural in zip(slots, worded.natural_seconds, strict=True)]
+    lines, phrased = _in_phrases(ensemble, calibration, heard, worded)
     plan = timing.place(lines, film)
     now = slots_of(script.transcript.segments)
     voices = [*zip(ensemble.needed.before, ensemble.needed.who, strict=True)]
@@ -301,24 +318,78 @@ def planned(
         for line, (before, after) in enumerate(voices)
         if before != after or texts[line] != script.texts[line] or slots[line] != now[line]
     ]
-    if not changed:
-        return plan
-    takes = {line: Take(script.texts[line], calibration.rate(line)) for line in changed}
-    for line, clip in zip(changed, ensemble.clips(takes), strict=True):
-        lines[line] = Line(*now[line], clip.seconds)
-    return timing.amended(plan, lines, changed, film)
+    if changed:
+        takes = [(line, Take(script.texts[line], calibration.rate(line))) for line in changed]
+        for (line, _), clip in zip(takes, ensemble.clips(takes), strict=True):
+            lines[line] = Line(*now[line], clip.seconds)
+        plan = timing.amended(plan, lines, changed, film)
+    return _with_parts(plan, {line: one for line, one in phrased.items() if line not in changed}, worded)
+
+
+def _in_phrases(
+    ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded
+) -> tuple[list[Line], dict[int, Phrased]]:
+    """Return the lines to be placed, before any edit, and those of them that can be spoken in several phrases."""
+    segments = heard.transcript.segments
+    found = {line: phrases.divided(text, segments[line]) for line, text in enumerate(worded.texts)}
+    takes = [
+        (line, Take(phrase.text, calibration.rate_before(line)))
+        for line, several in found.items()
+        if len(several) > 1
+        for phrase in several
+    ]
+    lengths: dict[int, list[float]] = {}
+    for (line, _), clip in zip(takes, ensemble.clips(takes, ensemble.needed.before), strict=True):
+        lengths.setdefault(line, []).append(clip.seconds)
+    phrased = {line: Phrased(found[line], tuple(seconds)) for line, seconds in lengths.items()}
+    while True:
+        naturals = [
+            phrased[line].natural_seconds if line in phrased else alone
+            for line, alone in enumerate(worded.natural_seconds)
+        ]
+        lines = [Line(*slot, natural) for slot, natural in zip(slots_of(segments), naturals, strict=True)]
+        plan = timing.place(lines, heard.film_seconds)
+        unfit = [line for line, one in phrased.items() if not one.placed(plan[line])]
+        if not unfit:
+            return lines, phrased
+        for line in unfit:
+            del phrased[line]
+
+
+def _with_parts(plan: list[Placement], phrased: Mapping[int, Phrased], worded: Worded) -> Plan:
+    """Return the plan with the phrases of its lines; one whose phrases fit no longer is spoken in one breath."""
+    placements, parts = list(plan), dict[int, list[Part]]()
+    for line, one in phrased.items():
+        placed = one.placed(plan[line])
+        if placed:
+            texts = (phrase.text for phrase in one.phrases)
+            parts[line] = [Part(*part) for part in zip(texts, placed, strict=True)]
+        else:
+            alone, whole = worded.natural_seconds[line], plan[line]
+            end = min(whole.end, whole.start + alone / timing.SLOWEST_TEMPO)
+            placements[line] = replace(whole, end=end, natural_seconds=alone)
+    return Plan(placements, parts)
 
 
 def speak(
-    ensemble: Ensemble, calibration: Calibration, track: DubTrack, texts: Sequence[str], plan: Sequence[Placement]
+    ensemble: Ensemble, calibration: Calibration, track: DubTrack, texts: Sequence[str], plan: Plan
 ) -> Iterator[Placement]:
     """Speak the lines into the track, in order, and yield the true placement of each."""
-    takes = {
-        line: speaking.take_of(text, at, calibration.rate(line), ensemble.caches[ensemble.needed.who[line]].is_dear)
-        for line, (text, at) in enumerate(zip(texts, plan, strict=True))
-    }
-    for line, clip in zip(takes, ensemble.clips(takes), strict=True):
-        spoken = ensemble.caches[ensemble.needed.who[line]].fitted(takes[line], clip, plan[line])
-        if spoken.seconds:
-            track.add(replace(spoken, gain=calibration.trim(line)))
-        yield replace(plan[line], end=plan[line].start + spoken.seconds)
+    whole = [[Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True)]
+    lines = [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
+    takes = [(line, _take_of(ensemble, calibration, line, part)) for line, parts in enumerate(lines) for part in parts]
+    clips = zip(takes, ensemble.clips(takes), strict=True)
+    for line, parts in enumerate(lines):
+        end = plan.placements[line].start
+        for part in parts:
+            (_, take), clip = next(clips)
+            spoken = ensemble.caches[ensemble.needed.who[line]].fitted(take, clip, part.placement)
+            if spoken.seconds:
+                track.add(replace(spoken, gain=calibration.trim(line)))
+            end = part.placement.start + spoken.seconds
+        yield replace(plan.placements[line], end=end)
+
+
+def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part) -> Take:
+    is_dear = ensemble.caches[ensemble.needed.who[line]].is_dear
+    return speaking.take_of(part.text, part.placement, calibration.rate(line), is_dear)

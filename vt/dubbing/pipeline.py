@@ -14,7 +14,7 @@ from vt.domain import Cancel, JobRequest, Placement, Stage
 from vt.dubbing import casting, ensemble, hearing, report, subtitle_source, track, wordings
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.casting import Parts
-from vt.dubbing.ensemble import Calibration, Ensemble
+from vt.dubbing.ensemble import Calibration, Ensemble, Plan
 from vt.dubbing.hearing import Examined
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.report import Report, Script
@@ -234,7 +234,7 @@ class _Dub:
                     plan = ensemble.planned(voices, calibration, heard, worded, script)
                 level_name = fingerprint("level", voices.identity, texts, calibration.gain)
                 level = track.Level(*run.artifacts.get_json("level", level_name) or [calibration.gain])
-                borders = track.cuts(plan, heard.film_seconds, calibration.sample_rate)
+                borders = track.cuts(plan.placements, heard.film_seconds, calibration.sample_rate)
                 made = track.DubTrack(borders, calibration.sample_rate, level, run.artifacts, run.cancel)
                 dubbed = opened.enter_context(made)
                 placements = self._speak(voices, calibration, dubbed, script.texts, plan)
@@ -252,7 +252,7 @@ class _Dub:
         calibration: Calibration,
         dubbed: track.DubTrack,
         texts: Sequence[str],
-        plan: list[Placement],
+        plan: Plan,
     ) -> list[Placement]:
         placements: list[Placement] = []
         with self.run.stage(Stage.SPEAK):

@@ -16,6 +16,7 @@ from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.run import Run
 from vt.dubbing.track import Spoken
 from vt.engines.protocols import Synthesizer
+from vt.media import levels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +79,9 @@ class ClipCache:
     def _found(self, name: str, spoken: Iterator[tuple[str, Clip]]) -> Clip:
         while (clip := self._artifacts.get_clip("take", name)) is None:
             made, sound = next(spoken)
-            self._artifacts.put_clip("take", made, sound)
+            # Pauses are where the original pauses; in between, every text is said in one breath.
+            one_breath = levels.in_one_breath(sound.samples, sound.sample_rate)
+            self._artifacts.put_clip("take", made, Clip(one_breath, sound.sample_rate))
         return clip
 
     def fitted(self, take: Take, clip: Clip, planned: Placement) -> Spoken:

@@ -210,9 +210,9 @@ class _Fitting:
 
     def _try(self, picked: Sequence[_Shorter]) -> None:
         """Speak wordings, and take those that are really shorter."""
-        takes = {pick.line: Take(pick.text, self.calibration.rate_before(pick.line)) for pick in picked}
+        takes = [(pick.line, Take(pick.text, self.calibration.rate_before(pick.line))) for pick in picked]
         clips = self.voices.clips(takes, self.voices.needed.before)
-        for (line, take), clip in zip(takes.items(), clips, strict=True):
+        for (line, take), clip in zip(takes, clips, strict=True):
             if clip.seconds < self.naturals[line]:
                 self.said[line], self.naturals[line] = take.text, clip.seconds
             shorter = [text for text in self.left[line] if len(text) < len(self.said[line]) and text != take.text]
