@@ -20,7 +20,7 @@ from vt.engines.candidate import Choice
 from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.models.services import TranslationService
-from vt.text import capitals, identification, number_formats
+from vt.text import capitals, identification, number_formats, questions
 from vt.translatable import Message
 
 _BATCH = 64  # sentences that are translated and kept together
@@ -162,7 +162,8 @@ class Translating:
             texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
             self.run.tell(Stage.TRANSLATE, len(texts) / len(sources))
         begun = (capitals.begun_alike(*both, pair[1]) for both in zip(sources, texts, strict=True))
-        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, begun, strict=True))
+        asked = (questions.asked_alike(*both, pair[1]) for both in zip(sources, begun, strict=True))
+        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, asked, strict=True))
 
     def _batch(
         self,
