@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -59,14 +60,19 @@ def test_importing_the_engine_loads_no_heavy_library() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_loading_and_speaking_write_nothing(file: Path) -> None:
+def test_loading_and_speaking_write_nothing_and_keep_no_record_for_the_librarys_maker(
+    file: Path, tmp_path: Path
+) -> None:
     script = (
         "import sys\nfrom vt.domain import Cancel\nfrom vt.engines.kokoro import Kokoro\n"
         "print(len(next(Kokoro(sys.argv[1], 'ef_dora', 1).speak([('hola', 1.0)], Cancel())).samples) > 0)"
     )
     argv = [sys.executable, "-W", "error", "-c", script, str(file)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT)
+    told = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
+    home = told | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT, env=home)
     assert (done.stdout, done.stderr) == ("True\n", "")
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_a_line_is_sound_at_24_khz(engine: Kokoro) -> None:

@@ -125,6 +125,12 @@ def test_here_the_limit_is_something_that_this_process_fits_in() -> None:
     assert machine.resident_bytes() < machine.memory_limit() <= psutil.virtual_memory().total
 
 
+def test_libraries_report_nothing_to_their_makers_unless_somebody_wants_that() -> None:
+    environment = {"HF_HUB_DISABLE_TELEMETRY": "0"}
+    machine.refuse_telemetry(environment)
+    assert environment == {"HF_HUB_DISABLE_TELEMETRY": "0", "ORT_DISABLE_TELEMETRY": "1"}
+
+
 def test_onednn_keeps_few_primitives_unless_somebody_has_said_how_many() -> None:
     environment = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}
     machine.bound_primitives(environment)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vt import languages
 from vt.text import shorter_wordings
-from vt.text.shorter_wordings import says_as_much, shortest, without_fillers
+from vt.text.shorter_wordings import has_rules, says_as_much, shortest, without_fillers
 
 TABLE = Path(shorter_wordings.__file__).with_name("shorter_wordings.tsv")
 ROWS = list(csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
@@ -74,7 +74,9 @@ def test_another_wording_says_as_much_with_the_same_numbers_and_negation_in_a_la
     assert not says_as_much("I won't go at 4.", "I won't go at 3.", "en")
     assert says_as_much("Il ne vient pas.", "Il n'arrive pas.", "fr")
     assert says_as_much("Sin embargo, vino.", "Pero vino.", "es")
-    assert not says_as_much("same", "same", "xx")
+    assert (has_rules("es"), has_rules("xx")) == (True, False)
+    assert says_as_much("alike 3", "other 3", "xx")
+    assert not says_as_much("alike 3", "other 4", "xx")
 
 
 said = st.lists(st.sampled_from([row["said"] for row in ROWS if "*" not in row["said"]] + ["Anna", "12", "casa", "it"]))

@@ -428,7 +428,7 @@ def test_smooth_tempos_are_the_least_that_differ_by_one_step_and_none_is_raised_
         for other, theirs in enumerate(given_tempos):
             between = joined[min(at, other) : max(at, other)]
             if all(between) and other != at:
-                reasons.append(min(theirs, 1.2 + 0.07) - 0.07 * abs(at - other))
+                reasons.append(min(theirs, 1.2 + 0.06) - 0.06 * abs(at - other))
         assert tempo == about(max(reasons))
 
 

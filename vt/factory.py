@@ -599,6 +599,7 @@ def get_ai_factory(settings: Settings | None = None) -> AIServiceFactory:
         if _factory is None:
             machine.share_arenas()
             machine.bound_primitives()
+            machine.refuse_telemetry()
             _factory = AIServiceFactory(settings or vt_settings.load())
         elif settings is not None and settings != _factory.settings:
             raise SettingsError("The factory of this process was made with other settings already.")

@@ -309,8 +309,7 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
         script: the lines as they are now.
     """
     slots, film, texts = slots_of(heard.transcript.segments), heard.film_seconds, worded.texts
-    lines, phrased = _in_phrases(ensemble, calibration, heard, worded)
-    plan = timing.place(lines, film)
+    lines, plan, phrased = _in_phrases(ensemble, calibration, heard, worded)
     now = slots_of(script.transcript.segments)
     voices = [*zip(ensemble.needed.before, ensemble.needed.who, strict=True)]
     changed = [
@@ -328,32 +327,36 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
 
 def _in_phrases(
     ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded
-) -> tuple[list[Line], dict[int, Phrased]]:
-    """Return the lines to be placed, before any edit, and those of them that can be spoken in several phrases."""
-    segments = heard.transcript.segments
-    found = {line: phrases.divided(text, segments[line]) for line, text in enumerate(worded.texts)}
-    takes = [
-        (line, Take(phrase.text, calibration.rate_before(line)))
-        for line, several in found.items()
-        if len(several) > 1
-        for phrase in several
-    ]
-    lengths: dict[int, list[float]] = {}
-    for (line, _), clip in zip(takes, ensemble.clips(takes, ensemble.needed.before), strict=True):
-        lengths.setdefault(line, []).append(clip.seconds)
-    phrased = {line: Phrased(found[line], tuple(seconds)) for line, seconds in lengths.items()}
+) -> tuple[list[Line], list[Placement], dict[int, Phrased]]:
+    """Return the lines before any edit, their placements, and those of them that are spoken in several phrases."""
+    slots = slots_of(heard.transcript.segments)
+    phrased = _phrased(ensemble, calibration, heard.transcript.segments, worded.texts)
     while True:
         naturals = [
             phrased[line].natural_seconds if line in phrased else alone
             for line, alone in enumerate(worded.natural_seconds)
         ]
-        lines = [Line(*slot, natural) for slot, natural in zip(slots_of(segments), naturals, strict=True)]
+        lines = [Line(*slot, natural) for slot, natural in zip(slots, naturals, strict=True)]
         plan = timing.place(lines, heard.film_seconds)
-        unfit = [line for line, one in phrased.items() if not one.placed(plan[line])]
-        if not unfit:
-            return lines, phrased
-        for line in unfit:
-            del phrased[line]
+        fit = {line: one for line, one in phrased.items() if one.placed(plan[line])}
+        if len(fit) == len(phrased):
+            return lines, plan, phrased
+        phrased = fit
+
+
+def _phrased(
+    ensemble: Ensemble, calibration: Calibration, segments: Sequence[Segment], texts: Sequence[str]
+) -> dict[int, Phrased]:
+    """Return the lines in which the original pauses where their translation has a mark, their phrases measured."""
+    divided = (phrases.divided(text, segment) for text, segment in zip(texts, segments, strict=True))
+    several = {line: parts for line, parts in enumerate(divided) if len(parts) > 1}
+    takes = [
+        (line, Take(part.text, calibration.rate_before(line))) for line, parts in several.items() for part in parts
+    ]
+    lengths: dict[int, list[float]] = {line: [] for line in several}
+    for (line, _), clip in zip(takes, ensemble.clips(takes, ensemble.needed.before), strict=True):
+        lengths[line].append(clip.seconds)
+    return {line: Phrased(parts, tuple(lengths[line])) for line, parts in several.items()}
 
 
 def _with_parts(plan: list[Placement], phrased: Mapping[int, Phrased], worded: Worded) -> Plan:

@@ -89,8 +89,9 @@ def _translated(translating: Translating, found: Translated, lines: Sequence[int
 
     if found.choice.info.heeds_lengths or any(plain[line] != said[line].text for line in lines):
         with_model(lambda after: quiet.service(after, listening=False), by_the_same)
-    for service in translating.run.services.other_translations(found.choice, cancel=translating.run.cancel):
-        add(service, lines)
+    if shorter_wordings.has_rules(code):  # else nobody could tell whether another translator lost a negation
+        for service in translating.run.services.other_translations(found.choice, cancel=translating.run.cancel):
+            add(service, lines)
     return made
 
 

@@ -316,6 +316,7 @@ def signs() -> dict[str, int]:
 
 
 def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
+    machine.refuse_telemetry()
     import onnxruntime
 
     if not file.is_file():

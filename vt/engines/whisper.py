@@ -28,7 +28,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import folders
+from vt.system import folders, machine
 from vt.system.lookahead import run_ahead
 from vt.text import identification
 from vt.translatable import Message
@@ -255,6 +255,7 @@ class Whisper:
         return languages.by_whisper(heard) or languages.get(heard), float(probability)
 
     def _speech(self, samples: NDArray[Any]) -> list[levels.Region]:
+        machine.refuse_telemetry()
         from faster_whisper.vad import VadOptions, get_speech_timestamps
 
         # Pauses inside a sentence stay; only what is cut away without VAD too, but for other noises, goes.

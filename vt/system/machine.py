@@ -23,6 +23,8 @@ _M_ARENA_MAX, _ARENAS = -8, 1
 _PRIMITIVES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY")
 """The name of oneDNN's setting, today's and that of versions before 2.5."""
 _MOST_PRIMITIVES = "32"
+_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""The switches of ONNX Runtime and of the hub's library, and how each is turned off."""
 
 
 def memory_limit(membership: Path = _MEMBERSHIP, mounts: Path = _MOUNTS, total: int | None = None) -> int:
@@ -109,6 +111,15 @@ def share_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
     except (OSError, TypeError, AttributeError):  # another libc, which has no such setting
         return
+
+
+def refuse_telemetry(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have libraries report nothing to their makers, unless somebody wants them to; before they are imported.
+
+    ONNX Runtime keeps a record of each session in the user's cache folder, and sends it to Microsoft.
+    """
+    for name, off in _TELEMETRY.items():
+        environment.setdefault(name, off)
 
 
 def bound_primitives(environment: MutableMapping[str, str] = os.environ) -> None:

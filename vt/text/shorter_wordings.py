@@ -69,6 +69,11 @@ def _rules() -> Mapping[str, _Rules]:
     return found
 
 
+def has_rules(code: str) -> bool:
+    """Tell whether there are rules for a language, by its code in the table of languages."""
+    return code in _rules()
+
+
 def without_fillers(text: str, code: str) -> str:
     """Return a text without hesitations, fillers and doubled words; as it is where nothing else would be left."""
     return _applied(text, code, {"filler", "aside"})
@@ -82,12 +87,11 @@ def shortest(text: str, code: str) -> str:
 def says_as_much(wording: str, text: str, code: str) -> bool:
     """Tell whether another wording of a text has the same numbers, and a negation where the text has one.
 
-    It does not in a language without rules, whose negations are not known.
+    Of a language without rules the negations are not known: there only the numbers count.
     """
-    rules = _rules().get(code)
-    if rules is None or sorted(_NUMBER.findall(wording)) != sorted(_NUMBER.findall(text)):
-        return False
-    return _is_negated(wording, rules) == _is_negated(text, rules)
+    rules = _rules().get(code, _Rules())
+    has_same_numbers = sorted(_NUMBER.findall(wording)) == sorted(_NUMBER.findall(text))
+    return has_same_numbers and _is_negated(wording, rules) == _is_negated(text, rules)
 
 
 def _is_negated(text: str, rules: _Rules) -> bool:
