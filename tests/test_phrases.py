@@ -136,9 +136,9 @@ def test_the_dub_pauses_where_the_original_paused(film: Path, tmp_path: Path) ->
     request = asked(film, "es", "en")
     result = pipeline.dub(request, factory, work, artifacts=artifacts)
     (inside, between) = pauses_in(films.decoded(result.files[0], RATE))
-    assert inside == (pytest.approx(2.3, abs=0.3), pytest.approx(3.1, abs=0.3))
+    assert list(inside) == pytest.approx([2.3, 3.1], abs=0.3)
     first, last = result.report.as_json()["segments"]
-    assert between == (pytest.approx(first["placed_end"], abs=0.1), pytest.approx(last["placed_start"], abs=0.1))
+    assert list(between) == pytest.approx([first["placed_end"], last["placed_start"]], abs=0.1)
     assert first["tempo"] == pytest.approx(
         first["natural_seconds"] / (first["placed_end"] - first["placed_start"]), abs=0.002
     )

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from vt.domain import Line, Placement, Progress
 from vt.dubbing import timing
-from vt.dubbing.artifacts import fingerprint
+from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.ensemble import Calibration, Ensemble, Worded
 from vt.dubbing.hearing import slots_of
 from vt.dubbing.recognition import Heard
@@ -52,7 +52,7 @@ def others(translating: Translating, found: Translated) -> tuple[tuple[str, ...]
         return ((),) * len(found.texts)
     segments = translating.heard.transcript.segments
     lines = [line for line in _crowded(translating, found.texts) if found.texts[line] != segments[line].text]
-    asked = [[line, segments[line].text, found.texts[line]] for line in lines]
+    asked: Json = [[line, segments[line].text, found.texts[line]] for line in lines]
     name = fingerprint("otherwise", translating.heard_name, found.choice.model, *map(str, found.choice.route), asked)
     made: dict[int, list[str]] = run.kept("otherwise", name, _OTHERS, lambda: _translated(translating, found, lines))
     return tuple(tuple(made.get(line, ())) for line in range(len(found.texts)))
