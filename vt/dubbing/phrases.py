@@ -23,6 +23,8 @@ _SAME_MARK = 0.3
 """The same, where it is at the same mark, counted from the start of a line that has as many."""
 _LEAST_CHARACTERS = 6
 """Of a phrase that is spoken by itself."""
+_EASY_TEMPO = 1.1
+"""A line that has to be faster has no time for pauses: phrases that are spoken by themselves take longer."""
 _ROUNDING = 1e-6
 """Of a tempo."""
 
@@ -86,12 +88,14 @@ class Phrased:
         return spoken + max(fsum(min(pause, timing.BREATH_SECONDS) for pause in pauses), min(fsum(pauses), room))
 
     def placed(self, line: Placement) -> list[Placement]:
-        """Place the phrases within the placement of their line; none where one would have to be hurried for that."""
+        """Place the phrases within the placement of their line; none where it or one of them would have to be quick."""
+        if line.tempo > _EASY_TEMPO:
+            return []
         lines = [
             Line(phrase.start - line.start, phrase.end - line.start, length)
             for phrase, length in zip(self.phrases, self.lengths, strict=True)
         ]
         found = timing.place(lines, line.seconds)
-        if max(one.tempo for one in found) > max(timing.COMFORTABLE_TEMPO, line.tempo) + _ROUNDING:
+        if max(one.tempo for one in found) > timing.COMFORTABLE_TEMPO + _ROUNDING:
             return []
         return [replace(one, start=one.start + line.start, end=one.end + line.start) for one in found]
