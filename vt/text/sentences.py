@@ -164,7 +164,8 @@ def _text(words: Sequence[Word]) -> str:
 def _pauses(words: Sequence[Word]) -> Iterator[Pause]:
     """Yield the pauses between the words of a sentence."""
     for at, (before, after) in enumerate(pairwise(words), 1):
-        if _gap(before, after) >= PAUSE_SECONDS:
+        has_length = before.start < before.end  # else its times were wrong, and have been moved
+        if has_length and _gap(before, after) >= PAUSE_SECONDS:
             yield Pause(before.end, after.start, len(_text(words[:at])))
 
 
