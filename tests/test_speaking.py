@@ -127,7 +127,7 @@ def test_a_base_rate_near_the_default_is_the_default_and_nothing_is_spoken_twice
     assert len(engine.asked) == len(set(TEXTS))
 
 
-@pytest.mark.parametrize(("is_dear", "asked"), [(False, 1.05 * 1.012), (True, 1.0)])
+@pytest.mark.parametrize(("is_dear", "asked"), [(False, 1.05 * 1.005), (True, 1.0)])
 def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_is_dear(
     artifacts: Artifacts, is_dear: bool, asked: float
 ) -> None:
@@ -140,7 +140,7 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
         alone = one_voice(cache, 1)
         measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
         (placed,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}))
-    assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
+    assert [rate for _, rate in engine.asked] == [pytest.approx(asked, abs=1e-4)]
     assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
 
 
@@ -222,7 +222,7 @@ def fitted(artifacts: Artifacts, spoken: Clip, planned: Placement) -> Clip:
     return found
 
 
-@pytest.mark.parametrize("seconds", [2.0, 1.99, 1.95])
+@pytest.mark.parametrize("seconds", [2.0, 1.99])
 def test_a_clip_that_fits_is_left_alone(artifacts: Artifacts, seconds: float) -> None:
     spoken = clip(seconds)
     assert np.array_equal(fitted(artifacts, spoken, placement(2.0, 2.0)).samples, spoken.samples)

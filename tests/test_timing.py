@@ -379,7 +379,7 @@ def jumps(lines: Sequence[Line], placements: Sequence[Placement]) -> list[tuple[
     return [
         (placements[this].tempo, placements[following].tempo)
         for this, following in pairwise(order)
-        if lines[following].start - lines[this].end < 0.5
+        if lines[following].start - lines[this].end < 0.35
     ]
 
 
@@ -409,7 +409,7 @@ def test_after_an_edit_the_changed_lines_are_not_much_slower_than_the_neighbours
     assert_sound(lines, now, end)
     for at, (before, after) in zip(range(len(lines) - 1), pairwise(now), strict=True):
         beside = {changed: after, changed - 1: before}.get(at)
-        if beside is not None and lines[at + 1].start - lines[at].end < 0.5:
+        if beside is not None and lines[at + 1].start - lines[at].end < 0.35:
             assert now[changed].tempo >= min(beside.tempo - 0.1, 1.2) - NEARLY
 
 
@@ -428,7 +428,7 @@ def test_smooth_tempos_are_the_least_that_differ_by_one_step_and_none_is_raised_
         for other, theirs in enumerate(given_tempos):
             between = joined[min(at, other) : max(at, other)]
             if all(between) and other != at:
-                reasons.append(min(theirs, 1.2 + 0.06) - 0.06 * abs(at - other))
+                reasons.append(min(theirs, 1.2 + 0.085) - 0.085 * abs(at - other))
         assert tempo == about(max(reasons))
 
 
@@ -436,7 +436,7 @@ def test_a_line_that_would_be_slow_beside_a_brisk_one_is_quickened_and_stays_in_
     brisk, slow = placed((0, 2, 2.4), (2, 4, 1.5))
     assert (brisk.tempo, slow.start) == (about(1.2), 2)
     assert 1.1 <= slow.tempo < 1.2
-    apart = placed((0, 2, 2.4), (2.6, 4.6, 1.5))
+    apart = placed((0, 2, 2.4), (2.35, 4.6, 1.5))
     assert apart[1].tempo == about(0.9)
 
 

@@ -9,7 +9,7 @@ Of two rules that cannot both be kept the weaker one yields, and no further than
 5. Every line starts within 0.3 s of the original's start.
 6. No tempo is above 1.2.
 7. A line starts when the original starts.
-8. Neighbours of a breath group, lines with less than 0.5 s of pause between them, differ by at most 0.1 in tempo.
+8. Neighbours of a breath group, lines with less than 0.35 s of pause between them, differ by at most 0.1 in tempo.
 9. A line that has time enough is not quickened, and is slowed to fill its slot, to no less than 0.9.
 
 So a line is quickened for an even pace (8), but not above 1.2 (6), and is not moved for it (7): beside a line that has
@@ -38,13 +38,13 @@ SHIFT_SECONDS = 0.3
 SLOWEST_TEMPO = 0.9
 COMFORTABLE_TEMPO = 1.2
 FASTEST_TEMPO = 1.5
-BREATH_GROUP_SECONDS = 0.5
-"""Between the lines of a breath group the original pauses for less than this, as within a sentence."""
+BREATH_GROUP_SECONDS = 0.35
+"""Between the lines of a breath group the original pauses for less than this, the least that is a pause at all."""
 SMOOTH_TEMPO = 0.1
 """How much the tempo may change from one line of a breath group to the next."""
 
-_PLANNED_STEP = SMOOTH_TEMPO - 0.04
-"""The same where lines are placed: a voice hits the length that it is asked for to within 3 %, of 1.2 at most."""
+_PLANNED_STEP = SMOOTH_TEMPO - 0.015
+"""The same where lines are placed: what is spoken may be shorter than that by a hundredth."""
 _HELPERS = 3
 """How many neighbours on each side make room for a line that was changed."""
 _FOREVER = 1e7  # seconds; next to larger numbers a float forgets the fractions of a second that matter here
