@@ -153,6 +153,8 @@ class FakeFactory:
         """What tells speakers apart; None: nothing does."""
         self.remover: VoiceRemover | None = None
         """What takes voices out of sound; None: nothing does."""
+        self.others: list[TranslationService] = []
+        """Further ways to translate."""
         self.wished: list[Wishes] = []
         """By whom each film was to be served that was checked."""
 
@@ -183,6 +185,10 @@ class FakeFactory:
     ) -> TranslationService:
         del source, target, cancel, after, engine, listening
         return TranslationService(self._translation, lambda: nullcontext(self.translated))
+
+    def other_translations(self, choice: Choice, *, cancel: Cancel | None = None) -> Sequence[TranslationService]:
+        del choice, cancel
+        return self.others
 
     def get_diarization_service(
         self, *, cancel: Cancel | None = None, after: Choice | None = None

@@ -860,6 +860,18 @@ def test_who_is_named_and_not_here_gives_way_with_a_sentence_or_is_an_error() ->
             factory.fetch([])
 
 
+def test_further_ways_to_translate_are_those_of_other_routes_and_translate_the_same(bench: Bench) -> None:
+    factory = bench.real(engines="embedded")
+    taken = factory.translation_service(*pair("en", "es")).choice
+    others = factory.other_translations(taken)
+    assert others
+    assert taken.route not in [other.choice.route for other in others]
+    assert all((other.choice.route[0].source, other.choice.route[-1].target) == ("en", "es") for other in others)
+    (text,) = others[0].translate(["The house is white."], Cancel())
+    assert "casa" in text.lower()
+    assert factory.other_translations(replace(taken, route=())) == []
+
+
 def test_who_was_wished_for_in_vain_by_one_job_is_no_matter_of_health(bench: Bench) -> None:
     del bench
     with closing(with_beeps(tts_engine="auto")) as factory:

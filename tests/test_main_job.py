@@ -122,7 +122,7 @@ def test_no_line_overlaps_the_next_and_none_is_hurried(dubbed: Dubbed) -> None:
     for line, following in pairwise(segments):
         assert line["placed_end"] <= following["placed_start"]
     timing = dubbed.report["timing"]
-    assert timing["max_tempo"] <= 1.3
+    assert timing["max_tempo"] <= 1.2
     assert timing["off_by_more_than_0_3s"] == 0
     assert timing["overflow_seconds"] == 0
     assert timing["speech_overlap"] > 0.9

@@ -18,7 +18,7 @@ from vt.domain import Cancel, Clip, Line, Placement
 from vt.dubbing import ensemble, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.casting import Role, Voicing
-from vt.dubbing.ensemble import Calibration, Ensemble
+from vt.dubbing.ensemble import Calibration, Ensemble, Plan
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
 from vt.dubbing.track import DubTrack, Level
 from vt.errors import Cancelled
@@ -80,7 +80,8 @@ def recorded(
     with DubTrack(borders, calibration.sample_rate, level, artifacts, cancel, target_lufs=target) as dubbed:
         alone = one_voice(cache, len(texts))
         measured = Calibration((calibration,), alone.needed)
-        placements = list(ensemble.speak(alone, measured, dubbed, texts, plan, originals or [0.0] * len(plan)))
+        louder = originals or [0.0] * len(plan)
+        placements = list(ensemble.speak(alone, measured, dubbed, texts, Plan(plan, {}), louder))
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
@@ -132,7 +133,7 @@ def test_a_base_rate_near_the_default_is_the_default_and_nothing_is_spoken_twice
     assert len(engine.asked) == len(set(TEXTS))
 
 
-@pytest.mark.parametrize(("is_dear", "asked"), [(False, 1.05 * 1.012), (True, 1.0)])
+@pytest.mark.parametrize(("is_dear", "asked"), [(False, 1.05 * 1.005), (True, 1.0)])
 def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_is_dear(
     artifacts: Artifacts, is_dear: bool, asked: float
 ) -> None:
@@ -144,8 +145,8 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
         alone = one_voice(cache, 1)
         measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
-        (placed,) = ensemble.speak(alone, measured, dubbed, [text], plan, [0.0])
-    assert [rate for _, rate in engine.asked] == [pytest.approx(asked)]
+        (placed,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}), [0.0])
+    assert [rate for _, rate in engine.asked] == [pytest.approx(asked, abs=1e-4)]
     assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
 
 
@@ -227,7 +228,7 @@ def fitted(artifacts: Artifacts, spoken: Clip, planned: Placement) -> Clip:
     return found
 
 
-@pytest.mark.parametrize("seconds", [2.0, 1.99, 1.95])
+@pytest.mark.parametrize("seconds", [2.0, 1.99])
 def test_a_clip_that_fits_is_left_alone(artifacts: Artifacts, seconds: float) -> None:
     spoken = clip(seconds)
     assert np.array_equal(fitted(artifacts, spoken, placement(2.0, 2.0)).samples, spoken.samples)

@@ -61,10 +61,22 @@ def test_the_translator_is_told_how_much_there_is_time_for_by_the_voice_that_wil
 ) -> None:
     served = factory()
     rooms = dub(served, film, tmp_path / "first")
+    count = len(served.translated.budgets)
     dub(served, film, tmp_path / "second")
-    first, second = served.translated.budgets
+    first, second = served.translated.budgets[0], served.translated.budgets[count]
     assert first == at(USUAL, rooms)
     assert second == at(1 / SECONDS_A_CHARACTER, rooms)
+
+
+def test_lines_that_will_be_crowded_are_asked_for_again_with_the_time_that_there_is_at_a_tempo_of_1_2(
+    film: Path, tmp_path: Path
+) -> None:
+    served = factory()
+    rooms = dub(served, film, tmp_path / "first")  # in which the voice turns out to be slow
+    dub(served, film, tmp_path / "second")
+    _, _, again = served.translated.budgets
+    assert again
+    assert set(again) <= {round(1.2 / SECONDS_A_CHARACTER * room, 1) for room in rooms}
 
 
 def test_a_job_that_goes_on_asks_for_the_same_lengths_whatever_was_learnt_meanwhile(film: Path, tmp_path: Path) -> None:

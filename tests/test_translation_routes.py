@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from vt.engines import translation_routes
-from vt.engines.translation_routes import Hop, Table, advice, find, measured, worth_fetching
+from vt.engines.translation_routes import Hop, Table, advice, find, measured, others, worth_fetching
 
 NOTHING = Table({}, {})
 
@@ -112,6 +112,18 @@ def test_what_is_worth_fetching_is_said_in_a_sentence_and_nothing_where_it_is_no
     assert advice(wanted) == "A better translation is one download away: python -m vt fetch firefox:en-es."
     assert advice(worth_fetching(RULES + BUNDLED, hops("en-de", "firefox"), "en", "es")) == ""
     assert worth_fetching(RULES, (), "en", "ja") == ()
+
+
+def test_other_routes_are_those_that_were_measured_and_are_nearly_as_good_as_the_one_taken() -> None:
+    ways = {text: hops(text) for text in ("a-c", "a-b b-c", "a-d d-c", "a-e e-c")}
+    scores = dict(zip(ways.values(), (50.0, 49.0, 43.0, 42.0), strict=True))
+    here = [*dict.fromkeys(itertools.chain(*ways.values(), hops("a-f f-c")))]
+    found = [route.hops for route in others(here, ways["a-c"], Table({}, scores))]
+    assert found == [ways["a-b b-c"], ways["a-d d-c"]]
+    taken = find(RULES + BUNDLED, "en", "es")[0].hops
+    best_beside = others(RULES + BUNDLED, taken)[0]
+    assert str(best_beside) == "en > pt (firefox) > ca (apertium) > es (apertium)"
+    assert others(RULES, hops("en-ja")) == []
 
 
 def test_the_table_is_of_hops_that_fit_together_with_scores_and_costs_in_their_bounds() -> None:

@@ -213,6 +213,14 @@ class AIServiceFactory:
         candidate, choice = self._serve(candidates, configured=model is None and not engine, cancel=cancel, after=after)
         return TranslationService(choice, self._route(candidate, cancel))
 
+    def other_translations(self, choice: Choice, *, cancel: Cancel | None = None) -> Sequence[TranslationService]:
+        """Return further ways to translate what `choice` does, best first; each loads its models when it is used.
+
+        They are here, take little memory, and are nearly as good: for single sentences that are too long otherwise.
+        """
+        candidates = self._catalogue.other_translations(choice.route)
+        return [TranslationService(one.choice(None), self._route(self._metered(one), cancel)) for one in candidates]
+
     def tts_service(
         self,
         language: Language,

@@ -239,9 +239,15 @@ class Segment(BaseModel):
     tempo: float = Field(description="How much faster than that it is spoken.", examples=[1.0])
     placed_start: float = Field(description="When the dub says it.", examples=[1.2])
     placed_end: float = Field(examples=[3.3])
-    overflow_seconds: float = Field(description="What it is short of at a tempo of 1.3.", examples=[0.0])
+    overflow_seconds: float = Field(description="What it is short of at a tempo of 1.2.", examples=[0.0])
     speaker: int | None = Field(
         None, description="Who says it in the original; left out where only one person speaks.", examples=[0]
+    )
+    shortened: str | None = Field(
+        None, description="The line in full, where there is no time for it; else left out.", examples=[None]
+    )
+    hurried: str | None = Field(
+        None, description="Why its tempo is above 1.2; left out where it is not.", examples=["No shorter wording fits."]
     )
 
 

@@ -10,11 +10,12 @@ from pydantic import TypeAdapter
 
 from vt import media
 from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage
-from vt.dubbing import casting, hearing, speaking, timing
+from vt.dubbing import casting, hearing, phrases, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.known_voices import Person
+from vt.dubbing.phrases import Phrased
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
@@ -70,14 +71,20 @@ class Ensemble:
             return self.caches[0].identity
         return [self.caches[place].identity for place in self.needed.before]
 
-    def clips(self, takes: Mapping[int, Take]) -> Iterator[Clip]:
-        """Yield a clip for each take, in order; the takes are named by their lines."""
+    def clips(self, takes: Sequence[tuple[int, Take]], who: Sequence[int] | None = None) -> Iterator[Clip]:
+        """Yield a clip for each take, in order.
+
+        Args:
+            takes: each with its line.
+            who: by line, the place of the voice that speaks it; as it is now, where none is given.
+        """
+        speaks = self.needed.who if who is None else who
         streams = [
-            cache.clips([take for line, take in takes.items() if self.needed.who[line] == place])
+            cache.clips([take for line, take in takes if speaks[line] == place])
             for place, cache in enumerate(self.caches)
         ]
-        for line in takes:
-            yield next(streams[self.needed.who[line]])
+        for line, _ in takes:
+            yield next(streams[speaks[line]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,10 @@ class Calibration:
     def rate(self, line: int) -> float:
         """Return the base rate of a line's voice."""
         return self.voices[self.needed.who[line]].base_rate
+
+    def rate_before(self, line: int) -> float:
+        """Return the base rate of the voice that a line has before any edit."""
+        return self.voices[self.needed.before[line]].base_rate
 
     def trim(self, line: int) -> float:
         """Return by how many dB a line has to be less amplified than the quietest voice."""
@@ -275,21 +286,45 @@ def calibrated(run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts:
     return Calibration(tuple(voices), ensemble.needed)
 
 
-def planned(
-    ensemble: Ensemble, calibration: Calibration, heard: Heard, texts: Sequence[str], script: Script
-) -> list[Placement]:
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """What is spoken of each line, before any edit."""
+
+    texts: tuple[str, ...]
+    natural_seconds: tuple[float, ...]
+    """At the base rate of the line's voice, in one breath."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A phrase of a line that is spoken by itself, as the original pauses around it."""
+
+    text: str
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where everything is spoken."""
+
+    placements: list[Placement]
+    """By line."""
+    parts: Mapping[int, Sequence[Part]]
+    """By line: its phrases, where it is spoken in several."""
+
+
+def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded, script: Script) -> Plan:
     """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
 
     Args:
         ensemble: speaks the edited lines, to measure them.
         calibration: of its voices.
         heard: the film's transcript, before any edit.
-        texts: of the lines, before any edit.
+        worded: the lines, before any edit.
         script: the lines as they are now.
     """
-    slots, film = slots_of(heard.transcript.segments), heard.film_seconds
-    lines = [Line(*slot, natural) for slot, natural in zip(slots, calibration.natural_seconds(), strict=True)]
-    plan = timing.place(lines, film)
+    slots, film, texts = slots_of(heard.transcript.segments), heard.film_seconds, worded.texts
+    lines, plan, phrased = _in_phrases(ensemble, calibration, heard, worded)
     now = slots_of(script.transcript.segments)
     voices = [*zip(ensemble.needed.before, ensemble.needed.who, strict=True)]
     changed = [
@@ -297,12 +332,61 @@ def planned(
         for line, (before, after) in enumerate(voices)
         if before != after or texts[line] != script.texts[line] or slots[line] != now[line]
     ]
-    if not changed:
-        return plan
-    takes = {line: Take(script.texts[line], calibration.rate(line)) for line in changed}
-    for line, clip in zip(changed, ensemble.clips(takes), strict=True):
-        lines[line] = Line(*now[line], clip.seconds)
-    return timing.amended(plan, lines, changed, film)
+    if changed:
+        takes = [(line, Take(script.texts[line], calibration.rate(line))) for line in changed]
+        for (line, _), clip in zip(takes, ensemble.clips(takes), strict=True):
+            lines[line] = Line(*now[line], clip.seconds)
+        plan = timing.amended(plan, lines, changed, film)
+    return _with_parts(plan, {line: one for line, one in phrased.items() if line not in changed}, worded)
+
+
+def _in_phrases(
+    ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded
+) -> tuple[list[Line], list[Placement], dict[int, Phrased]]:
+    """Return the lines before any edit, their placements, and those of them that are spoken in several phrases."""
+    slots = slots_of(heard.transcript.segments)
+    phrased = _phrased(ensemble, calibration, heard.transcript.segments, worded.texts)
+    while True:
+        naturals = [
+            phrased[line].natural_seconds if line in phrased else alone
+            for line, alone in enumerate(worded.natural_seconds)
+        ]
+        lines = [Line(*slot, natural) for slot, natural in zip(slots, naturals, strict=True)]
+        plan = timing.place(lines, heard.film_seconds)
+        fit = {line: one for line, one in phrased.items() if one.placed(plan[line])}
+        if len(fit) == len(phrased):
+            return lines, plan, phrased
+        phrased = fit
+
+
+def _phrased(
+    ensemble: Ensemble, calibration: Calibration, segments: Sequence[Segment], texts: Sequence[str]
+) -> dict[int, Phrased]:
+    """Return the lines in which the original pauses where their translation has a mark, their phrases measured."""
+    divided = (phrases.divided(text, segment) for text, segment in zip(texts, segments, strict=True))
+    several = {line: parts for line, parts in enumerate(divided) if len(parts) > 1}
+    takes = [
+        (line, Take(part.text, calibration.rate_before(line))) for line, parts in several.items() for part in parts
+    ]
+    lengths: dict[int, list[float]] = {line: [] for line in several}
+    for (line, _), clip in zip(takes, ensemble.clips(takes, ensemble.needed.before), strict=True):
+        lengths[line].append(clip.seconds)
+    return {line: Phrased(parts, tuple(lengths[line])) for line, parts in several.items()}
+
+
+def _with_parts(plan: list[Placement], phrased: Mapping[int, Phrased], worded: Worded) -> Plan:
+    """Return the plan with the phrases of its lines; one whose phrases fit no longer is spoken in one breath."""
+    placements, parts = list(plan), dict[int, list[Part]]()
+    for line, one in phrased.items():
+        placed = one.placed(plan[line])
+        if placed:
+            texts = (phrase.text for phrase in one.phrases)
+            parts[line] = [Part(*part) for part in zip(texts, placed, strict=True)]
+        else:
+            alone, whole = worded.natural_seconds[line], plan[line]
+            end = min(whole.end, whole.start + alone / timing.SLOWEST_TEMPO)
+            placements[line] = replace(whole, end=end, natural_seconds=alone)
+    return Plan(placements, parts)
 
 
 def speak(
@@ -310,7 +394,7 @@ def speak(
     calibration: Calibration,
     track: DubTrack,
     texts: Sequence[str],
-    plan: Sequence[Placement],
+    plan: Plan,
     originals: Sequence[float],
 ) -> Iterator[Placement]:
     """Speak the lines into the track, in order, and yield the true placement of each.
@@ -323,12 +407,21 @@ def speak(
         plan: where they are placed.
         originals: by how many LU each line of the original is louder than the others.
     """
-    takes = {
-        line: speaking.take_of(text, at, calibration.rate(line), ensemble.caches[ensemble.needed.who[line]].is_dear)
-        for line, (text, at) in enumerate(zip(texts, plan, strict=True))
-    }
-    for line, clip in zip(takes, ensemble.clips(takes), strict=True):
-        spoken = ensemble.caches[ensemble.needed.who[line]].fitted(takes[line], clip, plan[line])
-        if spoken.seconds:
-            track.add(replace(spoken, gain=calibration.line_gain(line, clip, originals[line])))
-        yield replace(plan[line], end=plan[line].start + spoken.seconds)
+    whole = [[Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True)]
+    lines = [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
+    takes = [(line, _take_of(ensemble, calibration, line, part)) for line, parts in enumerate(lines) for part in parts]
+    clips = zip(takes, ensemble.clips(takes), strict=True)
+    for line, parts in enumerate(lines):
+        end = plan.placements[line].start
+        for part in parts:
+            (_, take), clip = next(clips)
+            spoken = ensemble.caches[ensemble.needed.who[line]].fitted(take, clip, part.placement)
+            if spoken.seconds:
+                track.add(replace(spoken, gain=calibration.line_gain(line, clip, originals[line])))
+            end = part.placement.start + spoken.seconds
+        yield replace(plan.placements[line], end=end)
+
+
+def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part) -> Take:
+    is_dear = ensemble.caches[ensemble.needed.who[line]].is_dear
+    return speaking.take_of(part.text, part.placement, calibration.rate(line), is_dear)

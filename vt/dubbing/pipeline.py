@@ -11,7 +11,18 @@ from pathlib import Path
 
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
-from vt.dubbing import background, burning, casting, ensemble, hearing, report, subtitle_source, subtitling, track
+from vt.dubbing import (
+    background,
+    burning,
+    casting,
+    ensemble,
+    hearing,
+    report,
+    subtitle_source,
+    subtitling,
+    track,
+    wordings,
+)
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
@@ -186,6 +197,7 @@ class _Dub:
         translating = Translating(run, examined, heard, name, self.target)
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
+            found = replace(found, others=wordings.others(translating, found))
             script = translating.edited(found)
         notes = [*heard.notes, *surroundings.notes, *translating.notes(found.choice, script)]
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
@@ -229,7 +241,7 @@ class _Dub:
                 voice=next(iter(wishes.voices), ""),
                 engine=wishes.tts_engine,
             ),
-            lambda tts: self._spoken_and_mixed(tts, examined, surroundings, translating, found.texts, script),
+            lambda tts: self._spoken_and_mixed(tts, examined, surroundings, translating, found, script),
         )
 
     def _spoken_and_mixed(
@@ -238,29 +250,34 @@ class _Dub:
         examined: Examined,
         surroundings: Surroundings,
         translating: Translating,
-        texts: tuple[str, ...],
+        found: Translated,
         script: Script,
     ) -> tuple[Choice, _Finished]:
         """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
-        run, heard = self.run, translating.heard
+        run, heard, texts = self.run, translating.heard, found.texts
         with ExitStack() as opened:
             with tts as engine:
                 with run.stage(Stage.SPEAK):
                     cast = ensemble.Cast(run, examined, heard, translating.heard_name, tts.choice, self.target)
                     voices = cast.gathered(engine, script.parts)
                     calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
-                    plan = ensemble.planned(voices, calibration, heard, texts, script)
+                    worded = wordings.chosen(run, voices, calibration, heard, found, self.target.code)
+                    script = wordings.applied(worded, script)
+                    plan = ensemble.planned(voices, calibration, heard, worded, script)
                 wanted: list[Json] = [surroundings.identity, run.services.settings.loudness_lufs]
                 level_name = fingerprint("level", voices.identity, texts, calibration.gain, *wanted)
-                dubbed = opened.enter_context(self._track(surroundings, calibration, script, plan, level_name))
+                dubbed = opened.enter_context(
+                    self._track(surroundings, calibration, script, plan.placements, level_name)
+                )
                 level = dubbed.level
                 lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
-                placements = self._speak(lines, len(plan))
+                placements = self._speak(lines, len(plan.placements))
             script = replace(script, placements=tuple(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
-        return voices.choice, replace(finished, voices=voices.voices, notes=(*voices.notes, *finished.notes))
+        notes = (*voices.notes, *wordings.notes(script), *finished.notes)
+        return voices.choice, replace(finished, voices=voices.voices, notes=notes)
 
     def _track(
         self,

@@ -135,6 +135,10 @@ class DubbedLine:
     overflow_seconds: float
     speaker: int | None = None
     """The id of who says it in the film; None where only one person speaks."""
+    shortened: str = ""
+    """The line in full, where a shorter wording is spoken because there is no time for it."""
+    hurried: str = ""
+    """Why it is spoken at a tempo above 1.2, as a sentence; empty where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,18 @@ class Script:
     texts: tuple[str, ...]
     placements: tuple[Placement, ...]
     parts: Parts
+    written: tuple[bool, ...]
+    """By line: whether somebody has changed its words by hand."""
+    fuller: tuple[str, ...] = ()
+    """By line: its wording in full, where a shorter one is spoken; else empty."""
+
+    def why_hurried(self, line: int, *, literal: bool) -> str:
+        """Say why a line is spoken at a tempo above 1.2; nothing where it is not."""
+        if not timing.is_hurried(self.placements[line]):
+            return ""
+        if literal:
+            return "Every line is to be spoken in full."
+        return "Its words were changed by hand." if self.written[line] else "No shorter wording fits."
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +303,7 @@ def of_dub(outcome: Outcome) -> DubReport:
     """Return the report of a dub."""
     script = outcome.script
     segments = script.transcript.segments
-    lines = zip(segments, script.texts, script.placements, _who(script.parts), strict=True)
+    literal = outcome.request.finish.literal
     return DubReport(
         source=_source(outcome.request, outcome.film_seconds, script.transcript),
         target_language=script.target_language,
@@ -295,7 +311,7 @@ def of_dub(outcome: Outcome) -> DubReport:
         engines=DubEngines(use(outcome.stt) if outcome.stt else None, use(outcome.translation), use(outcome.tts)),
         stages=_timed(outcome.stages),
         total_seconds=_rounded(outcome.total_seconds),
-        segments=tuple(_line(*line) for line in lines),
+        segments=tuple(_line(script, line, script.why_hurried(line, literal=literal)) for line in range(len(segments))),
         dropped=_dropped(script.transcript),
         timing=_timing(script),
         loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
@@ -384,13 +400,14 @@ def _remarks(*choices: Choice | None) -> list[str]:
     return [*reasons, *remarks]
 
 
-def _line(segment: Segment, text: str, placed: Placement, speaker: int | None) -> DubbedLine:
+def _line(script: Script, line: int, hurried: str) -> DubbedLine:
+    segment, placed = script.transcript.segments[line], script.placements[line]
     return DubbedLine(
         id=segment.id,
         start=_rounded(segment.start),
         end=_rounded(segment.end),
         source_text=segment.text,
-        text=text,
+        text=script.texts[line],
         slot_seconds=_rounded(placed.slot_seconds),
         room_seconds=_rounded(placed.room_seconds),
         natural_seconds=_rounded(placed.natural_seconds),
@@ -398,7 +415,9 @@ def _line(segment: Segment, text: str, placed: Placement, speaker: int | None) -
         placed_start=_rounded(placed.start),
         placed_end=_rounded(placed.end),
         overflow_seconds=_rounded(timing.overflow_seconds(placed.natural_seconds, placed.seconds)),
-        speaker=speaker,
+        speaker=_who(script.parts)[line],
+        shortened=script.fuller[line],
+        hurried=hurried,
     )
 
 

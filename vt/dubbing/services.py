@@ -64,6 +64,10 @@ class DubbingServices(RequestChecker, Protocol):
         """Return what translates from `source` to `target`; with `listening` also what translates the film's sound."""
         ...
 
+    def other_translations(self, choice: Choice, *, cancel: Cancel | None = None) -> Sequence[TranslationService]:
+        """Return further ways to translate what `choice` does, best first; none where there are none."""
+        ...
+
     def get_diarization_service(
         self, *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> DiarizationService:

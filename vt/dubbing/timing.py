@@ -1,5 +1,20 @@
 """When each line of the dub is spoken and how fast: room, base rate, placements without overlap, the report.
 
+Of two rules that cannot both be kept the weaker one yields, and no further than it must. The strongest comes first:
+
+1. No two lines overlap.
+2. Nothing is cut.
+3. The film keeps its length.
+4. No tempo is above 1.5.
+5. Every line starts within 0.3 s of the original's start.
+6. No tempo is above 1.2.
+7. A line starts when the original starts.
+8. Neighbours of a breath group, lines with less than 0.35 s of pause between them, differ by at most 0.1 in tempo.
+9. A line that has time enough is not quickened, and is slowed to fill its slot, to no less than 0.9.
+
+So a line is quickened for an even pace (8), but not above 1.2 (6), and is not moved for it (7): beside a line that has
+to be spoken at 1.4 its neighbours stay at 1.2. Of all tempos that keep the rules, each line has the least.
+
 Sources: the evenly shared tempo is that of Yao, Demers and Shenker, "A scheduling model for reduced CPU energy" (FOCS
 1995), found for lines of a fixed order as the taut string of Davies and Kovac (2001); starts are moved as an
 L-infinity isotonic regression moves them; `speech_overlap` is the formula of the IWSLT dubbing track.
@@ -21,14 +36,21 @@ BREATH_SECONDS = 0.15
 SHIFT_SECONDS = 0.3
 """How far a start may move before anybody minds."""
 SLOWEST_TEMPO = 0.9
-COMFORTABLE_TEMPO = 1.3
-FASTEST_TEMPO = 2.0
+COMFORTABLE_TEMPO = 1.2
+FASTEST_TEMPO = 1.5
+BREATH_GROUP_SECONDS = 0.35
+"""Between the lines of a breath group the original pauses for less than this, the least that is a pause at all."""
+SMOOTH_TEMPO = 0.1
+"""How much the tempo may change from one line of a breath group to the next."""
 
+_PLANNED_STEP = SMOOTH_TEMPO - 0.015
+"""The same where lines are placed: what is spoken may be shorter than that by a hundredth."""
 _HELPERS = 3
 """How many neighbours on each side make room for a line that was changed."""
 _FOREVER = 1e7  # seconds; next to larger numbers a float forgets the fractions of a second that matter here
 _SILENCE = 1e-6  # seconds; shorter than one sample of any sound, so there is nothing to be heard or cut
 _ROUNDING = 1e-9  # seconds; a float's error in a sum of thousands of lines, and no more
+_UNSEEN_TEMPO = 0.0005  # what a report with three decimals does not show
 _NO_TIME = 1e-100  # seconds; divides where nothing is said, or in no time, without a special case
 
 
@@ -54,7 +76,9 @@ class TimingReport:
     """Share of the lines, 0..1, that start more than 0.3 s from the original's start."""
     max_tempo: float
     overflow_seconds: float
-    """Sum over the lines of what they are short of at a tempo of 1.3."""
+    """Sum over the lines of what they are short of at a tempo of 1.2."""
+    above_1_2: float | None = None
+    """Share of the lines, 0..1, that are spoken at a tempo above 1.2; None in reports from before it was counted."""
     overlapping_lines: int = 0
     """How many lines of the original begin while somebody else is still speaking."""
 
@@ -89,9 +113,9 @@ def base_rate(default_lengths: Sequence[float], slots: Sequence[tuple[float, flo
 def place(lines: Sequence[Line], film_seconds: float) -> list[Placement]:
     """Place every line in the film; placements come in the order of the lines, which need not be sorted by start.
 
-    Lines are spoken in the order of their starts, equal ones in the order given. What holds, strongest first: no two
-    overlap; nothing is cut; all is within 0..film_seconds; tempo <= 2.0; starts within 0.3 s; tempo <= 1.3. Nothing
-    finite raises: a line of no sound gets no time, and a film of no length is one whose length isn't known.
+    Lines are spoken in the order of their starts, equal ones in the order given. The rules are those at the top of this
+    module. Nothing finite raises: a line of no sound gets no time, and a film of no length is one whose length isn't
+    known.
     """
     order = sorted(range(len(lines)), key=lambda index: lines[index].start)
     queue = [lines[index] for index in order]
@@ -99,7 +123,7 @@ def place(lines: Sequence[Line], film_seconds: float) -> list[Placement]:
     naturals = [_heard(line.natural_seconds) for line in queue]
     film = _length_of_film(queue, naturals, film_seconds)
     starts = _starts([min(max(line.start, -_FOREVER), _FOREVER) for line in queue], naturals, film)
-    spans = _spans(queue, naturals, starts, film)
+    spans = _smoothed(queue, naturals, _spans(queue, naturals, starts, film))
     placed = [
         Placement(start, end, max(0.0, line.end - line.start), space, max(0.0, line.natural_seconds))
         for line, space, (start, end) in zip(queue, room, spans, strict=True)
@@ -158,13 +182,14 @@ def _refitted(
     if gap <= 0:
         return None
     inside = [replace(line, start=line.start - begin, end=line.end - begin) for line in lines[first : last + 1]]
-    placed = place(inside, gap)
-    return {
-        first + offset: replace(
-            new, start=new.start + begin, end=new.end + begin, room_seconds=plan[first + offset].room_seconds
-        )
-        for offset, new in enumerate(placed)
-    }
+    placed = list(plan)
+    for at, new in enumerate(place(inside, gap), first):
+        placed[at] = replace(new, start=new.start + begin, end=new.end + begin, room_seconds=plan[at].room_seconds)
+    # Those that stay have a tempo, too, from which that of their new neighbours should not differ much.
+    near = slice(max(first - 1, 0), last + 2)
+    spans = [(one.start, one.end) for one in placed[near]]
+    even = _smoothed(lines[near], [one.natural_seconds for one in placed[near]], spans)
+    return {at: replace(placed[at], end=even[at - near.start][1]) for at in range(first, last + 1)}
 
 
 def _discomfort(placed: Mapping[int, Placement]) -> float:
@@ -173,7 +198,7 @@ def _discomfort(placed: Mapping[int, Placement]) -> float:
 
 
 def overflow_seconds(natural: float, placed: float) -> float:
-    """Give the seconds by which a line placed in `placed` seconds misses its natural length at a tempo of 1.3."""
+    """Give the seconds by which a line placed in `placed` seconds misses its natural length at a tempo of 1.2."""
     missing = natural / COMFORTABLE_TEMPO - placed
     return missing if missing > _ROUNDING else 0.0
 
@@ -181,7 +206,7 @@ def overflow_seconds(natural: float, placed: float) -> float:
 def summary(placements: Sequence[Placement], originals: Sequence[Span]) -> TimingReport:
     """Compare a dub with its original, line by line in the same order; a film without lines is in perfect time."""
     if not placements:
-        return TimingReport(speech_overlap=1.0, off_by_more_than_0_3s=0.0, max_tempo=1.0, overflow_seconds=0.0)
+        return TimingReport(1.0, off_by_more_than_0_3s=0.0, max_tempo=1.0, overflow_seconds=0.0, above_1_2=0.0)
     pairs = list(zip(placements, originals, strict=True))
     late = SHIFT_SECONDS + 0.001  # a report of milliseconds doesn't blame a start for its last one
     return TimingReport(
@@ -189,7 +214,13 @@ def summary(placements: Sequence[Placement], originals: Sequence[Span]) -> Timin
         off_by_more_than_0_3s=fmean(abs(dub.start - original.start) > late for dub, original in pairs),
         max_tempo=max(dub.tempo for dub in placements),
         overflow_seconds=math.fsum(overflow_seconds(dub.natural_seconds, dub.seconds) for dub in placements),
+        above_1_2=fmean(is_hurried(dub) for dub in placements),
     )
+
+
+def is_hurried(placed: Placement) -> bool:
+    """Tell whether a line is spoken faster than is comfortable, as a report with three decimals has it."""
+    return placed.tempo > COMFORTABLE_TEMPO + _UNSEEN_TEMPO
 
 
 def overlapping_lines(originals: Sequence[Segment]) -> int:
@@ -216,7 +247,7 @@ def _length_of_film(queue: Sequence[Line], naturals: Sequence[float], film_secon
 
 
 def _starts(origins: Sequence[float], naturals: Sequence[float], film: float) -> list[float]:
-    """Find the starts: within windows of 0.3 s, wider only where a tempo of 2.0 needs it, at the least tempo there."""
+    """Find the starts: within windows of 0.3 s, wider only where a tempo of 1.5 needs it, at the least tempo there."""
     fastest = max(FASTEST_TEMPO, math.fsum(naturals) / film)
     everywhere = ([0.0] * len(origins), [film] * len(origins))
     # The least moved starts at full speed show where 0.3 s are not enough, and how much is.
@@ -263,7 +294,7 @@ def _pulled(starts: Sequence[float], lengths: Sequence[float], end: float) -> li
 def _least_tempos(
     naturals: Sequence[float], earliest: Sequence[float], latest: Sequence[float], film: float
 ) -> list[float]:
-    """Give every line the least tempo, 1.3 at least, at which all starts can keep to their windows.
+    """Give every line the least tempo, 1.2 at least, at which all starts can keep to their windows.
 
     Drawn as time over the work done, a schedule is a line through one gate for each start. Pulled tight like a
     string, it bends at the gates' edges alone, and between two bends the lines of a group share one tempo; no other
@@ -326,3 +357,34 @@ def _length(natural: float, slot: float, gap: float, breath: float) -> float:
     if natural <= ease:
         return min(max(natural, min(slot, natural / SLOWEST_TEMPO)), ease)
     return min(max(ease, natural / COMFORTABLE_TEMPO), gap)
+
+
+def _smoothed(
+    queue: Sequence[Line], naturals: Sequence[float], spans: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Return the spans, those of lines shortened that would be too slow beside a neighbour of their breath group."""
+    pauses = [after.start - before.end for before, after in pairwise(queue)]
+    heard = [before > 0 and after > 0 for before, after in pairwise(naturals)]
+    joined = [both and pause < BREATH_GROUP_SECONDS for both, pause in zip(heard, pauses, strict=True)]
+    tempos = [natural / max(end - start, _NO_TIME) for natural, (start, end) in zip(naturals, spans, strict=True)]
+    result = []
+    for (start, end), natural, now, wanted in zip(spans, naturals, tempos, smooth(tempos, joined), strict=True):
+        result.append((start, min(end, start + natural / wanted) if wanted > now else end))
+    return result
+
+
+def smooth(tempos: Sequence[float], joined: Sequence[bool]) -> list[float]:
+    """Return the least tempos, none below those given, that change little from neighbour to neighbour.
+
+    None is raised above 1.2; so a greater change remains only beside a line that is faster than that.
+
+    Args:
+        tempos: of lines in order.
+        joined: whether each line but the last is of one breath group with the line behind it.
+    """
+    result = list(tempos)
+    behind = range(len(joined))
+    for here, beside in [*((at + 1, at) for at in behind), *((at, at + 1) for at in reversed(behind))]:
+        if joined[min(here, beside)]:
+            result[here] = max(result[here], min(result[beside] - _PLANNED_STEP, COMFORTABLE_TEMPO))
+    return result

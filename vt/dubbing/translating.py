@@ -20,7 +20,7 @@ from vt.engines.candidate import Choice
 from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.models.services import TranslationService
-from vt.text import capitals, identification, number_formats
+from vt.text import capitals, identification, number_formats, questions
 from vt.translatable import Message
 
 _BATCH = 64  # sentences that are translated and kept together
@@ -33,6 +33,8 @@ class Translated:
 
     texts: tuple[str, ...]
     choice: Choice
+    others: tuple[tuple[str, ...], ...] = ()
+    """By line: other wordings, the best first, where there may be no time for that in `texts`."""
 
 
 _TRANSLATED = TypeAdapter(Translated)
@@ -73,7 +75,8 @@ class Translating:
     def _name(self) -> str:
         """Return the fingerprint of the translation: another engine, asked for by name, makes another."""
         engine = self.run.request.wishes.translation_engine
-        return fingerprint(self.heard_name, self.target.code, *([engine] if engine else []))
+        literal = ["literal"] if self.run.request.finish.literal else []
+        return fingerprint(self.heard_name, self.target.code, *([engine] if engine else []), *literal)
 
     def _translate(self) -> Translated:
         segments = self.heard.transcript.segments
@@ -83,16 +86,17 @@ class Translating:
             if service.choice.info.listens:
                 made = self._from_sound(service, foreign)
             else:
-                budgets = self._budgets(service, segments)
+                budgets = self.budgets(service, segments)
                 chosen = budgets and [*compress(budgets, foreign)]
-                made = self._from_text(service, [segment.text for segment in compress(segments, foreign)], chosen)
+                made = self.from_text(service, [segment.text for segment in compress(segments, foreign)], chosen)
             answers = iter(made)
             texts = (next(answers) if one else segment.text for segment, one in zip(segments, foreign, strict=True))
             return Translated(tuple(texts), service.choice)
 
-        return with_model(lambda after: self._service(after, self.heard.choice is not None), translated)
+        return with_model(lambda after: self.service(after, self.heard.choice is not None), translated)
 
-    def _service(self, after: Choice | None, listening: bool) -> TranslationService:
+    def service(self, after: Choice | None, listening: bool) -> TranslationService:
+        """Return what translates the film's language; with `listening` it may be what translates its sound."""
         return self.run.services.translation_service(
             self.source,
             self.target,
@@ -102,16 +106,24 @@ class Translating:
             listening=listening,
         )
 
-    def _budgets(self, service: TranslationService, segments: Sequence[Segment]) -> list[float] | None:
-        """Return how many characters there is time for in each line; None where the engine does not heed that.
+    def pace(self) -> float:
+        """Return how many characters the voice says in a second.
 
         What is known of the voice when a job begins is kept for the job, so that a job that goes on asks for the same.
         """
         run = self.run
-        if not (service.choice.info.heeds_lengths and run.services.settings.fit_translations):
-            return None
         name = voice_name(run.services.voice(self.target, run.request.wishes), self.target)
-        pace = run.artifacts.json("pace", fingerprint(name), lambda: run.services.paces.of(name))
+        return float(run.artifacts.json("pace", fingerprint(name), lambda: run.services.paces.of(name)))
+
+    def budgets(
+        self, service: TranslationService, segments: Sequence[Segment], tempo: float = 1.0
+    ) -> list[float] | None:
+        """Return how many characters there is time for in each line; None where the engine does not heed that."""
+        run = self.run
+        heeded = service.choice.info.heeds_lengths and run.services.settings.fit_translations
+        if not heeded or run.request.finish.literal:
+            return None
+        pace = tempo * self.pace()
         return [round(pace * room, 1) for room in timing.rooms(slots_of(segments), self.heard.film_seconds)]
 
     # Batches
@@ -133,7 +145,7 @@ class Translating:
             run.tell(Stage.TRANSLATE, len(texts) / len(slots))
         return tuple(texts)
 
-    def _from_text(
+    def from_text(
         self, service: TranslationService, sources: Sequence[str], budgets: list[float] | None
     ) -> tuple[str, ...]:
         """Return a translation of each sentence; a finished batch is not translated again."""
@@ -150,7 +162,8 @@ class Translating:
             texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
             self.run.tell(Stage.TRANSLATE, len(texts) / len(sources))
         begun = (capitals.begun_alike(*both, pair[1]) for both in zip(sources, texts, strict=True))
-        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, begun, strict=True))
+        asked = (questions.asked_alike(*both, pair[1]) for both in zip(sources, begun, strict=True))
+        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, asked, strict=True))
 
     def _batch(
         self,
@@ -192,18 +205,20 @@ class Translating:
             for line, text in zip(foreign, self._translations(foreign, segments, found.choice), strict=True):
                 said[line] = text
         parts = casting.parts_of(transcript.segments).edited(edits)
-        return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), (), parts)
+        rewritten = {line for line, edit in mended.items() if (edit.text, edit.source_text) != (None, None)}
+        written = tuple(line in rewritten for line in range(len(said)))
+        return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), (), parts, written)
 
     def _translations(self, lines: Sequence[int], segments: Sequence[Segment], before: Choice) -> tuple[str, ...]:
         """Return translations of some lines whose source text was edited; `before` translated the others."""
         sources = [segments[line].text for line in lines]
 
         def translated(service: TranslationService) -> tuple[str, ...]:
-            every = self._budgets(service, segments)
-            return self._from_text(service, sources, every and [every[line] for line in lines])
+            every = self.budgets(service, segments)
+            return self.from_text(service, sources, every and [every[line] for line in lines])
 
         with self._explained(before):
-            return with_model(lambda after: self._service(after, listening=False), translated)
+            return with_model(lambda after: self.service(after, listening=False), translated)
 
     @contextmanager
     def _explained(self, choice: Choice) -> Iterator[None]:

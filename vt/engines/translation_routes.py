@@ -36,6 +36,8 @@ _CLOSE = (
 """Families of languages with much the same grammar, where rules do well."""
 _WORTH = 0.3
 """chrF that each further hop has to bring: it takes time, and adds mistakes that chrF does not see."""
+_NEARLY_AS_GOOD = 0.85
+"""Of a route's chrF: a route that has so much translates single sentences that would be too long by the other one."""
 _COST = {"firefox": 0.0, "nllb": 0.0}
 """Of neural engines: the costs of the others are measured against theirs."""
 _CLOSE_COST, _FAR_COST = 0.05, 0.20
@@ -142,6 +144,15 @@ def find(hops: Iterable[Hop], source: str, target: str, table: Table | None = No
     direct = max((route.rank for route in routes if len(route.hops) == 1), default=None)
     kept = [one for one in routes if len(one.hops) == 1 or direct is None or (one.measured and one.rank > direct)]
     return sorted(kept, key=lambda route: (-route.rank, route.hops))
+
+
+def others(hops: Iterable[Hop], taken: tuple[Hop, ...], table: Table | None = None) -> list[Route]:
+    """Return routes beside the one that is taken, best first: those that were measured and are not much worse."""
+    known = table or measured()
+    least = _NEARLY_AS_GOOD * known.route(taken).score
+    found = [known.route(way) for way in ways(frozenset(hops), taken[0].source, taken[-1].target) if way != taken]
+    near = [route for route in found if route.measured and route.score >= least]
+    return sorted(near, key=lambda route: (-route.rank, route.hops))
 
 
 def ways(hops: Collection[Hop], source: str, target: str) -> Iterator[tuple[Hop, ...]]:

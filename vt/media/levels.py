@@ -146,6 +146,21 @@ def trimmed(samples: NDArray[np.int16], rate: int, threshold: float = -60.0, kee
     return samples[max(0, loud[0] * frame - margin) : (loud[-1] + 1) * frame + margin]
 
 
+def in_one_breath(samples: NDArray[np.int16], rate: int, longest: float = 0.35, kept: float = 0.3) -> NDArray[np.int16]:
+    """Return speech in which no pause is longer than `longest` seconds: such are cut down to `kept` seconds."""
+    level = levels(samples, rate)
+    quiet = level <= quiet_below(level)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8)))
+    frame, half = int(rate * FRAME_SECONDS), int(rate * kept / 2)
+    parts, here = [], 0
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        is_inside = first > 0 and last < len(level)
+        if is_inside and (last - first) * FRAME_SECONDS > longest:
+            parts.append(samples[here : first * frame + half])
+            here = last * frame - half
+    return np.concatenate([*parts, samples[here:]]) if parts else samples
+
+
 def chunks(samples: NDArray[Any], rate: int, longest: float) -> list[Region]:
     """Cut the sound into chunks of at most `longest` seconds, each at the quietest place of its second half."""
     whole = [(0.0, len(samples) / rate)]

@@ -38,6 +38,10 @@ _D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine, S
 _LONGEST_SHOWN = 80
 _ROUTES = 4
 """How many routes are tried at most: they often fail for the same reason."""
+_OTHERS = 3
+"""How many further routes translate what would be too long by the best one."""
+_LIGHT_BYTES = 256 * 2**20
+"""A model of at most so much memory is loaded for a few sentences."""
 _NEAR = 3
 """How many similar names an error names where a voice does not exist."""
 _MOST_LISTED = 8
@@ -185,6 +189,13 @@ class Catalogue:
         for step in reversed(steps[:-1]):
             whole = step.followed(whole)
         return whole
+
+    def other_translations(self, taken: Sequence[Hop]) -> list[Candidate[Translator]]:
+        """List routes beside the one taken, best first, that are here, take little memory and are nearly as good."""
+        if not taken or not set(taken) <= self.hops():
+            return []  # what a single engine has made is not measured against any route
+        routes = translation_routes.others(self.hops(), tuple(taken))[:_OTHERS]
+        return [candidate for candidate in map(self._route_candidate, routes) if _is_at_hand(candidate)]
 
     def tts(self, language: Language, voice: str = "", engine: str = "") -> Sequence[Candidate[Synthesizer]]:
         """List the candidates that speak `language`; the named voice or engine first.
@@ -402,6 +413,14 @@ class Catalogue:
     def _missing_for(self, wanted: str, engines: Sequence[_D]) -> str | None:
         """Say what has to be installed for the requested engine; None where nothing is missing."""
         return next((engine.lack(self.site) for engine in engines if engine.info.name == wanted), None)
+
+
+def _is_at_hand(candidate: Candidate[Translator]) -> bool:
+    """Tell whether nothing hinders a candidate, and all its models are small."""
+    return not any(
+        part.unfit or part.obstacle() or part.downloads or part.spec.estimated_bytes > _LIGHT_BYTES
+        for part in candidate.parts
+    )
 
 
 def _hops(engines: Iterable[TranslationEngine], site: Site, *, fetchable: bool) -> set[Hop]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
-from vt.domain import Segment, Word
+from vt.domain import Pause, Segment, Word
 
+PAUSE_SECONDS = 0.35
+"""Between two words of a sentence; what is shorter is no pause, but how one speaks."""
 _NEW_THOUGHT_SECONDS = 0.8  # with a capital behind it
 _NO_PAUSE_SECONDS = 0.5  # what is said sooner is said in one breath
 _TIME_ERROR_SECONDS = 0.5  # recognisers may put a word's start a little before that of the word before it
@@ -80,7 +82,7 @@ def sentences(
             for part in _divided(tidy[first : index + 1], max_seconds, max_characters):
                 span = part[0].start, part[-1].end
                 overlaps = any(word.overlaps for word in part)
-                result.append(Segment(len(result), *span, _text(part), _speaker(part), overlaps))
+                result.append(Segment(len(result), *span, _text(part), _speaker(part), overlaps, tuple(_pauses(part))))
             first = index + 1
     return result
 
@@ -157,6 +159,14 @@ def _names(words: Sequence[Word]) -> frozenset[str]:
 
 def _text(words: Sequence[Word]) -> str:
     return " ".join("".join(word.text for word in words).split())
+
+
+def _pauses(words: Sequence[Word]) -> Iterator[Pause]:
+    """Yield the pauses between the words of a sentence."""
+    for at, (before, after) in enumerate(pairwise(words), 1):
+        has_length = before.start < before.end  # else its times were wrong, and have been moved
+        if has_length and _gap(before, after) >= PAUSE_SECONDS:
+            yield Pause(before.end, after.start, len(_text(words[:at])))
 
 
 def _speaker(words: Sequence[Word]) -> str:

@@ -23,7 +23,7 @@ _STEPS = {
 """The steps that the page shows, each with the stages of a job that belong to it."""
 _HUES = 12
 """Colours that tell speakers apart; the stylesheet numbers them."""
-_BRISK, _HURRIED = 1.1, 1.3
+_BRISK, _HURRIED = 1.1, 1.2
 """Tempos: up to the first a line counts as relaxed, up to the second as brisk, above as hurried."""
 
 
@@ -230,8 +230,10 @@ def chart(words: Words, report: DubReport) -> str:
 
 def _summary(words: Words, report: DubReport) -> str:
     timing = report.timing
+    fast = sum(line.tempo > _HURRIED for line in report.segments)  # reports of earlier versions do not count them
     return words(
         "chart_said",
+        fast=round(100 * fast / max(1, len(report.segments))),
         count=len(report.segments),
         overlap=round(100 * timing.speech_overlap),
         tempo=words.number(timing.max_tempo, 2),

@@ -119,14 +119,15 @@ _ENGLISH: dict[str, str] = {
     "notes": "Read this before you publish",
     "chart": "Timing",
     "chart_said": (
-        "{count} lines. They cover their originals by {overlap} %; the fastest is spoken at {tempo} times its natural "
-        "length, and {off} % begin more than 0.3 s off."
+        "{count} lines. They cover their originals by {overlap} %; the fastest is spoken {tempo} times as fast as "
+        "is natural, {fast} % are above 1.2, and {off} % begin more than 0.3 s off."
     ),
     "lane_original": "Original",
     "lane_dub": "Dub",
     "tempo_ok": "at ease, up to 1.1",
-    "tempo_brisk": "brisk, up to 1.3",
-    "tempo_fast": "hurried, above 1.3",
+    "tempo_brisk": "brisk, up to 1.2",
+    "shortened": "shortened",
+    "tempo_fast": "hurried, above 1.2",
     "lines": "Lines",
     "lines_hint": (
         "Change what was heard or what is said, then press the button: only those lines are done again. A line whose "
