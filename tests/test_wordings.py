@@ -90,7 +90,7 @@ def test_a_hurried_line_is_spoken_without_its_fillers_and_all_others_in_full(fil
     assert texts == [*list(LINES.values())[:2], SHORT, *list(LINES.values())[3:]]
     assert [line.get("shortened") for line in report["segments"]] == [None, None, FULL, None, None]
     assert report["timing"]["above_1_2"] == 0
-    assert report["notes"][:1] == ["1 line is spoken in a shorter wording, as there is no time to say it in full."]
+    assert "1 line is spoken in a shorter wording, as there is no time to say it in full." in report["notes"]
     assert SHORT in (tmp_path / "work" / "talk.es.vtt").read_text(encoding="utf-8").replace("\n", " ")
 
 
