@@ -42,30 +42,24 @@ class Step:
     """Of `scripts.gpu_models` that it needs."""
     archives: tuple[str, ...] = ()
     """Of `scripts.gpu_pack` that it needs, unless set-up has put their models here."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """Of its process, in addition to those of all."""
 
 
-_POOL = {"CT2_CUDA_ALLOCATOR": "cuda_malloc_async"}
-"""CTranslate2 takes its memory from CUDA's pool then, and not through a cache of its own for each thread."""
 _TRUE = ("mms-spa", "nllb-600M")
 STEPS = {
     "card": Step(120),
     "hearing": Step(120, (), ("whisper",)),
-    "hearing-pool": Step(120, (), ("whisper",), _POOL),
     "mms": Step(60, ("mms-spa",)),
     "speakers": Step(60),
     "kokoro": Step(90, (), ("kokoro",)),
     "dub": Step(90, (), ("whisper", "kokoro")),
     "counting": Step(60, _TRUE, ("whisper",)),
-    "counting-pool": Step(60, _TRUE, ("whisper",), _POOL),
     "evicting": Step(60, _TRUE, ("whisper",)),
     "running_out": Step(60, _TRUE, ("whisper",)),
     "two_at_once": Step(120, _TRUE, ("whisper",)),
     "auto": Step(45, _TRUE, ("whisper",)),
     "translating": Step(150, ("nllb-600M", "nllb-1.3B")),
 }
-"""In their order: the largest models are made meanwhile. What follows a dash tells apart steps that do the same."""
+"""In their order: the largest models are made meanwhile."""
 _BUNDLED = {"whisper": "whisper-base", "kokoro": "kokoro-82m"}
 """Which of the bundled models is in which archive."""
 
@@ -145,8 +139,7 @@ class Run:
     def _stepped(self, name: str, step: Step) -> Outcome:
         result = self._folder / f"{name}.json"
         result.unlink(missing_ok=True)
-        function = name.partition("-")[0]
-        argv = [sys.executable, "-m", "scripts.gpu_steps", function, str(self._folder / "made"), str(result)]
+        argv = [sys.executable, "-m", "scripts.gpu_steps", name, str(self._folder / "made"), str(result)]
         began = time.monotonic()
         code: int | None = None
         log = self._out / LOG
@@ -154,8 +147,7 @@ class Run:
             stream.write(f"=== {name}\n".encode())
             stream.flush()
             at = stream.tell()
-            variables = {**self._environment, **step.variables}
-            child = subprocess.Popen(argv, cwd=ROOT, env=variables, stdout=stream, stderr=stream)
+            child = subprocess.Popen(argv, cwd=ROOT, env=self._environment, stdout=stream, stderr=stream)
             try:
                 code = child.wait(min(step.seconds, self._left))
             except subprocess.TimeoutExpired:
@@ -205,12 +197,19 @@ def table(report: Mapping[str, Any] | None) -> str:
     """Return the table of docs/GPU.md; `report`: as a run wrote it, None where there was none."""
     if report is None:
         return "No run has been made yet: no machine with a graphics card was at hand."
-    rows = [f"{report['driver']}, on {report['when'][:10]}:", "", "| step | result | figures |", "|---|---|---|"]
+    rows = [f"{report['driver']}, on {report['when'][:10]}:", "", "| step | what | figure |", "|---|---|---|"]
     for step in report["steps"]:
-        figures = "; ".join(f"{name}: {value}" for name, value in step["figures"].items())
         result = ": ".join([f"**{step['state']}**" if step["says"] else step["state"], *step["says"]])
-        rows.append(f"| {step['name']} | {result} | {figures} |".replace("\n", " "))
+        rows.append(f"| **{step['name']}** | | {result} |".replace("\n", " "))
+        rows += [f"| | {name} | {_shown(value)} |".replace("\n", " ") for name, value in step["figures"].items()]
     return "\n".join(rows)
+
+
+def _shown(value: float | str) -> str:
+    """Return a figure with as many digits as it was measured to."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def making(model: str, folder: Path, environment: Mapping[str, str], *, apart: bool = False) -> subprocess.Popen[bytes]:

@@ -80,7 +80,7 @@ def pack(wanted: Sequence[Archive], target: Path, part_bytes: int = PART_BYTES) 
         shutil.rmtree(target)
     parts = _Parts(target, part_bytes)
     for archive in wanted:
-        with tempfile.TemporaryDirectory(dir=target.parent) as place:
+        with tempfile.TemporaryDirectory() as place:
             content = Path(place) / "content"
             content.mkdir()
             archive.make(content)
@@ -125,7 +125,7 @@ def _compressed(content: Path, target: Path) -> Path:
     """Return an archive of a folder's content."""
     reading = ["tar", "-C", str(content), "-c", "."]
     with target.open("wb") as stream, subprocess.Popen(reading, stdout=subprocess.PIPE) as tar:
-        subprocess.run(["xz", "-6", "-T0", "-c"], stdin=tar.stdout, stdout=stream, check=True)
+        subprocess.run(["xz", "-1", "-T0", "-c"], stdin=tar.stdout, stdout=stream, check=True)
     if tar.returncode:
         raise OSError(f"tar could not read {content}")
     return target

@@ -375,7 +375,7 @@ def evicting(bench: Bench, found: Findings) -> None:
     """Under a budget that holds the translator alone, the recogniser has to go."""
     budget = nllb.estimated_bytes(bench.folder / bench.nllb[0]) // MB + 50
     found.tell("budget, MB", budget)
-    with _factory(bench, cache_budget_mb=budget) as factory:
+    with _factory(bench, cache_budget_mb=budget, gpu_budget_mb=budget) as factory:
         hears, translates, _ = _services(factory)
         hears()
         with_whisper = _settled(bench)
