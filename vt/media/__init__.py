@@ -7,6 +7,7 @@ from vt.media.audio import (
     aac_packets,
     join_aac,
     output_rate,
+    raised_at_end,
     shifted,
     stretched,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "mux",
     "output_rate",
     "probe",
+    "raised_at_end",
     "shifted",
     "stretched",
     "subtitle_text",
