@@ -331,7 +331,8 @@ def test_a_spanish_line_pauses_where_the_original_paused(real: Kokoro, tmp_path:
     result = pipeline.dub(asked(film, "es", "en"), factory, tmp_path)
     sound = films.decoded(result.files[0], 16_000)
     (first, second) = levels.sounding(sound, 16_000, gap=0.35, pad=0.0)
-    assert (first[1], second[0]) == (pytest.approx(1.5, abs=0.4), pytest.approx(2.9, abs=0.3))
+    assert first[1] == pytest.approx(1.5, abs=0.4)
+    assert second[0] == pytest.approx(2.9, abs=0.3)
 
 
 @bundled
