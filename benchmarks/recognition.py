@@ -29,7 +29,8 @@ ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return the words of a text as error rates compare them: in small letters, without punctuation."""
     return " ".join(re.sub(r"[^a-z' ]", " ", text.lower().replace("mr.", "mister").replace("-", " ")).split())
 
 
@@ -41,7 +42,8 @@ def _recording(path: Path) -> tuple[NDArray[np.int16], str]:
         return np.array(samples), transcript.read_text(encoding="utf-8")
 
 
-def _talk(paths: list[Path], seconds: float) -> tuple[NDArray[np.int16], str]:
+def talk(paths: list[Path], seconds: float) -> tuple[NDArray[np.int16], str]:
+    """Return recordings, together about so many seconds long, as mono samples at 16 kHz, and what is said in them."""
     recordings = [_recording(path) for path in paths]
     length = sum(len(samples) for samples, _ in recordings) / RATE
     times = max(1, round(seconds / length))
@@ -53,7 +55,8 @@ def _sequential(model: Any, samples: NDArray[np.int16]) -> str:  # noqa: ANN401
     return "".join(segment.text for segment in segments)
 
 
-def _ours(whisper: Whisper, samples: NDArray[np.int16]) -> str:
+def ours(whisper: Whisper, samples: NDArray[np.int16]) -> str:
+    """Return what the engine hears."""
     words = [
         word
         for found in whisper.transcribe(samples, languages.ENGLISH, Cancel())
@@ -73,12 +76,12 @@ def main() -> None:
     from faster_whisper import WhisperModel
 
     threads = load().threads
-    samples, wanted = _talk(arguments.recordings, arguments.seconds)
+    samples, wanted = talk(arguments.recordings, arguments.seconds)
     plain = WhisperModel(arguments.model, device="cpu", compute_type="int8", cpu_threads=threads)
     whisper = Whisper(arguments.model, threads, vad=False)
     ways: dict[str, Callable[[NDArray[np.int16]], str]] = {
         "sequential": lambda sound: _sequential(plain, sound),
-        "vt": lambda sound: _ours(whisper, sound),
+        "vt": lambda sound: ours(whisper, sound),
     }
     rows = []
     for name, hear in ways.items():
@@ -86,7 +89,7 @@ def main() -> None:
         began = time.monotonic()
         text = hear(samples)
         seconds = time.monotonic() - began
-        rows.append((seconds, jiwer.wer(_plain(wanted), _plain(text))))
+        rows.append((seconds, jiwer.wer(plain(wanted), plain(text))))
         print(f"{name:>10}: {seconds:6.1f} s for {len(samples) / RATE:.0f} s, word error rate {rows[-1][1]:.2%}")
     faster, worse = rows[0][0] / rows[1][0], rows[1][1] - rows[0][1]
     print(f"speed-up {faster:.2f} (at least 2, goal 2.5); error {worse:+.2%} (at most +0.5 %)")

@@ -32,8 +32,8 @@ def sorted_out(resolved: str) -> dict[str, str]:
         ValueError: a pin is missing there, or of another version.
     """
     blocks = {match[1]: match[0] for match in re.finditer(r"(?m)^([a-z0-9][a-z0-9.-]*)==.*(?:\n .*)*", resolved)}
-    run, dev = pins("requirements.txt"), pins("requirements-dev.txt")
-    for name, version in (run | dev).items():
+    run, dev, cards = pins("requirements.txt"), pins("requirements-dev.txt"), pins("requirements-cuda.txt")
+    for name, version in (run | dev | cards).items():
         if not blocks.get(name, "").startswith(f"{name}=={version} "):
             raise ValueError(f"the resolver found no {name} {version}")
     known = set(run) | set(dev) | ELSEWHERE

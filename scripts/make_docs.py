@@ -5,6 +5,7 @@ Run: .venv/bin/python -m scripts.make_docs
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from scripts import gpu_check
 from scripts.house import FLOORS, HOUSE, modules
 from tests.caption_kinds import KINDS_OF_CAPTIONS
 from tests.film_kinds import KINDS_OF_FILMS
@@ -130,6 +132,12 @@ def modules_table() -> str:
     return "\n".join(rows)
 
 
+def gpu_table() -> str:
+    """Return what scripts/gpu-check found on a graphics card, where its report was put into docs/."""
+    file = ROOT / "docs" / gpu_check.REPORT
+    return gpu_check.table(json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "house": drawing,
     "modules": modules_table,
@@ -139,6 +147,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "films": films_table,
     "captions": captions_table,
+    "gpu": gpu_table,
 }
 """By the names that their places in the pages have."""
 _PLACE = re.compile(r"(?ms)(^<!-- (\w+): begin[^\n]*-->\n)(.*?)(^<!-- \2: end -->$)")

@@ -21,6 +21,7 @@ from vt.models.cache import (
     CacheObserver,
     CacheSnapshot,
     EntrySnapshot,
+    MemorySnapshot,
     ModelCache,
     Preparation,
     Reason,
@@ -66,6 +67,7 @@ class Workshop:
         load: Callable[[], object] = lambda: None,
         make: type[Engine] = Engine,
         measured: int | None = None,
+        device: str = "cpu",
     ) -> ModelSpec[Engine]:
         """`load` runs before the engine is made: it may wait or raise."""
 
@@ -76,7 +78,7 @@ class Workshop:
             return engine
 
         measure = None if measured is None else (lambda _: measured * MB)
-        return ModelSpec(key, "stt", key.upper(), "cpu", loader, mb * MB, measure)
+        return ModelSpec(key, "stt", key.upper(), device, loader, mb * MB, measure)
 
     def count(self, key: str) -> int:
         return sum(engine.key == key for engine in self.made)
@@ -306,7 +308,8 @@ def test_a_snapshot_is_a_copy_with_every_fact_about_the_model(shop: Workshop, cl
     before = cache.snapshot()
     cache.clear()
     expected = EntrySnapshot("a", "stt", "A", "cpu", "ready", 0, 120 * MB, 2.5, 7.0)
-    assert before == CacheSnapshot((expected,), 0, 1, 1, 0, 120 * MB, 1000 * MB)
+    memory = MemorySnapshot("cpu", 120 * MB, 1000 * MB)
+    assert before == CacheSnapshot((expected,), 0, 1, 1, 0, 120 * MB, 1000 * MB, (memory,))
 
 
 def test_a_warm_lease_takes_microseconds_also_with_sixteen_threads(shop: Workshop, crew: Crew) -> None:
@@ -1227,3 +1230,72 @@ def test_a_foreign_error_of_the_user_is_not_touched_by_the_lease(shop: Workshop,
     with pytest.raises(MediaError, match="not a film"), cache.lease(shop.spec("a")):
         raise MediaError("This is not a film.")
     assert state(cache, "a") == "ready"
+
+
+# Graphics cards
+
+
+def with_cards(clock: Clock, **cards_mb: int) -> ModelCache:
+    """Build a cache for one thread, with 300 MB of the machine's memory and so many of each card's."""
+    budgets = {device: size * MB for device, size in cards_mb.items()}
+    return ModelCache(300 * MB, cards=budgets, clock=clock, wait=clock.wait, reclaim=lambda: None, patience_seconds=1.0)
+
+
+def used(cache: ModelCache) -> dict[str, tuple[int, int]]:
+    return {memory.device: (memory.used_bytes // MB, memory.budget_bytes // MB) for memory in cache.snapshot().memories}
+
+
+def test_a_model_on_a_card_counts_in_the_memory_of_the_card_and_nowhere_else(shop: Workshop, clock: Clock) -> None:
+    cache = with_cards(clock, cuda=500)
+    for spec in (shop.spec("ear", 250), shop.spec("words", 400, device="cuda", measured=450)):
+        with cache.lease(spec):
+            pass
+    assert used(cache) == {"cpu": (250, 300), "cuda": (450, 500)}
+    assert cache.snapshot().total_bytes == 700 * MB
+    cache.clear()
+    assert used(cache) == {"cpu": (0, 300), "cuda": (0, 500)}
+
+
+def test_room_on_a_card_is_made_by_eviction_on_that_card_alone(shop: Workshop, clock: Clock) -> None:
+    cache = with_cards(clock, **{"cuda:0": 500, "cuda:1": 500})
+    specs = [shop.spec(f"{device} {n}", 240, device=device) for n in "12" for device in ("cuda:0", "cuda:1")]
+    for spec in (*specs, shop.spec("ear", 240), shop.spec("cuda:0 3", 240, device="cuda:0")):
+        with cache.lease(spec):
+            pass
+    assert {one.key for one in cache.snapshot().entries} == {"cuda:0 2", "cuda:0 3", "cuda:1 1", "cuda:1 2", "ear"}
+
+
+def test_a_model_larger_than_its_card_loads_alone_there_beside_others_elsewhere(shop: Workshop, clock: Clock) -> None:
+    cache = with_cards(clock, cuda=500)
+    with cache.lease(shop.spec("ear", 100)), cache.lease(shop.spec("huge", 900, device="cuda")):
+        assert used(cache) == {"cpu": (100, 300), "cuda": (900, 500)}
+    assert {one.key for one in cache.snapshot().entries} == {"ear", "huge"}
+
+
+def test_a_card_that_is_in_use_is_told_of_with_its_own_budget(shop: Workshop, clock: Clock) -> None:
+    cache = with_cards(clock, cuda=500)
+    asked = shop.spec("more", 200, device="cuda")
+    with (
+        cache.lease(shop.spec("ear", 100)),
+        cache.lease(shop.spec("words", 400, device="cuda")),
+        pytest.raises(ModelBusy, match=r"in the 500 MB for models, held by words \(1 lease, 400 MB\)"),
+        cache.lease(asked),
+    ):
+        pass
+
+
+def test_out_of_memory_on_a_card_evicts_the_idle_models_of_that_card_and_tries_again(
+    shop: Workshop, clock: Clock
+) -> None:
+    cache = with_cards(clock, cuda=900)
+    failures = [RuntimeError("CUDA failed with error out of memory")]
+
+    def load() -> None:
+        if failures:
+            raise failures.pop()
+
+    for spec in (shop.spec("ear", 100), shop.spec("words", 100, device="cuda")):
+        with cache.lease(spec):
+            pass
+    with cache.lease(shop.spec("voice", 100, device="cuda", load=load)):
+        assert {one.key for one in cache.snapshot().entries} == {"ear", "voice"}

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from tests.asking import asked, pair
 from tests.conftest import ROOT, SAMPLE
 from tests.fakes import ScriptedTranscriber, ToneSynthesizer
+from tests.graphics_cards import GB, cards
 from tests.releases import offers
 from tests.reports import engine_json
 from vt import languages
@@ -64,6 +65,7 @@ STATUS = {
     "cpu_threads",
     "models",
     "budget_mb",
+    "memory",
     "hits",
     "misses",
     "loads",
@@ -95,7 +97,7 @@ class Scripted(Catalogue):
     """Real voices and translators, and recognisers from a script: the first is configured, others stand in."""
 
     def __init__(self, settings: Settings, *names: str) -> None:
-        super().__init__(settings, gpus=lambda: 0)
+        super().__init__(settings, cards=cards)
         self.names = names or ("only",)
         self.made: list[ScriptedTranscriber] = []
         self.before_load: Callable[[], object] = lambda: None
@@ -412,7 +414,7 @@ def test_by_default_nothing_stands_in_for_anything(bench: Bench) -> None:
 def test_cuda_without_a_graphics_processor_falls_to_the_cpu_with_a_reason_or_is_an_error() -> None:
     for fallback, device in ((True, "cuda"), (False, "cuda"), (False, "auto")):
         chosen = settings(device=device, fallback=fallback)
-        factory = AIServiceFactory(chosen, catalogue=Catalogue(chosen, gpus=lambda: 0))
+        factory = AIServiceFactory(chosen, catalogue=Catalogue(chosen, cards=cards))
         if not fallback and device == "cuda":
             with pytest.raises(ModelUnavailable, match="DEVICE is cuda, but no graphics processor was found"):
                 factory.get_stt_service()
@@ -426,7 +428,7 @@ def test_cuda_without_a_graphics_processor_falls_to_the_cpu_with_a_reason_or_is_
 
 @pytest.mark.parametrize(("device", "key"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
 def test_with_a_graphics_processor_the_setting_decides(device: str, key: str) -> None:
-    catalogue = Catalogue(settings(device=device, vad=True), gpus=lambda: 1)
+    catalogue = Catalogue(settings(device=device, vad=True), cards=lambda: cards(8 * GB))
     assert catalogue.stt(None)[0].spec.key == f"stt_whisper_base_{key}_2_true"
     assert catalogue.device == key
 

@@ -20,6 +20,7 @@ from anyio import CancelScope
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, UpperCaseTranslator
+from tests.graphics_cards import cards as no_cards
 from tests.test_factory import impatient, settings
 from tests.test_jobs import SCRIPT, Desk
 from vt import languages
@@ -65,7 +66,7 @@ class Models(Catalogue):
     """How the names of those begin whose files have vanished."""
 
     def __post_init__(self) -> None:
-        super().__init__(settings(), gpus=lambda: 0)
+        super().__init__(settings(), cards=no_cards)
 
     def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Any]]:
         del model

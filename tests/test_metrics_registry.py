@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.graphics_cards import FakeNvml
 from vt.domain import Cancel
 from vt.engines.candidate import Candidate
 from vt.engines.model_spec import ModelSpec
@@ -18,6 +19,7 @@ from vt.model_files.preparation import Preparations
 from vt.models.cache import EntrySnapshot, ModelCache
 from vt.models.fallback import FallbackChain, prepare
 from vt.models.monitor import CacheMetrics, residency
+from vt.system.graphics import Cards
 from vt.system.metrics import Metrics, Residency
 
 MB = 2**20
@@ -37,10 +39,23 @@ class Machine:
 
     def __init__(self) -> None:
         self.now, self.resident, self.metrics = 10.0, 500 * MB, Metrics()
+        self.card = FakeNvml([8000 * MB])
+        cards = Cards(lambda: self.card, {})
         self.cache_metrics = CacheMetrics(
-            self.metrics, clock=lambda: self.now, resident=lambda: self.resident, trim=lambda: None
+            self.metrics,
+            clock=lambda: self.now,
+            resident=lambda: self.resident,
+            trim=lambda: None,
+            cards=lambda: cards,
+            open_card=self.open_card,
         )
-        self.cache = ModelCache(1000 * MB, clock=lambda: self.now, reclaim=lambda: None, observer=self.cache_metrics)
+        self.cache = ModelCache(
+            1000 * MB,
+            cards={"cuda": 6400 * MB},
+            clock=lambda: self.now,
+            reclaim=lambda: None,
+            observer=self.cache_metrics,
+        )
         self.metrics.watch(lambda: residency(self.cache.snapshot()))
 
     def spec(self, *, grows_mb: int = 70, fails: bool = False, estimated_mb: int = 60) -> ModelSpec[Engine]:
@@ -52,6 +67,21 @@ class Machine:
             return Engine()
 
         return self.cache_metrics.metered(ModelSpec(KEY, "stt", "tiny.en", "cpu", load, estimated_mb * MB))
+
+    def open_card(self, device: str) -> None:
+        """Take what CUDA takes of a card before any model is loaded."""
+        assert device == "cuda"
+        self.card.used.setdefault(0, 450 * MB)
+
+    def spec_on_card(self, *, grows_mb: int) -> ModelSpec[Engine]:
+        """Return a model of about 60 MB that takes so many of a card, and more of the process."""
+
+        def load() -> Engine:
+            self.card.used[0] += grows_mb * MB
+            self.resident += 3000 * MB
+            return Engine()
+
+        return self.cache_metrics.metered(ModelSpec(KEY, "stt", "tiny.en", "cuda", load, 60 * MB))
 
     def use(self, spec: ModelSpec[Engine]) -> None:
         with self.cache.lease(spec):
@@ -207,6 +237,15 @@ def test_a_model_takes_what_the_process_grew_by_within_what_its_files_allow(
 ) -> None:
     machine.use(machine.spec(grows_mb=grown))
     assert machine.cache.snapshot().total_bytes == taken * MB
+
+
+@pytest.mark.parametrize(("grown", "taken"), [(70, 70), (0, 30), (4000, 120)])
+def test_a_model_on_a_card_takes_what_the_use_of_the_card_grew_by(machine: Machine, grown: int, taken: int) -> None:
+    machine.use(machine.spec_on_card(grows_mb=grown))
+    memories = {one.device: one.used_bytes for one in machine.cache.snapshot().memories}
+    assert memories == {"cpu": 0, "cuda": taken * MB}
+    assert machine.metric("vt_device_bytes", device="cuda") == taken * MB
+    assert machine.metric("vt_device_budget_bytes", device="cuda") == 6400 * MB
 
 
 def test_an_engine_that_measures_itself_is_believed(machine: Machine) -> None:

@@ -26,6 +26,7 @@ from vt.engines.nllb_batches import LONGEST, batch_tokens, batches
 from vt.engines.nllb_hypotheses import Hypothesis, chosen, hypothesis_count, is_runaway, shared_budget
 from vt.errors import Cancelled, EngineError, InputError, LanguageError, ModelUnavailable, StorageError
 from vt.system import atomic_dirs
+from vt.system.graphics import Memory
 from vt.text.splitting import has_words, joined, pieces
 
 ROOT = Path(__file__).parent.parent
@@ -231,9 +232,15 @@ def test_batches_hold_inputs_of_like_length_and_no_more_tokens_than_allowed() ->
 
 def test_a_larger_model_and_fewer_threads_get_smaller_batches() -> None:
     small, large = nllb_conversion.MODELS[0].int8_bytes, nllb_conversion.MODELS[-1].int8_bytes
-    assert batch_tokens(large, 2, "cpu", 4) < batch_tokens(small, 2, "cpu", 4)
-    assert batch_tokens(small, 1, "cpu", 4) < batch_tokens(small, 2, "cpu", 4)
-    assert batch_tokens(large, 1, "cpu", 4) >= LONGEST
+    assert batch_tokens(large, 2, None, 4) < batch_tokens(small, 2, None, 4)
+    assert batch_tokens(small, 1, None, 4) < batch_tokens(small, 2, None, 4)
+    assert batch_tokens(large, 1, None, 4) >= LONGEST
+
+
+def test_on_a_graphics_card_a_batch_fits_half_of_what_is_free() -> None:
+    weights = nllb_conversion.MODELS[0].int8_bytes
+    sizes = [batch_tokens(weights, 2, Memory(80 * 2**30, used * 2**30), 4) for used in (0, 78, 79, 80)]
+    assert sizes == [16_384, 2048, 1024, LONGEST]
 
 
 # --- length ------------------------------------------------------------------------------------------------------

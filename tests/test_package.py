@@ -82,6 +82,12 @@ def test_the_package_asks_for_what_is_pinned_with_a_word_on_its_use() -> None:
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
 
 
+def test_what_graphics_cards_take_is_an_extra_with_its_pin() -> None:
+    requirements = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["cuda"]]
+    pinned = lock.pins("requirements-cuda.txt")
+    assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
+
+
 def test_the_builder_that_the_package_asks_for_is_in_the_lock() -> None:
     (builder,) = map(Requirement, PROJECT["build-system"]["requires"])
     assert builder.specifier.contains(lock.pins("requirements.lock")[builder.name])

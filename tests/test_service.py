@@ -24,7 +24,7 @@ MODELS = "/api/v1/models"
 CACHE = f"{MODELS}/cache"
 MODEL_CACHE = {
     "cache_enabled", "preload_enabled", "total_cached_models", "total_memory_mb", "device", "cpu_threads", "models",
-    "budget_mb", "hits", "misses", "loads", "evictions",
+    "budget_mb", "memory", "hits", "misses", "loads", "evictions",
 }  # fmt: skip
 MODEL = {
     "cache_key", "model_type", "model_name", "device", "load_time_seconds", "memory_usage_mb", "state", "leases",

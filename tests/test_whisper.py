@@ -25,6 +25,7 @@ from vt.engines.whisper import RATE, Whisper
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.media import levels
 from vt.model_files import bundle
+from vt.system.graphics import Memory
 
 ROOT = Path(__file__).parent.parent
 TINY = str(bundle.ROOT / "whisper-tiny.en")
@@ -343,3 +344,19 @@ def test_base_tells_which_language_is_spoken(base: Whisper, part: NDArray[np.int
         found, probability = base.detect(sounds)
         assert found == language
         assert probability > 0.8
+
+
+@pytest.mark.parametrize(
+    ("card", "at_once"),
+    [
+        (None, 1),
+        (Memory(80 * 2**30, 0), 24),
+        (Memory(8 * 2**30, 0), 10),
+        (Memory(8 * 2**30, 7 * 2**30), 1),
+        (Memory(8 * 2**30, 8 * 2**30), 1),
+    ],
+)
+def test_as_many_windows_go_together_as_half_of_the_free_memory_of_a_card_takes(
+    card: Memory | None, at_once: int
+) -> None:
+    assert whisper.windows_at_once(3 * 2**29, card) == at_once

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from vt.errors import InputError, LanguageError, ModelUnavailable, SettingsError
 from vt.languages import Language
 from vt.model_files.hub import Hub
 from vt.model_files.hub import of as hub_of
-from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, ModelCache
+from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, MemorySnapshot, ModelCache
 from vt.models.catalogue import Catalogue
 from vt.models.fallback import FallbackChain, prepare
 from vt.models.language_support import Offer
@@ -28,7 +29,7 @@ from vt.models.preload import Preload, Preloaded, Task
 from vt.models.services import DiarizationService, Leases, Route, Service, SttService, TranslationService, TtsService
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
-from vt.system import machine
+from vt.system import graphics, machine
 from vt.system.metrics import Metrics
 from vt.translatable import Message, joined
 
@@ -72,7 +73,8 @@ class AIServiceFactory:
         self._catalogue = catalogue or Catalogue(settings)
         self._catalogue.load_libraries()
         self._cache_metrics = CacheMetrics(self.metrics)
-        self._cache = (make_cache or _cache)(settings, self._cache_metrics)
+        budgets = self._catalogue.card_budgets()
+        self._cache = (make_cache or functools.partial(_cache, cards=budgets))(settings, self._cache_metrics)
         self._hub = hub or hub_of(settings)
         self._fallback_chain = FallbackChain(self._cache, self._hub.obstacle, fallback=settings.fallback)
         self._preload = Preload()
@@ -486,7 +488,7 @@ class AIServiceFactory:
             "device": self._device,
             "cached_models": _resident(snapshot.entries),
             "memory_usage_mb": _mb(snapshot.total_bytes),
-            "torch_cuda_available": machine.torch_has_cuda(),
+            "torch_cuda_available": graphics.torch_has_cuda(),
         }
 
     def notes(self) -> tuple[str, ...]:
@@ -506,6 +508,7 @@ class AIServiceFactory:
             "cpu_threads": self.settings.threads,
             "models": [_model(entry) for entry in snapshot.entries],
             "budget_mb": _mb(snapshot.budget_bytes),
+            "memory": [_memory(memory) for memory in snapshot.memories],
             "hits": snapshot.hits,
             "misses": snapshot.misses,
             "loads": snapshot.loads,
@@ -571,13 +574,19 @@ def _model(entry: EntrySnapshot) -> dict[str, Any]:
     }
 
 
+def _memory(memory: MemorySnapshot) -> dict[str, Any]:
+    used, budget = _mb(memory.used_bytes), _mb(memory.budget_bytes)
+    return {"device": memory.device, "used_mb": used, "budget_mb": budget}
+
+
 def _mb(size: int) -> float:
     return round(size / MB, 1)
 
 
-def _cache(settings: Settings, observer: CacheObserver) -> ModelCache:
+def _cache(settings: Settings, observer: CacheObserver, cards: Mapping[str, int]) -> ModelCache:
     return ModelCache(
         machine.model_budget(settings.cache_budget_mb),
+        cards=cards,
         enabled=settings.cache_enabled,
         idle_seconds=settings.cache_idle_seconds,
         observer=observer,

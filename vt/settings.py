@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,8 @@ _LONGEST_PATH, _LONGEST_NAME = 1000, 250
 """Bytes of what a model is called: a little less than disks take."""
 _PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 """Networks from which nothing comes over the internet (RFC 1918, RFC 6598, RFC 4193)."""
+
+_DEVICE = re.compile(r"cpu|auto|cuda(:[0-9]{1,2})?")
 
 
 def _switch(value: Any) -> Any:  # noqa: ANN401 (pydantic hands over whatever the caller gave)
@@ -56,6 +59,13 @@ def _stripped(value: Any) -> Any:  # noqa: ANN401
 
 def _listed(value: Any) -> Any:  # noqa: ANN401
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _device(value: Any) -> Any:  # noqa: ANN401
+    named = _lower(value)
+    if not isinstance(named, str) or not _DEVICE.fullmatch(named):
+        raise ValueError("use cpu, cuda or auto, or cuda:1 for the second graphics card")
+    return named
 
 
 def _address(value: Any) -> Any:  # noqa: ANN401
@@ -123,8 +133,9 @@ class Settings(BaseSettings):
         ("es",), alias="VT_PRELOAD_LANGUAGES", min_length=1
     )
     """Whose voices the preload loads: codes, separated by commas."""
-    device: Annotated[Literal["cpu", "cuda", "auto"], BeforeValidator(_lower)] = Field("cpu", alias="DEVICE")
-    """What models run on; auto: on a graphics processor where there is one."""
+    device: Annotated[str, BeforeValidator(_device)] = Field("cpu", alias="DEVICE")
+    """What models run on: cpu, cuda or auto; auto: on graphics processors where there are any; cuda:1: on the second
+    one alone."""
     cpu_threads: int = Field(0, ge=0, le=1024, alias="CPU_THREADS")
     """Threads of the models; 0: as many as there are cores."""
     vad: Switch = Field(False, alias="VAD")
@@ -161,6 +172,8 @@ class Settings(BaseSettings):
     """Where the configured model or device can't be had, take a lesser one and say so; false: an error."""
     cache_budget_mb: int = Field(0, ge=0, alias="VT_CACHE_BUDGET_MB")
     """Memory for models, in megabytes; 0: half of what the machine or the container has."""
+    gpu_budget_mb: int = Field(0, ge=0, alias="VT_GPU_BUDGET_MB")
+    """Memory of each graphics card for models, in megabytes; 0: four fifths of what it has."""
     cache_idle_seconds: float = Field(0, ge=0, allow_inf_nan=False, alias="VT_CACHE_IDLE_SECONDS")
     """Unload a model that nobody used for so long; 0: never."""
     hugging_face_token: SecretStr | None = Field(None, alias="HUGGING_FACE_TOKEN")

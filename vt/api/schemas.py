@@ -78,6 +78,14 @@ class Model(BaseModel):
     idle_seconds: float = Field(description="Since the last use ended.", examples=[12.5])
 
 
+class DeviceMemory(BaseModel):
+    """The memory of a device, in megabytes: cpu is that of the machine."""
+
+    device: str = Field(examples=["cpu"])
+    used_mb: float = Field(description="What models take.", examples=[58.9])
+    budget_mb: float = Field(description="What they may take.", examples=[4096.0])
+
+
 class ModelCache(BaseModel):
     """What is in memory, and what happened so far."""
 
@@ -88,7 +96,8 @@ class ModelCache(BaseModel):
     device: str = Field(examples=["cpu"])
     cpu_threads: int = Field(examples=[2])
     models: list[Model]
-    budget_mb: float = Field(description="Memory for models.", examples=[4096.0])
+    budget_mb: float = Field(description="Memory of the machine for models.", examples=[4096.0])
+    memory: list[DeviceMemory] = Field(description="The machine's, then that of each graphics card.")
     hits: int = Field(description="Leases that found their model ready.", examples=[17])
     misses: int = Field(description="Leases that had to wait or to load.", examples=[2])
     loads: int = Field(examples=[2])

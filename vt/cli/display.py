@@ -66,9 +66,11 @@ def models(state: dict[str, Any]) -> str:
         f"{model['leases']} in use  idle {model['idle_seconds']:.0f} s"
         for model in cache["models"]
     ]
-    total = f"{cache['total_memory_mb']:.1f} of {cache['budget_mb']:.0f} MB"
+    machine, *cards = cache["memory"]
+    totals = [f"{machine['used_mb']:.1f} of {machine['budget_mb']:.0f} MB"]
+    totals += [f"{card['device']} {card['used_mb']:.1f} of {card['budget_mb']:.0f} MB" for card in cards]
     counts = f"{cache['hits']} hits, {cache['misses']} misses, {cache['loads']} loads, {cache['evictions']} evictions"
-    return "\n".join([*(lines or ["No model is in memory."]), f"{total}; {counts}."])
+    return "\n".join([*(lines or ["No model is in memory."]), f"{', '.join(totals)}; {counts}."])
 
 
 def preloaded(started: dict[str, Any]) -> str:

@@ -349,7 +349,7 @@ class CamPlusPlusEngine(DiarizationEngine):
 
     def candidates(self, site: Site) -> Sequence[Candidate[VoiceEmbedder]]:
         """List the model on each device."""
-        return [_candidate(site, device) for device in site.devices]
+        return [_candidate(site, device) for device in site.devices(INFO.kind)]
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[VoiceEmbedder]]:
         """List the model, by its name."""

@@ -14,10 +14,14 @@ from vt.model_files import download
 from vt.model_files.preparation import Preparations
 from vt.model_files.sources import Weights
 from vt.settings import Settings
-from vt.system import machine
+from vt.system import graphics
+from vt.system.graphics import Cards
+from vt.translatable import Message
 
 AUTO = "auto"
-_NO_GPU = "DEVICE is cuda, but no graphics processor was found."
+_NO_GPU = "DEVICE is {device}, but no graphics processor was found."
+_KINDS = ("stt", "translation", "tts", "diarization")
+"""In the order in which they are spread over the graphics cards: the models that work on one film are on several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Site:
     settings: Settings
     source: download.Source
     """Where models come from and are kept."""
-    gpus: Callable[[], int] = machine.gpus
+    cards: Callable[[], Cards] = graphics.cards
     preparations: Preparations = field(default_factory=Preparations)
 
     @property
@@ -36,16 +40,33 @@ class Site:
         return self.settings.engines == "embedded"
 
     @property
-    def devices(self) -> tuple[str, ...]:
-        """What models run on, best first."""
-        if self.settings.device == "cuda" or (self.settings.device == "auto" and self.gpus()):
-            return ("cuda", "cpu")
-        return ("cpu",)
+    def graphics(self) -> tuple[str, ...]:
+        """The graphics cards that models may run on, as devices; none where the settings want none, or none is here."""
+        wanted = self.settings.device
+        if wanted == "cpu":
+            return ()
+        there = self.cards().count
+        if wanted not in (graphics.CUDA, AUTO):
+            return (wanted,) if graphics.index(wanted) < there else ()
+        return (graphics.CUDA,) if there == 1 else tuple(f"{graphics.CUDA}:{number}" for number in range(there))
 
-    @property
-    def device(self) -> str:
-        """What models do run on."""
-        return "cuda" if "cuda" in self.devices and self.gpus() else "cpu"
+    def devices(self, kind: str) -> tuple[str, ...]:
+        """Return what models of a kind run on, best first; with several cards, the kinds begin at different ones."""
+        there, wanted = self.graphics, self.settings.device
+        if not there:
+            return ("cpu",) if wanted in ("cpu", AUTO) else (wanted, "cpu")
+        first = _KINDS.index(kind) % len(there)
+        return (*there[first:], *there[:first], "cpu")
+
+    def device(self, kind: str) -> str:
+        """Return what models of a kind do run on."""
+        return self.devices(kind)[0] if self.graphics else "cpu"
+
+    def card_budgets(self) -> dict[str, int]:
+        """Return how many bytes the models may take on each graphics card, by its device."""
+        memories = {device: self.cards().memory(device) for device in self.graphics}
+        wanted = self.settings.gpu_budget_mb
+        return {device: graphics.budget(wanted, memory) for device, memory in memories.items() if memory}
 
     def key(self, kind: str, engine: str, name: str, device: str) -> str:
         """Return the name under which a model is kept in memory."""
@@ -54,7 +75,8 @@ class Site:
 
     def obstacle(self, files: Weights, device: str) -> Callable[[], str | None]:
         """Return what gives a sentence where a model's files, or what it is to run on, are not there."""
-        return lambda: _NO_GPU if device == "cuda" and not self.gpus() else files.lack()
+        is_absent = device != "cpu" and device not in self.graphics
+        return lambda: Message(_NO_GPU, device=device) if is_absent else files.lack()
 
     def shared(self, files: Weights, prepare: Callable[[Cancel], object]) -> Callable[[Cancel], None]:
         """Have a preparation done once for all who want the same files, whoever of them stops waiting."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,7 @@ from vt.languages import Language
 from vt.media import audio, levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import machine
+from vt.system import graphics, machine
 from vt.system.lookahead import run_groups_ahead
 from vt.system.turns import Turns
 from vt.text import questions
@@ -137,6 +138,9 @@ _LOADED = ((120_000_000, 1.45), (250_000_000, 3.0))
 """What is in memory for each byte of a file of up to so many: int8, measured; float16, which is computed as float32 and
 was not measured."""
 _LOADED_ELSE = 1.2
+_ON_CARDS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+"""By default the library tries every way to compute a convolution for each new length of sound, and lines all differ:
+seven times slower. And it rounds to 10 bits, which changes the quiet parts."""
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _TYPES = {
     "tensor(float)": np.float32,
@@ -201,7 +205,7 @@ class Kokoro:
         Raises:
             ModelUnavailable: the file is missing, broken, or no such model; or the device cannot be used.
         """
-        self._voice = voice(voice_id)
+        self._voice, self._arenas = voice(voice_id), _arenas(device)
         self._style, self._signs = styles(self._voice), signs()
         self._at_once, inside = _workers(threads)
         # However many requests there are: memory was counted for so many parts.
@@ -285,7 +289,7 @@ class Kokoro:
         # The library's arena keeps the memory that a part took, in pieces that often do not fit the next: in a long
         # film it grew beyond a gigabyte. So what no other part uses is released after each one; that takes no
         # measurable time.
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", self._arenas)
 
         def end() -> None:
             options.terminate = True
@@ -320,27 +324,44 @@ def signs() -> dict[str, int]:
     return {sign: int(token) for sign, token in (line.split("\t") for line in lines)}
 
 
+def _arenas(device: str) -> str:
+    """Return where the library keeps memory from one part to the next, in its own notation."""
+    return "cpu:0" if device == "cpu" else f"cpu:0;gpu:{graphics.index(device)}"
+
+
 def _session(file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
     machine.refuse_telemetry()
     import onnxruntime
 
     if not file.is_file():
         raise ModelUnavailable("The Kokoro model {file} cannot be loaded: there is no such file.", file=file)
-    provider = _PROVIDERS[device]
+    provider = _PROVIDERS[graphics.kind(device)]
     if provider not in onnxruntime.get_available_providers():
         raise ModelUnavailable(
             "The Kokoro model cannot run on {device}: ONNX Runtime is installed without it.", device=device
         )
+    if device != "cpu":
+        # NVIDIA's Python packages are in folders where the system's loader does not look.
+        with redirect_stdout(io.StringIO()):
+            onnxruntime.preload_dlls()
+    onnxruntime.set_default_logger_severity(4)  # what it has to say comes with its exceptions
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4  # what it has to say comes with its exceptions
+    options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=[provider])
+        card = {} if device == "cpu" else {"device_id": graphics.index(device), **_ON_CARDS}
+        session = onnxruntime.InferenceSession(str(file), options, providers=[(provider, card)])
     except Exception as error:  # whatever a broken file makes the library stumble over
         reason = " ".join(str(error).split())[:300]
         raise ModelUnavailable(
             "The Kokoro model {file} cannot be loaded: {reason}", file=file, reason=reason
         ) from error
+    # Without one of CUDA's libraries it says nothing, and computes on the processor.
+    if session.get_providers()[0] != provider:
+        raise ModelUnavailable(
+            "The Kokoro model cannot run on {device}: ONNX Runtime does not find CUDA's libraries.", device=device
+        )
+    return session
 
 
 def _interface(session: Any, file: Path) -> tuple[str, dict[str, str], str]:  # noqa: ANN401
@@ -381,7 +402,7 @@ class KokoroEngine(TtsEngine):
     def lack(self, site: Site) -> str | None:
         """Say so where its weights, or espeak-ng, which knows the pronunciation, are not here."""
         files = _files(site)
-        return _obstacle(site, files, site.device)() or (None if files.here() else bundle.lack(_NAME))
+        return _obstacle(site, files, site.device("tts"))() or (None if files.here() else bundle.lack(_NAME))
 
     def voices(self, site: Site) -> Sequence[protocols.Voice]:
         """List its voices, where the weights are here or may be downloaded."""
@@ -395,7 +416,7 @@ class KokoroEngine(TtsEngine):
             return []
         spoken = default_voice(language.code)
         chosen = voice or (spoken.id if spoken else "")
-        return [_candidate(site, language, chosen, device) for device in site.devices]
+        return [_candidate(site, language, chosen, device) for device in site.devices("tts")]
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it has a voice for, where its weights can be had."""

@@ -363,12 +363,13 @@ class MmsEngine(TtsEngine):
         del voice
         if site.is_embedded and not _has_own_voices(site):
             return []
-        return [_candidate(site, language, device) for device in site.devices]
+        return [_candidate(site, language, device) for device in site.devices("tts")]
 
     def spoken(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages whose voices are here, or may be fetched."""
         rows = [row for row in languages.ALL if self._serves(site, row)]
-        return {row.code for row in rows if reachable or site.can_be_had(_candidate(site, row, site.device), reachable)}
+        device = site.device("tts")
+        return {row.code for row in rows if reachable or site.can_be_had(_candidate(site, row, device), reachable)}
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Synthesizer]]:
         """List the voice that the settings call by a name."""

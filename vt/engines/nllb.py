@@ -32,6 +32,7 @@ from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.model_files import sources
 from vt.model_files.sources import Weights
+from vt.system import cuda, graphics
 from vt.text.splitting import has_words, joined, pieces
 from vt.translatable import Message
 
@@ -80,18 +81,26 @@ class Nllb:
         """
         import ctranslate2
 
+        if device != "cpu":
+            cuda.load_cublas()
         with _unavailable(folder):
             self._tokenize = tokenizer(folder)
             self._codes = frozenset(token for token in _vocabulary(folder) if _CODE.fullmatch(token))
             self._model: Any = ctranslate2.Translator(
-                str(folder), device=device, compute_type=_COMPUTE[device], intra_threads=threads, inter_threads=1
+                str(folder),
+                device=graphics.kind(device),
+                device_index=graphics.index(device),
+                compute_type=_COMPUTE[graphics.kind(device)],
+                intra_threads=threads,
+                inter_threads=1,
             )
         if not self._codes:
             raise ModelUnavailable(
                 "The model in {folder} is no NLLB: its vocabulary has no FLORES-200 language codes.", folder=folder
             )
         self.beam = beam
-        self.batch_tokens = batch_tokens((folder / "model.bin").stat().st_size, threads, device, beam)
+        self._device, self._threads = device, threads
+        self._weights = (folder / "model.bin").stat().st_size
 
     def between(self, source: str, target: str) -> Pair:
         """Return the translator from one FLORES-200 code to another, such as eng_Latn, spa_Latn.
@@ -109,14 +118,22 @@ class Nllb:
         return len(self._tokenize(text)) <= LONGEST
 
     def translated(
-        self, texts: Sequence[str], source: str, target: str, budgets: Sequence[float | None], cancel: Cancel
+        self,
+        texts: Sequence[str],
+        source: str,
+        target: str,
+        budgets: Sequence[float | None],
+        cancel: Cancel,
+        most_tokens: int | None = None,
     ) -> list[str]:
-        """Translate texts of one sentence each, none of them empty."""
+        """Translate texts of one sentence each, none of them empty; `most_tokens` at once, None: by the memory."""
         tokens = [self._tokenize(text) for text in texts]
         result = list(texts)
         # A text in a script that the model has never seen would be turned into anything at all.
         known = [index for index, one in enumerate(tokens) if not {SPACE, _UNKNOWN}.issuperset(one)]
-        for places in batches([len(tokens[index]) for index in known], self.batch_tokens):
+        card = graphics.cards().memory(self._device)
+        most = most_tokens or batch_tokens(self._weights, self._threads, card, self.beam)
+        for places in batches([len(tokens[index]) for index in known], most):
             cancel.check()
             batch = [known[place] for place in places]
             found = self._hypotheses(
@@ -289,7 +306,8 @@ class NllbEngine(TranslationEngine):
         else:
             named = [] if site.is_embedded else [_files(site, known.source) for known in _LADDER]
         pair = source, target
-        return [_candidate(site, files, at, pair, wanted != AUTO) for files in named for at in site.devices]
+        devices = site.devices("translation")
+        return [_candidate(site, files, at, pair, wanted != AUTO) for files in named for at in devices]
 
     def translated(self, site: Site, *, reachable: bool) -> tuple[Collection[str], Collection[str]]:
         """Return the codes of all languages that NLLB knows, both ways, where any of its models can be had."""

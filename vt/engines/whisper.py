@@ -28,7 +28,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import folders, machine
+from vt.system import cuda, folders, graphics, machine
 from vt.system.lookahead import run_ahead
 from vt.text import identification
 from vt.translatable import Message
@@ -93,8 +93,12 @@ _BESIDE_WEIGHTS = 16 * 2**20
 """Tokenizer, filters and buffers, as measured."""
 ENGLISH_WORDS = 51_864
 """The vocabulary of the English-only models; the others have more, and what has less is no Whisper."""
-_BATCH = {"cpu": 1, "cuda": 8}
-"""Windows at once. On a processor one alone is fastest: it stays in the cache, unpadded."""
+_MOST_AT_ONCE = 24
+"""Windows in a batch on a graphics card; more are hardly faster, and a cancel is heard between two batches. On a
+processor one alone is fastest: it stays in the cache, unpadded."""
+_WINDOW_SHARE = 0.25
+_SMALLEST_WINDOW = 30 * 2**20
+"""What a window takes while it is recognised: so much of the weights' bytes, and so many bytes at least."""
 _WORKERS = {"cpu": 4, "cuda": 1}
 """At most so many windows side by side, which share the threads: a small model has too little work to divide it."""
 _BEAM = 2  # of 5 beams, three cost a quarter of the time and mend no word in a hundred
@@ -166,7 +170,20 @@ def hears_english_only(size: str) -> bool:
 
 def memory_bytes(weights: int, device: str = "cpu") -> int:
     """Return what a model with weights of so many bytes on the disk takes in memory."""
-    return round(_SHARE[device] * weights) + _BESIDE_WEIGHTS
+    return round(_SHARE[graphics.kind(device)] * weights) + _BESIDE_WEIGHTS
+
+
+def windows_at_once(weights: int, card: graphics.Memory | None) -> int:
+    """Return how many windows go through a model together: as half of what is free on its graphics card has room for.
+
+    Args:
+        weights: bytes of the model on the disk.
+        card: None where it runs on a processor.
+    """
+    if card is None:
+        return 1
+    each = max(_SMALLEST_WINDOW, round(_WINDOW_SHARE * weights))
+    return min(_MOST_AT_ONCE, max(1, card.free // 2 // each))
 
 
 def estimated_bytes(path: str, device: str = "cpu") -> int:
@@ -204,16 +221,28 @@ def load_library() -> None:
 class Whisper:
     """A loaded model. One call at a time, which hears several windows side by side."""
 
-    def __init__(self, path: str, threads: int, vad: bool, device: str = "cpu") -> None:
+    def __init__(
+        self, path: str, threads: int, vad: bool, device: str = "cpu", *, compute_type: str | None = None
+    ) -> None:
+        """Load the model in a folder; `compute_type`: CTranslate2's name of it, None: the usual one of the device.
+
+        Raises:
+            ModelUnavailable: the folder holds no whole model, or it cannot be loaded on that device.
+        """
         _check_whole(Path(path))
+        if device != "cpu":
+            cuda.load_cublas()
         if ours := bundle.at(Path(path)):
             bundle.check(ours)
-        self._batch, self._workers = _BATCH[device], min(threads, _WORKERS[device])
+        on = graphics.kind(device)
+        self._device, self._weights = device, (Path(path) / "model.bin").stat().st_size
+        self._workers = min(threads, _WORKERS[on])
         try:
             self._model: Any = _loaded(
                 Path(path),
-                device=device,
-                compute_type=_COMPUTE[device],
+                device=on,
+                device_index=graphics.index(device),
+                compute_type=compute_type or _COMPUTE[on],
                 cpu_threads=threads // self._workers,
                 num_workers=self._workers,
             )
@@ -282,7 +311,8 @@ class Whisper:
             yield from found
 
     def _batches(self, clips: list[levels.Region]) -> list[list[levels.Region]]:
-        return [clips[first : first + self._batch] for first in range(0, len(clips), self._batch)]
+        size = windows_at_once(self._weights, graphics.cards().memory(self._device))
+        return [clips[first : first + size] for first in range(0, len(clips), size)]
 
     def _retried_if_repeating(
         self, hearing: _Pass, window: levels.Region, segment: _Segment
@@ -602,10 +632,11 @@ class WhisperEngine(SttEngine):
             named = [] if site.is_embedded else [_files(site, size) for size in LADDER]
         else:
             named = [_files(site, wanted)]
-        listed = [_candidate(site, files, at, language, wanted != AUTO) for files in named for at in site.devices]
+        devices = site.devices("stt")
+        listed = [_candidate(site, files, at, language, wanted != AUTO) for files in named for at in devices]
         there = {files.name for files in named}
         last = [files for files in _bundled(site) if files.name not in there]
-        return [*listed, *(_candidate(site, files, at, language, True) for files in last for at in site.devices)]
+        return [*listed, *(_candidate(site, files, at, language, True) for files in last for at in devices)]
 
     def heard(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of all languages that Whisper knows, or English, by which models can be had."""

@@ -1,9 +1,12 @@
-"""The models in memory: leases, one load at a time, a budget in bytes, and no model is closed while it is used.
+"""The models in memory: leases, one load at a time, budgets in bytes, and no model is closed while it is used.
 
 The cache does not know what a model is. How a model is loaded, how large it is, the clock, the waiting and the return
 of memory to the system are all given to it. It does no downloads and conversions either: the model's files have to
 be ready before a lease is taken (see `vt.models.fallback`). The cache is only told of these preparations, by
 `preparing`, so that its status and its counts include the models that somebody waits for.
+
+A graphics card has its own memory, and so its own budget: a model counts in the memory of the device that it is on, and
+makes room by eviction there alone. Devices that are not named share the memory of the machine.
 
 Two locks:
 
@@ -29,7 +32,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +51,18 @@ Outcome = Literal["freed", "retiring", "unknown"]
 Check = Callable[[], None]
 """Called now and then while a thread waits; what it raises ends the waiting of this thread, and of no other."""
 
+_MACHINE = "cpu"
+"""The device whose memory is that of the machine."""
 _POLL_SECONDS = 0.1
 _SPINS = 100
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "bad allocation")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "alloc_failed",
+)
 
 
 T = TypeVar("T", bound=Closable)
@@ -77,6 +89,16 @@ class EntrySnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class MemorySnapshot:
+    """The memory of one device as it stood at one moment."""
+
+    device: str
+    """cpu: that of the machine."""
+    used_bytes: int
+    budget_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class CacheSnapshot:
     """The cache as it stood at one moment."""
 
@@ -89,6 +111,9 @@ class CacheSnapshot:
     total_bytes: int
     """The sum over the entries."""
     budget_bytes: int
+    """Of the machine's memory."""
+    memories: tuple[MemorySnapshot, ...] = ()
+    """The machine's, then those of the graphics cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +154,7 @@ class CacheObserver:
         """A model could not be loaded, measured or closed."""
 
     def over_budget(self, key: str, size: int, budget: int) -> None:
-        """A model larger than the whole budget is loaded alone, or turned out to be so large once it was loaded."""
+        """A model larger than its device's whole budget is loaded alone, or turned out to be so once it was loaded."""
 
     def retired(self, key: str) -> None:
         """A model that is in use or not ready yet takes no new leases, and will be closed after its last one."""
@@ -260,7 +285,9 @@ class ModelCache:
         patience_seconds: float = 30.0,
         idle_seconds: float = 0.0,
         observer: CacheObserver | None = None,
+        cards: Mapping[str, int] | None = None,
     ) -> None:
+        """`budget_bytes` is of the machine's memory; `cards` has the bytes of each device with a memory of its own."""
         self.budget_bytes = budget_bytes
         self.enabled = enabled
         self._clock = clock
@@ -280,10 +307,20 @@ class ModelCache:
         self._preparations: list[Preparation] = []
         self._permitted: _Load | None = None
         self._closed = False
-        self._used_bytes = self._waiters = self._releases = 0
+        self._budgets = {_MACHINE: budget_bytes, **(cards or {})}
+        self._used_bytes = dict.fromkeys(self._budgets, 0)
+        self._waiters = self._releases = 0
         self._hits = self._misses = self._load_count = self._evictions = 0
 
     # What callers do.
+
+    def budget_of(self, device: str) -> int:
+        """Return how many bytes the models on a device may take together."""
+        return self._budgets[self._memory_of(device)]
+
+    def _memory_of(self, device: str) -> str:
+        """Return the device whose memory the models on `device` take."""
+        return device if device in self._budgets else _MACHINE
 
     @contextmanager
     def preparing(self, spec: ModelSpec[Any]) -> Iterator[Preparation]:
@@ -368,8 +405,11 @@ class ModelCache:
                 misses=self._misses,
                 loads=self._load_count,
                 evictions=self._evictions,
-                total_bytes=self._used_bytes,
+                total_bytes=sum(self._used_bytes.values()),
                 budget_bytes=self.budget_bytes,
+                memories=tuple(
+                    MemorySnapshot(memory, used, self._budgets[memory]) for memory, used in self._used_bytes.items()
+                ),
             )
 
     def _copy(self, record: _Record, now: float) -> EntrySnapshot:
@@ -422,7 +462,7 @@ class ModelCache:
             entry.release_number = self._releases
             if entry.leaving is None and not self.enabled:
                 entry.leaving = "uncached"
-            leaving = [entry] if entry.leaving is not None else self._mark_surplus()
+            leaving = [entry] if entry.leaving is not None else self._mark_surplus(entry.spec.device)
             if self._waiters:
                 self._state_changed.notify_all()
         self._close_and_remove(leaving)
@@ -518,7 +558,7 @@ class ModelCache:
 
     def _busy(self, spec: ModelSpec[Any]) -> ModelBusy:
         """Return the error that says which models hold the memory."""
-        holders = ", ".join(_holding(entry) for entry in self._entries.values() if entry.leases or entry.leaving)
+        holders = ", ".join(_holding(entry) for entry in self._beside(spec.device) if entry.leases or entry.leaving)
         if spec.key in self._entries:
             return ModelBusy(
                 "The model {model} is being unloaded ({holders}). Please try again in a moment.",
@@ -530,7 +570,7 @@ class ModelCache:
             "held by {holders}. Please try again in a moment.",
             model=spec.name,
             size=_mb(spec.estimated_bytes),
-            budget=_mb(self.budget_bytes),
+            budget=_mb(self.budget_of(spec.device)),
             holders=holders,
         )
 
@@ -559,7 +599,7 @@ class ModelCache:
 
     def _reserve(self, load: _Load, check: Check | None) -> None:
         """Wait until `load` may begin, and make and reserve the room for it."""
-        needed = load.spec.estimated_bytes
+        needed, memory = load.spec.estimated_bytes, self._memory_of(load.spec.device)
         with self._state_lock:
             self._load_queue.append(load)
         victims = self._wait_until(
@@ -569,9 +609,9 @@ class ModelCache:
         with self._state_lock:
             # No other load can have taken the room meanwhile: only the permitted one may.
             load.bytes = needed
-            self._used_bytes += needed
-        if needed > self.budget_bytes:
-            self._observer.over_budget(load.spec.key, needed, self.budget_bytes)
+            self._used_bytes[memory] += needed
+        if needed > self._budgets[memory]:
+            self._observer.over_budget(load.spec.key, needed, self._budgets[memory])
 
     def _permit(self, load: _Load, patience_over: bool) -> list[_Entry] | None:
         """Give `load` the permission to load and return the models to close before; None while it has to wait.
@@ -581,7 +621,7 @@ class ModelCache:
         self._refuse_if_closed()
         if self._permitted is not None or self._load_queue[0] is not load:
             return None
-        victims = self._victims_for(load.spec.estimated_bytes)
+        victims = self._victims_for(load.spec)
         if victims is None:
             if patience_over:
                 raise self._busy(load.spec)
@@ -593,13 +633,14 @@ class ModelCache:
         self._state_changed.notify_all()
         return victims
 
-    def _victims_for(self, needed: int) -> list[_Entry] | None:
-        """List the idle models to close to make room for `needed` bytes; None where all of them would not be enough."""
-        idle = self._idle()
-        if needed > self.budget_bytes:
-            return idle if len(idle) == len(self._entries) else None
+    def _victims_for(self, spec: ModelSpec[Any]) -> list[_Entry] | None:
+        """List the idle models to close to make room for a model; None where all of them would not be enough."""
+        needed, budget = spec.estimated_bytes, self.budget_of(spec.device)
+        idle = self._idle(spec.device)
+        if needed > budget:
+            return idle if len(idle) == len(self._beside(spec.device)) else None
         victims: list[_Entry] = []
-        missing = self._used_bytes + needed - self.budget_bytes
+        missing = self._used_bytes[self._memory_of(spec.device)] + needed - budget
         for entry in idle:
             if missing <= 0:
                 break
@@ -608,12 +649,12 @@ class ModelCache:
         return victims if missing <= 0 else None
 
     def _load(self, spec: ModelSpec[Any]) -> _Entry:
-        """Load and measure; where memory runs out, close all idle models and try once more."""
+        """Load and measure; where memory runs out, close the idle models in it and try once more."""
         began = self._clock()
         model = _load_unless_out_of_memory(spec)
         if model is None:
             with self._state_lock:
-                idle = self._idle()
+                idle = self._idle(spec.device)
                 _mark(idle, "memory")
             self._close_and_remove(idle)
             if not idle:
@@ -630,14 +671,14 @@ class ModelCache:
             if not is_out_of_memory(error):
                 raise
             with self._state_lock:
-                others = sum(entry.bytes for entry in self._entries.values())
+                others = sum(entry.bytes for entry in self._beside(spec.device))
             raise ModelUnavailable(
                 "The memory does not suffice for the model {model}: it needs about {size}, and "
                 "{others} are held by other models, of {budget} for all models.",
                 model=spec.name,
                 size=_mb(spec.estimated_bytes),
                 others=_mb(others),
-                budget=_mb(self.budget_bytes),
+                budget=_mb(self.budget_of(spec.device)),
             ) from error
 
     def _measure(self, spec: ModelSpec[Any], model: object) -> int:
@@ -659,13 +700,14 @@ class ModelCache:
             self._releases += 1
             entry.release_number = self._releases
             self._entries[key] = load.entry = entry
-            self._used_bytes += entry.bytes
+            self._used_bytes[self._memory_of(entry.spec.device)] += entry.bytes
             self._load_count += 1
             self._finish(load)
-            surplus = self._mark_surplus()
+            surplus = self._mark_surplus(entry.spec.device)
         self._observer.loaded(key, entry.load_seconds, entry.bytes)
-        if entry.bytes > self.budget_bytes >= load.spec.estimated_bytes:
-            self._observer.over_budget(key, entry.bytes, self.budget_bytes)
+        budget = self.budget_of(entry.spec.device)
+        if entry.bytes > budget >= load.spec.estimated_bytes:
+            self._observer.over_budget(key, entry.bytes, budget)
         self._close_and_remove(surplus)
 
     def _abort(self, load: _Load, error: BaseException, failure: tuple[type[VtError], str] | None) -> None:
@@ -687,26 +729,34 @@ class ModelCache:
             self._load_queue.remove(load)
         if self._permitted is load:
             self._permitted = None
-        self._used_bytes -= load.bytes
+        self._used_bytes[self._memory_of(load.spec.device)] -= load.bytes
         load.ended = True
         self._state_changed.notify_all()
 
     # Evicting. Whoever marks an entry without leases as leaving, under the lock, has to close and remove it afterwards.
 
-    def _idle(self) -> list[_Entry]:
-        """List the models that may be evicted, least recently used first."""
-        idle = [entry for entry in self._entries.values() if not entry.leases and entry.leaving is None]
+    def _beside(self, device: str) -> list[_Entry]:
+        """List the models in the memory of a device."""
+        memory = self._memory_of(device)
+        return [entry for entry in self._entries.values() if self._memory_of(entry.spec.device) == memory]
+
+    def _idle(self, device: str | None = None) -> list[_Entry]:
+        """List the models that may be evicted, least recently used first; those beside `device`, where it is given."""
+        known = self._entries.values() if device is None else self._beside(device)
+        idle = [entry for entry in known if not entry.leases and entry.leaving is None]
         return sorted(idle, key=lambda entry: entry.release_number)
 
-    def _mark_surplus(self) -> list[_Entry]:
-        """Mark idle models as leaving until the measured sizes fit the budget; the last model stays at any size."""
-        if self._used_bytes <= self.budget_bytes:
+    def _mark_surplus(self, device: str) -> list[_Entry]:
+        """Mark idle models as leaving until the measured sizes fit the device's budget; the last stays at any size."""
+        memory, budget = self._memory_of(device), self.budget_of(device)
+        if self._used_bytes[memory] <= budget:
             return []
-        staying = [entry for entry in self._entries.values() if entry.leases or entry.leaving is None]
-        reserved = self._permitted.bytes if self._permitted else 0
-        excess = sum(entry.bytes for entry in staying) + reserved - self.budget_bytes
+        staying = [entry for entry in self._beside(device) if entry.leases or entry.leaving is None]
+        permitted = self._permitted
+        reserved = permitted.bytes if permitted and self._memory_of(permitted.spec.device) == memory else 0
+        excess = sum(entry.bytes for entry in staying) + reserved - budget
         victims: list[_Entry] = []
-        for entry in self._idle():
+        for entry in self._idle(device):
             if excess <= 0 or len(victims) + 1 >= len(staying):
                 break
             victims.append(entry)
@@ -769,7 +819,7 @@ class ModelCache:
         # By identity: a later entry may have the same key.
         if self._entries.get(entry.spec.key) is entry:
             del self._entries[entry.spec.key]
-            self._used_bytes -= entry.bytes
+            self._used_bytes[self._memory_of(entry.spec.device)] -= entry.bytes
             self._evictions += 1
 
 

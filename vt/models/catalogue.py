@@ -22,7 +22,8 @@ from vt.models import selection
 from vt.models.language_support import Offer
 from vt.models.selection import Listing, Refusals
 from vt.settings import Settings
-from vt.system import machine
+from vt.system import graphics
+from vt.system.graphics import Cards
 from vt.translatable import Message, joined
 
 _D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine)
@@ -45,7 +46,7 @@ class Catalogue:
     def __init__(
         self,
         settings: Settings,
-        gpus: Callable[[], int] = machine.gpus,
+        cards: Callable[[], Cards] = graphics.cards,
         source: download.Source | None = None,
         engines: Table = registry.BUILT_IN,
     ) -> None:
@@ -55,7 +56,7 @@ class Catalogue:
             SettingsError: the settings name an engine that is not in the table, or that they leave out for its licence.
         """
         self.settings = settings
-        self.site = Site(settings, source or download.of(settings), gpus)
+        self.site = Site(settings, source or download.of(settings), cards)
         self._table = engines
         self._check("VT_TRANSLATION_ENGINE", settings.translation_engine, engines.translation)
         self._check("VT_TTS_ENGINE", settings.tts_engine, engines.tts)
@@ -66,14 +67,13 @@ class Catalogue:
         return self.site.preparations
 
     @property
-    def devices(self) -> tuple[str, ...]:
-        """The devices that models may run on, best first."""
-        return self.site.devices
-
-    @property
     def device(self) -> str:
-        """The device that models run on."""
-        return self.site.device
+        """The device that models run on; of several graphics cards the first."""
+        return next(iter(self.site.graphics), "cpu")
+
+    def card_budgets(self) -> dict[str, int]:
+        """Return how many bytes the models may take on each graphics card, by its device."""
+        return self.site.card_budgets()
 
     def load_libraries(self) -> None:
         """Import the libraries for recognition first, so that their memory is not counted as that of a model."""

@@ -90,7 +90,7 @@ class FallbackChain:
 
     def _excess(self, candidate: Candidate[E]) -> str | None:
         """Say that a model is larger than the budget, where it is."""
-        needed, budget = candidate.spec.estimated_bytes, self._cache.budget_bytes
+        needed, budget = candidate.spec.estimated_bytes, self._cache.budget_of(candidate.spec.device)
         if needed <= budget or candidate.insists:
             return None
         return Message(

@@ -15,7 +15,8 @@ from vt.domain import Cancel, Job, JobState
 from vt.engines.model_spec import Closable, ModelSpec
 from vt.errors import Cancelled
 from vt.models.cache import CacheObserver, CacheSnapshot, Reason
-from vt.system import machine
+from vt.system import graphics, machine
+from vt.system.graphics import Cards
 from vt.system.metrics import Metrics, Residency
 
 T = TypeVar("T", bound=Closable)
@@ -47,11 +48,14 @@ class CacheMetrics(CacheObserver):
         clock: Callable[[], float] = time.monotonic,
         resident: Callable[[], int] = machine.resident_bytes,
         trim: Callable[[], None] = machine.trim,
+        cards: Callable[[], Cards] = graphics.cards,
+        open_card: Callable[[str], None] = graphics.open_card,
     ) -> None:
         self._metrics = metrics
         self._clock = clock
         self._resident = resident
         self._trim = trim
+        self._cards, self._open_card = cards, open_card
         self._known: dict[str, tuple[float, int]] = {}
         """By key: since when the model is prepared, loads or is in memory, and its size in bytes."""
         self._waits_lock = threading.Lock()
@@ -61,18 +65,17 @@ class CacheMetrics(CacheObserver):
     def metered(self, spec: ModelSpec[T]) -> ModelSpec[T]:
         """Return `spec` with its load timed for the log, and with a way to measure the model where it has none.
 
-        The size of a model is the growth of the process while it was loaded: the cache loads one model at a time. Freed
-        memory that the process still holds would falsify it, and is returned to the system before and after.
+        The size of a model is the growth of the process while it was loaded, or of what is used of its graphics card:
+        the cache loads one model at a time. Freed memory that the process still holds would falsify it, and is returned
+        to the system before and after.
         """
         grown: list[int] = []
 
         def load() -> T:
             self._known[spec.key] = (self._clock(), spec.estimated_bytes)
-            self._trim()
-            before = self._resident()
+            before = self._taken(spec.device)
             model = spec.load()
-            self._trim()
-            grown[:] = [self._resident() - before]
+            grown[:] = [self._taken(spec.device) - before]
             return model
 
         def measured(_: T) -> int:
@@ -80,6 +83,15 @@ class CacheMetrics(CacheObserver):
             return min(max(grown[0], bounds[0]), bounds[1])
 
         return replace(spec, load=load, measured=spec.measured or measured)
+
+    def _taken(self, device: str) -> int:
+        """Return how many bytes are taken of the memory that the models on a device share."""
+        if graphics.kind(device) == graphics.CUDA:
+            self._open_card(device)
+            memory = self._cards().memory(device)
+            return memory.used if memory else 0
+        self._trim()
+        return self._resident()
 
     def observed(self, spec: ModelSpec[T], prepare: Prepare) -> Prepare:
         """Return `prepare`, which gets the files of `spec` ready, so that its failure is counted and logged.
@@ -173,6 +185,8 @@ def residency(snapshot: CacheSnapshot) -> Residency:
         misses=snapshot.misses,
         loads=snapshot.loads,
         budget_bytes=snapshot.budget_bytes,
+        budgets={memory.device: memory.budget_bytes for memory in snapshot.memories},
+        used={memory.device: memory.used_bytes for memory in snapshot.memories},
         models=models,
         leases=leases,
         bytes=size,

@@ -1,15 +1,12 @@
-"""The machine: how much memory this process may use and uses, and how many graphics cards there are."""
+"""The machine: how much memory this process may use and uses, and what its processor can."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.util
 import os
-import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
 
 import psutil
 
@@ -138,55 +135,3 @@ def _malloc_trim() -> ctypes._FuncPointer | None:
         return ctypes.CDLL(None).malloc_trim
     except (OSError, TypeError, AttributeError):
         return None
-
-
-class Nvml(Protocol):
-    """The part of NVIDIA's management library, as nvidia-ml-py has it, that counts graphics cards."""
-
-    @property
-    def NVMLError(self) -> type[Exception]:  # noqa: N802 (its own name)
-        """The class of all its errors."""
-
-    def nvmlInit(self) -> object:  # noqa: N802 (its own name)
-        """Load the driver's library; raises NVMLError where there is none."""
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 (its own name)
-        """Return the number of graphics cards."""
-
-
-def count_gpus(load_nvml: Callable[[], Nvml]) -> int:
-    """Return the number of NVIDIA graphics cards; 0 where there is no card or no driver.
-
-    CUDA itself is not initialized: once it is, it does not work in forks of this process.
-    """
-    nvml = load_nvml()
-    try:
-        nvml.nvmlInit()
-        return nvml.nvmlDeviceGetCount()
-    except nvml.NVMLError:
-        return 0
-
-
-@functools.cache
-def gpus() -> int:
-    """Return the number of NVIDIA graphics cards of this machine; they are counted once."""
-    return count_gpus(_nvml)
-
-
-def _nvml() -> Any:  # noqa: ANN401 (it has no types)
-    import pynvml
-
-    return pynvml
-
-
-def torch_has_cuda() -> bool:
-    """Tell whether torch can use a graphics card here. Torch is asked if it is imported already, but not imported."""
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is not None:
-        return bool(cuda.is_available())
-    return gpus() > 0 and _torch_is_installed()
-
-
-@functools.cache
-def _torch_is_installed() -> bool:
-    return importlib.util.find_spec("torch") is not None

@@ -76,6 +76,8 @@ READ: tuple[Described, ...] = (
     Described("vt_model_misses_total", "counter", "leases that had to wait or to load"),
     Described("vt_model_loads_total", "counter", "models that were loaded"),
     Described("vt_model_budget_bytes", "gauge", "memory that models may take"),
+    Described("vt_device_budget_bytes", "gauge", "memory of a device that models may take", ("device",)),
+    Described("vt_device_bytes", "gauge", "memory of a device that models take", ("device",)),
     Described("vt_models", "gauge", "models in memory", ("kind",)),
     Described("vt_model_leases", "gauge", "models in use, counted by user", ("kind",)),
     Described("vt_model_bytes", "gauge", "memory that models take", ("kind",)),
@@ -97,6 +99,9 @@ class Residency:
     models: Mapping[str, int] = field(default_factory=dict)
     leases: Mapping[str, int] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
+    budgets: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[str, int] = field(default_factory=dict)
+    """Both by device: cpu, and the graphics cards."""
 
     def readings(self) -> dict[str, Reading]:
         """Return it by the names of the metrics."""
@@ -108,6 +113,8 @@ class Residency:
             "vt_models": self.models,
             "vt_model_leases": self.leases,
             "vt_model_bytes": self.bytes,
+            "vt_device_budget_bytes": self.budgets,
+            "vt_device_bytes": self.used,
         }
 
 

@@ -344,8 +344,14 @@ def _model(words: Words, model: Mapping[str, Any]) -> tuple[object, ...]:
 def memory(words: Words, cache: Mapping[str, Any]) -> str:
     """Return how much memory models take, and how often one was found, loaded and evicted."""
     counts = words("models_counts", **{name: cache[name] for name in ("hits", "misses", "loads", "evictions")})
-    used, budget = f"{cache['total_memory_mb']:.0f}", f"{cache['budget_mb']:.0f}"
-    return render("memory", words=words, used=used, budget=budget, counts=counts)
+    machine, *cards = cache["memory"]
+    bars = [(words("models_used", **_whole(machine)), machine)]
+    bars += [(words("models_used_on", device=card["device"], **_whole(card)), card) for card in cards]
+    return render("memory", bars=bars, counts=counts)
+
+
+def _whole(memory: Mapping[str, Any]) -> dict[str, str]:
+    return {"used": f"{memory['used_mb']:.0f}", "budget": f"{memory['budget_mb']:.0f}"}
 
 
 def health(words: Words, status: str, notes: Sequence[str]) -> str:

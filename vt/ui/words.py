@@ -206,6 +206,7 @@ _ENGLISH: dict[str, str] = {
     "models_memory": "Models in memory",
     "models_none": "None yet. A model is loaded when a video first needs it, and stays for the next one.",
     "models_used": "{used} of {budget} MB for models",
+    "models_used_on": "{device}: {used} of {budget} MB for models",
     "models_counts": "{hits} hits, {misses} misses, {loads} loads, {evictions} evictions",
     "column_key": "Cache key",
     "column_kind": "Kind",
