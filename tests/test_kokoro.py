@@ -16,14 +16,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import films
+from tests.asking import asked
+from tests.fakes import FakeFactory, ScriptedTranscriber
 from tests.tiny_kokoro import tiny_kokoro
 from tests.tiny_onnx import FLOAT16, INT32, INT64
-from vt.domain import Cancel, Clip
+from vt.domain import Cancel, Clip, Word
+from vt.dubbing import pipeline
 from vt.engines import kokoro
 from vt.engines.kokoro import Kokoro
 from vt.engines.kokoro_parts import divided
 from vt.engines.kokoro_phonemes import phonemes
+from vt.engines.protocols import Heard
 from vt.errors import Cancelled, EngineError, ModelUnavailable
+from vt.media import levels, median_pitch
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = Path(sys.prefix) / "share" / "vt" / "models" / "kokoro-82m" / "model.onnx"
@@ -302,6 +308,32 @@ def test_closing_lets_go_of_the_model_and_may_happen_twice(file: Path) -> None:
 def test_a_rate_makes_a_sentence_so_many_times_as_short(real: Kokoro, rate: float) -> None:
     usual, quick = real.speak([(SPANISH, 1.0), (SPANISH, rate)], Cancel())
     assert quick.seconds == pytest.approx(usual.seconds / rate, rel=0.15)
+
+
+@bundled
+def test_a_question_for_yes_or_no_ends_higher_than_the_same_words_as_a_statement(real: Kokoro) -> None:
+    lines = [("Lei è tornata a casa.", 1.0), ("Lei è tornata a casa?", 1.0)]
+    ends = [
+        median_pitch(clip.samples, clip.sample_rate, [(clip.seconds - 0.5, clip.seconds)])
+        for clip in real.speaking("if_sara").speak(lines, Cancel())
+    ]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert 12 * np.log2(ends[1] / ends[0]) > 2
+
+
+@bundled
+def test_a_spanish_line_pauses_where_the_original_paused(real: Kokoro, tmp_path: Path) -> None:
+    said = [("When", 0.5), ("it", 0.9), ("rained,", 1.2), ("we", 2.9), ("went", 3.2), ("back", 3.5), ("home.", 3.9)]
+    script = [Heard(tuple(Word(start, start + 0.3, f" {text}") for text, start in said))]
+    film = tmp_path / "talk.wav"
+    films.ffmpeg("-f", "lavfi", "-i", "sine=220:d=6", film)
+    factory = FakeFactory(ScriptedTranscriber(script), real)  # type: ignore[arg-type]
+    result = pipeline.dub(asked(film, "es", "en"), factory, tmp_path)
+    sound = films.decoded(result.files[0], 16_000)
+    (first, second) = levels.sounding(sound, 16_000, gap=0.35, pad=0.0)
+    assert first[1] == pytest.approx(1.5, abs=0.4)
+    assert second[0] == pytest.approx(2.9, abs=0.3)
 
 
 @bundled

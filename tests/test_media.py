@@ -662,6 +662,18 @@ def test_the_end_of_a_stretched_sound_is_not_lost(seconds: float, tempo: float) 
     assert np.sqrt(np.mean(last**2)) > 0.25 * 0.3 * 32768 / np.sqrt(2)
 
 
+def test_a_sound_that_is_raised_at_its_end_is_as_long_as_before_and_higher_only_there() -> None:
+    at = np.arange(2 * 24_000) / 24_000
+    buzz = pcm(np.asarray(0.1 * sum(np.sin(2 * np.pi * 150 * n * at) / n for n in range(1, 8))))
+    raised = media.raised_at_end(buzz, 24_000, 8.0, 0.4)
+    assert len(raised) == len(buzz)
+    before, end = (media.median_pitch(raised, 24_000, [stretch]) for stretch in ((0.2, 1.4), (1.7, 2.0)))
+    assert before == pytest.approx(150, rel=0.02)
+    assert end is not None
+    assert end > 150 * 2 ** (4 / 12)
+    assert len(media.raised_at_end(buzz[:0], 24_000, 8.0, 0.4)) == 0
+
+
 def test_a_burst_at_the_very_end_is_still_heard_after_stretching() -> None:
     rate = 22_050
     samples = pcm(silence(1.0, rate), speech(0.1, rate, -15))

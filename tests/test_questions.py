@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vt.text.questions import asked_alike
+from vt.text.questions import asked_alike, rises
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,27 @@ def test_what_is_not_asked_stays_as_it_is_and_what_is_called_is_marked_in_spanis
     assert asked_alike("He lives there.", "Vive donde vive.", "es") == "Vive donde vive."
     assert asked_alike("Come here! Now.", "Ven aquí! Ahora.", "es") == "¡Ven aquí! Ahora."
     assert asked_alike("Come here!", "Viens ici !", "fr") == "Viens ici !"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "wanted"),
+    [
+        ("en", "Did he come home?", True),
+        ("en", "He came. Did you see him?", True),
+        ("en", "Where do you live?", False),
+        ("en", "With whom did you go?", False),
+        ("en", "He came home.", False),
+        ("es", "Si llueve, ¿te quedas?", True),
+        ("es", "¿De dónde vienes?", False),
+        ("fr", "Vous venez ?", True),
+        ("hi", "तुम कहाँ रहते हो?", False),
+        ("hi", "तुम घर आए?", True),
+        ("ja", "来ますか?", False),
+        ("en", "?", False),
+    ],
+)
+def test_the_voice_rises_where_the_answer_is_yes_or_no(code: str, text: str, wanted: bool) -> None:
+    assert rises(text, code) is wanted
 
 
 @given(st.text(alphabet='aB que.?!¿¡,…"” 3', max_size=30), st.sampled_from(["es", "fr", "ar"]), st.booleans())

@@ -135,10 +135,10 @@ class DubbedLine:
     overflow_seconds: float
     speaker: int | None = None
     """The id of who says it in the film; None where only one person speaks."""
-    shortened: str = ""
+    shortened: str | None = None
     """The line in full, where a shorter wording is spoken because there is no time for it."""
-    hurried: str = ""
-    """Why it is spoken at a tempo above 1.2, as a sentence; empty where it is not."""
+    hurried: str | None = None
+    """Why it is spoken at a tempo above 1.2, as a sentence; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +270,10 @@ class Script:
     fuller: tuple[str, ...] = ()
     """By line: its wording in full, where a shorter one is spoken; else empty."""
 
-    def why_hurried(self, line: int, *, literal: bool) -> str:
-        """Say why a line is spoken at a tempo above 1.2; nothing where it is not."""
+    def why_hurried(self, line: int, *, literal: bool) -> str | None:
+        """Say why a line is spoken at a tempo above 1.2; None where it is not."""
         if not timing.is_hurried(self.placements[line]):
-            return ""
+            return None
         if literal:
             return "Every line is to be spoken in full."
         return "Its words were changed by hand." if self.written[line] else "No shorter wording fits."
@@ -400,7 +400,7 @@ def _remarks(*choices: Choice | None) -> list[str]:
     return [*reasons, *remarks]
 
 
-def _line(script: Script, line: int, hurried: str) -> DubbedLine:
+def _line(script: Script, line: int, hurried: str | None) -> DubbedLine:
     segment, placed = script.transcript.segments[line], script.placements[line]
     return DubbedLine(
         id=segment.id,
@@ -416,7 +416,7 @@ def _line(script: Script, line: int, hurried: str) -> DubbedLine:
         placed_end=_rounded(placed.end),
         overflow_seconds=_rounded(timing.overflow_seconds(placed.natural_seconds, placed.seconds)),
         speaker=_who(script.parts)[line],
-        shortened=script.fuller[line],
+        shortened=script.fuller[line] or None,
         hurried=hurried,
     )
 

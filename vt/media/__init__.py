@@ -9,6 +9,7 @@ from vt.media.audio import (
     converted,
     join_aac,
     output_rate,
+    raised_at_end,
     shifted,
     stretched,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "peaks",
     "picture_of",
     "probe",
+    "raised_at_end",
     "shifted",
     "stretched",
     "subtitle_text",

@@ -18,6 +18,7 @@ from vt.media.extraction import SoundFormat
 from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 
+_GLIDE_SECONDS = 0.02  # from one step of a rising pitch to the next
 PRIMING = 1024  # samples that ffmpeg's AAC encoder puts in front
 
 
@@ -32,6 +33,26 @@ def shifted(samples: NDArray[np.int16], rate: int, semitones: float, cancel: Can
     The formants move too (rubberband), as with a shorter vocal tract: so it sounds like somebody else.
     """
     return _rubberband(samples, rate, len(samples), cancel, pitch=f"{2 ** (semitones / 12):.6f}")
+
+
+def raised_at_end(
+    samples: NDArray[np.int16], rate: int, semitones: float, seconds: float, cancel: Cancel | None = None
+) -> NDArray[np.int16]:
+    """Return the samples with a pitch that rises towards the end, evenly over the last `seconds` (rubberband)."""
+    begin = max(0.0, len(samples) / rate - seconds)
+    count = max(1, round(seconds / _GLIDE_SECONDS))
+    glide = ";".join(
+        f"{begin + step * _GLIDE_SECONDS:.3f} rubberband pitch {2 ** (semitones * (step + 1) / count / 12):.5f}"
+        for step in range(count)
+    )
+    padded = np.pad(samples, (0, int(0.1 * rate)))
+    pcm = {"f": "s16le", "ar": rate, "ac": 1}
+    stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm)
+    stream = stream.filter("asetnsamples", n=rate // 100).filter("asendcmd", commands=glide)
+    stream = stream.filter("rubberband", pitch=1, formant="preserved")
+    argv = command_line(stream.output("pipe:1", **pcm))
+    output = run(Child(argv, sound_limits(len(padded) / rate, 4 * len(padded)), padded.tobytes()), cancel)
+    return np.frombuffer(output, np.int16)[: len(samples)]
 
 
 def _rubberband(

@@ -36,6 +36,29 @@ _ACCENTED = {
 """Spanish words that ask, by what they are without an accent."""
 
 
+_ASKING_WORDS = {
+    "en": "what when where which who whom whose why how",
+    "es": "qué cuál cuáles cuándo dónde adónde quién quiénes cómo cuánto cuánta cuántos cuántas",
+    "fr": "qui que quoi quel quelle quels quelles quand où pourquoi comment combien",
+    "hi": "क्यों कब कहाँ कहां कौन कैसे कैसा कैसी कितना कितनी कितने किस किसने किसको",
+    "it": "chi che cosa cos quale quali quando dove perché come quanto quanta quanti quante",
+    "pt": "quem qual quais que quê quando onde aonde porquê porque como quanto quanta quantos quantas",
+}
+"""Words with which a question begins whose answer is neither yes nor no; at its end the voice falls."""
+_BEGINNING = 3
+"""Of a question's words: among these is the one that asks, also where it follows a preposition."""
+
+
+def rises(text: str, code: str) -> bool:
+    """Tell whether the voice rises at the end of a text: where that asks for yes or no, in a language that is known."""
+    if code not in _ASKING_WORDS or not text.rstrip(_CLOSING).endswith("?"):
+        return False
+    last = _SENTENCE.split(text.strip())[-1].lower().rpartition("¿")[2]
+    words = re.findall(r"[^\W\d_]+", last) if code != "hi" else last.rstrip(_CLOSING + "?").split()
+    asking = _ASKING_WORDS[code].split()
+    return bool(words) and not any(word in asking for word in (words if code == "hi" else words[:_BEGINNING]))
+
+
 def asked_alike(source: str, text: str, code: str) -> str:
     """Return a translation that ends with a question mark where its source does, and begins with one where that is so.
 
