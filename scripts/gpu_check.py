@@ -197,12 +197,19 @@ def table(report: Mapping[str, Any] | None) -> str:
     """Return the table of docs/GPU.md; `report`: as a run wrote it, None where there was none."""
     if report is None:
         return "No run has been made yet: no machine with a graphics card was at hand."
-    rows = [f"{report['driver']}, on {report['when'][:10]}:", "", "| step | result | figures |", "|---|---|---|"]
+    rows = [f"{report['driver']}, on {report['when'][:10]}:", "", "| step | what | figure |", "|---|---|---|"]
     for step in report["steps"]:
-        figures = "; ".join(f"{name}: {value}" for name, value in step["figures"].items())
         result = ": ".join([f"**{step['state']}**" if step["says"] else step["state"], *step["says"]])
-        rows.append(f"| {step['name']} | {result} | {figures} |".replace("\n", " "))
+        rows.append(f"| **{step['name']}** | | {result} |".replace("\n", " "))
+        rows += [f"| | {name} | {_shown(value)} |".replace("\n", " ") for name, value in step["figures"].items()]
     return "\n".join(rows)
+
+
+def _shown(value: float | str) -> str:
+    """Return a figure with as many digits as it was measured to."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def making(model: str, folder: Path, environment: Mapping[str, str], *, apart: bool = False) -> subprocess.Popen[bytes]:

@@ -240,7 +240,7 @@ def test_a_larger_model_and_fewer_threads_get_smaller_batches() -> None:
 def test_on_a_graphics_card_a_batch_fits_half_of_what_is_free() -> None:
     weights = nllb_conversion.MODELS[0].int8_bytes
     sizes = [batch_tokens(weights, 2, Memory(80 * 2**30, used * 2**30), 4) for used in (0, 78, 79, 80)]
-    assert sizes == [8192, 2048, 1024, LONGEST]
+    assert sizes == [16_384, 2048, 1024, LONGEST]
 
 
 # --- length ------------------------------------------------------------------------------------------------------

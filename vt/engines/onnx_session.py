@@ -11,8 +11,8 @@ from vt.errors import ModelUnavailable
 from vt.system import graphics, machine
 
 _ON_CARDS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-"""By default the library tries every way to compute a convolution for each new length of sound, and lines all differ;
-and it rounds to 10 bits, which the ear finds in the quiet parts."""
+"""By default the library tries every way to compute a convolution for each new length of sound, and lines all differ:
+seven times slower. And it rounds to 10 bits, which changes the quiet parts."""
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
