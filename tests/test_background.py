@@ -23,6 +23,7 @@ from vt.dubbing.track import DubTrack, Level, Spoken
 from vt.engines.protocols import Heard, VoiceRemover
 from vt.errors import ModelUnavailable
 from vt.media import SoundFormat, room_tone
+from vt.settings import LOUDNESS, Settings
 
 RATE = 48_000
 VOICE_RATE = 22_050
@@ -75,6 +76,7 @@ def dubbed(
     wanted: Background | None,
     artifacts: Artifacts | None = None,
     remover: VoiceRemover | None = None,
+    **settings: str,
 ) -> Dubbed:
     folder.mkdir(exist_ok=True)
     heard = [
@@ -83,7 +85,7 @@ def dubbed(
     ]
     voice = ToneSynthesizer(0.1, timbre=lambda count, rate: speech(count / rate, rate, -20.0)[:count])
     request = asked(film, "es", finish=Finish(background=wanted))
-    factory = FakeFactory(ScriptedTranscriber(heard), voice)
+    factory = FakeFactory(ScriptedTranscriber(heard), voice, Settings(**settings))  # type: ignore[arg-type]
     factory.remover = remover
     result = pipeline.dub(request, factory, folder, artifacts=artifacts)
     return Dubbed(result, stereo(result.files[0], 0), stereo(result.files[0], 1))
@@ -161,6 +163,18 @@ def test_music_that_nobody_wants_is_left_out_but_its_dub_is_not_dead_silent(film
         assert music(cut(made.dub, *pause)) < -80
     assert made.channels == 1
     assert films.loudness(made.result.files[0])[0] == pytest.approx(-16.0, abs=1.0)
+
+
+def test_the_settings_say_how_loud_a_dub_over_music_is_and_the_music_stays_as_it_was(
+    film: Path, tmp_path: Path, ducked: Dubbed
+) -> None:
+    artifacts = Artifacts(tmp_path / "pieces")
+    for wanted in ("broadcast", "loud"):
+        made = dubbed(film, tmp_path / wanted, Background.DUCK, artifacts, VT_LOUDNESS=wanted)
+        assert films.loudness(made.result.files[0])[0] == pytest.approx(LOUDNESS[wanted], abs=1.0)
+        lines = [level(rest(cut(sound, 3.1, 4.7))) for sound in (made.dub, ducked.dub)]
+        assert (lines[0] > lines[1]) == (wanted == "loud")
+    assert music(cut(made.dub, *PAUSES[1])) == pytest.approx(music(cut(made.original, *PAUSES[1])), abs=0.5)
 
 
 def test_a_second_run_decodes_and_encodes_nothing_and_is_the_same(film: Path, tmp_path: Path) -> None:
