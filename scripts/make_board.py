@@ -56,6 +56,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     ),
     "Models": (
         ("Memory, of the budget", "bytes", (("vt_model_bytes", "{{kind}}"), ("vt_model_budget_bytes", "budget"))),
+        (
+            "Memory of each device",
+            "bytes",
+            (("vt_device_bytes", "{{device}}"), ("vt_device_budget_bytes", "{{device}}, budget")),
+        ),
         ("In memory, and in use", "short", (("vt_models", "{{kind}}"), ("vt_model_leases", "{{kind}} in use"))),
         (
             "Found ready",

@@ -10,7 +10,7 @@ import pytest
 
 from vt.domain import Word
 from vt.errors import SubtitleError
-from vt.text import captions
+from vt.text import captions, subtitles
 from vt.text.captions import ass, lrc, sbv, transcript_json, ttml
 from vt.text.captions.cue import RawCue
 
@@ -279,7 +279,7 @@ def test_the_times_of_words_in_lyrics_are_taken() -> None:
 def test_the_last_line_of_lyrics_gets_the_time_of_reading() -> None:
     (spoken,) = captions.read(b"[100:02.00]The very last line of it").utterances
     assert spoken.start == 6002.0
-    assert spoken.end == pytest.approx(6003.2)
+    assert spoken.end == pytest.approx(6002 + 24 / subtitles.CHARACTERS_A_SECOND)
 
 
 def test_lyrics_say_their_language() -> None:

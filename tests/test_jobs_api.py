@@ -465,7 +465,7 @@ def test_a_body_that_is_no_upload_is_a_bad_request(server: Server, body: dict[st
         ("talk.mp4", {**ES, "voice": "1=ef_dora,2=espeak-ng-es"}, "several engines (espeak-ng, kokoro)"),
         ("talk.mp4", {**ES, "speakers": "13"}, "neither auto nor a number from 1 to 12: 13"),
         ("talk.mp4", {**ES, "mark_speakers": "maybe"}, "neither true nor false: maybe"),
-        ("talk.mp4", {**ES, "background": "loud"}, "is one of auto, none, duck, and not loud"),
+        ("talk.mp4", {**ES, "background": "loud"}, "is one of auto, none, duck, keep, and not loud"),
         ("talk.mp4", {**ES, "literal": "maybe"}, "neither true nor false: maybe"),
         ("talk.mp4", {**ES, "burn": "nonsense"}, "nonsense"),
         ("talk.mp4", {**ES, "audio_track": "2"}, "track"),

@@ -335,7 +335,9 @@ def test_a_name_that_the_module_lacks_is_an_attribute_error() -> None:
 TRANSCRIPT = {
     "language": "pt",
     "language_detected": True,
-    "segments": [{"id": 0, "start": 0.5, "end": 1.25, "text": "Bom dia.", "speaker": "", "overlaps": False}],
+    "segments": [
+        {"id": 0, "start": 0.5, "end": 1.25, "text": "Bom dia.", "speaker": "", "overlaps": False, "pauses": []}
+    ],
     "dropped": [],
 }
 

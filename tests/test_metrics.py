@@ -114,6 +114,7 @@ def test_no_label_can_be_filled_by_a_stranger_or_hold_an_id() -> None:
         "what",
         "program",
         "how",
+        "device",
     }
 
 

@@ -566,3 +566,9 @@ def test_times_past_an_hour_are_written_as_players_expect() -> None:
     late = [Cue(3661.5, 3663.25, "Late.")]
     assert "01:01:01,500 --> 01:01:03,250" in subtitles.srt(late)
     assert "01:01:01.500 --> 01:01:03.250" in subtitles.vtt(late)
+
+
+def test_a_long_sentence_that_outlasts_the_film_is_shown_within_it() -> None:
+    said = " ".join(["and another word"] * 20)
+    (first, *_, last) = subtitles.cues([Cue(5.0, 4000.0, said)], film_seconds=30.0)
+    assert (first.start, last.end <= 30.0, last.start < 30.0) == (5.0, True, True)

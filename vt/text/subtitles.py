@@ -89,7 +89,7 @@ def cues(sentences: Iterable[Cue], film_seconds: float = math.inf, language: Lan
         language: of the text, which decides how long a line is and where it may end; None: none that vt knows.
     """
     rules = _rules(language)
-    marked = _with_marks(_gathered(sentences, rules))
+    marked = _with_marks(_gathered(_within(sentences, film_seconds), rules))
     return _timed([part for sentence, mark in marked for part in _split(sentence, mark, rules)], film_seconds, rules)
 
 
@@ -112,10 +112,15 @@ def in_both(
     above, below = zip(*lines, strict=True) if (lines := list(lines)) else ((), ())
     rules = _rules(upper), _rules(lower)
     leading = [one if one.text.strip() else replace(other, text="") for one, other in zip(above, below, strict=True)]
-    marked = zip(_with_marks(leading), below, strict=True)
+    marked = zip(_with_marks(_within(leading, film_seconds)), below, strict=True)
     parts = [part for (one, mark), other in marked for part in _split_in_both(one, other.text, mark, rules)]
     timed = _timed(sorted(parts, key=lambda part: part.start), film_seconds, rules[0])
     return [replace(part, below=_set(part.below, rules[1])) for part in timed]
+
+
+def _within(sentences: Iterable[Cue], film_seconds: float) -> Iterator[Cue]:
+    """Yield sentences that end with the film at the latest: else the parts of a long one would come behind it."""
+    return (replace(one, end=max(one.start, min(one.end, film_seconds))) for one in sentences)
 
 
 def _timed(parts: Sequence[Cue], film_seconds: float, rules: Rules) -> list[Cue]:
