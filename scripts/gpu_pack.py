@@ -1,4 +1,4 @@
-"""Pack for scripts/gpu-check what a bare machine with a graphics card lacks, in parts that a small courier can carry.
+"""Pack for scripts/gpu-check what a bare machine with a graphics card lacks, in small parts.
 
     python -m scripts.gpu_pack pack DIR [--find-links FOLDER]    here: DIR/part1, DIR/part2 ...
     python -m scripts.gpu_pack receive DIR...                    there, for each part that has arrived
