@@ -254,7 +254,13 @@ def test_the_height_of_lines_is_read_from_the_font() -> None:
 
 def test_an_ffmpeg_without_libass_is_said_to_be_one() -> None:
     with pytest.raises(ToolMissing, match="libass"):
-        media.check_renderer(lambda: " ... overlay VV->V Overlay a video source on top of the input.\n")
+        media.check_renderer(listed=lambda: " ... overlay VV->V Overlay a video source on top of the input.\n")
+
+
+def test_an_ffmpeg_without_zimg_draws_into_no_picture_in_hdr() -> None:
+    media.check_renderer(Picture(64, 36), lambda: " .. ass V->V Render ASS subtitles.\n")
+    with pytest.raises(ToolMissing, match="zimg"):
+        media.check_renderer(Picture(64, 36, "smpte2084"), lambda: " .. ass V->V Render ASS subtitles.\n")
 
 
 def factory() -> FakeFactory:

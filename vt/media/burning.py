@@ -80,14 +80,20 @@ class Picture:
         return ",".join([*chain, "format=yuv420p", f"ass=filename={_escaped(str(text.absolute()))}"])
 
 
-def check_renderer(listed: Callable[[], str] = _filters) -> None:
-    """Raise where the ffmpeg that is installed cannot draw subtitles; `listed` returns what it says of its filters.
+def check_renderer(picture: Picture | None = None, listed: Callable[[], str] = _filters) -> None:
+    """Raise where the ffmpeg that is installed cannot draw subtitles.
+
+    Args:
+        picture: into which they are to be drawn; None: into whatever it may be.
+        listed: returns what ffmpeg says of its filters.
 
     Raises:
-        ToolMissing: it was built without libass, or is not there.
+        ToolMissing: it was built without libass, or without zimg, which a picture in HDR needs; or it is not there.
     """
     if " ass " not in listed():
         raise ToolMissing("This ffmpeg was built without libass, so it cannot draw subtitles into a picture.")
+    if picture and picture.transfer in _HDR and " zscale " not in listed():
+        raise ToolMissing("This ffmpeg was built without zimg, so it cannot draw subtitles into a picture in HDR.")
 
 
 def picture_of(info: MediaInfo, cancel: Cancel | None = None) -> Picture:
