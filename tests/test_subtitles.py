@@ -326,6 +326,18 @@ def test_a_sentence_that_would_be_gone_within_a_second_is_shown_with_the_next_on
     assert [(cue.start, cue.text) for cue in subtitles.cues(said)] == [(5.0, "Yes. I know."), (6.1, "Do you?")]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        [Cue(5.0, 5.3, "Yes.", "1"), Cue(5.4, 6.5, "No.", "2")],
+        [Cue(5.0, 5.3, "Yes."), Cue(5.4, 13.0, "I know.")],
+        [Cue(5.0, 5.3, "Yes."), Cue(5.4, 6.5, "- No.")],
+    ],
+)
+def test_another_speaker_s_sentence_and_one_that_lasts_too_long_are_shown_by_themselves(said: list[Cue]) -> None:
+    assert [cue.text for cue in subtitles.cues(said)] == [one.text for one in said]
+
+
 @pytest.mark.parametrize("text", ["Well...", "This line is as long as one line may be."])
 def test_one_line_goes_after_seven_seconds_and_two_are_parted(text: str) -> None:
     assert [(cue.start, cue.end) for cue in one(text, 5.0, 14.0)] == [(5.0, 5.0 + LONGEST_CUE_SECONDS)]

@@ -24,13 +24,12 @@ def check(request: JobRequest, info: MediaInfo, heard: Language | None, cancel: 
 
     Raises:
         InputError: the film has no picture, or no subtitles in that language.
-        ToolMissing: no font that is installed has the letters of the language, or ffmpeg cannot draw any.
+        ToolMissing: no font that is installed has the letters of the language, or ffmpeg cannot draw into that picture.
     """
     burn, spoken = request.finish.burn, request.target_language
     if not burn or spoken is None:
         return
-    media.check_renderer()
-    media.picture_of(info, cancel)
+    media.check_renderer(media.picture_of(info, cancel))
     known = {language.code: language for language in (spoken, heard) if language}
     if heard and burn != BOTH and burn not in known:
         raise InputError(

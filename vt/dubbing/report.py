@@ -219,7 +219,7 @@ def read(text: str | bytes) -> Report:
     Raises:
         ValueError: it is damaged, or lacks what reports have today.
     """
-    return _checked(json.loads(text))
+    return _checked(_loaded(text))
 
 
 def read_json(text: str | bytes) -> dict[str, Any]:
@@ -228,9 +228,25 @@ def read_json(text: str | bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is damaged, or lacks what reports have today.
     """
-    values: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = _loaded(text)
     _checked(values)
     return values
+
+
+def _loaded(text: str | bytes) -> Any:  # noqa: ANN401 (JSON)
+    return json.loads(text, parse_float=_number, parse_constant=_number)
+
+
+def _number(said: str) -> float:
+    """Return a number of a report; one that is infinite or none has no place on a page or in JSON.
+
+    Raises:
+        ValueError: it is one of those.
+    """
+    value = float(said)
+    if not math.isfinite(value):
+        raise ValueError(said)
+    return value
 
 
 def _checked(values: Any) -> Report:  # noqa: ANN401 (JSON)
