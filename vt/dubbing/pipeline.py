@@ -354,7 +354,11 @@ class _Dub:
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
-        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn)
+
+        def tell(share: float) -> None:
+            self.run.tell(Stage.MUX, share)
+
+        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn, tell)
 
 
 def _marked_speakers(run: Run, parts: Parts) -> list[str]:
