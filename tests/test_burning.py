@@ -108,6 +108,14 @@ def test_two_languages_stand_above_each_other(tmp_path: Path, film: Path) -> Non
     assert both[0].start < one[0].start
 
 
+def test_its_words_light_up_where_that_is_asked_for(tmp_path: Path, film: Path) -> None:
+    text = tmp_path / "drawn.ass"
+    sides = Sides(2.0, languages.ENGLISH, (Cue(0.5, 1.5, "When was that?"),))
+    for karaoke in (True, False):
+        burning.prepared(sides, "en", media.probe(film), text, karaoke=karaoke)
+        assert (r"{\kf" in text.read_text()) is karaoke
+
+
 def test_all_else_is_as_without_them(tmp_path: Path, film: Path) -> None:
     target = tmp_path / "out.mp4"
     burnt(film, target)

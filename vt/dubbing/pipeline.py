@@ -272,7 +272,7 @@ class _Dub:
                 level = dubbed.level
                 lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
                 placements = self._speak(lines, len(plan.placements))
-            script = replace(script, placements=tuple(placements))
+            script = replace(script, placements=tuple(placements), phrases=plan.phrases(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
@@ -342,9 +342,10 @@ class _Dub:
 
     def _burnt(self, sides: Sides, examined: Examined) -> Burn | None:
         """Return what is to be drawn into the picture; None where nothing is."""
-        name = self.run.request.finish.burn
-        text = self.folder / "burnt.ass"
-        return burning.prepared(sides, name, examined.info, text, self.run.cancel) if name else None
+        finish, text = self.run.request.finish, self.folder / "burnt.ass"
+        if not finish.burn:
+            return None
+        return burning.prepared(sides, finish.burn, examined.info, text, self.run.cancel, karaoke=finish.karaoke)
 
     def _mux(
         self, examined: Examined, script: Script, softs: Sequence[Soft], burn: Burn | None
