@@ -16,12 +16,12 @@ from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.films import AAC, H264, SOUND, ffmpeg, ffmpeg_version, streams
 from vt import languages, media
-from vt.domain import Edit, Edits, Finish, JobRequest, Word
+from vt.domain import Cancel, Edit, Edits, Finish, JobRequest, Progress, Stage, Word
 from vt.dubbing import burning, pipeline
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.subtitling import Sides
 from vt.engines.protocols import Heard
-from vt.errors import InputError, MediaError, ToolMissing
+from vt.errors import Cancelled, InputError, MediaError, ToolMissing
 from vt.languages import Language
 from vt.media import Font, Named, Picture
 from vt.text.subtitles import Cue
@@ -107,6 +107,14 @@ def test_two_languages_stand_above_each_other(tmp_path: Path, film: Path) -> Non
     assert one
     assert both
     assert both[0].start < one[0].start
+
+
+def test_its_words_light_up_where_that_is_asked_for(tmp_path: Path, film: Path) -> None:
+    text = tmp_path / "drawn.ass"
+    sides = Sides(2.0, languages.ENGLISH, (Cue(0.5, 1.5, "When was that?"),))
+    for karaoke in (True, False):
+        burning.prepared(sides, "en", media.probe(film), text, karaoke=karaoke)
+        assert (r"{\kf" in text.read_text()) is karaoke
 
 
 def test_all_else_is_as_without_them(tmp_path: Path, film: Path) -> None:
@@ -247,6 +255,28 @@ def test_a_font_whose_name_would_part_the_values_of_a_style_is_not_taken() -> No
 
 def test_the_height_of_lines_is_read_from_the_font() -> None:
     assert 1.0 < media.font_for(languages.SPANISH).height < 1.6
+
+
+def test_the_picture_is_seen_to_grow_and_a_cancel_meanwhile_ends_it(tmp_path: Path, film: Path) -> None:
+    cancel, request, shares = Cancel(), request_for(film, "es"), list[float]()
+
+    def tell(progress: Progress) -> None:
+        if progress.stage == Stage.MUX:
+            shares.append(progress.fraction)
+
+    pieces = Artifacts(tmp_path / "pieces")
+    pipeline.dub(request, factory(), tmp_path, on_progress=tell, artifacts=pieces)
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+    def end(progress: Progress) -> None:
+        if progress.stage == Stage.MUX and progress.fraction > 0:
+            cancel.set()
+
+    (tmp_path / "again").mkdir()
+    with pytest.raises(Cancelled):
+        pipeline.dub(request, factory(), tmp_path / "again", on_progress=end, cancel=cancel, artifacts=pieces)
 
 
 # Whether it can be done

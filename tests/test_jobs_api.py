@@ -174,6 +174,8 @@ def test_subtitles_report_and_lines_are_given(server: Server, done: str) -> None
     assert "There are" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/fr.srt"), 404).replace("there", "There")
     refused(server.ask("GET", f"{JOBS}/{done}/subtitles/es.txt"), 422)
     assert "both.ass" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/fr.ass"), 404)
+    assert r"{\kf" in server.ask("GET", f"{JOBS}/{done}/subtitles/en.ass?karaoke=true").text
+    assert "form ass only" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/en.srt?karaoke=true"), 422)
     report = server.json("GET", f"{JOBS}/{done}/report")
     assert (set(report), report["source"]["file"], report["target_language"]) == (REPORT, "talk.mp4", "es")
     answer = server.ask("GET", f"{JOBS}/{done}/segments")

@@ -144,6 +144,9 @@ def test_the_dub_pauses_where_the_original_paused(film: Path, tmp_path: Path) ->
         first["natural_seconds"] / (first["placed_end"] - first["placed_start"]), abs=0.002
     )
 
+    (_, before, letters), (after, *_) = first["phrases"]
+    assert list(inside) == pytest.approx([before, after], abs=0.1)
+    assert letters == len("".join(first["text"].split(",")[0].split())) + 1
     edits = Edits({0: Edit(text="All in one breath, we went home.")})
     edited = asked(film, "es", "en", edits=edits)
     again = pipeline.dub(edited, factory, work, artifacts=artifacts)

@@ -92,6 +92,9 @@ def test_further_subtitles_are_written_beside_the_report(written: Callable[[repo
     made = pysubs2.SSAFile.from_string((file.parent / f"talk.{named}").read_text(), format_=named.rpartition(".")[2])
     shown = " ".join(event.plaintext for event in made)
     assert ("¿Qué tal?" in shown, "How are you?" in shown) == (named[:2] != "en", named[:2] != "es")
+    is_ass = named.endswith("ass")
+    assert main(["report", str(file), "--subtitles", named, "--karaoke"]) == (DONE if is_ass else BAD_INPUT)
+    assert (r"{\kf" in (file.parent / f"talk.{named}").read_text()) == is_ass
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vt import languages
 from vt.errors import Cancelled, InputError
@@ -48,6 +48,20 @@ class Pause:
     """How much of the sentence is said before it."""
 
 
+class Timed(NamedTuple):
+    """When a part of a text is said. The parts of a text come in order, and together they are all of it."""
+
+    start: float
+    end: float
+    letters: int
+    """How long the part is: its signs, but for spaces."""
+
+    @classmethod
+    def of(cls, text: str, start: float, end: float) -> Timed:
+        """Return when a text is said that is a part of another one."""
+        return cls(start, end, len("".join(text.split())))
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One sentence of the original, with the slot of time in which it was said."""
@@ -63,6 +77,8 @@ class Segment:
     """True where captions tell that it began while somebody else was still speaking; its slot is behind theirs."""
     pauses: tuple[Pause, ...] = ()
     """Inside it, in order; as far as the times of its words tell."""
+    words: tuple[Timed, ...] = ()
+    """When each of its words is said; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +314,8 @@ class Finish:
     """Whether every line is spoken in full: no shorter wording is chosen where the time is short."""
     burn: str = ""
     """The language whose subtitles are drawn into the picture, by code, or `both`; empty: none are."""
+    karaoke: bool = False
+    """Whether the words of those subtitles light up as they are spoken."""
 
     @classmethod
     def of(cls, named: Mapping[str, str]) -> Finish:
@@ -312,6 +330,7 @@ class Finish:
             background=_background(named.get("background", "")),
             literal=is_yes(named.get("literal") or None),
             burn=burn if burn in ("", BOTH) else languages.get(burn).code,
+            karaoke=is_yes(named.get("karaoke") or None),
         )
 
     @classmethod
@@ -319,11 +338,17 @@ class Finish:
         """Return what was kept, here or in another version: what is unknown here is left out."""
         background, burn = kept.get("background"), kept.get("burn")
         known = Background(background) if background in list(Background) else None
-        return cls(known, kept.get("literal") is True, burn if isinstance(burn, str) else "")
+        drawn = burn if isinstance(burn, str) else ""
+        return cls(known, kept.get("literal") is True, drawn, kept.get("karaoke") is True)
 
     def over(self, before: Finish) -> Finish:
         """Return this finish, with what it does not name as it was before."""
-        return Finish(self.background or before.background, self.literal or before.literal, self.burn or before.burn)
+        return Finish(
+            self.background or before.background,
+            self.literal or before.literal,
+            self.burn or before.burn,
+            self.karaoke or before.karaoke,
+        )
 
 
 def _background(named: str) -> Background | None:

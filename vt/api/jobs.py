@@ -105,6 +105,11 @@ _words: dict[str, Any] = {
         "description": "The language whose subtitles are drawn into the picture, or both.",
         "examples": ["es", BOTH],
     },
+    "karaoke": {
+        "type": "boolean",
+        "description": "Whether the words of these subtitles light up as they are spoken.",
+        "default": False,
+    },
     "from_job": {
         "type": "string",
         "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for.",
@@ -390,9 +395,10 @@ async def subtitles(
         str, Path(description="The language spoken, the one that is spoken now, or both.", examples=["es"])
     ],
     ending: Annotated[Literal["srt", "vtt", "ass"], Path(description="The form.", examples=["srt"])],
+    karaoke: Annotated[bool, Query(description="Whether words light up as they are spoken; of the form ass.")] = False,
 ) -> Response:
     """Give the subtitles in the film's language, in the dub's, or in both at a time: the dub's above."""
-    found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending))
+    found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending, karaoke=karaoke))
     return _file_response(found) if isinstance(found, ResultFile) else _text_response(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
+from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Timed, Transcript
 from vt.dubbing import casting, timing
 from vt.dubbing.casting import Parts
 from vt.dubbing.timing import TimingReport
@@ -113,6 +114,8 @@ class HeardLine:
     source_text: str
     speaker: int | None = None
     """The id of who says it; None where only one person speaks."""
+    source_words: tuple[Timed, ...] = ()
+    """When each word of `source_text` is said: its start, its end, and its length in letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,10 @@ class DubbedLine:
     """The line in full, where a shorter wording is spoken because there is no time for it."""
     hurried: str | None = None
     """Why it is spoken at a tempo above 1.2, as a sentence; None where it is not."""
+    source_words: tuple[Timed, ...] = ()
+    """When each word of `source_text` is said: its start, its end, and its length in letters."""
+    phrases: tuple[Timed, ...] = ()
+    """The same of the phrases of `text`, where there are pauses between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,8 @@ class TranscriptReport:
 
 
 Report: TypeAlias = DubReport | TranscriptReport
+_TIMED = re.compile(r"\[\n *([0-9.e-]+),\n *([0-9.e-]+),\n *([0-9]+)\n *\]")
+"""A `Timed` as JSON has it."""
 
 _DUB, _TRANSCRIPT = TypeAdapter(DubReport), TypeAdapter(TranscriptReport)
 
@@ -210,7 +219,9 @@ def _dumped(shape: TypeAdapter[Any], report: Report) -> dict[str, Any]:
 
 def write(file: Path, report: Report) -> None:
     """Write a report in the form that `read` reads."""
-    file.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+    # Three numbers on as many lines would make it three times as long.
+    file.write_text(_TIMED.sub(r"[\1, \2, \3]", text) + "\n", encoding="utf-8")
 
 
 def read(text: str | bytes) -> Report:
@@ -285,6 +296,8 @@ class Script:
     """By line: whether somebody has changed its words by hand."""
     fuller: tuple[str, ...] = ()
     """By line: its wording in full, where a shorter one is spoken; else empty."""
+    phrases: tuple[tuple[Timed, ...], ...] = ()
+    """By line: when its phrases are said, where there are pauses between them; empty before anything is."""
 
     def why_hurried(self, line: int, *, literal: bool) -> str | None:
         """Say why a line is spoken at a tempo above 1.2; None where it is not."""
@@ -351,7 +364,7 @@ def of_transcript(
         engines=HearingEngine(use(stt) if stt else None),
         stages=_timed(stages),
         segments=tuple(
-            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text, speaker)
+            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text, speaker, _moments(line.words))
             for line, speaker in zip(transcript.segments, _who(parts), strict=True)
         ),
         dropped=_dropped(transcript),
@@ -434,7 +447,13 @@ def _line(script: Script, line: int, hurried: str | None) -> DubbedLine:
         speaker=_who(script.parts)[line],
         shortened=script.fuller[line] or None,
         hurried=hurried,
+        source_words=_moments(segment.words),
+        phrases=_moments(script.phrases[line]) if script.phrases else (),
     )
+
+
+def _moments(words: Sequence[Timed]) -> tuple[Timed, ...]:
+    return tuple(Timed(_rounded(word.start), _rounded(word.end), word.letters) for word in words)
 
 
 def _rounded(value: float) -> float:

@@ -163,6 +163,7 @@ _ENGLISH: dict[str, str] = {
     "burn_nothing": "None",
     "burn_dub": "In the language spoken",
     "burn_both": "In both languages",
+    "karaoke": "Light up the words of these subtitles as they are spoken",
     "literal": "Speak every line in full, even where that means speaking fast",
     "unchanged": "Nothing is changed yet.",
     "one_changed": "1 change",

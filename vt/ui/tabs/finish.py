@@ -23,11 +23,12 @@ class FinishChoice:
             self._background = gr.Dropdown(choices=[], label=label("background"), elem_id="vt-background")
             self._burn = gr.Dropdown(choices=[], label=label("burn"), elem_id="vt-burn")
         self._literal = gr.Checkbox(label=label("literal"), elem_id="vt-literal")
+        self._karaoke = gr.Checkbox(label=label("karaoke"), elem_id="vt-karaoke")
 
     @property
     def everything(self) -> list[Any]:
         """The components, in the order of what `read` takes."""
-        return [self._background, self._literal, self._burn]
+        return [self._background, self._literal, self._burn, self._karaoke]
 
     def shown(self, said: Words, finish: Finish, target: str) -> Updates:
         """Return the choices with `finish` chosen; `target` is the language that it was chosen for."""
@@ -38,9 +39,10 @@ class FinishChoice:
             self._background: gr.Dropdown(choices=backgrounds, value=str(finish.background or AUTO)),
             self._burn: gr.Dropdown(choices=burnt, value=burn if burn in (_DUB, BOTH) else _NOTHING),
             self._literal: gr.Checkbox(value=finish.literal),
+            self._karaoke: gr.Checkbox(value=finish.karaoke),
         }
 
-    def read(self, background: object, literal: object, burn: object, target: str) -> Finish:
+    def read(self, background: object, literal: object, burn: object, karaoke: object, target: str) -> Finish:
         """Return what is chosen for a dub into `target`.
 
         Raises:
@@ -48,4 +50,5 @@ class FinishChoice:
         """
         burnt = text(burn or _NOTHING, "burn")
         named = {"background": text(background or "", "background"), "burn": target if burnt == _DUB else burnt}
-        return Finish.of(named | {"literal": "true" if literal is True else ""})
+        switches = {"literal": literal, "karaoke": karaoke}
+        return Finish.of(named | {name: "true" if value is True else "" for name, value in switches.items()})
