@@ -97,8 +97,8 @@ def stretches(starts: Sequence[float], found: Sequence[Sequence[Stretch]]) -> li
     joined: list[Stretch] = []
     for start, one in zip(starts, found, strict=True):
         first = start + _EDGE_SECONDS if start > 0 else 0.0
-        for begin, end in one:
-            begin, end = max(begin, first), min(end, start + _WINDOW_SECONDS - _EDGE_SECONDS)
+        last = start + _WINDOW_SECONDS - _EDGE_SECONDS
+        for begin, end in ((max(begin, first), min(end, last)) for begin, end in one):
             if joined and begin <= joined[-1][1]:
                 joined[-1] = (joined[-1][0], max(joined[-1][1], end))
             elif end > begin:
