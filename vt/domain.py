@@ -35,7 +35,7 @@ class Word:
     begins_turn: bool = False
     """True where captions mark that another person begins to speak, named or not."""
     overlaps: bool = False
-    """True where captions mark that somebody begins to speak with it while another is still speaking."""
+    """True where somebody begins to speak with it while another is still speaking, as captions mark or was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ class Segment:
     speaker: str = ""
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
     overlaps: bool = False
-    """True where captions tell that it began while somebody else was still speaking; its slot is behind theirs."""
+    """True where it began while somebody else was still speaking, as captions tell or was heard; its slot is behind
+    theirs."""
     pauses: tuple[Pause, ...] = ()
     """Inside it, in order; as far as the times of its words tell."""
     words: tuple[Timed, ...] = ()
@@ -101,6 +102,8 @@ class Transcript:
     """True where the recogniser found out the language by listening."""
     segments: tuple[Segment, ...]
     dropped: tuple[Dropped, ...] = ()
+    overlapped_seconds: float = 0.0
+    """For how long two or more speak at once, near the changes of speaker, where somebody listened for that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

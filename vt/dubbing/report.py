@@ -377,7 +377,11 @@ def _timing(script: Script) -> TimingReport:
     segments = script.transcript.segments
     summary: dict[str, Any] = asdict(timing.summary(script.placements, segments))
     rounded: dict[str, Any] = {name: _rounded(value) for name, value in summary.items()}
-    return TimingReport(**rounded | {"overlapping_lines": timing.overlapping_lines(segments)})
+    at_once = {
+        "overlapping_lines": timing.overlapping_lines(segments),
+        "overlapped_seconds": _rounded(script.transcript.overlapped_seconds),
+    }
+    return TimingReport(**rounded | at_once)
 
 
 def _speakers(parts: Parts, segments: Sequence[Segment], voices: Sequence[str]) -> tuple[SpeakerUse, ...]:

@@ -81,6 +81,8 @@ class TimingReport:
     """Share of the lines, 0..1, that are spoken at a tempo above 1.2; None in reports from before it was counted."""
     overlapping_lines: int = 0
     """How many lines of the original begin while somebody else is still speaking."""
+    overlapped_seconds: float = 0.0
+    """For how long two or more speak at once in the original, as heard near the changes of speaker."""
 
 
 def rooms(slots: Sequence[tuple[float, float]], film_seconds: float) -> list[float]:
