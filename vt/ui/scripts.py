@@ -28,6 +28,8 @@ HEAR_VOICE = _script("hear_voice")
 EDIT_LINES = _script("edit_lines") + HEAR_VOICE
 ANNOUNCE_CHANGES = _script("announce_changes")
 REFRESH_MODELS = _script("refresh_models")
+# Of the document, before Gradio's.
+PAGE_LANGUAGE = _script("page_language")
 # Functions.
 LOAD_MEMORY = _script("load_memory")
 PROGRESS = _script("progress")

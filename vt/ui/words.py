@@ -19,6 +19,7 @@ LANGUAGES = (SOURCE, *CATALOGUES)
 
 _ENGLISH: dict[str, str] = {
     # The page
+    "page_title": "vt, the video translator",
     "tagline": "The same video, speaking another language.",
     "tab_upload": "Upload",
     "tab_translate": "Translate",
@@ -304,8 +305,12 @@ ENGLISH = Words(SOURCE)
 
 def of(request: gr.Request | None, catalogues: Catalogues = CATALOGUES) -> Words:
     """Return the words in the language that the browser prefers, or in English where there is no catalogue."""
-    asked = request.headers.get("accept-language", "") if request else ""
-    first = asked.strip().lower().partition(",")[0].partition(";")[0].partition("-")[0]
+    return accepted(request.headers.get("accept-language", "") if request else "", catalogues)
+
+
+def accepted(header: str, catalogues: Catalogues = CATALOGUES) -> Words:
+    """Return the words in the language that the header `Accept-Language` names first, or in English."""
+    first = header.strip().lower().partition(",")[0].partition(";")[0].partition("-")[0]
     return Words(first if first in catalogues else SOURCE, catalogues)
 
 
