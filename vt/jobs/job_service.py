@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import mimetypes
 import re
 import shutil
@@ -32,7 +34,7 @@ from vt.errors import (
 )
 from vt.jobs import edit_checks, remarks
 from vt.jobs.job_folder import JobFolder
-from vt.jobs.store import DataFolder, Store, new_id
+from vt.jobs.store import DataFolder, Store, Submission, new_id
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
 from vt.system import atomic_dirs, disk
@@ -48,6 +50,7 @@ _RESERVE = 200 * MB
 _WORK_BYTES_PER_SECOND = 300_000
 """The most that the files of a run take for a second of film: extracted sound, spoken lines, the dubbed track."""
 _LONGEST_NAME = 200
+_LONGEST_KEY = 255
 _KEPT_FORMS = ("srt", "vtt")
 _TYPES = {
     ".mp4": "video/mp4",
@@ -182,24 +185,32 @@ class Jobs:
         """The size in bytes of the largest film that is taken."""
         return self._settings.max_upload_mb * MB
 
-    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "") -> Job:
+    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "", key: str = "") -> Job:
         """Check a job, and put it into the queue; the film is in the draft's folder.
+
+        Where the visitor has sent the same under the same key before, the job that came of it is returned.
 
         Args:
             draft: holds the film.
             spec: what is to be done with it.
             visitor: the `key` of the `Visitor` whose limits the job counts for; empty: nobody's.
+            key: the sender's own name for this request; empty: it has none.
 
         Raises:
-            InputError: the film, the subtitles, the languages or the track are at fault.
+            InputError: the film, the subtitles, the languages or the track are at fault, or the key is: it is too long,
+                or was used for something else.
             ModelUnavailable: a stage has no model or engine.
             StorageError: the results would find no room.
             QueueFull: too many jobs wait already.
             TooManyJobs: too many of the visitor's wait and run already.
             TooMuchKept: too much is kept of the visitor's films already.
         """
-        spec = self._checked(draft, spec, visitor)
-        return self._worker.submit(draft.id, spec, visitor, draft.edits)
+        if len(key) > _LONGEST_KEY:
+            raise InputError("A key of a request has at most {most} characters.", most=_LONGEST_KEY)
+        spec, seconds = self._checked(draft, spec, visitor)
+        with disk_errors():
+            submission = Submission(key, _digest(draft, spec) if key else "", seconds)
+        return self._worker.submit(draft.id, spec, visitor, draft.edits, submission)
 
     def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
         """Use another job's film, subtitles and artifacts; they are linked, and take no more space.
@@ -258,7 +269,8 @@ class Jobs:
             "subtitles": [_track(track) for track in info.subtitles],
         }
 
-    def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> JobSpec:
+    def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> tuple[JobSpec, float]:
+        """Return what is asked for in its shortest form, and the film's length in seconds."""
         target = spec.target
         spec = replace(
             spec,
@@ -281,7 +293,7 @@ class Jobs:
                 limit=limit,
             )
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
-        return spec
+        return spec, seconds
 
     @contextmanager
     def _naming_the_film(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
@@ -600,6 +612,16 @@ def _finish(before: JobSpec, spec: JobSpec) -> Finish:
     if old.burn == before.target_language:
         old = replace(old, burn=spec.target_language)
     return spec.finish.over(old)
+
+
+def _digest(draft: Draft, spec: JobSpec) -> str:
+    """Return a digest of all that is asked for: the specification, the film and its subtitles."""
+    whole = hashlib.blake2b(json.dumps(spec.as_json()).encode(), digest_size=16)
+    for file in (draft.film, draft.subtitles):
+        if file.exists():
+            with file.open("rb") as content:
+                whole.update(hashlib.file_digest(content, "blake2b").digest())
+    return whole.hexdigest()
 
 
 def _track(track: media.Track) -> dict[str, Any]:
