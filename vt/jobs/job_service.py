@@ -266,7 +266,7 @@ class Jobs:
             "duration_seconds": round(info.seconds, 3),
             "video": _track(info.video) if info.video else None,
             "audio": [_track(track) | {"channels": track.channels} for track in info.audio],
-            "subtitles": [_track(track) for track in info.subtitles],
+            "subtitles": [_track(track) | {"is_text": media.holds_text(track)} for track in info.subtitles],
         }
 
     def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> tuple[JobSpec, float]:
