@@ -39,8 +39,9 @@ from vt.domain import (
     subtitle_track,
 )
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
-from vt.jobs.job_service import Draft, Jobs, ResultFile, ResultText
+from vt.jobs.job_service import Draft, Jobs
 from vt.jobs.progress_feed import follow
+from vt.jobs.results import ResultFile, ResultText
 from vt.languages import AUTO
 from vt.services import Services
 from vt.text.captions import MOST_BYTES, too_large

@@ -7,12 +7,11 @@ import json
 import mimetypes
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from vt import languages, media
 from vt.domain import NO_EDITS, Edits, Finish, Job, JobSpec, Wishes
@@ -34,6 +33,7 @@ from vt.errors import (
 )
 from vt.jobs import edit_checks, remarks
 from vt.jobs.job_folder import JobFolder
+from vt.jobs.results import ResultFile, ResultText
 from vt.jobs.store import DataFolder, Store, Submission, new_id
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
@@ -74,31 +74,6 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultFile:
-    """One finished file."""
-
-    path: Path
-    name: str
-    """The name under which a browser saves it."""
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResultText:
-    """A result that is made when it is asked for, and lies nowhere."""
-
-    text: str
-    name: str
-    """The name under which a browser saves it."""
-    media_type: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Those of an answer by which a browser knows the name (RFC 6266)."""
-        return {"Content-Disposition": f"inline; filename*=utf-8''{quote(self.name, safe='')}"}
-
-
-@dataclass(frozen=True, slots=True)
 class Lines:
     """The lines of a finished dub, as its report has them."""
 
@@ -107,6 +82,16 @@ class Lines:
     """The version of the results; an edit has to name it."""
     speakers: tuple[SpeakerUse, ...]
     """None where only one person speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What somebody who waits for a job wants to know."""
+
+    ahead: int
+    """How many jobs run or come before it."""
+    seconds: float | None
+    """About how long it will be until it is done; None: not known."""
 
 
 class Jobs:
@@ -314,6 +299,63 @@ class Jobs:
                 free=max(0, free) / MB,
             )
 
+    # What is told of the queue, of the time, and to others
+
+    def outlook(self, job_id: str) -> Outlook:
+        """Return what somebody who waits for a job wants to know.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        job, before, pace = self._store.get(job_id), self._store.ahead(job_id), self._store.pace()
+        waited_for = [*before, job]
+        if pace is None or not all(one.seconds for one in waited_for):
+            return Outlook(len(before), None)
+        left = [pace * one.seconds * (1 - one.fraction) for one in waited_for]
+        return Outlook(len(before), sum(left[:-1]) / self._settings.jobs_at_once + left[-1])
+
+    def expected_seconds(self, film_seconds: float) -> float | None:
+        """Return about how long a dub of a film takes here, without the time it waits; None: not known yet."""
+        pace = self._store.pace()
+        return None if pace is None else pace * film_seconds
+
+    def kept_seconds(self, job_ids: Sequence[str]) -> dict[str, float]:
+        """Return for how long each of these jobs is still kept, should nobody touch it."""
+        kept = 3600 * self._settings.retention_hours
+        return {job_id: max(0.0, kept - past) for job_id, past in self._store.untouched_seconds(job_ids).items()}
+
+    def link(self, job_id: str) -> str:
+        """Return the secret of the link by which others may see the results of a job; it is made where there is none.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._store.link(job_id)
+
+    def link_of(self, job_id: str) -> str:
+        """Return the secret of a job's link; empty: it has none.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._store.link_of(job_id)
+
+    def unlink(self, job_id: str) -> None:
+        """Have a job's link lead nowhere any more.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        self._store.unlink(job_id)
+
+    def linked(self, secret: str) -> Job:
+        """Return the job that a link leads to.
+
+        Raises:
+            JobNotFound: it leads to none, or no longer.
+        """
+        return self._store.linked(secret)
+
     # While it runs
 
     def get(self, job_id: str) -> Job:
@@ -401,6 +443,45 @@ class Jobs:
             )
         text = subtitling.FORMS[ending](sides.cues(language))
         return ResultText(text, f"{Path(job.request.file).stem}.{wanted}", _TYPES[f".{ending}"])
+
+    def everything(self, job_id: str) -> list[ResultFile | ResultText]:
+        """Return all results: the film, its subtitles in both languages and in both at a time, and the report.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+        """
+        report = self.dub_report(job_id)
+        sides = subtitling.of_report(report, mark_speakers=False)
+        named = [(name, form) for name in sides.names for form in subtitling.FORMS]
+        return [
+            self.film(job_id),
+            *(self.subtitles(job_id, name, form) for name, form in named),
+            self.report_file(job_id),
+        ]
+
+    def picture(self, job_id: str, visitor: str = "") -> ResultFile:
+        """Return a small picture of the film; it is made when it is first asked for.
+
+        Args:
+            job_id: of the film.
+            visitor: the key of the one who asks.
+
+        Raises:
+            JobNotFound: there is no such job.
+            NoSuchResult: the film has no picture.
+        """
+        job, folder = self._store.get(job_id), self._data.folder(job_id)
+        if not folder.picture.exists():
+            with self._looks.one(visitor), disk_errors():
+                made = media.thumbnail(folder.film, job.seconds)
+                new = folder.path / f"{folder.picture.name}.{new_id()}"
+                new.write_bytes(made)
+                new.replace(folder.picture)
+        if not folder.picture.stat().st_size:
+            raise NoSuchResult("The film has no picture.")
+        return ResultFile(folder.picture, f"{Path(job.request.file).stem}.jpg", "image/jpeg")
 
     def subtitle_files(self, job_id: str) -> list[ResultFile]:
         """Return the subtitles that lie with the film, those of the dub first.

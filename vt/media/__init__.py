@@ -23,6 +23,7 @@ from vt.media.muxing import Burn, Named, Soft, mux
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.text_tracks import holds_text, subtitle_text, subtitle_track
+from vt.media.thumbnail import thumbnail
 from vt.media.waveform import peaks
 
 __all__ = [
@@ -68,5 +69,6 @@ __all__ = [
     "stretched",
     "subtitle_text",
     "subtitle_track",
+    "thumbnail",
     "unfit",
 ]

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from vt.services import Services
-from vt.ui import endpoints, fragments, job_files, model_watch, scripts, theme, words
+from vt.ui import endpoints, fragments, job_files, model_watch, scripts, shared_pages, theme, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
@@ -92,6 +92,7 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     """Mount the page into an application, at its root, with its routes; return the application with its guard."""
     app.include_router(job_files.routes(services))
     app.include_router(ProgressRoute(services).routes())
+    app.include_router(shared_pages.routes(services))
     app.include_router(model_watch.routes(services))
     app.include_router(Intake(services).routes())
     # This one allows no other site; without it Gradio would add one that allows some.

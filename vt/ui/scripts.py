@@ -29,10 +29,12 @@ HEAR_VOICE = _script("hear_voice")
 EDIT_LINES = _script("edit_lines") + HEAR_VOICE
 ANNOUNCE_CHANGES = _script("announce_changes")
 SEARCH_LANGUAGE = _script("search_language")
+UNDO = _script("undo")
+SHARE = _script("share")
+ALLOW_NOTIFICATIONS = _script("allow_notifications")
 REFRESH_MODELS = _script("refresh_models")
 # Of the document, before Gradio's.
 PAGE_LANGUAGE = _script("page_language")
 # Functions.
 LOAD_MEMORY = _script("load_memory")
 PROGRESS = _script("progress")
-CONFIRM_REMOVAL = _script("confirm_removal")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import string
+from datetime import datetime
 from pathlib import Path
 
 import gradio as gr
+from babel import Locale
+from babel.dates import format_date
 from babel.numbers import get_decimal_symbol
 from gradio.i18n import I18nData
 
@@ -175,10 +178,33 @@ _ENGLISH: dict[str, str] = {
     "silent": "empty: nothing is spoken",
     "other_language": "Another language",
     "remove": "Remove",
-    "remove_sure": "Remove this video and all that was made of it from the server?",
+    # Translate: the queue, links for others, and what is kept
+    "notify": "Tell me when it is done",
+    "told_done": "The dub is done.",
+    "told_failed": "The dub failed.",
+    "ahead_none": "It begins in a moment.",
+    "ahead_one": "1 job is before it.",
+    "ahead_other": "{count} jobs are before it.",
+    "until_done": "Done in about {time}.",
+    "takes_about": "The dub takes about {time} here.",
+    "hours_one": "1 hour",
+    "hours_other": "{count} hours",
+    "days_one": "1 day",
+    "days_other": "{count} days",
+    "kept_for": "kept for {time}",
+    "removed": "{file} was removed.",
+    "undo": "Undo",
+    "link_make": "Make a link to share",
+    "link_hint": "Whoever has it can watch and download, and change nothing.",
+    "link_read_only": "Link to share",
+    "link_copy": "Copy",
+    "link_copied": "Copied",
+    "link_take_back": "Take the link back",
+    "link_gone": "This link leads nowhere any more",
+    "link_gone_why": "It was taken back, or the video was removed.",
+    "download_everything": "Everything as ZIP",
     # Translate: this browser's films
     "yours": "Your videos",
-    "yours_none": "What you translate is listed here.",
     "state_queued": "waiting",
     "state_running": "at work",
     "state_done": "done",
@@ -273,6 +299,15 @@ class Words:
         message = Message(said)
         template = self.template(message.template)
         return self._formatter.vformat(template, (), message.values) if message.values else template
+
+    def counted(self, key: str, count: int) -> str:
+        """Return the words of a key for so many: those of `KEY_one`, or of `KEY_other`, as the language counts."""
+        locale = Locale.parse(self.language)
+        return self(f"{key}_one" if locale.plural_form(count) == "one" else f"{key}_other", count=count)
+
+    def date(self, moment: datetime) -> str:
+        """Return a date as this language writes it."""
+        return format_date(moment, "medium", locale=self.language)
 
     def number(self, value: float, places: int) -> str:
         """Return a number with so many decimal places."""

@@ -32,7 +32,7 @@ _OPEN = {
     "look": (
         ("GET", "HEAD"),
         re.compile(
-            r"/(?:config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(?:assets|static|films)/.+)"
+            r"/(?:config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(?:assets|static|films|shared)/.+)"
             rf"|{_API}/(?:info|app_id|file=.+)"
         ),
     ),

@@ -17,11 +17,11 @@ from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
 from vt.translatable import LanguageName
-from vt.ui import fragments, language_search, scripts, words
+from vt.ui import fragments, language_search, scripts, shared_pages, words
 from vt.ui.edits import edits_from
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
-from vt.ui.progress import to_follow
+from vt.ui.progress import outlook_of, to_follow
 from vt.ui.shared import (
     PLAIN,
     QUIET,
@@ -58,10 +58,11 @@ class TranslateTab:
         self._services, self._shared, self._upload = services, shared, upload
         self._follow = gr.HTML(None, html_template="", js_on_load=scripts.FOLLOW_JOBS, visible="hidden", **PLAIN)
         self._lost = gr.HTML(**PLAIN, visible=False, elem_id="vt-lost")
+        self._undo = gr.HTML(**PLAIN, js_on_load=scripts.UNDO, elem_id="vt-undo")
+        self._yours = gr.HTML(**PLAIN, js_on_load=scripts.PICK, elem_id="vt-yours")
         self._build_nothing()
         self._build_compose()
         self._build_job()
-        self._yours = gr.HTML(**PLAIN, js_on_load=scripts.PICK, elem_id="vt-yours")
 
     def _build_nothing(self) -> None:
         with gr.Column(elem_classes="vt-narrow") as self._nothing:
@@ -99,12 +100,14 @@ class TranslateTab:
         with gr.Column(visible=False, elem_id="vt-job") as self._job:
             self._job_head = gr.HTML(**PLAIN)
             self._live = gr.HTML(**PLAIN, js_on_load=scripts.ANNOUNCE_CHANGES, elem_id="vt-live")
-            self._progress = gr.HTML(**PLAIN, visible=False, elem_id="vt-progress")
+            allow = scripts.ALLOW_NOTIFICATIONS
+            self._progress = gr.HTML(**PLAIN, js_on_load=allow, visible=False, elem_id="vt-progress")
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
             with gr.Column(visible=False, elem_id="vt-result") as self._result:
                 self._watch = gr.HTML(**PLAIN, js_on_load=scripts.PLAY_ONE_AT_A_TIME, elem_id="vt-watch")
                 self._lines = gr.HTML(**PLAIN, js_on_load=scripts.EDIT_LINES, elem_id="vt-lines")
+            self._sharing = gr.HTML(**PLAIN, js_on_load=scripts.SHARE, visible=False, elem_id="vt-sharing")
             with gr.Row(elem_classes="vt-actions"):
                 self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
                 self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
@@ -142,7 +145,9 @@ class TranslateTab:
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
-        self._remove.click(self._forget, memory, every, js=scripts.CONFIRM_REMOVAL, **QUIET)
+        self._remove.click(self._forget, [memory, shared.subject], every, **QUIET)
+        self._undo.select(self._bring_back, [memory, shared.subject], every, **QUIET)
+        self._sharing.select(self._share, memory, [self._sharing, self._lost], **QUIET)
         # A job is picked from the list, or named by the address of the page.
         gr.on([self._yours.select, memory.select], self._open, [memory, shared.subject], every, **QUIET)
         self._lines.submit(self._mend, memory, every, **QUIET)
@@ -158,6 +163,7 @@ class TranslateTab:
             self._served, *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
             self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel, self._trouble,
             self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
+            self._undo, self._sharing,
         ]  # fmt: skip
 
     @property
@@ -183,16 +189,18 @@ class TranslateTab:
         lost = bool(memory.view) and job is None
         memory = Memory(tuple(job.id for job in found), job.id if job else "")
         gone = fragments.error(said("trouble_gone"), said("gone"))
+        kept = self._jobs.kept_seconds([job.id for job in found]) if found else {}
         rows = [(other, native(other.request.target_language)) for other in found]
         return {
             self._shared.memory: memory.kept(),
-            self._follow: to_follow(found, memory.view),
+            self._follow: to_follow(said, found, memory.view),
             self._lost: gr.HTML(gone if lost else "", visible=lost),
             self._nothing: gr.Column(visible=job is None and subject is None),
             self._nothing_text: fragments.nothing_here(said("nothing_title"), said("nothing")),
             self._compose: gr.Column(visible=job is None and subject is not None),
             self._job: gr.Column(visible=job is not None),
-            self._yours: fragments.films(said, rows, memory.view),
+            self._yours: fragments.films(said, fragments.by_film(rows, kept), memory.view),
+            self._undo: "",
             **(self._of_job(said, job) if job else {}),
         }
 
@@ -205,6 +213,7 @@ class TranslateTab:
             self._remove: gr.Button(visible=over),
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
+            self._sharing: self._shared_by(said, job.id) if job.version else gr.HTML("", visible=False),
             **self._progressed(said, job),
         }
         if job.version:
@@ -222,7 +231,7 @@ class TranslateTab:
     def _progressed(self, said: Words, job: Job) -> Updates:
         if job.state.is_over:
             return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
-        shown = fragments.progress(said, job, None, self._services.factory.news())
+        shown = fragments.progress(said, job, None, self._services.factory.news(), outlook_of(self._jobs, job))
         return {self._progress: gr.HTML(shown, visible=True), self._live: fragments.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
@@ -393,17 +402,46 @@ class TranslateTab:
 
         return told(said, "trouble_start", compose, self._lost)
 
-    def _forget(self, kept: object, request: gr.Request) -> Updates:
+    def _forget(self, kept: object, held: object, request: gr.Request) -> Updates:
+        """Have a job removed in a few seconds, in which that can be taken back; the page is without it at once."""
         said, memory = words.of(request), Memory.of(kept)
         if not memory.view:
             return {self._lost: gr.skip()}
 
         def remove() -> Updates:
-            with suppress(JobNotFound):
-                uploads.remove(self._jobs, memory.view)
-            return self.shown(said, memory.without(memory.view))
+            without = memory.without(memory.view)
+            try:
+                offer = fragments.undo(said, self._jobs.get(memory.view))
+            except JobNotFound:
+                return self.shown(said, without)
+            uploads.drop(uploads.folder(), self._jobs.original(memory.view).path)
+            self._services.removals.begin(memory.view)
+            return {**self.restored(said, without, Subject.of(held)), self._undo: offer}
 
         return told(said, "trouble_job", remove, self._lost)
+
+    def _bring_back(self, kept: object, held: object, picked: gr.EventData, request: gr.Request) -> Updates:
+        """Let a job stay that was about to be removed, and show it; where it is too late, say so."""
+        wanted = Memory.of({"view": event_value(picked, "job")}).view
+        self._services.removals.take_back(wanted)
+        return {**self._open(kept, held, picked, request), self._undo: ""}
+
+    def _share(self, kept: object, pressed: gr.EventData, request: gr.Request) -> Updates:
+        """Make or take back the link by which others may see the results."""
+        said, job_id = words.of(request), Memory.of(kept).view
+
+        def change() -> Updates:
+            if event_value(pressed, "link") == "make":
+                self._jobs.link(job_id)
+            else:
+                self._jobs.unlink(job_id)
+            return {self._sharing: self._shared_by(said, job_id)}
+
+        return told(said, "trouble_job", change, self._lost)
+
+    def _shared_by(self, said: Words, job_id: str) -> gr.HTML:
+        secret = self._jobs.link_of(job_id)
+        return gr.HTML(fragments.sharing(said, shared_pages.address(secret) if secret else ""), visible=True)
 
     def _open(self, kept: object, held: object, picked: gr.EventData, request: gr.Request) -> Updates:
         wanted = Memory.of({"view": event_value(picked, "job")}).view
@@ -439,7 +477,7 @@ class TranslateTab:
         source = next((one for one in (subject.source, _tagged(subject)) if one in _codes(heard)), _AUTO)
         target = _target(said, _codes(spoken), subject)
         tracks = [(said("track_auto"), 0), *((track, number) for number, track in enumerate(subject.tracks, 1))]
-        hint = said("reused") if subject.job_id else ""
+        hint = said("reused") if subject.job_id else self._expected(said, subject)
         return {
             self._film: fragments.film_line(subject.name, subject.seconds, hint),
             self._source: gr.Dropdown(choices=[(said("source_auto"), _AUTO), *_named(said, heard)], value=source),
@@ -483,6 +521,10 @@ class TranslateTab:
             }
 
         return told(said, "trouble_start", offer, self._start_trouble)
+
+    def _expected(self, said: Words, subject: Subject) -> str:
+        seconds = self._jobs.expected_seconds(subject.seconds)
+        return "" if seconds is None else said("takes_about", time=fragments.duration(seconds))
 
     def _sources_of_words(self, said: Words, subject: Subject) -> gr.Dropdown:
         """Return the choice of where the words of the film come from; it is there where there is a choice."""
