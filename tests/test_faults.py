@@ -34,7 +34,7 @@ from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
 from vt.factory import AIServiceFactory
-from vt.jobs.job_service import ResultFile
+from vt.jobs.results import ResultFile
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.languages import Language

@@ -51,7 +51,8 @@ from vt.errors import (
 )
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_folder import JobFolder
-from vt.jobs.job_service import MB, Jobs, ResultFile, plain_name
+from vt.jobs.job_service import MB, Jobs, plain_name
+from vt.jobs.results import ResultFile
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.settings import Settings

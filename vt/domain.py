@@ -660,6 +660,8 @@ class Job:
     """How many there were at the last death."""
     visitor: str
     """For whom it counts: what stands for an address, and does not tell it; empty: for nobody."""
+    seconds: float = 0.0
+    """The film's length; 0: not known."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what its owner may see."""

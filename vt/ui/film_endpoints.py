@@ -29,8 +29,9 @@ from vt.domain import (
     number_of_speakers,
 )
 from vt.errors import VtError
-from vt.jobs.job_service import Jobs, ResultFile
+from vt.jobs.job_service import Jobs
 from vt.jobs.progress_feed import follow
+from vt.jobs.results import ResultFile
 from vt.services import Services
 from vt.ui import fragments
 from vt.ui.edits import edits_from
