@@ -348,6 +348,7 @@ TRANSCRIPT = {
         }
     ],
     "dropped": [],
+    "overlapped_seconds": 0.0,
 }
 
 
