@@ -67,6 +67,12 @@ def test_who_begins_over_another_is_marked_and_nobody_else() -> None:
     assert overlapping.marked(words, []) == words
 
 
+def test_two_who_speak_at_once_once_are_one_line_however_often_they_change() -> None:
+    marked = overlapping.marked(turns(6.0, 6.5, 7.0, 20.0), [(6.4, 6.8)])
+    assert [word.start for word in marked if word.overlaps] == [6.5]
+    assert not any(word.overlaps for word in overlapping.marked(turns(20.0), [(6.4, 6.8)]))
+
+
 # In a job
 
 

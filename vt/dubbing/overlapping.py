@@ -113,16 +113,19 @@ def marked(words: Sequence[Word], found: Sequence[Stretch]) -> list[Word]:
         words: with the labels of their speakers, in order of start.
         found: where two speak at once, in order.
     """
-    over = {
-        id(after)
-        for before, after in _changes(words)
-        if _meet(found, min(before.end, after.start) - _ERROR_SECONDS, max(before.end, after.start) + _ERROR_SECONDS)
-    }
+    changes = [after for _, after in _changes(words)]
+    over = set[int]()
+    for begin, end in found if changes else ():
+        # Of several who begin there it is the nearest: a stretch is one line's.
+        nearest = min(changes, key=lambda word: _distance(word.start, begin, end))
+        if _distance(nearest.start, begin, end) <= _ERROR_SECONDS:
+            over.add(id(nearest))
     return [replace(word, overlaps=True) if id(word) in over else word for word in words]
 
 
-def _meet(found: Sequence[Stretch], start: float, end: float) -> bool:
-    return any(begin < end and start < last for begin, last in found)
+def _distance(second: float, begin: float, end: float) -> float:
+    """Return how far a second is from a stretch; 0.0 inside it."""
+    return max(begin - second, second - end, 0.0)
 
 
 def _changes(words: Sequence[Word]) -> Iterator[tuple[Word, Word]]:

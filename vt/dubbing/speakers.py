@@ -49,7 +49,7 @@ _SAME, _SAME_WITH_GAP = 0.57, 0.75
 """Groups that are more alike than this are one speaker's (the mean scalar product between them, by what it is within
 them) | where both are heard often, and a gap lies between them. Measured: one voice calm and shouting or whispering
 0.62 to 0.9, but without a gap; two voices 0.4 at most, near ones up to 0.7."""
-_GAP, _GAP_SLOPE, _LEAST_WITH_GAP, _LONG_MOMENT = 0.19, 1.0, 10.0, 0.9
+_GAP, _GAP_SLOPE, _LEAST_WITH_GAP, _LONG_MOMENT = 0.21, 0.6, 10.0, 0.9
 """Of nine in ten moments: as much more alike (by what is usual of one voice) they are to the others of their group than
 to the other group, where these are as alike as `_SAME` | how much more of a gap it takes as they are more alike | where
 both are heard for so many seconds | in moments of at least this length. Measured: two voices 0.26 and more where they
