@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts import window_sweep
 from tests import expressions
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
@@ -103,6 +104,12 @@ def try_expressions(log: Log) -> None:
     log.tell(f"expressions: {len(FOUND)} tried")
 
 
+def try_windows(log: Log) -> None:
+    """Have a recording heard in windows that are cut at every second."""
+    if window_sweep.try_windows(log.tell, SAMPLE, 60.0):
+        log.fail("windows of recognition: words were lost or added at a cut")
+
+
 def kill(log: Log, seconds: float, chance: random.Random) -> Toll:
     """Besiege servers until the time is over, and return what was done to them."""
     toll = Toll()
@@ -133,6 +140,7 @@ def main() -> int:
         try_further_cases(log)
         try_containers(log, arguments.seed)
         try_expressions(log)
+        try_windows(log)
         toll = kill(log, seconds, random.Random(arguments.seed))  # noqa: S311
     log.tell(f"servers: {toll}")
     log.tell("FAILED: see above" if log.failures else "nothing was lost, nothing hung, nothing was left behind")

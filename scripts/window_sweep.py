@@ -1,4 +1,8 @@
-"""Hear a recording in two windows that are cut at every second, and compare the words with those of the whole."""
+"""Hear a recording in two windows that are cut at every second, and compare the words with those of the whole.
+
+A word that comes out a little differently is another hearing of it, as windows that begin elsewhere have them; one that
+is missing, or is there in addition, is harm.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import argparse
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -27,6 +31,8 @@ _AROUND_SECONDS = 10.0
 """Of sound, on each side of a cut."""
 _NEAR_SECONDS = 2.0
 """Words so far from a cut are compared: farther off, what a recogniser hears depends on where its window begins."""
+_ALIKE = 0.6
+"""Of the letters of two hearings of one word, this share at least is the same."""
 
 
 def sound(recording: Path, seconds: float) -> NDArray[np.int16]:
@@ -37,7 +43,7 @@ def sound(recording: Path, seconds: float) -> NDArray[np.int16]:
 
 
 def harm(samples: NDArray[np.int16], hears: Whisper, *, overlapping: bool = True) -> Iterator[tuple[int, str]]:
-    """Yield each second at which a cut changes what is heard about it, and what is heard instead.
+    """Yield each second at which a cut loses or adds words about it, and these.
 
     Args:
         samples: mono at 16 kHz.
@@ -71,7 +77,7 @@ def _spoken(found: Sequence[Heard | Dropped]) -> list[Word]:
 
 
 def _difference(whole: Sequence[Word], found: Sequence[Word], cut: float) -> str:
-    """Return which words about a cut are others; empty where none are."""
+    """Return which words about a cut are missing or new; empty where none are."""
     about = [word for word in whole if abs(word.start - cut) < _AROUND_SECONDS]
     match = SequenceMatcher(None, [word.text for word in about], [word.text for word in found], autojunk=False)
     told = []
@@ -79,8 +85,21 @@ def _difference(whole: Sequence[Word], found: Sequence[Word], cut: float) -> str
         both = [*about[first:last], *found[here:there]]
         if kind != "equal" and any(abs(word.start - cut) < _NEAR_SECONDS for word in both):
             was, now = (" ".join(word.text for word in part) for part in (about[first:last], found[here:there]))
-            told.append(f"{was or 'nothing'} > {now or 'nothing'}")
+            if SequenceMatcher(None, was.replace(" ", ""), now.replace(" ", ""), autojunk=False).ratio() < _ALIKE:
+                told.append(f"{was or 'nothing'} > {now or 'nothing'}")
     return ", ".join(told)
+
+
+def try_windows(log: Callable[[str], None], recording: Path, seconds: float, *, overlapping: bool = True) -> int:
+    """Sweep over a recording, tell of each cut that does harm, and return how many do."""
+    hears = Whisper(str(whisper.bundled(whisper.bundled_sizes()[0])), 2, vad=False)
+    samples = sound(recording, seconds)
+    found = 0
+    for cut, told in harm(samples, hears, overlapping=overlapping):
+        found += 1
+        log(f"cut at {cut} s: {told}")
+    log(f"windows: {found} of {int(len(samples) / RATE) - 3} cuts lost or added words")
+    return found
 
 
 def main() -> int:
@@ -90,14 +109,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--apart", action="store_true", help="windows do not overlap: what that would do")
     wanted = parser.parse_args()
-    model = whisper.bundled(whisper.bundled_sizes()[0])
-    count = 0
-    samples = sound(wanted.recording, wanted.seconds)
-    for cut, told in harm(samples, Whisper(str(model), 2, vad=False), overlapping=not wanted.apart):
-        count += 1
-        print(f"cut at {cut} s: {told}", flush=True)
-    print(f"{count} of {int(len(samples) / RATE) - 3} cuts did harm")
-    return 1 if count else 0
+    return 1 if try_windows(_say, wanted.recording, wanted.seconds, overlapping=not wanted.apart) else 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

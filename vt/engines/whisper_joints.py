@@ -12,7 +12,6 @@ import numpy as np
 
 from vt.domain import Dropped, Word
 from vt.engines.protocols import Heard
-from vt.engines.whisper_repetitions import bare
 from vt.media import levels
 from vt.media.levels import Region
 
@@ -90,7 +89,7 @@ def _runs(before: Sequence[Word], after: Sequence[Word]) -> Iterator[list[tuple[
 
 def _are_one(one: Word, other: Word) -> bool:
     is_near = abs(_middle(one) - _middle(other)) <= _SAME_WORD_SECONDS
-    return is_near and bare(one.text) == bare(other.text)
+    return is_near and _letters(one) == _letters(other)
 
 
 def _distance(pair: tuple[float, float], cut: float) -> float:
@@ -100,6 +99,10 @@ def _distance(pair: tuple[float, float], cut: float) -> float:
 
 def _words(found: Found) -> list[Word]:
     return [word for part in found if isinstance(part, Heard) for word in part.words]
+
+
+def _letters(word: Word) -> str:
+    return "".join(sign for sign in word.text.lower() if sign.isalnum())
 
 
 def _middle(word: Word) -> float:

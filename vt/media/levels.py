@@ -95,7 +95,7 @@ def quietest(level: NDArray[np.float32], start: float, end: float, around: float
     return _seconds(first + int(np.argmin(smooth - late)) + width / 2)
 
 
-def is_pause(level: NDArray[np.float32], at: float, seconds: float = 0.3, below: float = 12.0) -> bool:
+def is_pause(level: NDArray[np.float32], at: float, seconds: float = 0.3, below: float = 20.0) -> bool:
     """Tell whether `seconds` around a moment are all `below` dB under the loud parts of what is near: nobody speaks."""
     here, around = (
         level[max(0, int((at - half) / FRAME_SECONDS)) : int((at + half) / FRAME_SECONDS) + 1]
