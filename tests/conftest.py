@@ -35,7 +35,7 @@ SLOW_FILES = {
     *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
     *("test_subtitle_tracks", "test_track_choice"),
     *("test_docs", "test_recovery", "test_report", "test_setup_models", "test_supply", "test_voice_samples"),
-    *("test_spanish", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
+    *("test_catalogues", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }
 """Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
 FIRST = (

@@ -17,6 +17,8 @@ from tests.browsers import page_of
 from tests.conftest import SAMPLE
 from tests.servers import Server, free_port, running
 from vt.ui.scripts import STATIC
+from vt.ui.translations import CATALOGUES
+from vt.ui.words import Words
 
 PATIENCE_MS = 120_000.0
 """Of all waits: only a page that hangs takes so long."""
@@ -304,13 +306,19 @@ def test_a_film_without_speech_fails_in_a_sentence(browser: Browser, server: Ser
         expect(page.locator("#vt-progress")).to_be_hidden()
 
 
-def test_the_page_speaks_the_browsers_language(browser: Browser, server: Server) -> None:
-    with browser.new_context(locale="es-ES") as context:
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_the_page_speaks_the_browsers_language(language: str, browser: Browser, server: Server) -> None:
+    said = Words(language)
+    with browser.new_context(
+        locale=f"{language}-{language.upper()}", viewport={"width": 390, "height": 844}
+    ) as context:
         page = context.new_page()
         page.goto(server.url)
         page.wait_for_selector("#vt-sample")
-        expect(page.get_by_role("tab", name="Subir")).to_be_visible()
-        expect(page.locator("h2").first).to_have_text("Elige un vídeo")
+        expect(page.get_by_role("tab", name=said("tab_upload"))).to_be_visible()
+        expect(page.locator("h2").first).to_have_text(said("upload_title"))
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_nothing_is_wider_than_a_phone_and_all_that_is_used_has_a_name(browser: Browser, server: Server) -> None:

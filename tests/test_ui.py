@@ -42,10 +42,11 @@ def test_every_word_is_there_in_every_language_with_the_same_places_for_values()
     words = translations().translations
     assert set(words) == set(LANGUAGES)
     for key, english in words["en"].items():
-        spanish = words["es"][key]
-        fields = [{name for _, name, *_ in string.Formatter().parse(said) if name} for said in (english, spanish)]
-        assert fields[0] == fields[1], key
-        assert not {"'", '"'} & set(english + spanish), f"{key} would end an attribute"
+        for language in LANGUAGES:
+            said = words[language][key]
+            fields = [{name for _, name, *_ in string.Formatter().parse(text) if name} for text in (english, said)]
+            assert fields[0] == fields[1], f"{language}, {key}"
+            assert not {"'", '"'} & set(said), f"{language}, {key} would end an attribute"
 
 
 @pytest.mark.parametrize("kept", [None, [], "x", {"jobs": "x"}, {"jobs": [1, "../../etc"], "view": 7}])
