@@ -398,15 +398,6 @@ def test_a_page_at_rest_asks_nothing_and_a_job_is_followed_by_a_stream_that_is_p
         assert rests(page)
 
 
-def test_the_models_are_looked_up_while_they_are_seen_and_no_longer(browser: Browser, server: Server) -> None:
-    with opened(browser, server) as page:
-        page.get_by_role("tab", name="Models").click()
-        with page.expect_request("**/run/predict"), page.expect_request("**/run/predict"):
-            pass
-        page.get_by_role("tab", name="Upload").click()
-        assert rests(page)
-
-
 def test_the_scripts_are_sound_where_the_browser_is_strict(browser: Browser) -> None:
     parse = (
         "source => { try { new Function('element', 'trigger', 'props', 'watch', `'use strict';\n${source}`); } "
