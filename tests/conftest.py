@@ -28,7 +28,15 @@ SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server", "stand_in"}
 SLOW_FILES = {
     *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
-    *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_security_headers"),
+    *(
+        "test_models_tab",
+        "test_workbench",
+        "test_openapi",
+        "test_package",
+        "test_page",
+        "test_readme",
+        "test_security_headers",
+    ),
     *("test_service", "test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads"),
     *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
     *("test_caption_films", "test_containers", "test_dialogue", "test_ensemble", "test_keeping"),

@@ -153,7 +153,7 @@ def test_a_dub_over_music_is_as_loud_as_every_dub_in_stereo_and_the_report_says_
     assert loudness == pytest.approx(-16.0, abs=1.0)
     assert peak <= -1.0
     assert ducked.channels == 2
-    assert len([note for note in ducked.result.report.notes if "--background none" in note]) == 1
+    assert len([note for note in ducked.result.report.notes if "It can be left out" in note]) == 1
 
 
 def test_music_that_nobody_wants_is_left_out_but_its_dub_is_not_dead_silent(film: Path, tmp_path: Path) -> None:

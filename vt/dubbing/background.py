@@ -169,7 +169,7 @@ def surroundings(run: Run, examined: Examined, heard: Heard, name: str) -> Surro
 
 _KEPT = Message(
     "There is more to hear between the lines than a quiet room, so the original sound is kept under the dub, turned "
-    "down where somebody speaks. It can be left out (--background none)."
+    "down where somebody speaks. It can be left out."
 )
 
 

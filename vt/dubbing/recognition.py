@@ -175,8 +175,8 @@ def _without_speech(info: MediaInfo, track: Track) -> NoSpeechError:
     if not others:
         return NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=info.path)
     return NoSpeechError(
-        "{file}: no speech found in sound track {number}, so there is nothing to translate: name another with "
-        "--audio-track, of {tracks}.",
+        "{file}: no speech found in sound track {number}, so there is nothing to translate: choose "
+        "another, of {tracks}.",
         file=info.path,
         number=track_choice.number_of(info, track),
         tracks=track_choice.list_of(info, others),
@@ -189,9 +189,8 @@ def _check_tag(info: MediaInfo, track: Track, heard: Language) -> None:
     if tagged and tagged != heard:
         raise LanguageError(
             "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "
-            "only: choose another track with --audio-track, or say --from {code} if the tag is wrong.",
+            "only: choose another track, or name {language_heard} as what is spoken if the tag is wrong.",
             file=info.path,
             language_tag=tagged,
             language_heard=heard,
-            code=heard.code,
         )

@@ -60,7 +60,7 @@ def _build(services: Services, page: gr.Blocks) -> None:
         with gr.Tab(label("tab_translate"), id=TRANSLATE):
             translate = TranslateTab(services, shared, upload)
         with gr.Tab(label("tab_models"), id=MODELS):
-            models.build(services, page)
+            models.build(services)
     translate.wire(upload.wire())
 
     def load(kept: object, request: gr.Request) -> Updates:

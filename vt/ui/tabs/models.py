@@ -17,8 +17,8 @@ from vt.ui.shared import PLAIN, QUIET, text
 from vt.ui.words import Words, label
 
 
-def build(services: Services, page: gr.Blocks) -> None:
-    """Build the tab into the page."""
+def build(services: Services) -> None:
+    """Build the tab into the page that is being built."""
     health = gr.HTML(**PLAIN, js_on_load=scripts.REFRESH_MODELS, address=ADDRESS)
     memory = gr.HTML(**PLAIN)
     table = gr.HTML(**PLAIN, elem_id="vt-models")
@@ -51,7 +51,6 @@ def build(services: Services, page: gr.Blocks) -> None:
     def unloading(secret: object, key: object, request: gr.Request) -> list[Any]:
         return act(request, secret, None, lambda said: _unloaded(services, said, key))
 
-    page.load(look, [chosen], seen, **QUIET)
     health.submit(look, [chosen], seen, **QUIET)  # sent by its script, while the tab is visible
     preload.click(preloading, [token, chosen], [effect, *seen], **QUIET)
     clear.click(clearing, [token], [effect, *seen], **QUIET)
