@@ -38,6 +38,7 @@ from vt.domain import (
     number_of_speakers,
     subtitle_track,
 )
+from vt.dubbing.report import DubbedLine
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs
 from vt.jobs.progress_feed import follow
@@ -461,9 +462,15 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
     found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
     return schemas.Segments(
-        segments=[schemas.Segment(**asdict(segment)) for segment in found.segments],
+        segments=[_segment(segment) for segment in found.segments],
         speakers=[schemas.Speaker(**asdict(speaker)) for speaker in found.speakers] or None,
     )
+
+
+def _segment(line: DubbedLine) -> schemas.Segment:
+    """Return a line as the report has it: what it has not is left out."""
+    known = asdict(line)
+    return schemas.Segment(**{name: value for name, value in known.items() if value != ()})
 
 
 @router.patch(

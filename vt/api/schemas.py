@@ -249,6 +249,16 @@ class Segment(BaseModel):
     hurried: str | None = Field(
         None, description="Why its tempo is above 1.2; left out where it is not.", examples=["No shorter wording fits."]
     )
+    source_words: list[tuple[float, float, int]] | None = Field(
+        None,
+        description="When each word of source_text is said: start, end, and length in letters; left out where unknown.",
+        examples=[[[1.0, 1.4, 4]]],
+    )
+    phrases: list[tuple[float, float, int]] | None = Field(
+        None,
+        description="The same of the phrases of text; left out where it is said in one breath.",
+        examples=[None],
+    )
 
 
 class Speaker(BaseModel):
