@@ -153,6 +153,11 @@ def test_what_people_and_films_say_stays_text(made: str) -> None:
     assert "x>'" not in made and 'x>"' not in made, "it would end an attribute"
 
 
+def test_limits_have_the_readers_decimal_sign() -> None:
+    for code, said in (("en", "<b>0.5 minutes</b>"), ("es", "<b>0,5 minutos</b>"), ("de", "<b>0,5 Minuten</b>")):
+        assert said in fragments.limits(Words(code), 1, 0.5, 24.0, ["mp4"])
+
+
 def test_no_template_trusts_anything_but_numbers_and_our_own_script() -> None:
     trusted = {file.name: file.read_text(encoding="utf-8").count("|safe") for file in TEMPLATES.glob("*.html")}
     assert {name: count for name, count in trusted.items() if count} == {
