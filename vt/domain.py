@@ -284,6 +284,15 @@ class Background(StrEnum):
     """Its sound without the voices, which a separation model takes out."""
 
 
+class Fit(StrEnum):
+    """What yields where a line cannot be spoken in its time without haste."""
+
+    SPEECH = "speech"
+    """The line: it is spoken faster than is comfortable."""
+    PICTURE = "picture"
+    """The film: its picture, and all that goes with it, is slowed there a little."""
+
+
 BOTH = "both"
 """Where a language is named: the film's and the dub's."""
 
@@ -298,6 +307,13 @@ class Finish:
     """Whether every line is spoken in full: no shorter wording is chosen where the time is short."""
     burn: str = ""
     """The language whose subtitles are drawn into the picture, by code, or `both`; empty: none are."""
+    fit: Fit | None = None
+    """None: the speech is fitted to the picture."""
+
+    @property
+    def slows_picture(self) -> bool:
+        """Whether the picture may be slowed where a line would have to be hurried."""
+        return self.fit == Fit.PICTURE
 
     @classmethod
     def of(cls, named: Mapping[str, str]) -> Finish:
@@ -312,18 +328,28 @@ class Finish:
             background=_background(named.get("background", "")),
             literal=is_yes(named.get("literal") or None),
             burn=burn if burn in ("", BOTH) else languages.get(burn).code,
+            fit=_fit(named.get("fit", "")),
         )
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Finish:
         """Return what was kept, here or in another version: what is unknown here is left out."""
-        background, burn = kept.get("background"), kept.get("burn")
-        known = Background(background) if background in list(Background) else None
-        return cls(known, kept.get("literal") is True, burn if isinstance(burn, str) else "")
+        background, burn, fit = kept.get("background"), kept.get("burn"), kept.get("fit")
+        return cls(
+            Background(background) if background in list(Background) else None,
+            kept.get("literal") is True,
+            burn if isinstance(burn, str) else "",
+            Fit(fit) if fit in list(Fit) else None,
+        )
 
     def over(self, before: Finish) -> Finish:
         """Return this finish, with what it does not name as it was before."""
-        return Finish(self.background or before.background, self.literal or before.literal, self.burn or before.burn)
+        return Finish(
+            self.background or before.background,
+            self.literal or before.literal,
+            self.burn or before.burn,
+            self.fit or before.fit,
+        )
 
 
 def _background(named: str) -> Background | None:
@@ -336,6 +362,18 @@ def _background(named: str) -> Background | None:
             named=named[:40],
         )
     return Background(named)
+
+
+def _fit(named: str) -> Fit | None:
+    if named == "":
+        return None
+    if named not in list(Fit):
+        raise InputError(
+            "What yields where a line needs more time is one of {known}, and not {named}.",
+            known=", ".join(Fit),
+            named=named[:40],
+        )
+    return Fit(named)
 
 
 NO_FINISH = Finish()

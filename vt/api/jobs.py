@@ -29,6 +29,7 @@ from vt.domain import (
     Edit,
     Edits,
     Finish,
+    Fit,
     Job,
     JobSpec,
     SpeakerEdit,
@@ -104,6 +105,13 @@ _words: dict[str, Any] = {
         "type": "string",
         "description": "The language whose subtitles are drawn into the picture, or both.",
         "examples": ["es", BOTH],
+    },
+    "fit": {
+        "description": "What yields where a line needs more time than there is: speech, which gets faster; or picture, "
+        "which is slowed there by a quarter at most, so that the film gets a little longer.",
+        "type": "string",
+        "enum": [*Fit],
+        "default": Fit.SPEECH,
     },
     "from_job": {
         "type": "string",

@@ -269,6 +269,7 @@ class TranslateTab:
         background: object,
         literal: object,
         burn: object,
+        slows: object,
         request: gr.Request,
     ) -> Updates:
         said, subject = words.of(request), Subject.of(held)
@@ -284,7 +285,7 @@ class TranslateTab:
             which = number(track, "audio_track") if track else None
             wished = wishes((voice, tts_engine, translation_engine))
             told_apart = number_of_speakers(text(people or _AUTO, "speakers"))
-            finish = self._finish.read(background, literal, burn, spoken)
+            finish = self._finish.read(background, literal, burn, slows, spoken)
             spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished, speakers=told_apart, finish=finish)
             spec = replace(spec, mark_speakers=marks is True)
             job = self._submitted(subject, spec, film, subtitles, owner(request))
