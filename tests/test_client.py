@@ -176,6 +176,7 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
         "literal",
         "burn",
         "keep",
+        "karaoke",
         "fit",
     ]
     assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]

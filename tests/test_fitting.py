@@ -170,6 +170,8 @@ def test_no_line_is_hurried_and_the_film_is_longer_by_what_it_is_slowed(dub: pip
     assert any("slowed" in note for note in report["notes"])
     starts = [line["start"] for line in report["segments"]]
     assert starts == pytest.approx([slowing.at(word.start) for word in WORDS], abs=0.005)
+    ends = [line["source_words"][-1][1] for line in report["segments"]]
+    assert ends == pytest.approx([slowing.at(word.end) for word in WORDS], abs=0.005)
 
 
 def test_picture_and_original_sound_stay_together_through_the_slowed_stretch(dub: pipeline.Result) -> None:

@@ -6,6 +6,7 @@ import math
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -481,8 +482,13 @@ def texts(words: Sequence[Word]) -> list[str]:
     return [segment.text for segment in sentences(words)]
 
 
+def without_words(segments: Sequence[Segment]) -> list[Segment]:
+    """Return sentences without the times of their words."""
+    return [replace(segment, words=()) for segment in segments]
+
+
 def test_sentences_take_their_times_from_their_words_and_count_from_zero() -> None:
-    assert sentences(spoken("Hello there. How are you?", step=0.5)) == [
+    assert without_words(sentences(spoken("Hello there. How are you?", step=0.5))) == [
         Segment(0, 0.0, 1.0, "Hello there."),
         Segment(1, 1.0, 2.5, "How are you?"),
     ]
@@ -568,7 +574,7 @@ def test_whisper_s_own_spacing_is_kept_but_not_doubled() -> None:
 
 def test_punctuation_that_stands_alone_joins_its_word_and_adds_no_time() -> None:
     words = [Word(0, 1, " ¿"), Word(1, 2, "Sí"), Word(2, 3, "?"), Word(3, 4, "”"), Word(4, 5, " No.")]
-    assert sentences(words)[0] == Segment(0, 1, 2, "¿Sí?”")
+    assert without_words(sentences(words))[0] == Segment(0, 1, 2, "¿Sí?”")
 
 
 def test_a_minute_without_punctuation_is_divided_without_one_word_fragments() -> None:
@@ -603,7 +609,7 @@ def test_no_word_is_divided_from_all_others_even_at_a_comma_in_the_very_middle()
 
 def test_jitter_does_not_change_the_order_of_the_text_and_a_real_jump_does() -> None:
     words = [Word(5, 5.4, " late."), Word(1, 1.5, " One"), Word(0.9, 0.95, " two"), Word(1.4, 1.2, " three.")]
-    assert sentences(words) == [Segment(0, 1, 1.4, "One two three."), Segment(1, 5, 5.4, "late.")]
+    assert without_words(sentences(words)) == [Segment(0, 1, 1.4, "One two three."), Segment(1, 5, 5.4, "late.")]
 
 
 clock_times = st.one_of(st.floats(0, 60), st.floats(-10, 1e4), nasty)

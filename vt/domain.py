@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vt import languages
 from vt.errors import Cancelled, InputError
@@ -35,7 +35,7 @@ class Word:
     begins_turn: bool = False
     """True where captions mark that another person begins to speak, named or not."""
     overlaps: bool = False
-    """True where captions mark that somebody begins to speak with it while another is still speaking."""
+    """True where somebody begins to speak with it while another is still speaking, as captions mark or was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,20 @@ class Pause:
     end: float
     characters: int
     """How much of the sentence is said before it."""
+
+
+class Timed(NamedTuple):
+    """When a part of a text is said. The parts of a text come in order, and together they are all of it."""
+
+    start: float
+    end: float
+    letters: int
+    """How long the part is: its signs, but for spaces."""
+
+    @classmethod
+    def of(cls, text: str, start: float, end: float) -> Timed:
+        """Return when a text is said that is a part of another one."""
+        return cls(start, end, len("".join(text.split())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +74,12 @@ class Segment:
     speaker: str = ""
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
     overlaps: bool = False
-    """True where captions tell that it began while somebody else was still speaking; its slot is behind theirs."""
+    """True where it began while somebody else was still speaking, as captions tell or was heard; its slot is behind
+    theirs."""
     pauses: tuple[Pause, ...] = ()
     """Inside it, in order; as far as the times of its words tell."""
+    words: tuple[Timed, ...] = ()
+    """When each of its words is said; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,8 @@ class Transcript:
     """True where the recogniser found out the language by listening."""
     segments: tuple[Segment, ...]
     dropped: tuple[Dropped, ...] = ()
+    overlapped_seconds: float = 0.0
+    """For how long two or more speak at once, near the changes of speaker, where somebody listened for that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,6 +326,8 @@ class Finish:
     """Whether every line is spoken in full: no shorter wording is chosen where the time is short."""
     burn: str = ""
     """The language whose subtitles are drawn into the picture, by code, or `both`; empty: none are."""
+    karaoke: bool = False
+    """Whether the words of those subtitles light up as they are spoken."""
     fit: Fit | None = None
     """None: the speech is fitted to the picture."""
 
@@ -328,6 +349,7 @@ class Finish:
             background=_background(named.get("background", "")),
             literal=is_yes(named.get("literal") or None),
             burn=burn if burn in ("", BOTH) else languages.get(burn).code,
+            karaoke=is_yes(named.get("karaoke") or None),
             fit=_fit(named.get("fit", "")),
         )
 
@@ -339,6 +361,7 @@ class Finish:
             Background(background) if background in list(Background) else None,
             kept.get("literal") is True,
             burn if isinstance(burn, str) else "",
+            kept.get("karaoke") is True,
             Fit(fit) if fit in list(Fit) else None,
         )
 
@@ -348,6 +371,7 @@ class Finish:
             self.background or before.background,
             self.literal or before.literal,
             self.burn or before.burn,
+            self.karaoke or before.karaoke,
             self.fit or before.fit,
         )
 
@@ -670,6 +694,8 @@ class Job:
     """How many there were at the last death."""
     visitor: str
     """For whom it counts: what stands for an address, and does not tell it; empty: for nobody."""
+    seconds: float = 0.0
+    """The film's length; 0: not known."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what its owner may see."""

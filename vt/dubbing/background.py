@@ -21,7 +21,7 @@ from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.recognition import Heard
 from vt.dubbing.run import Run, with_model
 from vt.errors import MediaError
-from vt.media import Slowing, SoundFormat, room_tone, weighting
+from vt.media import Slowing, SoundFormat, levels, room_tone, weighting
 from vt.models.services import SeparationService
 from vt.translatable import Message
 
@@ -175,7 +175,7 @@ def surroundings(run: Run, examined: Examined, heard: Heard, name: str) -> Surro
 
 _KEPT = Message(
     "There is more to hear between the lines than a quiet room, so the original sound is kept under the dub, turned "
-    "down where somebody speaks. It can be left out (--background none)."
+    "down where somebody speaks. It can be left out."
 )
 
 
@@ -234,7 +234,7 @@ def _without_voices(run: Run, service: SeparationService, mixed: Path, apart: Pa
     pieces = (piece.astype(np.float32) / np.float32(32768) for piece in _pieces(mixed, _SEPARATED, 0, count))
     with apart.open("wb") as file:
         for part in service.without_voices(pieces, run.cancel):
-            file.write((np.clip(part, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+            file.write(levels.to_int16(part).astype("<i2").tobytes())
             done += len(part)
             run.tell(Stage.EXTRACT, done / count)
 
@@ -252,8 +252,11 @@ def _blocks(run: Run, path: Path, form: SoundFormat, name: str) -> tuple[float, 
     """Return how loud each 400 ms of a sound are."""
 
     def measured() -> tuple[float, ...]:
-        pieces = _pieces(path, form, 0, _length(path, form))
-        return tuple(round(float(level), 1) for piece in pieces for level in weighting.blocks(piece, form.rate))
+        found: list[float] = []
+        for piece in _pieces(path, form, 0, _length(path, form)):
+            run.cancel.check()
+            found += (round(float(level), 1) for level in weighting.blocks(piece, form.rate))
+        return tuple(found)
 
     found: tuple[float, ...] = run.kept("blocks", name, _BLOCKS, measured)
     return found

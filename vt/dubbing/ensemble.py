@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from vt import media
-from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage
+from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage, Timed
 from vt.dubbing import casting, hearing, phrases, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
@@ -313,6 +313,16 @@ class Plan:
     """By line."""
     parts: Mapping[int, Sequence[Part]]
     """By line: its phrases, where it is spoken in several."""
+
+    def phrases(self, placements: Sequence[Placement]) -> tuple[tuple[Timed, ...], ...]:
+        """Return when the phrases of each line are said, where it has several; `placements`: the true ones by line."""
+        return tuple(
+            tuple(
+                Timed.of(part.text, part.placement.start, min(part.placement.end, placed.end))
+                for part in self.parts.get(line, ())
+            )
+            for line, placed in enumerate(placements)
+        )
 
 
 def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded, script: Script) -> Plan:

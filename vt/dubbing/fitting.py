@@ -157,7 +157,9 @@ def _heard(heard: Heard, slowing: Slowing) -> Heard:
 
 def _moved(segment: Segment, slowing: Slowing) -> Segment:
     pauses = (replace(pause, start=slowing.at(pause.start), end=slowing.at(pause.end)) for pause in segment.pauses)
-    return replace(segment, start=slowing.at(segment.start), end=slowing.at(segment.end), pauses=tuple(pauses))
+    words = (word._replace(start=slowing.at(word.start), end=slowing.at(word.end)) for word in segment.words)
+    start, end = slowing.at(segment.start), slowing.at(segment.end)
+    return replace(segment, start=start, end=end, pauses=tuple(pauses), words=tuple(words))
 
 
 def _edited(run: Run, heard: Heard, script: Script, slowing: Slowing) -> tuple[Segment, ...]:

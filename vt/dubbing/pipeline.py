@@ -280,7 +280,7 @@ class _Dub:
                 level = dubbed.level
                 lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
                 placements = self._speak(lines, len(plan.placements))
-            script = replace(script, placements=tuple(placements))
+            script = replace(script, placements=tuple(placements), phrases=plan.phrases(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, fitted)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
@@ -351,9 +351,10 @@ class _Dub:
 
     def _burnt(self, sides: Sides, examined: Examined) -> Burn | None:
         """Return what is to be drawn into the picture; None where nothing is."""
-        name = self.run.request.finish.burn
-        text = self.folder / "burnt.ass"
-        return burning.prepared(sides, name, examined.info, text, self.run.cancel) if name else None
+        finish, text = self.run.request.finish, self.folder / "burnt.ass"
+        if not finish.burn:
+            return None
+        return burning.prepared(sides, finish.burn, examined.info, text, self.run.cancel, karaoke=finish.karaoke)
 
     def _mux(
         self, examined: Examined, script: Script, softs: Sequence[Soft], burn: Burn | None, slowing: Slowing | None
@@ -363,7 +364,11 @@ class _Dub:
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
-        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn, slowing)
+
+        def tell(share: float) -> None:
+            self.run.tell(Stage.MUX, share)
+
+        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn, slowing, tell)
 
 
 def _marked_speakers(run: Run, parts: Parts) -> list[str]:

@@ -50,7 +50,7 @@ _HELPERS = 3
 _FOREVER = 1e7  # seconds; next to larger numbers a float forgets the fractions of a second that matter here
 _SILENCE = 1e-6  # seconds; shorter than one sample of any sound, so there is nothing to be heard or cut
 _ROUNDING = 1e-9  # seconds; a float's error in a sum of thousands of lines, and no more
-_UNSEEN_TEMPO = 0.0005  # what a report with three decimals does not show
+UNSEEN_TEMPO = 0.0005  # what a report with three decimals does not show
 _NO_TIME = 1e-100  # seconds; divides where nothing is said, or in no time, without a special case
 
 
@@ -81,6 +81,8 @@ class TimingReport:
     """Share of the lines, 0..1, that are spoken at a tempo above 1.2; None in reports from before it was counted."""
     overlapping_lines: int = 0
     """How many lines of the original begin while somebody else is still speaking."""
+    overlapped_seconds: float = 0.0
+    """For how long two or more speak at once in the original, as heard near the changes of speaker."""
 
 
 def rooms(slots: Sequence[tuple[float, float]], film_seconds: float) -> list[float]:
@@ -231,7 +233,7 @@ def summary(placements: Sequence[Placement], originals: Sequence[Span]) -> Timin
 
 def is_hurried(placed: Placement) -> bool:
     """Tell whether a line is spoken faster than is comfortable, as a report with three decimals has it."""
-    return placed.tempo > COMFORTABLE_TEMPO + _UNSEEN_TEMPO
+    return placed.tempo > COMFORTABLE_TEMPO + UNSEEN_TEMPO
 
 
 def overlapping_lines(originals: Sequence[Segment]) -> int:

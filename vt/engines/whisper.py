@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Dropped, Word
-from vt.engines import whisper_word_times
+from vt.engines import whisper_joints, whisper_word_times
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, SttEngine
 from vt.engines.model_spec import ModelSpec
@@ -294,22 +295,25 @@ class Whisper:
         return [(part["start"] / RATE, part["end"] / RATE) for part in found]
 
     def _heard(self, hearing: _Pass, regions: list[levels.Region]) -> Iterator[Heard | Dropped]:
-        clips = list(levels.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
+        cut = list(levels.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
+        clips = whisper_joints.overlapping(cut, hearing.level)
         if not clips:
             return
         options, tokenizer = self._options(hearing)
 
-        def work(batch: list[levels.Region]) -> list[Heard | Dropped]:
+        def work(batch: list[levels.Region]) -> list[list[Heard | Dropped]]:
             found = self._segments(hearing, batch, options, tokenizer)
             return [
-                mended
+                [
+                    mended
+                    for part in self._retried_if_repeating(hearing, window, segment)
+                    for mended in self._with_other_languages(hearing, window, part)
+                ]
                 for window, segment in zip(batch, found, strict=True)
-                for part in self._retried_if_repeating(hearing, window, segment)
-                for mended in self._with_other_languages(hearing, window, part)
             ]
 
-        for found in _side_by_side(work, self._batches(clips), self._workers, hearing.cancel):
-            yield from found
+        found = _side_by_side(work, self._batches(clips), self._workers, hearing.cancel)
+        yield from whisper_joints.joined(chain.from_iterable(found), clips)
 
     def _batches(self, clips: list[levels.Region]) -> list[list[levels.Region]]:
         size = windows_at_once(self._weights, graphics.cards().memory(self._device))

@@ -23,7 +23,8 @@ from vt.media.muxing import Burn, Named, Soft, mux
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.slowing import Slowed, Slowing, slowed_samples
-from vt.media.text_tracks import subtitle_text, subtitle_track
+from vt.media.text_tracks import holds_text, subtitle_text, subtitle_track
+from vt.media.thumbnail import thumbnail
 from vt.media.waveform import peaks
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "extracted",
     "font_for",
     "full_format",
+    "holds_text",
     "is_decodable",
     "join_aac",
     "loudness_at",
@@ -71,5 +73,6 @@ __all__ = [
     "stretched",
     "subtitle_text",
     "subtitle_track",
+    "thumbnail",
     "unfit",
 ]

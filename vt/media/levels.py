@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 FRAME_SECONDS = 0.02
 _LOUD = 99  # of a hundred frames this many are not louder: a click is, a word now and then is not
+_NEAR_SECONDS, _LOUD_NEARBY = 3.0, 75
+"""What is near to a moment, on each side of it, and how many of a hundred of its frames are not loud."""
 _LATENESS_DB = 12.0  # what being last is worth; a pause between sentences is 20 dB and more below speech
 SILENCE_SECONDS = 4.0
 """A quiet stretch of this length is cut away; shorter ones belong to the speech around them."""
@@ -91,6 +93,15 @@ def quietest(level: NDArray[np.float32], start: float, end: float, around: float
     smooth = np.convolve(part, np.full(width, 1 / width), mode="valid")
     late = np.linspace(0.0, _LATENESS_DB, len(smooth))
     return _seconds(first + int(np.argmin(smooth - late)) + width / 2)
+
+
+def is_pause(level: NDArray[np.float32], at: float, seconds: float = 0.3, below: float = 20.0) -> bool:
+    """Tell whether `seconds` around a moment are all `below` dB under the loud parts of what is near: nobody speaks."""
+    here, around = (
+        level[max(0, int((at - half) / FRAME_SECONDS)) : int((at + half) / FRAME_SECONDS) + 1]
+        for half in (seconds / 2, _NEAR_SECONDS)
+    )
+    return not len(here) or bool(here.max() < np.percentile(around, _LOUD_NEARBY) - below)
 
 
 def voiced(level: NDArray[np.float32], below_loud: float = 25.0) -> NDArray[np.bool_]:

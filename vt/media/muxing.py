@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,12 @@ _log = logging.getLogger(__name__)
 _IN_MP4_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vc1"}
 _ENCODING_MEMORY = 6 * 1024 * MB
 """A picture of 8K that is encoded in 8 threads takes 4.4 GB of addresses, one of 4K half of that."""
+_PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5")
+"""Options by which ffmpeg says on stdout how far it is."""
+_DONE = re.compile(r"out_time_us=([0-9]{1,15})")
+_MICROSECONDS = 1_000_000
+OnShare = Callable[[float], None]
+"""Is told how much is done, 0..1."""
 _INPUT_MEMORY = 32 * MB
 """Of addresses, for each further input: it has threads of its own that read, decode and encode it."""
 
@@ -67,6 +74,7 @@ def mux(
     decode: Decode = undecoded,
     burn: Burn | None = None,
     slowing: Slowing | None = None,
+    on_progress: OnShare = lambda _: None,
 ) -> list[Message]:
     """Write the film: picture copied, the dub first and default, the original second, the rest behind them.
 
@@ -81,6 +89,7 @@ def mux(
         decode: reads the film's own subtitles where they are not in UTF-8.
         burn: what is drawn into the picture, which is encoded again for that.
         slowing: where the film is slowed; dub and added subtitles are at its new times already.
+        on_progress: is told how much of the picture is done, where it is encoded again.
 
     Returns:
         Sentences about what could not be kept as it was.
@@ -97,7 +106,7 @@ def mux(
         failures = {extent: _what_failed(extent, original) for extent in kept}
         added = _Added(names, list(softs), pictures, burn, slow)
         plans = _distinct(_Mux(info, kept[extent], added, failures[extent]) for extent in kept)
-        return _as_full_as_possible(info, plans, dub, target, cancel)
+        return _as_full_as_possible(plans, dub, target, cancel, on_progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +194,14 @@ def _pictures_alone(info: MediaInfo, covers: Sequence[Track], folder: Path, canc
 
 
 def _as_full_as_possible(
-    info: MediaInfo, plans: list[_Mux], dub: Path, target: Path, cancel: Cancel | None
+    plans: list[_Mux], dub: Path, target: Path, cancel: Cancel | None, on_progress: OnShare
 ) -> list[Message]:
     """Write the film by the first of the plans that works, and return its notes; the last one keeps the least."""
     *fuller, last = plans
+    info = last.info
     for plan in fuller:
         try:
-            return _written(plan, dub, target, cancel)
+            return _written(plan, dub, target, cancel, on_progress)
         except ToolMissing:
             raise
         except ToolStopped as error:
@@ -200,7 +210,7 @@ def _as_full_as_possible(
         except ToolError as error:  # a film may hold what no table of kinds foresees: the dub is worth more than that
             _log.warning("Not all tracks of a film could be written, so some are left out: %s", error)
     try:
-        return _written(last, dub, target, cancel)
+        return _written(last, dub, target, cancel, on_progress)
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError as error:
@@ -217,10 +227,11 @@ def _distinct(plans: Iterable[_Mux]) -> list[_Mux]:
     return list(found.values())
 
 
-def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list[Message]:
+def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None, on_progress: OnShare) -> list[Message]:
     """Write the film, and return the notes of the plan."""
     info = plan.info
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv += _PROGRESS if plan.encodes else []
     argv += [*opening_options(), *decoders(info.kinds), "-i", url(info.path)]
     argv += ["-protocol_whitelist", "file", "-i", url(dub)]
     beside = plan.beside
@@ -230,7 +241,13 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None) -> list
     if timeline.may_jump(info.container):
         argv += timeline.read_along(info.timed)
     reads = [info.path, dub, *beside, *([plan.burn.text, *fonts.folders()] if plan.burn else [])]
-    run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel)
+
+    def tell(line: str) -> None:
+        done = _DONE.fullmatch(line)
+        if done and info.seconds > 0:
+            on_progress(min(1.0, int(done[1]) / _MICROSECONDS / info.seconds))
+
+    run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel, on_line=tell)
     return plan.notes
 
 
@@ -270,10 +287,15 @@ class _Mux:
         common = ["-map_metadata", "0", "-map_chapters", str(chapters), "-movflags", "+faststart"]
         return [*self._picture(), *self._sound(), *self._text(), *self._covers(), *common, "-f", container]
 
+    @property
+    def encodes(self) -> bool:
+        """Whether the picture is encoded again, which takes long."""
+        return bool(self.burn or (self.info.video and self.info.video.codec not in _IN_MP4_VIDEO))
+
     def limits(self, dub: Path, target: Path) -> ChildLimits:
         """Return what may be used to put the film together: little, unless its picture is encoded again."""
         size, seconds = self.info.path.stat().st_size, max(self.info.seconds, dub.stat().st_size / 8000)
-        encodes = bool(self.burn or (self.info.video and self.info.video.codec not in _IN_MP4_VIDEO))
+        encodes = self.encodes
         a_second = (25 * MB if encodes else 0) + len(self.info.audio) * 32_000
         cpu = 300 + seconds * (100 if encodes else 1 + len(self.info.audio)) + size / MB
         room = room_on_disk(target)

@@ -29,8 +29,9 @@ from vt.domain import (
     number_of_speakers,
 )
 from vt.errors import VtError
-from vt.jobs.job_service import Jobs, ResultFile
+from vt.jobs.job_service import Jobs
 from vt.jobs.progress_feed import follow
+from vt.jobs.results import ResultFile
 from vt.services import Services
 from vt.ui import fragments
 from vt.ui.edits import edits_from
@@ -77,6 +78,7 @@ def _add_translate(services: Services) -> None:
         literal: bool = False,
         burn: str = "",
         keep: bool = False,
+        karaoke: bool = False,
         fit: str = "speech",
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
@@ -91,7 +93,7 @@ def _add_translate(services: Services) -> None:
             wishes = _wishes(voice, tts_engine, translation_engine)
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
             told = number_of_speakers(text(speakers or "auto", "speakers"))
-            finish, keeps = _finish(background, literal, burn, fit), is_yes(str(keep or False))
+            finish, keeps = _finish(background, literal, burn, karaoke, fit), is_yes(str(keep or False))
             spec = replace(spec, speakers=told, mark_speakers=is_yes(str(mark_speakers or False)), finish=finish)
         async with underway(services, spec, video, subtitles, whose, keeps=keeps) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
@@ -102,7 +104,7 @@ def _add_translate(services: Services) -> None:
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
-    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep(), _fit()]
+    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep(), _karaoke(), _fit()]
     _serve(translate, inputs, _dub_answers())
 
 
@@ -209,6 +211,11 @@ def _finishes() -> list[Api]:
         _field("literal", {"type": "boolean", "additional_description": literal}, True, False),
         _field("burn", {"type": "string", "additional_description": burn}, "es", ""),
     ]
+
+
+def _karaoke() -> Api:
+    said = "whether the words of the subtitles in the picture light up as they are spoken"
+    return _field("karaoke", {"type": "boolean", "additional_description": said}, True, False)
 
 
 def _keep() -> Api:

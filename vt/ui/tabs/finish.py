@@ -23,12 +23,13 @@ class FinishChoice:
             self._background = gr.Dropdown(choices=[], label=label("background"), elem_id="vt-background")
             self._burn = gr.Dropdown(choices=[], label=label("burn"), elem_id="vt-burn")
         self._literal = gr.Checkbox(label=label("literal"), elem_id="vt-literal")
+        self._karaoke = gr.Checkbox(label=label("karaoke"), elem_id="vt-karaoke")
         self._slows = gr.Checkbox(label=label("fit_picture"), elem_id="vt-fit")
 
     @property
     def everything(self) -> list[Any]:
         """The components, in the order of what `read` takes."""
-        return [self._background, self._literal, self._burn, self._slows]
+        return [self._background, self._literal, self._burn, self._karaoke, self._slows]
 
     def shown(self, said: Words, finish: Finish, target: str) -> Updates:
         """Return the choices with `finish` chosen; `target` is the language that it was chosen for."""
@@ -39,10 +40,13 @@ class FinishChoice:
             self._background: gr.Dropdown(choices=backgrounds, value=str(finish.background or AUTO)),
             self._burn: gr.Dropdown(choices=burnt, value=burn if burn in (_DUB, BOTH) else _NOTHING),
             self._literal: gr.Checkbox(value=finish.literal),
+            self._karaoke: gr.Checkbox(value=finish.karaoke),
             self._slows: gr.Checkbox(value=finish.slows_picture),
         }
 
-    def read(self, background: object, literal: object, burn: object, slows: object, target: str) -> Finish:
+    def read(
+        self, background: object, literal: object, burn: object, karaoke: object, slows: object, target: str
+    ) -> Finish:
         """Return what is chosen for a dub into `target`.
 
         Raises:
@@ -51,4 +55,5 @@ class FinishChoice:
         burnt = text(burn or _NOTHING, "burn")
         named = {"background": text(background or "", "background"), "burn": target if burnt == _DUB else burnt}
         named["fit"] = Fit.PICTURE if slows is True else ""
-        return Finish.of(named | {"literal": "true" if literal is True else ""})
+        switches = {"literal": literal, "karaoke": karaoke}
+        return Finish.of(named | {name: "true" if value is True else "" for name, value in switches.items()})
