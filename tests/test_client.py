@@ -177,6 +177,7 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
         "burn",
         "keep",
         "karaoke",
+        "fit",
     ]
     assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]
     assert (given["mark_speakers"]["parameter_default"], given["keep"]["parameter_default"]) == (False, False)

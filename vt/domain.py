@@ -303,6 +303,15 @@ class Background(StrEnum):
     """Its sound without the voices, which a separation model takes out."""
 
 
+class Fit(StrEnum):
+    """What yields where a line cannot be spoken in its time without haste."""
+
+    SPEECH = "speech"
+    """The line: it is spoken faster than is comfortable."""
+    PICTURE = "picture"
+    """The film: its picture, and all that goes with it, is slowed there a little."""
+
+
 BOTH = "both"
 """Where a language is named: the film's and the dub's."""
 
@@ -319,6 +328,13 @@ class Finish:
     """The language whose subtitles are drawn into the picture, by code, or `both`; empty: none are."""
     karaoke: bool = False
     """Whether the words of those subtitles light up as they are spoken."""
+    fit: Fit | None = None
+    """None: the speech is fitted to the picture."""
+
+    @property
+    def slows_picture(self) -> bool:
+        """Whether the picture may be slowed where a line would have to be hurried."""
+        return self.fit == Fit.PICTURE
 
     @classmethod
     def of(cls, named: Mapping[str, str]) -> Finish:
@@ -334,15 +350,20 @@ class Finish:
             literal=is_yes(named.get("literal") or None),
             burn=burn if burn in ("", BOTH) else languages.get(burn).code,
             karaoke=is_yes(named.get("karaoke") or None),
+            fit=_fit(named.get("fit", "")),
         )
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Finish:
         """Return what was kept, here or in another version: what is unknown here is left out."""
-        background, burn = kept.get("background"), kept.get("burn")
-        known = Background(background) if background in list(Background) else None
-        drawn = burn if isinstance(burn, str) else ""
-        return cls(known, kept.get("literal") is True, drawn, kept.get("karaoke") is True)
+        background, burn, fit = kept.get("background"), kept.get("burn"), kept.get("fit")
+        return cls(
+            Background(background) if background in list(Background) else None,
+            kept.get("literal") is True,
+            burn if isinstance(burn, str) else "",
+            kept.get("karaoke") is True,
+            Fit(fit) if fit in list(Fit) else None,
+        )
 
     def over(self, before: Finish) -> Finish:
         """Return this finish, with what it does not name as it was before."""
@@ -351,6 +372,7 @@ class Finish:
             self.literal or before.literal,
             self.burn or before.burn,
             self.karaoke or before.karaoke,
+            self.fit or before.fit,
         )
 
 
@@ -364,6 +386,18 @@ def _background(named: str) -> Background | None:
             named=named[:40],
         )
     return Background(named)
+
+
+def _fit(named: str) -> Fit | None:
+    if named == "":
+        return None
+    if named not in list(Fit):
+        raise InputError(
+            "What yields where a line needs more time is one of {known}, and not {named}.",
+            known=", ".join(Fit),
+            named=named[:40],
+        )
+    return Fit(named)
 
 
 NO_FINISH = Finish()

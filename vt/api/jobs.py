@@ -29,6 +29,7 @@ from vt.domain import (
     Edit,
     Edits,
     Finish,
+    Fit,
     Job,
     JobSpec,
     SpeakerEdit,
@@ -115,6 +116,13 @@ _words: dict[str, Any] = {
         "type": "boolean",
         "description": "Whether the words of these subtitles light up as they are spoken.",
         "default": False,
+    },
+    "fit": {
+        "description": "What yields where a line needs more time than there is: speech, which gets faster; or picture, "
+        "which is slowed there by a quarter at most, so that the film gets a little longer.",
+        "type": "string",
+        "enum": [*Fit],
+        "default": Fit.SPEECH,
     },
     "from_job": {
         "type": "string",

@@ -138,6 +138,13 @@ def _add_finish(translate: argparse.ArgumentParser) -> None:
     translate.add_argument(
         "--literal", action="store_true", help="never choose a shorter wording where the time for a line is short"
     )
+    translate.add_argument(
+        "--fit",
+        default="",
+        metavar="WHAT",
+        help="what yields where a line needs more time than there is: speech (default), which gets faster, or picture, "
+        "which is slowed there, so that the film gets a little longer",
+    )
 
 
 def _add_lists(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -248,7 +255,7 @@ def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
     from vt.domain import Finish, JobRequest, Wishes, number_of_speakers, subtitle_track
 
     track = subtitle_track(arguments.subtitles)
-    finish = {"background": arguments.background, "burn": arguments.burn}
+    finish = {"background": arguments.background, "burn": arguments.burn, "fit": arguments.fit}
     first = JobRequest(
         source=arguments.sources[0],
         target_language=languages.get(arguments.to),

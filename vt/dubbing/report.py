@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -18,7 +18,7 @@ from vt.dubbing.casting import Parts
 from vt.dubbing.timing import TimingReport
 from vt.engines.candidate import Choice
 from vt.languages import Language
-from vt.media import Loudness
+from vt.media import Loudness, Slowing
 from vt.translatable import Message
 
 # The shape. The fields stand in the order of the JSON. Only what the JSON leaves out where it is empty has a default.
@@ -149,6 +149,16 @@ class DubbedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowedPart:
+    """A stretch in which the picture is slowed. Its times are those of the dub, as all times of its report."""
+
+    start: float
+    end: float
+    factor: float
+    """How many times as long it lasts as in the film."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeasuredLoudness:
     """How loud the dub is; None where it holds no sound at all."""
 
@@ -175,6 +185,8 @@ class DubReport:
     """Sentences for the user."""
     speakers: tuple[SpeakerUse, ...] = ()
     """Empty where only one person speaks."""
+    slowed: tuple[SlowedPart, ...] = ()
+    """Empty where the picture is as it was."""
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -326,6 +338,7 @@ class Outcome:
     notes: Sequence[str]
     voices: Sequence[str]
     """The id of each speaker's voice, by the id of the speaker."""
+    slowing: Slowing | None = None
 
 
 def of_dub(outcome: Outcome) -> DubReport:
@@ -346,7 +359,13 @@ def of_dub(outcome: Outcome) -> DubReport:
         loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
         notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
         speakers=_speakers(script.parts, segments, outcome.voices),
+        slowed=tuple(_slowed(outcome.slowing)) if outcome.slowing else (),
     )
+
+
+def _slowed(slowing: Slowing) -> Iterator[SlowedPart]:
+    for part in slowing.stretches:
+        yield SlowedPart(_rounded(slowing.at(part.start)), _rounded(slowing.at(part.end)), _rounded(part.factor))
 
 
 def of_transcript(

@@ -18,7 +18,7 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Dropped, Word
-from vt.engines import whisper_joints
+from vt.engines import whisper_joints, whisper_word_times
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, SttEngine
 from vt.engines.model_spec import ModelSpec
@@ -268,7 +268,7 @@ class Whisper:
             yield Dropped(start, end, "", reason)
         with self._one_at_a_time:
             covered: list[levels.Region] = []
-            first = _Pass(samples, level, levels.voiced(level, below_loud=35.0), language.whisper, cancel)
+            first = _Pass(samples, level, whisper_word_times.voice_of(level), language.whisper, cancel)
             for found in self._heard(first, regions):
                 covered += _covered(found)
                 yield found
@@ -388,7 +388,7 @@ class Whisper:
     ) -> Iterator[str]:
         """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
         level = levels.levels(samples, RATE)
-        told = _Pass(samples, level, levels.voiced(level), language.whisper, cancel, task="translate")
+        told = _Pass(samples, level, whisper_word_times.voice_of(level), language.whisper, cancel, task="translate")
         # At times Whisper transcribes in place of translating; then it is tried again as if English were spoken.
         english = languages.ENGLISH
         hearings = [told, replace(told, language=english.whisper)]
@@ -555,8 +555,8 @@ class _Pass:
 
     samples: NDArray[Any]
     level: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    """Where there is a voice, frame by frame; the edges of words are put right by it."""
+    voice: whisper_word_times.Voice
+    """Where it is heard: the edges of words are put right by that."""
     language: str
     """Whisper's code."""
     cancel: Cancel
@@ -580,11 +580,11 @@ class _Pass:
         if reason:
             yield Dropped(*window, segment.text.strip(), reason)
         elif segment.words:
-            yield Heard(tuple(self._word(word, offset) for word in segment.words))
-
-    def _word(self, word: Any, offset: float) -> Word:  # noqa: ANN401
-        start, end = levels.tightened(self.mask, float(word.start) + offset, float(word.end) + offset)
-        return Word(start, end, word.word, float(word.probability))
+            words = [
+                Word(float(word.start) + offset, float(word.end) + offset, word.word, float(word.probability))
+                for word in segment.words
+            ]
+            yield Heard(whisper_word_times.mended(words, self.voice, window[1]))
 
 
 def _score(words: Sequence[Word]) -> float:

@@ -128,16 +128,6 @@ def uncovered(
     return found
 
 
-def tightened(mask: NDArray[np.bool_], start: float, end: float, least: float = 0.1) -> Region:
-    """Return the region without its unvoiced ends, where these are longer than `least` seconds."""
-    first, last = int(start / FRAME_SECONDS), max(int(start / FRAME_SECONDS) + 1, int(end / FRAME_SECONDS))
-    loud = np.flatnonzero(mask[first:last])
-    if not len(loud):
-        return start, end
-    begins, ends = _seconds(first + loud[0]), _seconds(first + loud[-1] + 1)
-    return begins if begins - start > least else start, ends if end - ends > least else end
-
-
 def _seconds(frame: Any) -> float:  # noqa: ANN401 (numpy's integers are of many types)
     return float(frame) * FRAME_SECONDS
 

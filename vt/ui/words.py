@@ -173,6 +173,7 @@ _ENGLISH: dict[str, str] = {
     "burn_both": "In both languages",
     "karaoke": "Light up the words of these subtitles as they are spoken",
     "literal": "Speak every line in full, even where that means speaking fast",
+    "fit_picture": "Slow the picture a little where a line needs more time",
     "unchanged": "Nothing is changed yet.",
     "one_changed": "1 change",
     "many_changed": "{count} changes",
