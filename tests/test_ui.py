@@ -143,7 +143,8 @@ JOB = Job(
         fragments.chart(ENGLISH, REPORT),
         fragments.lines(ENGLISH, REPORT, JOB, []), fragments.lines(ENGLISH, TALK, JOB, VOICES),
         fragments.chart(ENGLISH, TALK), fragments.films(ENGLISH, fragments.by_film([(JOB, HOSTILE)], {}), "a"),
-        fragments.undo(ENGLISH, JOB), fragments.sharing(ENGLISH, HOSTILE),
+        fragments.undo(ENGLISH, JOB), fragments.black_picture(ENGLISH, JOB, HOSTILE),
+        fragments.sharing(ENGLISH, HOSTILE),
         fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.action_result(HOSTILE),
     ],
 )  # fmt: skip

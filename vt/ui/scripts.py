@@ -29,6 +29,7 @@ HEAR_VOICE = _script("hear_voice")
 EDIT_LINES = _script("edit_lines") + HEAR_VOICE
 ANNOUNCE_CHANGES = _script("announce_changes")
 SEARCH_LANGUAGE = _script("search_language")
+BLACK_PICTURE = _script("black_picture")
 UNDO = _script("undo")
 SHARE = _script("share")
 ALLOW_NOTIFICATIONS = _script("allow_notifications")
