@@ -43,7 +43,7 @@ SLOW_FILES = {
     *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
     *("test_subtitle_tracks", "test_track_choice"),
     *("test_docs", "test_recovery", "test_report", "test_setup_models", "test_supply", "test_voice_samples"),
-    *("test_spanish", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
+    *("test_catalogues", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }
 """Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
 FIRST = (
@@ -56,8 +56,20 @@ SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_see
 TRANSCRIPT = SAMPLE.with_suffix(".txt")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what uses a server, a browser or a whole dub, and begin with the files that take longest."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--soak`: only the further cases of kinds that the suite tries once, which scripts/soak runs."""
+    parser.addoption("--soak", action="store_true", help="run only the tests that are marked soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as slow what uses a server, a browser or a whole dub, and begin with the files that take longest.
+
+    What is marked soak runs with `--soak`, and only that.
+    """
+    is_soak = bool(config.getoption("--soak"))
+    others = [item for item in items if (item.get_closest_marker("soak") is not None) != is_soak]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in set(others)]
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
     for item in items:
         fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()

@@ -44,7 +44,7 @@ def answered(path: str = "/", answer: Any = None, **headers: str) -> Answer:  # 
 @pytest.mark.parametrize(
     ("asked", "code", "title"),
     [
-        ("de-DE,de;q=0.9", "en", "vt, the video translator"),
+        ("fr-FR,fr;q=0.9", "en", "vt, the video translator"),
         ("es-MX", "es", "vt, el traductor de vídeos"),
         ("", "en", "vt, the video translator"),
     ],

@@ -29,6 +29,7 @@ from vt.domain import (
     Edit,
     Edits,
     Finish,
+    Fit,
     Job,
     JobSpec,
     SpeakerEdit,
@@ -38,6 +39,7 @@ from vt.domain import (
     number_of_speakers,
     subtitle_track,
 )
+from vt.dubbing.report import DubbedLine
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs
 from vt.jobs.progress_feed import follow
@@ -109,6 +111,18 @@ _words: dict[str, Any] = {
         "type": "string",
         "description": "The language whose subtitles are drawn into the picture, or both.",
         "examples": ["es", BOTH],
+    },
+    "karaoke": {
+        "type": "boolean",
+        "description": "Whether the words of these subtitles light up as they are spoken.",
+        "default": False,
+    },
+    "fit": {
+        "description": "What yields where a line needs more time than there is: speech, which gets faster; or picture, "
+        "which is slowed there by a quarter at most, so that the film gets a little longer.",
+        "type": "string",
+        "enum": [*Fit],
+        "default": Fit.SPEECH,
     },
     "from_job": {
         "type": "string",
@@ -403,9 +417,10 @@ async def subtitles(
         str, Path(description="The language spoken, the one that is spoken now, or both.", examples=["es"])
     ],
     ending: Annotated[Literal["srt", "vtt", "ass"], Path(description="The form.", examples=["srt"])],
+    karaoke: Annotated[bool, Query(description="Whether words light up as they are spoken; of the form ass.")] = False,
 ) -> Response:
     """Give the subtitles in the film's language, in the dub's, or in both at a time: the dub's above."""
-    found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending))
+    found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending, karaoke=karaoke))
     return _file_response(found) if isinstance(found, ResultFile) else _text_response(found)
 
 
@@ -455,9 +470,15 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
     found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
     return schemas.Segments(
-        segments=[schemas.Segment(**asdict(segment)) for segment in found.segments],
+        segments=[_segment(segment) for segment in found.segments],
         speakers=[schemas.Speaker(**asdict(speaker)) for speaker in found.speakers] or None,
     )
+
+
+def _segment(line: DubbedLine) -> schemas.Segment:
+    """Return a line as the report has it: what it has not is left out."""
+    known = asdict(line)
+    return schemas.Segment(**{name: value for name, value in known.items() if value != ()})
 
 
 @router.patch(

@@ -420,19 +420,26 @@ class Jobs:
             raise NoSuchResult("The film was not dubbed, only written down: there are subtitles and a report.")
         return self._file(job, found[0].partition(".")[2])
 
-    def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile | ResultText:
+    def subtitles(self, job_id: str, language: str, ending: str, *, karaoke: bool = False) -> ResultFile | ResultText:
         """Return the subtitles in one language, or in `both`, as `srt`, `vtt` or `ass`.
 
         Those that lie with the film are files; all others are made from its report when they are asked for.
 
+        Args:
+            job_id: of the job.
+            language: the code of one of its languages, or `both`.
+            ending: the form.
+            karaoke: whether words light up as they are spoken.
+
         Raises:
+            InputError: words cannot light up in that form.
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
             NoSuchResult: it has subtitles, but not these.
         """
         job, (names, report) = self._finished(job_id, lambda *found: (_names(*found), _report(*found)))
         wanted = f"{language}.{ending}"
-        if ending in _KEPT_FORMS and wanted in {name.partition(".")[2] for name in names}:
+        if not karaoke and ending in _KEPT_FORMS and wanted in {name.partition(".")[2] for name in names}:
             return self._file(job, wanted)
         sides = subtitling.of_report(report, mark_speakers=job.request.mark_speakers)
         if language not in sides.names or ending not in subtitling.FORMS:
@@ -443,7 +450,7 @@ class Jobs:
                 ending=ending,
                 known=listed,
             )
-        text = subtitling.FORMS[ending](sides.cues(language))
+        text = sides.written(language, ending, karaoke=karaoke)
         return ResultText(text, f"{Path(job.request.file).stem}.{wanted}", _TYPES[f".{ending}"])
 
     def everything(self, job_id: str) -> list[ResultFile | ResultText]:

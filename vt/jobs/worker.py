@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt.domain import NO_EDITS, Cancel, Edits, Job, JobSpec, Progress, Stage
+from vt.domain import NO_EDITS, Cancel, Edits, Job, JobRequest, JobSpec, Progress, Stage
 from vt.dubbing import artifacts
 from vt.errors import Cancelled, JobNotFound, ModelBusy, StorageError, TooMuchKept, VtError, WrongState
 from vt.jobs import records, recovery
@@ -37,6 +37,8 @@ _SHARES = {
 """About how many percent of a job's time each stage takes."""
 _HEARING = {stage: _SHARES[stage] for stage in (Stage.PROBE, Stage.EXTRACT, Stage.TRANSCRIBE)}
 """The stages of a job that only transcribes."""
+_BURNING = _SHARES | {Stage.MUX: 60}
+"""The picture is encoded again where subtitles are drawn into it."""
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS = 30.0
 """How often an idle thread looks into the queue without having been woken."""
@@ -389,7 +391,7 @@ class Worker:
             request = job.request.to_request(data.input(job_id), data.subtitles(job_id), job.edits)
             report = _JobProgress(
                 lambda stage, fraction: self._tell(job_id, stage, fraction),
-                _SHARES if request.target_language else _HEARING,
+                _shares(request),
             )
 
             def hear(progress: Progress) -> None:
@@ -513,6 +515,12 @@ def message_for(error: Exception) -> Message:
         "The disk failed ({reason}): check the data folder and its disk.",
         reason=error.strerror or type(error).__name__,
     )
+
+
+def _shares(request: JobRequest) -> Mapping[Stage, int]:
+    if request.target_language is None:
+        return _HEARING
+    return _BURNING if request.finish.burn else _SHARES
 
 
 class _JobProgress:

@@ -23,6 +23,7 @@ from vt.media.muxing import Burn, Named, Soft, mux
 from vt.media.page_copy import page_copy
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
+from vt.media.slowing import Slowed, Slowing, slowed_samples
 from vt.media.text_tracks import holds_text, subtitle_text, subtitle_track
 from vt.media.thumbnail import thumbnail
 from vt.media.waveform import peaks
@@ -40,6 +41,8 @@ __all__ = [
     "MediaInfo",
     "Named",
     "Picture",
+    "Slowed",
+    "Slowing",
     "Soft",
     "SoundFormat",
     "StoredSamples",
@@ -68,6 +71,7 @@ __all__ = [
     "probe",
     "raised_at_end",
     "shifted",
+    "slowed_samples",
     "stretched",
     "subtitle_text",
     "subtitle_track",

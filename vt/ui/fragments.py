@@ -73,9 +73,8 @@ def nothing_here(what: str, sentence: str) -> str:
 
 def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: Iterable[str]) -> str:
     """Return what may be uploaded, and how long it is kept."""
-    return render(
-        "limits", words=words, megabytes=megabytes, minutes=f"{minutes:g}", hours=f"{hours:g}", formats=formats
-    )
+    longest, kept = (words.localized(f"{number:g}") for number in (minutes, hours))
+    return render("limits", words=words, megabytes=megabytes, minutes=longest, hours=kept, formats=formats)
 
 
 def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: str | None) -> str:

@@ -320,6 +320,8 @@ class TranslateTab:
         background: object,
         literal: object,
         burn: object,
+        karaoke: object,
+        slows: object,
         request: gr.Request,
     ) -> Updates:
         said, subject = words.of(request), Subject.of(held)
@@ -341,7 +343,7 @@ class TranslateTab:
                 wishes=wishes((voice, tts_engine, translation_engine)),
                 speakers=number_of_speakers(text(people or _AUTO, "speakers")),
                 mark_speakers=marks is True,
-                finish=self._finish.read(background, literal, burn, spoken[0]),
+                finish=self._finish.read(background, literal, burn, karaoke, slows, spoken[0]),
             )  # fmt: skip
             memory = self._begun(Memory.of(kept), subject, spec, (film, subtitles), spoken[1:], owner(request))
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}

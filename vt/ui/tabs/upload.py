@@ -139,7 +139,8 @@ class UploadTab:
             found = jobs.inspect(draft, uploaded.name, whose.address)
         minutes, limit = found["duration_seconds"] / 60, self._services.settings.max_duration_minutes
         if minutes > limit:
-            raise MediaError(said("too_long", file=found["file"], minutes=f"{minutes:.0f}", limit=f"{limit:g}"))
+            most = said.localized(f"{limit:g}")
+            raise MediaError(said("too_long", file=found["file"], minutes=f"{minutes:.0f}", limit=most))
         address = f"gradio_api/file={quote(str(uploaded))}"
         texts = [(number, track) for number, track in enumerate(found["subtitles"], 1) if track["is_text"]]
         is_silent = not found["audio"]
