@@ -137,11 +137,9 @@ JOB = Job(
         fragments.film_line(HOSTILE, 3.0, HOSTILE),
         fragments.engines_in_use(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
         fragments.sample(ENGLISH, HOSTILE, HOSTILE), fragments.job_head(ENGLISH, JOB, HOSTILE),
-        fragments.progress(ENGLISH, JOB, 7.0, HOSTILE), fragments.players(ENGLISH, JOB, REPORT, True),
+        fragments.progress(ENGLISH, JOB, 7.0, HOSTILE),
         fragments.downloads(ENGLISH, JOB, REPORT, False), fragments.notes(ENGLISH, [HOSTILE]),
-        fragments.chart(ENGLISH, REPORT),
-        fragments.lines(ENGLISH, REPORT, JOB, []), fragments.lines(ENGLISH, TALK, JOB, VOICES),
-        fragments.chart(ENGLISH, TALK), fragments.films(ENGLISH, [(JOB, HOSTILE)], "a"),
+        fragments.films(ENGLISH, [(JOB, HOSTILE)], "a"),
         fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.action_result(HOSTILE),
     ],
 )  # fmt: skip

@@ -23,9 +23,8 @@ SAVE_MEMORY = _script("save_memory")
 FOLLOW_JOBS = _script("follow_jobs")
 GUARD = _script("guard")
 PICK = _script("pick")
-PLAY_ONE_AT_A_TIME = _script("play_one_at_a_time")
 HEAR_VOICE = _script("hear_voice")
-EDIT_LINES = _script("edit_lines") + HEAR_VOICE
+LINES = _script("lines") + HEAR_VOICE
 ANNOUNCE_CHANGES = _script("announce_changes")
 REFRESH_MODELS = _script("refresh_models")
 # Functions.

@@ -16,8 +16,7 @@ from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
 from vt.translatable import LanguageName
-from vt.ui import fragments, scripts, words
-from vt.ui.edits import edits_from
+from vt.ui import fragments, line_routes, scripts, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
 from vt.ui.progress import to_follow
@@ -40,7 +39,7 @@ from vt.ui.shared import (
 )
 from vt.ui.tabs.finish import FinishChoice
 from vt.ui.tabs.upload import UploadTab
-from vt.ui.tabs.voices import VoiceChoice, heard_or_not, voice_text, wishes
+from vt.ui.tabs.voices import VoiceChoice, heard_or_not, wishes
 from vt.ui.words import Words, label
 
 _AUTO = "auto"
@@ -94,8 +93,8 @@ class TranslateTab:
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
             with gr.Column(visible=False, elem_id="vt-result") as self._result:
-                self._watch = gr.HTML(**PLAIN, js_on_load=scripts.PLAY_ONE_AT_A_TIME, elem_id="vt-watch")
-                self._lines = gr.HTML(**PLAIN, js_on_load=scripts.EDIT_LINES, elem_id="vt-lines")
+                self._lines = gr.HTML(None, html_template="", js_on_load=scripts.LINES, elem_id="vt-lines", **PLAIN)
+                self._watch = gr.HTML(**PLAIN, elem_id="vt-watch")
             with gr.Row(elem_classes="vt-actions"):
                 self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
                 self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
@@ -120,7 +119,7 @@ class TranslateTab:
         self._other.click(self._again, memory, every, **QUIET)
         self._remove.click(self._forget, memory, every, js=scripts.CONFIRM_REMOVAL, **QUIET)
         self._yours.select(self._open, memory, every, **QUIET)
-        self._lines.submit(self._mend, memory, every, **QUIET)
+        self._lines.submit(self._changed, [memory, shared.subject], every, **QUIET)
         self._lines.input(self._heard_or_not, None, self._trouble, **QUIET)
         self._voices.wire()
 
@@ -167,6 +166,7 @@ class TranslateTab:
             self._nothing_text: fragments.nothing_here(said("nothing_title"), said("nothing")),
             self._compose: gr.Column(visible=job is None and subject is not None),
             self._job: gr.Column(visible=job is not None),
+            self._lines: None,
             self._yours: fragments.films(said, rows, memory.view),
             **(self._of_job(said, job) if job else {}),
         }
@@ -180,6 +180,7 @@ class TranslateTab:
             self._remove: gr.Button(visible=over),
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
+            self._lines: line_routes.shown(job),
             **self._progressed(said, job),
         }
         if job.version:
@@ -203,16 +204,8 @@ class TranslateTab:
     def _of_result(self, said: Words, job: Job) -> Updates:
         report = self._jobs.dub_report(job.id)
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
-        watch = (
-            fragments.players(said, job, report, has_picture)
-            + fragments.downloads(said, job, report, has_picture)
-            + fragments.notes(said, self._jobs.remarks(job.id))
-            + fragments.chart(said, report)
-        )
-        used = report.engines.tts.engine
-        spoken = [one for one in self._services.spoken_by(report.target_language.code) if one.engine == used]
-        voices = [(one.id, voice_text(said, one)) for one in spoken]
-        return {self._watch: watch, self._lines: fragments.lines(said, report, job, voices)}
+        watch = fragments.downloads(said, job, report, has_picture) + fragments.notes(said, self._jobs.remarks(job.id))
+        return {self._watch: watch}
 
     # Handlers
 
@@ -342,17 +335,6 @@ class TranslateTab:
         memory = Memory.of({**Memory.of(kept).kept(), "view": event_value(picked, "job")})
         said = words.of(request)
         return told(said, "trouble_gone", lambda: self.shown(said, memory), self._lost)
-
-    def _mend(self, kept: object, sent: gr.EventData, request: gr.Request) -> Updates:
-        said, memory = words.of(request), Memory.of(kept)
-
-        def edit() -> Updates:
-            version = number(event_value(sent, "version"), "version")
-            edits = edits_from(event_value(sent, "lines"), event_value(sent, "speakers"))
-            self._jobs.edit(memory.view, version, edits, owner(request).address)
-            return self.shown(said, memory)
-
-        return told(said, "trouble_change", edit, self._trouble)
 
     def _heard_or_not(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
         return heard_or_not(self._services.samples, came, request)
