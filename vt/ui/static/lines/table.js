@@ -17,6 +17,7 @@ export class Table {
     this.list = document.createElement('ol');
     element.replaceChildren(this.above, this.list, this.below);
     this.sizes = new ResizeObserver(entries => this.#measured(entries));
+    this.sizes.observe(element);  // it may come into sight, or become narrower
     this.look = () => this.#draw();
     addEventListener('scroll', this.look, {passive: true});
     addEventListener('resize', this.look);
@@ -58,6 +59,11 @@ export class Table {
     let isOther = false;
     for (const {target} of entries) {
       const height = target.offsetHeight;
+      if (target === this.element) {
+        if (height && target.clientWidth !== this.wide) isOther = true;
+        this.wide = height ? target.clientWidth : 0;
+        continue;
+      }
       if (!height || !target.isConnected || this.heights.get(target.dataset.row) === height) continue;
       this.heights.set(target.dataset.row, height);
       isOther = true;
