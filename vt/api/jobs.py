@@ -425,6 +425,22 @@ def _text_response(result: ResultText) -> Response:
     return Response(result.text, media_type=result.media_type, headers=headers)
 
 
+@router.get(
+    "/jobs/{job_id}/peaks/{sound}", summary="The outline of a sound", responses=documented(404, 409, 422, 429, 503, 507)
+)
+async def peaks(
+    services: Served,
+    threads: OnThreads,
+    request: Request,
+    job_id: JobId,
+    sound: Annotated[Literal["original", "dub"], Path(description="Which one.", examples=["dub"])],
+) -> schemas.Outline:
+    """Give the outline of the dub's sound, or of the original's, to draw it. The first time it is measured."""
+    with services.probes.held(visitors.of(request.scope).key):
+        found = await threads.probe(lambda: services.jobs.outline(job_id, of_dub=sound == "dub"))
+    return schemas.Outline(peaks=found)
+
+
 @router.get("/jobs/{job_id}/report", summary="The report", responses=documented(404, 409, 507))
 async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[str, Any]:
     """Give the report: who heard, translated and spoke, every line with its timing, and how loud it is."""

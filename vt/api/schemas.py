@@ -269,6 +269,16 @@ class Segments(BaseModel):
     speakers: list[Speaker] | None = Field(None, description="Left out where only one person speaks.", examples=[None])
 
 
+class Outline(BaseModel):
+    """How loud a sound is, over the whole film."""
+
+    peaks: list[int] = Field(
+        description="The peak, 0 to 255, of each of many equal parts of the film: twenty a second, fewer in long "
+        "films; none where there is no sound.",
+        examples=[[0, 12, 200, 255]],
+    )
+
+
 def _without_surrogates(text: str) -> str:
     try:
         text.encode()

@@ -61,6 +61,10 @@ class JobFolder:
         """Return one file of the results by its ending, such as `es.mp4`."""
         return self.results(version) / f"{self.film.name}.{ending}"
 
+    def peaks(self, version: int) -> Path:
+        """Return the file of a sound's outline: of one version of the dub, or of the original, which is version 0."""
+        return self.path / f"peaks-{version}.json"
+
     def versions(self) -> set[int]:
         """Return the versions whose results are there.
 
@@ -70,10 +74,11 @@ class JobFolder:
         return {int(found[1]) for path in self.path.iterdir() if (found := _RESULTS.fullmatch(path.name))}
 
     def leftovers(self, version: int) -> list[Path]:
-        """Return all but the film, the subtitles, the record, the artifacts and the results of this version.
+        """Return all but the film, the subtitles, the record, the artifacts, and what is kept of this version.
 
         Raises:
             OSError: the folder cannot be read.
         """
         kept = {self.film, self.subtitles, self.artifacts, self.record, self.new_record, self.results(version)}
+        kept |= {self.peaks(0), self.peaks(version)}
         return [path for path in self.path.iterdir() if path not in kept]

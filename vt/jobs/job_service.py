@@ -30,7 +30,7 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.jobs import edit_checks, remarks
+from vt.jobs import edit_checks, outlines, remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Hear, Worker, file_names
@@ -447,6 +447,32 @@ class Jobs:
         """
         job, _ = self._finished(job_id, _names)
         return self._file(job, pipeline.report_name(job.request.target_language))
+
+    def outline(self, job_id: str, *, of_dub: bool) -> list[int]:
+        """Return the outline of a sound for a chart: the peak, 0..255, of each of many equal parts of the film.
+
+        There are twenty parts a second, in long films fewer, and none where there is no sound that can be decoded. The
+        first call measures it, which takes a moment.
+
+        Args:
+            job_id: of the dub.
+            of_dub: whether it is the dub's, or that of the original's track that is dubbed.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+            StorageError: it cannot be kept.
+        """
+        job = self._store.get(job_id)
+        folder = self._data.folder(job_id)
+        if not job.version:
+            raise WrongState(job.state)
+        with disk_errors():
+            if of_dub:
+                return outlines.of_dub(self.film(job_id).path, folder.peaks(job.version))
+            film, subtitles = self._data.input(job_id), self._data.subtitles(job_id)
+            return outlines.of_original(job.request.to_request(film, subtitles), folder.peaks(0))
 
     def lines(self, job_id: str) -> Lines:
         """Return the lines as they are spoken.

@@ -25,14 +25,27 @@ export class Chart {
         make('span', {class: 'vt-zooms'}, zoom('zoom_out', '−', 2), zoom('zoom_in', '+', 0.5), zoom('zoom_all', '↔', Infinity))),
       this.strip, this.#legend());
     this.#listen();
+    this.#fetchPeaks();
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(this.strip);
     this.themes = new MutationObserver(() => this.#inNewColours());
     this.themes.observe(document.body, {attributeFilter: ['class']});
   }
   close() {
+    this.isClosed = true;
     this.sizes.disconnect();
     this.themes.disconnect();
+  }
+  // One after the other, so that a film that takes long to be measured does not hold up two threads of the server.
+  async #fetchPeaks() {
+    for (const sound of ['original', 'dub']) {
+      try {
+        const answer = this.isClosed ? null : await fetch(`api/v1/jobs/${this.bench.data.job}/peaks/${sound}?${this.bench.data.version}`);
+        const values = answer?.ok ? (await answer.json()).peaks : [];
+        this.peaks[sound] = {values, perSecond: values.length / this.seconds};
+        this.draw();
+      } catch { /* it is a chart without an outline then */ }
+    }
   }
   // Returns an element that is moved by the arrow keys, and dragged.
   #slider(name, onKey, onDrag) {

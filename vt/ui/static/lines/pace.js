@@ -12,7 +12,7 @@ export const paceOf = lines => {
 export const tempoOf = (row, pace) => {
   const {base} = row, length = row.end - row.start;
   if (base && base.text === row.text && Math.abs(base.end - base.start - length) < 0.01) return base.tempo;
-  const room = Math.max(0.1, base ? base.room + length - (base.end - base.start) : length);
+  const room = Math.max(0.1, base ? Math.max(base.room, base.until - base.from) + length - (base.end - base.start) : length);
   // How fast a line was said tells how fast it will be, unless it was too short for that.
   const own = base?.natural > 0 && base.text.length >= TELLING_LENGTH ? base.text.length / base.natural : pace;
   return row.text.trim().length / own / room;
