@@ -40,6 +40,7 @@ from vt.domain import (
 )
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs, ResultFile, ResultText
+from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
 from vt.languages import AUTO
 from vt.services import Services
@@ -494,7 +495,8 @@ async def edit(
         raise InputError("A speaker is there twice: each may be changed once at a time.")
     found = Edits(lines, said)
     version, visitor = _version(if_match), visitors.of(request.scope).key
-    return _job_json(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor)))
+    new = [NewLine(one.start, one.end, one.source_text, one.text, one.speaker) for one in changes.added]
+    return _job_json(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor, new)))
 
 
 def _version(if_match: str) -> int:

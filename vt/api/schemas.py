@@ -316,15 +316,28 @@ class SpeakerChange(_RequestBody):
     )  # fmt: skip
 
 
+class Addition(_RequestBody):
+    """A line that is added; the ids of the lines behind it move up. To remove a line, empty both of its texts."""
+
+    start: float = Field(ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[1.25])
+    end: float = Field(ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[3.5])
+    source_text: Text = Field("", description="What is said; translated where there is no text.", examples=["Hello."])
+    text: Text = Field("", description="What is spoken.", examples=["Hola."])
+    speaker: int | None = Field(
+        None, ge=0, lt=10_000, description="Who says it; left out: whoever says the line before.", examples=[0]
+    )
+
+
 class Changes(_RequestBody):
-    """Which lines and speakers are changed, each once."""
+    """Which lines and speakers are changed, each once, and which lines are added."""
 
     segments: list[Change] = Field([], fail_fast=True, max_length=10_000)
+    added: list[Addition] = Field([], fail_fast=True, max_length=1000)
     speakers: list[SpeakerChange] = Field([], fail_fast=True, max_length=1000)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if not self.segments and not self.speakers:
+        if not self.segments and not self.added and not self.speakers:
             raise ValueError("it names no line and no speaker")
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,8 +30,9 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.jobs import edit_checks, outlines, remarks
+from vt.jobs import edit_checks, new_lines, outlines, remarks
 from vt.jobs.job_folder import JobFolder
+from vt.jobs.new_lines import NewLine
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
@@ -485,7 +486,7 @@ class Jobs:
         job, report = self._finished(job_id, _report)
         return Lines(_of_dub(report).segments, job.version, report.speakers)
 
-    def edit(self, job_id: str, version: int, changes: Edits, visitor: str = "") -> Job:
+    def edit(self, job_id: str, version: int, changes: Edits, visitor: str = "", new: Sequence[NewLine] = ()) -> Job:
         """Have parts of a finished dub done again. The old results stay until the new ones are there.
 
         Args:
@@ -493,6 +494,7 @@ class Jobs:
             version: of the results that the changes were made from.
             changes: what is to be otherwise.
             visitor: the `key` of the `Visitor` whose limits the job counts for from now on; empty: nobody's.
+            new: lines that are added; the ids of those behind them move up.
 
         Raises:
             JobNotFound: there is no such job.
@@ -509,12 +511,14 @@ class Jobs:
         if job.version != version and job.version:
             raise Outdated
         report = self.dub_report(job_id)
-        changes = edit_checks.checked(changes, report, self._checker.voices())
+        changes, before = edit_checks.checked(changes, report, self._checker.voices(), new), job.mended
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
-        again = len(report.segments) if changes.speakers else len(changes.lines)
+        again = len(report.segments) if changes.speakers else len(changes.lines) + len(new)
         self._check_disk(int(1.1 * film_bytes) + again * MB)
-        return self._worker.edit(job_id, version, changes.over(job.mended), visitor)
+        if new:
+            changes, before = new_lines.placed(new, edit_checks.starts(report.segments, changes), changes, before)
+        return self._worker.edit(job_id, version, changes.over(before), visitor)
 
     def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
         """Return a job and what `read` returns from its results; again where newer results replace them meanwhile."""

@@ -16,7 +16,7 @@ from vt.dubbing.report import DubbedLine, DubReport
 from vt.errors import BrokenCall, VtError, WrongType
 from vt.services import Services
 from vt.ui import job_files, words
-from vt.ui.edits import edits_from
+from vt.ui.edits import edits_from, new_lines_from
 from vt.ui.scripts import STATIC
 from vt.ui.words import Words
 from vt.web import visitors
@@ -134,8 +134,9 @@ class LineRoutes:
             return _refused(said, error)
 
         def save() -> Response:
-            edits = edits_from(sent.get("lines"), sent.get("speakers"))
-            job = self._services.jobs.edit(job_id, _version(sent), edits, visitor)
+            new = new_lines_from(sent.get("added", []))
+            edits = edits_from(sent.get("lines"), sent.get("speakers"), alone=not new)
+            job = self._services.jobs.edit(job_id, _version(sent), edits, visitor, new)
             return JSONResponse({"state": job.state.value}, 202, headers=_NOT_KEPT)
 
         return await run_in_threadpool(_told, said, save)

@@ -4,7 +4,7 @@ import {Chart} from './chart.js';
 import {button, clock, make, secondsOf, wordsOf} from './dom.js';
 import {Drafts, applied, entriesOf} from './drafts.js';
 import {Help, listen} from './keys.js';
-import {areTimes, asked, countOf, fieldsOf, moved, reverted, withRow} from './model.js';
+import {areTimes, asked, countOf, inserted, isChanged, joined, middle, moved, removed, reverted, split, withRow} from './model.js';
 import {paceOf} from './pace.js';
 import {Player} from './player.js';
 import {RowDrawer} from './row.js';
@@ -23,7 +23,7 @@ class Bench {
   constructor(host, redraw) {
     this.host = host;
     this.redraw = redraw;
-    this.acts = ['revert'];
+    this.acts = ['split', 'join', 'insert', 'remove', 'revert'];
     this.told = {};
     this.isSaving = false;
     addEventListener('beforeunload', event => {
@@ -147,6 +147,10 @@ class Bench {
       if (target.tagName === 'SELECT' && target.options.length < 2) this.drawer.fillChoice(target, Number(target.value), true);
     });
     list.addEventListener('click', ({target}) => this.#pressed(target));
+    list.addEventListener('focusout', ({target}) => {
+      if (target.tagName !== 'TEXTAREA') return;
+      this.caret = {key: target.closest('[data-row]').dataset.row, field: target.dataset.field, at: target.selectionStart};
+    });
   }
   #placeOf(target) { return this.indexOf(target.closest('[data-row]').dataset.row); }
   #typed(field) {
@@ -300,11 +304,30 @@ class Bench {
     else this.player.play('original', row.start, row.end);
   }
   can(act, place) {
-    const row = this.state.rows[place];
-    return act !== 'revert' || (Boolean(row.base) && Object.entries(fieldsOf(row.base)).some(([field, value]) => row[field] !== value));
+    const {rows} = this.state, row = rows[place];
+    if (act === 'split') return this.#cut(place) !== null;
+    if (act === 'join') return place + 1 < rows.length;
+    if (act === 'insert') return inserted(rows, place, this.data.seconds) !== null;
+    if (act === 'remove') return rows.length > 1;
+    return Boolean(row.base) && isChanged(row);
   }
   act(act, place) {
-    if (act === 'revert') this.change({rows: reverted(this.state.rows, place)});
+    const {rows} = this.state, {key} = rows[place];
+    const made = {
+      split: () => this.#cut(place), join: () => joined(rows, place), insert: () => inserted(rows, place, this.data.seconds),
+      remove: () => removed(rows, place), revert: () => reverted(rows, place),
+    }[act]();
+    if (!made) return;
+    this.change({rows: made});
+    const next = {insert: made[place + 1]?.key, remove: (made[place] ?? made[place - 1])?.key}[act] ?? key;
+    this.goTo(next);
+    if (act === 'insert') this.table.elementOf(next)?.querySelector('[data-field=text]').focus();
+  }
+  // Cuts a line where its caret was last, or in its middle.
+  #cut(place) {
+    const {rows} = this.state, row = rows[place], {key, field, at} = this.caret ?? {};
+    return (key === row.key && split(rows, place, field, at)) || split(rows, place, 'text', middle(row.text))
+      || split(rows, place, 'source_text', middle(row.source_text));
   }
   moveEdge(place, edge, seconds) {
     const row = this.state.rows[place];

@@ -1,7 +1,7 @@
 // Drafts: what was changed and is not yet part of the dub. They are kept in the browser, by job and line, and put onto
 // the lines again whenever these are loaded: after a reload, after a connection that broke, and when somebody else has
 // changed lines meanwhile.
-import {FIELDS, changedFields, changedOf, fieldsOf, given, isSame, newRow, rowOf} from './model.js';
+import {FIELDS, changedFields, changedOf, fieldsOf, given, isSame, isShown, newRow, rowOf} from './model.js';
 
 const PREFIX = 'vt-draft:', MOST_JOBS = 20, MOMENT = 0.05;
 
@@ -14,7 +14,7 @@ export const entriesOf = (lines, state) => {
     else if (fields.length) entries[row.key] = {was: {id: row.base.id, ...fieldsOf(row.base)}, now: given(row, fields)};
   }
   for (const line of lines)
-    if (!left.has(line.id)) entries[`gone ${line.id}`] = {was: {id: line.id, ...fieldsOf(line)}};
+    if (isShown(line) && !left.has(line.id)) entries[`gone ${line.id}`] = {was: {id: line.id, ...fieldsOf(line)}};
   for (const one of state.speakers) {
     const fields = changedOf(one);
     if (fields.length) entries[`speaker ${one.id}`] = {was: given(one.base, fields), now: given(one, fields)};
@@ -50,8 +50,7 @@ const inOrder = rows => rows.toSorted((one, other) => one.start - other.start);
 
 // Returns lines and speakers with drafts put onto them: {rows, speakers, clashes, count}.
 export const applied = (lines, speakers, entries) => {
-  const byId = new Map(lines.map(line => [line.id, rowOf(line)])), extra = [], clashes = [];
-  let count = 0;
+  const shown = lines.filter(isShown), byId = new Map(shown.map(line => [line.id, rowOf(line)])), extra = [], clashes = [];
   for (const [name, entry] of Object.entries(entries)) {
     if (name.startsWith('speaker ')) continue;
     const line = entry.was && lineFor(lines, entry);
@@ -69,7 +68,7 @@ export const applied = (lines, speakers, entries) => {
     return {...one, base: one, ...draft?.now};
   });
   const rows = inOrder([...byId.values(), ...extra]);
-  count = rows.filter(row => changedFields(row).length).length + lines.length - byId.size
+  const count = rows.filter(row => changedFields(row).length).length + shown.length - byId.size
     + voices.filter(one => changedOf(one).length).length;
   return {rows, speakers: voices, clashes, count};
 };

@@ -50,6 +50,8 @@ const nearSpace = (text, share) => {
   const best = spaces.reduce((one, other) => Math.abs(other - wanted) < Math.abs(one - wanted) ? other : one, Infinity);
   return Math.abs(best - wanted) <= text.length / 3 ? best : wanted;
 };
+// Returns where a text is cut in two when nobody says where.
+export const middle = text => nearSpace(text, 0.5);
 // Returns rows with one line made two: its texts and its time are cut at about the same share. Null where it is too
 // short for that, or nothing would be left on one side.
 export const split = (rows, index, field, place) => {
@@ -75,26 +77,45 @@ export const joined = (rows, index) => {
 // Returns rows with an empty line behind one, in the time up to the next; null where the film is over there.
 export const inserted = (rows, index, seconds) => {
   const row = rows[index], next = rows[index + 1]?.start ?? Infinity;
-  const start = Math.min(row.end, next);
-  const end = Math.min(seconds, start + NEW_SECONDS, next - start >= SHORTEST_SECONDS ? next : Infinity);
-  if (end - start < SHORTEST_SECONDS) return null;
+  const start = Math.min(row.end, next - SHORTEST_SECONDS, seconds - SHORTEST_SECONDS);
+  const end = Math.min(seconds, start + NEW_SECONDS, next);
+  if (start <= row.start) return null;
   return rows.toSpliced(index + 1, 0, newRow({
     start: rounded(start), end: rounded(end), source_text: '', text: '', speaker: row.speaker,
   }));
 };
 export const removed = (rows, index) => rows.toSpliced(index, 1);
 
-// Returns what the server is asked for.
-export const asked = (lines, state) => {
-  const left = new Set(state.rows.map(row => row.base?.id));
-  return {
-    lines: state.rows.filter(row => row.base && isChanged(row))
-      .map(row => ({id: row.base.id, ...given(row, changedFields(row))})),
-    inserted: state.rows.filter(row => !row.base).map(fieldsOf),
-    deleted: lines.filter(line => !left.has(line.id)).map(line => line.id),
-    speakers: state.speakers.filter(one => changedOf(one).length)
-      .map(one => ({id: one.id, ...given(one, changedOf(one))})),
-  };
+// Removed lines stay with the server, without words; here they are not shown.
+export const isShown = line => Boolean(line.text.trim() || line.source_text.trim());
+// Returns what the server is told of the lines that are not shown: those that were removed say nothing, and all of them
+// stay between their neighbours, wherever these were moved.
+const silenced = (lines, rows) => {
+  const shown = new Map(rows.filter(row => row.base).map(row => [row.base.id, row.start]));
+  const told = [];
+  let least = 0;
+  lines.forEach((line, place) => {
+    if (shown.has(line.id)) {
+      least = shown.get(line.id);
+      return;
+    }
+    const next = lines.find((one, later) => later > place && shown.has(one.id));
+    const start = rounded(Math.max(least, Math.min(line.start, shown.get(next?.id) ?? Infinity)));
+    const fields = isShown(line) ? {text: '', source_text: ''} : {};
+    if (!isSame(start, line.start)) Object.assign(fields, {start, end: Math.max(line.end, rounded(start + 0.001))});
+    if (Object.keys(fields).length) told.push({id: line.id, ...fields});
+    least = start;
+  });
+  return told;
 };
+// Returns what the server is asked for.
+export const asked = (lines, state) => ({
+  lines: [
+    ...state.rows.filter(row => row.base && isChanged(row)).map(row => ({id: row.base.id, ...given(row, changedFields(row))})),
+    ...silenced(lines, state.rows),
+  ],
+  added: state.rows.filter(row => !row.base).map(fieldsOf),
+  speakers: state.speakers.filter(one => changedOf(one).length).map(one => ({id: one.id, ...given(one, changedOf(one))})),
+});
 export const changedOf = speaker => ['label', 'voice'].filter(field => speaker[field] !== speaker.base[field]);
 export const countOf = changes => Object.values(changes).reduce((sum, some) => sum + some.length, 0);
