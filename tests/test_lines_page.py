@@ -317,6 +317,31 @@ def test_of_thousands_of_lines_only_those_in_sight_are_drawn_and_the_last_is_fou
     page.unroute("**/films/*/lines", many)
 
 
+def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
+    server: Server, jobs: tuple[str, str]
+) -> None:
+    def sent(body: str, job: str = jobs[1], **headers: str) -> tuple[int, str]:
+        headers = {"Content-Type": "application/json", **headers}
+        answer = server.ask("POST", f"/films/{job}/lines", content=body, headers=headers)
+        assert answer.headers["content-type"].startswith("text/plain"), answer.text
+        return answer.status_code, answer.text
+
+    change = json.dumps({"version": 10**6, "lines": [{"id": 0, "text": "x"}], "speakers": []})
+    assert sent(change, **{"Content-Type": "text/plain"})[0] == 415
+    assert sent("{")[0] == sent("[]")[0] == 400
+    assert sent(change, "a" * 26)[0] == 404
+    assert sent(change)[0] == 412
+    version = int(server.ask("GET", f"/api/v1/jobs/{jobs[1]}/segments").headers["ETag"].strip('"'))
+    for wrong in ({"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7}, {"lines": "x"}, {}):
+        assert sent(json.dumps({"version": version, "lines": [], "speakers": [], **wrong}))[0] == 422
+    early = json.dumps(
+        {"version": version, "lines": [], "speakers": [], "added": [{"start": 2, "end": 1, "text": "x"}]}
+    )
+    status, said = sent(early, **{"Accept-Language": "es"})
+    assert (status, said[:38]) == (422, "Una línea nueva no puede durar de 2,00")
+    assert server.ask("GET", "/static/lines-0/nothing.js").status_code == 404
+
+
 LOGIC = """async () => {
   const script = performance.getEntriesByType('resource').find(one => one.name.endsWith('/lines/bench.js')
     || one.name.includes('/bench.js')).name;

@@ -9,7 +9,7 @@ import pytest
 from tests.reports import dub_report
 from vt import languages
 from vt.domain import Added, Edit, Edits, Segment, SpeakerEdit, Transcript
-from vt.dubbing import added_lines
+from vt.dubbing import added_lines, subtitling
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import DubbedLine
 from vt.errors import InputError
@@ -59,6 +59,14 @@ def test_an_added_line_is_empty_until_its_edit_and_said_by_whoever_says_the_line
     ]  # fmt: skip
     assert added_lines.heard_with(heard, ()) is heard
     assert added_lines.name_with("x", ()) == "x" != added_lines.name_with("x", added)
+
+
+def test_a_line_that_was_removed_shows_in_no_subtitles() -> None:
+    report = dub_report(LINES[0], replace(LINES[1], start=2.5, end=3.5, text="", source_text=""))
+    sides = subtitling.of_report(report, mark_speakers=False)
+    assert {name: [cue.text for cue in sides.cues(name)] for name in sides.names} == {
+        "es": ["Dicho."], "en": ["Heard."], "both": ["Dicho."],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 // The lines as a list of which only what is seen is drawn: a film may have thousands. Rows are of different heights; one
 // that was drawn is measured, any other is taken to be as high as the average.
-const MARGIN_PIXELS = 600, COMMON_PIXELS = 96;
+const MARGIN_PIXELS = 1200, COMMON_PIXELS = 96;
 
 export class Table {
   // `draw(key)` makes the element of a row, `update(element, index)` shows a row in it.
