@@ -131,7 +131,8 @@ _ENGLISH: dict[str, str] = {
     "remove": "Remove",
     "remove_sure": "Remove this video and all that was made of it from the server?",
     # Translate: the workbench of the lines
-    "bench_cannot_play": "This browser cannot play the format of the original.",
+    "bench_cannot_play": "This browser cannot play this format.",
+    "bench_no_picture": "This browser plays only the sound of this video: it cannot show a picture in this format.",
     "bench_chart": "Timing",
     "bench_tempo_ok": "at ease, up to 1.1",
     "bench_tempo_brisk": "brisk, up to 1.2",

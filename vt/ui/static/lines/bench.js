@@ -172,7 +172,7 @@ class Bench {
     wrong.textContent = isRight ? '' : this.words('bad_time');
     if (!isRight) return;
     delete field.dataset.typed;
-    if (clock(seconds, 2) === clock(row[name], 2)) this.#refresh();
+    if (clock(seconds, 2) === clock(row[name], 2)) field.value = clock(row[name], 2);
     else this.change({rows: withRow(this.state.rows, place, {[name]: seconds})});
   }
   #pressed(target) {
@@ -196,7 +196,7 @@ class Bench {
 
   indexOf(key) { return this.state.rows.findIndex(row => row.key === key); }
   get changes() { return asked(this.data.lines, this.state); }
-  get isUnsaved() { return this.count > 0 && JSON.stringify(this.changes) !== this.sent; }
+  get isUnsaved() { return this.count > 0 && !this.isSent; }
   // Replaces the state, or a part of it. Changes of the same name that follow one another are undone together.
   change(parts, name = '') {
     const now = performance.now();
@@ -259,9 +259,11 @@ class Bench {
     this.#count();
   }
   #count() {
-    this.count = countOf(this.changes);
+    const {changes} = this;
+    this.count = countOf(changes);
+    this.isSent = this.sent !== null && JSON.stringify(changes) === this.sent;
     this.bar.show({
-      count: this.count, isOver: this.told.over, isSaving: this.isSaving, canUndo: this.past.length > 0, isSent: !this.isUnsaved,
+      count: this.count, isOver: this.told.over, isSaving: this.isSaving, canUndo: this.past.length > 0, isSent: this.isSent,
     });
   }
   #replace(some, others) {

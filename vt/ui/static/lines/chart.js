@@ -124,7 +124,7 @@ export class Chart {
   #seekBy(key) {
     const by = {ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, PageUp: LEAP, PageDown: -LEAP, Home: -Infinity, End: Infinity}[key];
     if (!by) return false;
-    this.bench.player.seek(Math.max(0, Math.min(this.seconds, this.at + by)));
+    this.bench.player.seek(this.bench.player.time + by);
     return true;
   }
   #edgeBy(edge, {key, shiftKey}) {

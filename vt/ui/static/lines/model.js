@@ -7,8 +7,8 @@ const WITHOUT_SPACES = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{
 let made = 0;
 
 export const rounded = seconds => Math.round(seconds * 1000) / 1000;
-export const isSame = (one, other) =>
-  typeof one === 'number' ? Math.abs(one - other) < 0.0006 : String(one).trim() === String(other).trim();
+export const isSame = (one, other) => one === other ||
+  (typeof one === 'number' ? Math.abs(one - other) < 0.0006 : String(one).trim() === String(other).trim());
 export const given = (one, fields) => Object.fromEntries(fields.map(field => [field, one[field]]));
 export const fieldsOf = row => given(row, FIELDS);
 export const rowOf = line => ({...fieldsOf(line), key: `line ${line.id}`, base: line});

@@ -26,7 +26,8 @@ export class Player {
     const film = make(data.picture ? 'video' : 'audio', {
       controls: true, playsinline: true, preload: 'metadata', src, 'data-film': which, 'aria-label': this.words(which),
     });
-    film.addEventListener('error', () => this.element?.classList.toggle('vt-unplayable', this.film === film));
+    film.addEventListener('error', () => this.#tellTrouble());
+    film.addEventListener('loadedmetadata', () => this.#tellTrouble());
     for (const name of ['play', 'pause', 'seeked', 'timeupdate', 'loadedmetadata'])
       film.addEventListener(name, () => this.#tell(film, name));
     return film;
@@ -40,8 +41,9 @@ export class Player {
     const bar = make('div', {class: 'vt-transport'}, this.toggleButton,
       make('div', {class: 'vt-which', role: 'group', 'aria-label': this.words('which')}, pick('dub'), pick('original')),
       this.shownTime);
-    const cannot = make('p', {class: 'vt-cannot'}, this.words('cannot_play'));
-    const frame = make('div', {class: 'vt-films'}, this.films.dub, this.films.original, cannot);
+    this.hasPicture = data.picture;
+    this.trouble = make('p', {class: 'vt-cannot', role: 'status', hidden: true});
+    const frame = make('div', {class: 'vt-films'}, this.films.dub, this.films.original, this.trouble);
     return make('div', {class: `vt-player${data.picture ? '' : ' vt-sound'}`}, frame, bar);
   }
 
@@ -56,8 +58,16 @@ export class Player {
     for (const [name, film] of Object.entries(this.films)) film.hidden = name !== which;
     for (const pick of this.element.querySelectorAll('[data-which]'))
       pick.setAttribute('aria-pressed', pick.dataset.which === which);
-    this.element.classList.toggle('vt-unplayable', Boolean(this.film.error));
+    this.#tellTrouble();
     this.#tell(this.film, 'switch');
+  }
+  // Says where the browser cannot play a film, or only its sound: the picture would stay black.
+  #tellTrouble() {
+    if (!this.element) return;
+    const {film} = this, isBlack = this.hasPicture && film.readyState > 0 && !film.videoWidth;
+    const key = film.error ? 'cannot_play' : isBlack ? 'no_picture' : '';
+    this.trouble.hidden = !key;
+    say(this.trouble, key && this.words(key));
   }
   // Plays a stretch of one of the films; without an end it goes on.
   play(which, from, until = null) {

@@ -10,7 +10,10 @@ const moment = field =>
 
 export class RowDrawer {
   // `bench` has the words, the data and the state.
-  constructor(bench) { this.bench = bench; }
+  constructor(bench) {
+    this.bench = bench;
+    this.shown = new WeakMap();
+  }
 
   draw(key) {
     const {words, data} = this.bench;
@@ -30,6 +33,10 @@ export class RowDrawer {
 
   update(element, index) {
     const {words, state, data} = this.bench, row = state.rows[index], number = index + 1;
+    // With every key that is pressed all rows in sight are shown anew: those that are as they were are passed over.
+    const shown = [row, index, this.bench.current === row.key, this.bench.clashes, state.speakers];
+    if (this.shown.get(element)?.every((one, place) => one === shown[place])) return;
+    this.shown.set(element, shown);
     const own = new Set(changedFields(row));
     element.className = data.several ? `vt-who-${row.speaker % HUES}` : '';
     element.classList.toggle('vt-changed', isChanged(row));
