@@ -4,8 +4,9 @@ Their turns are of 1 to 12 s, one in five a short reply, with pauses or at once;
 overlap, one in three the noise of a room, one in three music. The words are cut from the sound by its level, and most
 ends of turns and some pauses count as ends of sentences, as a recogniser has them. What is measured: how often the
 number of speakers is right, the diarization error rate (DER, collar 0.25 s, each word's time with its true speaker as
-reference), and the share of the words' time with the right speaker. And how often one voice that speaks, shouts and
-whispers in turn stays one, alone and over music.
+reference), and the share of the words' time with the right speaker. How often one voice that speaks, shouts and
+whispers in turn stays one, alone and over music. And how much of the time in which two speak at once is found, where
+half of the turns begin over the end of another.
 
 Run by hand: .venv/bin/python -m benchmarks.speakers [--dialogues 10] [--cost FILM] [SPEAKER ...]; a SPEAKER is a folder
 with recordings of one voice, or one recording. Without any, Kokoro's voices speak.
@@ -29,10 +30,11 @@ from numpy.typing import NDArray
 from tests.sounds import resampled, shouted, whispered
 from vt import languages, media
 from vt.domain import Cancel, Word
-from vt.dubbing import speakers
-from vt.engines import campplus
+from vt.dubbing import overlapping, speakers
+from vt.engines import campplus, pyannet
 from vt.engines.campplus import CamPlusPlus
 from vt.engines.kokoro import VOICES, Kokoro
+from vt.engines.pyannet import PyanNet
 from vt.engines.whisper import Whisper
 from vt.media import levels
 from vt.model_files import bundle
@@ -75,6 +77,14 @@ class Dialogue:
     def seconds(self) -> float:
         """How long it is."""
         return len(self.samples) / RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """How often and for how long a turn begins over the one before it."""
+
+    share: float = 0.15
+    most: float = 0.8
 
 
 def _kokoro() -> Corpus:
@@ -136,14 +146,16 @@ def _music(count: int, rng: random.Random) -> Sound:
     return np.asarray(wave / np.sqrt(np.mean(wave**2)), np.float32)
 
 
-def _dialogue(corpus: Corpus, chosen: Sequence[str], seconds: float, rng: random.Random, number: int) -> Dialogue:
+def _dialogue(
+    corpus: Corpus, chosen: Sequence[str], seconds: float, rng: random.Random, number: int, over: Over = Over()
+) -> Dialogue:
     sound, said, at, last = np.zeros(int((seconds + 16) * RATE), np.float32), list[tuple[Word, str]](), 0.5, ""
     loudness = {name: rng.uniform(0.5, 1.2) for name in chosen}
     while at < seconds:
         last = rng.choice([name for name in chosen if name != last] or list(chosen))
         turn = _turn(rng, corpus[last], rng.uniform(0.5, 1.2) if rng.random() < 0.2 else rng.uniform(1.2, 12))
-        overlaps = number % 2 and rng.random() < 0.15
-        at += -rng.uniform(0.2, 0.8) if overlaps else rng.choice([rng.uniform(0.05, 0.3), rng.uniform(0.2, 2.0)])
+        overlaps = number % 2 and rng.random() < over.share
+        at += -rng.uniform(0.2, over.most) if overlaps else rng.choice([rng.uniform(0.05, 0.3), rng.uniform(0.2, 2.0)])
         at, first = max(0.0, at), int(max(0.0, at) * RATE)
         turn = turn[: len(sound) - first]
         sound[first : first + len(turn)] += turn * loudness[last]
@@ -235,7 +247,32 @@ def _in_turn(turns: Sequence[Sound], rng: random.Random) -> tuple[Sound, list[Wo
     return np.concatenate(sound), words
 
 
-def _cost(model: CamPlusPlus, film: Path) -> None:
+def _at_once(finder: PyanNet, corpus: Corpus, dialogues: int) -> None:
+    """Print how much of the time in which two speak at once is found, and how much of what is found is such time."""
+    rng, hits, found, true, seconds = random.Random(7), 0, 0, 0, 0.0  # noqa: S311 (the same dialogues each time)
+    for number in range(dialogues):
+        dialogue = _dialogue(corpus, rng.sample(sorted(corpus), 2), 80.0, rng, 2 * number + 1, Over(0.5, 2.0))
+        frames = int(dialogue.seconds / STEP) + 2
+        there = _spoken(dialogue.words, dialogue.truth, frames).sum(axis=0) > 1
+        heard = np.zeros(frames, bool)
+        for start, end in _heard_at_once(finder, dialogue):
+            heard[round(start / STEP) : round(end / STEP)] = True
+        hits, found, true = hits + int((heard & there).sum()), found + int(heard.sum()), true + int(there.sum())
+        seconds += dialogue.seconds
+    print(
+        f"two at once for {true * STEP:.1f} s of {seconds:.0f} s: {hits / max(1, true):.0%} of it found, and "
+        f"{hits / max(1, found):.0%} of the {found * STEP:.1f} s that are found are so",
+        flush=True,
+    )
+
+
+def _heard_at_once(finder: PyanNet, dialogue: Dialogue) -> list[overlapping.Stretch]:
+    words = [replace(word, speaker=name) for word, name in zip(dialogue.words, dialogue.truth, strict=True)]
+    starts = overlapping.windows(words)
+    return overlapping.stretches(starts, list(finder.overlaps(dialogue.samples, starts, Cancel())))
+
+
+def _cost(model: CamPlusPlus, finder: PyanNet, film: Path) -> None:
     """Print what telling apart the speakers of a film takes beside recognition, in the processor's time."""
     samples = _sound(film).astype(np.int16)
     whisper, words = Whisper(str(bundle.check("whisper-base")), 2, vad=False), list[Word]()
@@ -248,9 +285,12 @@ def _cost(model: CamPlusPlus, film: Path) -> None:
     words.sort(key=lambda word: word.start)
     labels: list[str] = []
     apart = _seconds(lambda: labels.extend(_told(model, samples, words)))
+    labelled = [replace(word, speaker=label) for word, label in zip(words, labels, strict=True)]
+    starts = overlapping.windows(labelled)
+    at_once = _seconds(lambda: list(finder.overlaps(samples, starts, Cancel())))
     print(
-        f"{film.name}: {len(set(labels))} speakers; recognition {heard:.1f} s, speakers {apart:.1f} s of processor "
-        f"time, {apart / heard:.0%} (at most 10 %)"
+        f"{film.name}: {len(set(labels))} speakers; recognition {heard:.1f} s, speakers {apart:.1f} s and two at once "
+        f"{at_once:.1f} s of processor time, {(apart + at_once) / heard:.1%} (at most 10 %)"
     )
 
 
@@ -268,14 +308,16 @@ def main() -> None:
     parser.add_argument("--cost", type=Path)
     arguments = parser.parse_args()
     model = CamPlusPlus(bundle.check(campplus.NAME) / campplus.FILE, 2)
+    finder = PyanNet(bundle.check(pyannet.NAME) / pyannet.FILE, 2)
     if arguments.cost:
-        _cost(model, arguments.cost)
+        _cost(model, finder, arguments.cost)
         return
     corpus = _recorded(arguments.speakers) if arguments.speakers else _kokoro()
     for count in (count for count in GOALS if count <= len(corpus)):
         _measure(model, corpus, count, arguments.dialogues * (2 if count == 1 else 1))
     for music in (0.0, 0.18, 0.35):
         _moods(model, corpus, music)
+    _at_once(finder, corpus, arguments.dialogues)
 
 
 if __name__ == "__main__":

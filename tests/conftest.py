@@ -28,14 +28,22 @@ SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server", "stand_in"}
 SLOW_FILES = {
     *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
-    *("test_models_tab", "test_openapi", "test_package", "test_page", "test_readme", "test_security_headers"),
+    *(
+        "test_models_tab",
+        "test_workbench",
+        "test_openapi",
+        "test_package",
+        "test_page",
+        "test_readme",
+        "test_security_headers",
+    ),
     *("test_service", "test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads"),
     *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
     *("test_caption_films", "test_containers", "test_dialogue", "test_ensemble", "test_keeping"),
     *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
     *("test_subtitle_tracks", "test_track_choice"),
     *("test_docs", "test_recovery", "test_report", "test_setup_models", "test_supply", "test_voice_samples"),
-    *("test_spanish", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
+    *("test_catalogues", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }
 """Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
 FIRST = (
@@ -48,8 +56,20 @@ SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_see
 TRANSCRIPT = SAMPLE.with_suffix(".txt")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what uses a server, a browser or a whole dub, and begin with the files that take longest."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--soak`: only the further cases of kinds that the suite tries once, which scripts/soak runs."""
+    parser.addoption("--soak", action="store_true", help="run only the tests that are marked soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as slow what uses a server, a browser or a whole dub, and begin with the files that take longest.
+
+    What is marked soak runs with `--soak`, and only that.
+    """
+    is_soak = bool(config.getoption("--soak"))
+    others = [item for item in items if (item.get_closest_marker("soak") is not None) != is_soak]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in set(others)]
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
     for item in items:
         fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()

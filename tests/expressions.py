@@ -22,7 +22,7 @@ LARGE = 1_000_000
 SECONDS = 0.2
 """Of the processor, for the largest text."""
 _SMALL = 4_000
-MOST_PAIRS = 50
+MOST_PAIRS = 15
 """Of an expression's own signs, that the suite tries; scripts/soak tries more of them."""
 _MEASURABLE = 0.001
 _SIZES = (16_000, 32_000, 64_000, 250_000, LARGE)
@@ -66,7 +66,7 @@ def lasting() -> Iterator[Expression]:
 
 def _patterns_in(value: Any) -> Iterator[re.Pattern[str]]:  # noqa: ANN401
     if isinstance(value, re.Pattern):
-        yield value
+        yield _of_text(value)
     elif isinstance(value, dict):
         yield from _patterns_in([*value, *value.values()])
     elif isinstance(value, list | tuple | set | frozenset):
@@ -122,8 +122,15 @@ def literal() -> Iterator[Expression]:
                      if re.fullmatch(r"re\.[A-Z]+(?: \| re\.[A-Z]+)*", part)]  # fmt: skip
             value = eval(" | ".join(flags), {"re": re}) if flags else 0  # noqa: S307 (our own source)
             assert isinstance(text, ast.Constant)
-            assert isinstance(text.value, str)
-            yield Expression(call.where, re.compile(text.value, value))
+            assert isinstance(text.value, str | bytes)
+            yield Expression(call.where, _of_text(re.compile(text.value, value)))
+
+
+def _of_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
+    """Return an expression for text; one for bytes becomes one for the text of the same signs."""
+    if isinstance(pattern.pattern, str):
+        return pattern
+    return re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII)
 
 
 def shapes(pattern: re.Pattern[str], most_pairs: int) -> Iterator[tuple[str, str]]:

@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 from vt import languages
 from vt.domain import NO_WISHES, Cancel, Clip, Dropped, Wishes
 from vt.engines.candidate import Choice
-from vt.engines.protocols import EngineInfo, Heard, Voice, VoiceEmbedder, VoiceRemover
+from vt.engines.protocols import EngineInfo, Heard, OverlapFinder, Voice, VoiceEmbedder, VoiceRemover
 from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
-from vt.models.services import DiarizationService, SeparationService, SttService, TranslationService, TtsService
+from vt.models.services import (
+    DiarizationService,
+    OverlapService,
+    SeparationService,
+    SttService,
+    TranslationService,
+    TtsService,
+)
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 from vt.system.metrics import Metrics
@@ -133,6 +140,29 @@ class ScriptedVoices:
         """Do nothing."""
 
 
+class ScriptedOverlaps:
+    """Hears two at once where its script says so, cut at the edges of the windows."""
+
+    def __init__(self, script: Sequence[tuple[float, float]]) -> None:
+        self.script = script
+        self.starts: list[float] = []
+        """Of the windows that were listened to."""
+
+    def overlaps(
+        self, samples: NDArray[np.int16], starts: Sequence[float], cancel: Cancel
+    ) -> Iterator[list[tuple[float, float]]]:
+        """Yield the parts of the script in each window."""
+        del samples
+        for start in starts:
+            cancel.check()
+            self.starts.append(start)
+            cut = [(max(begin, start), min(end, start + 10)) for begin, end in self.script]
+            yield [(begin, end) for begin, end in cut if begin < end]
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class FakeFactory:
     """Serves the fakes as the real factory serves engines, without their models and without a cache."""
 
@@ -151,6 +181,8 @@ class FakeFactory:
         self.paces, self.metrics = Paces(), Metrics()
         self.embedder: VoiceEmbedder | None = None
         """What tells speakers apart; None: nothing does."""
+        self.overlap_finder: OverlapFinder | None = None
+        """What hears where two speak at once; None: nothing does."""
         self.remover: VoiceRemover | None = None
         """What takes voices out of sound; None: nothing does."""
         self.others: list[TranslationService] = []
@@ -198,6 +230,13 @@ class FakeFactory:
             raise ModelUnavailable("There is no model that tells speakers apart.")
         voices = self.embedder
         return DiarizationService(choice("scripted voices", "diarization"), lambda: nullcontext(voices))
+
+    def get_overlap_service(self, *, cancel: Cancel | None = None, after: Choice | None = None) -> OverlapService:
+        del cancel, after
+        if self.overlap_finder is None:
+            raise ModelUnavailable("There is no model that hears where two speak at once.")
+        finder = self.overlap_finder
+        return OverlapService(choice("scripted overlaps", "diarization"), lambda: nullcontext(finder))
 
     def check_separation(self) -> None:
         """Refuse, where nothing takes voices out of sound."""

@@ -111,7 +111,7 @@ def _encoded(codec: str) -> str:
 
 
 def _taken(number: int, why: str = "") -> str:
-    return f"Of 2 sound tracks number {number} was taken{why}: name another with --audio-track."
+    return f"Of 2 sound tracks number {number} was taken{why}: another can be chosen."
 
 
 def _in_containers() -> Iterator[FilmKind]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from types import SimpleNamespace
 
 from vt.system.graphics import Cards
@@ -46,7 +46,7 @@ class FakeNvml:
         return SimpleNamespace(total=self._cards[handle], used=self.used.get(handle, 0))
 
 
-def cards(*totals: int, environment: Mapping[str, str] | None = None) -> Cards:
+def cards(*totals: int, environment: MutableMapping[str, str] | None = None) -> Cards:
     """Return cards with so many bytes each."""
     nvml = FakeNvml(list(totals))
-    return Cards(lambda: nvml, environment or {})
+    return Cards(lambda: nvml, {} if environment is None else environment)

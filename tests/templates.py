@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from vt import errors
@@ -35,24 +35,25 @@ class Made:
     """Values come from a mapping, too."""
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    """List the modules of vt."""
-    for file in sorted(ROOT.rglob("*.py")):
-        yield str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"))
+@cache
+def trees() -> tuple[tuple[str, ast.Module], ...]:
+    """Return the modules of vt."""
+    files = sorted(ROOT.rglob("*.py"))
+    return tuple((str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"))) for file in files)
 
 
-def made() -> Iterator[Made]:
-    """List all messages and errors that are made of something."""
-    for place, tree in trees():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and node.args and _name(node.func) in MAKERS:
-                yield _made(place, node)
+@cache
+def made() -> tuple[Made, ...]:
+    """Return all messages and errors that are made of something."""
+    calls = ((place, node) for place, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return tuple(_made(place, call) for place, call in calls if call.args and _name(call.func) in MAKERS)
 
 
-def texts() -> set[str]:
+@cache
+def texts() -> frozenset[str]:
     """Return all texts in the code."""
     nodes = (node for _, tree in trees() for node in ast.walk(tree))
-    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _made(place: str, call: ast.Call) -> Made:

@@ -153,7 +153,7 @@ def test_a_dub_over_music_is_as_loud_as_every_dub_in_stereo_and_the_report_says_
     assert loudness == pytest.approx(-16.0, abs=1.0)
     assert peak <= -1.0
     assert ducked.channels == 2
-    assert len([note for note in ducked.result.report.notes if "--background none" in note]) == 1
+    assert len([note for note in ducked.result.report.notes if "It can be left out" in note]) == 1
 
 
 def test_music_that_nobody_wants_is_left_out_but_its_dub_is_not_dead_silent(film: Path, tmp_path: Path) -> None:
@@ -323,12 +323,14 @@ def test_a_background_is_read_in_pieces_and_is_silent_behind_its_end(tmp_path: P
 
 
 class CentreRemover:
-    """Takes out what is the same on both sides."""
+    """Takes out what is the same on both sides; of its first samples it makes no numbers."""
 
     def without_voices(self, pieces: Iterable[NDArray[np.float32]], cancel: Cancel) -> Iterator[NDArray[np.float32]]:
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
             cancel.check()
-            yield piece - piece.mean(axis=1, keepdims=True)
+            found = piece - piece.mean(axis=1, keepdims=True)
+            found[: 0 if number else 100] = np.nan  # as a model may that computes with few bits
+            yield found
 
     def close(self) -> None:
         """Do nothing."""

@@ -49,6 +49,7 @@ def test_a_background_of_a_usual_loudness_stays_as_it_is(level: float) -> None:
 def test_a_background_that_is_too_loud_for_the_whole_is_made_quieter_and_the_voice_is_not() -> None:
     found = balance.balanced(TARGET, 40.0, np.full(100, -8.0), np.full(100, 0.4))
     assert found.background_db < -5
+    assert together(found, 40.0, np.full(100, -8.0), np.full(100, 0.4)) == pytest.approx(TARGET + 0.5, abs=0.05)
     assert found.voice_lufs == pytest.approx(TARGET, abs=0.01)
 
 
@@ -56,6 +57,7 @@ def test_a_few_words_in_a_quiet_film_do_not_shout_it_is_the_film_that_becomes_lo
     found = balance.balanced(TARGET, 20.0, np.full(1000, -25.0), np.full(1000, 0.4))
     assert found.voice_lufs == pytest.approx(TARGET + 5, abs=0.01)
     assert found.background_db > 3
+    assert together(found, 20.0, np.full(1000, -25.0), np.full(1000, 0.4)) == pytest.approx(TARGET - 0.5, abs=0.05)
 
 
 def test_where_nobody_speaks_the_background_stays_and_the_voice_decides_nothing() -> None:

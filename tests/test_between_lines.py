@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.sounds import Sound, amplitude, noise, pcm, silence, speech
 from vt.dubbing.between_lines import Between, heard_between
@@ -53,6 +54,21 @@ def test_a_jingle_counts_and_a_knock_does_not() -> None:
     assert film(short).has_sound
 
 
+def test_in_a_long_film_more_has_to_sound_but_only_where_its_track_goes_on() -> None:
+    short = np.concatenate([tone(-20.0)[: 4 * RATE], silence(400.0, RATE)])
+    loud = speech(2.0, RATE, -20)
+    short[: 2 * RATE] = loud
+    assert not heard_between(pcm(short), [(0.0, 1.5)], 404.0).has_sound
+    assert heard_between(pcm(np.concatenate([loud, tone(-20.0)[: 4 * RATE]])), [(0.0, 1.5)], 404.0).has_sound
+
+
+@pytest.mark.parametrize("slots", [[(0.0, 12.0), (2.0, 4.0)], [(2.0, 4.0), (0.0, 12.0)]])
+def test_nothing_is_between_lines_that_are_said_at_the_same_time_in_whatever_order(
+    slots: list[tuple[float, float]],
+) -> None:
+    assert not heard_between(pcm(speech(12.0, RATE, -20), silence(12.0, RATE)), slots, FILM).has_sound
+
+
 def test_speech_without_a_pause_leaves_nothing_to_hear_between_it() -> None:
     found = heard_between(pcm(speech(10.0, RATE, -20)), [(0.0, 5.0), (5.0, 10.0)], 10.0)
     assert (found.has_sound, found.room) == (False, ())
@@ -67,6 +83,34 @@ def test_lines_are_told_by_how_much_they_are_louder_than_most() -> None:
 def test_lines_and_films_of_no_length_are_taken_too() -> None:
     assert not heard_between(np.zeros(0, np.int16), [], 0.0).has_sound
     assert not heard_between(np.zeros(100, np.int16), [(0.0, 0.0), (5.0, 4.0)], 0.1).has_sound
+
+
+@pytest.mark.parametrize("slots", [SLOTS, [(2.0, 2.0)]])
+@pytest.mark.parametrize("dbfs", [-90.0, -150.0])
+def test_silence_is_nothing_to_keep_also_where_nobody_is_heard_in_any_line(
+    slots: list[tuple[float, float]], dbfs: float
+) -> None:
+    """Subtitles say what is said, so a track may be silent, or hold no more than the rounding of a file."""
+    found = heard_between(pcm(noise(FILM, RATE, dbfs)), slots, FILM)
+    assert (found.has_sound, found.room) == (False, ())
+
+
+def test_of_a_line_as_long_as_its_film_a_minute_is_weighed() -> None:
+    asked_for: list[int] = []
+
+    class Long:
+        """Two hours of quiet."""
+
+        def __len__(self) -> int:
+            return 7200 * RATE
+
+        def __getitem__(self, part: slice) -> NDArray[np.int16]:
+            first, last, _ = part.indices(len(self))
+            asked_for.append(last - first)
+            return np.zeros(1, np.int16)
+
+    heard_between(Long(), [(0.0, 7200.0)], 7200.0)
+    assert max(asked_for) <= 60 * RATE
 
 
 # Room tone
@@ -84,6 +128,24 @@ def test_room_tone_has_the_level_and_the_spectrum_of_the_room_but_is_never_loud(
     assert power[hertz > 8100].sum() < 0.01 * power.sum()
     loud = room_tone.tone(room_tone.spectrum(pcm(noise(5.0, RATE, -30)), RATE, [(0.0, 5.0)]), RATE, 24_000)
     assert 10 * np.log10(np.mean(loud.astype(np.float64) ** 2)) == pytest.approx(room_tone.LOUDEST_DB, abs=0.1)
+
+
+def test_a_quiet_moment_in_noise_is_no_quiet_stretch() -> None:
+    changing = [noise(0.1, RATE, dbfs) for _ in range(10) for dbfs in (-40, -40, -75, -75)]
+    sound = pcm(noise(3.0, RATE, -60), *changing)
+    assert 10 * np.log10(sum(room_tone.spectrum(sound, RATE, [(0.0, 7.0)]))) == pytest.approx(-60.0, abs=1.0)
+
+
+def test_the_same_room_has_the_same_tone() -> None:
+    quiet = [0.0, *[1e-8] * 256]
+    assert np.array_equal(room_tone.tone(quiet, RATE, 24_000, 1.0), room_tone.tone(quiet, RATE, 24_000, 1.0))
+
+
+def test_a_constant_in_the_samples_is_neither_heard_in_the_room_nor_made_a_hum() -> None:
+    quiet = room_tone.spectrum(pcm(noise(5.0, RATE, -75) + 0.01), RATE, [(0.0, 5.0)])
+    assert 10 * np.log10(sum(quiet)) == pytest.approx(-75.0, abs=1.0)
+    assert sum(quiet[:3]) < 0.1 * sum(quiet)
+    assert room_tone.spectrum(pcm(silence(5.0, RATE) + 0.01), RATE, [(0.0, 5.0)]) == ()
 
 
 def test_the_quietest_stretch_is_found_and_the_end_of_the_tone_goes_on_with_its_beginning() -> None:

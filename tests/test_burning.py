@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +16,14 @@ from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.films import AAC, H264, SOUND, ffmpeg, ffmpeg_version, streams
 from vt import languages, media
-from vt.domain import Edit, Edits, Finish, JobRequest, Word
+from vt.domain import Cancel, Edit, Edits, Finish, JobRequest, Progress, Stage, Word
 from vt.dubbing import burning, pipeline
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.subtitling import Sides
 from vt.engines.protocols import Heard
-from vt.errors import InputError, MediaError, ToolMissing
+from vt.errors import Cancelled, InputError, MediaError, ToolMissing
 from vt.languages import Language
-from vt.media import Font, Named
+from vt.media import Font, Named, Picture
 from vt.text.subtitles import Cue
 
 GREY = ["-f", "lavfi", "-i", "color=c=0x505050:size=640x360:rate=25:duration=2"]
@@ -108,6 +109,14 @@ def test_two_languages_stand_above_each_other(tmp_path: Path, film: Path) -> Non
     assert both[0].start < one[0].start
 
 
+def test_its_words_light_up_where_that_is_asked_for(tmp_path: Path, film: Path) -> None:
+    text = tmp_path / "drawn.ass"
+    sides = Sides(2.0, languages.ENGLISH, (Cue(0.5, 1.5, "When was that?"),))
+    for karaoke in (True, False):
+        burning.prepared(sides, "en", media.probe(film), text, karaoke=karaoke)
+        assert (r"{\kf" in text.read_text()) is karaoke
+
+
 def test_all_else_is_as_without_them(tmp_path: Path, film: Path) -> None:
     target = tmp_path / "out.mp4"
     burnt(film, target)
@@ -126,17 +135,51 @@ def test_frames_at_uneven_times_keep_them(tmp_path: Path) -> None:
     assert frame_times(tmp_path / "out.mp4") == pytest.approx(frame_times(film), abs=2e-3)
 
 
-def test_a_film_that_is_shown_turned_has_the_text_at_the_foot_of_what_is_shown(tmp_path: Path, film: Path) -> None:
-    turned, target = tmp_path / "turned.mp4", tmp_path / "out.mp4"
+def turned(film: Path, target: Path) -> Path:
+    """Write a film that is to be shown turned by a quarter."""
     older = ffmpeg_version() < (6, 1)
     before, behind = ([], ["-metadata:s:v:0", "rotate=90"]) if older else (["-display_rotation:v:0", "90"], [])
-    ffmpeg(*before, "-i", film, "-c", "copy", *behind, turned)
-    burnt(turned, target)
+    ffmpeg(*before, "-i", film, "-c", "copy", *behind, target)
+    return target
+
+
+def test_a_film_that_is_shown_turned_has_the_text_at_the_foot_of_what_is_shown(tmp_path: Path, film: Path) -> None:
+    target = tmp_path / "out.mp4"
+    burnt(turned(film, tmp_path / "turned.mp4"), target)
     assert (video(target)["width"], video(target)["height"]) == (360, 640)
     assert not video(target).get("side_data_list")
     found = letters(frame(target, 1.0))
     assert found
     assert found[0].start > 520
+
+
+def with_dolby_vision(film: Path, target: Path) -> Path:
+    """Write a film with the box by which an mp4 says that its picture is in Dolby Vision, as telephones record it."""
+    content = film.read_bytes()
+    box = struct.pack(">I4s", 32, b"dvvC") + bytes([1, 0, 0x10, 0x35, 0x40]) + bytes(19)
+    first = content.index(b"avc1", content.index(b"stsd")) - 4
+    (size,) = struct.unpack_from(">I", content, first)
+    made = bytearray(content[: first + size] + box + content[first + size :])
+    video = content.rindex(b"trak", 0, first)
+    within = [content.index(name, video) for name in (b"mdia", b"minf", b"stbl", b"stsd", b"avc1")]
+    for at in (content.index(b"moov", content.index(b"mdat")), video, *within):
+        struct.pack_into(">I", made, at - 4, struct.unpack_from(">I", made, at - 4)[0] + len(box))
+    target.write_bytes(made)
+    return target
+
+
+def test_a_film_in_dolby_vision_is_shown_turned_too(tmp_path: Path, film: Path) -> None:
+    """The same list says both of a picture, in any order."""
+    info = media.probe(with_dolby_vision(turned(film, tmp_path / "turned.mp4"), tmp_path / "vision.mp4"))
+    known = str(video(info.path)["side_data_list"])
+    assert 0 < known.index("DOVI") < known.index("Matrix")
+    shown = media.picture_of(info)
+    assert (shown.width, shown.height) == (360, 640)
+
+
+@pytest.mark.parametrize(("name", "notes"), [("nv12", 1), ("yuv410p", 1), ("rgb48le", 2), ("p010le", 2)])
+def test_only_a_picture_of_more_than_8_bits_is_said_to_lose_some(name: str, notes: int) -> None:
+    assert len(Picture(64, 36, pixel_format=name).notes) == notes
 
 
 def test_wide_pixels_become_square_ones_and_letters_keep_their_shape(tmp_path: Path) -> None:
@@ -205,8 +248,35 @@ def test_a_font_is_asked_for_by_the_letters_of_the_language_and_latin_ones_where
     assert asked_for[1] == ":charset=65e5 672c 8a9e"
 
 
+def test_a_font_whose_name_would_part_the_values_of_a_style_is_not_taken() -> None:
+    rows = "A, bold\t0\t/none\nLonger name\t0\t/none\n"
+    assert media.font_for(languages.SPANISH, lambda _: rows).family == "Longer name"
+
+
 def test_the_height_of_lines_is_read_from_the_font() -> None:
     assert 1.0 < media.font_for(languages.SPANISH).height < 1.6
+
+
+def test_the_picture_is_seen_to_grow_and_a_cancel_meanwhile_ends_it(tmp_path: Path, film: Path) -> None:
+    cancel, request, shares = Cancel(), request_for(film, "es"), list[float]()
+
+    def tell(progress: Progress) -> None:
+        if progress.stage == Stage.MUX:
+            shares.append(progress.fraction)
+
+    pieces = Artifacts(tmp_path / "pieces")
+    pipeline.dub(request, factory(), tmp_path, on_progress=tell, artifacts=pieces)
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+    def end(progress: Progress) -> None:
+        if progress.stage == Stage.MUX and progress.fraction > 0:
+            cancel.set()
+
+    (tmp_path / "again").mkdir()
+    with pytest.raises(Cancelled):
+        pipeline.dub(request, factory(), tmp_path / "again", on_progress=end, cancel=cancel, artifacts=pieces)
 
 
 # Whether it can be done
@@ -214,7 +284,13 @@ def test_the_height_of_lines_is_read_from_the_font() -> None:
 
 def test_an_ffmpeg_without_libass_is_said_to_be_one() -> None:
     with pytest.raises(ToolMissing, match="libass"):
-        media.check_renderer(lambda: " ... overlay VV->V Overlay a video source on top of the input.\n")
+        media.check_renderer(listed=lambda: " ... overlay VV->V Overlay a video source on top of the input.\n")
+
+
+def test_an_ffmpeg_without_zimg_draws_into_no_picture_in_hdr() -> None:
+    media.check_renderer(Picture(64, 36), lambda: " .. ass V->V Render ASS subtitles.\n")
+    with pytest.raises(ToolMissing, match="zimg"):
+        media.check_renderer(Picture(64, 36, "smpte2084"), lambda: " .. ass V->V Render ASS subtitles.\n")
 
 
 def factory() -> FakeFactory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.captions import read, said, timed
@@ -157,6 +157,7 @@ cues = st.lists(
 
 
 @given(cues)
+@example([(0.0, 0.0, LONG), (0.0, 0.001, "Yes."), (4.5, 0.0, "Yes.")])
 @settings(deadline=None)
 def test_nobody_speaks_while_another_does_and_nothing_is_lost(given_cues: list[tuple[float, float, str]]) -> None:
     found: list[Utterance] = read(timed(*given_cues)) if given_cues else []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
-from vt.errors import ModelUnavailable
+from vt.errors import EngineError, ModelUnavailable
 from vt.models.cache import is_out_of_memory
 from vt.system import cuda
 
@@ -67,4 +68,9 @@ def test_without_cublas_the_sentence_names_the_package_to_install(tmp_path: Path
     ],
 )
 def test_every_library_s_words_for_a_full_card_are_known(said: str) -> None:
-    assert is_out_of_memory(RuntimeError(said))
+    for error in (RuntimeError(said), RuntimeException(said)):
+        assert is_out_of_memory(error)
+        failed = EngineError("The model failed.")
+        failed.__cause__ = error
+        assert is_out_of_memory(failed)
+    assert not is_out_of_memory(EngineError(said))

@@ -98,6 +98,7 @@ def test_a_womans_lines_are_spoken_by_a_woman_and_a_mans_by_a_man(
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_two_men_speak_where_they_are_wished_for(
     factory: AIServiceFactory, talk: tuple[Path, list[float]], tmp_path: Path, pieces: Path
 ) -> None:

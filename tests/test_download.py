@@ -231,8 +231,8 @@ def test_what_it_says_is_said_in_spanish_without_where_the_cache_lies(source: So
     said: list[str] = []
     download.download(REPO, PATTERNS, source, tell=said.append)
     first, *_, last = [Words("es").sentence(sentence) for sentence in said]
-    assert first.startswith(f"Se descarga el modelo {REPO} de {source.endpoint}: 1.0 MB, en {source.cache.name}. Para")
-    assert last.startswith(f"El modelo {REPO} ya está aquí: 1.0 MB en ")
+    assert first.startswith(f"Se descarga el modelo {REPO} de {source.endpoint}: 1,0 MB, en {source.cache.name}. Para")
+    assert last.startswith(f"El modelo {REPO} ya está aquí: 1,0 MB en ")
 
 
 def test_while_it_downloads_it_tells_how_far_every_few_seconds(hub: HubServer, cache: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,3 +78,9 @@ def test_what_is_told_of_a_stretch_is_all_that_its_gain_depends_on(
 def test_a_line_far_away_changes_nothing_of_what_is_told_of_a_stretch() -> None:
     near, far = (10.0, 12.0), (40.0, 42.0)
     assert ducking.within([near], 5.0, 15.0) == ducking.within([near, far], 5.0, 15.0)
+
+
+def test_speech_of_the_original_is_down_a_little_longer_than_it_is_said_to_last_and_no_speech_is_not() -> None:
+    assert ducking.stretches([], [(5.0, 6.0)])[0] == pytest.approx((4.9, 6.15))
+    assert ducking.stretches([], [(0.05, 1.0)])[0][0] == 0.0
+    assert ducking.stretches([(5.0, 5.0)], [(8.0, 8.0)]) == []

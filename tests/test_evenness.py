@@ -26,6 +26,12 @@ def test_a_line_that_is_like_the_others_stays_as_it_is() -> None:
     assert evenness.gain(0.0) == evenness.gain(1.4) == evenness.gain(-1.5) == 0.0
 
 
+def test_a_line_that_was_loud_or_quiet_in_the_original_may_be_so_in_the_dub() -> None:
+    assert evenness.gain(5.0, 5.0) == evenness.gain(-5.0, -6.0) == evenness.gain(1.5, -6.0) == 0.0
+    assert evenness.gain(5.0, -5.0) == evenness.gain(5.0) == -3.5
+    assert evenness.gain(-5.0, -3.0) == 2.0
+
+
 def test_lines_are_told_from_their_median_and_silence_says_nothing() -> None:
     assert evenness.deviations([-20.0, -23.0, -np.inf, -19.0]) == pytest.approx((0.0, -3.0, 0.0, 1.0))
     assert evenness.deviations([-np.inf]) == (0.0,)

@@ -34,7 +34,7 @@ from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo
 from vt.errors import EngineError, ModelUnavailable, StorageError, VtError
 from vt.factory import AIServiceFactory
-from vt.jobs.job_service import ResultFile
+from vt.jobs.results import ResultFile
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.languages import Language
@@ -120,7 +120,11 @@ def factory_of(models: Models, **fields: object) -> Iterator[AIServiceFactory]:
         yield factory
 
 
-@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["python", "ctranslate2", "torch", "wrapped"])
+@pytest.mark.parametrize(
+    "error",
+    [OUT_OF_MEMORY[0], *(pytest.param(error, marks=pytest.mark.soak) for error in OUT_OF_MEMORY[1:])],
+    ids=["python", "ctranslate2", "torch", "wrapped"],
+)
 @pytest.mark.parametrize("stage", STAGES)
 def test_out_of_memory_in_a_stage_a_smaller_model_stands_in_once_and_the_report_says_so(
     film: Path, tmp_path: Path, stage: str, error: Exception

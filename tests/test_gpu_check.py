@@ -69,6 +69,7 @@ def found(name: str, stand_in: Bench) -> Findings:
     return gpu_steps.run(name, stand_in, Findings())
 
 
+@pytest.mark.soak
 def test_whisper_is_compared_in_words_and_speed(stand_in: Bench) -> None:
     findings = found("hearing", stand_in)
     assert findings.faults == []

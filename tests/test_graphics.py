@@ -56,6 +56,16 @@ def test_only_the_cards_that_cuda_shows_to_the_process_count_numbered_as_it_numb
     assert found.memory(f"cuda:{found.count}") is None
 
 
+@pytest.mark.parametrize(
+    ("chosen", "order"), [({}, "PCI_BUS_ID"), ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "FASTEST_FIRST")]
+)
+def test_cuda_numbers_cards_as_the_drivers_library_does_unless_somebody_has_chosen_an_order(
+    chosen: dict[str, str], order: str
+) -> None:
+    Cards(lambda: FakeNvml([8 * GB]), environment := dict(chosen))
+    assert environment["CUDA_DEVICE_ORDER"] == order
+
+
 def test_the_budget_of_a_card_is_what_the_settings_say_or_most_of_its_memory() -> None:
     assert graphics.budget(512, Memory(8 * GB, GB)) == GB // 2
     assert graphics.budget(0, Memory(10 * GB, GB)) == 8 * GB

@@ -25,6 +25,7 @@ from vt.domain import (
     Edit,
     Edits,
     Finish,
+    Fit,
     Job,
     JobSpec,
     JobState,
@@ -51,7 +52,8 @@ from vt.errors import (
 )
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_folder import JobFolder
-from vt.jobs.job_service import MB, Jobs, ResultFile, plain_name
+from vt.jobs.job_service import MB, Jobs, plain_name
+from vt.jobs.results import ResultFile
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.settings import Settings
@@ -671,14 +673,17 @@ def test_what_was_changed_in_the_speakers_does_not_hold_where_the_film_is_heard_
 
 
 def test_how_a_film_is_made_up_is_kept_told_of_and_used_for_the_same_film_again(desk: Desk, film: Path) -> None:
-    finish = Finish(Background.DUCK, literal=True, burn="es")
+    finish = Finish(Background.DUCK, literal=True, burn="es", karaoke=True, fit=Fit.PICTURE)
     job = desk.over(desk.submit(film, replace(SPEC, finish=finish)))
-    assert job.as_json()["request"]["options"] == {"background": "duck", "literal": True, "burn": "es"}
+    options = {"background": "duck", "literal": True, "burn": "es", "karaoke": True, "fit": "picture"}
+    assert job.as_json()["request"]["options"] == options
     assert JobSpec.from_json(json.loads(json.dumps(job.request.as_json()))) == job.request
     assert job.request.to_request(film, film).finish == finish
     again = desk.store.get(desk.again(job.id, replace(SPEC, target_language="fr"))).request
     assert again.finish == replace(finish, burn="fr")
-    wrong = JobSpec.from_json(job.request.as_json() | {"options": {"background": 1, "literal": "many", "burn": 3}})
+    wrong = JobSpec.from_json(
+        job.request.as_json() | {"options": {"background": 1, "literal": "many", "burn": 3, "fit": 4}}
+    )
     assert wrong.finish == Finish()
 
 

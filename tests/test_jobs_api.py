@@ -106,6 +106,24 @@ def folders(server: Server) -> set[str]:
 # The whole way
 
 
+def test_a_request_that_is_sent_twice_under_one_key_makes_one_job(server: Server, films: Path) -> None:
+    before = folders(server)
+
+    def send(target: str = "es", key: str = '"order-4711"') -> httpx.Response:
+        with (films / "talk.mp4").open("rb") as film:
+            form: dict[str, Any] = {"files": {"file": ("talk.mp4", film)}, "data": {"target_language": target}}
+            return server.ask("POST", JOBS, headers={"Idempotency-Key": key}, **form)
+
+    first, second = send(), send(key="order-4711")
+    assert (first.status_code, second.status_code) == (202, 202)
+    job = first.json()["id"]
+    assert second.json()["id"] == job
+    assert folders(server) - before == {job}
+    assert "another request" in refused(send("fr"), 422)
+    assert "idempotency-key" in refused(send(key="x" * 256), 422)
+    server.ask("DELETE", f"{JOBS}/{job}")
+
+
 def test_a_film_is_uploaded_followed_both_ways_and_dubbed(server: Server, films: Path) -> None:
     with (films / "talk.mp4").open("rb") as film:
         answer = server.ask("POST", JOBS, files={"file": ("A talk.mp4", film)}, data=ES)
@@ -174,6 +192,8 @@ def test_subtitles_report_and_lines_are_given(server: Server, done: str) -> None
     assert "There are" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/fr.srt"), 404).replace("there", "There")
     refused(server.ask("GET", f"{JOBS}/{done}/subtitles/es.txt"), 422)
     assert "both.ass" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/fr.ass"), 404)
+    assert r"{\kf" in server.ask("GET", f"{JOBS}/{done}/subtitles/en.ass?karaoke=true").text
+    assert "form ass only" in refused(server.ask("GET", f"{JOBS}/{done}/subtitles/en.srt?karaoke=true"), 422)
     report = server.json("GET", f"{JOBS}/{done}/report")
     assert (set(report), report["source"]["file"], report["target_language"]) == (REPORT, "talk.mp4", "es")
     answer = server.ask("GET", f"{JOBS}/{done}/segments")
@@ -485,6 +505,7 @@ def test_a_body_that_is_no_upload_is_a_bad_request(server: Server, body: dict[st
         ("talk.mp4", {**ES, "mark_speakers": "maybe"}, "neither true nor false: maybe"),
         ("talk.mp4", {**ES, "background": "loud"}, "is one of auto, none, duck, keep, and not loud"),
         ("talk.mp4", {**ES, "literal": "maybe"}, "neither true nor false: maybe"),
+        ("talk.mp4", {**ES, "fit": "both"}, "one of speech, picture, and not both"),
         ("talk.mp4", {**ES, "burn": "nonsense"}, "nonsense"),
         ("talk.mp4", {**ES, "audio_track": "2"}, "track"),
         ("talk.mp4", {**ES, "audio_track": "0"}, "whole number from 1 on"),

@@ -336,9 +336,19 @@ TRANSCRIPT = {
     "language": "pt",
     "language_detected": True,
     "segments": [
-        {"id": 0, "start": 0.5, "end": 1.25, "text": "Bom dia.", "speaker": "", "overlaps": False, "pauses": []}
+        {
+            "id": 0,
+            "start": 0.5,
+            "end": 1.25,
+            "text": "Bom dia.",
+            "speaker": "",
+            "overlaps": False,
+            "pauses": [],
+            "words": [[0.5, 0.75, 3], [0.75, 1.25, 4]],
+        }
     ],
     "dropped": [],
+    "overlapped_seconds": 0.0,
 }
 
 

@@ -332,7 +332,10 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     assert sent(change, "a" * 26)[0] == 404
     assert sent(change)[0] == 412
     version = int(server.ask("GET", f"/api/v1/jobs/{jobs[1]}/segments").headers["ETag"].strip('"'))
-    for wrong in ({"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7}, {"lines": "x"}, {}):
+    strange: list[dict[str, Any]] = [
+        {"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7}, {"lines": "x"}, {},
+    ]  # fmt: skip
+    for wrong in strange:
         assert sent(json.dumps({"version": version, "lines": [], "speakers": [], **wrong}))[0] == 422
     early = json.dumps(
         {"version": version, "lines": [], "speakers": [], "added": [{"start": 2, "end": 1, "text": "x"}]}

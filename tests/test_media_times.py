@@ -110,6 +110,14 @@ def test_sound_that_is_to_be_heard_again_stays_in_time_where_its_format_changes(
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["pcm"]
 
 
+def test_a_chain_that_is_to_be_heard_again_is_whole_up_to_the_longest_that_is_taken(tmp_path: Path) -> None:
+    part = made(tmp_path / "a.ogg", "-c:a", "flac", "-ac", "2", picture=False)
+    info = media.probe(joined(tmp_path / "film.ogg", *[part] * 6))
+    form = media.full_format(info.audio[0])
+    media.extract_in(form, info, info.audio[0], tmp_path / "pcm", longest=20.0)
+    assert (tmp_path / "pcm").stat().st_size == pytest.approx(form.size(12.0), rel=0.01)
+
+
 def test_mp3_spliced_of_other_rates_and_channels_is_heard_whole_and_in_time(tmp_path: Path) -> None:
     bare = ["-c:a", "libmp3lame", "-write_xing", "0", "-id3v2_version", "0"]
     parts = [

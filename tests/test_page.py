@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
@@ -17,6 +18,8 @@ from tests.browsers import page_of
 from tests.conftest import SAMPLE
 from tests.servers import Server, free_port, running
 from vt.ui.scripts import STATIC
+from vt.ui.translations import CATALOGUES
+from vt.ui.words import Words
 
 PATIENCE_MS = 120_000.0
 """Of all waits: only a page that hangs takes so long."""
@@ -47,23 +50,23 @@ def begin(page: Page, film: Path) -> None:
 def report(page: Page) -> dict[str, Any]:
     """Return the report that the page offers."""
     address = page.locator(".vt-downloads a", has_text="JSON").get_attribute("href")
-    found: dict[str, Any] = json.loads(page.request.get(f"{page.url.rstrip('/')}/{address}").text())
+    found: dict[str, Any] = json.loads(page.request.get(urljoin(page.url, address)).text())
     return found
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that takes little: one job may wait, and films are small and short."""
-    limits = {"VT_MAX_UPLOAD_MB": "100", "VT_MAX_DURATION_MINUTES": "11", "VT_QUEUE_SIZE": "1"}
+    limits = {"VT_MAX_UPLOAD_MB": "100", "VT_MAX_DURATION_MINUTES": "6", "VT_QUEUE_SIZE": "1"}
     with running(tmp_path_factory.mktemp("strict"), **limits) as running_server:
         yield running_server
 
 
 @pytest.fixture(scope="module")
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten minutes of the sample, over and over: long enough for something to happen meanwhile."""
+    """Five minutes of the sample, over and over: long enough for something to happen meanwhile."""
     film = tmp_path_factory.mktemp("long") / "long.mp4"
-    argv = ["ffmpeg", "-v", "error", "-stream_loop", "19", "-i", str(SAMPLE), "-c", "copy", str(film)]
+    argv = ["ffmpeg", "-v", "error", "-stream_loop", "9", "-i", str(SAMPLE), "-c", "copy", str(film)]
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
     return film
 
@@ -110,7 +113,7 @@ def choose_voice(page: Page) -> None:
 def asked_for(page: Page) -> dict[str, str]:
     """Return the options of the job that the page shows, as the routes have them."""
     job = page.locator("[data-open][aria-current]").get_attribute("data-open")
-    found: dict[str, str] = page.request.get(f"{page.url}api/v1/jobs/{job}").json()["request"]["options"]
+    found: dict[str, str] = page.request.get(urljoin(page.url, f"api/v1/jobs/{job}")).json()["request"]["options"]
     return found
 
 
@@ -272,6 +275,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent_and_the_next_choi
         expect(trouble).to_be_hidden()
 
 
+@pytest.mark.soak
 def test_a_language_that_is_gone_since_the_page_was_loaded_is_told_of(browser: Browser, tmp_path: Path) -> None:
     port, speechless = str(free_port()), tmp_path / "bin"
     speechless.mkdir()
@@ -303,13 +307,19 @@ def test_a_film_without_speech_fails_in_a_sentence(browser: Browser, server: Ser
         expect(page.locator("#vt-progress")).to_be_hidden()
 
 
-def test_the_page_speaks_the_browsers_language(browser: Browser, server: Server) -> None:
-    with browser.new_context(locale="es-ES") as context:
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_the_page_speaks_the_browsers_language(language: str, browser: Browser, server: Server) -> None:
+    said = Words(language)
+    with browser.new_context(
+        locale=f"{language}-{language.upper()}", viewport={"width": 390, "height": 844}
+    ) as context:
         page = context.new_page()
         page.goto(server.url)
         page.wait_for_selector("#vt-sample")
-        expect(page.get_by_role("tab", name="Subir")).to_be_visible()
-        expect(page.locator("h2").first).to_have_text("Elige un vídeo")
+        expect(page.get_by_role("tab", name=said("tab_upload"))).to_be_visible()
+        expect(page.locator("h2").first).to_have_text(said("upload_title"))
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_nothing_is_wider_than_a_phone_and_all_that_is_used_has_a_name(browser: Browser, server: Server) -> None:
@@ -398,15 +408,6 @@ def test_a_page_at_rest_asks_nothing_and_a_job_is_followed_by_a_stream_that_is_p
         assert rests(page)
 
 
-def test_the_models_are_looked_up_while_they_are_seen_and_no_longer(browser: Browser, server: Server) -> None:
-    with opened(browser, server) as page:
-        page.get_by_role("tab", name="Models").click()
-        with page.expect_request("**/run/predict"), page.expect_request("**/run/predict"):
-            pass
-        page.get_by_role("tab", name="Upload").click()
-        assert rests(page)
-
-
 def test_the_scripts_are_sound_where_the_browser_is_strict(browser: Browser) -> None:
     parse = (
         "source => { try { new Function('element', 'trigger', 'props', 'watch', `'use strict';\n${source}`); } "
@@ -454,7 +455,7 @@ def test_a_film_too_long_for_the_server_and_a_queue_that_is_full_are_told_of(
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
     with opened(browser, strict) as page:
         choose(page, longer)
-        expect(page.locator("#vt-upload-trouble [role=alert]")).to_contain_text("takes at most 11")
+        expect(page.locator("#vt-upload-trouble [role=alert]")).to_contain_text("takes at most 6")
         page.reload()
         begin(page, long_film)
         for _ in range(2):  # one is at work, one waits, and there is no room for a third

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.domain import Edit, Edits, Pause, Placement, Segment, Word
+from vt import languages
+from vt.domain import Cancel, Clip, Edit, Edits, Pause, Placement, Segment, Word
 from vt.dubbing import phrases, pipeline
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.phrases import Phrase, Phrased
@@ -36,35 +38,44 @@ SEGMENT = Segment(0, 0.5, 5.0, "When it rained, we went home.", pauses=(Pause(2.
 
 
 def test_a_pause_between_words_is_found_and_one_shorter_than_0_35_s_is_none() -> None:
-    assert sentences(LINE) == [SEGMENT]
+    assert [replace(segment, words=()) for segment in sentences(LINE)] == [SEGMENT]
     near = words((0, 1, "One,"), (1.34, 2, "two,"), (2.36, 3, "three."))
     assert sentences(near)[0].pauses == (Pause(2, 2.36, 9),)
 
 
-def texts(text: str, segment: Segment = SEGMENT) -> list[str]:
-    return [phrase.text for phrase in phrases.divided(text, segment)]
+def texts(text: str, segment: Segment = SEGMENT, language: str = "es") -> list[str]:
+    return [phrase.text for phrase in phrases.divided(text, segment, languages.get(language))]
 
 
 def test_a_translation_is_divided_at_the_mark_where_the_original_pauses() -> None:
-    assert phrases.divided("Cuando llovió, nos fuimos a casa.", SEGMENT) == (
+    assert phrases.divided("Cuando llovió, nos fuimos a casa.", SEGMENT, languages.get("es")) == (
         Phrase("Cuando llovió,", 0.5, 2.3),
         Phrase("nos fuimos a casa.", 3.1, 5.0),
     )
-    assert texts("下雨的时候，我们就一起回到了家里。") == ["下雨的时候，", "我们就一起回到了家里。"]
+    assert texts("下雨的时候，我们就一起回到了家里。", language="zh") == ["下雨的时候，", "我们就一起回到了家里。"]
+
+
+def test_without_a_mark_there_it_is_divided_before_a_word_with_which_a_phrase_begins() -> None:
+    segment = Segment(0, 0.9, 4.5, "Shakespeare on scenery by Oscar Wilde.", pauses=(Pause(2.7, 3.2, 22),))
+    assert texts("Shakespeare en el escenario de Oscar Wilde.", segment) == [
+        "Shakespeare en el escenario",
+        "de Oscar Wilde.",
+    ]
+    assert texts("Cuando cayeron 3,5 litros nos fuimos a casa.") == ["Cuando cayeron 3,5 litros", "nos fuimos a casa."]
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "language"),
     [
-        "Cuando llovió nos fuimos a casa.",
-        "Sí, cuando llovió nos fuimos a casa en seguida.",
-        "Cuando vino el Sr. García fuimos a casa.",
-        "Cuando cayeron 3,5 litros nos fuimos a casa.",
-        "",
+        ("Cuando llovió fuimos juntos a casa.", "es"),
+        ("Sí, cuando llovió fuimos todos juntos a casa en seguida.", "es"),
+        ("Cuando vino el Sr. García fuimos a casa.", "es"),
+        ("Ilipokuwa ikinyesha tulikwenda nyumbani.", "sw"),
+        ("", "es"),
     ],
 )
-def test_without_a_mark_there_it_is_spoken_in_one_breath(text: str) -> None:
-    assert texts(text) == [text]
+def test_where_no_phrase_begins_there_it_is_spoken_in_one_breath(text: str, language: str) -> None:
+    assert texts(text, language=language) == [text]
 
 
 def test_of_several_marks_the_one_with_the_same_number_counts_where_both_have_as_many() -> None:
@@ -128,22 +139,43 @@ def pauses_in(sound: NDArray[np.int16]) -> list[tuple[float, float]]:
     return [(before[1], after[0]) for before, after in pairwise(regions)]
 
 
-def test_the_dub_pauses_where_the_original_paused(film: Path, tmp_path: Path) -> None:
+class Falling(ToneSynthesizer):
+    """Speaks the second phrase of a line 8 dB softer than the first."""
+
+    def speak(self, lines: Sequence[tuple[str, float]], cancel: Cancel) -> Iterator[Clip]:
+        """Yield a clip for each (text, rate)."""
+        for (text, _), clip in zip(lines, super().speak(lines, cancel), strict=True):
+            factor = 10 ** (-8 / 20) if text == "WE WENT HOME." else 1.0
+            yield Clip((clip.samples * factor).astype(np.int16), clip.sample_rate)
+
+
+def decibels(sound: NDArray[np.int16], start: float, end: float) -> float:
+    part = sound[round((start + 0.1) * RATE) : round((end - 0.1) * RATE)].astype(float)
+    return float(10 * np.log10(np.mean(part**2)))
+
+
+def test_the_dub_pauses_where_the_original_paused_and_a_soft_phrase_stays_soft(film: Path, tmp_path: Path) -> None:
     second = words((5.5, 6.0, "Then"), (6.0, 6.5, "the"), (6.5, 7.0, "sun,"), (7.0, 7.6, "shone"), (7.6, 8.2, "again."))
-    factory = FakeFactory(ScriptedTranscriber([Heard((*LINE, *second))]), ToneSynthesizer(0.12))
+    factory = FakeFactory(ScriptedTranscriber([Heard((*LINE, *second))]), Falling(0.12))
     work = tmp_path / "work"
     work.mkdir()
     artifacts = Artifacts(tmp_path / "pieces")
     request = asked(film, "es", "en")
     result = pipeline.dub(request, factory, work, artifacts=artifacts)
-    (inside, between) = pauses_in(films.decoded(result.files[0], RATE))
+    sound = films.decoded(result.files[0], RATE)
+    (inside, between) = pauses_in(sound)
     assert list(inside) == pytest.approx([2.3, 3.1], abs=0.3)
     first, last = result.report.as_json()["segments"]
+    louder = decibels(sound, first["placed_start"], inside[0]) - decibels(sound, inside[1], between[0])
+    assert louder == pytest.approx(8, abs=1)
     assert list(between) == pytest.approx([first["placed_end"], last["placed_start"]], abs=0.1)
     assert first["tempo"] == pytest.approx(
         first["natural_seconds"] / (first["placed_end"] - first["placed_start"]), abs=0.002
     )
 
+    (_, before, letters), (after, *_) = first["phrases"]
+    assert list(inside) == pytest.approx([before, after], abs=0.1)
+    assert letters == len("".join(first["text"].split(",")[0].split())) + 1
     edits = Edits({0: Edit(text="All in one breath, we went home.")})
     edited = asked(film, "es", "en", edits=edits)
     again = pipeline.dub(edited, factory, work, artifacts=artifacts)

@@ -333,6 +333,22 @@ def test_a_cancel_from_another_thread_kills_the_program_at_once() -> None:
         assert alive("31.4151") == []
 
 
+def test_lines_are_told_of_while_the_program_runs_and_what_hears_them_can_end_it() -> None:
+    heard: list[str] = []
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        if line == "two":
+            raise Cancelled("Enough.")
+
+    argv = ["sh", "-c", "echo one; printf tw; sleep 0.1; echo o; sleep 31.4150; echo three"]
+    with pytest.raises(Cancelled):
+        processes.run(Child(argv), on_line=hear)
+    assert heard == ["one", "two"]
+    assert comes(lambda: alive("31.4150") == [], 5.0)
+    assert processes.run(Child(["printf", "one\\nrest"]), on_line=heard.append) == b"rest"
+
+
 @every_box
 def test_a_cancel_ends_the_programs_that_the_program_started_too(box: Sandbox) -> None:
     cancel = Cancel()

@@ -27,6 +27,7 @@ from vt.jobs.store import new_id
 from vt.services import Services
 from vt.settings import Settings
 from vt.ui.progress import Estimate, ProgressRoute, to_follow
+from vt.ui.words import ENGLISH
 from vt.web.visitors import ConcurrencyLimit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -146,10 +147,12 @@ def test_a_page_whose_jobs_cannot_be_read_is_told_so_without_a_path_and_the_log_
 def test_a_page_follows_what_is_not_over_and_nothing_else() -> None:
     done = replace(RUNNING, id="b", state=JobState.DONE, version=1)
     again = replace(RUNNING, id="c", state=JobState.QUEUED, version=2)
-    assert to_follow([done], "b") is None
-    assert to_follow([RUNNING, done, again], "b") == {
+    assert to_follow(ENGLISH, [done], "b") is None
+    assert to_follow(ENGLISH, [RUNNING, done, again], "b") == {
         "address": "films/progress?view=b&job=a&job=c",
         "marks": {"a": "running0", "c": "queued2"},
+        "files": dict.fromkeys("ac", f"{RUNNING.request.file} → {RUNNING.request.target_language}"),
+        "told": {"done": "The dub is done.", "failed": "The dub failed."},
     }
 
 

@@ -37,6 +37,7 @@ def test_what_is_not_asked_stays_as_it_is_and_what_is_called_is_marked_in_spanis
     assert asked_alike("He lives there.", "Vive donde vive.", "es") == "Vive donde vive."
     assert asked_alike("Come here! Now.", "Ven aquí! Ahora.", "es") == "¡Ven aquí! Ahora."
     assert asked_alike("Come here!", "Viens ici !", "fr") == "Viens ici !"
+    assert asked_alike("If it rains, run!", "Si llueve, corre!", "es") == "¡Si llueve, corre!"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ HEARD = {"id": "int", "start": "float", "end": "float", "source_text": "str"}
 TIMES = (
     "slot_seconds", "room_seconds", "natural_seconds", "tempo", "placed_start", "placed_end", "overflow_seconds",
 )  # fmt: skip
+WORDS = {"source_words": [["float"]]}
 SUMMARY = ("speech_overlap", "off_by_more_than_0_3s", "max_tempo", "overflow_seconds", "above_1_2")
 DUB = {
     "source": SOURCE,
@@ -38,7 +39,7 @@ DUB = {
     "engines": {"stt": ENGINE, "translation": ENGINE, "tts": ENGINE},
     "stages": STAGES,
     "total_seconds": "float",
-    "segments": [{**HEARD, "text": "str", **dict.fromkeys(TIMES, "float")}],
+    "segments": [{**HEARD, "text": "str", **dict.fromkeys(TIMES, "float"), **WORDS}],
     "dropped": DROPPED,
     "timing": dict.fromkeys(SUMMARY, "float"),
     "loudness": {"integrated_lufs": "float", "true_peak_dbtp": "float"},
@@ -49,7 +50,7 @@ TRANSCRIPT = {
     "source": SOURCE,
     "engines": {"stt": ENGINE},
     "stages": STAGES,
-    "segments": [HEARD],
+    "segments": [HEARD | WORDS],
     "dropped": DROPPED,
     "notes": [],
 }
@@ -94,6 +95,7 @@ def test_the_file_has_the_written_down_shape_and_is_read_back_as_it_was(
     assert isinstance(result.report, kind)
     assert report.read(written) == result.report
     assert report.read(written).as_json() == json.loads(written)
+    assert b"[0.1, 0.5, 4]," in written.replace(b"\n", b"")
 
 
 class StandIn(FakeFactory):

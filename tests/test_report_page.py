@@ -92,6 +92,9 @@ def test_further_subtitles_are_written_beside_the_report(written: Callable[[repo
     made = pysubs2.SSAFile.from_string((file.parent / f"talk.{named}").read_text(), format_=named.rpartition(".")[2])
     shown = " ".join(event.plaintext for event in made)
     assert ("¿Qué tal?" in shown, "How are you?" in shown) == (named[:2] != "en", named[:2] != "es")
+    is_ass = named.endswith("ass")
+    assert main(["report", str(file), "--subtitles", named, "--karaoke"]) == (DONE if is_ass else BAD_INPUT)
+    assert (r"{\kf" in (file.parent / f"talk.{named}").read_text()) == is_ass
 
 
 @pytest.mark.parametrize(
@@ -203,6 +206,31 @@ def test_a_browser_shows_the_page_and_plays_the_film(
         assert shown.evaluate("() => document.querySelectorAll('.timeline rect').length") == 4
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"duration_seconds": 4.0', '"duration_seconds": NaN'),
+        ('"start": 0.0', '"start": 1e999'),
+        ("1.3,", "-Infinity,"),
+    ],
+)
+def test_a_report_with_numbers_that_are_none_is_damaged(
+    written: Callable[[report.Report], Path], capsys: pytest.CaptureFixture[str], before: str, after: str
+) -> None:
+    file = written(told())
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    for more in ([], ["--html"], ["--subtitles", "es.srt"]):
+        assert main(["report", str(file), *more]) == BAD_INPUT
+        assert "damaged" in capsys.readouterr().err
+
+
+def test_a_film_of_any_length_and_name_has_a_page(written: Callable[[report.Report], Path]) -> None:
+    source = replace(told().source, file="x" * 300, duration_seconds=1e12)
+    made = page(written(replace(told(), source=source)))
+    assert made.count("<text ") <= 15
+
+
 # Outlines
 
 
@@ -212,6 +240,19 @@ def test_an_outline_is_high_where_the_sound_is_loud(tmp_path: Path) -> None:
     assert 95 <= len(first) <= 105
     assert max(first[60:]) < 0.2 * min(first[5:45])
     assert max(second[:40]) < 0.2 * min(second[55:95])
+
+
+def test_an_outline_is_that_of_the_whole_film_where_the_sound_begins_late_or_ends_early(tmp_path: Path) -> None:
+    picture = [part.replace("duration=2", "duration=4") for part in PICTURE]
+    tones = ["-f", "lavfi", "-i", "sine=frequency=300:duration=1", "-itsoffset", "2", "-f", "lavfi", "-i"]
+    tones += ["sine=frequency=300:duration=1"]
+    ffmpeg(*picture, *tones, "-map", "0", "-map", "1", "-map", "2", *H264, *AAC, tmp_path / "film.mp4")
+    info = media.probe(tmp_path / "film.mp4")
+    for track, begins in zip(info.audio, (0.0, 2.0), strict=True):
+        found = media.peaks(info, track, 100)
+        assert len(found) == pytest.approx(100, abs=2)
+        loud = [place / len(found) * 4 for place, peak in enumerate(found) if peak > 0.05]
+        assert (loud[0], loud[-1]) == pytest.approx((begins, begins + 1), abs=0.15)
 
 
 def test_a_sound_that_cannot_be_decoded_has_no_outline(tmp_path: Path) -> None:

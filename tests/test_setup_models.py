@@ -398,6 +398,7 @@ def test_each_package_that_a_model_is_made_of_has_one_pin_with_a_hash_and_no_oth
             "firefox/en-pt",
             "firefox/pt-en",
             "campplus-zh-en",
+            "segmentation-3.0",
         )
     ]
 

@@ -68,6 +68,23 @@ def test_longer_words_are_replaced_by_shorter_ones(code: str, text: str, wanted:
     assert shortest(text, code) == wanted
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("en", "However hard he tried, it was very concerning."),
+        ("en", "At the moment of truth, immediately before the war."),
+        ("es", "Déjalo así como está."),
+        ("fr", "À tout de suite, j'ai bien entendu, c'est parce que je dors."),
+        ("de", "Im Moment der Wahrheit, im Anschluss an das Essen, zusätzlich zum Lohn, unmittelbar vor dem Haus."),
+        ("de", "Das ist sehr wahrscheinlich."),
+        ("it", "In seguito a un incidente."),
+        ("pt", "É assim que se faz, em relação a 2019."),
+    ],
+)
+def test_words_that_also_mean_something_else_are_left_as_they_are(code: str, text: str) -> None:
+    assert shortest(text, code) == text
+
+
 def test_another_wording_says_as_much_with_the_same_numbers_and_negation_in_a_language_that_is_known() -> None:
     assert says_as_much("I will not go at 3.", "I won't go at 3.", "en")
     assert not says_as_much("I will go at 3.", "I won't go at 3.", "en")

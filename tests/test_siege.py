@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import running, said, start
 from tests.sieges import FAULTS, Siege, besiege
 
-JOBS = 2
+JOBS = 1
 LONGEST_LIFE, SHORT_LIFE = 4.0, 2.0
 """In seconds: long enough for most servers to finish some piece | for few to finish all jobs."""
 
@@ -22,6 +24,7 @@ def test_a_server_that_is_killed_at_random_moments_ends_every_job_as_in_peace(tm
     assert besiege(tmp_path / "siege", film, JOBS, seed, LONGEST_LIFE, print).kills >= 1
 
 
+@pytest.mark.soak
 def test_databases_that_are_lost_empty_or_damaged_between_two_lives_of_a_server_lose_no_job(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     ffmpeg("-t", "12", "-i", SAMPLE, "-c", "copy", film)

@@ -103,11 +103,11 @@ def test_fewer_speakers_than_are_heard_are_told_apart_where_their_number_is_give
     assert set(labels(conversation(), four, 3)) == {"1", "2", "3"}
 
 
-def near_voices(shares: Sequence[float]) -> NDArray[np.float64]:
+def near_voices(shares: Sequence[float], cosine: float = 0.65) -> NDArray[np.float64]:
     """Return vectors of moments that lie between two voices near each other, each at its share of the way."""
     rng = np.random.default_rng(3)
     one, other = np.linalg.qr(rng.normal(0, 1, (192, 2)))[0].T
-    other = 0.65 * one + np.sqrt(1 - 0.65**2) * other
+    other = cosine * one + np.sqrt(1 - cosine**2) * other
     middles = np.array([(1 - share) * one + share * other for share in shares])
     middles /= np.linalg.norm(middles, axis=1, keepdims=True)
     vectors = middles + rng.normal(0, 0.72 / np.sqrt(192), middles.shape)
@@ -117,6 +117,11 @@ def near_voices(shares: Sequence[float]) -> NDArray[np.float64]:
 def test_two_voices_near_each_other_are_two_where_nothing_lies_between_them() -> None:
     turns = [0.0] * 4 + [1.0] * 4
     assert len(speakers.speakers(near_voices(turns * 5), np.full(40, 1.5), own=0.66)) == 2
+
+
+def test_the_nearer_two_voices_are_the_larger_the_gap_is_that_tells_them_apart() -> None:
+    turns = [0.0] * 4 + [1.0] * 4
+    assert len(speakers.speakers(near_voices(turns * 5, 0.72), np.full(40, 1.5), own=0.66)) == 1
 
 
 def test_a_voice_that_slowly_becomes_another_is_one() -> None:

@@ -28,7 +28,7 @@ from sqlalchemy.pool import Pool
 
 from vt.domain import NO_EDITS, Edit, Edits, Job, JobSpec, JobState, Stage, Wishes
 from vt.errors import InputError, JobNotFound, Outdated, QueueFull, StorageError, TooManyJobs, VtError, WrongState
-from vt.jobs.store import DEATHS, ID, MIGRATIONS, DataFolder, Share, Store, new_id
+from vt.jobs.store import DEATHS, ID, KEY_KEPT, MIGRATIONS, DataFolder, Share, Store, Submission, new_id
 from vt.translatable import LanguageName, Message
 
 ROOT = Path(__file__).parent.parent
@@ -321,6 +321,87 @@ def test_jobs_are_counted_by_state(store: Store) -> None:
     for state in reversed(JobState):  # those that wait come last, else they would be claimed
         in_state(store, state)
     assert store.counts() == dict.fromkeys(JobState, 1)
+
+
+# What came twice
+
+
+def test_what_is_sent_twice_under_one_key_is_known_for_a_day_and_for_its_sender_alone(
+    store: Store, clock: Clock
+) -> None:
+    sent = Submission("order-1", "digest")
+    assert store.submitted("ann", sent) is None
+    job = store.create(new_id(), SPEC, MANY, Share("ann", MANY), submission=sent)
+    assert store.submitted("ann", sent) == job
+    assert store.submitted("ben", sent) is None
+    assert store.submitted("ann", Submission("order-2", "digest")) is None
+    assert store.submitted("ann", Submission("", "digest")) is None
+    with pytest.raises(InputError, match="another request"):
+        store.submitted("ann", Submission("order-1", "another"))
+    clock.now += KEY_KEPT - timedelta(seconds=1)
+    assert store.submitted("ann", sent) == job
+    clock.now += timedelta(seconds=1)
+    assert store.submitted("ann", sent) is None
+
+
+def test_the_key_of_a_job_that_was_removed_is_free_again(store: Store) -> None:
+    sent = Submission("order-1", "digest")
+    store.cancel(store.create(new_id(), SPEC, MANY, submission=sent).id)
+    job = store.submitted("", sent)
+    assert job is not None
+    store.remove(job.id)
+    assert store.submitted("", sent) is None
+
+
+# The queue, as it is told
+
+
+def test_who_is_before_a_job_is_told_as_it_comes_to_pass(store: Store) -> None:
+    ann = [from_visitor(store, replace(ANN, most=9)) for _ in range(3)]
+    running = claimed(store).id
+    ben, cem = [from_visitor(store, BEN) for _ in range(2)], from_visitor(store, CEM)
+    waiting = (*ann[1:], *ben, cem)
+    told = {job_id: [job.id for job in store.ahead(job_id)] for job_id in waiting}
+    order = [running, *(claimed(store).id for _ in waiting)]
+    assert told == {job_id: order[: order.index(job_id)] for job_id in waiting}
+
+
+def test_the_pace_is_that_of_the_latest_first_runs(store: Store, clock: Clock) -> None:
+    assert store.pace() is None
+    for film, run in ((10.0, 40.0), (20.0, 20.0)):
+        job_id = store.create(new_id(), SPEC, MANY, submission=Submission(seconds=film)).id
+        claimed(store)
+        clock.seconds += run
+        assert store.finish(job_id).seconds == film
+    assert store.pace() == pytest.approx(2.0)
+    assert store.pace(1) == pytest.approx(1.0)
+    store.edit(job_id, 1, NO_EDITS, MANY)
+    claimed(store)
+    clock.seconds += 500
+    store.finish(job_id)
+    assert store.pace() == pytest.approx(2.0), "a line that is done again says nothing of a whole film"
+    clock.seconds += 7
+    assert store.untouched_seconds([job_id, new_id()]) == {job_id: pytest.approx(7.0)}
+
+
+# Links for others
+
+
+def test_a_link_leads_to_its_job_until_it_is_taken_back(store: Store) -> None:
+    job_id, other = queued(store), queued(store)
+    assert store.link_of(job_id) == ""
+    secret = store.link(job_id)
+    assert store.link(job_id) == store.link_of(job_id) == secret != job_id
+    assert store.linked(secret).id == job_id
+    assert store.link(other) != secret
+    store.unlink(job_id)
+    for nowhere in (secret, ""):
+        with pytest.raises(JobNotFound):
+            store.linked(nowhere)
+    assert store.link(job_id) != secret
+    for act in (store.link, store.unlink, store.link_of):
+        with pytest.raises(JobNotFound):
+            act(new_id())
 
 
 # Visitors

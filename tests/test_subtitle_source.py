@@ -116,7 +116,7 @@ def test_subtitles_in_another_language_than_the_one_named_are_noted(tmp_path: Pa
     (tmp_path / "film.srt").write_text(SPANISH, encoding="utf-8")
     done = vt("translate", SAMPLE, "--to", "ca", "--from", "fr", "--subtitles", "film.srt", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "The subtitles look like Spanish, but --from says French" in done.stdout
+    assert "The subtitles look like Spanish, but French was named" in done.stdout
 
 
 REFUSED = [

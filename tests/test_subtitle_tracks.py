@@ -251,7 +251,7 @@ def test_the_language_that_subtitles_name_counts_unless_their_text_is_surely_in_
 def test_the_language_that_the_user_names_counts_whatever_the_text_says() -> None:
     found, is_detected, notes = subtitle_source.language_of(languages.get("fr"), "en", TEXT)
     assert (found.code, is_detected) == ("fr", False)
-    assert notes == ["The subtitles look like Spanish, but --from says French: check the dub."]
+    assert notes == ["The subtitles look like Spanish, but French was named: check the dub."]
     with pytest.raises(LanguageError, match="cannot be told"):
         subtitle_source.language_of(None, "", "No.")
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vt import languages
-from vt.domain import Pause
+from vt.domain import Pause, Timed
 from vt.text import captions, line_breaking, subtitles
 from vt.text.subtitles import CHARACTERS_A_SECOND, LINE_CHARACTERS, LONGEST_CUE_SECONDS, Cue
 
@@ -326,6 +326,18 @@ def test_a_sentence_that_would_be_gone_within_a_second_is_shown_with_the_next_on
     assert [(cue.start, cue.text) for cue in subtitles.cues(said)] == [(5.0, "Yes. I know."), (6.1, "Do you?")]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        [Cue(5.0, 5.3, "Yes.", "1"), Cue(5.4, 6.5, "No.", "2")],
+        [Cue(5.0, 5.3, "Yes."), Cue(5.4, 13.0, "I know.")],
+        [Cue(5.0, 5.3, "Yes."), Cue(5.4, 6.5, "- No.")],
+    ],
+)
+def test_another_speaker_s_sentence_and_one_that_lasts_too_long_are_shown_by_themselves(said: list[Cue]) -> None:
+    assert [cue.text for cue in subtitles.cues(said)] == [one.text for one in said]
+
+
 @pytest.mark.parametrize("text", ["Well...", "This line is as long as one line may be."])
 def test_one_line_goes_after_seven_seconds_and_two_are_parted(text: str) -> None:
     assert [(cue.start, cue.end) for cue in one(text, 5.0, 14.0)] == [(5.0, 5.0 + LONGEST_CUE_SECONDS)]
@@ -466,6 +478,78 @@ def test_our_own_reader_reads_an_ass_file_again() -> None:
     found = one(LONG)
     again = captions.read(subtitles.ass(found).encode()).utterances
     assert " ".join(each.text for each in again) == LONG
+
+
+# Karaoke
+
+
+def timed(text: str, start: float, step: float, rest: float = 0.0) -> tuple[Timed, ...]:
+    """Return words of `step` seconds each, with `rest` seconds between them."""
+    words = text.split()
+    return tuple(
+        Timed.of(word, start + at * (step + rest), start + at * (step + rest) + step) for at, word in enumerate(words)
+    )
+
+
+def lit(cues: list[Cue]) -> list[str]:
+    return [line.text for line in pysubs2.SSAFile.from_string(subtitles.ass(cues, karaoke=True), "ass")]
+
+
+def test_words_light_up_when_they_are_said_and_rest_where_the_voice_rests() -> None:
+    said = Cue(5.0, 9.0, "We left late.", words=timed("We left late.", 5.2, 0.5, rest=0.25))
+    assert lit(subtitles.cues([said])) == [r"{\k20}{\kf50}We {\k25}{\kf50}left {\k25}{\kf50}late."]
+    file = pysubs2.SSAFile.from_string(subtitles.ass([said], karaoke=True), "ass")
+    main, below = file.styles["Default"], file.styles["Below"]
+    assert main.primarycolor != main.secondarycolor
+    assert below.primarycolor == below.secondarycolor
+
+
+def test_words_without_times_of_their_own_share_those_of_their_phrases_by_length() -> None:
+    phrases = (Timed.of("Run, now,", 1.0, 1.8), Timed.of("home.", 3.0, 3.4))
+    (text,) = lit(subtitles.cues([Cue(1.0, 3.4, "Run, now, home.", words=phrases)]))
+    assert re.findall(r"\{([^}]+)\}([^{ ]*)", text) == [
+        (r"\kf36", "Run,"), (r"\k8", ""), (r"\kf36", "now,"), (r"\k120", ""), (r"\kf40", "home."),
+    ]  # fmt: skip
+
+
+def test_times_that_do_not_fit_the_text_are_not_believed() -> None:
+    for words in (timed("We left.", 5.0, 0.5), timed("We left late.", 4.0, 0.5), timed("We left late.", 7.0, -0.5)):
+        assert lit(one("We left late.", 10.0, 12.0)) == lit(
+            subtitles.cues([Cue(10.0, 12.0, "We left late.", words=words)])
+        )
+
+
+def test_words_light_up_in_every_part_of_a_long_sentence() -> None:
+    found = subtitles.cues([Cue(10.0, 30.0, LONG, words=timed(LONG, 10.0, 20 / len(LONG.split())))])
+    assert len(found) > 1
+    words = [word for cue in found for word in cue.words]
+    assert [word.start for word in words] == pytest.approx([10 + 20 * at / len(words) for at in range(len(words))])
+    assert all(cue.start <= word.start < cue.end for cue in found for word in cue.words)
+
+
+def test_arabic_words_light_up_at_once_and_chinese_ones_sign_by_sign() -> None:
+    assert re.findall(r"\\kf?", lit(one("متى ستعود إلى المنزل", language="ar"))[0])[::2] == [r"\k"] * 4
+    assert len(re.findall(r"\\kf", lit(one("明天見你", language="zh"))[0])) == 4
+
+
+def test_of_two_languages_the_upper_one_lights_up_and_a_name_stands_lit_before_it() -> None:
+    (text,) = lit(in_both((Cue(1, 3, "Hola a todos.", "Anna"), Cue(1, 3, "Hello.", "Anna"))))
+    assert text.startswith(r"ANNA: {\kf")
+    assert text.endswith(r"todos.\N{\rBelow}Hello.")
+    assert lit(in_both(pair("", "Oh!"))) == [r"{\rBelow}Oh!"]
+
+
+@given(anything, st.sampled_from(ANY_LANGUAGE), st.floats(0.5, 30))
+@settings(deadline=None, max_examples=50)
+def test_in_every_language_the_text_is_the_same_with_karaoke_and_no_word_outlasts_its_cue(
+    text: str, code: str, seconds: float
+) -> None:
+    found = one(text, 1.0, 1.0 + seconds, code)
+    for cue, plain, sung in zip(
+        found, pysubs2.SSAFile.from_string(subtitles.ass(found), "ass"), lit(found), strict=True
+    ):
+        assert re.sub(r"\{\\kf?\d+\}", "", sung) == plain.text
+        assert sum(map(int, re.findall(r"\\kf?(\d+)\}", sung))) <= round(100 * (cue.end - cue.start))
 
 
 # Files

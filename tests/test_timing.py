@@ -6,6 +6,7 @@ import math
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -398,19 +399,17 @@ def test_neighbours_of_a_breath_group_differ_by_0_1_unless_one_has_to_be_above_1
 
 @settings(max_examples=300, deadline=None)
 @given(films().map(in_order), st.data())
-def test_after_an_edit_the_changed_lines_are_not_much_slower_than_the_neighbours_that_stayed(
+def test_after_an_edit_neighbours_of_a_breath_group_still_differ_by_0_1_at_most(
     film: tuple[list[Line], float], data: st.DataObject
 ) -> None:
     lines, end = film
     plan = place(lines, end)
     changed = data.draw(st.integers(0, len(lines) - 1))
-    lines[changed] = Line(lines[changed].start, lines[changed].end, 0.5)
+    lines[changed] = Line(lines[changed].start, lines[changed].end, data.draw(st.sampled_from((0.5, 1.5, 4.0))))
     now = amended(plan, lines, [changed], end)
     assert_sound(lines, now, end)
-    for at, (before, after) in zip(range(len(lines) - 1), pairwise(now), strict=True):
-        beside = {changed: after, changed - 1: before}.get(at)
-        if beside is not None and lines[at + 1].start - lines[at].end < 0.35:
-            assert now[changed].tempo >= min(beside.tempo - 0.1, 1.2) - NEARLY
+    for before, after in jumps(lines, now):
+        assert abs(before - after) <= 0.1 + NEARLY or min(before, after) >= 1.2 - 0.1 - NEARLY
 
 
 tempos = st.floats(0.9, 1.5)
@@ -483,8 +482,13 @@ def texts(words: Sequence[Word]) -> list[str]:
     return [segment.text for segment in sentences(words)]
 
 
+def without_words(segments: Sequence[Segment]) -> list[Segment]:
+    """Return sentences without the times of their words."""
+    return [replace(segment, words=()) for segment in segments]
+
+
 def test_sentences_take_their_times_from_their_words_and_count_from_zero() -> None:
-    assert sentences(spoken("Hello there. How are you?", step=0.5)) == [
+    assert without_words(sentences(spoken("Hello there. How are you?", step=0.5))) == [
         Segment(0, 0.0, 1.0, "Hello there."),
         Segment(1, 1.0, 2.5, "How are you?"),
     ]
@@ -570,7 +574,7 @@ def test_whisper_s_own_spacing_is_kept_but_not_doubled() -> None:
 
 def test_punctuation_that_stands_alone_joins_its_word_and_adds_no_time() -> None:
     words = [Word(0, 1, " ¿"), Word(1, 2, "Sí"), Word(2, 3, "?"), Word(3, 4, "”"), Word(4, 5, " No.")]
-    assert sentences(words)[0] == Segment(0, 1, 2, "¿Sí?”")
+    assert without_words(sentences(words))[0] == Segment(0, 1, 2, "¿Sí?”")
 
 
 def test_a_minute_without_punctuation_is_divided_without_one_word_fragments() -> None:
@@ -605,7 +609,7 @@ def test_no_word_is_divided_from_all_others_even_at_a_comma_in_the_very_middle()
 
 def test_jitter_does_not_change_the_order_of_the_text_and_a_real_jump_does() -> None:
     words = [Word(5, 5.4, " late."), Word(1, 1.5, " One"), Word(0.9, 0.95, " two"), Word(1.4, 1.2, " three.")]
-    assert sentences(words) == [Segment(0, 1, 1.4, "One two three."), Segment(1, 5, 5.4, "late.")]
+    assert without_words(sentences(words)) == [Segment(0, 1, 1.4, "One two three."), Segment(1, 5, 5.4, "late.")]
 
 
 clock_times = st.one_of(st.floats(0, 60), st.floats(-10, 1e4), nasty)

@@ -61,7 +61,7 @@ def test_the_track_that_is_tagged_with_the_language_of_the_film_is_taken(tmp_pat
     number, note = taken(path, "en")
     assert number == 2
     assert "Of 2 sound tracks number 2 was taken, for it is said to be English" in note
-    assert "--audio-track" in note
+    assert "another can be chosen" in note
     assert taken(path, "de")[0] == 1
 
 
@@ -80,7 +80,7 @@ def test_the_default_track_is_taken_where_no_tag_says_more(tmp_path: Path, langu
     path = film(tmp_path / "film.mkv", Made(), Made(flags="default"))
     number, note = taken(path, language)
     assert number == 2
-    assert note == "Of 2 sound tracks number 2 was taken: name another with --audio-track."
+    assert note == "Of 2 sound tracks number 2 was taken: another can be chosen."
 
 
 def test_the_first_track_is_taken_where_nothing_tells_them_apart(tmp_path: Path) -> None:
@@ -165,7 +165,9 @@ def test_a_film_whose_tracks_are_all_silent_has_nothing_to_translate(tmp_path: P
 def test_where_nobody_speaks_in_a_track_the_others_are_named(tmp_path: Path) -> None:
     path = film(tmp_path / "film.mkv", Made("eng"), Made("deu"), Made())
     nobody = FakeFactory(ScriptedTranscriber([]), ToneSynthesizer())
-    with pytest.raises(NoSpeechError, match=r"no speech found in sound track 2, .* --audio-track, of 1 \(English\), 3"):
+    with pytest.raises(
+        NoSpeechError, match=r"no speech found in sound track 2, .* choose another, of 1 \(English\), 3"
+    ):
         pipeline.dub(asked(path, "es", "en", audio_track=2), nobody, tmp_path)
 
 

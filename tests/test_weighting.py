@@ -47,3 +47,10 @@ def test_a_short_word_is_weighed_as_a_whole_and_silence_has_no_loudness() -> Non
     for empty in (np.zeros(0, np.int16), np.zeros(100, np.int16), np.zeros(48_000, np.int16)):
         assert weighting.loudness(empty, 24_000) == -np.inf
     assert len(weighting.blocks(np.zeros(100, np.int16), 24_000)) == 0
+
+
+def test_of_blocks_together_none_counts_below_silence_and_none_that_is_not_heard() -> None:
+    assert weighting.integrated([-50.0, -50.0]) == pytest.approx(-50.0)
+    assert weighting.integrated([-71.0]) == -np.inf
+    assert weighting.integrated([-20.0, -30.0], np.array([0.0, 2.0])) == pytest.approx(-30.0)
+    assert weighting.integrated([-20.0], np.array([0.0])) == -np.inf

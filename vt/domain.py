@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vt import languages
 from vt.errors import Cancelled, InputError
@@ -35,7 +35,7 @@ class Word:
     begins_turn: bool = False
     """True where captions mark that another person begins to speak, named or not."""
     overlaps: bool = False
-    """True where captions mark that somebody begins to speak with it while another is still speaking."""
+    """True where somebody begins to speak with it while another is still speaking, as captions mark or was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,20 @@ class Pause:
     end: float
     characters: int
     """How much of the sentence is said before it."""
+
+
+class Timed(NamedTuple):
+    """When a part of a text is said. The parts of a text come in order, and together they are all of it."""
+
+    start: float
+    end: float
+    letters: int
+    """How long the part is: its signs, but for spaces."""
+
+    @classmethod
+    def of(cls, text: str, start: float, end: float) -> Timed:
+        """Return when a text is said that is a part of another one."""
+        return cls(start, end, len("".join(text.split())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +74,12 @@ class Segment:
     speaker: str = ""
     """Who says it: as captions name them, or their number as recognition found it; empty where nobody is named."""
     overlaps: bool = False
-    """True where captions tell that it began while somebody else was still speaking; its slot is behind theirs."""
+    """True where it began while somebody else was still speaking, as captions tell or was heard; its slot is behind
+    theirs."""
     pauses: tuple[Pause, ...] = ()
     """Inside it, in order; as far as the times of its words tell."""
+    words: tuple[Timed, ...] = ()
+    """When each of its words is said; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,8 @@ class Transcript:
     """True where the recogniser found out the language by listening."""
     segments: tuple[Segment, ...]
     dropped: tuple[Dropped, ...] = ()
+    overlapped_seconds: float = 0.0
+    """For how long two or more speak at once, near the changes of speaker, where somebody listened for that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,6 +326,15 @@ class Background(StrEnum):
     """Its sound without the voices, which a separation model takes out."""
 
 
+class Fit(StrEnum):
+    """What yields where a line cannot be spoken in its time without haste."""
+
+    SPEECH = "speech"
+    """The line: it is spoken faster than is comfortable."""
+    PICTURE = "picture"
+    """The film: its picture, and all that goes with it, is slowed there a little."""
+
+
 BOTH = "both"
 """Where a language is named: the film's and the dub's."""
 
@@ -321,6 +349,15 @@ class Finish:
     """Whether every line is spoken in full: no shorter wording is chosen where the time is short."""
     burn: str = ""
     """The language whose subtitles are drawn into the picture, by code, or `both`; empty: none are."""
+    karaoke: bool = False
+    """Whether the words of those subtitles light up as they are spoken."""
+    fit: Fit | None = None
+    """None: the speech is fitted to the picture."""
+
+    @property
+    def slows_picture(self) -> bool:
+        """Whether the picture may be slowed where a line would have to be hurried."""
+        return self.fit == Fit.PICTURE
 
     @classmethod
     def of(cls, named: Mapping[str, str]) -> Finish:
@@ -335,18 +372,31 @@ class Finish:
             background=_background(named.get("background", "")),
             literal=is_yes(named.get("literal") or None),
             burn=burn if burn in ("", BOTH) else languages.get(burn).code,
+            karaoke=is_yes(named.get("karaoke") or None),
+            fit=_fit(named.get("fit", "")),
         )
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Finish:
         """Return what was kept, here or in another version: what is unknown here is left out."""
-        background, burn = kept.get("background"), kept.get("burn")
-        known = Background(background) if background in list(Background) else None
-        return cls(known, kept.get("literal") is True, burn if isinstance(burn, str) else "")
+        background, burn, fit = kept.get("background"), kept.get("burn"), kept.get("fit")
+        return cls(
+            Background(background) if background in list(Background) else None,
+            kept.get("literal") is True,
+            burn if isinstance(burn, str) else "",
+            kept.get("karaoke") is True,
+            Fit(fit) if fit in list(Fit) else None,
+        )
 
     def over(self, before: Finish) -> Finish:
         """Return this finish, with what it does not name as it was before."""
-        return Finish(self.background or before.background, self.literal or before.literal, self.burn or before.burn)
+        return Finish(
+            self.background or before.background,
+            self.literal or before.literal,
+            self.burn or before.burn,
+            self.karaoke or before.karaoke,
+            self.fit or before.fit,
+        )
 
 
 def _background(named: str) -> Background | None:
@@ -359,6 +409,18 @@ def _background(named: str) -> Background | None:
             named=named[:40],
         )
     return Background(named)
+
+
+def _fit(named: str) -> Fit | None:
+    if named == "":
+        return None
+    if named not in list(Fit):
+        raise InputError(
+            "What yields where a line needs more time is one of {known}, and not {named}.",
+            known=", ".join(Fit),
+            named=named[:40],
+        )
+    return Fit(named)
 
 
 NO_FINISH = Finish()
@@ -655,6 +717,8 @@ class Job:
     """How many there were at the last death."""
     visitor: str
     """For whom it counts: what stands for an address, and does not tell it; empty: for nobody."""
+    seconds: float = 0.0
+    """The film's length; 0: not known."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what its owner may see."""

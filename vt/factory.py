@@ -29,6 +29,7 @@ from vt.models.preload import Preload, Preloaded, Task
 from vt.models.services import (
     DiarizationService,
     Leases,
+    OverlapService,
     Route,
     SeparationService,
     Service,
@@ -46,6 +47,7 @@ __all__ = [
     "AIServiceFactory",
     "Choice",
     "DiarizationService",
+    "OverlapService",
     "Preloaded",
     "SeparationService",
     "Service",
@@ -257,6 +259,19 @@ class AIServiceFactory:
         # That it is not here is no fault of this machine: a film then has one speaker.
         candidate, choice = self._serve(candidates, configured=False, cancel=cancel, after=after)
         return DiarizationService(choice, self._leases(candidate, cancel))
+
+    def get_overlap_service(self, cancel: Cancel | None = None, after: Choice | None = None) -> OverlapService:
+        """Return what hears where two speak at once, its model resident; for `cancel` and `after` see `stt_service`.
+
+        Raises:
+            ModelUnavailable: the model is not here, or cannot be loaded.
+            ModelBusy: all memory for models stays in use.
+        """
+        candidates = self._catalogue.overlaps()
+        if not candidates:
+            raise ModelUnavailable("Nobody here hears where two speak at once.")
+        candidate, choice = self._serve(candidates, configured=False, cancel=cancel, after=after)
+        return OverlapService(choice, self._leases(candidate, cancel))
 
     def get_separation_service(self, cancel: Cancel | None = None, after: Choice | None = None) -> SeparationService:
         """Return what takes voices out of sound, its model resident; for `cancel` and `after` see `stt_service`.

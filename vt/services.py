@@ -20,6 +20,7 @@ from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import recovery
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_service import Jobs
+from vt.jobs.removals import Removals
 from vt.jobs.store import DataFolder, Store
 from vt.jobs.worker import Worker
 from vt.media import ACCEPTED_FORMATS
@@ -65,6 +66,8 @@ class Services:
         self._told: tuple[str, ...] = ()
         """What else is to be said of the data folder."""
         self._closing = threading.Event()
+        self.removals = Removals(self._remove)
+        """Jobs that are about to be removed, unless somebody takes that back."""
         factory.metrics.watch_load(self._load)
 
     def begin(self) -> None:
@@ -93,6 +96,9 @@ class Services:
             StorageError: the data folder cannot be used; the next call tries again.
         """
         return self._opened().jobs
+
+    def _remove(self, job_id: str) -> None:
+        self.jobs.remove(job_id)
 
     def _opened(self) -> JobBackend:
         with self._opening:
@@ -226,6 +232,7 @@ class Services:
     def close(self) -> None:
         """End what runs, so that it goes on at the next start, and free the models."""
         self._closing.set()
+        self.removals.close()
         if self._backend:
             self._backend.close()
         self.factory.close()

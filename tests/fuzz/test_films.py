@@ -15,7 +15,7 @@ from tests.fuzz.harness import Act, Bench, Case
 from vt import media
 from vt.errors import MediaError, ToolError
 
-CASES = 120
+CASES = 60
 SEED = 1811
 
 
@@ -35,6 +35,7 @@ ONCE_WRONG = [(33, 139, 0.15), (77, 78, 1.0), (77, 115, 1.0), (77, 83, 1.0), (33
 """Seed, number and share: a sound of nothing, a track that nobody can copy, a film that ends before its sound."""
 
 
+@pytest.mark.soak
 def test_what_was_once_wrong_is_right(tmp_path: Path) -> None:
     with closing(Bench(tmp_path)) as bench:
         for seed, number, dubbed in ONCE_WRONG:

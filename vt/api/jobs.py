@@ -29,6 +29,7 @@ from vt.domain import (
     Edit,
     Edits,
     Finish,
+    Fit,
     Job,
     JobSpec,
     SpeakerEdit,
@@ -38,10 +39,12 @@ from vt.domain import (
     number_of_speakers,
     subtitle_track,
 )
+from vt.dubbing.report import DubbedLine
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
-from vt.jobs.job_service import Draft, Jobs, ResultFile, ResultText
+from vt.jobs.job_service import Draft, Jobs
 from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
+from vt.jobs.results import ResultFile, ResultText
 from vt.languages import AUTO
 from vt.services import Services
 from vt.text.captions import MOST_BYTES, too_large
@@ -62,6 +65,10 @@ _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
 }
+_KEY = (
+    "Your own name for this request, such as a UUID. Sent once more within a day, with the same key and the same "
+    "content, the request makes no second job: the answer names the first one."
+)
 _UNKNOWN_JOB = 4404
 """Our own code: those from 4000 on are free for applications (RFC 6455, section 7.4.2)."""
 
@@ -106,6 +113,18 @@ _words: dict[str, Any] = {
         "description": "The language whose subtitles are drawn into the picture, or both.",
         "examples": ["es", BOTH],
     },
+    "karaoke": {
+        "type": "boolean",
+        "description": "Whether the words of these subtitles light up as they are spoken.",
+        "default": False,
+    },
+    "fit": {
+        "description": "What yields where a line needs more time than there is: speech, which gets faster; or picture, "
+        "which is slowed there by a quarter at most, so that the film gets a little longer.",
+        "type": "string",
+        "enum": [*Fit],
+        "default": Fit.SPEECH,
+    },
     "from_job": {
         "type": "string",
         "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for.",
@@ -143,12 +162,20 @@ JobId = Annotated[str, Path(description="As a new job's answer names it.", examp
     openapi_extra=_form({"file": _film, **_words}, ["target_language"]),
     responses=documented(400, 404, 413, 422, 429, 503, 507),
 )
-async def create(services: Served, threads: OnThreads, request: Request, response: Response) -> schemas.Job:
+async def create(
+    services: Served,
+    threads: OnThreads,
+    request: Request,
+    response: Response,
+    idempotency_key: Annotated[str, Header(max_length=255, description=_KEY)] = "",
+) -> schemas.Job:
     """Take a film, or another job's, and put it into the queue. The id in the answer is all that opens the job."""
     visitor = visitors.of(request.scope).key
     async with _uploaded(services, threads, request, visitor) as (draft, upload):
         with services.probes.held(visitor):
-            job = await threads.probe(lambda: _submitted(services.jobs, draft, upload, visitor))
+            job = await threads.probe(
+                lambda: _submitted(services.jobs, draft, upload, visitor, idempotency_key.strip().strip('"'))
+            )
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return _job_json(job)
 
@@ -212,7 +239,7 @@ async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft
     return upload
 
 
-def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
+def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str, key: str) -> Job:
     fields = {name: value.strip() for name, value in upload.fields.items() if value.strip()}
     if unknown := sorted(set(fields) - set(_FIELDS)):
         raise InputError(
@@ -237,7 +264,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str) -> Job:
     )
     if "from_job" in fields:
         spec = jobs.reuse(draft, fields["from_job"], spec)
-    return jobs.submit(draft, spec, visitor)
+    return jobs.submit(draft, spec, visitor, key)
 
 
 def _subtitles(upload: Upload, said: str | None) -> str | None:
@@ -391,9 +418,10 @@ async def subtitles(
         str, Path(description="The language spoken, the one that is spoken now, or both.", examples=["es"])
     ],
     ending: Annotated[Literal["srt", "vtt", "ass"], Path(description="The form.", examples=["srt"])],
+    karaoke: Annotated[bool, Query(description="Whether words light up as they are spoken; of the form ass.")] = False,
 ) -> Response:
     """Give the subtitles in the film's language, in the dub's, or in both at a time: the dub's above."""
-    found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending))
+    found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending, karaoke=karaoke))
     return _file_response(found) if isinstance(found, ResultFile) else _text_response(found)
 
 
@@ -459,9 +487,15 @@ async def segments(services: Served, threads: OnThreads, job_id: JobId, response
     found = await threads.read(lambda: services.jobs.lines(job_id))
     response.headers["ETag"] = f'"{found.version}"'
     return schemas.Segments(
-        segments=[schemas.Segment(**asdict(segment)) for segment in found.segments],
+        segments=[_segment(segment) for segment in found.segments],
         speakers=[schemas.Speaker(**asdict(speaker)) for speaker in found.speakers] or None,
     )
+
+
+def _segment(line: DubbedLine) -> schemas.Segment:
+    """Return a line as the report has it: what it has not is left out."""
+    known = asdict(line)
+    return schemas.Segment(**{name: value for name, value in known.items() if value != ()})
 
 
 @router.patch(

@@ -201,7 +201,7 @@ class Request(BaseModel):
     audio_track: int | None = Field(description="Which sound track is dubbed; null: by its language.", examples=[None])
     options: dict[str, Any] = Field(
         description="Further wishes, as far as there are any: voice, tts_engine, translation_engine, speakers, "
-        "mark_speakers, background, literal, burn.",
+        "mark_speakers, background, literal, burn, karaoke, fit.",
         examples=[{"voice": "espeak-ng-es"}],
     )
 
@@ -248,6 +248,16 @@ class Segment(BaseModel):
     )
     hurried: str | None = Field(
         None, description="Why its tempo is above 1.2; left out where it is not.", examples=["No shorter wording fits."]
+    )
+    source_words: list[tuple[float, float, int]] | None = Field(
+        None,
+        description="When each word of source_text is said: start, end, and length in letters; left out where unknown.",
+        examples=[[[1.0, 1.4, 4]]],
+    )
+    phrases: list[tuple[float, float, int]] | None = Field(
+        None,
+        description="The same of the phrases of text; left out where it is said in one breath.",
+        examples=[None],
     )
 
 

@@ -134,8 +134,16 @@ def _add_finish(translate: argparse.ArgumentParser) -> None:
     translate.add_argument(
         "--burn", default="", metavar="LANGUAGE", help="draw the subtitles of a language, or both, into the picture"
     )
+    translate.add_argument("--karaoke", action="store_true", help="light up their words as they are spoken")
     translate.add_argument(
         "--literal", action="store_true", help="never choose a shorter wording where the time for a line is short"
+    )
+    translate.add_argument(
+        "--fit",
+        default="",
+        metavar="WHAT",
+        help="what yields where a line needs more time than there is: speech (default), which gets faster, or picture, "
+        "which is slowed there, so that the film gets a little longer",
     )
 
 
@@ -171,6 +179,7 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--subtitles", metavar="NAME", help="write further subtitles beside the report, such as es.ass or both.srt"
     )
     command.add_argument("--mark-speakers", action="store_true", help="show in them where another person speaks")
+    command.add_argument("--karaoke", action="store_true", help="light up their words as they are spoken, in es.ass")
     command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     command.set_defaults(run=_report)
 
@@ -246,7 +255,7 @@ def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
     from vt.domain import Finish, JobRequest, Wishes, number_of_speakers, subtitle_track
 
     track = subtitle_track(arguments.subtitles)
-    finish = {"background": arguments.background, "burn": arguments.burn}
+    finish = {"background": arguments.background, "burn": arguments.burn, "fit": arguments.fit}
     first = JobRequest(
         source=arguments.sources[0],
         target_language=languages.get(arguments.to),
@@ -256,7 +265,7 @@ def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
         audio_track=arguments.audio_track,
         speakers=number_of_speakers(arguments.speakers),
         mark_speakers=arguments.mark_speakers,
-        finish=replace(Finish.of(finish), literal=arguments.literal),
+        finish=replace(Finish.of(finish), literal=arguments.literal, karaoke=arguments.karaoke),
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )
     for source in arguments.sources:
@@ -288,7 +297,8 @@ def _report(arguments: argparse.Namespace) -> int:
     file = report.of_film(arguments.file)
     told = report.read(file)
     if arguments.subtitles:
-        written = report.subtitles(told, arguments.subtitles, mark_speakers=arguments.mark_speakers)
+        how = {"mark_speakers": arguments.mark_speakers, "karaoke": arguments.karaoke}
+        written = report.subtitles(told, arguments.subtitles, **how)
         _write(file.with_name(f"{report.stem_of_film(file, told)}.{arguments.subtitles}"), written)
     if arguments.html is not None:
         target = arguments.html if arguments.html.name else file.with_name(f"{report.stem(file)}.report.html")

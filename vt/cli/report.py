@@ -52,18 +52,24 @@ def read(file: Path) -> Report:
         raise InputError("{file} is no report of vt, or it is damaged.", file=file) from error
 
 
-def subtitles(told: Report, name: str, *, mark_speakers: bool) -> str:
+def subtitles(told: Report, name: str, *, mark_speakers: bool, karaoke: bool = False) -> str:
     """Return subtitles of what a report tells, by names such as es.ass and both.srt.
 
+    Args:
+        told: the report.
+        name: which, and in what form.
+        mark_speakers: whether they show where another person speaks.
+        karaoke: whether words light up as they are spoken.
+
     Raises:
-        InputError: there are none of that name.
+        InputError: there are none of that name, or words cannot light up in that form.
     """
     sides = subtitling.of_report(told, mark_speakers=mark_speakers)
     which, _, form = name.rpartition(".")
     if which not in sides.names or form not in subtitling.FORMS:
         known = ", ".join(f"{one}.{each}" for one in sides.names for each in subtitling.FORMS)
         raise InputError("There are no subtitles {name}: there are {known}.", name=name[:80], known=known)
-    return subtitling.FORMS[form](sides.cues(which))
+    return sides.written(which, form, karaoke=karaoke)
 
 
 def facts(told: Report) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def outlines(file: Path, told: Report) -> Outlines:
     )
     name = Path(told.source.file).name
     places = (file.absolute().parent / name, file.absolute().parent.parent / name)
-    original = next((place for place in places if place.is_file()), None)
+    original = next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113 (no name raises)
     if film is None or not isinstance(told, DubReport):
         return Outlines(None, original or film)
     try:
@@ -119,7 +120,8 @@ def _shape(peaks: Sequence[float], found: Outlines) -> str:
 def _ticks(film_seconds: float) -> list[tuple[str, str]]:
     """Return times along the film, with their places in percent."""
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
-    every = next((step for step in steps if film_seconds / step <= _MOST_TICKS), 3600)
+    hours = math.ceil(film_seconds / 3600 / _MOST_TICKS)
+    every = next((step for step in steps if film_seconds / step <= _MOST_TICKS), 3600 * hours)
     times = range(0, int(film_seconds) + 1, every)
     return [(f"{100 * time / film_seconds:.3f}", report.clock(time).removesuffix(".0")) for time in times]
 

@@ -21,7 +21,7 @@ from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.recognition import Heard
 from vt.dubbing.run import Run, with_model
 from vt.errors import MediaError
-from vt.media import SoundFormat, room_tone, weighting
+from vt.media import Slowing, SoundFormat, levels, room_tone, weighting
 from vt.models.services import SeparationService
 from vt.translatable import Message
 
@@ -90,6 +90,12 @@ class Surroundings:
     def identity(self) -> Json:
         """What decides how loud the voice has to be beside it."""
         return self.original.name if self.original else None
+
+    def slowed(self, run: Run, slowing: Slowing) -> Surroundings:
+        """Return the same of the slowed film."""
+        slots = tuple((slowing.at(start), slowing.at(end)) for start, end in self.slots)
+        original = _slowed(run, self.original, slowing) if self.original else None
+        return replace(self, slots=slots, film_seconds=slowing.at(self.film_seconds), original=original)
 
     def target_rate(self, voice_rate: int) -> int:
         """Return the sample rate of the track, in hertz, for a voice of this one."""
@@ -169,7 +175,7 @@ def surroundings(run: Run, examined: Examined, heard: Heard, name: str) -> Surro
 
 _KEPT = Message(
     "There is more to hear between the lines than a quiet room, so the original sound is kept under the dub, turned "
-    "down where somebody speaks. It can be left out (--background none)."
+    "down where somebody speaks. It can be left out."
 )
 
 
@@ -228,7 +234,7 @@ def _without_voices(run: Run, service: SeparationService, mixed: Path, apart: Pa
     pieces = (piece.astype(np.float32) / np.float32(32768) for piece in _pieces(mixed, _SEPARATED, 0, count))
     with apart.open("wb") as file:
         for part in service.without_voices(pieces, run.cancel):
-            file.write((np.clip(part, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+            file.write(levels.to_int16(part).astype("<i2").tobytes())
             done += len(part)
             run.tell(Stage.EXTRACT, done / count)
 
@@ -246,11 +252,26 @@ def _blocks(run: Run, path: Path, form: SoundFormat, name: str) -> tuple[float, 
     """Return how loud each 400 ms of a sound are."""
 
     def measured() -> tuple[float, ...]:
-        pieces = _pieces(path, form, 0, _length(path, form))
-        return tuple(round(float(level), 1) for piece in pieces for level in weighting.blocks(piece, form.rate))
+        found: list[float] = []
+        for piece in _pieces(path, form, 0, _length(path, form)):
+            run.cancel.check()
+            found += (round(float(level), 1) for level in weighting.blocks(piece, form.rate))
+        return tuple(found)
 
     found: tuple[float, ...] = run.kept("blocks", name, _BLOCKS, measured)
     return found
+
+
+def _slowed(run: Run, original: Original, slowing: Slowing) -> Original:
+    """Return a sound as it is in the slowed film."""
+    stretches: Json = [[part.start, part.end, part.factor] for part in slowing.stretches]
+    name, form = fingerprint("slowed", original.name, stretches), original.form
+
+    def slow(made: Path) -> None:
+        media.slowed_samples(original.path, form, slowing, made, run.cancel)
+
+    path = run.artifacts.file("slowed", name, ".pcm", slow)
+    return replace(original, path=path, name=name, blocks=_blocks(run, path, form, name))
 
 
 def _length(path: Path, form: SoundFormat) -> int:

@@ -53,7 +53,7 @@ def balanced(
         levels[-1] = voice
         return weighting.integrated(levels, heard)
 
-    if voice_seconds <= 0 or not np.isfinite(whole(target_lufs, -np.inf)):
+    if not np.isfinite(whole(target_lufs, -np.inf)):  # nobody speaks
         return Balance(target_lufs, voice_share=0.0)
     highest = target_lufs + _LOUDEST_VOICE_LU
     voice = _where(lambda value: whole(value, 0.0), target_lufs, target_lufs, highest)

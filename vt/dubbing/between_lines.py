@@ -21,10 +21,14 @@ _MARGIN_SECONDS = 0.3
 _AUDIBLE_DB = 18.0
 """What is no more than this below the speech is more than the noise of a room, which is 21 dB and more below it in
 recordings of amateurs, while music is mostly less than 15."""
+_SILENT_DB = -80.0
+"""Of full scale: what is quieter is worth nothing, however quiet the speech is, or where there is none."""
 _WINDOW_SECONDS = 1.0
 _PIECE_SECONDS = 60.0
 _LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.02
 """So much sound, in seconds and of all that is between the lines, is worth keeping."""
+_LONGEST_SECONDS = 60.0
+"""Of a line no more is weighed, so that the length of one costs no memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,18 @@ def heard_between(samples: Samples, slots: Sequence[Region], film_seconds: float
     level = _levels(samples, rate)
     speech = _mean_level(np.concatenate([np.empty(0), *(_part(level, slot) for slot in slots)]))
     heard = [_mean_level(window) for pause in pauses for window in _windows(_part(level, pause))]
-    seconds = _WINDOW_SECONDS * sum(one > speech - _AUDIBLE_DB for one in heard)
+    audible = max(speech - _AUDIBLE_DB, _SILENT_DB)
+    seconds = _WINDOW_SECONDS * sum(one > audible for one in heard)
     most = sum(end - start for start, end in pauses)
     has_sound = seconds >= max(_LEAST_SECONDS, _LEAST_SHARE * most)
-    lines = [weighting.loudness(samples[int(start * rate) : int(end * rate)], rate) for start, end in slots]
+    lines = [_loudness(samples, rate, slot) for slot in slots]
     return Between(has_sound, room_tone.spectrum(samples, rate, pauses), evenness.deviations(lines))
+
+
+def _loudness(samples: Samples, rate: int, line: Region) -> float:
+    """Return how loud a line is in LUFS, as far as its beginning tells."""
+    start, end = line[0], min(line[1], line[0] + _LONGEST_SECONDS)
+    return weighting.loudness(samples[int(start * rate) : int(end * rate)], rate)
 
 
 def _levels(samples: Samples, rate: int) -> NDArray[np.float32]:

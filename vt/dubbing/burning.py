@@ -24,13 +24,12 @@ def check(request: JobRequest, info: MediaInfo, heard: Language | None, cancel: 
 
     Raises:
         InputError: the film has no picture, or no subtitles in that language.
-        ToolMissing: no font that is installed has the letters of the language, or ffmpeg cannot draw any.
+        ToolMissing: no font that is installed has the letters of the language, or ffmpeg cannot draw into that picture.
     """
     burn, spoken = request.finish.burn, request.target_language
     if not burn or spoken is None:
         return
-    media.check_renderer()
-    media.picture_of(info, cancel)
+    media.check_renderer(media.picture_of(info, cancel))
     known = {language.code: language for language in (spoken, heard) if language}
     if heard and burn != BOTH and burn not in known:
         raise InputError(
@@ -43,14 +42,18 @@ def check(request: JobRequest, info: MediaInfo, heard: Language | None, cancel: 
             media.font_for(language)
 
 
-def prepared(sides: Sides, name: str, info: MediaInfo, text: Path, cancel: Cancel | None = None) -> Burn:
+def prepared(
+    sides: Sides, name: str, info: MediaInfo, text: Path, cancel: Cancel | None = None, *, karaoke: bool = False
+) -> Burn:
     """Write the subtitles of one of the names of `sides` into the file `text`, as they fit the film's picture.
 
+    With `karaoke` their words light up as they are spoken.
     A film that speaks the language of its dub has one side; then `both` is that one.
     """
     name = name if name in sides.names else sides.names[0]
     picture = media.picture_of(info, cancel)
     upper = sides.languages[0] if name == BOTH else next(each for each in sides.languages if each.code == name)
     drawn = media.font_for(upper), media.font_for(sides.languages[-1] if name == BOTH else upper)
-    text.write_text(subtitles.ass(sides.cues(name), (picture.width, picture.height), drawn), encoding="utf-8")
+    size = picture.width, picture.height
+    text.write_text(subtitles.ass(sides.cues(name), size, drawn, karaoke=karaoke), encoding="utf-8")
     return Burn(text, picture)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from vt import media
-from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage
+from vt.domain import Cancel, Clip, Line, Placement, Segment, Stage, Timed
 from vt.dubbing import casting, hearing, phrases, speaking, timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.known_voices import Person
-from vt.dubbing.phrases import Phrased
+from vt.dubbing.phrases import Phrase, Phrased
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
@@ -131,15 +132,16 @@ class Calibration:
         """Return by how many dB a line has to be less amplified than the quietest voice."""
         return min(0.0, round(self.voices[self.needed.who[line]].gain - self.gain, 2))
 
-    def line_gain(self, line: int, clip: Clip, original: float) -> float:
+    def line_gain(self, line: int, clips: Sequence[Clip], original: float) -> float:
         """Return the gain in dB that makes a line as loud as those of all voices.
 
         Args:
             line: which one.
-            clip: its sound.
+            clips: its sound, phrase by phrase: a phrase may be louder than another, as in a line of one breath.
             original: by how many LU the line that it stands for is louder than the others of the original.
         """
-        return round(self.trim(line) + self.voices[self.needed.who[line]].evening(clip, original), 2)
+        whole = Clip(np.concatenate([clip.samples for clip in clips]), clips[0].sample_rate)
+        return round(self.trim(line) + self.voices[self.needed.who[line]].evening(whole, original), 2)
 
     def natural_seconds(self) -> list[float]:
         """Return the length of each line before any edit, at the base rate of its voice."""
@@ -312,6 +314,16 @@ class Plan:
     parts: Mapping[int, Sequence[Part]]
     """By line: its phrases, where it is spoken in several."""
 
+    def phrases(self, placements: Sequence[Placement]) -> tuple[tuple[Timed, ...], ...]:
+        """Return when the phrases of each line are said, where it has several; `placements`: the true ones by line."""
+        return tuple(
+            tuple(
+                Timed.of(part.text, part.placement.start, min(part.placement.end, placed.end))
+                for part in self.parts.get(line, ())
+            )
+            for line, placed in enumerate(placements)
+        )
+
 
 def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded, script: Script) -> Plan:
     """Place the lines as they were translated, and then the edited ones anew, so that the others stay where they are.
@@ -324,7 +336,7 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
         script: the lines as they are now.
     """
     slots, film, texts = slots_of(heard.transcript.segments), heard.film_seconds, worded.texts
-    lines, plan, phrased = _in_phrases(ensemble, calibration, heard, worded)
+    lines, plan, phrased = _in_phrases(ensemble, calibration, heard, worded, script.target_language)
     now = slots_of(script.transcript.segments)
     voices = [*zip(ensemble.needed.before, ensemble.needed.who, strict=True)]
     changed = [
@@ -341,11 +353,15 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
 
 
 def _in_phrases(
-    ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded
+    ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: Worded, language: Language
 ) -> tuple[list[Line], list[Placement], dict[int, Phrased]]:
     """Return the lines before any edit, their placements, and those of them that are spoken in several phrases."""
     slots = slots_of(heard.transcript.segments)
-    phrased = _phrased(ensemble, calibration, heard.transcript.segments, worded.texts)
+    divided = (
+        phrases.divided(text, segment, language)
+        for text, segment in zip(worded.texts, heard.transcript.segments, strict=True)
+    )
+    phrased = _phrased(ensemble, calibration, divided)
     while True:
         naturals = [
             phrased[line].natural_seconds if line in phrased else alone
@@ -359,11 +375,8 @@ def _in_phrases(
         phrased = fit
 
 
-def _phrased(
-    ensemble: Ensemble, calibration: Calibration, segments: Sequence[Segment], texts: Sequence[str]
-) -> dict[int, Phrased]:
-    """Return the lines in which the original pauses where their translation has a mark, their phrases measured."""
-    divided = (phrases.divided(text, segment) for text, segment in zip(texts, segments, strict=True))
+def _phrased(ensemble: Ensemble, calibration: Calibration, divided: Iterable[tuple[Phrase, ...]]) -> dict[int, Phrased]:
+    """Return those of the lines that have several phrases, with these measured."""
     several = {line: parts for line, parts in enumerate(divided) if len(parts) > 1}
     takes = [
         (line, Take(part.text, calibration.rate_before(line))) for line, parts in several.items() for part in parts
@@ -413,11 +426,12 @@ def speak(
     clips = zip(takes, ensemble.clips(takes), strict=True)
     for line, parts in enumerate(lines):
         end = plan.placements[line].start
-        for part in parts:
-            (_, take), clip = next(clips)
+        own = [next(clips) for _ in parts]
+        gain = calibration.line_gain(line, [clip for _, clip in own], originals[line])
+        for part, ((_, take), clip) in zip(parts, own, strict=True):
             spoken = ensemble.caches[ensemble.needed.who[line]].fitted(take, clip, part.placement)
             if spoken.seconds:
-                track.add(replace(spoken, gain=calibration.line_gain(line, clip, originals[line])))
+                track.add(replace(spoken, gain=gain))
             end = part.placement.start + spoken.seconds
         yield replace(plan.placements[line], end=end)
 

@@ -1,7 +1,8 @@
 """Pauses inside a line: which parts of its translation are spoken before and after those of the original, and when.
 
-A pause is carried over to the boundary of two phrases, a mark such as a comma, about where the original paused; where
-there is none, the line is spoken in one breath.
+A pause is carried over to the boundary of two phrases about where the original paused: to a mark such as a comma, or
+where there is none to a word such as a preposition, with which a phrase begins. Elsewhere a line is spoken in one
+breath.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from math import fsum
 
 from vt.domain import Line, Pause, Placement, Segment
 from vt.dubbing import timing
+from vt.languages import Language
+from vt.text import line_breaking
 
 _MARK = re.compile(r"(?:[,;:!?…،؛؟।—–]|(?<=\w{4})\.)[\"”»)]*\s+|[。、，；：！？][”」』）]*")
 """A point behind a short word may be that of an abbreviation."""
+_WORD = re.compile(r"\S+")
 _NEAR = 0.15
 """Of a line's length: how far from the original's pause the boundary in the translation may be."""
 _SAME_MARK = 0.3
@@ -38,12 +42,20 @@ class Phrase:
     end: float
 
 
-def divided(text: str, segment: Segment) -> tuple[Phrase, ...]:
-    """Return the phrases of a line's translation, or the whole line where none of the original's pauses has a place."""
+def divided(text: str, segment: Segment, language: Language) -> tuple[Phrase, ...]:
+    """Return the phrases of a line's translation, or the whole line where none of the original's pauses has a place.
+
+    Args:
+        text: the translation.
+        segment: the line of the original.
+        language: of the translation.
+    """
     marks, own = _boundaries(text), _boundaries(segment.text)
+    openings = _openings(text, language) if segment.pauses else []
     cuts: list[tuple[int, Pause]] = []
     for pause in segment.pauses:
         at = _counterpart(pause, segment.text, own, text, marks)
+        at = _nearest(pause, segment.text, text, openings) if at is None else at
         if at is not None and at - (cuts[-1][0] if cuts else 0) >= _LEAST_CHARACTERS <= len(text) - at:
             cuts.append((at, pause))
     ends = [0, *(at for at, _ in cuts), len(text)]
@@ -58,14 +70,34 @@ def _boundaries(text: str) -> list[int]:
     return [found.end() for found in _MARK.finditer(text) if found.end() < len(text)]
 
 
+def _openings(text: str, language: Language) -> list[int]:
+    """Return where phrases begin with an article, a preposition or a conjunction, in characters."""
+    clinging = line_breaking.rules_of(language).clinging
+    words = [(found.start(), found[0].lower() in clinging) for found in _WORD.finditer(text)]
+    return [start for (_, is_part), (start, opens) in pairwise(words) if opens and not is_part]
+
+
 def _counterpart(pause: Pause, original: str, own: Sequence[int], text: str, marks: Sequence[int]) -> int | None:
     """Return where a pause has its place in a translation; None where nowhere."""
-    share = pause.characters / max(1, len(original))
     at_mark = next((number for number, end in enumerate(own) if abs(end - pause.characters) <= 1), None)
-    if at_mark is not None and len(own) == len(marks) and abs(marks[at_mark] / len(text) - share) <= _SAME_MARK:
+    if (
+        at_mark is not None
+        and len(own) == len(marks)
+        and _distance(pause, original, text, marks[at_mark]) <= _SAME_MARK
+    ):
         return marks[at_mark]
-    nearest = min(marks, key=lambda end: abs(end / len(text) - share), default=None)
-    return nearest if nearest is not None and abs(nearest / len(text) - share) <= _NEAR else None
+    return _nearest(pause, original, text, marks)
+
+
+def _nearest(pause: Pause, original: str, text: str, places: Sequence[int]) -> int | None:
+    """Return which of several places of a translation is about where the original pauses; None where none is."""
+    nearest = min(places, key=lambda place: _distance(pause, original, text, place), default=None)
+    return nearest if nearest is not None and _distance(pause, original, text, nearest) <= _NEAR else None
+
+
+def _distance(pause: Pause, original: str, text: str, place: int) -> float:
+    """Return how far a place of a translation is from that of the pause, as a share of the length."""
+    return abs(place / len(text) - pause.characters / max(1, len(original)))
 
 
 @dataclass(frozen=True, slots=True)

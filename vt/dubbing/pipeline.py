@@ -17,6 +17,7 @@ from vt.dubbing import (
     burning,
     casting,
     ensemble,
+    fitting,
     hearing,
     report,
     subtitle_source,
@@ -28,6 +29,7 @@ from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration
+from vt.dubbing.fitting import Fitted
 from vt.dubbing.hearing import Examined
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.report import Report, Script
@@ -38,7 +40,7 @@ from vt.dubbing.translating import Translated, Translating
 from vt.engines.candidate import Choice
 from vt.errors import MediaError
 from vt.languages import Language
-from vt.media import Burn, Loudness, Named, Soft
+from vt.media import Burn, Loudness, Named, Slowing, Soft
 from vt.models.services import TtsService
 from vt.text import subtitles
 from vt.translatable import Message
@@ -116,6 +118,8 @@ class _Finished:
     files: tuple[Path, ...]
     notes: tuple[str, ...]
     voices: Sequence[str]
+    film_seconds: float
+    slowing: Slowing | None
 
 
 def _write_down(run: Run, folder: Path) -> Result:
@@ -208,7 +212,7 @@ class _Dub:
         notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(
             request=run.request,
-            film_seconds=heard.film_seconds,
+            film_seconds=finished.film_seconds,
             script=finished.script,
             base_rate=finished.base_rate,
             loudness=finished.loudness,
@@ -219,6 +223,7 @@ class _Dub:
             total_seconds=time.monotonic() - run.began,
             notes=notes,
             voices=finished.voices,
+            slowing=finished.slowing,
         )
         return self._results.write_report(finished.files, report.of_dub(outcome))
 
@@ -267,7 +272,10 @@ class _Dub:
                     calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
                     worded = wordings.chosen(run, voices, calibration, heard, found, self.target.code)
                     script = wordings.applied(worded, script)
-                    plan = ensemble.planned(voices, calibration, heard, worded, script)
+                    has_picture = examined.info.video is not None
+                    fitted = fitting.fitted(run, heard, worded, script, surroundings, has_picture=has_picture)
+                    script, surroundings = fitted.script, fitted.surroundings
+                    plan = ensemble.planned(voices, calibration, fitted.heard, worded, script)
                 wanted: list[Json] = [surroundings.identity, run.services.settings.loudness_lufs]
                 level_name = fingerprint("level", voices.identity, texts, calibration.gain, *wanted)
                 dubbed = opened.enter_context(
@@ -276,11 +284,11 @@ class _Dub:
                 level = dubbed.level
                 lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
                 placements = self._speak(lines, len(plan.placements))
-            script = replace(script, placements=tuple(placements))
-            finished = self._finish(examined, script, calibration.base_rate, dubbed, heard.film_seconds)
+            script = replace(script, placements=tuple(placements), phrases=plan.phrases(placements))
+            finished = self._finish(examined, script, calibration.base_rate, dubbed, fitted)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
-        notes = (*voices.notes, *wordings.notes(script), *finished.notes)
+        notes = (*voices.notes, *wordings.notes(script), *fitted.notes, *finished.notes)
         return voices.choice, replace(finished, voices=voices.voices, notes=notes)
 
     def _track(
@@ -323,9 +331,10 @@ class _Dub:
         return self.folder / "dub.m4a"
 
     def _finish(
-        self, examined: Examined, script: Script, base_rate: float, dubbed: track.DubTrack, film: float
+        self, examined: Examined, script: Script, base_rate: float, dubbed: track.DubTrack, fitted: Fitted
     ) -> _Finished:
         """Mux the film while its last parts are measured; if the loudness is wrong, correct and repeat."""
+        film = fitted.heard.film_seconds
         sides = subtitling.of_script(script, film, _marked_speakers(self.run, script.parts))
         softs = self._results.write_subtitles(sides)
         burn = self._burnt(sides, examined)
@@ -334,31 +343,36 @@ class _Dub:
             with self.run.stage(Stage.MIX):
                 dubbed.write(self._dub_track)
                 # A picture with subtitles in it is encoded, which takes long: so it is done once, with the right sound.
-                is_soon = burn is None and dubbed.seems_right()
+                is_soon = burn is None and fitted.slowing is None and dubbed.seems_right()
                 if not is_soon and dubbed.settle() is None:
                     continue
             with self.run.stage(Stage.MUX):
-                target, notes = self._mux(examined, script, softs, burn)
+                target, notes = self._mux(examined, script, softs, burn, fitted.slowing)
             with self.run.stage(Stage.MIX):
                 loudness = dubbed.settle()
         texts = [path for soft in softs for path in (soft.path, soft.path.with_suffix(".vtt"))]
-        return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes), ())
+        return _Finished(script, base_rate, loudness, (target, *texts), tuple(notes), (), film, fitted.slowing)
 
     def _burnt(self, sides: Sides, examined: Examined) -> Burn | None:
         """Return what is to be drawn into the picture; None where nothing is."""
-        name = self.run.request.finish.burn
-        text = self.folder / "burnt.ass"
-        return burning.prepared(sides, name, examined.info, text, self.run.cancel) if name else None
+        finish, text = self.run.request.finish, self.folder / "burnt.ass"
+        if not finish.burn:
+            return None
+        return burning.prepared(sides, finish.burn, examined.info, text, self.run.cancel, karaoke=finish.karaoke)
 
     def _mux(
-        self, examined: Examined, script: Script, softs: Sequence[Soft], burn: Burn | None
+        self, examined: Examined, script: Script, softs: Sequence[Soft], burn: Burn | None, slowing: Slowing | None
     ) -> tuple[Path, list[Message]]:
         """Write the film; return its path, and notes on what could not be copied into it unchanged."""
         info = examined.info
         names = (_named(script.target_language, "dubbed"), _named(script.transcript.language, "original"))
         target = self._results.file(f"{script.target_language.code}.{'mp4' if info.video else 'm4a'}")
         dub, cancel, decode = self._dub_track, self.run.cancel, subtitle_source.decoded
-        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn)
+
+        def tell(share: float) -> None:
+            self.run.tell(Stage.MUX, share)
+
+        return target, media.mux(info, examined.track, dub, names, softs, target, cancel, decode, burn, slowing, tell)
 
 
 def _marked_speakers(run: Run, parts: Parts) -> list[str]:

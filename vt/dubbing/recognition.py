@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from vt import media
 from vt.domain import Dropped, Stage, Transcript, Word
-from vt.dubbing import speakers, track_choice
+from vt.dubbing import overlapping, speakers, track_choice
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.run import Run
 from vt.engines.candidate import Choice
@@ -72,8 +72,9 @@ class Recognition:
             notes.append(note)
         words, dropped = self._recognised(stt, language)
         words, voiceprints = self._with_speakers(words, notes)
+        words, overlapped = self._with_overlaps(words, notes)
         detected = stt.detects and self.run.request.source_language is None
-        transcript = Transcript(language, detected, tuple(sentences.sentences(words)), tuple(dropped))
+        transcript = Transcript(language, detected, tuple(sentences.sentences(words)), tuple(dropped), overlapped)
         return Heard(transcript, stt.choice, film_seconds, tuple(notes), voiceprints=voiceprints)
 
     def _detected(self, stt: SttService) -> tuple[Language, Message]:
@@ -129,6 +130,19 @@ class Recognition:
                 notes.append(Message("The speakers were not told apart: {reason}", reason=error.message))
             return words, {}
 
+    def _with_overlaps(self, words: list[Word], notes: list[Message]) -> tuple[list[Word], float]:
+        """Return the words, marked where one begins over another's, and for how many seconds two speak at once."""
+        try:
+            stretches = overlapping.heard(self.run, self.samples, self.sounding, words)
+        except (ModelBusy, ModelUnavailable) as error:
+            if isinstance(error, ModelBusy):
+                raise  # the job waits for its turn
+            return words, 0.0  # nobody was promised that it is counted
+        except EngineError as error:
+            notes.append(Message("Where two speak at once was not heard: {reason}", reason=error.message))
+            return words, 0.0
+        return overlapping.marked(words, stretches), sum(end - start for start, end in stretches)
+
     def _found(self, stt: SttService, language: Language) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""
         used: list[Json] = [stt.choice.info.name, stt.choice.model, language.code, self.run.services.settings.vad]
@@ -161,8 +175,8 @@ def _without_speech(info: MediaInfo, track: Track) -> NoSpeechError:
     if not others:
         return NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=info.path)
     return NoSpeechError(
-        "{file}: no speech found in sound track {number}, so there is nothing to translate: name another with "
-        "--audio-track, of {tracks}.",
+        "{file}: no speech found in sound track {number}, so there is nothing to translate: choose "
+        "another, of {tracks}.",
         file=info.path,
         number=track_choice.number_of(info, track),
         tracks=track_choice.list_of(info, others),
@@ -175,9 +189,8 @@ def _check_tag(info: MediaInfo, track: Track, heard: Language) -> None:
     if tagged and tagged != heard:
         raise LanguageError(
             "The sound of {file} is tagged {language_tag}, but the recognition model hears {language_heard} "
-            "only: choose another track with --audio-track, or say --from {code} if the tag is wrong.",
+            "only: choose another track, or name {language_heard} as what is spoken if the tag is wrong.",
             file=info.path,
             language_tag=tagged,
             language_heard=heard,
-            code=heard.code,
         )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Transcript
+from vt.domain import Dropped, JobRequest, Placement, Segment, Stage, Timed, Transcript
 from vt.dubbing import casting, timing
 from vt.dubbing.casting import Parts
 from vt.dubbing.timing import TimingReport
 from vt.engines.candidate import Choice
 from vt.languages import Language
-from vt.media import Loudness
+from vt.media import Loudness, Slowing
 from vt.translatable import Message
 
 # The shape. The fields stand in the order of the JSON. Only what the JSON leaves out where it is empty has a default.
@@ -113,6 +114,8 @@ class HeardLine:
     source_text: str
     speaker: int | None = None
     """The id of who says it; None where only one person speaks."""
+    source_words: tuple[Timed, ...] = ()
+    """When each word of `source_text` is said: its start, its end, and its length in letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,20 @@ class DubbedLine:
     """The line in full, where a shorter wording is spoken because there is no time for it."""
     hurried: str | None = None
     """Why it is spoken at a tempo above 1.2, as a sentence; None where it is not."""
+    source_words: tuple[Timed, ...] = ()
+    """When each word of `source_text` is said: its start, its end, and its length in letters."""
+    phrases: tuple[Timed, ...] = ()
+    """The same of the phrases of `text`, where there are pauses between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowedPart:
+    """A stretch in which the picture is slowed. Its times are those of the dub, as all times of its report."""
+
+    start: float
+    end: float
+    factor: float
+    """How many times as long it lasts as in the film."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +185,8 @@ class DubReport:
     """Sentences for the user."""
     speakers: tuple[SpeakerUse, ...] = ()
     """Empty where only one person speaks."""
+    slowed: tuple[SlowedPart, ...] = ()
+    """Empty where the picture is as it was."""
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -199,6 +218,8 @@ class TranscriptReport:
 
 
 Report: TypeAlias = DubReport | TranscriptReport
+_TIMED = re.compile(r"\[\n *([0-9.e-]+),\n *([0-9.e-]+),\n *([0-9]+)\n *\]")
+"""A `Timed` as JSON has it."""
 
 _DUB, _TRANSCRIPT = TypeAdapter(DubReport), TypeAdapter(TranscriptReport)
 
@@ -210,7 +231,9 @@ def _dumped(shape: TypeAdapter[Any], report: Report) -> dict[str, Any]:
 
 def write(file: Path, report: Report) -> None:
     """Write a report in the form that `read` reads."""
-    file.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+    # Three numbers on as many lines would make it three times as long.
+    file.write_text(_TIMED.sub(r"[\1, \2, \3]", text) + "\n", encoding="utf-8")
 
 
 def read(text: str | bytes) -> Report:
@@ -219,7 +242,7 @@ def read(text: str | bytes) -> Report:
     Raises:
         ValueError: it is damaged, or lacks what reports have today.
     """
-    return _checked(json.loads(text))
+    return _checked(_loaded(text))
 
 
 def read_json(text: str | bytes) -> dict[str, Any]:
@@ -228,9 +251,25 @@ def read_json(text: str | bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is damaged, or lacks what reports have today.
     """
-    values: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = _loaded(text)
     _checked(values)
     return values
+
+
+def _loaded(text: str | bytes) -> Any:  # noqa: ANN401 (JSON)
+    return json.loads(text, parse_float=_number, parse_constant=_number)
+
+
+def _number(said: str) -> float:
+    """Return a number of a report; one that is infinite or none has no place on a page or in JSON.
+
+    Raises:
+        ValueError: it is one of those.
+    """
+    value = float(said)
+    if not math.isfinite(value):
+        raise ValueError(said)
+    return value
 
 
 def _checked(values: Any) -> Report:  # noqa: ANN401 (JSON)
@@ -269,6 +308,8 @@ class Script:
     """By line: whether somebody has changed its words by hand."""
     fuller: tuple[str, ...] = ()
     """By line: its wording in full, where a shorter one is spoken; else empty."""
+    phrases: tuple[tuple[Timed, ...], ...] = ()
+    """By line: when its phrases are said, where there are pauses between them; empty before anything is."""
 
     def why_hurried(self, line: int, *, literal: bool) -> str | None:
         """Say why a line is spoken at a tempo above 1.2; None where it is not."""
@@ -297,6 +338,7 @@ class Outcome:
     notes: Sequence[str]
     voices: Sequence[str]
     """The id of each speaker's voice, by the id of the speaker."""
+    slowing: Slowing | None = None
 
 
 def of_dub(outcome: Outcome) -> DubReport:
@@ -317,7 +359,13 @@ def of_dub(outcome: Outcome) -> DubReport:
         loudness=MeasuredLoudness(_finite(outcome.loudness.integrated), _finite(outcome.loudness.true_peak)),
         notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
         speakers=_speakers(script.parts, segments, outcome.voices),
+        slowed=tuple(_slowed(outcome.slowing)) if outcome.slowing else (),
     )
+
+
+def _slowed(slowing: Slowing) -> Iterator[SlowedPart]:
+    for part in slowing.stretches:
+        yield SlowedPart(_rounded(slowing.at(part.start)), _rounded(slowing.at(part.end)), _rounded(part.factor))
 
 
 def of_transcript(
@@ -335,7 +383,7 @@ def of_transcript(
         engines=HearingEngine(use(stt) if stt else None),
         stages=_timed(stages),
         segments=tuple(
-            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text, speaker)
+            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text, speaker, _moments(line.words))
             for line, speaker in zip(transcript.segments, _who(parts), strict=True)
         ),
         dropped=_dropped(transcript),
@@ -348,7 +396,11 @@ def _timing(script: Script) -> TimingReport:
     segments = script.transcript.segments
     summary: dict[str, Any] = asdict(timing.summary(script.placements, segments))
     rounded: dict[str, Any] = {name: _rounded(value) for name, value in summary.items()}
-    return TimingReport(**rounded | {"overlapping_lines": timing.overlapping_lines(segments)})
+    at_once = {
+        "overlapping_lines": timing.overlapping_lines(segments),
+        "overlapped_seconds": _rounded(script.transcript.overlapped_seconds),
+    }
+    return TimingReport(**rounded | at_once)
 
 
 def _speakers(parts: Parts, segments: Sequence[Segment], voices: Sequence[str]) -> tuple[SpeakerUse, ...]:
@@ -418,7 +470,13 @@ def _line(script: Script, line: int, hurried: str | None) -> DubbedLine:
         speaker=_who(script.parts)[line],
         shortened=script.fuller[line] or None,
         hurried=hurried,
+        source_words=_moments(segment.words),
+        phrases=_moments(script.phrases[line]) if script.phrases else (),
     )
+
+
+def _moments(words: Sequence[Timed]) -> tuple[Timed, ...]:
+    return tuple(Timed(_rounded(word.start), _rounded(word.end), word.letters) for word in words)
 
 
 def _rounded(value: float) -> float:

@@ -9,7 +9,14 @@ from vt.domain import NO_WISHES, Cancel, Wishes
 from vt.engines.candidate import Choice
 from vt.engines.protocols import Voice
 from vt.languages import Language
-from vt.models.services import DiarizationService, SeparationService, SttService, TranslationService, TtsService
+from vt.models.services import (
+    DiarizationService,
+    OverlapService,
+    SeparationService,
+    SttService,
+    TranslationService,
+    TtsService,
+)
 from vt.models.speaking_rates import Paces
 from vt.settings import Settings
 
@@ -72,6 +79,10 @@ class DubbingServices(RequestChecker, Protocol):
         self, *, cancel: Cancel | None = None, after: Choice | None = None
     ) -> DiarizationService:
         """Return what tells speakers apart; an error where it is not here."""
+        ...
+
+    def get_overlap_service(self, *, cancel: Cancel | None = None, after: Choice | None = None) -> OverlapService:
+        """Return what hears where two speak at once; an error where it is not here."""
         ...
 
     def get_separation_service(self, *, cancel: Cancel | None = None, after: Choice | None = None) -> SeparationService:

@@ -49,10 +49,11 @@ _SAME, _SAME_WITH_GAP = 0.57, 0.75
 """Groups that are more alike than this are one speaker's (the mean scalar product between them, by what it is within
 them) | where both are heard often, and a gap lies between them. Measured: one voice calm and shouting or whispering
 0.62 to 0.9, but without a gap; two voices 0.4 at most, near ones up to 0.7."""
-_GAP, _LEAST_WITH_GAP, _LONG_MOMENT = 0.2, 10.0, 0.9
+_GAP, _GAP_SLOPE, _LEAST_WITH_GAP, _LONG_MOMENT = 0.21, 0.6, 10.0, 0.9
 """Of nine in ten moments: as much more alike (by what is usual of one voice) they are to the others of their group than
-to the other group | where both are heard for so many seconds | in moments of at least this length. Measured: two voices
-0.22 and more, the moods of one voice up to 0.17."""
+to the other group, where these are as alike as `_SAME` | how much more of a gap it takes as they are more alike | where
+both are heard for so many seconds | in moments of at least this length. Measured: two voices 0.26 and more where they
+were 0.62 alike; the moods of one voice up to 0.25 where they were 0.65 alike, and up to 0.22 where they were 0.62."""
 _PRIOR = 4.0
 """What is known of a small group counts as if so many seconds, squared, had been heard of it that are as usual."""
 _LEAST_SECONDS, _LEAST_SHARE, _ALONE = 2.0, 0.005, 0.25
@@ -301,7 +302,10 @@ def _likeness(
             both = np.concatenate(
                 [margins[is_long & (nearest == one), other], margins[is_long & (nearest == other), one]]
             )
-            if len(both) and np.quantile(both, 0.1) >= _GAP * own:
+            # Where few pairs of neighbours tell what is usual, the groups themselves do.
+            usual = max(own, within[one], within[other])
+            least = (_GAP + _GAP_SLOPE * (likeness[one, other] - _SAME)) * usual
+            if len(both) and np.quantile(both, 0.1) >= least:
                 likeness[one, other] = likeness[other, one] = 0.0
     return likeness, sums
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _SAMPLE_SECONDS = 20.0  # of speech, from which the loudness of the voice is measured
 _GAINS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
-# A line is requested a little faster than needed. So it nearly always fits, and need not be stretched afterwards.
+# A line is requested a little faster than needed, up to the fastest that it may be. So it nearly always fits, and need
+# not be stretched afterwards.
 _HASTE = 1.005
 _SHORTEST = 0.99
 """Of the planned length: what is shorter is stretched, as each hundredth makes a dub cover its film less well."""
@@ -223,7 +224,13 @@ def take_of(text: str, planned: Placement, base_rate: float, dear: bool) -> Take
     """
     slowest, fastest = _UNHEARD if dear else (1.0, 1.0)
     is_near = slowest <= planned.tempo <= fastest
-    return Take(text, base_rate if is_near else round(base_rate * planned.tempo * _HASTE, 4))
+    hurried = min(planned.tempo * _HASTE, _fastest(planned) + timing.UNSEEN_TEMPO / 2)
+    return Take(text, base_rate if is_near else round(base_rate * hurried, 4))
+
+
+def _fastest(planned: Placement) -> float:
+    """Return the tempo that a line at this place may have at most."""
+    return max(timing.COMFORTABLE_TEMPO, planned.tempo)
 
 
 def stretch_of(clip: Clip, planned: Placement) -> float | None:
@@ -231,6 +238,5 @@ def stretch_of(clip: Clip, planned: Placement) -> float | None:
     if not len(clip.samples) or planned.seconds <= 0:
         return None
     tempo = clip.seconds / planned.seconds
-    fastest = max(timing.COMFORTABLE_TEMPO, planned.tempo)
-    too_fast = planned.natural_seconds / clip.seconds > fastest and planned.tempo != 1.0
+    too_fast = planned.natural_seconds / clip.seconds > _fastest(planned) + timing.UNSEEN_TEMPO and planned.tempo != 1.0
     return None if _SHORTEST <= tempo <= 1.0 + 1e-6 and not too_fast else round(tempo, 6)

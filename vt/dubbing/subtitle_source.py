@@ -97,7 +97,7 @@ def _doubts(named: Language, seen: Language) -> list[Message]:
     """Say so where the subtitles seem to be in another language than the one that was named."""
     return [
         Message(
-            "The subtitles look like {language_seen}, but --from says {language_said}: check the dub.",
+            "The subtitles look like {language_seen}, but {language_said} was named: check the dub.",
             language_seen=seen,
             language_said=named,
         )

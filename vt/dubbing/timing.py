@@ -23,9 +23,9 @@ L-infinity isotonic regression moves them; `speech_overlap` is the formula of th
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from statistics import fmean, median
 from typing import Protocol
 
@@ -50,7 +50,7 @@ _HELPERS = 3
 _FOREVER = 1e7  # seconds; next to larger numbers a float forgets the fractions of a second that matter here
 _SILENCE = 1e-6  # seconds; shorter than one sample of any sound, so there is nothing to be heard or cut
 _ROUNDING = 1e-9  # seconds; a float's error in a sum of thousands of lines, and no more
-_UNSEEN_TEMPO = 0.0005  # what a report with three decimals does not show
+UNSEEN_TEMPO = 0.0005  # what a report with three decimals does not show
 _NO_TIME = 1e-100  # seconds; divides where nothing is said, or in no time, without a special case
 
 
@@ -81,6 +81,8 @@ class TimingReport:
     """Share of the lines, 0..1, that are spoken at a tempo above 1.2; None in reports from before it was counted."""
     overlapping_lines: int = 0
     """How many lines of the original begin while somebody else is still speaking."""
+    overlapped_seconds: float = 0.0
+    """For how long two or more speak at once in the original, as heard near the changes of speaker."""
 
 
 def rooms(slots: Sequence[tuple[float, float]], film_seconds: float) -> list[float]:
@@ -138,6 +140,7 @@ def amended(
 
     Lines and placements come in the order of their starts. Where a changed line would have to hurry, or to start late,
     its neighbours help as they do in `place`, the nearest first; where that is not enough, everything is placed anew.
+    Of those that stay some end earlier, where they would be slow beside it in its breath group.
 
     Args:
         plan: of all lines before the change.
@@ -154,7 +157,12 @@ def amended(
             return place(lines, film_seconds)
         for index, placed in fitted.items():
             result[index] = placed
-    return result
+    naturals, spans = [one.natural_seconds for one in result], [(one.start, one.end) for one in result]
+    even = _smoothed(lines, naturals, spans)
+    # Those that no edit concerns are even already, and keep their times to the last digit.
+    return [
+        replace(one, end=end) if end < one.end - _SILENCE else one for one, (_, end) in zip(result, even, strict=True)
+    ]
 
 
 def _runs(changed: Collection[int]) -> list[tuple[int, int]]:
@@ -182,19 +190,24 @@ def _refitted(
     if gap <= 0:
         return None
     inside = [replace(line, start=line.start - begin, end=line.end - begin) for line in lines[first : last + 1]]
-    placed = list(plan)
-    for at, new in enumerate(place(inside, gap), first):
-        placed[at] = replace(new, start=new.start + begin, end=new.end + begin, room_seconds=plan[at].room_seconds)
-    # Those that stay have a tempo, too, from which that of their new neighbours should not differ much.
-    near = slice(max(first - 1, 0), last + 2)
-    spans = [(one.start, one.end) for one in placed[near]]
-    even = _smoothed(lines[near], [one.natural_seconds for one in placed[near]], spans)
-    return {at: replace(placed[at], end=even[at - near.start][1]) for at in range(first, last + 1)}
+    return {
+        at: replace(new, start=new.start + begin, end=new.end + begin, room_seconds=plan[at].room_seconds)
+        for at, new in enumerate(place(inside, gap), first)
+    }
 
 
 def _discomfort(placed: Mapping[int, Placement]) -> float:
     """Return the highest tempo beyond what is comfortable; the fewest lines that are at ease are best."""
     return max(COMFORTABLE_TEMPO, *(placement.tempo for placement in placed.values()))
+
+
+def crowds(plan: Sequence[Placement]) -> Iterator[list[int]]:
+    """Yield the lines of each place where some are hurried, with those beside them that are at 1.2."""
+    least = COMFORTABLE_TEMPO - 1e-3
+    for is_fast, numbered in groupby(enumerate(plan), key=lambda one: one[1].tempo >= least):
+        crowd = list(numbered)
+        if is_fast and any(is_hurried(placed) for _, placed in crowd):
+            yield [line for line, _ in crowd]
 
 
 def overflow_seconds(natural: float, placed: float) -> float:
@@ -220,7 +233,7 @@ def summary(placements: Sequence[Placement], originals: Sequence[Span]) -> Timin
 
 def is_hurried(placed: Placement) -> bool:
     """Tell whether a line is spoken faster than is comfortable, as a report with three decimals has it."""
-    return placed.tempo > COMFORTABLE_TEMPO + _UNSEEN_TEMPO
+    return placed.tempo > COMFORTABLE_TEMPO + UNSEEN_TEMPO
 
 
 def overlapping_lines(originals: Sequence[Segment]) -> int:

@@ -120,21 +120,20 @@ def _taken(info: MediaInfo, track: Track, wanted: Language | None) -> Message:
     number, count = number_of(info, track), len(info.audio)
     if wanted and _speaks(track, wanted):
         return Message(
-            "Of {count} sound tracks number {number} was taken, for it is said to be {language}: name another with "
-            "--audio-track.",
+            "Of {count} sound tracks number {number} was taken, for it is said to be {language}: "
+            "another can be chosen.",
             count=count,
             number=number,
             language=wanted,
         )
     if any(info.is_foreign(other) for other in info.audio[: number - 1]):
         return Message(
-            "Of {count} sound tracks number {number} was taken, for it belongs to the picture: name another with "
-            "--audio-track.",
+            "Of {count} sound tracks number {number} was taken, for it belongs to the picture: another can be chosen.",
             count=count,
             number=number,
         )
     return Message(
-        "Of {count} sound tracks number {number} was taken: name another with --audio-track.",
+        "Of {count} sound tracks number {number} was taken: another can be chosen.",
         count=count,
         number=number,
     )

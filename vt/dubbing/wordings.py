@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from math import fsum
 
 from pydantic import TypeAdapter
@@ -189,7 +188,7 @@ class _Fitting:
         for _ in range(_ROUNDS):
             lines = [Line(*slot, natural) for slot, natural in zip(self.slots, self.naturals, strict=True)]
             plan = timing.place(lines, self.film_seconds)
-            picked = [pick for crowd in _crowds(plan) if (pick := self._picked(crowd, plan))]
+            picked = [pick for crowd in timing.crowds(plan) if (pick := self._picked(crowd, plan))]
             if not picked:
                 break
             self._try(picked)
@@ -218,15 +217,6 @@ class _Fitting:
                 self.said[line], self.naturals[line] = take.text, clip.seconds
             shorter = [text for text in self.left[line] if len(text) < len(self.said[line]) and text != take.text]
             self.left[line][:] = shorter
-
-
-def _crowds(plan: Sequence[Placement]) -> Iterator[list[int]]:
-    """Yield the lines of each place where some are hurried, with those beside them that are at 1.2."""
-    least = timing.COMFORTABLE_TEMPO - 1e-3
-    for is_fast, numbered in groupby(enumerate(plan), key=lambda one: one[1].tempo >= least):
-        crowd = list(numbered)
-        if is_fast and any(timing.is_hurried(placed) for _, placed in crowd):
-            yield [line for line, _ in crowd]
 
 
 def notes(script: Script) -> Iterator[str]:

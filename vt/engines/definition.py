@@ -8,7 +8,16 @@ from typing import Any
 
 from vt.domain import Cancel
 from vt.engines.candidate import Candidate
-from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder, VoiceRemover
+from vt.engines.protocols import (
+    EngineInfo,
+    OverlapFinder,
+    Synthesizer,
+    Transcriber,
+    Translator,
+    Voice,
+    VoiceEmbedder,
+    VoiceRemover,
+)
 from vt.languages import Language
 from vt.model_files import download
 from vt.model_files.preparation import Preparations
@@ -187,6 +196,14 @@ class DiarizationEngine(_EngineBase):
 
     def candidates(self, site: Site) -> Sequence[Candidate[VoiceEmbedder]]:
         """List what could tell them apart, best first."""
+        raise NotImplementedError
+
+
+class OverlapEngine(_EngineBase):
+    """An engine that hears where two speak at once; its kind is `diarization` too."""
+
+    def candidates(self, site: Site) -> Sequence[Candidate[OverlapFinder]]:
+        """List what could hear it, best first."""
         raise NotImplementedError
 
 

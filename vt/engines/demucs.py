@@ -85,24 +85,14 @@ class Demucs:
 
     def _voices(self, segment: NDArray[np.float32], cancel: Cancel) -> NDArray[np.float32]:
         """Return the voices in a segment, shape (samples, 2)."""
-        from onnxruntime import RunOptions
-
-        options = RunOptions()
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", self._arenas)
-
-        def end() -> None:
-            options.terminate = True
-
-        cancel.add(end)
+        inputs = {self._input: segment.T[None]}
         try:
-            parts = self._session.run([self._output], {self._input: segment.T[None]}, options)[0]
+            parts = onnx_session.run(self._session, self._output, inputs, self._arenas, cancel)
             return np.asarray(parts[0, _VOICES].T, np.float32)
         except Exception as error:  # the library raises classes of its own that it does not name
             cancel.check()
             reason = " ".join(str(error).split())[:300]
             raise EngineError("The Demucs model failed: {reason}", reason=reason) from error
-        finally:
-            cancel.remove(end)
 
     def close(self) -> None:
         """Let go of the model; whoever closes it collects the garbage."""

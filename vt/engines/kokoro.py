@@ -278,26 +278,12 @@ class Kokoro:
         return {name: np.asarray(value, _TYPES[self._types[name]]) for name, value in fed.items()}
 
     def _inferred(self, arrays: dict[str, NDArray[Any]], stopping: Cancel) -> NDArray[Any]:
-        from onnxruntime import RunOptions
-
-        options = RunOptions()
-        # The library's arena keeps the memory that a part took, in pieces that often do not fit the next: in a long
-        # film it grew beyond a gigabyte. So what no other part uses is released after each one; that takes no
-        # measurable time.
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", self._arenas)
-
-        def end() -> None:
-            options.terminate = True
-
-        stopping.add(end)
         try:
-            return np.asarray(self._session.run([self._output], arrays, options)[0])
+            return onnx_session.run(self._session, self._output, arrays, self._arenas, stopping)
         except Exception as error:  # the library raises classes of its own that it does not name
             stopping.check()
             reason = " ".join(str(error).split())[:300]
             raise EngineError("The Kokoro voice failed at a line: {reason}", reason=reason) from error
-        finally:
-            stopping.remove(end)
 
     def close(self) -> None:
         """Let go of the model; whoever closes it collects the garbage."""

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from vt.domain import Cancel
 from vt.errors import ModelUnavailable
 from vt.system import graphics, machine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _ON_CARDS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 """By default the library tries every way to compute a convolution for each new length of sound, and lines all differ:
 seven times slower. And it rounds to 10 bits, which changes the quiet parts."""
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-
-def arenas(device: str) -> str:
-    """Return where the library keeps memory from one run to the next, in its own notation."""
-    return "cpu:0" if device == "cpu" else f"cpu:0;gpu:{graphics.index(device)}"
 
 
 def load(model: str, file: Path, threads: int, device: str) -> Any:  # noqa: ANN401 (onnxruntime's)
@@ -71,3 +73,40 @@ def load(model: str, file: Path, threads: int, device: str) -> Any:  # noqa: ANN
             device=device,
         )
     return session
+
+
+def arenas(device: str) -> str:
+    """Return where the library keeps memory from one run to the next, in its own notation."""
+    return "cpu:0" if device == "cpu" else f"cpu:0;gpu:{graphics.index(device)}"
+
+
+def run(
+    session: Any,  # noqa: ANN401 (onnxruntime's)
+    output: str,
+    arrays: Mapping[str, NDArray[Any]],
+    kept_in: str,
+    cancel: Cancel,
+) -> NDArray[Any]:
+    """Return an output of a model. The library's errors are its own classes; one of them ends a run that is cancelled.
+
+    Args:
+        session: comes from `load`.
+        output: its name.
+        arrays: the inputs by their names.
+        kept_in: the arenas of the session's device. What they keep comes in pieces that often do not fit the next run:
+            in a long film they grew beyond a gigabyte. So it is released after each run; that takes hardly any time.
+        cancel: ends the run.
+    """
+    from onnxruntime import RunOptions
+
+    options = RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", kept_in)
+
+    def end() -> None:
+        options.terminate = True
+
+    cancel.add(end)
+    try:
+        return np.asarray(session.run([output], arrays, options)[0])
+    finally:
+        cancel.remove(end)

@@ -172,3 +172,17 @@ class VoiceEmbedder(Engine, Protocol):
         small one. Of a moment of more than 1.5 s only so much is heard.
         """
         ...
+
+
+class OverlapFinder(Engine, Protocol):
+    """Hears where two speak at once: windows of sound in, as many lists of stretches out, in the same order."""
+
+    def overlaps(
+        self, samples: NDArray[np.int16], starts: Sequence[float], cancel: Cancel
+    ) -> Iterator[list[tuple[float, float]]]:
+        """Yield the stretches in which two or more speak at once, for each window of 10 s of `samples`.
+
+        The sound is mono, at 16 kHz; windows are given by their starts. Stretches are in seconds from the start of the
+        sound, in order of time.
+        """
+        ...

@@ -5,11 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from vt.engines import apertium, campplus, demucs, espeak, firefox, kokoro, mms, nllb, whisper, whisper_translation
-from vt.engines.definition import DiarizationEngine, SeparationEngine, SttEngine, TranslationEngine, TtsEngine
+from vt.engines import (
+    apertium,
+    campplus,
+    demucs,
+    espeak,
+    firefox,
+    kokoro,
+    mms,
+    nllb,
+    pyannet,
+    whisper,
+    whisper_translation,
+)
+from vt.engines.definition import (
+    DiarizationEngine,
+    OverlapEngine,
+    SeparationEngine,
+    SttEngine,
+    TranslationEngine,
+    TtsEngine,
+)
 from vt.engines.protocols import EngineInfo
 
-AnyEngine: TypeAlias = SttEngine | TranslationEngine | TtsEngine | DiarizationEngine | SeparationEngine
+AnyEngine: TypeAlias = SttEngine | TranslationEngine | TtsEngine | DiarizationEngine | OverlapEngine | SeparationEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +39,13 @@ class Table:
     translation: tuple[TranslationEngine, ...] = ()
     tts: tuple[TtsEngine, ...] = ()
     diarization: tuple[DiarizationEngine, ...] = ()
+    overlaps: tuple[OverlapEngine, ...] = ()
     separation: tuple[SeparationEngine, ...] = ()
 
     @property
     def infos(self) -> tuple[EngineInfo, ...]:
         """The facts about all of them."""
-        every = (*self.stt, *self.translation, *self.tts, *self.diarization, *self.separation)
+        every = (*self.stt, *self.translation, *self.tts, *self.diarization, *self.overlaps, *self.separation)
         return tuple(engine.info for engine in every)
 
     def with_first(self, *engines: AnyEngine) -> Table:
@@ -35,6 +55,7 @@ class Table:
             (*(engine for engine in engines if isinstance(engine, TranslationEngine)), *self.translation),
             (*(engine for engine in engines if isinstance(engine, TtsEngine)), *self.tts),
             (*(engine for engine in engines if isinstance(engine, DiarizationEngine)), *self.diarization),
+            (*(engine for engine in engines if isinstance(engine, OverlapEngine)), *self.overlaps),
             (*(engine for engine in engines if isinstance(engine, SeparationEngine)), *self.separation),
         )
 
@@ -49,5 +70,6 @@ BUILT_IN = Table(
     ),
     tts=(kokoro.KokoroEngine(), mms.MmsEngine(), espeak.EspeakEngine()),
     diarization=(campplus.CamPlusPlusEngine(),),
+    overlaps=(pyannet.PyanNetEngine(),),
     separation=(demucs.DemucsEngine(),),
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from vt import languages
 from vt.domain import Cancel, Dropped, Word
+from vt.engines import whisper_joints, whisper_word_times
 from vt.engines.candidate import Candidate
 from vt.engines.definition import AUTO, Site, SttEngine
 from vt.engines.model_spec import ModelSpec
@@ -266,7 +268,7 @@ class Whisper:
             yield Dropped(start, end, "", reason)
         with self._one_at_a_time:
             covered: list[levels.Region] = []
-            first = _Pass(samples, level, levels.voiced(level, below_loud=35.0), language.whisper, cancel)
+            first = _Pass(samples, level, whisper_word_times.voice_of(level), language.whisper, cancel)
             for found in self._heard(first, regions):
                 covered += _covered(found)
                 yield found
@@ -293,22 +295,25 @@ class Whisper:
         return [(part["start"] / RATE, part["end"] / RATE) for part in found]
 
     def _heard(self, hearing: _Pass, regions: list[levels.Region]) -> Iterator[Heard | Dropped]:
-        clips = list(levels.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
+        cut = list(levels.windows(regions, hearing.level, LONGEST_WINDOW, SHORTEST_WINDOW))
+        clips = whisper_joints.overlapping(cut, hearing.level)
         if not clips:
             return
         options, tokenizer = self._options(hearing)
 
-        def work(batch: list[levels.Region]) -> list[Heard | Dropped]:
+        def work(batch: list[levels.Region]) -> list[list[Heard | Dropped]]:
             found = self._segments(hearing, batch, options, tokenizer)
             return [
-                mended
+                [
+                    mended
+                    for part in self._retried_if_repeating(hearing, window, segment)
+                    for mended in self._with_other_languages(hearing, window, part)
+                ]
                 for window, segment in zip(batch, found, strict=True)
-                for part in self._retried_if_repeating(hearing, window, segment)
-                for mended in self._with_other_languages(hearing, window, part)
             ]
 
-        for found in _side_by_side(work, self._batches(clips), self._workers, hearing.cancel):
-            yield from found
+        found = _side_by_side(work, self._batches(clips), self._workers, hearing.cancel)
+        yield from whisper_joints.joined(chain.from_iterable(found), clips)
 
     def _batches(self, clips: list[levels.Region]) -> list[list[levels.Region]]:
         size = windows_at_once(self._weights, graphics.cards().memory(self._device))
@@ -383,7 +388,7 @@ class Whisper:
     ) -> Iterator[str]:
         """Yield in English what is said in each stretch, by Whisper's own task; empty where nothing is believed."""
         level = levels.levels(samples, RATE)
-        told = _Pass(samples, level, levels.voiced(level), language.whisper, cancel, task="translate")
+        told = _Pass(samples, level, whisper_word_times.voice_of(level), language.whisper, cancel, task="translate")
         # At times Whisper transcribes in place of translating; then it is tried again as if English were spoken.
         english = languages.ENGLISH
         hearings = [told, replace(told, language=english.whisper)]
@@ -550,8 +555,8 @@ class _Pass:
 
     samples: NDArray[Any]
     level: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    """Where there is a voice, frame by frame; the edges of words are put right by it."""
+    voice: whisper_word_times.Voice
+    """Where it is heard: the edges of words are put right by that."""
     language: str
     """Whisper's code."""
     cancel: Cancel
@@ -575,11 +580,11 @@ class _Pass:
         if reason:
             yield Dropped(*window, segment.text.strip(), reason)
         elif segment.words:
-            yield Heard(tuple(self._word(word, offset) for word in segment.words))
-
-    def _word(self, word: Any, offset: float) -> Word:  # noqa: ANN401
-        start, end = levels.tightened(self.mask, float(word.start) + offset, float(word.end) + offset)
-        return Word(start, end, word.word, float(word.probability))
+            words = [
+                Word(float(word.start) + offset, float(word.end) + offset, word.word, float(word.probability))
+                for word in segment.words
+            ]
+            yield Heard(whisper_word_times.mended(words, self.voice, window[1]))
 
 
 def _score(words: Sequence[Word]) -> float:

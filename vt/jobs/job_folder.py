@@ -53,6 +53,11 @@ class JobFolder:
         """The name of the record once the job is marked as removed."""
         return self.path / "removed"
 
+    @property
+    def picture(self) -> Path:
+        """A small picture of the film; empty where it has none."""
+        return self.path / "picture.jpg"
+
     def results(self, version: int) -> Path:
         """Return the folder with the results of one version."""
         return self.path / f"results-{version}"
@@ -74,11 +79,20 @@ class JobFolder:
         return {int(found[1]) for path in self.path.iterdir() if (found := _RESULTS.fullmatch(path.name))}
 
     def leftovers(self, version: int) -> list[Path]:
-        """Return all but the film, the subtitles, the record, the artifacts, and what is kept of this version.
+        """Return all but the film, its picture, the subtitles, the record, the artifacts and this version's files.
 
         Raises:
             OSError: the folder cannot be read.
         """
-        kept = {self.film, self.subtitles, self.artifacts, self.record, self.new_record, self.results(version)}
-        kept |= {self.peaks(0), self.peaks(version)}
+        kept = {
+            self.film,
+            self.picture,
+            self.subtitles,
+            self.artifacts,
+            self.record,
+            self.new_record,
+            self.results(version),
+            self.peaks(0),
+            self.peaks(version),
+        }
         return [path for path in self.path.iterdir() if path not in kept]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import mimetypes
 import re
 import shutil
@@ -10,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from vt import languages, media
 from vt.domain import NO_EDITS, Edits, Finish, Job, JobSpec, Wishes
@@ -33,7 +34,8 @@ from vt.errors import (
 from vt.jobs import edit_checks, new_lines, outlines, remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.new_lines import NewLine
-from vt.jobs.store import DataFolder, Store, new_id
+from vt.jobs.results import ResultFile, ResultText
+from vt.jobs.store import DataFolder, Store, Submission, new_id
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
 from vt.system import atomic_dirs, disk
@@ -49,6 +51,7 @@ _RESERVE = 200 * MB
 _WORK_BYTES_PER_SECOND = 300_000
 """The most that the files of a run take for a second of film: extracted sound, spoken lines, the dubbed track."""
 _LONGEST_NAME = 200
+_LONGEST_KEY = 255
 _KEPT_FORMS = ("srt", "vtt")
 _TYPES = {
     ".mp4": "video/mp4",
@@ -72,31 +75,6 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultFile:
-    """One finished file."""
-
-    path: Path
-    name: str
-    """The name under which a browser saves it."""
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResultText:
-    """A result that is made when it is asked for, and lies nowhere."""
-
-    text: str
-    name: str
-    """The name under which a browser saves it."""
-    media_type: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Those of an answer by which a browser knows the name (RFC 6266)."""
-        return {"Content-Disposition": f"inline; filename*=utf-8''{quote(self.name, safe='')}"}
-
-
-@dataclass(frozen=True, slots=True)
 class Lines:
     """The lines of a finished dub, as its report has them."""
 
@@ -105,6 +83,16 @@ class Lines:
     """The version of the results; an edit has to name it."""
     speakers: tuple[SpeakerUse, ...]
     """None where only one person speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What somebody who waits for a job wants to know."""
+
+    ahead: int
+    """How many jobs run or come before it."""
+    seconds: float | None
+    """About how long it will be until it is done; None: not known."""
 
 
 class Jobs:
@@ -183,24 +171,32 @@ class Jobs:
         """The size in bytes of the largest film that is taken."""
         return self._settings.max_upload_mb * MB
 
-    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "") -> Job:
+    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "", key: str = "") -> Job:
         """Check a job, and put it into the queue; the film is in the draft's folder.
+
+        Where the visitor has sent the same under the same key before, the job that came of it is returned.
 
         Args:
             draft: holds the film.
             spec: what is to be done with it.
             visitor: the `key` of the `Visitor` whose limits the job counts for; empty: nobody's.
+            key: the sender's own name for this request; empty: it has none.
 
         Raises:
-            InputError: the film, the subtitles, the languages or the track are at fault.
+            InputError: the film, the subtitles, the languages or the track are at fault, or the key is: it is too long,
+                or was used for something else.
             ModelUnavailable: a stage has no model or engine.
             StorageError: the results would find no room.
             QueueFull: too many jobs wait already.
             TooManyJobs: too many of the visitor's wait and run already.
             TooMuchKept: too much is kept of the visitor's films already.
         """
-        spec = self._checked(draft, spec, visitor)
-        return self._worker.submit(draft.id, spec, visitor, draft.edits)
+        if len(key) > _LONGEST_KEY:
+            raise InputError("A key of a request has at most {most} characters.", most=_LONGEST_KEY)
+        spec, seconds = self._checked(draft, spec, visitor)
+        with disk_errors():
+            submission = Submission(key, _digest(draft, spec) if key else "", seconds)
+        return self._worker.submit(draft.id, spec, visitor, draft.edits, submission)
 
     def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
         """Use another job's film, subtitles and artifacts; they are linked, and take no more space.
@@ -256,10 +252,11 @@ class Jobs:
             "duration_seconds": round(info.seconds, 3),
             "video": _track(info.video) if info.video else None,
             "audio": [_track(track) | {"channels": track.channels} for track in info.audio],
-            "subtitles": [_track(track) for track in info.subtitles],
+            "subtitles": [_track(track) | {"is_text": media.holds_text(track)} for track in info.subtitles],
         }
 
-    def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> JobSpec:
+    def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> tuple[JobSpec, float]:
+        """Return what is asked for in its shortest form, and the film's length in seconds."""
         target = spec.target
         spec = replace(
             spec,
@@ -282,7 +279,7 @@ class Jobs:
                 limit=limit,
             )
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
-        return spec
+        return spec, seconds
 
     @contextmanager
     def _naming_the_film(self, draft: Draft, spec: JobSpec) -> Iterator[None]:
@@ -302,6 +299,63 @@ class Jobs:
                 needed=needed / MB,
                 free=max(0, free) / MB,
             )
+
+    # What is told of the queue, of the time, and to others
+
+    def outlook(self, job_id: str) -> Outlook:
+        """Return what somebody who waits for a job wants to know.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        job, before, pace = self._store.get(job_id), self._store.ahead(job_id), self._store.pace()
+        waited_for = [*before, job]
+        if pace is None or not all(one.seconds for one in waited_for):
+            return Outlook(len(before), None)
+        left = [pace * one.seconds * (1 - one.fraction) for one in waited_for]
+        return Outlook(len(before), sum(left[:-1]) / self._settings.jobs_at_once + left[-1])
+
+    def expected_seconds(self, film_seconds: float) -> float | None:
+        """Return about how long a dub of a film takes here, without the time it waits; None: not known yet."""
+        pace = self._store.pace()
+        return None if pace is None else pace * film_seconds
+
+    def kept_seconds(self, job_ids: Sequence[str]) -> dict[str, float]:
+        """Return for how long each of these jobs is still kept, should nobody touch it."""
+        kept = 3600 * self._settings.retention_hours
+        return {job_id: max(0.0, kept - past) for job_id, past in self._store.untouched_seconds(job_ids).items()}
+
+    def link(self, job_id: str) -> str:
+        """Return the secret of the link by which others may see the results of a job; it is made where there is none.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._store.link(job_id)
+
+    def link_of(self, job_id: str) -> str:
+        """Return the secret of a job's link; empty: it has none.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._store.link_of(job_id)
+
+    def unlink(self, job_id: str) -> None:
+        """Have a job's link lead nowhere any more.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        self._store.unlink(job_id)
+
+    def linked(self, secret: str) -> Job:
+        """Return the job that a link leads to.
+
+        Raises:
+            JobNotFound: it leads to none, or no longer.
+        """
+        return self._store.linked(secret)
 
     # While it runs
 
@@ -365,19 +419,26 @@ class Jobs:
             raise NoSuchResult("The film was not dubbed, only written down: there are subtitles and a report.")
         return self._file(job, found[0].partition(".")[2])
 
-    def subtitles(self, job_id: str, language: str, ending: str) -> ResultFile | ResultText:
+    def subtitles(self, job_id: str, language: str, ending: str, *, karaoke: bool = False) -> ResultFile | ResultText:
         """Return the subtitles in one language, or in `both`, as `srt`, `vtt` or `ass`.
 
         Those that lie with the film are files; all others are made from its report when they are asked for.
 
+        Args:
+            job_id: of the job.
+            language: the code of one of its languages, or `both`.
+            ending: the form.
+            karaoke: whether words light up as they are spoken.
+
         Raises:
+            InputError: words cannot light up in that form.
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
             NoSuchResult: it has subtitles, but not these.
         """
         job, (names, report) = self._finished(job_id, lambda *found: (_names(*found), _report(*found)))
         wanted = f"{language}.{ending}"
-        if ending in _KEPT_FORMS and wanted in {name.partition(".")[2] for name in names}:
+        if not karaoke and ending in _KEPT_FORMS and wanted in {name.partition(".")[2] for name in names}:
             return self._file(job, wanted)
         sides = subtitling.of_report(report, mark_speakers=job.request.mark_speakers)
         if language not in sides.names or ending not in subtitling.FORMS:
@@ -388,8 +449,47 @@ class Jobs:
                 ending=ending,
                 known=listed,
             )
-        text = subtitling.FORMS[ending](sides.cues(language))
+        text = sides.written(language, ending, karaoke=karaoke)
         return ResultText(text, f"{Path(job.request.file).stem}.{wanted}", _TYPES[f".{ending}"])
+
+    def everything(self, job_id: str) -> list[ResultFile | ResultText]:
+        """Return all results: the film, its subtitles in both languages and in both at a time, and the report.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+        """
+        report = self.dub_report(job_id)
+        sides = subtitling.of_report(report, mark_speakers=False)
+        named = [(name, form) for name in sides.names for form in subtitling.FORMS]
+        return [
+            self.film(job_id),
+            *(self.subtitles(job_id, name, form) for name, form in named),
+            self.report_file(job_id),
+        ]
+
+    def picture(self, job_id: str, visitor: str = "") -> ResultFile:
+        """Return a small picture of the film; it is made when it is first asked for.
+
+        Args:
+            job_id: of the film.
+            visitor: the key of the one who asks.
+
+        Raises:
+            JobNotFound: there is no such job.
+            NoSuchResult: the film has no picture.
+        """
+        job, folder = self._store.get(job_id), self._data.folder(job_id)
+        if not folder.picture.exists():
+            with self._looks.one(visitor), disk_errors():
+                made = media.thumbnail(folder.film, job.seconds)
+                new = folder.path / f"{folder.picture.name}.{new_id()}"
+                new.write_bytes(made)
+                new.replace(folder.picture)
+        if not folder.picture.stat().st_size:
+            raise NoSuchResult("The film has no picture.")
+        return ResultFile(folder.picture, f"{Path(job.request.file).stem}.jpg", "image/jpeg")
 
     def subtitle_files(self, job_id: str) -> list[ResultFile]:
         """Return the subtitles that lie with the film, those of the dub first.
@@ -630,6 +730,16 @@ def _finish(before: JobSpec, spec: JobSpec) -> Finish:
     if old.burn == before.target_language:
         old = replace(old, burn=spec.target_language)
     return spec.finish.over(old)
+
+
+def _digest(draft: Draft, spec: JobSpec) -> str:
+    """Return a digest of all that is asked for: the specification, the film and its subtitles."""
+    whole = hashlib.blake2b(json.dumps(spec.as_json()).encode(), digest_size=16)
+    for file in (draft.film, draft.subtitles):
+        if file.exists():
+            with file.open("rb") as content:
+                whole.update(hashlib.file_digest(content, "blake2b").digest())
+    return whole.hexdigest()
 
 
 def _track(track: media.Track) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from vt.domain import NO_EDITS, Edits, Job, JobSpec, JobState, Stage
 from vt.errors import (
     DatabaseDamaged,
     FolderTaken,
+    InputError,
     JobNotFound,
     Outdated,
     QueueFull,
@@ -97,6 +98,23 @@ class Share:
 
 
 NOBODY = Share("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """How a job came: what its sender called it, and how long its film is."""
+
+    key: str = ""
+    """The sender's own key for it, by which the same request is known when it comes a second time; empty: none."""
+    digest: str = ""
+    """Of all that was asked for under that key."""
+    seconds: float = 0.0
+    """The film's length; 0: not known."""
+
+
+UNNAMED = Submission()
+KEY_KEPT = timedelta(hours=24)
+"""For so long a key stands for its job, unless that is removed before."""
 
 
 # The data folder
@@ -313,7 +331,29 @@ def m005_failure(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN failure TEXT")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_jobs, m002_mended, m003_served, m004_turns, m005_failure)
+def m006_submissions(connection: Connection) -> None:
+    """The key under which a job was sent, as a hash with its visitor, and a digest of what was asked for with it."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN submission TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN digest TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_submission ON jobs (submission) WHERE submission != ''")
+
+
+def m007_lengths(connection: Connection) -> None:
+    """The length of each film, and how long its first run took; of jobs from before neither is known."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN seconds REAL NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN claimed_ms INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN ran_ms INTEGER NOT NULL DEFAULT 0")
+
+
+def m008_links(connection: Connection) -> None:
+    """The secret of a link by which others may look at a job's results; empty: there is none."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN link TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("CREATE UNIQUE INDEX jobs_by_link ON jobs (link) WHERE link != ''")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    *(m001_jobs, m002_mended, m003_served, m004_turns, m005_failure, m006_submissions, m007_lengths, m008_links),
+)
 """In order. Each runs once for a database, which keeps the names of those that have run."""
 
 _jobs = Table(
@@ -338,9 +378,17 @@ _jobs = Table(
     Column("visitor", String),
     Column("begun", Integer),
     Column("turn", Integer),
+    Column("submission", String),
+    Column("digest", String),
+    Column("seconds", Float),
+    Column("claimed_ms", Integer),
+    Column("ran_ms", Integer),
+    Column("link", String),
 )
 
 _WAITS = _jobs.c.state == JobState.QUEUED.value
+# Interrupted jobs come first, in the order in which they came, regardless of turns; there are few of them.
+_ORDER = (_jobs.c.begun.desc(), case((_jobs.c.begun == 1, 0), else_=_jobs.c.turn), _jobs.c.place)
 
 
 # The store
@@ -421,7 +469,15 @@ class Store:
 
     # Making, reading and removing
 
-    def create(self, job_id: str, request: JobSpec, limit: int, share: Share = NOBODY, edits: Edits = NO_EDITS) -> Job:
+    def create(
+        self,
+        job_id: str,
+        request: JobSpec,
+        limit: int,
+        share: Share = NOBODY,
+        edits: Edits = NO_EDITS,
+        submission: Submission = UNNAMED,
+    ) -> Job:
         """Put a new job into the queue, behind the other jobs of its visitor.
 
         Args:
@@ -430,6 +486,7 @@ class Store:
             limit: how many jobs may wait, this one included.
             share: the visitor whose limits it counts for.
             edits: of another dub of the same film, which this one is to have too.
+            submission: how it came.
 
         Raises:
             QueueFull: so many jobs wait already.
@@ -440,8 +497,27 @@ class Store:
         values |= {"request": request.as_json(), "version": 0, "edits": edits.as_json(), "mended": {}}
         with self._writing() as connection:
             values["visitor"] = self._checked_visitor(connection, share)
+            values["submission"] = _submission_hash(connection, share.visitor, submission.key)
+            values |= {"digest": submission.digest, "seconds": submission.seconds}
             _check_room(connection, limit)
             return self._insert(connection, job_id, values)
+
+    def submitted(self, visitor: str, submission: Submission) -> Job | None:
+        """Return the job that a visitor has sent under the key of this submission; None: there is none any more.
+
+        Raises:
+            InputError: under that key something else was asked for.
+        """
+        if not submission.key:
+            return None
+        since = self._milliseconds() - KEY_KEPT // _MILLISECOND
+        with self._reading() as connection:
+            name = _submission_hash(connection, visitor, submission.key)
+            found = select(_jobs).where((_jobs.c.submission == name) & (_jobs.c.created_ms > since))
+            row = connection.execute(found.order_by(_jobs.c.created_ms.desc()).limit(1)).one_or_none()
+        if row is not None and row.digest != submission.digest:
+            raise InputError("This key has been used for another request: take a new one for each job.")
+        return None if row is None else _job(row)
 
     def restore(self, job_id: str, record: Record) -> Job:
         """Add a job from its record, because the database has lost it; a queued one goes to the end of the queue."""
@@ -458,7 +534,10 @@ class Store:
 
     def _insert(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
         more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served_now_ms()}
-        row = values | more | _queue_end(connection, values["visitor"])
+        more |= {"claimed_ms": 0, "ran_ms": 0, "link": ""}
+        row = (
+            {"submission": "", "digest": "", "seconds": 0.0} | values | more | _queue_end(connection, values["visitor"])
+        )
         return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
     def get(self, job_id: str) -> Job:
@@ -504,20 +583,77 @@ class Store:
                 raise WrongState(job.state)
             connection.execute(delete(_jobs).where(_jobs.c.id == job_id))
 
+    # What is told of the queue and of the time
+
+    def ahead(self, job_id: str) -> list[Job]:
+        """Return the jobs that run or will begin before this one, should no other come; it has to wait itself."""
+        with self._reading() as connection:
+            _get_job(connection, job_id)
+            rows = list(connection.execute(select(_jobs).where(_WAITS).order_by(*_ORDER)))
+            running = list(connection.execute(select(_jobs).where(_jobs.c.state == JobState.RUNNING.value)))
+        return [_job(row) for row in (*running, *_before(rows, job_id))]
+
+    def pace(self, most: int = 5) -> float | None:
+        """Return about how many seconds a second of film takes here, by the latest jobs; None: not known yet."""
+        known = (_jobs.c.ran_ms > 0) & (_jobs.c.seconds > 0)
+        latest = select(_jobs.c.ran_ms, _jobs.c.seconds).where(known).order_by(_jobs.c.touched_ms.desc()).limit(most)
+        with self._reading() as connection:
+            rows = list(connection.execute(latest))
+        return sum(row.ran_ms for row in rows) / 1000 / sum(row.seconds for row in rows) if rows else None
+
+    def untouched_seconds(self, job_ids: Sequence[str]) -> dict[str, float]:
+        """Return for how much served time each of these jobs has not changed; one that does not exist is left out."""
+        now = self._served_now_ms()
+        with self._reading() as connection:
+            rows = connection.execute(select(_jobs.c.id, _jobs.c.touched_ms).where(_jobs.c.id.in_(job_ids)))
+            return {row.id: (now - row.touched_ms) / 1000 for row in rows}
+
+    # Links for others
+
+    def link(self, job_id: str) -> str:
+        """Return the secret of the link by which others may look at a job; it is made where there is none."""
+        with self._writing() as connection:
+            if known := _link(connection, job_id):
+                return known
+            made = new_id()
+            connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(link=made))
+            return made
+
+    def unlink(self, job_id: str) -> None:
+        """Have the link of a job lead nowhere any more."""
+        with self._writing() as connection:
+            _get_job(connection, job_id)
+            connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(link=""))
+
+    def link_of(self, job_id: str) -> str:
+        """Return the secret of a job's link; empty: it has none."""
+        with self._reading() as connection:
+            return _link(connection, job_id)
+
+    def linked(self, secret: str) -> Job:
+        """Return the job that a link leads to.
+
+        Raises:
+            JobNotFound: it leads to none, or no longer.
+        """
+        with self._reading() as connection:
+            row = connection.execute(select(_jobs).where((_jobs.c.link == secret) & (_jobs.c.link != ""))).one_or_none()
+        if row is None:
+            raise JobNotFound
+        return _job(row)
+
     # From state to state
 
     def claim(self, besides: Collection[str] = ()) -> Job | None:
         """Set the next job running and return it, passing over those in `besides`; None where none waits."""
-        # Interrupted jobs come first, in the order in which they came, regardless of turns; there are few of them.
-        turn_of = case((_jobs.c.begun == 1, 0), else_=_jobs.c.turn)
-        order = (_jobs.c.begun.desc(), turn_of, _jobs.c.place)
-        first = select(_jobs.c.id).where(_WAITS & _jobs.c.id.not_in(besides)).order_by(*order).limit(1)
+        first = select(_jobs.c.id).where(_WAITS & _jobs.c.id.not_in(besides)).order_by(*_ORDER).limit(1)
         with self._writing() as connection:
             job_id = connection.scalar(first)
             if job_id is None:
                 return None
             turn = (connection.scalar(select(func.max(_jobs.c.turn)).where(_WAITS)) or 0) + 1
-            job = self._set_state(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn)
+            now = {"claimed_ms": self._served_now_ms()}
+            job = self._set_state(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn, **now)
             others = _WAITS & (_jobs.c.visitor == job.visitor)
             connection.execute(update(_jobs).where(others).values(turn=turn))
             return job
@@ -530,7 +666,8 @@ class Store:
     def finish(self, job_id: str) -> Job:
         """Set a running job done, and count its version up: new results are in its folder."""
         values = {"version": _jobs.c.version + 1, "fraction": 1.0, "deaths": 0, "finished_pieces": 0}
-        values |= {"mended": _jobs.c.edits}
+        ran_ms = case((_jobs.c.version == 0, self._served_now_ms() - _jobs.c.claimed_ms), else_=_jobs.c.ran_ms)
+        values |= {"mended": _jobs.c.edits, "ran_ms": ran_ms}
         with self._writing() as connection:
             return self._set_state(connection, job_id, _RUNNING, JobState.DONE, **values)
 
@@ -747,6 +884,29 @@ def _visitor_hash(connection: Connection, visitor: str) -> str:
     return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
 
 
+def _submission_hash(connection: Connection, visitor: str, key: str) -> str:
+    """Return the hash under which a visitor's key is kept; empty: there is no key."""
+    return _visitor_hash(connection, f"{visitor} {key}") if key else ""
+
+
+def _link(connection: Connection, job_id: str) -> str:
+    secret = connection.scalar(select(_jobs.c.link).where(_jobs.c.id == job_id))
+    if secret is None:
+        raise JobNotFound
+    return str(secret)
+
+
+def _before(rows: Sequence[Row[Any]], job_id: str) -> list[Row[Any]]:
+    """Return those of the waiting jobs, given in their order now, that are taken before one of them."""
+    left, taken = list(rows), []
+    while left and left[0].id != job_id:
+        first, *rest = left
+        taken.append(first)
+        # As `claim` does: the visitor's other jobs wait behind the next job of everybody else.
+        left = sorted(rest, key=lambda row: row.visitor == first.visitor and not row.begun)
+    return taken if left else []
+
+
 def _check_room(connection: Connection, limit: int) -> None:
     if connection.execute(select(func.count()).where(_WAITS)).scalar_one() >= limit:
         raise QueueFull
@@ -774,7 +934,7 @@ def _failed(why: Message | None) -> dict[str, Any]:
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
     values["error"] = restored(values.pop("failure"), values["error"])
-    for name in ("place", "turn", "begun", "touched_ms"):
+    for name in ("place", "turn", "begun", "touched_ms", "submission", "digest", "claimed_ms", "ran_ms", "link"):
         del values[name]
     values["state"] = JobState(values["state"])
     values["stage"] = values["stage"] and Stage(values["stage"])

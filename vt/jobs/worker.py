@@ -12,12 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vt.domain import NO_EDITS, Cancel, Edits, Job, JobSpec, Progress, Stage
+from vt.domain import NO_EDITS, Cancel, Edits, Job, JobRequest, JobSpec, Progress, Stage
 from vt.dubbing import artifacts
 from vt.errors import Cancelled, JobNotFound, ModelBusy, StorageError, TooMuchKept, VtError, WrongState
 from vt.jobs import records, recovery
 from vt.jobs.executors.base import Executor
-from vt.jobs.store import DataFolder, Share, Store
+from vt.jobs.store import UNNAMED, DataFolder, Share, Store, Submission
 from vt.jobs.watchdog import Watchdog
 from vt.models.cache import is_out_of_memory
 from vt.system import disk, folders, logs
@@ -37,6 +37,8 @@ _SHARES = {
 """About how many percent of a job's time each stage takes."""
 _HEARING = {stage: _SHARES[stage] for stage in (Stage.PROBE, Stage.EXTRACT, Stage.TRANSCRIBE)}
 """The stages of a job that only transcribes."""
+_BURNING = _SHARES | {Stage.MUX: 60}
+"""The picture is encoded again where subtitles are drawn into it."""
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS = 30.0
 """How often an idle thread looks into the queue without having been woken."""
@@ -158,22 +160,35 @@ class Worker:
 
     # What routes, page and command line call
 
-    def submit(self, job_id: str, spec: JobSpec, visitor: str = "", edits: Edits = NO_EDITS) -> Job:
+    def submit(
+        self,
+        job_id: str,
+        spec: JobSpec,
+        visitor: str = "",
+        edits: Edits = NO_EDITS,
+        submission: Submission = UNNAMED,
+    ) -> Job:
         """Put a new job, whose film is in its folder, at the end of the queue.
+
+        Where the visitor has sent the same under the same key before, the job that came of it is returned.
 
         `visitor` is the visitor whose limits it counts for; empty: nobody's. `edits` are those of another dub of the
         film. Once this has returned, the job survives the death of the server, a power cut, and the loss of the
         database.
 
         Raises:
+            InputError: the visitor has sent something else under the same key.
             QueueFull: too many wait already.
             TooManyJobs: too many of the visitor's wait and run already.
             TooMuchKept: too much is kept of the visitor's films already.
         """
         self._flush(job_id)
+        share = Share(visitor, self._visitor_jobs)
         with self._state_lock:
+            if known := self._store.submitted(visitor, submission):
+                return known
             self._check_kept(job_id, visitor)
-            job = self._store.create(job_id, spec, self._queue_size, Share(visitor, self._visitor_jobs), edits)
+            job = self._store.create(job_id, spec, self._queue_size, share, edits, submission)
             self._record(job)
         self._wake_threads()
         return job
@@ -376,7 +391,7 @@ class Worker:
             request = job.request.to_request(data.input(job_id), data.subtitles(job_id), job.edits)
             report = _JobProgress(
                 lambda stage, fraction: self._tell(job_id, stage, fraction),
-                _SHARES if request.target_language else _HEARING,
+                _shares(request),
             )
 
             def hear(progress: Progress) -> None:
@@ -500,6 +515,12 @@ def message_for(error: Exception) -> Message:
         "The disk failed ({reason}): check the data folder and its disk.",
         reason=error.strerror or type(error).__name__,
     )
+
+
+def _shares(request: JobRequest) -> Mapping[Stage, int]:
+    if request.target_language is None:
+        return _HEARING
+    return _BURNING if request.finish.burn else _SHARES
 
 
 class _JobProgress:

@@ -22,7 +22,9 @@ from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loud
 from vt.media.muxing import Burn, Named, Soft, mux
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
-from vt.media.text_tracks import subtitle_text, subtitle_track
+from vt.media.slowing import Slowed, Slowing, slowed_samples
+from vt.media.text_tracks import holds_text, subtitle_text, subtitle_track
+from vt.media.thumbnail import thumbnail
 from vt.media.waveform import peaks
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "MediaInfo",
     "Named",
     "Picture",
+    "Slowed",
+    "Slowing",
     "Soft",
     "SoundFormat",
     "StoredSamples",
@@ -51,6 +55,7 @@ __all__ = [
     "extracted",
     "font_for",
     "full_format",
+    "holds_text",
     "is_decodable",
     "join_aac",
     "loudness_at",
@@ -64,8 +69,10 @@ __all__ = [
     "probe",
     "raised_at_end",
     "shifted",
+    "slowed_samples",
     "stretched",
     "subtitle_text",
     "subtitle_track",
+    "thumbnail",
     "unfit",
 ]

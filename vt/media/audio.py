@@ -23,7 +23,7 @@ PRIMING = 1024  # samples that ffmpeg's AAC encoder puts in front
 
 
 def stretched(samples: NDArray[np.int16], rate: int, tempo: float, cancel: Cancel | None = None) -> NDArray[np.int16]:
-    """Return the samples spoken `tempo` times as fast, at the same pitch (rubberband)."""
+    """Return the samples `tempo` times as fast, at the same pitch (rubberband); shape (n,), or (n, channels)."""
     return _rubberband(samples, rate, round(len(samples) / tempo), cancel, tempo=f"{tempo:.6f}")
 
 
@@ -60,12 +60,13 @@ def _rubberband(
 ) -> NDArray[np.int16]:
     """Return the first `wanted` samples of what ffmpeg's filter makes of some."""
     # The filter is a few milliseconds late: with silence behind it, the end of the sound is not lost.
-    samples = np.pad(samples, (0, int(0.03 * rate)))
-    pcm = {"f": "s16le", "ar": rate, "ac": 1}
+    form = samples.shape[1:]
+    samples = np.concatenate([samples, np.zeros((int(0.03 * rate), *form), np.int16)])
+    pcm = {"f": "s16le", "ar": rate, "ac": form[0] if form else 1}
     stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm).filter("rubberband", **options)
     argv = command_line(stream.output("pipe:1", **pcm))
-    output = run(Child(argv, sound_limits(len(samples) / rate, 4 * len(samples)), samples.tobytes()), cancel)
-    return np.frombuffer(output, np.int16)[:wanted]
+    output = run(Child(argv, sound_limits(len(samples) / rate, 4 * samples.size), samples.tobytes()), cancel)
+    return np.frombuffer(output, np.int16).reshape(-1, *form)[:wanted]
 
 
 def sound_limits(seconds: float, output_bytes: int = 0) -> ChildLimits:

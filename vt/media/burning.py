@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,8 @@ _TO_SDR = (
     "zscale=tin={transfer}:min=bt2020nc:pin=bt2020:t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,"
     "tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
 )
+_DEEP = re.compile(r"(?:9|1[0246]|f32|48|64)(?:le|be)$")
+"""How ffmpeg's names of pixel formats with more than 8 bits a colour end: with their bits and the order of bytes."""
 _TICKS = "1/90000"
 """The unit of the times of encoded frames, in seconds: fine enough for those of a film with a varying rate."""
 ENCODER = (
@@ -62,7 +65,7 @@ class Picture:
         if self.transfer in _HDR:
             kind = _HDR[self.transfer]
             said.append(Message("The picture was HDR ({kind}): it now has the usual range of brightness.", kind=kind))
-        elif any(bits in self.pixel_format for bits in ("10", "12", "14", "16")):
+        elif _DEEP.search(self.pixel_format):
             said.append(Message("The picture had more than 8 bits a colour: it now has 8."))
         if self.is_interlaced:
             said.append(Message("The picture was interlaced: it now has whole frames."))
@@ -77,14 +80,20 @@ class Picture:
         return ",".join([*chain, "format=yuv420p", f"ass=filename={_escaped(str(text.absolute()))}"])
 
 
-def check_renderer(listed: Callable[[], str] = _filters) -> None:
-    """Raise where the ffmpeg that is installed cannot draw subtitles; `listed` returns what it says of its filters.
+def check_renderer(picture: Picture | None = None, listed: Callable[[], str] = _filters) -> None:
+    """Raise where the ffmpeg that is installed cannot draw subtitles.
+
+    Args:
+        picture: into which they are to be drawn; None: into whatever it may be.
+        listed: returns what ffmpeg says of its filters.
 
     Raises:
-        ToolMissing: it was built without libass, or is not there.
+        ToolMissing: it was built without libass, or without zimg, which a picture in HDR needs; or it is not there.
     """
     if " ass " not in listed():
         raise ToolMissing("This ffmpeg was built without libass, so it cannot draw subtitles into a picture.")
+    if picture and picture.transfer in _HDR and " zscale " not in listed():
+        raise ToolMissing("This ffmpeg was built without zimg, so it cannot draw subtitles into a picture in HDR.")
 
 
 def picture_of(info: MediaInfo, cancel: Cancel | None = None) -> Picture:
@@ -118,8 +127,9 @@ def _picture(stream: dict[str, Any]) -> Picture:
         stretched = 1.0
     # Nothing is made smaller.
     wide, high = wide * max(1.0, stretched), high / min(1.0, stretched)
-    turned = next((to_float(each.get("rotation")) for each in stream.get("side_data_list", [])), None) or 0.0
-    if math.isclose(abs(turned) % 180, 90, abs_tol=1):
+    # Of other side data, such as those of Dolby Vision, ffprobe shows empty objects.
+    turned = next((each["rotation"] for each in stream.get("side_data_list", []) if "rotation" in each), 0)
+    if math.isclose(abs(to_float(turned) or 0.0) % 180, 90, abs_tol=1):
         wide, high = high, wide
     return Picture(
         width=_even(wide),

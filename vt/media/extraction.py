@@ -32,6 +32,10 @@ class SoundFormat:
     channels: int
     """1 or 2."""
 
+    def size(self, seconds: float) -> int:
+        """Return how many bytes so much sound takes."""
+        return 2 * self.channels * round(seconds * self.rate)
+
 
 FULL_RATE = 48_000
 """At which sound is kept that is to be heard, in hertz."""
@@ -185,7 +189,7 @@ class _Extraction:
                 one._placed(replace(film, part=part))
                 with one.target.open("rb") as found:
                     shutil.copyfileobj(found, whole)
-                if self.longest is not None and whole.tell() > (self.longest + _MARGIN_SECONDS) * SPEECH_RATE * 2:
+                if self.longest is not None and whole.tell() > self.form.size(self.longest + _MARGIN_SECONDS):
                     break
         one.target.unlink()
 

@@ -73,7 +73,8 @@ def font_for(language: Language, listed: List = _listed) -> Font:
 def _with(letters: str, listed: List) -> list[list[str]]:
     """Return the fonts that have some letters: family, number within the file, file."""
     lines = listed(f":charset={' '.join(sorted({f'{ord(sign):x}' for sign in letters}))}").splitlines()
-    return [line.split("\t") for line in lines if line.count("\t") == 2]
+    rows = [line.split("\t") for line in lines if line.count("\t") == 2]
+    return [row for row in rows if "," not in row[0]]  # with which ASS parts the values of a style
 
 
 def _height(file: Path, index: int) -> float:

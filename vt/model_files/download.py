@@ -696,5 +696,5 @@ def _write(file: Path, text: str) -> None:
     new.replace(file)
 
 
-def _mb(size: int) -> str:
-    return f"{size / _MB:.0f} MB" if size >= 10 * _MB else f"{size / _MB:.1f} MB"
+def _mb(size: int) -> Message:
+    return Message("{mb:.0f} MB" if size >= 10 * _MB else "{mb:.1f} MB", mb=size / _MB)

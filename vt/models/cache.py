@@ -842,11 +842,12 @@ def _load_unless_out_of_memory(spec: ModelSpec[Closable]) -> Closable | None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error means that memory ran out.
 
-    Libraries raise MemoryError, an OSError with ENOMEM, or a RuntimeError with a text; some wrap it in another error.
+    Libraries raise MemoryError, an OSError with ENOMEM, or an error with a text, some of them (ONNX Runtime) of a class
+    of their own; some wrap it in another error.
     """
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    if isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+    if not isinstance(error, VtError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 

@@ -13,13 +13,23 @@ from vt.engines.candidate import Candidate
 from vt.engines.definition import (
     AUTO,
     DiarizationEngine,
+    OverlapEngine,
     SeparationEngine,
     Site,
     SttEngine,
     TranslationEngine,
     TtsEngine,
 )
-from vt.engines.protocols import EngineInfo, Synthesizer, Transcriber, Translator, Voice, VoiceEmbedder, VoiceRemover
+from vt.engines.protocols import (
+    EngineInfo,
+    OverlapFinder,
+    Synthesizer,
+    Transcriber,
+    Translator,
+    Voice,
+    VoiceEmbedder,
+    VoiceRemover,
+)
 from vt.engines.registry import AnyEngine, Table
 from vt.engines.translation_routes import Hop, Route
 from vt.errors import InputError, LanguageError, ModelUnavailable, SettingsError, UnknownModel
@@ -34,7 +44,7 @@ from vt.system import graphics
 from vt.system.graphics import Cards
 from vt.translatable import Message, joined
 
-_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine, SeparationEngine)
+_D = TypeVar("_D", SttEngine, TranslationEngine, TtsEngine, DiarizationEngine, OverlapEngine, SeparationEngine)
 _LONGEST_SHOWN = 80
 _ROUTES = 4
 """How many routes are tried at most: they often fail for the same reason."""
@@ -235,6 +245,10 @@ class Catalogue:
         """List what could tell speakers apart, best first; nothing, where the settings leave it out."""
         return [one for engine in self._allowed(self._table.diarization) for one in engine.candidates(self.site)]
 
+    def overlaps(self) -> Sequence[Candidate[OverlapFinder]]:
+        """List what could hear where two speak at once, best first; nothing, where the settings leave it out."""
+        return [one for engine in self._allowed(self._table.overlaps) for one in engine.candidates(self.site)]
+
     def separation(self) -> Sequence[Candidate[VoiceRemover]]:
         """List what could take voices out of sound, best first.
 
@@ -372,6 +386,7 @@ class Catalogue:
         yield from self._allowed(self._table.translation)
         yield from self._allowed(self._table.tts)
         yield from self._allowed(self._table.diarization)
+        yield from self._allowed(self._table.overlaps)
         yield from self._allowed(self._table.separation)
 
     def _allowed(self, engines: Sequence[_D]) -> list[_D]:

@@ -15,6 +15,7 @@ from vt.engines.candidate import Choice
 from vt.engines.protocols import (
     Engine,
     Heard,
+    OverlapFinder,
     SoundTranslator,
     Synthesizer,
     Transcriber,
@@ -187,6 +188,20 @@ class DiarizationService(Service[VoiceEmbedder]):
         with self._using() as engine:
             try:
                 yield from engine.embed(samples, moments, cancel)
+            finally:
+                machine.trim()
+
+
+class OverlapService(Service[OverlapFinder]):
+    """Hears where two speak at once."""
+
+    def overlaps(
+        self, samples: NDArray[np.int16], starts: Sequence[float], cancel: Cancel
+    ) -> Iterator[list[tuple[float, float]]]:
+        """Yield the stretches in which two speak at once, for each window; see `OverlapFinder.overlaps`."""
+        with self._using() as engine:
+            try:
+                yield from engine.overlaps(samples, starts, cancel)
             finally:
                 machine.trim()
 

@@ -7,12 +7,15 @@ import functools
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 CUDA = "cuda"
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_ORDER, _BY_BUS = "CUDA_DEVICE_ORDER", "PCI_BUS_ID"
+"""The driver's library numbers cards by their place on the bus. CUDA by itself begins with the one that it takes for
+the fastest: then a model would be on another card than the one whose memory was looked at."""
 _SHARE = 0.8
 """Of a card's memory, what models may take; the rest is for what they need while they work."""
 
@@ -59,8 +62,12 @@ class Cards:
     CUDA itself is not initialized: once it is, it does not work in forks of this process.
     """
 
-    def __init__(self, load_nvml: Callable[[], Nvml], environment: Mapping[str, str] = os.environ) -> None:
-        """Look for the cards; without a card, or without a driver, there are none."""
+    def __init__(self, load_nvml: Callable[[], Nvml], environment: MutableMapping[str, str] = os.environ) -> None:
+        """Look for the cards; without a card, or without a driver, there are none.
+
+        Where nobody has chosen an order of the cards, `environment` tells CUDA to number them as is done here.
+        """
+        environment.setdefault(_ORDER, _BY_BUS)
         self._nvml = load_nvml()
         self._handles: list[object] = []
         try:

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,7 +164,18 @@ class Child:
     """Variables in addition to those that all children have."""
 
 
-def run(child: Child, cancel: Cancel | None = None, *, slots: Slots = WORK, box: Sandbox | None = None) -> bytes:
+OnLine = Callable[[str], None]
+"""Is told of a line that a program writes, as soon as it is there. What it raises ends the program."""
+
+
+def run(
+    child: Child,
+    cancel: Cancel | None = None,
+    *,
+    slots: Slots = WORK,
+    box: Sandbox | None = None,
+    on_line: OnLine | None = None,
+) -> bytes:
     """Run a program to its end and return what it wrote to stdout.
 
     Args:
@@ -172,6 +183,7 @@ def run(child: Child, cancel: Cancel | None = None, *, slots: Slots = WORK, box:
         cancel: kills it.
         slots: limit how many run at a time.
         box: the sandbox; None: the strongest that works here.
+        on_line: is told of each line of stdout, in this thread, while the program runs; they are not returned then.
 
     Raises:
         ToolError: the program is missing, or failed.
@@ -180,25 +192,32 @@ def run(child: Child, cancel: Cancel | None = None, *, slots: Slots = WORK, box:
         TooManyRequests: too many programs run already.
         Cancelled: `cancel` was set; the program has been killed.
     """
-    return run_both(child, cancel, slots=slots, box=box)[0]
+    return run_both(child, cancel, slots=slots, box=box, on_line=on_line)[0]
 
 
 def run_both(
-    child: Child, cancel: Cancel | None = None, *, slots: Slots = WORK, box: Sandbox | None = None
+    child: Child,
+    cancel: Cancel | None = None,
+    *,
+    slots: Slots = WORK,
+    box: Sandbox | None = None,
+    on_line: OnLine | None = None,
 ) -> tuple[bytes, str]:
     """Run a program as `run` does and return its stdout and its stderr."""
     with TALLY.ending(Path(child.argv[0]).name):
-        return _run(child, cancel, slots, box)
+        return _run(child, cancel, slots, box, on_line)
 
 
-def _run(child: Child, cancel: Cancel | None, slots: Slots, box: Sandbox | None) -> tuple[bytes, str]:
+def _run(
+    child: Child, cancel: Cancel | None, slots: Slots, box: Sandbox | None, on_line: OnLine | None
+) -> tuple[bytes, str]:
     program, limits = child.argv[0], child.limits
     for path in child.writes:
         _create_file(path)
     with slots.one(cancel), TALLY.running(Path(program).name):
         process = _start(child, box or sandbox.best())
         with killed_by(process, cancel):
-            communication = _Communication(process, child, cancel)
+            communication = _Communication(process, child, cancel, on_line)
             communication.run_to_end()
     if cancel:
         cancel.check()
@@ -292,8 +311,11 @@ def _cpu_seconds(pid: int) -> float:
 class _Communication:
     """Writes a process's stdin and reads its output until it ends, writes too much, or takes too long."""
 
-    def __init__(self, process: subprocess.Popen[bytes], child: Child, cancel: Cancel | None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], child: Child, cancel: Cancel | None, on_line: OnLine | None
+    ) -> None:
         self.output = bytearray()
+        self._on_line = on_line
         self._cancel, self._cpu_seconds_used, self._reported_at = cancel, 0.0, time.monotonic()
         self._process, self._program, self._limits = process, child.argv[0], child.limits
         self._until = time.monotonic() + child.limits.seconds
@@ -364,7 +386,16 @@ class _Communication:
             raise ToolStopped(
                 "{program} answered with more than {most} and was stopped.", program=self._program, most=most
             )
+        if self._on_line:
+            self._tell_lines(self._on_line)
         return bool(chunk)
+
+    def _tell_lines(self, on_line: OnLine) -> None:
+        """Tell of the lines that are whole by now, and keep none of them."""
+        *lines, rest = self.output.split(b"\n")
+        self.output = rest
+        for line in lines:
+            on_line(line.decode(errors="replace"))
 
     def _read_stderr(self, pipe: int) -> bool:
         chunk = os.read(pipe, _CHUNK)

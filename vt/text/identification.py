@@ -31,7 +31,7 @@ def language_of(text: str) -> tuple[Language, float]:
     """
     code, probability = _identifier().classify(text[:_ENOUGH])
     if probability < _SURE:
-        raise LanguageError("The language of the subtitles cannot be told from their text: name it with --from.")
+        raise LanguageError("The language of the subtitles cannot be told from their text: name it.")
     return languages.get(code), float(probability)
 
 

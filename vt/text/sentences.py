@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
-from vt.domain import Pause, Segment, Word
+from vt.domain import Pause, Segment, Timed, Word
 
 PAUSE_SECONDS = 0.35
 """Between two words of a sentence; what is shorter is no pause, but how one speaks."""
@@ -82,7 +82,8 @@ def sentences(
             for part in _divided(tidy[first : index + 1], max_seconds, max_characters):
                 span = part[0].start, part[-1].end
                 overlaps = any(word.overlaps for word in part)
-                result.append(Segment(len(result), *span, _text(part), _speaker(part), overlaps, tuple(_pauses(part))))
+                times = tuple(_pauses(part)), tuple(Timed.of(word.text, word.start, word.end) for word in part)
+                result.append(Segment(len(result), *span, _text(part), _speaker(part), overlaps, *times))
             first = index + 1
     return result
 

@@ -6,7 +6,8 @@ The rules of each language stand in `shorter_wordings.tsv`; a language that has 
 - aside: words that are left out where marks part them from the rest, as in "Well, you know, it rained".
 - doubled: a word that is said once where it is said twice in a row.
 - shorter: what is replaced by something shorter.
-- opener: the same, at the start of a sentence only.
+- opener: the same, at the start of a sentence only, where a mark parts it from the rest: "However, he tried", but not
+  "However hard he tried".
 - negation: words that make a negation, with * for any letters. No rule takes a negation out of a text.
 - affirmation: words with one of those among them that negate nothing all the same.
 
@@ -159,13 +160,14 @@ class _Line:
         before, behind, begins = self.gaps[at], self.gaps[at + count], self.begins_sentence(at)
         if self.words[at][0].isupper() and not begins:
             return False  # a name
+        is_parted_behind = not _MARKS.isdisjoint(behind)
         if kind in ("shorter", "opener"):
-            return begins or kind == "shorter"
+            return kind == "shorter" or (begins and is_parted_behind)
         if not _PAIRED.isdisjoint(before + behind) or "?" in behind or "!" in behind:
             return False
         is_parted = begins or not _MARKS.isdisjoint(before)
         is_last = at + count == len(self.words)
-        return kind == "filler" or (is_parted and (is_last or not _MARKS.isdisjoint(behind)))
+        return kind == "filler" or (is_parted and (is_last or is_parted_behind))
 
     def say_once(self, at: int, doubled: Collection[str]) -> None:
         """Leave out the next words where they are the same as this one, and of those that nobody says twice."""

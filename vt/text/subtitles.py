@@ -9,11 +9,11 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, zip_longest
+from itertools import accumulate, pairwise, zip_longest
 
 import pysubs2
 
-from vt.domain import Pause
+from vt.domain import Pause, Timed
 from vt.languages import Language
 from vt.text import line_breaking
 from vt.text.line_breaking import CHARACTERS_A_SECOND, LINE_CHARACTERS, LONGEST_CUE_SECONDS, Rules
@@ -51,6 +51,13 @@ _EMBEDDED, _ENDED = "\u202b", "\u202c"
 _MOST_NAME = 16
 """Characters of a speaker's name in front of what they say: the text has to fit beside it."""
 _NUMBERED = re.compile(r"(?:speaker|spk)?[ _#-]?\d{1,9}", re.IGNORECASE)
+_TIME_ERROR_SECONDS = 0.005
+"""Times are rounded before they are kept."""
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+"""What lights up by itself: a word, or a sign of Chinese or Japanese, which put no space between words."""
+_SPOKEN, _UNSPOKEN = pysubs2.Color(255, 214, 64), pysubs2.Color(255, 255, 255)
+"""Colours of words that light up."""
 _TAG = re.compile(r"<(?= *+/?+ *+[a-zA-Z])|>")
 
 
@@ -67,6 +74,8 @@ class Cue:
     """The text with the mark of another speaker in front of it; empty where there is none."""
     pauses: tuple[Pause, ...] = ()
     """Where the voice rests within the text, in order, as far as that is known."""
+    words: tuple[Timed, ...] = ()
+    """When the words of the text are said, or its phrases, as far as that is known; `cues` returns each word's time."""
     below: str = ""
     """The same in another language, to stand below."""
 
@@ -157,7 +166,8 @@ def _belongs_to(first: Cue, second: Cue, rules: Rules) -> bool:
 
 def _together(first: Cue, second: Cue) -> Cue:
     end = max(first.end, second.end)
-    return replace(first, end=end, text=f"{first.text.strip()} {second.text.strip()}", pauses=())
+    words = tuple(word for one in (first, second) for word in one.words or (Timed.of(one.text, one.start, one.end),))
+    return replace(first, end=end, text=f"{first.text.strip()} {second.text.strip()}", pauses=(), words=words)
 
 
 def is_number(label: str) -> bool:
@@ -221,6 +231,8 @@ def ass(
     parts: Sequence[Cue],
     picture: tuple[int, int] = (1920, 1080),
     fonts: tuple[_Font, _Font] = (_USUAL_FONT, _USUAL_FONT),
+    *,
+    karaoke: bool = False,
 ) -> str:
     """Return cues as an ASS file (Advanced SubStation Alpha); a second language stands smaller below the first.
 
@@ -228,6 +240,7 @@ def ass(
         parts: the cues.
         picture: width and height of the film as it is shown, in pixels: a usual line fits across it.
         fonts: of the text and of the second language, where the player has them.
+        karaoke: whether words light up as they are spoken; those of the second language do not.
     """
     wide, high = picture
     size = min(_LETTER_SHARE * high, _LINE_SHARE * wide / (LINE_CHARACTERS * _COLUMN_SHARE))
@@ -248,12 +261,49 @@ def ass(
     smaller = main.copy()
     smaller.fontname, smaller.fontsize = font_below, round(0.75 * size * height_below, 1)
     smaller.primarycolor = pysubs2.Color(255, 230, 140)
+    if karaoke:
+        main.primarycolor, main.secondarycolor = _SPOKEN, _UNSPOKEN
+        smaller.secondarycolor = smaller.primarycolor  # renderers take it for what has not been spoken yet
     file.styles = {"Default": main, _BELOW: smaller}
     for part in parts:
-        lines = [part.marked or part.text, f"{{\\r{_BELOW}}}{_uncommanded(part.below)}" if part.below else ""]
-        text = "\\N".join(filter(None, [_uncommanded(lines[0]), lines[1]]))
+        above = _lit(part) if karaoke else _uncommanded(part.marked or part.text)
+        text = "\\N".join(filter(None, [above, f"{{\\r{_BELOW}}}{_uncommanded(part.below)}" if part.below else ""]))
         file.append(pysubs2.SSAEvent(round(part.start * 1000), round(part.end * 1000), text))
     return file.to_string("ass")
+
+
+def _lit(cue: Cue) -> str:
+    """Return a cue's text with the commands by which its words light up; a speaker's mark is lit from the start."""
+    shown = cue.marked or cue.text
+    count = sum(map(_counts, shown))
+    commands = _commands(cue, count - sum(word.letters for word in cue.words))
+    pieces: list[str] = []
+    for sign in reversed(shown):
+        pieces.append(_uncommanded(sign))
+        if _counts(sign):
+            count -= 1
+            pieces.append(commands.get(count, ""))
+    return "".join(reversed(pieces))
+
+
+def _commands(cue: Cue, unspoken: int) -> dict[int, str]:
+    """Return the commands of ASS by which words light up, by the letters in front; `unspoken` stand before all words.
+
+    Each word has its time in hundredths of a second, behind that of the words and pauses before it.
+    """
+    # Renderers fill a word from the left: one that is read from the right lights up as a whole.
+    fill = "k" if any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in cue.text) else "kf"
+    found: dict[int, str] = {}
+    here, length = 0, round(100 * (cue.end - cue.start))
+    for word in cue.words:
+        start, end = (min(max(round(100 * (time - cue.start)), here), length) for time in word[:2])
+        found[unspoken] = (f"{{\\k{start - here}}}" if start > here else "") + f"{{\\{fill}{max(start, end) - start}}}"
+        here, unspoken = max(start, end), unspoken + word.letters
+    return found
+
+
+def _counts(sign: str) -> bool:
+    return not sign.isspace() and sign not in (_EMBEDDED, _ENDED)
 
 
 def _file(parts: Sequence[Cue]) -> pysubs2.SSAFile:
@@ -303,16 +353,17 @@ def _split(sentence: Cue, mark: str, rules: Rules) -> list[Cue]:
     if not text:
         return []
     mark = "" if text[0] in _DASHES else mark  # it has its own
-    clock = _Clock(text, sentence)
+    clock = _Clock(text, _said(sentence, text))
     held = len(mark)
 
     def seconds(begin: int, end: int) -> float:
         return clock.end(max(0, end - held)) - clock.start(max(0, begin - held))
 
     bounds = _unheld(line_breaking.cut(_held(mark) + text, rules, seconds), held)
+    words = [_words(clock, text, *each) for each in bounds]
     parts = [
-        replace(sentence, start=clock.start(begin), end=clock.end(end), text=text[begin:end], marked="", pauses=())
-        for begin, end in bounds
+        Cue(*clock.span(sentence, begin, end), text[begin:end], sentence.speaker, words=timed)
+        for (begin, end), timed in zip(bounds, words, strict=True)
     ]
     return [replace(parts[0], marked=mark and mark + parts[0].text), *parts[1:]]
 
@@ -327,13 +378,16 @@ def _split_in_both(above: Cue, lower: str, mark: str, rules: tuple[Rules, Rules]
     first, second = (line_breaking.cut_into(*each, count) if each[0] else [] for each in both)
     first = _unheld(first, len(mark))
     text, bounds = (texts[0], first) if len(first) >= len(second) else (texts[1], second)
-    clock = _Clock(text, replace(above, pauses=above.pauses if text is texts[0] else ()))
+    said = _Clock(texts[0], _said(above, texts[0])) if texts[0] else None
+    clock = said if said and text is texts[0] else _Clock(text, [(0, above.start, len(text), above.end)])
+    words = [_words(said, texts[0], *each) for each in first] if said else []
+    words += [()] * (len(bounds) - len(words))
     shown = zip_longest(
         (texts[0][begin:end] for begin, end in first), (texts[1][begin:end] for begin, end in second), fillvalue=""
     )
     parts = [
-        replace(above, start=clock.start(begin), end=clock.end(end), text=one, below=other, pauses=())
-        for (begin, end), (one, other) in zip(bounds, shown, strict=True)
+        Cue(*clock.span(above, begin, end), one, above.speaker, below=other, words=timed)
+        for (begin, end), (one, other), timed in zip(bounds, shown, words, strict=True)
     ]
     return [replace(part, marked=mark and mark + part.text if at == 0 else "") for at, part in enumerate(parts)]
 
@@ -353,11 +407,11 @@ def _unheld(bounds: Iterable[tuple[int, int]], held: int) -> list[tuple[int, int
 
 
 class _Clock:
-    """Tells when the parts of a sentence are said: by their length, and by the pauses between them."""
+    """Tells when the parts of a sentence are said: by the stretches whose times are known, within them by length."""
 
-    def __init__(self, text: str, sentence: Cue) -> None:
+    def __init__(self, text: str, stretches: Sequence[_Stretch]) -> None:
         self._before = [0, *accumulate(max(1, line_breaking.width(sign)) for sign in text)]
-        self._stretches = _stretches(sentence, text)
+        self._stretches = stretches
 
     def start(self, at: int) -> float:
         """Return when what begins at a sign is said."""
@@ -366,6 +420,11 @@ class _Clock:
     def end(self, at: int) -> float:
         """Return when what ends before a sign has been said."""
         return self._within(max(0, bisect_left(self._stretches, at, key=_first_sign) - 1), at)
+
+    def span(self, sentence: Cue, begin: int, end: int) -> tuple[float, float]:
+        """Return when a part of a sentence is shown: its first and last part as the sentence begins and ends."""
+        is_first, is_last = begin == 0, end == len(self._before) - 1
+        return sentence.start if is_first else self.start(begin), sentence.end if is_last else self.end(end)
 
     def _within(self, number: int, at: int) -> float:
         first, start, last, end = self._stretches[number]
@@ -379,6 +438,27 @@ _Stretch = tuple[int, float, int, float]
 
 def _first_sign(stretch: _Stretch) -> int:
     return stretch[0]
+
+
+def _said(sentence: Cue, text: str) -> list[_Stretch]:
+    """Return when the words of a sentence are said; where that is not known, what is said between its pauses."""
+    places = [at for at, sign in enumerate(text) if not sign.isspace()]
+    words = [word for word in sentence.words if word.letters]
+    times = [sentence.start, *(time for word in words for time in word[:2]), sentence.end]
+    is_in_order = all(after >= before - _TIME_ERROR_SECONDS for before, after in pairwise(times))
+    if not words or sum(word.letters for word in words) != len(places) or not is_in_order:
+        return _stretches(sentence, text)
+    ends = [*accumulate(word.letters for word in words)]
+    return [
+        (places[end - word.letters], word.start, places[end - 1] + 1, word.end)
+        for word, end in zip(words, ends, strict=True)
+    ]
+
+
+def _words(clock: _Clock, text: str, begin: int, end: int) -> tuple[Timed, ...]:
+    """Return when the words are said that stand in a part of a text."""
+    found = _WORD.finditer(text, begin, end)
+    return tuple(Timed.of(word[0], clock.start(word.start()), clock.end(word.end())) for word in found)
 
 
 def _stretches(sentence: Cue, text: str) -> list[_Stretch]:

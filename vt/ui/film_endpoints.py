@@ -29,8 +29,9 @@ from vt.domain import (
     number_of_speakers,
 )
 from vt.errors import VtError
-from vt.jobs.job_service import Jobs, ResultFile
+from vt.jobs.job_service import Jobs
 from vt.jobs.progress_feed import follow
+from vt.jobs.results import ResultFile
 from vt.services import Services
 from vt.ui import fragments
 from vt.ui.edits import edits_from
@@ -77,6 +78,8 @@ def _add_translate(services: Services) -> None:
         literal: bool = False,
         burn: str = "",
         keep: bool = False,
+        karaoke: bool = False,
+        fit: str = "speech",
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
@@ -90,7 +93,7 @@ def _add_translate(services: Services) -> None:
             wishes = _wishes(voice, tts_engine, translation_engine)
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
             told = number_of_speakers(text(speakers or "auto", "speakers"))
-            finish, keeps = _finish(background, literal, burn), is_yes(str(keep or False))
+            finish, keeps = _finish(background, literal, burn, karaoke, fit), is_yes(str(keep or False))
             spec = replace(spec, speakers=told, mark_speakers=is_yes(str(mark_speakers or False)), finish=finish)
         async with underway(services, spec, video, subtitles, whose, keeps=keeps) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
@@ -101,7 +104,7 @@ def _add_translate(services: Services) -> None:
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
-    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep()]
+    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep(), _karaoke(), _fit()]
     _serve(translate, inputs, _dub_answers())
 
 
@@ -210,9 +213,19 @@ def _finishes() -> list[Api]:
     ]
 
 
+def _karaoke() -> Api:
+    said = "whether the words of the subtitles in the picture light up as they are spoken"
+    return _field("karaoke", {"type": "boolean", "additional_description": said}, True, False)
+
+
 def _keep() -> Api:
     said = "whether the dub stays on the server, so that /edit can change it: the report names it as job then"
     return _field("keep", {"type": "boolean", "additional_description": said}, True, False)
+
+
+def _fit() -> Api:
+    said = "what yields where a line needs more time: speech, which gets faster; or picture, which is slowed there"
+    return _field("fit", {"type": "string", "additional_description": said}, "picture", "speech")
 
 
 def _job() -> Api:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from vt import languages
 from vt.domain import BOTH, Job, JobState, Stage
 from vt.dubbing import subtitling
 from vt.dubbing.report import DubReport
+from vt.jobs.job_service import Outlook
+from vt.jobs.removals import UNDO_SECONDS
 from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
@@ -62,9 +65,8 @@ def nothing_here(what: str, sentence: str) -> str:
 
 def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: Iterable[str]) -> str:
     """Return what may be uploaded, and how long it is kept."""
-    return render(
-        "limits", words=words, megabytes=megabytes, minutes=f"{minutes:g}", hours=f"{hours:g}", formats=formats
-    )
+    longest, kept = (words.localized(f"{number:g}") for number in (minutes, hours))
+    return render("limits", words=words, megabytes=megabytes, minutes=longest, hours=kept, formats=formats)
 
 
 def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: str | None) -> str:
@@ -122,12 +124,22 @@ def job_head(words: Words, job: Job, target: str) -> str:
     return render("job_head", words=words, file=job.request.file, target=target, state=job.state.value)
 
 
-def progress(words: Words, job: Job, left_seconds: float | None, news: str | None = None) -> str:
-    """Return the progress of a job that waits or runs; `news`: a sentence on a download that it may wait for."""
+def progress(
+    words: Words, job: Job, left_seconds: float | None, news: str | None = None, outlook: Outlook | None = None
+) -> str:
+    """Return the progress of a job that waits or runs.
+
+    Args:
+        words: in the reader's language.
+        job: as it stands.
+        left_seconds: how long it still takes about; None: not known.
+        news: a sentence on a download that it may wait for.
+        outlook: of a job that waits, if it is known.
+    """
     if job.state is JobState.QUEUED:
-        left = words("queued_hint")
+        left = _queue(words, outlook) if outlook else words("queued_hint")
     else:
-        left = words("left_unknown") if left_seconds is None else words("left", time=_duration(left_seconds))
+        left = words("left_unknown") if left_seconds is None else words("left", time=duration(left_seconds))
     return render(
         "progress",
         words=words,
@@ -138,6 +150,11 @@ def progress(words: Words, job: Job, left_seconds: float | None, news: str | Non
         steps=_steps(job.stage),
         news=words.sentence(news) if news else "",
     )
+
+
+def _queue(words: Words, outlook: Outlook) -> str:
+    place = words.counted("ahead", outlook.ahead) if outlook.ahead else words("ahead_none")
+    return place if outlook.seconds is None else f"{place} {words('until_done', time=duration(outlook.seconds))}"
 
 
 def step(words: Words, job: Job) -> str:
@@ -157,7 +174,8 @@ def _steps(stage: Stage | None) -> list[tuple[str, str]]:
     ]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return about how long something takes, in words that are the same in every language."""
     if seconds < 60:
         return f"{max(5, 5 * round(seconds / 5))} s"
     if seconds < 3600:
@@ -181,6 +199,7 @@ def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> s
         film=job_files.film(job.id, job.version),
         subtitles=subtitles,
         report=job_files.report(job.id, job.version),
+        everything=job_files.everything(job.id, job.version),
     )
 
 
@@ -190,9 +209,63 @@ def notes(words: Words, remarks: Iterable[str]) -> str:
     return render("notes", words=words, notes=said) if said else ""
 
 
-def films(words: Words, rows: Sequence[tuple[Job, str]], shown: str) -> str:
-    """Return the list of this browser's jobs, the shown one marked. Rows: a job, and its target language."""
-    return render("films", words=words, rows=rows, shown=shown)
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One film in the list of a browser's jobs, with the dubs that were made of it."""
+
+    job: Job
+    """The newest."""
+    dubs: tuple[tuple[Job, str], ...]
+    """Each with its language's own name; the newest first."""
+    kept_seconds: float | None
+    """For how long the last of them is kept; None: it is at work."""
+
+
+def by_film(rows: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> list[Film]:
+    """Return the jobs of a browser by their films: those of one name and length are one film.
+
+    Args:
+        rows: each job with its language's own name, the newest first.
+        kept: for how many seconds each is still kept.
+    """
+    films: dict[tuple[str, float], list[tuple[Job, str]]] = {}
+    for job, target in rows:
+        films.setdefault((job.request.file, round(job.seconds, 1)), []).append((job, target))
+    return [Film(dubs[0][0], tuple(dubs), _kept(dubs, kept)) for dubs in films.values()]
+
+
+def _kept(dubs: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> float | None:
+    left = [kept[job.id] for job, _ in dubs if job.state.is_over and job.id in kept]
+    return max(left) if len(left) == len(dubs) else None
+
+
+def films(words: Words, listed: Sequence[Film], shown: str) -> str:
+    """Return the list of this browser's films, the shown job marked."""
+    rows = [
+        {
+            "film": film,
+            "picture": job_files.picture(film.job.id),
+            "date": words.date(film.job.created_at),
+            "kept": "" if film.kept_seconds is None else words("kept_for", time=_long(words, film.kept_seconds)),
+        }
+        for film in listed
+    ]
+    return render("films", words=words, rows=rows, shown=shown, clock=clock)
+
+
+def _long(words: Words, seconds: float) -> str:
+    hours = round(seconds / 3600)
+    return words.counted("days", round(hours / 24)) if hours >= 48 else words.counted("hours", max(1, hours))
+
+
+def undo(words: Words, job: Job) -> str:
+    """Return the offer to take the removal of a job back."""
+    return render("undo", words=words, job=job, seconds=UNDO_SECONDS)
+
+
+def sharing(words: Words, address: str) -> str:
+    """Return the link by which others may see a job's results; `address`: where it leads, empty: there is none."""
+    return render("sharing", words=words, address=address)
 
 
 # Models

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, PlainTextResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 
+from vt.domain import Job
 from vt.errors import VtError
-from vt.jobs.job_service import ResultFile, ResultText
+from vt.jobs.archive import zipped
+from vt.jobs.job_service import Jobs
+from vt.jobs.results import ResultFile, ResultText
 from vt.services import Services
+from vt.web import visitors
 
 _NOT_FOUND = 404
+_PRIVATE = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 
 
 def original(job_id: str) -> str:
@@ -35,6 +41,16 @@ def report(job_id: str, version: int) -> str:
     return f"films/{quote(job_id, safe='')}/report?{version}"
 
 
+def picture(job_id: str) -> str:
+    """Return the address of a small picture of the film."""
+    return f"films/{quote(job_id, safe='')}/picture"
+
+
+def everything(job_id: str, version: int) -> str:
+    """Return the address of all results as one ZIP file."""
+    return f"films/{quote(job_id, safe='')}/everything?{version}"
+
+
 def sample(voice_id: str) -> str:
     """Return the address of a sample of a voice: a route of the public API."""
     return f"api/v1/voices/{quote(voice_id, safe='')}/sample"
@@ -44,39 +60,63 @@ def routes(services: Services) -> APIRouter:
     """Return the routes behind the addresses."""
     router = APIRouter(prefix="/films/{job_id}", include_in_schema=False)
 
-    def send(find: Callable[[], ResultFile | ResultText]) -> Response:
-        try:
-            return _sent(find())
-        except VtError as error:
-            return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
-
     @router.get("/original")
     def get_original(job_id: str) -> Response:
-        return send(lambda: services.jobs.original(job_id))
+        return answered(lambda: services.jobs.original(job_id))
 
     @router.get("/dubbed")
     def get_film(job_id: str) -> Response:
-        return send(lambda: services.jobs.film(job_id))
+        return answered(lambda: services.jobs.film(job_id))
+
+    @router.get("/picture")
+    def get_picture(job_id: str, request: Request) -> Response:
+        answer = answered(lambda: services.jobs.picture(job_id, visitors.of(request.scope).key))
+        if answer.status_code == 200:
+            answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
+        return answer
+
+    @router.get("/everything")
+    def get_everything(job_id: str) -> Response:
+        return archive(services.jobs, lambda: services.jobs.get(job_id))
 
     @router.get("/report")
     def get_report(job_id: str) -> Response:
-        return send(lambda: services.jobs.report_file(job_id))
+        return answered(lambda: services.jobs.report_file(job_id))
 
     @router.get("/{language}.{ending}")
     def get_subtitles(job_id: str, language: str, ending: str) -> Response:
-        return send(lambda: services.jobs.subtitles(job_id, language, ending))
+        return answered(lambda: services.jobs.subtitles(job_id, language, ending))
 
     return router
 
 
+def archive(jobs: Jobs, find: Callable[[], Job]) -> Response:
+    """Return all results of a job as one ZIP file."""
+    try:
+        job = find()
+        files = jobs.everything(job.id)
+    except VtError as error:
+        return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
+    name = quote(f"{Path(job.request.file).stem}.{job.request.target_language}.zip", safe="")
+    headers = _PRIVATE | {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
+    return StreamingResponse(zipped(files), media_type="application/zip", headers=headers)
+
+
+def answered(find: Callable[[], ResultFile | ResultText]) -> Response:
+    """Return one result, or a sentence that says why there is none."""
+    try:
+        return _sent(find())
+    except VtError as error:
+        return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
+
+
 def _sent(result: ResultFile | ResultText) -> Response:
-    headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     if isinstance(result, ResultText):
-        return Response(result.text, media_type=result.media_type, headers=headers | result.headers)
+        return Response(result.text, media_type=result.media_type, headers=_PRIVATE | result.headers)
     return FileResponse(
         result.path,
         media_type=result.media_type,
         filename=result.name,
-        headers=headers,
+        headers=_PRIVATE,
         content_disposition_type="inline",
     )

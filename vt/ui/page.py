@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -13,14 +13,14 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from vt.services import Services
-from vt.ui import endpoints, fragments, job_files, scripts, theme, words
+from vt.ui import endpoints, fragments, job_files, model_watch, scripts, shared_pages, theme, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.routes import Doors
 from vt.ui.line_routes import LineRoutes
 from vt.ui.progress import ProgressRoute
-from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Updates, told
+from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Subject, Updates, owner, told
 from vt.ui.tabs import models
 from vt.ui.tabs.translate import TranslateTab
 from vt.ui.tabs.upload import UploadTab
@@ -54,7 +54,7 @@ def _build(services: Services, page: gr.Blocks) -> None:
     memory = gr.HTML(
         None, html_template="", js_on_load=scripts.SAVE_MEMORY, visible="hidden", most_jobs=scripts.MOST_JOBS, **PLAIN
     )
-    subject = gr.HTML(None, html_template="", visible="hidden", **PLAIN)
+    subject = gr.HTML(None, html_template="", js_on_load=scripts.SAVE_SUBJECT, visible="hidden", **PLAIN)
     with gr.Tabs(selected=UPLOAD, elem_id="vt-tabs") as tabs:
         shared = Shared(tabs, memory, subject)
         with gr.Tab(label("tab_upload"), id=UPLOAD):
@@ -62,17 +62,32 @@ def _build(services: Services, page: gr.Blocks) -> None:
         with gr.Tab(label("tab_translate"), id=TRANSLATE):
             translate = TranslateTab(services, shared, upload)
         with gr.Tab(label("tab_models"), id=MODELS):
-            models.build(services, page)
+            models.build(services)
     translate.wire(upload.wire())
 
     def load(kept: object, request: gr.Request) -> Updates:
         said, known = words.of(request), Memory.of(kept)
+        subject, place = Subject.of(_of(kept, "subject")), _of(kept, "place")
         written: Updates = {head: fragments.head(said), **upload.written(said)}
-        if known.view:
-            written[tabs] = gr.Tabs(selected=TRANSLATE)
-        return {**written, **told(said, "trouble_job", lambda: translate.shown(said, known), translate.trouble)}
+        tab = TRANSLATE if known.view or place == TRANSLATE else MODELS if place == MODELS else UPLOAD
 
-    page.load(load, [memory], [head, tabs, *upload.texts, *translate.everything], js=scripts.LOAD_MEMORY, **QUIET)
+        def shown() -> Updates:
+            film = subject
+            found = upload.restored(said, owner(request), subject) if subject and not subject.job_id else {}
+            if found:
+                film = Subject.of(found[shared.subject])
+            here = known.looking_at(known.view)
+            return {shared.subject: film and film.kept(), **found, **translate.restored(said, here, film)}
+
+        return {**written, tabs: gr.Tabs(selected=tab), **told(said, "trouble_job", shown, translate.trouble)}
+
+    changed = [head, tabs, *upload.texts, *upload.everything, *translate.everything]
+    page.load(load, [memory], changed, js=scripts.LOAD_MEMORY, **QUIET)
+
+
+def _of(kept: object, name: str) -> object:
+    """Return a value of what a browser remembers. It comes from outside: it may be anything."""
+    return kept.get(name) if isinstance(kept, Mapping) else None
 
 
 def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
@@ -80,6 +95,8 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     app.include_router(job_files.routes(services))
     app.include_router(ProgressRoute(services).routes())
     app.include_router(LineRoutes(services, lambda said, report: offered(said, services, report)).routes())
+    app.include_router(shared_pages.routes(services))
+    app.include_router(model_watch.routes(services))
     app.include_router(Intake(services).routes())
     # This one allows no other site; without it Gradio would add one that allows some.
     app.add_middleware(CORSMiddleware)

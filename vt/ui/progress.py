@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from vt.domain import Job, JobState
 from vt.errors import JobNotFound, StorageError, VtError
-from vt.jobs.job_service import Jobs
+from vt.jobs.job_service import Jobs, Outlook
 from vt.jobs.progress_feed import Feed
 from vt.services import Services
 from vt.ui import fragments, words
@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 _PATH = "films/progress"
 _NEWS_SECONDS = 1.0
 """How often the view of a running job is updated with the progress of a download that it may wait for."""
+_QUEUE_SECONDS = 5.0
+"""How often it is looked which place in the queue a waiting job has."""
 _SURE_SECONDS, _SURE_FRACTION = 3.0, 0.02
 """The end of a run is estimated after so many seconds and so much progress."""
 _GONE = "gone"
@@ -42,17 +44,21 @@ def mark(job: Job) -> str:
     return f"{job.state.value}{job.version}"
 
 
-def to_follow(jobs: Sequence[Job], view: str) -> dict[str, Any] | None:
+def to_follow(said: Words, jobs: Sequence[Job], view: str) -> dict[str, Any] | None:
     """Return what a page needs to follow its jobs: the stream's address, and the marks; None: all are over.
 
     Args:
+        said: the words of its reader.
         jobs: all jobs of the page.
         view: the id of the job that is shown.
     """
     marks = {job.id: mark(job) for job in jobs if not job.state.is_over}
     if not marks:
         return None
-    return {"address": f"{_PATH}?{urlencode({'view': view, 'job': list(marks)}, doseq=True)}", "marks": marks}
+    address = f"{_PATH}?{urlencode({'view': view, 'job': list(marks)}, doseq=True)}"
+    files = {job.id: f"{job.request.file} → {job.request.target_language}" for job in jobs if job.id in marks}
+    told = {state.value: said(f"told_{state.value}") for state in (JobState.DONE, JobState.FAILED)}
+    return {"address": address, "marks": marks, "files": files, "told": told}
 
 
 class ProgressRoute:
@@ -95,12 +101,12 @@ class ProgressRoute:
             for job_id in set(job) - set(known):
                 yield ServerSentEvent(data={"job": job_id, "mark": _GONE})
             shown = _View(self._services, said, view)
-            for told in shown.told(list(known.values())):
+            for told in await to_thread.run_sync(shown.told, list(known.values())):
                 yield ServerSentEvent(data=told)
             while any(not one.state.is_over for one in known.values()):
-                changed = await feed.changes(_NEWS_SECONDS if shown.is_running else None)
+                changed = await feed.changes(shown.patience)
                 known.update({one.id: one for one in changed})
-                for told in shown.told(changed):
+                for told in await to_thread.run_sync(shown.told, changed):
                     yield ServerSentEvent(data=told)
 
 
@@ -111,6 +117,14 @@ def _look(jobs: Jobs, job_ids: Sequence[str]) -> dict[str, Job]:
         with suppress(JobNotFound):
             found[job_id] = jobs.get(job_id)
     return found
+
+
+def outlook_of(jobs: Jobs, job: Job) -> Outlook | None:
+    """Return what is told to somebody whose job waits; None: it does not wait, or that cannot be told now."""
+    if job.state is JobState.QUEUED:
+        with suppress(JobNotFound, StorageError):
+            return jobs.outlook(job.id)
+    return None
 
 
 class _View:
@@ -126,23 +140,31 @@ class _View:
     def is_running(self) -> bool:
         return self._job is not None and self._job.state is JobState.RUNNING
 
-    def told(self, changed: Sequence[Job]) -> Iterator[dict[str, str]]:
-        """Yield the messages for jobs that changed, and one if the view of the shown job changed."""
-        for job in changed:
-            if job.id == self._job_id:
-                self._job = job
-            else:
-                yield {"job": job.id, "mark": mark(job)}
-        if self._job is None:
-            return
-        job = self._job
+    @property
+    def patience(self) -> float | None:
+        """How long nothing but time may pass before the view is drawn again; None: for ever."""
+        waits = self._job is not None and self._job.state is JobState.QUEUED
+        return _NEWS_SECONDS if self.is_running else _QUEUE_SECONDS if waits else None
+
+    def told(self, changed: Sequence[Job]) -> list[dict[str, object]]:
+        """Return the messages for jobs that changed, and one if the view of the shown job changed."""
+        others = [job for job in changed if job.id != self._job_id]
+        messages: list[dict[str, object]] = [{"job": job.id, "mark": mark(job)} for job in others]
+        mine = [job for job in changed if job.id == self._job_id]
+        self._job = job = mine[-1] if mine else self._job
+        if job is None:
+            return messages
         html = "" if job.state.is_over else self._drawn(job)
-        if html != self._html or any(one.id == job.id for one in changed):
+        if html != self._html or mine:
             self._html = html
-            yield {"job": job.id, "mark": mark(job), "html": html, "step": fragments.step(self._said, job)}
+            step = fragments.step(self._said, job)
+            percent = {} if job.state.is_over else {"percent": round(100 * job.fraction)}
+            messages.append({"job": job.id, "mark": mark(job), "html": html, "step": step, **percent})
+        return messages
 
     def _drawn(self, job: Job) -> str:
-        return fragments.progress(self._said, job, self._estimate.left_seconds(job), self._services.factory.news())
+        news, left = self._services.factory.news(), self._estimate.left_seconds(job)
+        return fragments.progress(self._said, job, left, news, outlook_of(self._services.jobs, job))
 
 
 class Estimate:

@@ -19,15 +19,21 @@ def _script(name: str) -> str:
 
 # Of elements.
 PAGE = _script("page")
-SAVE_MEMORY = _script("save_memory")
+SAVE_MEMORY = _script("save_memory") + _script("follow_address")
+SAVE_SUBJECT = _script("save_subject")
 FOLLOW_JOBS = _script("follow_jobs")
 GUARD = _script("guard")
 PICK = _script("pick")
 HEAR_VOICE = _script("hear_voice")
 LINES = _script("lines") + HEAR_VOICE
 ANNOUNCE_CHANGES = _script("announce_changes")
+SEARCH_LANGUAGE = _script("search_language")
+UNDO = _script("undo")
+SHARE = _script("share")
+ALLOW_NOTIFICATIONS = _script("allow_notifications")
 REFRESH_MODELS = _script("refresh_models")
+# Of the document, before Gradio's.
+PAGE_LANGUAGE = _script("page_language")
 # Functions.
 LOAD_MEMORY = _script("load_memory")
 PROGRESS = _script("progress")
-CONFIRM_REMOVAL = _script("confirm_removal")

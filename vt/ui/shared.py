@@ -34,7 +34,7 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_prog
 PLAIN: dict[str, Any] = {"apply_default_css": False}
 """Options of an element that is styled by style.css alone."""
 
-_LONGEST = 200
+_LONGEST, _LONGEST_KEY = 200, 64
 Row = Mapping[str, Any]
 """A language, and which engines serve it."""
 Updates = dict[Any, Any]
@@ -75,8 +75,8 @@ class Memory:
         return Memory(tuple(job for job in self.jobs if job != job_id), "" if self.view == job_id else self.view)
 
     def looking_at(self, job_id: str) -> Memory:
-        """Return it with another job shown, or none."""
-        return Memory(self.jobs, job_id)
+        """Return it with another job shown, or none; one that is new to it comes first."""
+        return Memory(self.jobs, job_id) if not job_id or job_id in self.jobs else self.with_job(job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +113,28 @@ class Subject:
     """Whether its subtitles show who speaks."""
     finish: Finish = NO_FINISH
     """How its film is made up."""
+    film: str = ""
+    captions: str = ""
+    """The paths of an uploaded film and of its subtitles, as their owner was told them."""
+    texts: tuple[str, ...] = ()
+    """The film's own subtitle tracks that hold text, each as "number: in words"."""
+    is_silent: bool = False
+    """Whether it has no sound."""
+    key: str = ""
+    """Of the request that is made of it: pressed twice, Start makes one job."""
 
     @classmethod
     def of(cls, kept: object) -> Subject | None:
         """Return the subject that a page holds, or None. It comes from outside, and is checked."""
         known = kept if isinstance(kept, Mapping) else {}
-        job_id, tracks, speakers = str(known.get("job_id", "")), known.get("tracks"), known.get("speakers")
+        job_id, speakers = str(known.get("job_id", "")), known.get("speakers")
         finish = known.get("finish")
         if not known.get("name") or (job_id and not ID.fullmatch(job_id)):
             return None
         return cls(
             str(known["name"]),
             known["seconds"] if isinstance(known.get("seconds"), int | float) else 0.0,
-            tuple(map(str, tracks)) if isinstance(tracks, list) else (),
+            _texts(known.get("tracks")),
             language=str(known.get("language", "")),
             subtitles=known.get("subtitles") is True,
             job_id=job_id,
@@ -134,11 +143,20 @@ class Subject:
             speakers=int(speakers) if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else 0,
             marks=known.get("marks") is True,
             finish=Finish.from_json(finish if isinstance(finish, Mapping) else {}),
+            film=str(known.get("film", "")),
+            captions=str(known.get("captions", "")),
+            texts=_texts(known.get("texts")),
+            is_silent=known.get("is_silent") is True,
+            key=str(known.get("key", ""))[:_LONGEST_KEY],
         )
 
     def kept(self) -> dict[str, Any]:
         """Return it as JSON for the page."""
         return asdict(self)
+
+
+def _texts(listed: object) -> tuple[str, ...]:
+    return tuple(map(str, listed)) if isinstance(listed, list | tuple) else ()
 
 
 def known(jobs: Jobs, memory: Memory) -> list[Job]:

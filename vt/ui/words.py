@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import string
+from datetime import datetime
 from pathlib import Path
 
 import gradio as gr
+from babel import Locale
+from babel.dates import format_date
 from babel.numbers import get_decimal_symbol
 from gradio.i18n import I18nData
 
@@ -19,6 +22,7 @@ LANGUAGES = (SOURCE, *CATALOGUES)
 
 _ENGLISH: dict[str, str] = {
     # The page
+    "page_title": "vt, the video translator",
     "tagline": "The same video, speaking another language.",
     "tab_upload": "Upload",
     "tab_translate": "Translate",
@@ -65,6 +69,10 @@ _ENGLISH: dict[str, str] = {
     "source": "Language of the video",
     "source_auto": "Found out by listening",
     "target": "Translate into",
+    "what_is_said": "What is said in it",
+    "by_listening": "Found out by listening",
+    "also": "Also into these languages",
+    "no_such_language": "There is no language {typed} here: what was chosen before still is.",
     "options": "Advanced",
     "voice": "Voice",
     "voice_best": "Best voice",
@@ -126,10 +134,36 @@ _ENGLISH: dict[str, str] = {
     "burn_nothing": "None",
     "burn_dub": "In the language spoken",
     "burn_both": "In both languages",
+    "karaoke": "Light up the words of these subtitles as they are spoken",
     "literal": "Speak every line in full, even where that means speaking fast",
+    "fit_picture": "Slow the picture a little where a line needs more time",
     "other_language": "Another language",
     "remove": "Remove",
-    "remove_sure": "Remove this video and all that was made of it from the server?",
+    # Translate: the queue, links for others, and what is kept
+    "notify": "Tell me when it is done",
+    "told_done": "The dub is done.",
+    "told_failed": "The dub failed.",
+    "ahead_none": "It begins in a moment.",
+    "ahead_one": "1 job is before it.",
+    "ahead_other": "{count} jobs are before it.",
+    "until_done": "Done in about {time}.",
+    "takes_about": "The dub takes about {time} here.",
+    "hours_one": "1 hour",
+    "hours_other": "{count} hours",
+    "days_one": "1 day",
+    "days_other": "{count} days",
+    "kept_for": "kept for {time}",
+    "removed": "{file} was removed.",
+    "undo": "Undo",
+    "link_make": "Make a link to share",
+    "link_hint": "Whoever has it can watch and download, and change nothing.",
+    "link_read_only": "Link to share",
+    "link_copy": "Copy",
+    "link_copied": "Copied",
+    "link_take_back": "Take the link back",
+    "link_gone": "This link leads nowhere any more",
+    "link_gone_why": "It was taken back, or the video was removed.",
+    "download_everything": "Everything as ZIP",
     # Translate: the workbench of the lines
     "bench_cannot_play": "This browser cannot play this format.",
     "bench_no_picture": "This browser plays only the sound of this video: it cannot show a picture in this format.",
@@ -248,7 +282,6 @@ _ENGLISH: dict[str, str] = {
     "bench_show_them": "Show them",
     # Translate: this browser's films
     "yours": "Your videos",
-    "yours_none": "What you translate is listed here.",
     "state_queued": "waiting",
     "state_running": "at work",
     "state_done": "done",
@@ -258,6 +291,8 @@ _ENGLISH: dict[str, str] = {
     "trouble_file": "This file cannot be used",
     "trouble_start": "This cannot be started",
     "trouble_job": "This could not be dubbed",
+    "trouble_language": "Choose a language",
+    "trouble_models": "This was not done",
     "trouble_voice": "This voice cannot be heard",
     "voice_failed": "The server did not answer, or the browser cannot play it: try again in a moment.",
     "trouble_change": "The change was not taken",
@@ -347,6 +382,15 @@ class Words:
         template = self.template(message.template)
         return self._formatter.vformat(template, (), message.values) if message.values else template
 
+    def counted(self, key: str, count: int) -> str:
+        """Return the words of a key for so many: those of `KEY_one`, or of `KEY_other`, as the language counts."""
+        locale = Locale.parse(self.language)
+        return self(f"{key}_one" if locale.plural_form(count) == "one" else f"{key}_other", count=count)
+
+    def date(self, moment: datetime) -> str:
+        """Return a date as this language writes it."""
+        return format_date(moment, "medium", locale=self.language)
+
     def number(self, value: float, places: int) -> str:
         """Return a number with so many decimal places."""
         return self.localized(f"{value:.{places}f}")
@@ -384,8 +428,12 @@ ENGLISH = Words(SOURCE)
 
 def of(request: gr.Request | None, catalogues: Catalogues = CATALOGUES) -> Words:
     """Return the words in the language that the browser prefers, or in English where there is no catalogue."""
-    asked = request.headers.get("accept-language", "") if request else ""
-    first = asked.strip().lower().partition(",")[0].partition(";")[0].partition("-")[0]
+    return accepted(request.headers.get("accept-language", "") if request else "", catalogues)
+
+
+def accepted(header: str, catalogues: Catalogues = CATALOGUES) -> Words:
+    """Return the words in the language that the header `Accept-Language` names first, or in English."""
+    first = header.strip().lower().partition(",")[0].partition(";")[0].partition("-")[0]
     return Words(first if first in catalogues else SOURCE, catalogues)
 
 

@@ -155,7 +155,8 @@ class _Parser:
         self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" not in options:
             return
-        name = options[b"filename"].decode("utf-8", "replace")
+        # Browsers write a quotation mark as %22, and escape nothing else but line ends (HTML, 4.10.21.8).
+        name = options[b"filename"].decode("utf-8", "replace").replace("%22", '"')
         place = self._place(self._part.name, name)
         self._found.files[self._part.name] = name
         self._part.file = place.open("wb")

@@ -72,8 +72,6 @@ def _of_legacy(content: bytes, language: str) -> tuple[str, list[Message]]:
     encoding = legacy.encoding_of(content, language)
     text = content.decode(encoding, "replace") if encoding else "\ufffd"
     if not _is_whole(text):
-        raise SubtitleError(
-            "The encoding of the subtitles cannot be told: save them as UTF-8, or name their language with --from."
-        )
+        raise SubtitleError("The encoding of the subtitles cannot be told: save them as UTF-8, or name their language.")
     shown = _SHOWN.get(encoding, encoding.upper().replace("ISO8859", "ISO-8859"))
     return text, [Message("The subtitles are not in UTF-8: they were read as {encoding}.", encoding=shown)]

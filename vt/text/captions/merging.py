@@ -17,6 +17,8 @@ _WIDE = 3.0
 """A sign of Chinese, Japanese or Korean takes as long to say as so many letters."""
 _MOST = 0.8
 """Of its time, what a long line keeps where somebody says something within it."""
+_LEAST_SECONDS = 0.001
+"""Of a line for which no time is left."""
 _LEAST_OVERLAP_SECONDS = 0.2
 """Captions are timed no better than that."""
 
@@ -107,10 +109,13 @@ def _shared(group: Sequence[Utterance], limit: float) -> Iterator[Utterance]:
     needs = _needs(group)
     here, left = group[0].start, sum(needs)
     end = min(limit, max(here + left, *map(_until, group)))
-    for utterance, need in zip(group, needs, strict=True):
-        start = max(here, min(utterance.start, end - 0.001))
-        here = max(start + (end - start) * need / left, start + 0.001)
-        left = max(left - need, 0.001)
+    least = min(_LEAST_SECONDS, (end - here) / len(group))
+    for after, (utterance, need) in zip(reversed(range(len(group))), zip(group, needs, strict=True), strict=True):
+        # Each of those behind it has its least time too.
+        last = end - after * least
+        start = max(here, min(utterance.start, last - least))
+        here = min(max(start + (end - start) * need / left, start + least), last)
+        left = max(left - need, _LEAST_SECONDS)
         yield _moved(utterance, start, here)
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse, Response
 
 from vt.errors import BadCall, BrokenCall, NoSuchCall, TooManyRequests, WrongMethod, WrongType
+from vt.ui.gateway import document
 from vt.ui.gateway.calls import SESSION, Calls
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.uploads import COOKIE, Owner
@@ -31,7 +32,7 @@ _OPEN = {
     "look": (
         ("GET", "HEAD"),
         re.compile(
-            r"/(?:config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(?:assets|static|films)/.+)"
+            r"/(?:config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(?:assets|static|films|shared)/.+)"
             rf"|{_API}/(?:info|app_id|file=.+)"
         ),
     ),
@@ -96,7 +97,9 @@ class Doors:
                 await self._app(scope, receive, send)
         elif door == "page":
             # The only query that Gradio reads here names a file with the page's state: it is not let through.
-            await self._app({**scope, "query_string": b""}, receive, self._with_cookie(scope, send))
+            await document.serve(self._app, {**scope, "query_string": b""}, receive, self._with_cookie(scope, send))
+        elif door == "look":
+            await self._app(scope, receive, document.lasting(scope, send))
         else:
             await self._app(scope, receive, send)
 

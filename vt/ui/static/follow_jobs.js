@@ -8,6 +8,18 @@ const close = () => {
   stream?.close();
   stream = null;
 };
+// The title of the window tells how far the job is that is looked at; of one that is over a notification tells, if somebody
+// has allowed it and looks elsewhere.
+const TITLE = document.title;
+const name = told => {
+  if (told.percent !== undefined) document.title = `${told.percent} % · ${props.value.files[told.job]}`;
+};
+const notify = told => {
+  const said = props.value.told[told.mark.replace(/\d+$/, '')];
+  if (!said || !document.hidden || globalThis.Notification?.permission !== 'granted') return;
+  const shown = new Notification(props.value.files[told.job] ?? TITLE, {body: said, tag: told.job});
+  shown.addEventListener('click', () => window.focus());
+};
 // Has the page drawn again for a change, once; and once more where nothing has come of that.
 const ask = change => {
   const now = performance.now();
@@ -20,15 +32,18 @@ const open = () => {
   close();
   asked = '';
   const shown = props.value;
+  document.title = TITLE;
   if (!shown?.address) return;
   stream = new EventSource(shown.address);
   stream.addEventListener('message', event => {
     const told = JSON.parse(event.data);
     if (told.mark !== shown.marks[told.job]) {
+      notify(told);
       ask(`${told.job} ${told.mark}`);
       return;
     }
     pause = FIRST_PAUSE_MS;
+    name(told);
     if (told.html) {
       window.vtProgress = [told.html, told.step];
       trigger('input');

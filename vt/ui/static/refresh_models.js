@@ -1,10 +1,21 @@
-// Has the tab's contents looked up when it is opened, and again now and then as long as somebody sees it.
-const PERIOD_MS = 2000;
-let timer = null;
-const look = () => { if (!document.hidden) trigger('submit'); };
+// Has the tab's contents looked up when it is opened, and again when the server tells that they changed, as long as
+// somebody sees it. A tab in which nothing happens asks for nothing.
+let stream = null, seen = false;
+const look = () => trigger('submit');
+const close = () => {
+  stream?.close();
+  stream = null;
+};
+const follow = () => {
+  close();
+  if (!seen || document.hidden) return;
+  stream = new EventSource(props.address);
+  stream.addEventListener('message', look);
+};
 new IntersectionObserver(entries => {
-  clearInterval(timer);
-  if (!entries.at(-1).isIntersecting) return;
-  look();
-  timer = setInterval(look, PERIOD_MS);
+  const now = entries.at(-1).isIntersecting;
+  if (now === seen) return;
+  seen = now;
+  follow();
 }).observe(element.closest('[role=tabpanel]'));
+document.addEventListener('visibilitychange', follow);

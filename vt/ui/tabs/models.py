@@ -7,17 +7,19 @@ from typing import Any
 
 import gradio as gr
 
+from vt.errors import VtError
 from vt.factory import Preloaded
 from vt.services import Services
 from vt.ui import fragments, scripts, words
 from vt.ui.endpoints import guarded
-from vt.ui.shared import PLAIN, QUIET, in_words, text
+from vt.ui.model_watch import ADDRESS
+from vt.ui.shared import PLAIN, QUIET, text
 from vt.ui.words import Words, label
 
 
-def build(services: Services, page: gr.Blocks) -> None:
-    """Build the tab into the page."""
-    health = gr.HTML(**PLAIN, js_on_load=scripts.REFRESH_MODELS)
+def build(services: Services) -> None:
+    """Build the tab into the page that is being built."""
+    health = gr.HTML(**PLAIN, js_on_load=scripts.REFRESH_MODELS, address=ADDRESS)
     memory = gr.HTML(**PLAIN)
     table = gr.HTML(**PLAIN, elem_id="vt-models")
     with gr.Row():
@@ -49,7 +51,6 @@ def build(services: Services, page: gr.Blocks) -> None:
     def unloading(secret: object, key: object, request: gr.Request) -> list[Any]:
         return act(request, secret, None, lambda said: _unloaded(services, said, key))
 
-    page.load(look, [chosen], seen, **QUIET)
     health.submit(look, [chosen], seen, **QUIET)  # sent by its script, while the tab is visible
     preload.click(preloading, [token, chosen], [effect, *seen], **QUIET)
     clear.click(clearing, [token], [effect, *seen], **QUIET)
@@ -57,10 +58,13 @@ def build(services: Services, page: gr.Blocks) -> None:
 
 
 def _act(services: Services, request: gr.Request, token: object, act: Callable[[Words], str]) -> str:
+    """Do what a button asks for, and return what came of it, or why it was refused."""
     said = words.of(request)
-    with in_words(said):
+    try:
         guarded(services, request, text(token or "", "token"))
         return fragments.action_result(act(said))
+    except VtError as error:
+        return fragments.error(said("trouble_models"), said.sentence(error.message))
 
 
 def _look(services: Services, said: Words, chosen: object) -> list[Any]:

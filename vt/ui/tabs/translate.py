@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,13 +17,14 @@ from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
 from vt.translatable import LanguageName
-from vt.ui import fragments, line_routes, scripts, words
+from vt.ui import fragments, language_search, line_routes, scripts, shared_pages, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
-from vt.ui.progress import to_follow
+from vt.ui.progress import outlook_of, to_follow
 from vt.ui.shared import (
     PLAIN,
     QUIET,
+    TRANSLATE,
     UPLOAD,
     Memory,
     Row,
@@ -43,6 +45,8 @@ from vt.ui.tabs.voices import VoiceChoice, heard_or_not, wishes
 from vt.ui.words import Words, label
 
 _AUTO = "auto"
+_MOST_AT_ONCE = 7
+"""Languages beside the first."""
 
 
 class TranslateTab:
@@ -53,10 +57,11 @@ class TranslateTab:
         self._services, self._shared, self._upload = services, shared, upload
         self._follow = gr.HTML(None, html_template="", js_on_load=scripts.FOLLOW_JOBS, visible="hidden", **PLAIN)
         self._lost = gr.HTML(**PLAIN, visible=False, elem_id="vt-lost")
+        self._undo = gr.HTML(**PLAIN, js_on_load=scripts.UNDO, elem_id="vt-undo")
+        self._yours = gr.HTML(**PLAIN, js_on_load=scripts.PICK, elem_id="vt-yours")
         self._build_nothing()
         self._build_compose()
         self._build_job()
-        self._yours = gr.HTML(**PLAIN, js_on_load=scripts.PICK, elem_id="vt-yours")
 
     def _build_nothing(self) -> None:
         with gr.Column(elem_classes="vt-narrow") as self._nothing:
@@ -69,9 +74,14 @@ class TranslateTab:
             with gr.Row():
                 self._source = gr.Dropdown(choices=[], label=label("source"), elem_id="vt-source")
                 self._target = gr.Dropdown(choices=[], label=label("target"), elem_id="vt-target")
+            self._search = gr.HTML(
+                None, html_template="", js_on_load=scripts.SEARCH_LANGUAGE, visible="hidden", **PLAIN
+            )
+            self._words = gr.Dropdown(choices=[], label=label("what_is_said"), elem_id="vt-words", visible=False)
             self._voices = VoiceChoice(self._services)
             self._served = gr.HTML(**PLAIN, elem_id="vt-served")
             with gr.Accordion(label("options"), open=False, elem_id="vt-options"):
+                self._also = gr.Dropdown(choices=[], multiselect=True, label=label("also"), elem_id="vt-also")
                 self._voices.build_engines()
                 with gr.Row():
                     self._track = gr.Dropdown(choices=[], label=label("audio_track"), elem_id="vt-track")
@@ -89,36 +99,56 @@ class TranslateTab:
         with gr.Column(visible=False, elem_id="vt-job") as self._job:
             self._job_head = gr.HTML(**PLAIN)
             self._live = gr.HTML(**PLAIN, js_on_load=scripts.ANNOUNCE_CHANGES, elem_id="vt-live")
-            self._progress = gr.HTML(**PLAIN, visible=False, elem_id="vt-progress")
+            allow = scripts.ALLOW_NOTIFICATIONS
+            self._progress = gr.HTML(**PLAIN, js_on_load=allow, visible=False, elem_id="vt-progress")
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
             with gr.Column(visible=False, elem_id="vt-result") as self._result:
                 self._lines = gr.HTML(None, html_template="", js_on_load=scripts.LINES, elem_id="vt-lines", **PLAIN)
                 self._watch = gr.HTML(**PLAIN, elem_id="vt-watch")
+            self._sharing = gr.HTML(**PLAIN, js_on_load=scripts.SHARE, visible=False, elem_id="vt-sharing")
             with gr.Row(elem_classes="vt-actions"):
                 self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
                 self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
                 self._remove = gr.Button(label("remove"), elem_id="vt-remove", variant="stop", min_width=100)
 
-    def wire(self, looked: Dependency) -> None:
-        """Connect events with their handlers; `looked` is the event that a film has been chosen, or removed."""
+    def wire(self, looked: Sequence[Dependency]) -> None:
+        """Connect events with their handlers; `looked`: that a film has been chosen, or removed."""
         shared, upload = self._shared, self._upload
         memory, every = shared.memory, self._every
         gr.on([self._to_upload.click, self._new.click], self._away, memory, [shared.tabs, *every], **QUIET)
+        upload.go.click(self._to_languages, [memory, shared.subject], [shared.tabs, *every], **QUIET)
         self._back.click(self._step_back, [memory, shared.subject], [shared.tabs, *every], **QUIET)
-        looked.then(self._composed, [memory, shared.subject], every, **QUIET)
+        for one in looked:
+            one.then(self._composed, [memory, shared.subject], every, **QUIET)
         languages, wished = [self._source, self._target], self._voices.chosen
-        gr.on([one.input for one in (*languages, *wished)], self._engines, [shared.subject, *languages, *wished],
-              [self._served, self._start_trouble, *self._voices.everything], **QUIET)  # fmt: skip
+        offered = [self._served, self._start_trouble, *self._voices.everything]
+        chosen = [shared.subject, *languages, *wished]
+        gr.on([one.input for one in (*languages, *wished)], self._engines, chosen, offered, **QUIET)
+        self._search.select(self._searched, chosen, [*languages, self._search, *offered], **QUIET)
         film = [upload.film, upload.subtitles, shared.subject]
-        asked = [*film, *languages, self._track, self._people, self._marks, memory, *wished, *self._finish.everything]
+        asked = [
+            *film,
+            *languages,
+            self._also,
+            self._words,
+            self._track,
+            self._people,
+            self._marks,
+            memory,
+            *wished,
+            *self._finish.everything,
+        ]
         self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
         self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
-        self._remove.click(self._forget, memory, every, js=scripts.CONFIRM_REMOVAL, **QUIET)
-        self._yours.select(self._open, memory, every, **QUIET)
+        self._remove.click(self._forget, [memory, shared.subject], every, **QUIET)
+        self._undo.select(self._bring_back, [memory, shared.subject], every, **QUIET)
+        self._sharing.select(self._share, memory, [self._sharing, self._lost], **QUIET)
+        # A job is picked from the list, or named by the address of the page.
+        gr.on([self._yours.select, memory.select], self._open, [memory, shared.subject], every, **QUIET)
         self._lines.submit(self._changed, [memory, shared.subject], every, **QUIET)
         self._lines.input(self._heard_or_not, None, self._trouble, **QUIET)
         self._voices.wire()
@@ -128,10 +158,11 @@ class TranslateTab:
         """The components that a handler may change."""
         return [
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
-            self._nothing_text, self._compose, self._film, self._source, self._target, self._served,
-            *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
+            self._nothing_text, self._compose, self._film, self._source, self._target, self._also, self._words,
+            self._served, *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
             self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel, self._trouble,
             self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
+            self._undo, self._sharing,
         ]  # fmt: skip
 
     @property
@@ -157,17 +188,19 @@ class TranslateTab:
         lost = bool(memory.view) and job is None
         memory = Memory(tuple(job.id for job in found), job.id if job else "")
         gone = fragments.error(said("trouble_gone"), said("gone"))
+        kept = self._jobs.kept_seconds([job.id for job in found]) if found else {}
         rows = [(other, native(other.request.target_language)) for other in found]
         return {
             self._shared.memory: memory.kept(),
-            self._follow: to_follow(found, memory.view),
+            self._follow: to_follow(said, found, memory.view),
             self._lost: gr.HTML(gone if lost else "", visible=lost),
             self._nothing: gr.Column(visible=job is None and subject is None),
             self._nothing_text: fragments.nothing_here(said("nothing_title"), said("nothing")),
             self._compose: gr.Column(visible=job is None and subject is not None),
             self._job: gr.Column(visible=job is not None),
             self._lines: None,
-            self._yours: fragments.films(said, rows, memory.view),
+            self._yours: fragments.films(said, fragments.by_film(rows, kept), memory.view),
+            self._undo: "",
             **(self._of_job(said, job) if job else {}),
         }
 
@@ -181,6 +214,7 @@ class TranslateTab:
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
             self._lines: line_routes.shown(job),
+            self._sharing: self._shared_by(said, job.id) if job.version else gr.HTML("", visible=False),
             **self._progressed(said, job),
         }
         if job.version:
@@ -198,7 +232,7 @@ class TranslateTab:
     def _progressed(self, said: Words, job: Job) -> Updates:
         if job.state.is_over:
             return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
-        shown = fragments.progress(said, job, None, self._services.factory.news())
+        shown = fragments.progress(said, job, None, self._services.factory.news(), outlook_of(self._jobs, job))
         return {self._progress: gr.HTML(shown, visible=True), self._live: fragments.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
@@ -226,6 +260,17 @@ class TranslateTab:
         del kept
         return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
 
+    def _to_languages(self, kept: object, held: object, request: gr.Request) -> Updates:
+        """Go to the choice of languages for the chosen film, whichever job was looked at since."""
+        memory, subject, there = Memory.of(kept), Subject.of(held), {self._shared.tabs: gr.Tabs(selected=TRANSLATE)}
+        return {**there, **(self._composing(words.of(request), memory, subject) if subject else {})}
+
+    def restored(self, said: Words, memory: Memory, subject: Subject | None) -> Updates:
+        """Return the whole tab as a page had it before it was loaded anew."""
+        if memory.view or subject is None:
+            return self.shown(said, memory)
+        return self._composing(said, memory, subject)
+
     def _composed(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Show the choice of languages for a film, or hide it where no film is chosen any more."""
         said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
@@ -252,6 +297,8 @@ class TranslateTab:
         held: object,
         source: object,
         target: object,
+        also: object,
+        told_by: object,
         track: object,
         people: object,
         marks: object,
@@ -262,6 +309,8 @@ class TranslateTab:
         background: object,
         literal: object,
         burn: object,
+        karaoke: object,
+        slows: object,
         request: gr.Request,
     ) -> Updates:
         said, subject = words.of(request), Subject.of(held)
@@ -269,30 +318,59 @@ class TranslateTab:
         def submit() -> Updates:
             if not target:
                 raise InputError(said("no_target"))
-            spoken, heard = text(target, "target_language"), text(source or _AUTO, "source_language")
-            if subject and (missing := self._missing(subject, heard, spoken)):
-                why = said("language_gone", language=said.language_name(languages.get(missing)).capitalize())
+            heard, spoken = text(source or _AUTO, "source_language"), _targets(target, also)
+            missing = next((code for code in spoken if self._missing(subject, heard, code)), None) if subject else None
+            if subject and missing:
+                gone = self._missing(subject, heard, missing) or missing
+                why = said("language_gone", language=said.language_name(languages.get(gone)).capitalize())
                 told_why = gr.HTML(fragments.error(said("trouble_start"), why), visible=True)
                 return {**self._choices(said, subject), self._start_trouble: told_why}
-            which = number(track, "audio_track") if track else None
-            wished = wishes((voice, tts_engine, translation_engine))
-            told_apart = number_of_speakers(text(people or _AUTO, "speakers"))
-            finish = self._finish.read(background, literal, burn, spoken)
-            spec = JobSpec("", spoken, heard, audio_track=which, wishes=wished, speakers=told_apart, finish=finish)
-            spec = replace(spec, mark_speakers=marks is True)
-            job = self._submitted(subject, spec, film, subtitles, owner(request))
-            memory = Memory.of(kept).with_job(job.id)
+            spec = JobSpec(
+                "", spoken[0], heard,
+                subtitles=text(told_by or "", "subtitles") or None,
+                audio_track=number(track, "audio_track") if track else None,
+                wishes=wishes((voice, tts_engine, translation_engine)),
+                speakers=number_of_speakers(text(people or _AUTO, "speakers")),
+                mark_speakers=marks is True,
+                finish=self._finish.read(background, literal, burn, karaoke, slows, spoken[0]),
+            )  # fmt: skip
+            memory = self._begun(Memory.of(kept), subject, spec, (film, subtitles), spoken[1:], owner(request))
             return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
 
         return told(said, "trouble_start", submit, self._start_trouble)
 
-    def _submitted(self, subject: Subject | None, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
+    def _begun(
+        self,
+        memory: Memory,
+        subject: Subject | None,
+        spec: JobSpec,
+        files: tuple[object, object],
+        more: Sequence[str],
+        whose: Owner,
+    ) -> Memory:
+        """Submit a job for each language, and return the memory with them; the first one is shown."""
+        first = self._submitted(subject, spec, files, whose)
+        others = []
+        for code in more:
+            with self._services.probes.held(whose.address), self._jobs.draft() as draft:
+                burn = code if spec.finish.burn == spec.target_language else spec.finish.burn
+                own = replace(spec.finish, burn=burn), replace(spec.wishes, voice="", tts_engine="")
+                asked = replace(spec, target_language=code, finish=own[0], wishes=own[1])
+                asked = self._jobs.reuse(draft, first.id, asked, keeps_wishes=False)
+                others.append(self._jobs.submit(draft, asked, whose.address, _key(subject, code)))
+        for job in reversed(others):
+            memory = memory.with_job(job.id)
+        return memory.with_job(first.id)
+
+    def _submitted(self, subject: Subject | None, spec: JobSpec, files: tuple[object, object], whose: Owner) -> Job:
         with self._services.probes.held(whose.address), self._jobs.draft() as draft:
             if subject and subject.job_id:
                 spec = self._jobs.reuse(draft, subject.job_id, spec, keeps_wishes=False)
-                return self._jobs.submit(draft, spec, whose.address)
-            spec = uploads.fill(draft, spec, film, subtitles, whose)
-            return self._jobs.submit(draft, spec, whose.address)
+            else:
+                film, captions = files
+                captions = uploads.nowhere(spec.subtitles) if spec.subtitles else captions
+                spec = uploads.fill(draft, replace(spec, subtitles=None), film, captions, whose)
+            return self._jobs.submit(draft, spec, whose.address, _key(subject, spec.target_language))
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
         said, memory = words.of(request), Memory.of(kept)
@@ -313,28 +391,57 @@ class TranslateTab:
             subject = Subject(
                 spec.file, 0.0, subtitles=spec.subtitles is not None, job_id=memory.view,
                 source=spec.source_language, target=spec.target_language, speakers=spec.speakers or 0,
-                marks=spec.mark_speakers, finish=spec.finish,
+                marks=spec.mark_speakers, finish=spec.finish, key=secrets.token_urlsafe(16),
             )  # fmt: skip
             return self._composing(said, memory, subject)
 
         return told(said, "trouble_start", compose, self._lost)
 
-    def _forget(self, kept: object, request: gr.Request) -> Updates:
+    def _forget(self, kept: object, held: object, request: gr.Request) -> Updates:
+        """Have a job removed in a few seconds, in which that can be taken back; the page is without it at once."""
         said, memory = words.of(request), Memory.of(kept)
         if not memory.view:
             return {self._lost: gr.skip()}
 
         def remove() -> Updates:
-            with suppress(JobNotFound):
-                uploads.remove(self._jobs, memory.view)
-            return self.shown(said, memory.without(memory.view))
+            without = memory.without(memory.view)
+            try:
+                offer = fragments.undo(said, self._jobs.get(memory.view))
+            except JobNotFound:
+                return self.shown(said, without)
+            uploads.drop(uploads.folder(), self._jobs.original(memory.view).path)
+            self._services.removals.begin(memory.view)
+            return {**self.restored(said, without, Subject.of(held)), self._undo: offer}
 
         return told(said, "trouble_job", remove, self._lost)
 
-    def _open(self, kept: object, picked: gr.EventData, request: gr.Request) -> Updates:
-        memory = Memory.of({**Memory.of(kept).kept(), "view": event_value(picked, "job")})
-        said = words.of(request)
-        return told(said, "trouble_gone", lambda: self.shown(said, memory), self._lost)
+    def _bring_back(self, kept: object, held: object, picked: gr.EventData, request: gr.Request) -> Updates:
+        """Let a job stay that was about to be removed, and show it; where it is too late, say so."""
+        wanted = Memory.of({"view": event_value(picked, "job")}).view
+        self._services.removals.take_back(wanted)
+        return {**self._open(kept, held, picked, request), self._undo: ""}
+
+    def _share(self, kept: object, pressed: gr.EventData, request: gr.Request) -> Updates:
+        """Make or take back the link by which others may see the results."""
+        said, job_id = words.of(request), Memory.of(kept).view
+
+        def change() -> Updates:
+            if event_value(pressed, "link") == "make":
+                self._jobs.link(job_id)
+            else:
+                self._jobs.unlink(job_id)
+            return {self._sharing: self._shared_by(said, job_id)}
+
+        return told(said, "trouble_job", change, self._lost)
+
+    def _shared_by(self, said: Words, job_id: str) -> gr.HTML:
+        secret = self._jobs.link_of(job_id)
+        return gr.HTML(fragments.sharing(said, shared_pages.address(secret) if secret else ""), visible=True)
+
+    def _open(self, kept: object, held: object, picked: gr.EventData, request: gr.Request) -> Updates:
+        wanted = Memory.of({"view": event_value(picked, "job")}).view
+        said, memory = words.of(request), Memory.of(kept).looking_at(wanted)
+        return told(said, "trouble_gone", lambda: self.restored(said, memory, Subject.of(held)), self._lost)
 
     def _heard_or_not(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
         return heard_or_not(self._services.samples, came, request)
@@ -351,14 +458,16 @@ class TranslateTab:
     def _choices(self, said: Words, subject: Subject) -> Updates:
         rows = self._services.languages()
         heard, spoken = _heard(rows, subject), _spoken(rows)
-        source = subject.source if subject.source in _codes(heard) else _AUTO
+        source = next((one for one in (subject.source, _tagged(subject)) if one in _codes(heard)), _AUTO)
         target = _target(said, _codes(spoken), subject)
         tracks = [(said("track_auto"), 0), *((track, number) for number, track in enumerate(subject.tracks, 1))]
-        hint = said("reused") if subject.job_id else ""
+        hint = said("reused") if subject.job_id else self._expected(said, subject)
         return {
             self._film: fragments.film_line(subject.name, subject.seconds, hint),
             self._source: gr.Dropdown(choices=[(said("source_auto"), _AUTO), *_named(said, heard)], value=source),
             self._target: gr.Dropdown(choices=_named(said, spoken), value=target),
+            self._also: gr.Dropdown(choices=_named(said, spoken), value=[]),
+            self._words: self._sources_of_words(said, subject),
             self._served: self._who(said, rows, source, target, subject.subtitles),
             **self._voices.offered(said, rows, target),
             self._track: gr.Dropdown(
@@ -397,6 +506,45 @@ class TranslateTab:
 
         return told(said, "trouble_start", offer, self._start_trouble)
 
+    def _expected(self, said: Words, subject: Subject) -> str:
+        seconds = self._jobs.expected_seconds(subject.seconds)
+        return "" if seconds is None else said("takes_about", time=fragments.duration(seconds))
+
+    def _sources_of_words(self, said: Words, subject: Subject) -> gr.Dropdown:
+        """Return the choice of where the words of the film come from; it is there where there is a choice."""
+        tracks = [(name, f"track:{place}") for place, _, name in (one.partition(": ") for one in subject.texts)]
+        listening = [] if subject.is_silent else [(said("by_listening"), "")]
+        choices = [*listening, *tracks]
+        value = choices[0][1] if choices else ""
+        return gr.Dropdown(choices=choices, value=value, visible=bool(tracks) and not subject.subtitles)
+
+    def _searched(
+        self,
+        held: object,
+        source: object,
+        target: object,
+        voice: object,
+        tts_engine: object,
+        translation_engine: object,
+        sought: gr.EventData,
+        request: gr.Request,
+    ) -> Updates:
+        """Choose the language that was typed into one of the two fields, or say that there is none of that name."""
+        said, subject = words.of(request), Subject.of(held)
+        typed = text(event_value(sought, "typed") or "", "typed")
+        rows = self._services.languages()
+        is_source = event_value(sought, "field") == "vt-source"
+        offered = _spoken(rows) if not is_source else _heard(rows, subject) if subject else []
+        found = language_search.find(typed, {row["code"]: _names(said, row) for row in offered})
+        source, target = (found or source, target) if is_source else (source, found or target)
+        chosen = self._engines(held, source, target, voice, tts_engine, translation_engine, request)
+        field = self._source if is_source else self._target
+        if found:
+            return {**chosen, field: found, self._search: {"typed": typed, "found": found}}
+        why = fragments.error(said("trouble_language"), said("no_such_language", typed=typed))
+        told_why = {self._start_trouble: gr.HTML(why, visible=True), self._search: {"typed": typed, "found": ""}}
+        return {**chosen, **told_why}
+
     def _who(
         self,
         said: Words,
@@ -434,6 +582,34 @@ def _codes(rows: Sequence[Row]) -> list[str]:
 def _any(rows: Sequence[Row], what: str) -> list[str]:
     """Return the engines that serve at least one language, the best first."""
     return list(dict.fromkeys(name for row in rows for name in row[what]))
+
+
+def _names(said: Words, row: Row) -> list[str]:
+    """Return what a language may be called: by itself, by the reader, and in English."""
+    return [row["native_name"], said.language_name(LanguageName(row["code"], row["name"])), row["name"]]
+
+
+def _tagged(subject: Subject) -> str:
+    """Return the code of the language that the film's own tag names; empty: it names none."""
+    found = languages.find(subject.language) if subject.language else None
+    return found.code if found else ""
+
+
+def _targets(first: object, also: object) -> list[str]:
+    """Return the codes of the languages to speak, each once, the first one first.
+
+    Raises:
+        InputError: they are no codes, or too many.
+    """
+    more = also if isinstance(also, list) else []
+    if len(more) > _MOST_AT_ONCE:
+        raise InputError("A video can be dubbed into at most {most} languages at once.", most=_MOST_AT_ONCE + 1)
+    return list(dict.fromkeys(text(code, "target_language") for code in (first, *more)))
+
+
+def _key(subject: Subject | None, target: str) -> str:
+    """Return the name of the request for one language, by which it is known when it comes twice."""
+    return f"{subject.key} {target}" if subject and subject.key else ""
 
 
 def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:

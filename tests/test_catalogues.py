@@ -1,4 +1,4 @@
-"""What floors below say, in Spanish: the catalogue held against the messages that the real code makes."""
+"""What floors below say, in each language of the page: the catalogues held against messages that real code makes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.numbers import get_decimal_symbol
 
 from tests import films, hostile
 from tests.asking import asked, pair
@@ -297,8 +298,7 @@ SOURCES = (
 )  # fmt: skip
 
 
-def test_what_the_code_says_is_said_in_spanish(film: Path, tmp_path: Path) -> None:
-    spanish = CATALOGUES["es"]
+def test_what_the_code_says_is_said_in_the_language_of_every_catalogue(film: Path, tmp_path: Path) -> None:
     for source in SOURCES:
         folder = tmp_path / source.__name__
         folder.mkdir()
@@ -308,25 +308,36 @@ def test_what_the_code_says_is_said_in_spanish(film: Path, tmp_path: Path) -> No
             assert all(isinstance(value, LanguageName) for name, value in values if name.startswith("language")), (
                 message
             )
-            for template in templates(message):
-                assert not re.search(r"[a-z]{3} ", template) or spanish.get(template), f"not translated: {template}"
-            assert Words("es").sentence(message) != message
+            for language, catalogue in CATALOGUES.items():
+                for template in templates(message):
+                    is_sentence = re.search(r"[a-z]{3} ", template)
+                    assert not is_sentence or catalogue.get(template), f"{language}, not translated: {template}"
+                assert Words(language).sentence(message) != message
 
 
-def test_a_sentence_keeps_its_names_and_has_languages_and_numbers_in_spanish() -> None:
-    words = Words("es")
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_a_sentence_keeps_its_names_and_has_languages_and_numbers_as_its_reader_writes_them(language: str) -> None:
+    words, point = Words(language), get_decimal_symbol(language)
     silent = Message("{file}: no speech found, so there is nothing to translate.", file=Path("/films/2.5.mp4"))
-    assert words.sentence(silent).startswith("2.5.mp4: no se")
+    assert words.sentence(silent) != silent
+    assert "2.5.mp4" in words.sentence(silent)
+    assert "/films" not in words.sentence(silent)
     heard = Message(
         "The film speaks {language}, as far as was heard (probability {probability:.2f}).",
         language=languages.get("fr"),
         probability=0.981,
     )
-    assert "en francés" in words.sentence(heard)
-    assert "0,98" in words.sentence(heard)
+    french = languages.name_in("fr", language)
+    assert french != "French"
+    assert french in words.sentence(heard)
+    assert f"0{point}98" in words.sentence(heard)
     assert words.sentence("Nobody knows this one.") == "Nobody knows this one."
-    assert words.sentence(Message("Nobody knows {number:.1f} either.", number=1.5)) == "Nobody knows 1,5 either."
+    unknown = Message("Nobody knows {number:.1f} either.", number=1.5)
+    assert words.sentence(unknown) == f"Nobody knows 1{point}5 either."
+    cover = Message("A cover was left out: it is too large, or damaged.")
+    assert words.sentence(cover) != cover
+    assert words.sentence(joined(cover, heard)) == f"{words.sentence(cover)} {words.sentence(heard)}"
+
+
+def test_a_sentence_in_the_language_of_the_code_is_left_alone() -> None:
     assert Words("en").sentence("The disk is full: free some space and try again.").startswith("The disk is full:")
-    both = joined("A cover was left out: it is too large, or damaged.", heard)
-    assert words.sentence(both).startswith("Se dejó fuera una carátula")
-    assert words.sentence(both).endswith("(probabilidad 0,98).")

@@ -1,0 +1,85 @@
+"""The page's document: in one language, under its own name, and compressed as far as a browser takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import Any
+
+import brotli
+import pytest
+from starlette.responses import HTMLResponse, PlainTextResponse
+
+from vt.ui.gateway import document
+
+GRADIOS = (
+    '<!doctype html>\n<html\n\tlang="en"\n>\n<head>\n<meta charset="utf-8" />\n'
+    '<meta property="og:title" content="Gradio" />\n<meta\n name="twitter:title"\n content="Gradio" />\n'
+    f"<script>window.gradio_config = {{}}</script>{'x' * 2000}</head></html>"
+)
+Answer = tuple[dict[str, str], bytes]
+
+
+def answered(path: str = "/", answer: Any = None, **headers: str) -> Answer:  # noqa: ANN401 (an ASGI application)
+    """Return the headers and the body of what a browser with these headers gets."""
+    said = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": said, "query_string": b""}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:  # noqa: ANN401
+        sent.append(message)
+
+    async def receive() -> Any:  # noqa: ANN401
+        return {"type": "http.request"}
+
+    page = answer or HTMLResponse(GRADIOS)
+    if path == "/":
+        asyncio.run(document.serve(page, scope, receive, send))
+    else:
+        asyncio.run(page(scope, receive, document.lasting(scope, send)))
+    start, *bodies = sent
+    return {name.decode(): value.decode() for name, value in start["headers"]}, b"".join(x["body"] for x in bodies)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "title"),
+    [
+        ("fr-FR,fr;q=0.9", "en", "vt, the video translator"),
+        ("es-MX", "es", "vt, el traductor de vídeos"),
+        ("", "en", "vt, the video translator"),
+    ],
+)
+def test_the_language_of_the_page_is_the_servers_decision_and_its_name_is_its_own(
+    asked: str, code: str, title: str
+) -> None:
+    headers, body = answered(accept_language=asked)
+    page = body.decode()
+    assert f'<html\n\tlang="{code}"' in page
+    assert f'<meta property="og:title" content="{title}">' in page and f"<title>{title}</title>" in page
+    assert 'content="Gradio"' not in page and "window.gradio_config" in page
+    assert page.index("Object.defineProperty(navigator, 'language'") < page.index("window.gradio_config")
+    assert {"Accept-Language", "Accept-Encoding"} <= set(headers["vary"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("asked", "coding"),
+    [("gzip, deflate, br", "br"), ("gzip;q=0.5", "gzip"), ("br;q=0, gzip", "gzip"), ("gzip;q=0", ""), ("", "")],
+)
+def test_the_page_is_compressed_as_the_browser_takes_it(asked: str, coding: str) -> None:
+    plain = answered()[1]
+    headers, body = answered(accept_encoding=asked)
+    assert headers.get("content-encoding", "") == coding
+    opened = {"br": brotli.decompress, "gzip": gzip.decompress}.get(coding, bytes)(body)
+    assert opened == plain
+    assert int(headers["content-length"]) == len(body) <= len(plain)
+
+
+def test_what_is_no_page_is_sent_as_it_is() -> None:
+    assert answered(answer=PlainTextResponse('lang="en"' * 500), accept_encoding="br")[1] == b'lang="en"' * 500
+
+
+def test_a_browser_keeps_the_files_whose_names_change_with_their_content_and_no_others() -> None:
+    script = PlainTextResponse("let a = 1;")
+    assert "immutable" in answered("/assets/index-DphvyggB.js", script)[0]["cache-control"]
+    assert "cache-control" not in answered("/theme.css", script)[0]
+    assert "cache-control" not in answered("/assets/index-DphvyggB.js", PlainTextResponse("no", 404))[0]

@@ -1,0 +1,53 @@
+"""The route by which an open tab Models learns that something changed: one stream of server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
+
+from vt.errors import TooManyRequests
+from vt.services import Services
+from vt.web import visitors
+from vt.web.http_statuses import headers_of, status_of
+
+ADDRESS = "films/models"
+_LOOK_SECONDS = 1.0
+
+
+def routes(services: Services) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(include_in_schema=False)
+
+    async def counted(request: Request) -> AsyncIterator[None]:
+        """Count the tab as one follower until it has left."""
+        try:
+            with services.followers.held(visitors.of(request.scope).key):
+                yield
+        except TooManyRequests as error:
+            raise HTTPException(status_of(error), str(error), headers_of(error)) from error
+
+    async def stream() -> AsyncIterator[ServerSentEvent]:
+        """Send a message at the beginning, and after each change."""
+        before = ""
+        while True:
+            now = await to_thread.run_sync(mark, services)
+            if now != before:
+                before = now
+                yield ServerSentEvent(data={"changed": True})
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    router.get(f"/{ADDRESS}", response_class=EventSourceResponse, dependencies=[Depends(counted)])(stream)
+    return router
+
+
+def mark(services: Services) -> str:
+    """Return a value that changes when the tab has something else to show; the mere passing of time changes nothing."""
+    cache, health = services.factory.get_model_status(), services.health()
+    models = [(model["cache_key"], model["state"], model["leases"]) for model in cache["models"]]
+    preload = [(model.name, model.state) for model in services.readiness()[1]]
+    return repr((models, preload, health["status"], health["notes"]))

@@ -1,0 +1,49 @@
+// A language may be typed: by its own name, by its name in the language of the page or in English, with or without accents,
+// or by its code. What was typed and is none of the offered choices is looked up by the server when the field is left, and
+// Start waits for the answer.
+const FIELDS = '#vt-source, #vt-target';
+let typed = null, isAsked = false, waiting = null;
+const forget = () => { typed = null; };
+const ask = field => {
+  if (!typed || !typed.field.contains(field)) return;
+  isAsked = true;
+  trigger('select', {field: typed.field.id, typed: typed.text});
+  forget();
+};
+document.addEventListener('focusin', event => {
+  if (event.target.matches('input') && event.target.closest(FIELDS)) event.target.select();
+});
+document.addEventListener('input', event => {
+  const field = event.target.closest(FIELDS);
+  if (field && event.isTrusted) typed = event.target.value.trim() ? {field, text: event.target.value} : null;
+});
+// A choice from the list is Gradio's own matter.
+document.addEventListener('mousedown', event => {
+  if (event.target.closest('[role=option]')) forget();
+}, true);
+document.addEventListener('keydown', event => {
+  const field = event.target.closest(FIELDS);
+  if (!field || event.key !== 'Enter') return;
+  if (field.querySelector('[role=option]')) {
+    forget();
+    return;
+  }
+  ask(field);
+  event.target.blur();
+}, true);
+document.addEventListener('focusout', event => {
+  const field = event.target.closest(FIELDS);
+  if (field) ask(field);
+}, true);
+document.addEventListener('click', event => {
+  const start = event.target.closest('#vt-start');
+  if (!start || !isAsked) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  waiting = start;
+}, true);
+watch('value', () => {
+  isAsked = false;
+  if (props.value?.found) waiting?.click();
+  waiting = null;
+});
