@@ -141,7 +141,8 @@ JOB = Job(
         fragments.progress(ENGLISH, JOB, 7.0, HOSTILE),
         fragments.downloads(ENGLISH, JOB, REPORT, False), fragments.notes(ENGLISH, [HOSTILE]),
         fragments.films(ENGLISH, fragments.by_film([(JOB, HOSTILE)], {}), "a"),
-        fragments.undo(ENGLISH, JOB), fragments.sharing(ENGLISH, HOSTILE),
+        fragments.undo(ENGLISH, JOB), fragments.black_picture(ENGLISH, JOB, HOSTILE),
+        fragments.sharing(ENGLISH, HOSTILE),
         fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.action_result(HOSTILE),
     ],
 )  # fmt: skip

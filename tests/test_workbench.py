@@ -18,6 +18,7 @@ from tests.test_page import PATIENCE_MS, rests
 
 NAME = 'My "own" film.mp4'
 SPOKEN = "1\n00:00:00,200 --> 00:00:01,600\nGood evening, and welcome.\n"
+DUB = "document.querySelector('video[data-film=dub], .vt-dub video')"
 DONE = ".vt-yours em.vt-done"
 
 
@@ -121,6 +122,20 @@ def is_removed(page: Page) -> None:
     expect(page.locator(".vt-job-head h2")).to_have_text(NAME)
     page.click("#vt-remove")
     page.wait_for_selector("[data-undo]")
+
+
+def test_a_picture_that_no_browser_shows_is_told_of_and_a_copy_is_made_that_it_shows(page: Page, silent: Path) -> None:
+    film = silent.with_name("old.mkv")
+    ffmpeg("-i", silent, "-map", "0", "-c:v", "mpeg2video", "-c:s", "srt", film)
+    page.set_input_files("#vt-film input[type=file]", film)
+    expect(page.locator("#vt-facts")).to_contain_text("Browsers do not show this kind of picture.")
+    page.click("#vt-go:enabled")
+    page.click("#vt-start")
+    page.wait_for_selector(DONE)
+    expect(page.locator("#vt-black")).to_contain_text("cannot show its picture")
+    page.click("[data-make-copy]")
+    page.wait_for_function(f"() => {DUB}?.videoWidth === 64")
+    expect(page.locator("#vt-black")).to_be_hidden()
 
 
 def test_a_german_browser_gets_one_language_and_not_two(browser: Browser, server: Server) -> None:

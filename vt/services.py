@@ -234,6 +234,7 @@ class Services:
         self._closing.set()
         self.removals.close()
         if self._backend:
+            self._backend.jobs.close()
             self._backend.close()
         self.factory.close()
 

@@ -58,6 +58,10 @@ class JobFolder:
         """A small picture of the film; empty where it has none."""
         return self.path / "picture.jpg"
 
+    def page_copy(self, version: int) -> Path:
+        """Return where the copy of one version's film is that every browser can show; it need not exist."""
+        return self.path / f"page-{version}.mp4"
+
     def results(self, version: int) -> Path:
         """Return the folder with the results of one version."""
         return self.path / f"results-{version}"
@@ -94,5 +98,6 @@ class JobFolder:
             self.results(version),
             self.peaks(0),
             self.peaks(version),
+            self.page_copy(version),
         }
         return [path for path in self.path.iterdir() if path not in kept]

@@ -34,6 +34,7 @@ from vt.errors import (
 from vt.jobs import edit_checks, new_lines, outlines, remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.new_lines import NewLine
+from vt.jobs.page_copies import PageCopies
 from vt.jobs.results import ResultFile, ResultText
 from vt.jobs.store import DataFolder, Store, Submission, new_id
 from vt.jobs.worker import Hear, Worker, file_names
@@ -122,6 +123,7 @@ class Jobs:
         self._settings, self._checker = settings, checker
         self._data, self._store, self._worker = data, store, worker
         self._free = free
+        self._copies = PageCopies(media.page_copy)
         self._looks = looks or PerVisitorSemaphore(CORES)  # `processes.PROBES` are twice as many
 
     # In
@@ -490,6 +492,44 @@ class Jobs:
         if not folder.picture.stat().st_size:
             raise NoSuchResult("The film has no picture.")
         return ResultFile(folder.picture, f"{Path(job.request.file).stem}.jpg", "image/jpeg")
+
+    def make_page_copy(self, job_id: str) -> None:
+        """Have a copy of the dubbed film made that every browser can show, in the background.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            StorageError: the disk has no room for it.
+            QueueFull: too many are on their way.
+        """
+        job, film = self._store.get(job_id), self.film(job_id)
+        self._check_disk(film.path.stat().st_size)
+        self._copies.begin(film.path, job.seconds, self._data.folder(job_id).page_copy(job.version))
+
+    def page_copy_state(self, job_id: str) -> str:
+        """Return how far that copy is: `done`, `running`, `failed` or `none`.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._copies.state(self._data.folder(job_id).page_copy(self._store.get(job_id).version))
+
+    def page_copy(self, job_id: str) -> ResultFile:
+        """Return the copy of the dubbed film that every browser can show.
+
+        Raises:
+            JobNotFound: there is no such job.
+            NoSuchResult: it has not been made.
+        """
+        job = self._store.get(job_id)
+        place = self._data.folder(job_id).page_copy(job.version)
+        if not place.exists():
+            raise NoSuchResult("The copy for the page has not been made.")
+        return ResultFile(place, f"{Path(job.request.file).stem}.mp4", "video/mp4")
+
+    def close(self) -> None:
+        """Stop what is made in the background for the page."""
+        self._copies.close()
 
     def subtitle_files(self, job_id: str) -> list[ResultFile]:
         """Return the subtitles that lie with the film, those of the dub first.

@@ -20,6 +20,7 @@ from vt.media.extraction import SPEECH_RATE, SoundFormat, StoredSamples, extract
 from vt.media.fonts import Font, font_for
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Burn, Named, Soft, mux
+from vt.media.page_copy import page_copy
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.slowing import Slowed, Slowing, slowed_samples
@@ -64,6 +65,7 @@ __all__ = [
     "momentary_loudness",
     "mux",
     "output_rate",
+    "page_copy",
     "peaks",
     "picture_of",
     "probe",

@@ -26,6 +26,10 @@ _STEPS = {
 """The steps that the page shows, each with the stages of a job that belong to it."""
 
 
+_NOT_SHOWN = ("mpeg1video", "mpeg2video")
+"""Pictures that no browser shows: a player of such a film is black, and its sound is heard."""
+
+
 def clock(seconds: float, tenths: bool = False) -> str:
     """Return a time as people read it on a player: 0:07, 12:30, 1:02:03."""
     rounded = round(seconds, 1) if tenths else round(seconds)
@@ -74,7 +78,7 @@ def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: 
     sounds = [track_text(words, number, track) for number, track in enumerate(found["audio"], 1)]
     rows = [
         ("duration", [clock(found["duration_seconds"])]),
-        ("picture", [found["video"]["codec"] if found["video"] else words("no_picture")]),
+        ("picture", _picture(words, found["video"])),
         ("sound", sounds or [words("no_sound")]),
     ]
     if found["subtitles"]:
@@ -84,6 +88,12 @@ def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: 
         rows.append(("with_subtitles", [subtitles]))
     has_picture = bool(found["video"])
     return render("inspection", words=words, file=found["file"], rows=rows, address=address, has_picture=has_picture)
+
+
+def _picture(words: Words, video: Mapping[str, Any] | None) -> list[str]:
+    if not video:
+        return [words("no_picture")]
+    return [video["codec"], words("not_shown")] if video["codec"] in _NOT_SHOWN else [video["codec"]]
 
 
 def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
@@ -256,6 +266,14 @@ def films(words: Words, listed: Sequence[Film], shown: str) -> str:
 def _long(words: Words, seconds: float) -> str:
     hours = round(seconds / 3600)
     return words.counted("days", round(hours / 24)) if hours >= 48 else words.counted("hours", max(1, hours))
+
+
+def black_picture(words: Words, job: Job, state: str) -> str:
+    """Return the offer of a copy that every browser can show; a script shows it where it is needed.
+
+    `state` is that of the copy: `none`, `running`, `done` or `failed`.
+    """
+    return render("black_picture", words=words, state=state, address=job_files.copy(job.id, job.version))
 
 
 def undo(words: Words, job: Job) -> str:

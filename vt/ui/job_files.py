@@ -46,6 +46,11 @@ def picture(job_id: str) -> str:
     return f"films/{quote(job_id, safe='')}/picture"
 
 
+def copy(job_id: str, version: int) -> str:
+    """Return the address of the copy of the dub that every browser can show."""
+    return f"films/{quote(job_id, safe='')}/copy?{version}"
+
+
 def everything(job_id: str, version: int) -> str:
     """Return the address of all results as one ZIP file."""
     return f"films/{quote(job_id, safe='')}/everything?{version}"
@@ -74,6 +79,10 @@ def routes(services: Services) -> APIRouter:
         if answer.status_code == 200:
             answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
         return answer
+
+    @router.get("/copy")
+    def get_copy(job_id: str) -> Response:
+        return answered(lambda: services.jobs.page_copy(job_id))
 
     @router.get("/everything")
     def get_everything(job_id: str) -> Response:

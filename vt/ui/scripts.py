@@ -28,6 +28,7 @@ HEAR_VOICE = _script("hear_voice")
 LINES = _script("lines") + HEAR_VOICE
 ANNOUNCE_CHANGES = _script("announce_changes")
 SEARCH_LANGUAGE = _script("search_language")
+BLACK_PICTURE = _script("black_picture")
 UNDO = _script("undo")
 SHARE = _script("share")
 ALLOW_NOTIFICATIONS = _script("allow_notifications")

@@ -164,6 +164,14 @@ _ENGLISH: dict[str, str] = {
     "link_gone": "This link leads nowhere any more",
     "link_gone_why": "It was taken back, or the video was removed.",
     "download_everything": "Everything as ZIP",
+    # Pictures that a browser does not show
+    "not_shown": "Browsers do not show this kind of picture. It can be dubbed all the same.",
+    "black_picture": (
+        "This browser plays the sound of this video, but cannot show its picture. The file that you download is whole."
+    ),
+    "copy_make": "Make a copy that can be shown here",
+    "copy_running": "The copy is being made ...",
+    "copy_failed": "The copy could not be made.",
     # Translate: the workbench of the lines
     "bench_cannot_play": "This browser cannot play this format.",
     "bench_no_picture": "This browser plays only the sound of this video: it cannot show a picture in this format.",

@@ -103,6 +103,7 @@ class TranslateTab:
             self._progress = gr.HTML(**PLAIN, js_on_load=allow, visible=False, elem_id="vt-progress")
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
+            self._black = gr.HTML(**PLAIN, js_on_load=scripts.BLACK_PICTURE, elem_id="vt-black")
             with gr.Column(visible=False, elem_id="vt-result") as self._result:
                 self._lines = gr.HTML(None, html_template="", js_on_load=scripts.LINES, elem_id="vt-lines", **PLAIN)
                 self._watch = gr.HTML(**PLAIN, elem_id="vt-watch")
@@ -145,6 +146,8 @@ class TranslateTab:
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
         self._remove.click(self._forget, [memory, shared.subject], every, **QUIET)
+        self._black.submit(self._copied, memory, [self._black, self._lost], **QUIET)
+        self._black.select(self._copying, memory, [self._black, self._lost], **QUIET)
         self._undo.select(self._bring_back, [memory, shared.subject], every, **QUIET)
         self._sharing.select(self._share, memory, [self._sharing, self._lost], **QUIET)
         # A job is picked from the list, or named by the address of the page.
@@ -162,7 +165,7 @@ class TranslateTab:
             self._served, *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
             self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel, self._trouble,
             self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
-            self._undo, self._sharing,
+            self._undo, self._sharing, self._black,
         ]  # fmt: skip
 
     @property
@@ -215,6 +218,7 @@ class TranslateTab:
             self._result: gr.Column(visible=bool(job.version)),
             self._lines: line_routes.shown(job),
             self._sharing: self._shared_by(said, job.id) if job.version else gr.HTML("", visible=False),
+            self._black: self._copy_of(said, job) if job.version else "",
             **self._progressed(said, job),
         }
         if job.version:
@@ -433,6 +437,24 @@ class TranslateTab:
             return {self._sharing: self._shared_by(said, job_id)}
 
         return told(said, "trouble_job", change, self._lost)
+
+    def _copied(self, kept: object, request: gr.Request) -> Updates:
+        """Have a copy of the dub made whose picture this browser can show."""
+        said, job_id = words.of(request), Memory.of(kept).view
+
+        def make() -> Updates:
+            self._jobs.make_page_copy(job_id)
+            return {self._black: self._copy_of(said, self._jobs.get(job_id))}
+
+        return told(said, "trouble_job", make, self._lost)
+
+    def _copying(self, kept: object, request: gr.Request) -> Updates:
+        """Look how far that copy is."""
+        said, job_id = words.of(request), Memory.of(kept).view
+        return told(said, "trouble_job", lambda: {self._black: self._copy_of(said, self._jobs.get(job_id))}, self._lost)
+
+    def _copy_of(self, said: Words, job: Job) -> str:
+        return fragments.black_picture(said, job, self._jobs.page_copy_state(job.id))
 
     def _shared_by(self, said: Words, job_id: str) -> gr.HTML:
         secret = self._jobs.link_of(job_id)
