@@ -39,9 +39,9 @@ def clock(seconds: float, tenths: bool = False) -> str:
     return f"{hours}:{minutes:02d}:{last}" if hours else f"{minutes}:{last}"
 
 
-def head(words: Words) -> str:
-    """Return the top of the page, with the sentences that its scripts show."""
-    return render("head", words=words)
+def head(words: Words, *, may_manage: bool) -> str:
+    """Return the top of the page, with the sentences that its scripts show; the tab Models is for managers alone."""
+    return render("head", words=words, may_manage=may_manage)
 
 
 def heading(text: str, lead: str = "") -> str:

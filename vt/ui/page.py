@@ -26,6 +26,7 @@ from vt.ui.tabs.translate import TranslateTab
 from vt.ui.tabs.upload import UploadTab
 from vt.ui.tabs.voices import offered
 from vt.ui.words import label
+from vt.web import visitors
 
 _STYLE = scripts.STATIC / "style.css"
 _WORKERS = 16
@@ -68,7 +69,8 @@ def _build(services: Services, page: gr.Blocks) -> None:
     def load(kept: object, request: gr.Request) -> Updates:
         said, known = words.of(request), Memory.of(kept)
         subject, place = Subject.of(_of(kept, "subject")), _of(kept, "place")
-        written: Updates = {head: fragments.head(said), **upload.written(said)}
+        top = fragments.head(said, may_manage=_may_manage(services, request))
+        written: Updates = {head: top, **upload.written(said)}
         tab = TRANSLATE if known.view or place == TRANSLATE else MODELS if place == MODELS else UPLOAD
 
         def shown() -> Updates:
@@ -85,6 +87,12 @@ def _build(services: Services, page: gr.Blocks) -> None:
 
     changed = [head, tabs, *upload.texts, *upload.everything, *translate.everything]
     page.load(load, [memory], changed, js=scripts.LOAD_MEMORY, **QUIET)
+
+
+def _may_manage(services: Services, request: gr.Request) -> bool:
+    """Tell whether models may be managed from where a page is: with a token from anywhere, without one from here."""
+    is_local = request.request is not None and visitors.of(request.request.scope).is_local
+    return services.settings.admin_token is not None or is_local
 
 
 def _of(kept: object, name: str) -> object:

@@ -10,5 +10,12 @@ const refuse = (event, files) => {
   else event.target.dispatchEvent(new DragEvent('dragleave', {bubbles: true}));
   trigger('submit', {file: large.name, megabytes: Math.ceil(large.size / 2 ** 20)});
 };
+// The picker of the system offers what is taken first; whatever else somebody picks or drops is looked at all the same.
+document.addEventListener('click', event => {
+  for (const [place, kinds] of Object.entries(props.accepted)) {
+    const input = event.target.closest?.(place)?.querySelector('input[type=file]');
+    if (input) input.accept = kinds;
+  }
+}, true);
 document.addEventListener('change', event => refuse(event, event.target.files), true);
 document.addEventListener('drop', event => refuse(event, event.dataTransfer?.files), true);

@@ -22,6 +22,8 @@ from vt.ui.words import Words, label
 
 _SAMPLE = Path(__file__).parents[3] / "samples" / "sense_and_sensibility.mp4"
 
+_SUBTITLES = ".srt,.vtt,.ass,.ssa,.ttml,.dfxp,.xml,.sbv,.sub,.lrc,.json"
+
 
 class UploadTab:
     """The tab, and what it does."""
@@ -35,6 +37,7 @@ class UploadTab:
             sample: a film to try; where it is not there, as in an installed package, nothing is said of it.
         """
         self._services, self._shared, self._film_to_try = services, shared, sample
+        self._formats: list[str] = services.health()["translation_service"]["accepted_video_formats"]
         self._head = gr.HTML(**PLAIN)
         with gr.Row(elem_classes="vt-columns"):
             with gr.Column(scale=5, min_width=320):
@@ -53,7 +56,9 @@ class UploadTab:
                 )
                 self._subtitles_hint = gr.HTML(**PLAIN)
                 most = services.settings.max_upload_mb * 2**20
-                self._limits = gr.HTML(js_on_load=scripts.GUARD, most_bytes=most, **PLAIN)
+                films = ",".join(f".{name}" for name in self._formats)
+                accepted = {"#vt-film": f"video/*,audio/*,{films}", "#vt-subtitles": _SUBTITLES}
+                self._limits = gr.HTML(js_on_load=scripts.GUARD, most_bytes=most, accepted=accepted, **PLAIN)
 
     def wire(self) -> list[Dependency]:
         """Connect events with their handlers, and return the events that a film has been chosen or removed."""
@@ -73,9 +78,8 @@ class UploadTab:
     def written(self, said: Words) -> Updates:
         """Return the tab's own texts."""
         settings = self._services.settings
-        formats = self._services.health()["translation_service"]["accepted_video_formats"]
         limits = fragments.limits(
-            said, settings.max_upload_mb, settings.max_duration_minutes, settings.retention_hours, formats
+            said, settings.max_upload_mb, settings.max_duration_minutes, settings.retention_hours, self._formats
         )
         return {
             self._head: fragments.heading(said("upload_title"), said("upload_lead")),
