@@ -79,7 +79,9 @@ def _build(services: Services, page: gr.Blocks) -> None:
             here = known.looking_at(known.view)
             return {shared.subject: film and film.kept(), **found, **translate.restored(said, here, film)}
 
-        return {**written, tabs: gr.Tabs(selected=tab), **told(said, "trouble_job", shown, translate.trouble)}
+        if tab != UPLOAD:  # which is open already, unless somebody has gone elsewhere meanwhile
+            written[tabs] = gr.Tabs(selected=tab)
+        return {**written, **told(said, "trouble_job", shown, translate.trouble)}
 
     changed = [head, tabs, *upload.texts, *upload.everything, *translate.everything]
     page.load(load, [memory], changed, js=scripts.LOAD_MEMORY, **QUIET)
