@@ -286,7 +286,7 @@ def test_an_edge_is_moved_by_arrow_keys_and_by_dragging_and_a_press_on_the_chart
 def test_player_and_save_bar_stay_in_sight_over_the_lines(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate("document.querySelector('.vt-rows').scrollIntoView()")
-    page.wait_for_selector(".vt-player.vt-small")
+    page.wait_for_selector(".vt-player.vt-compact")
     at = page.evaluate(
         "() => ['.vt-save', '.vt-player'].map(name => document.querySelector(name).getBoundingClientRect())"
         ".map(one => [one.top, one.bottom])"

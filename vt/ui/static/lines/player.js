@@ -91,9 +91,9 @@ export class Player {
     const place = this.element.parentElement;
     this.place = new IntersectionObserver(([{isIntersecting, boundingClientRect}]) => {
       const isSmall = !isIntersecting && boundingClientRect.bottom < 1 && boundingClientRect.height > 0;
-      if (isSmall && !this.element.classList.contains('vt-small')) place.style.height = `${place.offsetHeight}px`;
+      if (isSmall && !this.element.classList.contains('vt-compact')) place.style.height = `${place.offsetHeight}px`;
       if (!isSmall) place.style.height = '';
-      this.element.classList.toggle('vt-small', isSmall);
+      this.element.classList.toggle('vt-compact', isSmall);
       for (const film of Object.values(this.films)) film.controls = !isSmall;
     });
     this.place.observe(place);
