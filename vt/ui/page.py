@@ -18,11 +18,13 @@ from vt.ui.gateway import uploads
 from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.routes import Doors
+from vt.ui.line_routes import LineRoutes
 from vt.ui.progress import ProgressRoute
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Subject, Updates, owner, told
 from vt.ui.tabs import models
 from vt.ui.tabs.translate import TranslateTab
 from vt.ui.tabs.upload import UploadTab
+from vt.ui.tabs.voices import offered
 from vt.ui.words import label
 
 _STYLE = scripts.STATIC / "style.css"
@@ -77,7 +79,9 @@ def _build(services: Services, page: gr.Blocks) -> None:
             here = known.looking_at(known.view)
             return {shared.subject: film and film.kept(), **found, **translate.restored(said, here, film)}
 
-        return {**written, tabs: gr.Tabs(selected=tab), **told(said, "trouble_job", shown, translate.trouble)}
+        if tab != UPLOAD:  # which is open already, unless somebody has gone elsewhere meanwhile
+            written[tabs] = gr.Tabs(selected=tab)
+        return {**written, **told(said, "trouble_job", shown, translate.trouble)}
 
     changed = [head, tabs, *upload.texts, *upload.everything, *translate.everything]
     page.load(load, [memory], changed, js=scripts.LOAD_MEMORY, **QUIET)
@@ -92,6 +96,7 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     """Mount the page into an application, at its root, with its routes; return the application with its guard."""
     app.include_router(job_files.routes(services))
     app.include_router(ProgressRoute(services).routes())
+    app.include_router(LineRoutes(services, lambda said, report: offered(said, services, report)).routes())
     app.include_router(shared_pages.routes(services))
     app.include_router(model_watch.routes(services))
     app.include_router(Intake(services).routes())
