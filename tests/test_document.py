@@ -44,8 +44,8 @@ def answered(path: str = "/", answer: Any = None, **headers: str) -> Answer:  # 
 @pytest.mark.parametrize(
     ("asked", "code", "title"),
     [
-        ("fr-FR,fr;q=0.9", "en", "vt, the video translator"),
-        ("de-DE,de;q=0.9", "de", "vt, der Videoübersetzer"),
+        ("la,de;q=0.9", "en", "vt, the video translator"),
+        ("de-AT,de;q=0.9", "de", "vt, der Videoübersetzer"),
         ("es-MX", "es", "vt, el traductor de vídeos"),
         ("", "en", "vt, the video translator"),
     ],

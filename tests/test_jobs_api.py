@@ -203,6 +203,24 @@ def test_subtitles_report_and_lines_are_given(server: Server, done: str) -> None
     assert [line["id"] for line in report["segments"]] == list(range(len(report["segments"])))
 
 
+@pytest.mark.parametrize("sound", ["original", "dub"])
+def test_the_outline_of_a_sound_is_loud_where_somebody_speaks_and_is_measured_only_once(
+    server: Server, done: str, sound: str
+) -> None:
+    peaks = server.json("GET", f"{JOBS}/{done}/peaks/{sound}")["peaks"]
+    report = server.json("GET", f"{JOBS}/{done}/report")
+    seconds, line = report["source"]["duration_seconds"], report["segments"][0]
+    first, last = ("start", "end") if sound == "original" else ("placed_start", "placed_end")
+    spoken = peaks[int(20 * line[first]) : int(20 * line[last])]
+    assert abs(len(peaks) - 20 * seconds) <= 3
+    assert max(peaks) <= 255 and max(spoken) > 60
+    kept = server.folder / "data" / "jobs" / done / f"peaks-{0 if sound == 'original' else 1}.json"
+    assert json.loads(kept.read_text()) == peaks
+    kept.write_text("[1, 2]")
+    assert server.json("GET", f"{JOBS}/{done}/peaks/{sound}")["peaks"] == [1, 2]
+    assert server.ask("GET", f"{JOBS}/{done}/peaks/film").status_code == 422
+
+
 def test_sound_alone_comes_back_as_sound(server: Server, films: Path, tmp_path: Path) -> None:
     ffmpeg("-i", films / "talk.mp4", "-vn", "-c", "copy", tmp_path / "talk.m4a")
     job = server.submit(tmp_path / "talk.m4a", target_language="fr", source_language="en", audio_track="1")

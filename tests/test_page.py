@@ -118,13 +118,13 @@ def asked_for(page: Page) -> dict[str, str]:
 
 
 def watch(page: Page) -> None:
-    """The dub has a picture, a length and subtitles that are on, and it plays; the original lies beside it."""
-    dub = page.locator(".vt-dub video")
+    """The dub has a picture, a length and subtitles that are on, and it plays; the original is as long."""
+    dub = page.locator("[data-film=dub]")
     dub.evaluate("film => { film.muted = true; return film.play(); }")
-    page.wait_for_function("() => document.querySelector('.vt-dub video').currentTime > 0.2")
+    page.wait_for_function("() => document.querySelector('[data-film=dub]').currentTime > 0.2")
     length, shown, cues, original = dub.evaluate(
         "film => [film.duration, film.textTracks[0].mode, film.textTracks[0].cues.length, "
-        "document.querySelector('.vt-original video').duration]"
+        "document.querySelector('[data-film=original]').duration]"
     )
     assert (round(length), shown, round(original)) == (31, "showing", 31)
     assert cues >= 5
@@ -135,7 +135,7 @@ def mend(page: Page) -> None:
     """One line is said otherwise: nothing is heard or translated again, and every other line stays as it was."""
     before = report(page)
     page.fill("textarea[data-line='1'][data-field='text']", "No era un hombre malo.")
-    expect(page.locator(".vt-save span")).to_have_text("1 change")
+    expect(page.locator(".vt-save span")).to_have_text("1 change, not in the dub yet")
     page.click("[data-save]:enabled")
     page.wait_for_selector(".vt-lines[data-version='2'] [data-save]:not([data-busy])")
     after = report(page)
@@ -207,7 +207,7 @@ def test_a_speaker_gets_a_name_and_a_voice_and_only_their_lines_are_spoken_again
         choice.focus()
         names = choice.locator("option").all_text_contents()
         assert names == ["ANNA", "Benjamin", "somebody else"]
-        expect(page.locator(".vt-save span")).to_have_text("1 change")
+        expect(page.locator(".vt-save span")).to_have_text("1 change, not in the dub yet")
         page.click("[data-save]:enabled")
         page.wait_for_selector(".vt-lines[data-version='2'] [data-save]:not([data-busy])")
         after = report(page)

@@ -201,8 +201,18 @@ class SpeakerEdit:
         )
 
 
-_OF_SPEAKERS = "speakers"
-"""Where speakers stand among the lines in the JSON of edits."""
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A line that somebody added by hand, or cut off from another; what is said in it is an edit."""
+
+    after: int
+    """The number of the line, as it was heard, behind which it comes; -1: before all of them."""
+    start: float
+    end: float
+
+
+_OF_SPEAKERS, _ADDED = "speakers", "added"
+"""Where speakers and added lines stand among the lines in the JSON of edits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,32 +223,45 @@ class Edits:
     """By the id of the line."""
     speakers: Mapping[int, SpeakerEdit] = field(default_factory=dict)
     """By the id of the speaker."""
+    added: tuple[Added, ...] = ()
+    """In the order of the lines; the ids of lines are those with them."""
 
     def over(self, before: Edits) -> Edits:
         """Return these edits on top of older ones."""
         lines = {line: edit.over(before.lines.get(line, Edit())) for line, edit in self.lines.items()}
         said = {one: edit.over(before.speakers.get(one, SpeakerEdit())) for one, edit in self.speakers.items()}
-        return Edits({**before.lines, **lines}, {**before.speakers, **said})
+        return Edits({**before.lines, **lines}, {**before.speakers, **said}, self.added or before.added)
 
     @property
     def of_speakers(self) -> Edits:
         """Those that say who speaks, and how they are called and sound: they hold for any language of the film."""
-        given = {line: Edit(speaker=edit.speaker) for line, edit in self.lines.items() if edit.speaker is not None}
-        return Edits(given, self.speakers)
+        said = {line: edit.speaker for line, edit in self.lines.items() if edit.speaker is not None}
+        ids = dict(enumerate(self.heard(max(said, default=-1) + 1)))
+        given = {ids[line]: Edit(speaker=speaker) for line, speaker in said.items()}
+        return Edits({line: edit for line, edit in given.items() if line is not None}, self.speakers)
+
+    def heard(self, count: int) -> list[int | None]:
+        """Return, for each of at least so many lines, its number as it was heard; None for one that was added."""
+        numbers: list[int | None] = [None] * sum(one.after < 0 for one in self.added)
+        for number in range(count):
+            numbers += [number, *([None] * sum(one.after == number for one in self.added))]
+        return numbers
 
     def as_json(self) -> dict[str, Any]:
         """Return the edits as they are kept."""
         lines: dict[str, Any] = {str(line): _given(edit) for line, edit in self.lines.items()}
         said = {str(one): _given(edit) for one, edit in self.speakers.items()}
-        return {**lines, _OF_SPEAKERS: said} if said else lines
+        added = [asdict(one) for one in self.added]
+        return {**lines, **({_OF_SPEAKERS: said} if said else {}), **({_ADDED: added} if added else {})}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Edits:
         """Return the edits that `as_json` wrote."""
         said = kept.get(_OF_SPEAKERS, {})
         return cls(
-            {int(line): Edit(**edit) for line, edit in kept.items() if line != _OF_SPEAKERS},
+            {int(line): Edit(**edit) for line, edit in kept.items() if line not in (_OF_SPEAKERS, _ADDED)},
             {int(one): SpeakerEdit(**edit) for one, edit in said.items()},
+            tuple(Added(**one) for one in kept.get(_ADDED, ())),
         )
 
 

@@ -42,6 +42,7 @@ from vt.domain import (
 from vt.dubbing.report import DubbedLine
 from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs
+from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
 from vt.jobs.results import ResultFile, ResultText
 from vt.languages import AUTO
@@ -453,6 +454,22 @@ def _text_response(result: ResultText) -> Response:
     return Response(result.text, media_type=result.media_type, headers=headers)
 
 
+@router.get(
+    "/jobs/{job_id}/peaks/{sound}", summary="The outline of a sound", responses=documented(404, 409, 422, 429, 503, 507)
+)
+async def peaks(
+    services: Served,
+    threads: OnThreads,
+    request: Request,
+    job_id: JobId,
+    sound: Annotated[Literal["original", "dub"], Path(description="Which one.", examples=["dub"])],
+) -> schemas.Outline:
+    """Give the outline of the dub's sound, or of the original's, to draw it. The first time it is measured."""
+    with services.probes.held(visitors.of(request.scope).key):
+        found = await threads.probe(lambda: services.jobs.outline(job_id, of_dub=sound == "dub"))
+    return schemas.Outline(peaks=found)
+
+
 @router.get("/jobs/{job_id}/report", summary="The report", responses=documented(404, 409, 507))
 async def report(services: Served, threads: OnThreads, job_id: JobId) -> dict[str, Any]:
     """Give the report: who heard, translated and spoke, every line with its timing, and how loud it is."""
@@ -512,7 +529,8 @@ async def edit(
         raise InputError("A speaker is there twice: each may be changed once at a time.")
     found = Edits(lines, said)
     version, visitor = _version(if_match), visitors.of(request.scope).key
-    return _job_json(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor)))
+    new = [NewLine(one.start, one.end, one.source_text, one.text, one.speaker) for one in changes.added]
+    return _job_json(await threads.change(lambda: services.jobs.edit(job_id, version, found, visitor, new)))
 
 
 def _version(if_match: str) -> int:

@@ -279,6 +279,16 @@ class Segments(BaseModel):
     speakers: list[Speaker] | None = Field(None, description="Left out where only one person speaks.", examples=[None])
 
 
+class Outline(BaseModel):
+    """How loud a sound is, over the whole film."""
+
+    peaks: list[int] = Field(
+        description="The peak, 0 to 255, of each of many equal parts of the film: twenty a second, fewer in long "
+        "films; none where there is no sound.",
+        examples=[[0, 12, 200, 255]],
+    )
+
+
 def _without_surrogates(text: str) -> str:
     try:
         text.encode()
@@ -316,15 +326,28 @@ class SpeakerChange(_RequestBody):
     )  # fmt: skip
 
 
+class Addition(_RequestBody):
+    """A line that is added; the ids of the lines behind it move up. To remove a line, empty both of its texts."""
+
+    start: float = Field(ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[1.25])
+    end: float = Field(ge=0, le=1e6, allow_inf_nan=False, description="In seconds.", examples=[3.5])
+    source_text: Text = Field("", description="What is said; translated where there is no text.", examples=["Hello."])
+    text: Text = Field("", description="What is spoken.", examples=["Hola."])
+    speaker: int | None = Field(
+        None, ge=0, lt=10_000, description="Who says it; left out: whoever says the line before.", examples=[0]
+    )
+
+
 class Changes(_RequestBody):
-    """Which lines and speakers are changed, each once."""
+    """Which lines and speakers are changed, each once, and which lines are added."""
 
     segments: list[Change] = Field([], fail_fast=True, max_length=10_000)
+    added: list[Addition] = Field([], fail_fast=True, max_length=1000)
     speakers: list[SpeakerChange] = Field([], fail_fast=True, max_length=1000)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if not self.segments and not self.speakers:
+        if not self.segments and not self.added and not self.speakers:
             raise ValueError("it names no line and no speaker")
         return self
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from vt import media
 from vt.domain import Cancel, JobRequest, Placement, Stage
 from vt.dubbing import (
+    added_lines,
     background,
     burning,
     casting,
@@ -197,11 +198,14 @@ class _Dub:
         heard = hearing.hear(run, examined, name)
         examined = examined.with_heard(heard)
         burning.check(run.request, examined.info, heard.transcript.language, run.cancel)
-        surroundings = background.surroundings(run, examined, heard, name)
+        added = run.request.edits.added
         translating = Translating(run, examined, heard, name, self.target)
+        heard = added_lines.heard_with(heard, added)
+        surroundings = background.surroundings(run, examined, heard, added_lines.name_with(name, added))
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
             found = replace(found, others=wordings.others(translating, found))
+            translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
         notes = [*heard.notes, *surroundings.notes, *translating.notes(found.choice, script)]
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)

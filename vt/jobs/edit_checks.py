@@ -3,46 +3,58 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from vt.domain import MOST_SPEAKERS, Edit, Edits, SpeakerEdit
 from vt.dubbing.report import DubbedLine, DubReport
 from vt.engines.protocols import Voice
 from vt.errors import InputError
+from vt.jobs import new_lines
+from vt.jobs.new_lines import NewLine
 
 _LONGEST_TEXT = 2000
 _LONGEST_LABEL = 80
 
 
-def checked(changes: Edits, report: DubReport, voices: Sequence[Voice]) -> Edits:
+def checked(changes: Edits, report: DubReport, voices: Sequence[Voice], new: Sequence[NewLine] = ()) -> Edits:
     """Return the changes, names without surrounding spaces.
 
     Args:
         changes: of the dub that the report is about.
         report: has the lines and speakers as they are.
         voices: all that may be chosen here.
+        new: lines that are added with them.
 
     Raises:
         InputError: a line, speaker or voice is unknown, or a new text, name or time is not possible.
     """
-    _check_texts(report.segments, changes.lines)
+    new_lines.check(new, report.segments, report.source.duration_seconds)
+    _check_texts(len(report.segments), changes.lines)
+    _check_texts(len(report.segments) + len(new), dict(enumerate((one.edit for one in new), len(report.segments))))
     _check_times(report.segments, report.source.duration_seconds, changes.lines)
-    _check_speakers(changes, len(report.speakers) or 1)
+    named = [*changes.lines.values(), *(one.edit for one in new)]
+    _check_speakers({edit.speaker for edit in named if edit.speaker is not None}, changes, len(report.speakers) or 1)
     labels = _labels(report, changes.speakers)
     _check_voices(report, changes.speakers, voices)
     said = {one: replace(edit, label=labels.get(one)) for one, edit in changes.speakers.items()}
     return replace(changes, speakers=said)
 
 
+def starts(segments: Sequence[DubbedLine], changes: Edits) -> list[float]:
+    """Return when the lines start after some changes."""
+    given = [changes.lines.get(line, Edit()).start for line in range(len(segments))]
+    return [segment.start if start is None else start for segment, start in zip(segments, given, strict=True)]
+
+
 # Lines
 
 
-def _check_texts(segments: Sequence[DubbedLine], changes: Mapping[int, Edit]) -> None:
+def _check_texts(count: int, changes: Mapping[int, Edit]) -> None:
     """Raise where a line is unknown, or its new text cannot be spoken."""
     for line, change in changes.items():
-        if not 0 <= line < len(segments):
-            last = len(segments) - 1
+        if not 0 <= line < count:
+            last = count - 1
             raise InputError("There is no line {number}: the lines are 0 to {last}.", number=line, last=last)
         for text in (change.text, change.source_text):
             if text is not None and len(text) > _LONGEST_TEXT:
@@ -85,9 +97,8 @@ def _is_plain(text: str, allowed: str = "\n\r\t") -> bool:
 # Speakers
 
 
-def _check_speakers(changes: Edits, known: int) -> None:
-    """Raise where a speaker is named who is neither known nor the next one to be added."""
-    named = {edit.speaker for edit in changes.lines.values() if edit.speaker is not None}
+def _check_speakers(named: Set[int], changes: Edits, known: int) -> None:
+    """Raise where a speaker is named who is neither known nor the next one to be added; `named`: by lines."""
     most = max(known, MOST_SPEAKERS)
     added = sorted(speaker for speaker in named if speaker >= known)
     expected = [*range(known, min(known + len(added), most))]

@@ -70,6 +70,10 @@ class JobFolder:
         """Return one file of the results by its ending, such as `es.mp4`."""
         return self.results(version) / f"{self.film.name}.{ending}"
 
+    def peaks(self, version: int) -> Path:
+        """Return the file of a sound's outline: of one version of the dub, or of the original, which is version 0."""
+        return self.path / f"peaks-{version}.json"
+
     def versions(self) -> set[int]:
         """Return the versions whose results are there.
 
@@ -79,7 +83,7 @@ class JobFolder:
         return {int(found[1]) for path in self.path.iterdir() if (found := _RESULTS.fullmatch(path.name))}
 
     def leftovers(self, version: int) -> list[Path]:
-        """Return all but the film, its picture, the subtitles, the record, the artifacts and this version's results.
+        """Return all but the film, its picture, the subtitles, the record, the artifacts and this version's files.
 
         Raises:
             OSError: the folder cannot be read.
@@ -92,6 +96,8 @@ class JobFolder:
             self.record,
             self.new_record,
             self.results(version),
+            self.peaks(0),
+            self.peaks(version),
             self.page_copy(version),
         }
         return [path for path in self.path.iterdir() if path not in kept]

@@ -31,8 +31,9 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.jobs import edit_checks, remarks
+from vt.jobs import edit_checks, new_lines, outlines, remarks
 from vt.jobs.job_folder import JobFolder
+from vt.jobs.new_lines import NewLine
 from vt.jobs.page_copies import PageCopies
 from vt.jobs.results import ResultFile, ResultText
 from vt.jobs.store import DataFolder, Store, Submission, new_id
@@ -588,6 +589,32 @@ class Jobs:
         job, _ = self._finished(job_id, _names)
         return self._file(job, pipeline.report_name(job.request.target_language))
 
+    def outline(self, job_id: str, *, of_dub: bool) -> list[int]:
+        """Return the outline of a sound for a chart: the peak, 0..255, of each of many equal parts of the film.
+
+        There are twenty parts a second, in long films fewer, and none where there is no sound that can be decoded. The
+        first call measures it, which takes a moment.
+
+        Args:
+            job_id: of the dub.
+            of_dub: whether it is the dub's, or that of the original's track that is dubbed.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+            StorageError: it cannot be kept.
+        """
+        job = self._store.get(job_id)
+        folder = self._data.folder(job_id)
+        if not job.version:
+            raise WrongState(job.state)
+        with disk_errors():
+            if of_dub:
+                return outlines.of_dub(self.film(job_id).path, folder.peaks(job.version))
+            film, subtitles = self._data.input(job_id), self._data.subtitles(job_id)
+            return outlines.of_original(job.request.to_request(film, subtitles), folder.peaks(0))
+
     def lines(self, job_id: str) -> Lines:
         """Return the lines as they are spoken.
 
@@ -599,7 +626,7 @@ class Jobs:
         job, report = self._finished(job_id, _report)
         return Lines(_of_dub(report).segments, job.version, report.speakers)
 
-    def edit(self, job_id: str, version: int, changes: Edits, visitor: str = "") -> Job:
+    def edit(self, job_id: str, version: int, changes: Edits, visitor: str = "", new: Sequence[NewLine] = ()) -> Job:
         """Have parts of a finished dub done again. The old results stay until the new ones are there.
 
         Args:
@@ -607,6 +634,7 @@ class Jobs:
             version: of the results that the changes were made from.
             changes: what is to be otherwise.
             visitor: the `key` of the `Visitor` whose limits the job counts for from now on; empty: nobody's.
+            new: lines that are added; the ids of those behind them move up.
 
         Raises:
             JobNotFound: there is no such job.
@@ -623,12 +651,14 @@ class Jobs:
         if job.version != version and job.version:
             raise Outdated
         report = self.dub_report(job_id)
-        changes = edit_checks.checked(changes, report, self._checker.voices())
+        changes, before = edit_checks.checked(changes, report, self._checker.voices(), new), job.mended
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
-        again = len(report.segments) if changes.speakers else len(changes.lines)
+        again = len(report.segments) if changes.speakers else len(changes.lines) + len(new)
         self._check_disk(int(1.1 * film_bytes) + again * MB)
-        return self._worker.edit(job_id, version, changes.over(job.mended), visitor)
+        if new:
+            changes, before = new_lines.placed(new, edit_checks.starts(report.segments, changes), changes, before)
+        return self._worker.edit(job_id, version, changes.over(before), visitor)
 
     def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
         """Return a job and what `read` returns from its results; again where newer results replace them meanwhile."""

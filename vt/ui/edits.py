@@ -7,24 +7,49 @@ from typing import Any
 
 from vt.domain import Edit, Edits, SpeakerEdit
 from vt.errors import InputError
+from vt.jobs.new_lines import NewLine
 from vt.ui.shared import number
 
 _EXAMPLES = '[{"id": 0, "text": "Hola.", "speaker": 1}]', '[{"id": 1, "label": "Anna", "voice": "ef_dora"}]'
+_NEW_EXAMPLE = '[{"start": 1.5, "end": 3.0, "text": "Hola."}]'
 _Fields = Mapping[str, Callable[[object], object]]
 """What checks each field of a change, and gives its value."""
 
 
-def edits_from(lines: object, speakers: object) -> Edits:
+def edits_from(lines: object, speakers: object, *, alone: bool = True) -> Edits:
     """Return the edits that were sent: two lists of objects, each of which names what it changes by its `id`.
+
+    `alone`: nothing else is changed with them, so that they have to change something.
 
     Raises:
         InputError: they are no such lists, or change nothing, or something twice.
     """
     changed = {line: Edit(**fields) for line, fields in _rows(lines, _OF_LINES).items()}
     said = {one: SpeakerEdit(**fields) for one, fields in _rows(speakers, _OF_SPEAKERS).items()}
-    if not changed and not said:
+    if alone and not changed and not said:
         raise InputError("No line and no speaker is to be changed.")
     return Edits(changed, said)
+
+
+def new_lines_from(sent: object) -> list[NewLine]:
+    """Return the lines that are to be added, from a list of objects.
+
+    Raises:
+        InputError: it is no such list.
+    """
+    try:
+        return [
+            NewLine(
+                _seconds(row["start"]) or 0.0,
+                _seconds(row["end"]) or 0.0,
+                _text(row.get("source_text")) or "",
+                _text(row.get("text")) or "",
+                _speaker(row.get("speaker")),
+            )
+            for row in sent  # type: ignore[attr-defined]
+        ]
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError("The new lines have to be a list such as {lines}.", lines=_NEW_EXAMPLE) from error
 
 
 def _rows(sent: object, fields: _Fields) -> dict[int, dict[str, Any]]:
@@ -34,7 +59,7 @@ def _rows(sent: object, fields: _Fields) -> dict[int, dict[str, Any]]:
             (number(row["id"], "id"), {name: fields[name](value) for name, value in row.items() if name != "id"})
             for row in sent  # type: ignore[attr-defined]
         ]
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             "The changes have to be lists such as {lines} for lines, and {speakers} for speakers.",
             lines=_EXAMPLES[0],

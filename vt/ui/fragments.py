@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vt import languages
-from vt.domain import BOTH, MOST_SPEAKERS, Job, JobState, Stage
+from vt.domain import BOTH, Job, JobState, Stage
 from vt.dubbing import subtitling
-from vt.dubbing.report import DubbedLine, DubReport, SpeakerUse
+from vt.dubbing.report import DubReport
 from vt.jobs.job_service import Outlook
 from vt.jobs.removals import UNDO_SECONDS
 from vt.ui import job_files
@@ -24,10 +24,6 @@ _STEPS = {
     Stage.MUX: (Stage.MUX,),
 }
 """The steps that the page shows, each with the stages of a job that belong to it."""
-_HUES = 12
-"""Colours that tell speakers apart; the stylesheet numbers them."""
-_BRISK, _HURRIED = 1.1, 1.2
-"""Tempos: up to the first a line counts as relaxed, up to the second as brisk, above as hurried."""
 
 
 _NOT_SHOWN = ("mpeg1video", "mpeg2video")
@@ -197,22 +193,6 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
-def players(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
-    """Return the players of the dub, with subtitles, and of the original."""
-    code = report.target_language.code
-    return render(
-        "players",
-        words=words,
-        has_picture=has_picture,
-        dubbed=job_files.film(job.id, job.version),
-        original=job_files.original(job.id),
-        subtitles=job_files.subtitles(job.id, job.version, code, "vtt"),
-        language=code,
-        spoken=report.target_language.native_name,
-        heard=report.source.language.native_name,
-    )
-
-
 def downloads(words: Words, job: Job, report: DubReport, has_picture: bool) -> str:
     """Return a link to every file that was made."""
     named = {x.code: words("download_subtitles", language=words.language_name(x)) for x in report.languages}
@@ -237,110 +217,6 @@ def notes(words: Words, remarks: Iterable[str]) -> str:
     """Return the remarks of the report."""
     said = [words.sentence(remark) for remark in remarks]
     return render("notes", words=words, notes=said) if said else ""
-
-
-def chart(words: Words, report: DubReport) -> str:
-    """Return the lines on the film's timeline: where they were said, and where they are spoken, by their tempo."""
-    film = max(report.source.duration_seconds, 0.001)
-    names = {speaker.id: speaker.label for speaker in report.speakers}
-    heard = [_heard_bar(line, names, film) for line in report.segments]
-    wide = max(100.0, 100 * len(report.segments) / 60)
-    return render(
-        "chart",
-        words=words,
-        summary=_summary(words, report),
-        heard=heard,
-        spoken=[_spoken_bar(words, line, film) for line in report.segments if line.text],
-        wide=wide,
-        ticks=_ticks(film, wide),
-        people=names.items(),
-    )
-
-
-def _summary(words: Words, report: DubReport) -> str:
-    timing = report.timing
-    fast = sum(line.tempo > _HURRIED for line in report.segments)  # reports of earlier versions do not count them
-    return words(
-        "chart_said",
-        fast=round(100 * fast / max(1, len(report.segments))),
-        count=len(report.segments),
-        overlap=round(100 * timing.speech_overlap),
-        tempo=words.number(timing.max_tempo, 2),
-        off=round(100 * timing.off_by_more_than_0_3s),
-    )
-
-
-def _heard_bar(line: DubbedLine, names: Mapping[int, str], film: float) -> dict[str, Any]:
-    name = names.get(line.speaker) if line.speaker is not None else None
-    kind = "vt-slot" if line.speaker is None else f"vt-slot vt-who-{line.speaker % _HUES}"
-    return _bar(line.start, line.end, film, kind, " ".join(filter(None, (clock(line.start), name))))
-
-
-def _spoken_bar(words: Words, line: DubbedLine, film: float) -> dict[str, Any]:
-    said = f"{clock(line.placed_start, True)}  ×{words.number(line.tempo, 2)}  {line.text}"
-    return _bar(line.placed_start, line.placed_end, film, f"vt-{_ease(line.tempo)}", said)
-
-
-def _bar(start: float, end: float, film: float, kind: str, said: str) -> dict[str, Any]:
-    return {"left": 100 * start / film, "width": 100 * (end - start) / film, "kind": kind, "title": said}
-
-
-def _ticks(film: float, wide: float) -> list[tuple[float, str]]:
-    """Return the times under the lanes, about eight on a page's width, each with its place in percent."""
-    wanted = film / (8 * wide / 100)
-    every = next((nice for nice in (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800) if nice >= wanted), 3600)
-    return [(100 * second / film, clock(second)) for second in range(0, int(film) + 1, every)]
-
-
-def _ease(tempo: float) -> str:
-    return "ok" if tempo <= _BRISK else "brisk" if tempo <= _HURRIED else "fast"
-
-
-def lines(words: Words, report: DubReport, job: Job, voices: Sequence[tuple[str, str]]) -> str:
-    """Return the table of lines, and the speakers; both can be changed in place once the job is over.
-
-    Args:
-        words: in the reader's language.
-        report: of the dub.
-        job: its job.
-        voices: the ids of the voices that may be chosen for its speakers, each with its description.
-    """
-    return render(
-        "lines",
-        words=words,
-        lines=report.segments,
-        source_language=report.source.language.code,
-        target_language=report.target_language.code,
-        version=job.version,
-        can_edit=job.state.is_over,
-        clock=clock,
-        ease=_ease,
-        who=[speaker.label for speaker in report.speakers],
-        speakers=_speakers(report, voices),
-        voices=[(voice, job_files.sample(voice), text) for voice, text in voices] if len(voices) > 1 else (),
-        next_id=len(report.speakers) if 0 < len(report.speakers) < MOST_SPEAKERS else "",
-    )
-
-
-def _speakers(report: DubReport, voices: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Return the speakers; none where one speaks, in the only voice that there is."""
-    if not report.speakers and len(voices) < 2:
-        return []
-    alone = SpeakerUse(0, "", report.source.duration_seconds, report.engines.tts.voice)
-    return [_speaker(report, one, dict(voices)) for one in report.speakers or (alone,)]
-
-
-def _speaker(report: DubReport, speaker: SpeakerUse, voices: Mapping[str, str]) -> dict[str, Any]:
-    spoken = [line for line in report.segments if line.speaker in (None, speaker.id)]
-    return {
-        "id": speaker.id,
-        "label": speaker.label or None,
-        "seconds": speaker.seconds,
-        "voice": speaker.voice,
-        "voice_text": voices.get(speaker.voice, speaker.voice),
-        "sample": job_files.sample(speaker.voice),
-        "longest": max(spoken, key=lambda line: line.end - line.start, default=None),
-    }
 
 
 @dataclass(frozen=True, slots=True)

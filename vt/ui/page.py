@@ -18,11 +18,13 @@ from vt.ui.gateway import uploads
 from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.routes import Doors
+from vt.ui.line_routes import LineRoutes
 from vt.ui.progress import ProgressRoute
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Subject, Updates, owner, told
 from vt.ui.tabs import models
 from vt.ui.tabs.translate import TranslateTab
 from vt.ui.tabs.upload import UploadTab
+from vt.ui.tabs.voices import offered
 from vt.ui.words import label
 from vt.web import visitors
 
@@ -102,6 +104,7 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     """Mount the page into an application, at its root, with its routes; return the application with its guard."""
     app.include_router(job_files.routes(services))
     app.include_router(ProgressRoute(services).routes())
+    app.include_router(LineRoutes(services, lambda said, report: offered(said, services, report)).routes())
     app.include_router(shared_pages.routes(services))
     app.include_router(model_watch.routes(services))
     app.include_router(Intake(services).routes())

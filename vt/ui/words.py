@@ -115,9 +115,6 @@ _ENGLISH: dict[str, str] = {
     "cancel": "Cancel",
     "progress": "Progress",
     # Translate: what came of it
-    "dubbed": "Dubbed",
-    "original": "Original",
-    "cannot_play": "This browser cannot play the format of the original.",
     "downloads": "Downloads",
     "download_video": "Download the video",
     "download_audio": "Download the audio",
@@ -125,40 +122,6 @@ _ENGLISH: dict[str, str] = {
     "download_subtitles": "{language} subtitles",
     "download_both": "Subtitles in both languages",
     "notes": "Read this before you publish",
-    "chart": "Timing",
-    "chart_said": (
-        "{count} lines. They cover their originals by {overlap} %; the fastest is spoken {tempo} times as fast as "
-        "is natural, {fast} % are above 1.2, and {off} % begin more than 0.3 s off."
-    ),
-    "lane_original": "Original",
-    "lane_dub": "Dub",
-    "tempo_ok": "at ease, up to 1.1",
-    "tempo_brisk": "brisk, up to 1.2",
-    "shortened": "shortened",
-    "tempo_fast": "hurried, above 1.2",
-    "lines": "Lines",
-    "lines_hint": (
-        "Change what was heard or what is said, then press the button: only those lines are done again. A line whose "
-        "original you mend is translated anew."
-    ),
-    "time": "Time",
-    "heard": "Heard",
-    "said": "Said",
-    "tempo": "Tempo",
-    "play_line": "Play from {time}",
-    "heard_of": "Heard, line {number}",
-    "said_of": "Said, line {number}",
-    "save": "Do the changed lines again",
-    "speakers": "Speakers",
-    "speakers_hint": (
-        "Give each a name and a voice. Only the lines of a speaker whose voice you change are spoken again."
-    ),
-    "speaker": "Speaker",
-    "speaker_of": "Speaker, line {number}",
-    "another_speaker": "somebody else",
-    "name_of_speaker": "Name of speaker {number}",
-    "voice_of_speaker": "Voice of speaker {number}",
-    "hear_original_of": "Hear {name} in the original",
     "how_many_speakers": "How many people speak",
     "mark_speakers": "Show in the subtitles who speaks",
     "speakers_auto": "Found out by listening",
@@ -174,10 +137,6 @@ _ENGLISH: dict[str, str] = {
     "karaoke": "Light up the words of these subtitles as they are spoken",
     "literal": "Speak every line in full, even where that means speaking fast",
     "fit_picture": "Slow the picture a little where a line needs more time",
-    "unchanged": "Nothing is changed yet.",
-    "one_changed": "1 change",
-    "many_changed": "{count} changes",
-    "silent": "empty: nothing is spoken",
     "other_language": "Another language",
     "remove": "Remove",
     # Translate: the queue, links for others, and what is kept
@@ -213,6 +172,122 @@ _ENGLISH: dict[str, str] = {
     "copy_make": "Make a copy that can be shown here",
     "copy_running": "The copy is being made ...",
     "copy_failed": "The copy could not be made.",
+    # Translate: the workbench of the lines
+    "bench_cannot_play": "This browser cannot play this format.",
+    "bench_no_picture": "This browser plays only the sound of this video: it cannot show a picture in this format.",
+    "bench_chart": "Timing",
+    "bench_tempo_ok": "at ease, up to 1.1",
+    "bench_tempo_brisk": "brisk, up to 1.2",
+    "bench_tempo_fast": "hurried, above 1.2",
+    "bench_shortened": "shortened",
+    "bench_lines": "Lines",
+    "bench_time": "Time",
+    "bench_heard": "Heard",
+    "bench_said": "Said",
+    "bench_source_text_of": "Heard, line {number}",
+    "bench_text_of": "Said, line {number}",
+    "bench_save": "Do the changed lines again",
+    "bench_speakers": "Speakers",
+    "bench_speakers_hint": (
+        "Give each a name and a voice. Only the lines of a speaker whose voice you change are spoken again."
+    ),
+    "bench_speaker": "Speaker",
+    "bench_speaker_of": "Speaker, line {number}",
+    "bench_another_speaker": "somebody else",
+    "bench_name_of_speaker": "Name of speaker {number}",
+    "bench_voice_of_speaker": "Voice of speaker {number}",
+    "bench_hear_speaker": "Hear {name} in the original",
+    "bench_unchanged": "Nothing is changed yet.",
+    "bench_original": "Original",
+    "bench_dub": "Dub",
+    "bench_silent": "empty: nothing is spoken",
+    "bench_hint": (
+        "Change what was heard or what is said, then press the button below: only those lines are done again. A "
+        "line whose original you mend is translated anew. Press ? for the keys."
+    ),
+    "bench_which": "What is seen and heard",
+    "bench_play": "Play",
+    "bench_pause": "Pause",
+    "bench_line": "Line {number}, {time}",
+    "bench_start_of": "Start of line {number}",
+    "bench_end_of": "End of line {number}",
+    "bench_hear_dub": "Hear line {number} in the dub",
+    "bench_hear_original": "Hear line {number} in the original",
+    "bench_unheard": "nothing was heard",
+    "bench_fits_ok": "fits",
+    "bench_fits_brisk": "tight",
+    "bench_fits_fast": "too long",
+    "bench_acts": "What can be done with this line",
+    "bench_split": "Split",
+    "bench_join": "Join with the next",
+    "bench_insert": "New line after it",
+    "bench_remove": "Remove",
+    "bench_revert": "Revert",
+    "bench_theirs": "Changed meanwhile by somebody else: {text}",
+    "bench_take_theirs": "Take that",
+    "bench_discard": "Discard",
+    "bench_undo": "Undo",
+    "bench_being_done": ("The changed lines are being done again. What you change now is kept for the next time."),
+    "bench_changes": "{count} changes, not in the dub yet",
+    "bench_changes_one": "1 change, not in the dub yet",
+    "bench_hear": "Hear it",
+    "bench_hush": "Stop",
+    "bench_search": "Search the lines",
+    "bench_kind_all": "All lines",
+    "bench_kind_fast": "Too long",
+    "bench_kind_changed": "Changed",
+    "bench_kind_silent": "Silent",
+    "bench_by_kind": "Which lines are shown",
+    "bench_by_speaker": "Whose lines are shown",
+    "bench_everybody": "Everybody",
+    "bench_replace": "Replace",
+    "bench_replace_with": "Replace by",
+    "bench_replace_all": "Replace in all lines",
+    "bench_replaced": "Replaced in {count} lines",
+    "bench_replaced_one": "Replaced in 1 line",
+    "bench_found": "{count} of {all} lines",
+    "bench_bad_time": (
+        "A line starts between the starts of its neighbours, and ends after that, before the film does. Write a "
+        "time as in 1:07.5."
+    ),
+    "bench_not_done": "This was not done: your changes are kept here, and are not in the film.",
+    "bench_restored": "Changes that are not in the dub yet were kept in this browser, and are back.",
+    "bench_merged": (
+        "Somebody else changed lines meanwhile. Theirs are here, and yours are kept: look, and press the button again."
+    ),
+    "bench_clashes": (
+        "Somebody else changed the same places meanwhile ({count}). Yours are kept, theirs stand below them: "
+        "choose, and press the button again."
+    ),
+    "bench_not_kept": "This browser keeps nothing for this page: save before you leave it.",
+    "bench_unreachable": (
+        "The server cannot be reached. Your changes are kept in this browser: press the button again in a moment."
+    ),
+    "bench_refused": (
+        "The server refused the changes ({status}). They are kept in this browser: try again in a moment."
+    ),
+    "bench_help": "Keys",
+    "bench_close": "Close",
+    "bench_key_play": "play or pause",
+    "bench_key_step": "the line before, the next line",
+    "bench_key_step_field": "the same while writing",
+    "bench_key_write": "write in the line",
+    "bench_key_leave": "leave the field for the line",
+    "bench_key_seek": "five seconds back or on",
+    "bench_key_hear_dub": "hear the line in the dub",
+    "bench_key_hear_original": "hear the line in the original",
+    "bench_key_save": "do the changed lines again",
+    "bench_key_undo": "undo, do it after all",
+    "bench_key_search": "search the lines",
+    "bench_key_help": "these keys",
+    "bench_zoom_in": "See less, but closer",
+    "bench_zoom_out": "See more of the film",
+    "bench_zoom_all": "See all of the film",
+    "bench_playhead": "Place in the film",
+    "bench_rushed": "{count} lines are rushed.",
+    "bench_rushed_one": "1 line is rushed.",
+    "bench_none_rushed": "No line is rushed.",
+    "bench_show_them": "Show them",
     # Translate: this browser's films
     "yours": "Your videos",
     "state_queued": "waiting",
@@ -298,6 +373,11 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """Return the words of a key, with values filled in; these are not escaped for HTML."""
         return self.template(_ENGLISH[key], key).format(**values)
+
+    def those(self, beginning: str) -> dict[str, str]:
+        """Return all words whose keys begin like this, without that beginning, their values not filled in."""
+        found = {key: said for key, said in _ENGLISH.items() if key.startswith(beginning)}
+        return {key.removeprefix(beginning): self.template(said, key) for key, said in found.items()}
 
     def template(self, english: str, key: str | None = None) -> str:
         """Return the translation of an English template, or the English one; `key`: for words of the page itself."""

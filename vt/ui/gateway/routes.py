@@ -42,6 +42,7 @@ _OPEN = {
     ),
     "call": (("POST",), re.compile(rf"{_API}/(?:(?P<route>run|call)/(?P<name>[^/]+)|queue/join|cancel|reset)")),
     "upload": (("POST",), re.compile(rf"{_API}/upload")),
+    "lines": (("POST",), re.compile(r"/films/[^/]+/lines")),
 }
 """The routes that the page and gradio_client use, grouped by how a request is checked. All others are closed."""
 _THREADS = 4
@@ -90,6 +91,9 @@ class Doors:
         elif door == "stream":
             session = self._session(scope, found)
             with self._listening.held(visitor), self._results.heard(session) if session else nullcontext():
+                await self._app(scope, receive, send)
+        elif door == "lines":
+            with self._at_work.held(visitor):
                 await self._app(scope, receive, send)
         elif door == "page":
             # The only query that Gradio reads here names a file with the page's state: it is not let through.

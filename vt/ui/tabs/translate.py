@@ -17,8 +17,7 @@ from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
 from vt.translatable import LanguageName
-from vt.ui import fragments, language_search, scripts, shared_pages, words
-from vt.ui.edits import edits_from
+from vt.ui import fragments, language_search, line_routes, scripts, shared_pages, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
 from vt.ui.progress import outlook_of, to_follow
@@ -42,7 +41,7 @@ from vt.ui.shared import (
 )
 from vt.ui.tabs.finish import FinishChoice
 from vt.ui.tabs.upload import UploadTab
-from vt.ui.tabs.voices import VoiceChoice, heard_or_not, voice_text, wishes
+from vt.ui.tabs.voices import VoiceChoice, heard_or_not, wishes
 from vt.ui.words import Words, label
 
 _AUTO = "auto"
@@ -106,8 +105,8 @@ class TranslateTab:
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
             self._black = gr.HTML(**PLAIN, js_on_load=scripts.BLACK_PICTURE, elem_id="vt-black")
             with gr.Column(visible=False, elem_id="vt-result") as self._result:
-                self._watch = gr.HTML(**PLAIN, js_on_load=scripts.PLAY_ONE_AT_A_TIME, elem_id="vt-watch")
-                self._lines = gr.HTML(**PLAIN, js_on_load=scripts.EDIT_LINES, elem_id="vt-lines")
+                self._lines = gr.HTML(None, html_template="", js_on_load=scripts.LINES, elem_id="vt-lines", **PLAIN)
+                self._watch = gr.HTML(**PLAIN, elem_id="vt-watch")
             self._sharing = gr.HTML(**PLAIN, js_on_load=scripts.SHARE, visible=False, elem_id="vt-sharing")
             with gr.Row(elem_classes="vt-actions"):
                 self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
@@ -153,7 +152,7 @@ class TranslateTab:
         self._sharing.select(self._share, memory, [self._sharing, self._lost], **QUIET)
         # A job is picked from the list, or named by the address of the page.
         gr.on([self._yours.select, memory.select], self._open, [memory, shared.subject], every, **QUIET)
-        self._lines.submit(self._mend, memory, every, **QUIET)
+        self._lines.submit(self._changed, [memory, shared.subject], every, **QUIET)
         self._lines.input(self._heard_or_not, None, self._trouble, **QUIET)
         self._voices.wire()
 
@@ -202,6 +201,7 @@ class TranslateTab:
             self._nothing_text: fragments.nothing_here(said("nothing_title"), said("nothing")),
             self._compose: gr.Column(visible=job is None and subject is not None),
             self._job: gr.Column(visible=job is not None),
+            self._lines: None,
             self._yours: fragments.films(said, fragments.by_film(rows, kept), memory.view),
             self._undo: "",
             **(self._of_job(said, job) if job else {}),
@@ -216,6 +216,7 @@ class TranslateTab:
             self._remove: gr.Button(visible=over),
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
+            self._lines: line_routes.shown(job),
             self._sharing: self._shared_by(said, job.id) if job.version else gr.HTML("", visible=False),
             self._black: self._copy_of(said, job) if job.version else "",
             **self._progressed(said, job),
@@ -241,16 +242,8 @@ class TranslateTab:
     def _of_result(self, said: Words, job: Job) -> Updates:
         report = self._jobs.dub_report(job.id)
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
-        watch = (
-            fragments.players(said, job, report, has_picture)
-            + fragments.downloads(said, job, report, has_picture)
-            + fragments.notes(said, self._jobs.remarks(job.id))
-            + fragments.chart(said, report)
-        )
-        used = report.engines.tts.engine
-        spoken = [one for one in self._services.spoken_by(report.target_language.code) if one.engine == used]
-        voices = [(one.id, voice_text(said, one)) for one in spoken]
-        return {self._watch: watch, self._lines: fragments.lines(said, report, job, voices)}
+        watch = fragments.downloads(said, job, report, has_picture) + fragments.notes(said, self._jobs.remarks(job.id))
+        return {self._watch: watch}
 
     # Handlers
 
@@ -471,17 +464,6 @@ class TranslateTab:
         wanted = Memory.of({"view": event_value(picked, "job")}).view
         said, memory = words.of(request), Memory.of(kept).looking_at(wanted)
         return told(said, "trouble_gone", lambda: self.restored(said, memory, Subject.of(held)), self._lost)
-
-    def _mend(self, kept: object, sent: gr.EventData, request: gr.Request) -> Updates:
-        said, memory = words.of(request), Memory.of(kept)
-
-        def edit() -> Updates:
-            version = number(event_value(sent, "version"), "version")
-            edits = edits_from(event_value(sent, "lines"), event_value(sent, "speakers"))
-            self._jobs.edit(memory.view, version, edits, owner(request).address)
-            return self.shown(said, memory)
-
-        return told(said, "trouble_change", edit, self._trouble)
 
     def _heard_or_not(self, came: gr.EventData, request: gr.Request) -> gr.HTML:
         return heard_or_not(self._services.samples, came, request)

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from vt.domain import WISHES, Wishes
+from vt.dubbing.report import DubReport
 from vt.dubbing.voice_samples import Samples
 from vt.engines.protocols import Voice, is_commercial
 from vt.services import Services
@@ -123,6 +124,13 @@ def voice_text(said: Words, voice: Voice) -> str:
     own = "" if voice.name == voice.language.name else voice.name  # an engine's only voice has no name of its own
     gender = said(f"gender_{voice.gender}") if voice.gender else ""
     return _joined(own, gender, voice.engine, "" if voice.commercial else said("non_commercial"))
+
+
+def offered(said: Words, services: Services, report: DubReport) -> list[tuple[str, str]]:
+    """Return the ids of the voices that may be chosen for the speakers of a dub, each with its description."""
+    used = report.engines.tts.engine
+    spoken = [one for one in services.spoken_by(report.target_language.code) if one.engine == used]
+    return [(one.id, voice_text(said, one)) for one in spoken]
 
 
 def _joined(*told: str) -> str:
