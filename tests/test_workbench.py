@@ -142,7 +142,8 @@ def test_a_picture_that_no_browser_shows_is_told_of_and_a_copy_is_made_that_it_s
 def test_a_stranger_gets_a_page_in_one_language_a_picker_of_what_is_taken_and_no_tab_for_managers(
     browser: Browser, server: Server
 ) -> None:
-    with browser.new_context(locale="pl-PL", extra_http_headers={"X-Forwarded-For": "203.0.113.9"}) as context:
+    only_gradios = next(code for code in ("fr", "pt", "ja", "ru", "pl") if code not in CATALOGUES)
+    with browser.new_context(locale=only_gradios, extra_http_headers={"X-Forwarded-For": "203.0.113.9"}) as context:
         page = context.new_page()
         page.goto(server.url)
         page.wait_for_selector("#vt-sample")
