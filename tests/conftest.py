@@ -7,7 +7,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,33 @@ FIRST = (
     *("test_media", "test_gateway", "test_formats"),
 )
 """The files that take longest. They begin, so that no process has one of them left when the others are done."""
+SAMPLED = {
+    "test_an_expression_that_is_slow_for_some_text_is_seen": 3,
+    "test_a_hostile_file_is_refused_at_once_with_a_sentence": 2,
+    "test_what_was_changed_in_the_speakers_does_not_hold_where_the_film_is_heard_anew": 3,
+    "test_a_folder_without_a_good_model_gives_way_to_the_bundled_one_or_is_an_error": 2,
+    "test_embedded_hears_with_the_best_of_the_bundled_models_that_is_whole": 2,
+    "test_a_second_track_of_any_kind_stays_as_long_as_it_was": 2,
+    "test_many_channels_without_a_layout_are_mixed_and_every_one_is_heard": 2,
+    "test_the_dub_stands_beside_its_picture_in_the_file_though_subtitles_end_early": 2,
+    "test_a_chain_of_ogg_recordings_is_heard_whole": 2,
+    "test_a_chain_of_ogg_recordings_of_other_rates_lasts_as_long_as_all_of_them": 2,
+    "test_sound_stays_in_time_where_its_format_changes": 2,
+    "test_sound_that_is_to_be_heard_again_stays_in_time_where_its_format_changes": 3,
+    "test_a_folder_of_any_name_may_hold_what_is_drawn": 3,
+    "test_a_film_of_any_container_is_heard_and_comes_back_as_mp4_with_its_picture_as_long": 4,
+    "test_cover_art_is_no_film_and_is_kept": 2,
+    "test_real_files_with_a_misleading_name_are_taken_for_what_they_hold": 2,
+    "test_a_file_that_is_no_film_is_refused": 2,
+    "test_a_film_that_breaks_off_is_refused": 3,
+    "test_sound_without_speech_is_refused": 3,
+    "test_any_file_name_simply_works": 3,
+    "test_out_of_memory_in_a_stage_a_smaller_model_stands_in_once_and_the_report_says_so": 4,
+    "test_a_disk_that_fills_up_in_a_stage_takes_nothing_back_of_what_was_finished_before": 2,
+    "test_sound_alone_gives_an_m4a_with_subtitles": 2,
+    "test_no_text_makes_slow_what_reads_it": 2,
+}
+"""Of the cases of these tests every so-manieth runs in the suite, and the others in scripts/soak."""
 SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_seen"}
 """Of the guarded server."""
 TRANSCRIPT = SAMPLE.with_suffix(".txt")
@@ -66,6 +94,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     What is marked soak runs with `--soak`, and only that.
     """
+    _leave_cases_to_soak(items)
     is_soak = bool(config.getoption("--soak"))
     others = [item for item in items if (item.get_closest_marker("soak") is not None) != is_soak]
     config.hook.pytest_deselected(items=others)
@@ -75,6 +104,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
         if item.path.stem in SLOW_FILES or fixtures & SLOW_FIXTURES:
             item.add_marker(pytest.mark.slow)
+
+
+def _leave_cases_to_soak(items: Iterable[pytest.Item]) -> None:
+    """Mark as soak all cases of a test that is in `SAMPLED` but every so-manieth, from the first."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        name = item.name.split("[")[0]
+        if seen[name] % SAMPLED.get(name, 1):
+            item.add_marker(pytest.mark.soak)
+        seen[name] += 1
 
 
 def vt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ LARGE = 1_000_000
 SECONDS = 0.2
 """Of the processor, for the largest text."""
 _SMALL = 4_000
-MOST_PAIRS = 15
+MOST_PAIRS = 8
 """Of an expression's own signs, that the suite tries; scripts/soak tries more of them."""
 _MEASURABLE = 0.001
 _SIZES = (16_000, 32_000, 64_000, 250_000, LARGE)

@@ -98,13 +98,9 @@ MADE: dict[str, list[str]] = {
     "later.mkv": ["-c", "copy", "-output_ts_offset", "50", "-avoid_negative_ts", "disabled"],
 }
 ENCODED = {"vp8.webm": "vp8", "a.ogv": "theora"}
-USUAL = ("a.mov", "vp8.webm", "a.avi", "a.ts", "variable.mp4", "later.mkv")
-"""In the suite; test_formats dubs films of all kinds, with a scripted recogniser."""
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in USUAL else pytest.param(name, marks=pytest.mark.soak) for name in MADE]
-)
+@pytest.mark.parametrize("name", MADE)
 def test_a_film_of_any_container_is_heard_and_comes_back_as_mp4_with_its_picture_as_long(
     source: Source, factory: AIServiceFactory, tmp_path: Path, name: str
 ) -> None:
@@ -168,9 +164,7 @@ def test_a_turned_picture_stays_turned(source: Source, factory: AIServiceFactory
     assert [side["rotation"] for side in streams(dub.film)[0].get("side_data_list", [])] == turned
 
 
-@pytest.mark.parametrize(
-    ("name", "codec"), [("a.mp3", "libmp3lame"), pytest.param("a.ogg", "libvorbis", marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize(("name", "codec"), [("a.mp3", "libmp3lame"), ("a.ogg", "libvorbis")])
 def test_sound_alone_gives_an_m4a_with_subtitles(
     source: Source, factory: AIServiceFactory, tmp_path: Path, name: str, codec: str
 ) -> None:

@@ -77,6 +77,7 @@ def test_whisper_is_compared_in_words_and_speed(stand_in: Bench) -> None:
     assert float(findings.figures["cpu int8: seconds of sound a second"]) > 0
 
 
+@pytest.mark.soak
 def test_nllb_of_each_size_translates_as_its_weights_say(stand_in: Bench) -> None:
     findings = found("translating", stand_in)
     assert findings.faults == []
@@ -99,6 +100,7 @@ def test_vectors_of_voices_on_the_card_are_those_of_the_processor(stand_in: Benc
     assert findings.figures["least scalar product with the processor's vectors"] == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.soak
 def test_the_cache_is_asked_what_it_counted_and_what_it_gave_back(stand_in: Bench) -> None:
     findings = found("counting", stand_in)
     assert findings.faults == []
@@ -106,6 +108,7 @@ def test_the_cache_is_asked_what_it_counted_and_what_it_gave_back(stand_in: Benc
     assert findings.figures["given back after clear, %"] == 100
 
 
+@pytest.mark.soak
 def test_under_a_small_budget_the_recogniser_goes(stand_in: Bench) -> None:
     findings = found("evicting", stand_in)
     assert (findings.faults, findings.figures["evictions"]) == ([], 1)

@@ -119,6 +119,7 @@ def voices(report: dict[str, Any]) -> list[str]:
     return [speaker.get("voice", "woman") for speaker in report.get("speakers", [report["engines"]["tts"]])]
 
 
+@pytest.mark.soak
 def test_films_of_a_batch_have_the_same_voices_though_others_begin_to_speak(noise: Path, tmp_path: Path) -> None:
     known, request = KnownVoices(), asked(noise, "es")
     first = voices(dubbed(request, [(0, 1), (6, 2), (12, 1), (18, 2)], tmp_path / "one", known))

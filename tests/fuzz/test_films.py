@@ -15,7 +15,7 @@ from tests.fuzz.harness import Act, Bench, Case
 from vt import media
 from vt.errors import MediaError, ToolError
 
-CASES = 60
+CASES = 40
 SEED = 1811
 
 
@@ -49,6 +49,7 @@ def test_a_case_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
         assert len({bench.case(7, number, 0.5).content for number in range(20)}) > 15
 
 
+@pytest.mark.soak
 def test_every_seed_is_a_film_as_it_comes(made: list[Path]) -> None:
     for path in made:
         assert media.probe(path).seconds == pytest.approx(1.5, abs=0.8), path.name
