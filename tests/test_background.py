@@ -250,6 +250,7 @@ def borders_of(lines: Sequence[Spoken], rate: int) -> list[float]:
     return [at / VOICE_RATE for at in track.cuts(plan, LONG, VOICE_RATE, rate)[1:-1]]
 
 
+@pytest.mark.soak
 def test_music_that_was_cut_joins_without_a_trace(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path / "pieces")
     lines = [spoken(artifacts, start, seed) for seed, start in enumerate(STARTS)]
@@ -284,6 +285,7 @@ def clicks(sound: Sound) -> list[float]:
     return [round(float(at) * 240 / RATE, 3) for at in loud]
 
 
+@pytest.mark.soak
 def test_no_line_no_cut_and_no_change_of_the_background_makes_a_step(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path / "pieces")
     lines = []

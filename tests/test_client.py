@@ -96,6 +96,7 @@ def told(report: dict[str, Any]) -> tuple[list[int], list[tuple[str, str]]]:
     return [line["speaker"] for line in report["segments"]], speakers
 
 
+@pytest.mark.soak
 def test_a_change_that_is_cancelled_leaves_the_dub_as_it_was(client: Client, server: Server, tmp_path: Path) -> None:
     wished = {"voice": "espeak-ng-es", "keep": True}
     report = client.predict(handle_file(SAMPLE), "es", **wished, api_name="/translate")[2]

@@ -299,6 +299,7 @@ WRONG: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.soak
 def test_what_is_of_a_wrong_type_is_refused_in_a_sentence_and_nothing_fails(guarded: Server) -> None:
     with stranger(guarded) as me:
         for function in functions(guarded):

@@ -169,6 +169,7 @@ def test_whoever_cancels_is_free_at_once_of_a_hub_that_says_nothing_at_all(tmp_p
         factory.close()
 
 
+@pytest.mark.soak
 def test_a_server_says_in_its_log_what_it_downloads_how_large_it_is_and_how_to_avoid_it(
     models: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -200,6 +201,7 @@ def test_a_server_whose_models_cannot_be_had_is_degraded_and_says_what_stands_in
         assert server.ask("GET", "/ready").status_code == 200
 
 
+@pytest.mark.soak
 def test_a_server_whose_preload_failed_is_degraded_and_says_why(tmp_path: Path) -> None:
     own = {"VT_ENGINES": "embedded", "VT_FALLBACK": "false", "VT_MMS_MODEL": "/no/voice"}
     with _server(tmp_path, "http://127.0.0.1:9", **own) as server:
@@ -209,6 +211,7 @@ def test_a_server_whose_preload_failed_is_degraded_and_says_why(tmp_path: Path) 
         assert any("/no/voice" in note for note in answer.json()["notes"])
 
 
+@pytest.mark.soak
 def test_an_embedded_server_that_has_preloaded_is_healthy(tmp_path: Path) -> None:
     with _server(tmp_path, "http://127.0.0.1:9", VT_ENGINES="embedded", VT_TTS_ENGINE="auto") as server:
         assert [model["state"] for model in server.preloaded()] == ["ready"] * 3

@@ -137,6 +137,7 @@ def test_who_speaks_alone_in_one_film_keeps_the_voice_in_another(noise: Path, tm
     assert voices(dubbed(wished, [(0, 2), (6, 2)], tmp_path / "four", known)) == ["woman"] != both[1:]
 
 
+@pytest.mark.soak
 def test_a_name_in_the_captions_of_two_films_is_one_person(noise: Path, tmp_path: Path) -> None:
     known, found = KnownVoices(), list[dict[str, str]]()
     for name, names in (("one", ("ANNA", "BEN")), ("two", ("CLARA", "BEN", "ANNA"))):

@@ -517,6 +517,7 @@ def test_a_film_that_holds_more_than_it_promises_is_decoded_as_far_as_is_allowed
     assert len(media.extract(info, info.audio[0], tmp_path / "all")) == pytest.approx(600 * RATE, rel=0.01)
 
 
+@pytest.mark.soak
 def test_a_film_whose_subtitles_end_early_is_put_together_in_little_memory(
     tmp_path: Path, dub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

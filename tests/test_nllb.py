@@ -362,6 +362,7 @@ def _without_other_codes(folder: Path) -> Path:
 # --- converting --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_checkpoint_in_torchs_format_is_converted_too(tmp_path: Path) -> None:
     source = tiny_nllb(tmp_path / "source", weights="bin")
     assert not list(source.glob("*.safetensors"))
@@ -391,6 +392,7 @@ def test_code_in_a_checkpoint_is_never_run(checkpoint: Path, tmp_path: Path) -> 
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.soak
 def test_a_checkpoint_of_another_kind_is_no_nllb(checkpoint: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(checkpoint, source)
@@ -558,6 +560,7 @@ def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
     assert str(tmp_path / ".target.lock") not in opened
 
 
+@pytest.mark.soak
 def test_two_processes_convert_once(checkpoint: Path, tmp_path: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom vt.domain import Cancel\nfrom vt.engines import nllb_conversion\n"
@@ -572,6 +575,7 @@ def test_two_processes_convert_once(checkpoint: Path, tmp_path: Path) -> None:
     assert nllb_conversion.is_converted(tmp_path / "target")
 
 
+@pytest.mark.soak
 def test_a_killed_conversion_dies_with_its_child_and_is_done_again(checkpoint: Path, tmp_path: Path) -> None:
     script = (
         "import os, signal, sys, threading\nfrom pathlib import Path\nfrom vt.domain import Cancel\n"

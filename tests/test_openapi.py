@@ -47,6 +47,7 @@ def test_no_request_makes_any_route_fail_or_answer_what_is_not_described(beset: 
     _search(beset, settings)
 
 
+@pytest.mark.soak
 def test_no_request_makes_the_routes_of_a_job_fail_that_has_results(beset: Server, tmp_path: Path) -> None:
     ffmpeg("-i", SAMPLE, "-t", "8", "-c", "copy", tmp_path / "talk.mp4")
     job = beset.submit(tmp_path / "talk.mp4", target_language="es")

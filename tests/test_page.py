@@ -447,6 +447,7 @@ def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_
             expect(page.locator("[data-open] em")).to_have_text("cancelled")
 
 
+@pytest.mark.soak
 def test_a_film_too_long_for_the_server_and_a_queue_that_is_full_are_told_of(
     browser: Browser, strict: Server, long_film: Path, tmp_path: Path
 ) -> None:

@@ -315,6 +315,7 @@ def told(sound: NDArray[np.int16], words: Sequence[Word], wanted: int | None = N
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_woman_and_a_man_are_told_apart(lines: dict[str, list[NDArray[np.int16]]]) -> None:
     assert told(*talk(lines, ["af_heart", "am_michael"] * 3)) == ["1", "2"] * 3
 

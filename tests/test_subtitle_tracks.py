@@ -128,6 +128,7 @@ def test_no_more_of_a_track_is_read_than_of_a_file(folder: Path) -> None:
         captions.read(content)
 
 
+@pytest.mark.soak
 def test_the_tag_of_a_track_tells_its_language_where_nobody_names_one(folder: Path, tmp_path: Path) -> None:
     request = JobRequest(folder / "film.mkv", None, subtitle_track=2)
     factory = FakeFactory(ScriptedTranscriber([]), ToneSynthesizer(0.02))

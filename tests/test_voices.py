@@ -106,6 +106,7 @@ def test_no_sentence_of_the_service_tells_where_its_models_lie(tmp_path: Path) -
         assert str(tmp_path) in " ".join(factory.notes())
 
 
+@pytest.mark.soak
 def test_a_job_is_served_by_whom_it_names_and_shows_that(server: Server, talk: Path) -> None:
     job = server.submit(talk, target_language="es", **ASKED)
     assert server.ended(job)["request"]["options"] == ASKED
