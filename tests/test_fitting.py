@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.domain import Background, Finish, Fit, Line, Word
+from vt.domain import Background, Cancel, Finish, Fit, Line, Word
 from vt.dubbing import fitting, pipeline, timing
 from vt.engines.protocols import Heard
-from vt.media import Slowed, Slowing
+from vt.errors import Cancelled, StorageError
+from vt.media import Slowed, Slowing, SoundFormat, probe, slowed_samples
+from vt.media.slowing import slowed_track
 
 RATE = 48_000
 FILM_SECONDS = 16.0
@@ -199,3 +201,19 @@ def test_without_being_asked_the_film_keeps_its_length(film: Path, tmp_path: Pat
     assert "slowed" not in report
     assert report["timing"]["max_tempo"] > 1.2
     assert report["source"]["duration_seconds"] == pytest.approx(FILM_SECONDS, abs=0.005)
+
+
+def test_a_cancel_ends_the_slowing_of_a_sound_also_where_it_is_not_slowed(tmp_path: Path) -> None:
+    sound, cancel = tmp_path / "sound", Cancel()
+    sound.write_bytes(bytes(2 * RATE))
+    cancel.set()
+    with pytest.raises(Cancelled):
+        slowed_samples(sound, SoundFormat(RATE, 1), Slowing(), tmp_path / "slowed", cancel)
+
+
+def test_a_slowed_sound_that_finds_no_room_on_the_disk_is_not_begun(tmp_path: Path) -> None:
+    info = probe(films.film(tmp_path / "film.mp4"))
+    endless = Slowing((Slowed(0.5, 1.0, 1e10),))
+    with pytest.raises(StorageError, match="disk is full"):
+        slowed_track(info, info.audio[0], endless, tmp_path / "sound.m4a")
+    assert not (tmp_path / "sound.after").exists()

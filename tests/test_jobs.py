@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -234,6 +235,34 @@ def test_what_is_in_a_film_is_told_and_the_film_not_kept(shared: tuple[Desk, str
     assert (found["file"], found["duration_seconds"]) == ("a.mp4", pytest.approx(2.0, abs=0.1))
     assert [track["codec"] for track in (found["video"], *found["audio"])] == ["h264", "aac"]
     assert desk.folders == {done}
+
+
+def test_sounds_and_pictures_of_one_visitor_are_looked_at_one_at_a_time_and_others_go_before(
+    shared: tuple[Desk, str],
+) -> None:
+    desk, done = shared
+    came: queue.Queue[str] = queue.Queue()
+
+    def look(visitor: str) -> None:
+        assert desk.jobs.outline(done, of_dub=visitor == "ann", visitor=visitor)
+        assert desk.jobs.picture(done, visitor).path.stat().st_size
+        came.put(visitor)
+
+    with desk.looks.one("ann"):
+        threading.Thread(target=look, args=("ann",), daemon=True).start()
+        look("ben")
+        assert came.get(timeout=PATIENCE) == "ben"
+        assert came.empty()
+    assert came.get(timeout=PATIENCE) == "ann"
+    names = {path.name for path in desk.data.job(done).iterdir()}
+    assert {"peaks-0.json", "peaks-1.json", "picture.jpg"} <= names
+    assert not [name for name in names if name.startswith(("peaks", "picture")) and name.count(".") > 1]
+
+
+def test_of_all_results_at_once_the_film_comes_last_as_it_takes_long(shared: tuple[Desk, str]) -> None:
+    desk, done = shared
+    names = [result.name for result in desk.jobs.everything(done)]
+    assert names[-2:] == ["holiday.final.es.report.json", "holiday.final.es.mp4"]
 
 
 @pytest.mark.parametrize("submits", [False, True])

@@ -76,11 +76,18 @@ def test_a_line_that_was_removed_shows_in_no_subtitles() -> None:
         (NewLine(float("nan"), 2.0, "x"), "to end after its start"), (NewLine(0.0, 1e9, "x"), "before the film does"),
         (NewLine(0.0, 1.0, " "), "needs words"), (NewLine(0.0, 1.0, "x" * 2001), "too long"),
         (NewLine(0.0, 1.0, "\x00"), "cannot be written"), (NewLine(0.0, 1.0, "x", speaker=5), "There is no speaker 5"),
+        (NewLine(0.0, 1.0, "x", speaker=-1), "There is no speaker -1"),
     ],
 )  # fmt: skip
 def test_a_new_line_that_cannot_be_is_refused(line: NewLine, says: str) -> None:
     with pytest.raises(InputError, match=says):
         edit_checks.checked(Edits(), REPORT, [], [line])
+
+
+def test_a_voice_whose_name_is_no_unicode_is_refused_in_a_sentence_that_can_be_sent() -> None:
+    with pytest.raises(InputError, match=r"There is no voice \?") as refused:
+        edit_checks.checked(Edits({}, {0: SpeakerEdit(voice="\ud800")}), REPORT, [])
+    assert str(refused.value).encode()
 
 
 def test_more_lines_than_a_film_may_have_are_refused() -> None:

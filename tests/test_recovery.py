@@ -17,9 +17,10 @@ import pytest
 
 from tests.conftest import ROOT
 from vt.domain import Cancel, Edit, Edits, Job, JobRequest, JobSpec, JobState, Progress, Wishes
-from vt.errors import FolderTaken, InputError, StorageError
+from vt.errors import FolderTaken, InputError, JobNotFound, StorageError
 from vt.jobs import records, recovery
 from vt.jobs.recovery import repair
+from vt.jobs.removals import Removals
 from vt.jobs.store import DataFolder, Store, damage, new_id
 from vt.jobs.worker import Worker
 from vt.translatable import Message
@@ -297,6 +298,62 @@ def test_a_removal_that_a_death_cut_short_is_finished_and_never_undone(
         assert [job.id for job in after.store.page(9)] == [other]
         assert {path.name for path in after.data.jobs.iterdir()} == {other}
         assert not after.data.aside.exists()
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.DONE])
+def test_a_job_that_was_to_be_removed_in_a_moment_when_the_server_was_killed_is_removed_at_the_next_start(
+    tmp_path: Path, state: JobState
+) -> None:
+    with life(tmp_path) as before:
+        job_id = before.in_state(state)
+        kept = before.done() if state is JobState.DONE else before.in_state(JobState.CANCELLED)
+        for one in (job_id, kept):
+            records.announce_removal(before.data.job(one))
+        records.withdraw_removal(before.data.job(kept))
+    with life(tmp_path) as after:
+        assert [job.id for job in after.store.page(9)] == [kept]
+        assert {path.name for path in after.data.jobs.iterdir()} == {kept}
+
+
+class Noting:
+    """Notes what is asked of the jobs."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def announce_removal(self, job_id: str) -> None:
+        self.asked.append(f"announce {job_id}")
+
+    def withdraw_removal(self, job_id: str) -> None:
+        self.asked.append(f"withdraw {job_id}")
+
+    def remove(self, job_id: str) -> None:
+        self.asked.append(f"remove {job_id}")
+        if job_id == "gone":
+            raise JobNotFound
+
+
+def test_a_removal_is_noted_at_once_and_one_that_is_taken_back_is_forgotten() -> None:
+    jobs = Noting()
+    removals = Removals(lambda: jobs, seconds=3600.0)
+    for job_id in ("a", "b", "a", "gone"):
+        removals.begin(job_id)
+    assert removals.take_back("a")
+    assert not removals.take_back("a")
+    removals.close()
+    assert not removals.take_back("b")
+    told = ["announce a", "announce b", "announce gone", "withdraw a", "remove b", "remove gone"]
+    assert jobs.asked == told
+
+
+def test_of_very_many_removals_the_first_ones_wait_no_longer() -> None:
+    jobs = Noting()
+    removals = Removals(lambda: jobs, seconds=3600.0)
+    for number in range(202):
+        removals.begin(str(number))
+    assert [one for one in jobs.asked if one.startswith("remove")] == ["remove 0", "remove 1"]
+    removals.close()
+    assert len(jobs.asked) == 2 * 202
 
 
 class Dying(Store):

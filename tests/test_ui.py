@@ -106,6 +106,8 @@ def test_a_page_holds_a_film_as_it_was_given() -> None:
     film = Subject("talk.mp4", 3.5, ("Track 1", "Track 2"), "en", True, new_id(), "en", "es")
     assert Subject.of({**film.kept(), "tracks": list(film.tracks)}) == film
     assert Subject.of({"name": "x", "seconds": "y", "tracks": 7}) == Subject("x", 0.0)
+    for seconds in (float("inf"), float("nan"), -1, 1e300):
+        assert Subject.of({"name": "x", "seconds": seconds}) == Subject("x", 0.0)
 
 
 def test_an_upload_that_is_gone_is_said_to_be(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class Services:
         self._told: tuple[str, ...] = ()
         """What else is to be said of the data folder."""
         self._closing = threading.Event()
-        self.removals = Removals(self._remove)
+        self.removals = Removals(lambda: self.jobs)
         """Jobs that are about to be removed, unless somebody takes that back."""
         factory.metrics.watch_load(self._load)
 
@@ -96,9 +96,6 @@ class Services:
             StorageError: the data folder cannot be used; the next call tries again.
         """
         return self._opened().jobs
-
-    def _remove(self, job_id: str) -> None:
-        self.jobs.remove(job_id)
 
     def _opened(self) -> JobBackend:
         with self._opening:

@@ -465,8 +465,9 @@ async def peaks(
     sound: Annotated[Literal["original", "dub"], Path(description="Which one.", examples=["dub"])],
 ) -> schemas.Outline:
     """Give the outline of the dub's sound, or of the original's, to draw it. The first time it is measured."""
-    with services.probes.held(visitors.of(request.scope).key):
-        found = await threads.probe(lambda: services.jobs.outline(job_id, of_dub=sound == "dub"))
+    visitor = visitors.of(request.scope).key
+    with services.probes.held(visitor):
+        found = await threads.probe(lambda: services.jobs.outline(job_id, of_dub=sound == "dub", visitor=visitor))
     return schemas.Outline(peaks=found)
 
 

@@ -25,6 +25,11 @@ _PAGE = (
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
     "object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'; "
 )
+# The page behind a link to share has no scripts.
+_SHARED = (
+    "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; "
+)
 _CDN = "https://cdn.jsdelivr.net"
 _DOCS = (
     f"default-src 'self'; script-src 'self' 'unsafe-inline' {_CDN}; style-src 'self' 'unsafe-inline' {_CDN}; "
@@ -64,4 +69,6 @@ class SecurityHeaders:
 def _policy(path: str, content_type: str) -> str:
     if path.startswith(_GRADIO_PREFIX) or not content_type.startswith(_PAGE_TYPES):
         return _NOT_A_PAGE
+    if path.startswith("/shared/"):
+        return _SHARED
     return _DOCS if path.startswith("/docs") else _PAGE

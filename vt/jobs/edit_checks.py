@@ -102,7 +102,7 @@ def _check_speakers(named: Set[int], changes: Edits, known: int) -> None:
     most = max(known, MOST_SPEAKERS)
     added = sorted(speaker for speaker in named if speaker >= known)
     expected = [*range(known, min(known + len(added), most))]
-    strange = next((one for one in added if one not in expected), None)
+    strange = next((one for one in sorted(named) if one < 0 or (one >= known and one not in expected)), None)
     if strange is None:
         strange = next((one for one in changes.speakers if not 0 <= one < known + len(added)), None)
     if strange is None:
@@ -146,7 +146,7 @@ def _check_voices(report: DubReport, changes: Mapping[int, SpeakerEdit], voices:
             raise InputError(
                 "There is no voice {voice} for this dub, which {engine} speaks: there are {known}. For a voice of "
                 "another engine, dub the film again.",
-                voice=edit.voice[:_LONGEST_LABEL],
+                voice=edit.voice[:_LONGEST_LABEL].encode("utf-8", "replace").decode(),
                 engine=report.engines.tts.engine,
                 known=", ".join(known) or "-",
             )

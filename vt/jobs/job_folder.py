@@ -54,6 +54,11 @@ class JobFolder:
         return self.path / "removed"
 
     @property
+    def removal(self) -> Path:
+        """A file that is there while the job waits to be removed, which can still be taken back."""
+        return self.path / "removal"
+
+    @property
     def picture(self) -> Path:
         """A small picture of the film; empty where it has none."""
         return self.path / "picture.jpg"
@@ -83,7 +88,7 @@ class JobFolder:
         return {int(found[1]) for path in self.path.iterdir() if (found := _RESULTS.fullmatch(path.name))}
 
     def leftovers(self, version: int) -> list[Path]:
-        """Return all but the film, its picture, the subtitles, the record, the artifacts and this version's files.
+        """Return all but the film, its picture, the subtitles, the records, the artifacts and this version's files.
 
         Raises:
             OSError: the folder cannot be read.
@@ -95,6 +100,7 @@ class JobFolder:
             self.artifacts,
             self.record,
             self.new_record,
+            self.removal,
             self.results(version),
             self.peaks(0),
             self.peaks(version),

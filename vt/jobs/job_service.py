@@ -31,12 +31,12 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.jobs import edit_checks, new_lines, outlines, remarks
+from vt.jobs import edit_checks, new_lines, outlines, records, remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.new_lines import NewLine
 from vt.jobs.page_copies import PageCopies
 from vt.jobs.results import ResultFile, ResultText
-from vt.jobs.store import DataFolder, Store, Submission, new_id
+from vt.jobs.store import ID, DataFolder, Store, Submission, new_id
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
 from vt.system import atomic_dirs, disk
@@ -357,6 +357,8 @@ class Jobs:
         Raises:
             JobNotFound: it leads to none, or no longer.
         """
+        if not ID.fullmatch(secret):
+            raise JobNotFound
         return self._store.linked(secret)
 
     # While it runs
@@ -392,7 +394,25 @@ class Jobs:
         Raises:
             JobNotFound: there is no such job.
         """
+        self._copies.stop(self._data.job(job_id))
         self._worker.remove(job_id)
+
+    def announce_removal(self, job_id: str) -> None:
+        """Note that a job is to be removed in a moment: if the server dies before, the next start removes it.
+
+        Where the disk does not let that be noted, such a job stays until it expires.
+        """
+        with suppress(OSError):
+            records.announce_removal(self._data.job(job_id))
+
+    def withdraw_removal(self, job_id: str) -> None:
+        """Forget that a job was to be removed.
+
+        Raises:
+            StorageError: the disk does not let that be forgotten.
+        """
+        with disk_errors():
+            records.withdraw_removal(self._data.job(job_id))
 
     # Out
 
@@ -465,10 +485,11 @@ class Jobs:
         report = self.dub_report(job_id)
         sides = subtitling.of_report(report, mark_speakers=False)
         named = [(name, form) for name in sides.names for form in subtitling.FORMS]
+        # The film comes last: it takes long to be sent, and newer results may replace all files meanwhile.
         return [
-            self.film(job_id),
             *(self.subtitles(job_id, name, form) for name, form in named),
             self.report_file(job_id),
+            self.film(job_id),
         ]
 
     def picture(self, job_id: str, visitor: str = "") -> ResultFile:
@@ -483,28 +504,33 @@ class Jobs:
             NoSuchResult: the film has no picture.
         """
         job, folder = self._store.get(job_id), self._data.folder(job_id)
-        if not folder.picture.exists():
-            with self._looks.one(visitor), disk_errors():
-                made = media.thumbnail(folder.film, job.seconds)
-                new = folder.path / f"{folder.picture.name}.{new_id()}"
-                new.write_bytes(made)
-                new.replace(folder.picture)
-        if not folder.picture.stat().st_size:
+        with disk_errors(), _or_removed():
+            if not folder.picture.exists():
+                with self._looks.one(visitor):
+                    _make_picture(folder, job.seconds)
+            size = folder.picture.stat().st_size
+        if not size:
             raise NoSuchResult("The film has no picture.")
         return ResultFile(folder.picture, f"{Path(job.request.file).stem}.jpg", "image/jpeg")
 
-    def make_page_copy(self, job_id: str) -> None:
+    def make_page_copy(self, job_id: str, visitor: str = "") -> None:
         """Have a copy of the dubbed film made that every browser can show, in the background.
+
+        Args:
+            job_id: of the dub.
+            visitor: the key of the one who asks.
 
         Raises:
             JobNotFound: there is no such job.
             WrongState: it has no results yet.
             StorageError: the disk has no room for it.
-            QueueFull: too many are on their way.
+            TooManyRequests: too many are on their way.
         """
         job, film = self._store.get(job_id), self.film(job_id)
-        self._check_disk(film.path.stat().st_size)
-        self._copies.begin(film.path, job.seconds, self._data.folder(job_id).page_copy(job.version))
+        with disk_errors(), _or_removed():
+            size = film.path.stat().st_size
+        self._check_disk(size)
+        self._copies.begin(film.path, job.seconds, self._data.folder(job_id).page_copy(job.version), visitor)
 
     def page_copy_state(self, job_id: str) -> str:
         """Return how far that copy is: `done`, `running`, `failed` or `none`.
@@ -589,7 +615,7 @@ class Jobs:
         job, _ = self._finished(job_id, _names)
         return self._file(job, pipeline.report_name(job.request.target_language))
 
-    def outline(self, job_id: str, *, of_dub: bool) -> list[int]:
+    def outline(self, job_id: str, *, of_dub: bool, visitor: str = "") -> list[int]:
         """Return the outline of a sound for a chart: the peak, 0..255, of each of many equal parts of the film.
 
         There are twenty parts a second, in long films fewer, and none where there is no sound that can be decoded. The
@@ -598,6 +624,7 @@ class Jobs:
         Args:
             job_id: of the dub.
             of_dub: whether it is the dub's, or that of the original's track that is dubbed.
+            visitor: the key of the one who asks.
 
         Raises:
             JobNotFound: there is no such job.
@@ -609,11 +636,13 @@ class Jobs:
         folder = self._data.folder(job_id)
         if not job.version:
             raise WrongState(job.state)
-        with disk_errors():
+        kept = folder.peaks(job.version if of_dub else 0)
+        if (found := outlines.read(kept)) is not None:
+            return found
+        with self._looks.one(visitor), disk_errors(), _or_removed():
             if of_dub:
-                return outlines.of_dub(self.film(job_id).path, folder.peaks(job.version))
-            film, subtitles = self._data.input(job_id), self._data.subtitles(job_id)
-            return outlines.of_original(job.request.to_request(film, subtitles), folder.peaks(0))
+                return outlines.of_dub(self.film(job_id).path, kept)
+            return outlines.of_original(job.request.to_request(folder.film, folder.subtitles), kept)
 
     def lines(self, job_id: str) -> Lines:
         """Return the lines as they are spoken.
@@ -683,6 +712,24 @@ class Jobs:
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.folder(job.id).result(job.version, ending)
         return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
+
+
+def _make_picture(folder: JobFolder, seconds: float) -> None:
+    """Make the small picture of a film, unless somebody else has just made it."""
+    if folder.picture.exists():
+        return
+    new = folder.path / f"{folder.picture.name}.{new_id()}"
+    new.write_bytes(media.thumbnail(folder.film, seconds))
+    new.replace(folder.picture)
+
+
+@contextmanager
+def _or_removed() -> Iterator[None]:
+    """Take a missing file for a sign that the job is being removed while the block runs."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise JobNotFound from None
 
 
 def _names(job: Job, folder: JobFolder) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,24 +19,8 @@ _MOST = 10_000
 _LOUDEST = 255
 
 
-def of_original(request: JobRequest, kept: Path) -> list[int]:
-    """Return the outline of the sound that is dubbed; none where the film has none. `kept`: the file that keeps it.
-
-    Raises:
-        MediaError: the film cannot be read.
-        OSError: the outline cannot be kept.
-    """
-    found = _read(kept)
-    return _measured(request.source, request, kept) if found is None else found
-
-
-def of_dub(film: Path, kept: Path) -> list[int]:
-    """Return the outline of a dub: that of its first sound track; the rest as for the original."""
-    found = _read(kept)
-    return _measured(film, None, kept) if found is None else found
-
-
-def _read(kept: Path) -> list[int] | None:
+def read(kept: Path) -> list[int] | None:
+    """Return the outline that a file keeps; None: none is kept there."""
     with suppress(OSError, ValueError):
         found = json.loads(kept.read_bytes())
         if isinstance(found, list):
@@ -43,13 +28,33 @@ def _read(kept: Path) -> list[int] | None:
     return None
 
 
+def of_original(request: JobRequest, kept: Path) -> list[int]:
+    """Return the outline of the sound that is dubbed; none where the film has none. `kept`: the file that keeps it.
+
+    Raises:
+        MediaError: the film cannot be read.
+        OSError: the outline cannot be kept.
+    """
+    found = read(kept)
+    return _measured(request.source, request, kept) if found is None else found
+
+
+def of_dub(film: Path, kept: Path) -> list[int]:
+    """Return the outline of a dub: that of its first sound track; the rest as for the original."""
+    found = read(kept)
+    return _measured(film, None, kept) if found is None else found
+
+
 def _measured(film: Path, request: JobRequest | None, kept: Path) -> list[int]:
     info = media.probe(film)
     tracks = track_choice.choose(info, request).ranked if request else info.audio
     count = min(_MOST, math.ceil(info.seconds * _A_SECOND))
     found = [round(_LOUDEST * peak) for peak in media.peaks(info, tracks[0], count)] if tracks and count else []
-    new = kept.with_suffix(".new")
-    new.write_text(json.dumps(found, separators=(",", ":")), encoding="ascii")
-    folders.flush(new)
-    new.replace(kept)
+    new = kept.with_name(f"{kept.name}.{secrets.token_hex(8)}")  # two may be measuring at once
+    try:
+        new.write_text(json.dumps(found, separators=(",", ":")), encoding="ascii")
+        folders.flush(new)
+        new.replace(kept)
+    finally:
+        new.unlink(missing_ok=True)
     return found

@@ -134,6 +134,29 @@ def mark_removed(folder: Path) -> None:
     folders.flush(folder)
 
 
+def announce_removal(folder: Path) -> None:
+    """Note that a job is to be removed in a moment: if the server dies before, the next start removes it.
+
+    Raises:
+        OSError: the note cannot be written.
+    """
+    JobFolder(folder).removal.touch()
+
+
+def withdraw_removal(folder: Path) -> None:
+    """Forget that a job was to be removed.
+
+    Raises:
+        OSError: the note cannot be removed.
+    """
+    JobFolder(folder).removal.unlink(missing_ok=True)
+
+
+def is_to_be_removed(folder: Path) -> bool:
+    """Whether a job was to be removed in a moment when the server died."""
+    return JobFolder(folder).removal.exists()
+
+
 def is_written(folder: Path) -> bool:
     """Whether a folder has a record."""
     return JobFolder(folder).record.exists()

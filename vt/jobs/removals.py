@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from typing import Protocol
 
-from vt.errors import VtError
+from vt.errors import JobNotFound, VtError
+
+_log = logging.getLogger(__name__)
 
 UNDO_SECONDS = 10.0
+_MOST = 200
+"""Each job that waits has a thread: of more than so many the first one is removed before its time."""
+
+
+class Removing(Protocol):
+    """Where the jobs are."""
+
+    def announce_removal(self, job_id: str) -> None:
+        """Note that a job is to be removed, so that it is removed also if the server dies before."""
+
+    def withdraw_removal(self, job_id: str) -> None:
+        """Forget that a job was to be removed."""
+
+    def remove(self, job_id: str) -> None:
+        """Remove a job."""
 
 
 class Removals:
     """The jobs that are about to be removed. Any thread may call any method.
 
-    A server that ends removes them at once. If it is killed meanwhile, such a job stays until it expires.
+    A server that ends removes them at once. If it is killed meanwhile, the next start removes them.
     """
 
-    def __init__(self, remove: Callable[[str], None], seconds: float = UNDO_SECONDS) -> None:
-        """`remove` removes one job; `seconds`: how long that can be taken back."""
-        self._remove, self._seconds = remove, seconds
+    def __init__(self, jobs: Callable[[], Removing], seconds: float = UNDO_SECONDS) -> None:
+        """`jobs` returns where the jobs are; `seconds`: how long a removal can be taken back."""
+        self._jobs, self._seconds = jobs, seconds
         self._lock = threading.Lock()
         self._waiting: dict[str, threading.Timer] = {}
 
@@ -30,16 +48,23 @@ class Removals:
         with self._lock:
             if job_id in self._waiting:
                 return
+            self._jobs().announce_removal(job_id)
             self._waiting[job_id] = timer
+            oldest = next(iter(self._waiting)) if len(self._waiting) > _MOST else None
         timer.start()
+        if oldest is not None:
+            self._end(oldest)
 
     def take_back(self, job_id: str) -> bool:
         """Let a job stay; False where it is too late."""
         with self._lock:
-            timer = self._waiting.pop(job_id, None)
-        if timer:
-            timer.cancel()
-        return timer is not None
+            timer = self._waiting.get(job_id)
+            if timer is None:
+                return False
+            self._jobs().withdraw_removal(job_id)
+            del self._waiting[job_id]
+        timer.cancel()
+        return True
 
     def close(self) -> None:
         """Remove at once whatever waits for it."""
@@ -49,6 +74,14 @@ class Removals:
             self._end(job_id)
 
     def _end(self, job_id: str) -> None:
-        if self.take_back(job_id):
-            with suppress(VtError):  # it has gone already, or the server is about to end
-                self._remove(job_id)
+        with self._lock:
+            timer = self._waiting.pop(job_id, None)
+        if timer is None:
+            return
+        timer.cancel()
+        try:
+            self._jobs().remove(job_id)
+        except JobNotFound:
+            _log.debug("a job had gone before it was removed")
+        except VtError as error:
+            _log.warning("a job is removed at the next start, because this failed: %s", error)

@@ -136,8 +136,16 @@ class Worker:
         for job in self._store.recover(lambda job_id: artifacts.count(self._data.artifacts(job_id))):
             _log.info("job %s was interrupted: %s", _short(job.id), job.state)
             self._record(job)
+        self._finish_removals()
         for thread in self._threads:
             thread.start()
+
+    def _finish_removals(self) -> None:
+        """Remove the jobs that were to be removed in a moment when the last server died."""
+        for job_id in self._store.versions():
+            if records.is_to_be_removed(self._data.job(job_id)):
+                with suppress(VtError):  # the next start tries again
+                    self.remove(job_id)
 
     def close(self) -> None:
         """Stop all jobs; the next start resumes them. This does not count as a death of the jobs."""

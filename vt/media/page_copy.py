@@ -31,7 +31,8 @@ def page_copy(film: Path, seconds: float, target: Path, cancel: Cancel | None = 
     """
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
     argv += ["-i", url(film), "-map", "0:v:0", "-map", "0:a:0?", *_ENCODER]
-    argv += ["-vf", f"scale=w='min({_WIDEST},iw)':h=-2,format=yuv420p", "-c:a", "copy", "-movflags", "+faststart"]
+    argv += ["-vf", f"scale=w='2*trunc(min({_WIDEST},iw)/2)':h=-2,format=yuv420p"]  # H.264 takes no odd sizes
+    argv += ["-c:a", "copy", "-movflags", "+faststart"]
     cpu, size = 300 + _CPU_PER_SECOND * seconds, film.stat().st_size
     most = min(int(64 * MB + size + _BYTES_PER_SECOND * seconds), room_on_disk(target))
     limits = ChildLimits(patience(cpu, size), cpu, 2 * MEMORY, most)

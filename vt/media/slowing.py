@@ -21,6 +21,7 @@ from vt.media.audio import sound_limits, stretched
 from vt.media.commands import MEMORY, opening_options, room_on_disk, url
 from vt.media.extraction import SoundFormat, extract_in, full_format
 from vt.media.probing import MediaInfo, Track
+from vt.system import disk
 from vt.system.processes import Child, run
 from vt.system.sandbox import ChildLimits
 
@@ -97,10 +98,12 @@ def slowed_track(info: MediaInfo, track: Track, slowing: Slowing, target: Path, 
 
     Raises:
         MediaError: it cannot be decoded.
+        StorageError: the disk has no room for it.
     """
     form = full_format(track)
     before, after = target.with_suffix(".before"), target.with_suffix(".after")
     extract_in(form, info, track, before, cancel)
+    _check_room(_count(before, form) / form.rate + slowing.added, form, after)
     slowed_samples(before, form, slowing, after, cancel)
     before.unlink()
     argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
@@ -109,6 +112,12 @@ def slowed_track(info: MediaInfo, track: Track, slowing: Slowing, target: Path, 
     limits = replace(sound_limits(_count(after, form) / form.rate), file_bytes=room_on_disk(target))
     run(Child(argv, limits, reads=[after], writes=[target]), cancel)
     after.unlink()
+
+
+def _check_room(seconds: float, form: SoundFormat, target: Path) -> None:
+    """Raise where the samples of so many seconds find no room beside what is on the disk of a file."""
+    if 2 * form.channels * form.rate * seconds > room_on_disk(target):
+        raise disk.full()
 
 
 def slowed_samples(
@@ -122,6 +131,8 @@ def slowed_samples(
     pieces = list(_pieces(slowing, _count(source, form), form.rate))
     with target.open("wb") as file:
         for number, piece in enumerate(pieces):
+            if cancel:
+                cancel.check()
             sound = _at_new_times(source, form, slowing, piece, margin, cancel)
             if number:
                 sound[: 2 * margin] = rise * sound[: 2 * margin] + beyond

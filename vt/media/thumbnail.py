@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vt.errors import ToolError
 from vt.media.commands import MEMORY, opening_options, patience, url
-from vt.system.processes import Child, run
+from vt.system.processes import PROBES, Child, run
 from vt.system.sandbox import MB, ChildLimits
 
 _SIZE = "320:180"
@@ -21,6 +21,9 @@ def thumbnail(film: Path, seconds: float) -> bytes:
     Args:
         film: the file.
         seconds: how long it is.
+
+    Raises:
+        TooManyRequests: too many films are being examined.
     """
     scale = f"scale={_SIZE}:force_original_aspect_ratio=decrease:force_divisible_by=2"
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
@@ -28,6 +31,6 @@ def thumbnail(film: Path, seconds: float) -> bytes:
     argv += ["-vf", scale, "-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "pipe:1"]
     limits = ChildLimits(patience(_CPU_SECONDS), _CPU_SECONDS, MEMORY, output_bytes=MB)
     try:
-        return run(Child(argv, limits, reads=[film]))
+        return run(Child(argv, limits, reads=[film]), slots=PROBES)
     except ToolError:
         return b""

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 
 from vt.domain import Job
-from vt.errors import VtError
+from vt.errors import JobNotFound, VtError
 from vt.jobs.archive import zipped
 from vt.jobs.job_service import Jobs
 from vt.jobs.results import ResultFile, ResultText
 from vt.services import Services
 from vt.web import visitors
 
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
 _NOT_FOUND = 404
-_PRIVATE = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+_PRIVATE = {
+    "Cache-Control": "private, no-cache",
+    "X-Content-Type-Options": "nosniff",
+    # The address is a secret: a search engine that comes to know it must not spread it.
+    "X-Robots-Tag": "noindex",
+}
+_PICTURES = 8
+"""Threads for pictures. Making one takes a while; all other files are sent by other threads."""
 
 
 def original(job_id: str) -> str:
@@ -73,9 +86,12 @@ def routes(services: Services) -> APIRouter:
     def get_film(job_id: str) -> Response:
         return answered(lambda: services.jobs.film(job_id))
 
+    pictures = CapacityLimiter(_PICTURES)
+
     @router.get("/picture")
-    def get_picture(job_id: str, request: Request) -> Response:
-        answer = answered(lambda: services.jobs.picture(job_id, visitors.of(request.scope).key))
+    async def get_picture(job_id: str, request: Request) -> Response:
+        visitor = visitors.of(request.scope).key
+        answer = await to_thread.run_sync(answered, lambda: services.jobs.picture(job_id, visitor), limiter=pictures)
         if answer.status_code == 200:
             answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
         return answer
@@ -119,10 +135,22 @@ def answered(find: Callable[[], ResultFile | ResultText]) -> Response:
         return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
 
 
+class _File(FileResponse):
+    """A file; one that has just been removed is said not to be there."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except RuntimeError:  # Starlette raises this for a missing file, before it sends anything
+            if os.path.lexists(self.path):
+                raise
+            await PlainTextResponse(str(JobNotFound()), _NOT_FOUND, _PRIVATE)(scope, receive, send)
+
+
 def _sent(result: ResultFile | ResultText) -> Response:
     if isinstance(result, ResultText):
         return Response(result.text, media_type=result.media_type, headers=_PRIVATE | result.headers)
-    return FileResponse(
+    return _File(
         result.path,
         media_type=result.media_type,
         filename=result.name,

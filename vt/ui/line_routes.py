@@ -10,6 +10,7 @@ import gradio as gr
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from vt.domain import MOST_SPEAKERS, Job
 from vt.dubbing.report import DubbedLine, DubReport
@@ -158,6 +159,8 @@ async def _sent(request: Request) -> Mapping[str, Any]:
         sent = await request.json()
     except (ValueError, RecursionError) as error:
         raise BrokenCall("The changes of lines are no JSON.") from error
+    except ClientDisconnect as error:
+        raise BrokenCall("The call broke off before its end.") from error
     if not isinstance(sent, dict):
         raise BrokenCall("The changes of lines have to be a JSON object.")
     return sent

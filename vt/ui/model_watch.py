@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
@@ -19,9 +21,27 @@ ADDRESS = "films/models"
 _LOOK_SECONDS = 1.0
 
 
+class Watch:
+    """Looks at something about once a second, however many ask. Any thread may call any method."""
+
+    def __init__(self, look: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
+        """`look` returns a value that changes when the thing does."""
+        self._look, self._clock = look, clock
+        self._lock = threading.Lock()
+        self._seen, self._until = "", float("-inf")
+
+    def seen(self) -> str:
+        """Return the value, at most a second old."""
+        with self._lock:
+            if self._clock() >= self._until:
+                self._seen = self._look()
+                self._until = self._clock() + _LOOK_SECONDS
+            return self._seen
+
+
 def routes(services: Services) -> APIRouter:
     """Return the route."""
-    router = APIRouter(include_in_schema=False)
+    router, watch = APIRouter(include_in_schema=False), Watch(lambda: mark(services))
 
     async def counted(request: Request) -> AsyncIterator[None]:
         """Count the tab as one follower until it has left."""
@@ -35,7 +55,7 @@ def routes(services: Services) -> APIRouter:
         """Send a message at the beginning, and after each change."""
         before = ""
         while True:
-            now = await to_thread.run_sync(mark, services)
+            now = await to_thread.run_sync(watch.seen)
             if now != before:
                 before = now
                 yield ServerSentEvent(data={"changed": True})

@@ -34,7 +34,7 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_prog
 PLAIN: dict[str, Any] = {"apply_default_css": False}
 """Options of an element that is styled by style.css alone."""
 
-_LONGEST, _LONGEST_KEY = 200, 64
+_LONGEST, _LONGEST_KEY, _LONGEST_SECONDS = 200, 64, 1e11
 Row = Mapping[str, Any]
 """A language, and which engines serve it."""
 Updates = dict[Any, Any]
@@ -133,7 +133,7 @@ class Subject:
             return None
         return cls(
             str(known["name"]),
-            known["seconds"] if isinstance(known.get("seconds"), int | float) else 0.0,
+            _seconds(known.get("seconds")),
             _texts(known.get("tracks")),
             language=str(known.get("language", "")),
             subtitles=known.get("subtitles") is True,
@@ -153,6 +153,11 @@ class Subject:
     def kept(self) -> dict[str, Any]:
         """Return it as JSON for the page."""
         return asdict(self)
+
+
+def _seconds(held: object) -> float:
+    """Return a length that a page holds; 0 where it is none, or one of thousands of years."""
+    return float(held) if isinstance(held, int | float) and 0 <= held < _LONGEST_SECONDS else 0.0
 
 
 def _texts(listed: object) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.datastructures import MutableHeaders
 
 from vt.domain import Job
 from vt.dubbing import subtitling
-from vt.errors import VtError
+from vt.errors import StorageError, VtError
 from vt.jobs.results import ResultFile, ResultText
 from vt.services import Services
 from vt.ui import job_files, words
@@ -18,9 +18,11 @@ from vt.ui.gateway.document import compressed
 from vt.ui.rendering import render
 from vt.ui.scripts import STATIC
 from vt.ui.words import Words
+from vt.web.http_statuses import status_of
 
 _STYLE = (STATIC / "shared.css").read_text(encoding="utf-8")
 _NOT_FOUND = 404
+_PRIVATE = {"Cache-Control": "private, no-cache", "X-Robots-Tag": "noindex"}
 
 
 def address(secret: str) -> str:
@@ -40,6 +42,8 @@ def routes(services: Services) -> APIRouter:
         said = words.accepted(request.headers.get("accept-language", ""))
         try:
             return _page(request, _shown(services, said, services.jobs.linked(secret), secret))
+        except StorageError as error:
+            return PlainTextResponse(said.sentence(error.message), status_of(error), _PRIVATE)
         except VtError:
             gone = render("shared_gone", words=said, style=_STYLE)
             return _page(request, gone, _NOT_FOUND)
@@ -79,7 +83,7 @@ def _shown(services: Services, said: Words, job: Job, secret: str) -> str:
 
 
 def _page(request: Request, html: str, status: int = 200) -> Response:
-    headers = MutableHeaders({"Cache-Control": "private, no-cache", "X-Robots-Tag": "noindex"})
+    headers = MutableHeaders(_PRIVATE)
     headers.add_vary_header("Accept-Language")
     body = compressed(html.encode(), request.headers, headers)
     return HTMLResponse(body, status, dict(headers))

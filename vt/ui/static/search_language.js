@@ -1,12 +1,19 @@
 // A language may be typed: by its own name, by its name in the language of the page or in English, with or without accents,
 // or by its code. What was typed and is none of the offered choices is looked up by the server when the field is left, and
 // Start waits for the answer.
-const FIELDS = '#vt-source, #vt-target';
-let typed = null, isAsked = false, waiting = null;
+const FIELDS = '#vt-source, #vt-target', PATIENCE_MS = 5000;
+let typed = null, isAsked = false, waiting = null, timer = null;
+const answered = () => {
+  clearTimeout(timer);
+  isAsked = false;
+  waiting = null;
+};
 const forget = () => { typed = null; };
 const ask = field => {
   if (!typed || !typed.field.contains(field)) return;
   isAsked = true;
+  clearTimeout(timer);
+  timer = setTimeout(answered, PATIENCE_MS);  // where no answer comes, Start can be pressed again
   trigger('select', {field: typed.field.id, typed: typed.text});
   forget();
 };
@@ -43,7 +50,7 @@ document.addEventListener('click', event => {
   waiting = start;
 }, true);
 watch('value', () => {
-  isAsked = false;
-  if (props.value?.found) waiting?.click();
-  waiting = null;
+  const start = waiting;
+  answered();
+  if (props.value?.found) start?.click();
 });

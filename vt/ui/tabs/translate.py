@@ -45,6 +45,7 @@ from vt.ui.tabs.voices import VoiceChoice, heard_or_not, wishes
 from vt.ui.words import Words, label
 
 _AUTO = "auto"
+_LONGEST_TYPED = 200
 _MOST_AT_ONCE = 7
 """Languages beside the first."""
 
@@ -421,9 +422,13 @@ class TranslateTab:
 
     def _bring_back(self, kept: object, held: object, picked: gr.EventData, request: gr.Request) -> Updates:
         """Let a job stay that was about to be removed, and show it; where it is too late, say so."""
-        wanted = Memory.of({"view": event_value(picked, "job")}).view
-        self._services.removals.take_back(wanted)
-        return {**self._open(kept, held, picked, request), self._undo: ""}
+        said, wanted = words.of(request), Memory.of({"view": event_value(picked, "job")}).view
+
+        def bring() -> Updates:
+            self._services.removals.take_back(wanted)
+            return self.restored(said, Memory.of(kept).looking_at(wanted), Subject.of(held))
+
+        return {**told(said, "trouble_gone", bring, self._lost), self._undo: ""}
 
     def _share(self, kept: object, pressed: gr.EventData, request: gr.Request) -> Updates:
         """Make or take back the link by which others may see the results."""
@@ -443,7 +448,7 @@ class TranslateTab:
         said, job_id = words.of(request), Memory.of(kept).view
 
         def make() -> Updates:
-            self._jobs.make_page_copy(job_id)
+            self._jobs.make_page_copy(job_id, owner(request).address)
             return {self._black: self._copy_of(said, self._jobs.get(job_id))}
 
         return told(said, "trouble_job", make, self._lost)
@@ -553,7 +558,7 @@ class TranslateTab:
     ) -> Updates:
         """Choose the language that was typed into one of the two fields, or say that there is none of that name."""
         said, subject = words.of(request), Subject.of(held)
-        typed = text(event_value(sought, "typed") or "", "typed")
+        typed = str(event_value(sought, "typed") or "")[:_LONGEST_TYPED]
         rows = self._services.languages()
         is_source = event_value(sought, "field") == "vt-source"
         offered = _spoken(rows) if not is_source else _heard(rows, subject) if subject else []
