@@ -9,9 +9,15 @@ const answered = () => {
   waiting = null;
 };
 const forget = () => { typed = null; };
+// What was said of a language that is not there is of no use once another one is chosen.
+const hideTrouble = isHidden => {
+  const trouble = document.querySelector('#vt-start-trouble');
+  if (trouble) trouble.hidden = isHidden;
+};
 const ask = field => {
   if (!typed || !typed.field.contains(field)) return;
   isAsked = true;
+  hideTrouble(false);
   clearTimeout(timer);
   timer = setTimeout(answered, PATIENCE_MS);  // where no answer comes, Start can be pressed again
   trigger('select', {field: typed.field.id, typed: typed.text});
@@ -26,7 +32,9 @@ document.addEventListener('input', event => {
 });
 // A choice from the list is Gradio's own matter.
 document.addEventListener('mousedown', event => {
-  if (event.target.closest('[role=option]')) forget();
+  if (!event.target.closest('[role=option]')) return;
+  forget();
+  hideTrouble(true);
 }, true);
 document.addEventListener('keydown', event => {
   const field = event.target.closest(FIELDS);
@@ -44,6 +52,7 @@ document.addEventListener('focusout', event => {
 }, true);
 document.addEventListener('click', event => {
   const start = event.target.closest('#vt-start');
+  if (start) hideTrouble(false);
   if (!start || !isAsked) return;
   event.preventDefault();
   event.stopImmediatePropagation();

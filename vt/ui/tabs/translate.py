@@ -529,6 +529,8 @@ class TranslateTab:
             return {
                 self._served: self._who(said, rows, source, target, told_by_text, wanted),
                 **self._voices.shown(said, rows, target, voice, tts_engine),
+                # What was typed may be looked up at the same moment: what is said of it stays, whoever answers last.
+                self._start_trouble: gr.skip(),
             }
 
         return told(said, "trouble_start", offer, self._start_trouble)
@@ -567,7 +569,8 @@ class TranslateTab:
         chosen = self._engines(held, source, target, voice, tts_engine, translation_engine, request)
         field = self._source if is_source else self._target
         if found:
-            return {**chosen, field: found, self._search: {"typed": typed, "found": found}}
+            quiet = {self._start_trouble: gr.HTML("", visible=False)}
+            return {**chosen, **quiet, field: found, self._search: {"typed": typed, "found": found}}
         why = fragments.error(said("trouble_language"), said("no_such_language", typed=typed))
         told_why = {self._start_trouble: gr.HTML(why, visible=True), self._search: {"typed": typed, "found": ""}}
         return {**chosen, **told_why}
