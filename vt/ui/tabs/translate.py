@@ -126,7 +126,8 @@ class TranslateTab:
         languages, wished = [self._source, self._target], self._voices.chosen
         offered = [self._served, self._start_trouble, *self._voices.everything]
         chosen = [shared.subject, *languages, *wished]
-        gr.on([one.input for one in (*languages, *wished)], self._engines, chosen, offered, **QUIET)
+        inputs = [one.input for one in (*languages, *wished)]
+        gr.on(inputs, self._engines, chosen, offered, trigger_mode="always_last", **QUIET)
         self._search.select(self._searched, chosen, [*languages, self._search, *offered], **QUIET)
         film = [upload.film, upload.subtitles, shared.subject]
         asked = [

@@ -66,7 +66,8 @@ class UploadTab:
         seen = [self._facts, self._trouble, self.go, self._shared.subject]
         laid = self._sample.click(self._lay_sample, None, [self.film, self._trouble], **QUIET)
         chosen = [one for file in given for one in (file.upload, file.clear)]
-        looked: Dependency = gr.on(chosen, self._look, given, seen, **QUIET)
+        # Subtitles may be chosen while the film is looked at: both are looked at after that.
+        looked: Dependency = gr.on(chosen, self._look, given, seen, trigger_mode="always_last", **QUIET)
         self._limits.submit(self._too_large, None, self._trouble, **QUIET)
         return [looked, laid.then(self._look, given, seen, **QUIET)]
 
