@@ -224,6 +224,33 @@ def test_a_speaker_gets_a_name_and_a_voice_and_only_their_lines_are_spoken_again
         assert [line["speaker"] for line in report(page)["segments"]] == [0, 1, 1, 1]
 
 
+def test_subtitles_that_are_chosen_while_the_film_is_looked_at_are_looked_at_too(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    captions = tmp_path / "talk.srt"
+    captions.write_text(TALK)
+    with opened(browser, server) as page:
+        held: list[Route] = []
+        is_slow = True
+
+        def hold(route: Route) -> None:
+            if is_slow:
+                held.append(route)
+            else:
+                route.continue_()
+
+        page.route("**/gradio_api/run/predict", hold)
+        choose(page, SAMPLE)
+        while not held:
+            page.wait_for_timeout(50)
+        page.set_input_files("#vt-subtitles input[type=file]", captions)
+        expect(page.locator("#vt-subtitles")).to_contain_text("243.0 B")
+        is_slow = False
+        for route in held:
+            route.continue_()
+        expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
+
+
 def test_what_is_no_film_is_refused_in_a_sentence_and_the_next_choice_is_taken(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
