@@ -248,6 +248,8 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None, on_prog
             on_progress(min(1.0, int(done[1]) / _MICROSECONDS / info.seconds))
 
     run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel, on_line=tell)
+    if plan.encodes:
+        on_progress(1.0)  # the last that ffmpeg tells may be long before the end
     return plan.notes
 
 
