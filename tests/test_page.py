@@ -224,30 +224,37 @@ def test_a_speaker_gets_a_name_and_a_voice_and_only_their_lines_are_spoken_again
         assert [line["speaker"] for line in report(page)["segments"]] == [0, 1, 1, 1]
 
 
+@contextmanager
+def slow_answers(page: Page) -> Iterator[list[Route]]:
+    """Hold back what the page asks its functions for until the block ends, and list it."""
+    held: list[Route] = []
+    is_slow = True
+
+    def hold(route: Route) -> None:
+        if is_slow:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/gradio_api/run/predict", hold)
+    yield held
+    is_slow = False
+    for route in held:
+        route.continue_()
+
+
 def test_subtitles_that_are_chosen_while_the_film_is_looked_at_are_looked_at_too(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
     captions = tmp_path / "talk.srt"
     captions.write_text(TALK)
     with opened(browser, server) as page:
-        held: list[Route] = []
-        is_slow = True
-
-        def hold(route: Route) -> None:
-            if is_slow:
-                held.append(route)
-            else:
-                route.continue_()
-
-        page.route("**/gradio_api/run/predict", hold)
-        choose(page, SAMPLE)
-        while not held:
-            page.wait_for_timeout(50)
-        page.set_input_files("#vt-subtitles input[type=file]", captions)
-        expect(page.locator("#vt-subtitles")).to_contain_text("243.0 B")
-        is_slow = False
-        for route in held:
-            route.continue_()
+        with slow_answers(page) as held:
+            choose(page, SAMPLE)
+            while not held:
+                page.wait_for_timeout(50)
+            page.set_input_files("#vt-subtitles input[type=file]", captions)
+            expect(page.locator("#vt-subtitles")).to_contain_text("243.0 B")
         expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
 
 
@@ -276,23 +283,11 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent_and_the_next_choi
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
-        held: list[Route] = []
-        is_slow = True
-
-        def hold(route: Route) -> None:
-            if is_slow:
-                held.append(route)
-            else:
-                route.continue_()
-
-        # The server is slow: it has not yet told the page what it takes when somebody chooses a film already.
-        page.route("**/gradio_api/run/predict", hold)
-        page.goto(strict.url)
-        page.wait_for_selector("#vt-sample")
-        choose(page, large)
-        is_slow = False
-        for route in held:
-            route.continue_()
+        # It has not yet told the page what it takes when somebody chooses a film already.
+        with slow_answers(page):
+            page.goto(strict.url)
+            page.wait_for_selector("#vt-sample")
+            choose(page, large)
         trouble = page.locator("#vt-upload-trouble [role=alert]")
         expect(trouble).to_contain_text("large.mp4 has 101 MB, and this server takes at most 100 (VT_MAX_UPLOAD_MB)")
         expect(page.locator("#vt-go")).to_be_disabled()

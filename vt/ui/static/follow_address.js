@@ -1,7 +1,7 @@
 // The page's address names what it shows: a tab, or a job. Back and forward lead from one to the other.
 const FIRST = '#upload', JOB = /^#job\/(\w+)$/, PATIENCE_MS = 3000;
 let asked = '', isFirst = true;
-const tab = name => document.querySelector(`#vt-tabs [role=tab][data-tab-id=${name}]`);
+const tab = name => document.querySelector(`#vt-tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`);
 const here = () => location.hash || FIRST;
 const shown = () => {
   const name = document.querySelector('#vt-tabs [role=tab][aria-selected=true]')?.dataset.tabId;
