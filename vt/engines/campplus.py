@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from vt.domain import Cancel
-from vt.engines.candidate import Candidate
-from vt.engines.definition import DiarizationEngine, Site
-from vt.engines.model_spec import ModelSpec
+from vt.engines.definition import DiarizationEngine, OneBundledModel
 from vt.engines.protocols import EngineInfo, VoiceEmbedder
 from vt.errors import EngineError, ModelUnavailable
-from vt.model_files import bundle
-from vt.model_files.sources import Weights
 from vt.system import machine
 from vt.system.lookahead import run_ahead
 
@@ -337,52 +333,15 @@ class _Network:
 # How it is found
 
 
-class CamPlusPlusEngine(DiarizationEngine):
+class CamPlusPlusEngine(OneBundledModel[VoiceEmbedder], DiarizationEngine):
     """How the network is found: set-up puts it here, and it is not downloaded otherwise."""
 
-    info = INFO
+    info, model, file = INFO, NAME, FILE
 
-    def lack(self, site: Site) -> str | None:
-        """Say that the model is not here, where that is so."""
-        del site
-        return _no_bundle()
+    def load(self, file: Path, threads: int, device: str) -> CamPlusPlus:
+        """Load the network."""
+        return CamPlusPlus(file, threads, device)
 
-    def candidates(self, site: Site) -> Sequence[Candidate[VoiceEmbedder]]:
-        """List the model on each device."""
-        return [_candidate(site, device) for device in site.devices(INFO.kind)]
-
-    def named(self, site: Site, name: str) -> Sequence[Candidate[VoiceEmbedder]]:
-        """List the model, by its name."""
-        return self.candidates(site) if name == NAME else ()
-
-    def names(self, site: Site) -> Sequence[str]:
-        """List its name."""
-        del site
-        return (NAME,)
-
-
-def _no_bundle() -> str | None:
-    return None if bundle.folder(NAME) else bundle.lack(NAME)
-
-
-def _files() -> Weights:
-    return Weights(NAME, lambda: bundle.folder(NAME), _no_bundle)
-
-
-def _loaded(files: Weights, threads: int, device: str) -> CamPlusPlus:
-    return CamPlusPlus(bundle.check(files.name) / FILE, threads, device)
-
-
-def _candidate(site: Site, device: str) -> Candidate[VoiceEmbedder]:
-    files, threads = _files(), site.settings.threads
-    folder = files.here()
-    load: Callable[[], CamPlusPlus] = lambda: _loaded(files, threads, device)  # noqa: E731
-    spec: ModelSpec[CamPlusPlus] = ModelSpec(
-        key=site.key(INFO.kind, INFO.name, files.name, device),
-        kind=INFO.kind,
-        name=files.name,
-        device=device,
-        load=load,
-        estimated_bytes=estimated_bytes(folder / FILE, threads) if folder else 0,
-    )
-    return Candidate(INFO, spec, obstacle=site.obstacle(files, device), insists=True)
+    def estimated_bytes(self, file: Path, threads: int) -> int:
+        """Return what it takes in memory."""
+        return estimated_bytes(file, threads)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic
 
 from vt.domain import Cancel
-from vt.engines.candidate import Candidate
+from vt.engines.candidate import Candidate, E
+from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import (
     EngineInfo,
     OverlapFinder,
@@ -19,7 +21,7 @@ from vt.engines.protocols import (
     VoiceRemover,
 )
 from vt.languages import Language
-from vt.model_files import download
+from vt.model_files import bundle, download
 from vt.model_files.preparation import Preparations
 from vt.model_files.sources import Weights
 from vt.settings import Settings
@@ -120,6 +122,65 @@ class _EngineBase:
         """List the models that it has names for, for a sentence to somebody who named another."""
         del site
         return ()
+
+
+class OneBundledModel(_EngineBase, Generic[E]):
+    """What engines have in common that serve one model in one file, which set-up puts here: nothing is downloaded."""
+
+    model: str
+    """Its name, and that of its folder."""
+    file: str
+    """The name of its file there."""
+
+    def load(self, file: Path, threads: int, device: str) -> E:
+        """Load the model from its file, which has been checked.
+
+        Raises:
+            ModelUnavailable: it is broken, or no such network.
+        """
+        raise NotImplementedError
+
+    def estimated_bytes(self, file: Path, threads: int) -> int:
+        """Return what the model in a file takes in memory while all its threads work."""
+        raise NotImplementedError
+
+    def devices(self, site: Site) -> Sequence[str]:
+        """Return what the model may run on, best first."""
+        return site.devices(self.info.kind)
+
+    def lack(self, site: Site) -> str | None:
+        """Say that the model is not here, where that is so."""
+        del site
+        return self._lack()
+
+    def candidates(self, site: Site) -> Sequence[Candidate[E]]:
+        """List the model on each device."""
+        return [self._candidate(site, device) for device in self.devices(site)]
+
+    def named(self, site: Site, name: str) -> Sequence[Candidate[E]]:
+        """List the model, by its name."""
+        return self.candidates(site) if name == self.model else ()
+
+    def names(self, site: Site) -> Sequence[str]:
+        """List its name."""
+        del site
+        return (self.model,)
+
+    def _lack(self) -> str | None:
+        return None if bundle.folder(self.model) else bundle.lack(self.model)
+
+    def _candidate(self, site: Site, device: str) -> Candidate[E]:
+        files, threads = Weights(self.model, lambda: bundle.folder(self.model), self._lack), site.settings.threads
+        folder = files.here()
+        spec: ModelSpec[E] = ModelSpec(
+            key=site.key(self.info.kind, self.info.name, self.model, device),
+            kind=self.info.kind,
+            name=self.model,
+            device=device,
+            load=lambda: self.load(bundle.check(self.model) / self.file, threads, device),
+            estimated_bytes=self.estimated_bytes(folder / self.file, threads) if folder else 0,
+        )
+        return Candidate(self.info, spec, obstacle=site.obstacle(files, device), insists=True)
 
 
 class SttEngine(_EngineBase):

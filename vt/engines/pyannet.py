@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from vt.domain import Cancel
-from vt.engines.candidate import Candidate
-from vt.engines.definition import OverlapEngine, Site
-from vt.engines.model_spec import ModelSpec
+from vt.engines.definition import OneBundledModel, OverlapEngine, Site
 from vt.engines.protocols import EngineInfo, OverlapFinder
 from vt.errors import EngineError, ModelUnavailable
-from vt.model_files import bundle
-from vt.model_files.sources import Weights
 from vt.system import machine
 from vt.system.lookahead import run_ahead
 
@@ -53,7 +49,6 @@ _SINGLE = 4
 """So many classes come first: nobody speaks, or one of three. The three behind them are pairs who speak at once."""
 _PROBABLE = 0.5
 """Two speak at once where that is more probable than this."""
-_DEVICE = "cpu"
 _BESIDE_WEIGHTS = 46 * 2**20
 """What a batch takes: as measured 38 MB in bfloat16, 54 MB in float32."""
 
@@ -245,52 +240,21 @@ class _Network:
 # How it is found
 
 
-class PyanNetEngine(OverlapEngine):
+class PyanNetEngine(OneBundledModel[OverlapFinder], OverlapEngine):
     """How the network is found: set-up puts it here. It is small, and runs on the processor alone."""
 
-    info = INFO
+    info, model, file = INFO, NAME, FILE
 
-    def lack(self, site: Site) -> str | None:
-        """Say that the model is not here, where that is so."""
+    def devices(self, site: Site) -> Sequence[str]:
+        """Return the processor."""
         del site
-        return _no_bundle()
+        return ("cpu",)
 
-    def candidates(self, site: Site) -> Sequence[Candidate[OverlapFinder]]:
-        """List the model."""
-        return [_candidate(site)]
+    def load(self, file: Path, threads: int, device: str) -> PyanNet:
+        """Load the network."""
+        del device
+        return PyanNet(file, threads)
 
-    def named(self, site: Site, name: str) -> Sequence[Candidate[OverlapFinder]]:
-        """List the model, by its name."""
-        return self.candidates(site) if name == NAME else ()
-
-    def names(self, site: Site) -> Sequence[str]:
-        """List its name."""
-        del site
-        return (NAME,)
-
-
-def _no_bundle() -> str | None:
-    return None if bundle.folder(NAME) else bundle.lack(NAME)
-
-
-def _files() -> Weights:
-    return Weights(NAME, lambda: bundle.folder(NAME), _no_bundle)
-
-
-def _loaded(files: Weights, threads: int) -> PyanNet:
-    return PyanNet(bundle.check(files.name) / FILE, threads)
-
-
-def _candidate(site: Site) -> Candidate[OverlapFinder]:
-    files, threads = _files(), site.settings.threads
-    folder = files.here()
-    load: Callable[[], PyanNet] = lambda: _loaded(files, threads)  # noqa: E731
-    spec: ModelSpec[PyanNet] = ModelSpec(
-        key=site.key(INFO.kind, INFO.name, files.name, _DEVICE),
-        kind=INFO.kind,
-        name=files.name,
-        device=_DEVICE,
-        load=load,
-        estimated_bytes=estimated_bytes(folder / FILE, threads) if folder else 0,
-    )
-    return Candidate(INFO, spec, obstacle=site.obstacle(files, _DEVICE), insists=True)
+    def estimated_bytes(self, file: Path, threads: int) -> int:
+        """Return what it takes in memory."""
+        return estimated_bytes(file, threads)
