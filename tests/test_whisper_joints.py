@@ -100,6 +100,29 @@ def test_where_two_windows_agree_on_no_word_each_has_those_on_its_side() -> None
     assert texts(list(joined([before, after], [(0.0, 11.5), (8.5, 20.0)]))) == [" a", " d"]
 
 
+def test_words_of_one_time_are_heard_once_each() -> None:
+    """Whisper at times gives several words in a row no length and the same moment."""
+    before = [Heard((Word(9.0, 9.6, " one"), Word(10.0, 10.0, " two"), Word(10.0, 10.0, " three")))]
+    after = [Heard((Word(10.1, 10.1, " two"), Word(10.3, 10.3, " three"), Word(11.0, 11.4, " four")))]
+    assert texts(list(joined([before, after], [(0.0, 11.5), (8.5, 20.0)]))) == [" one", " two", " three", " four"]
+
+
+def test_words_that_differ_by_their_vowel_marks_alone_are_two() -> None:
+    before, after = [Heard((Word(9.2, 9.6, " है"),))], [Heard((Word(9.3, 9.7, " हो"), Word(10.4, 10.8, " अब")))]
+    assert texts(list(joined([before, after], [(0.0, 11.5), (8.5, 20.0)]))) == [" है", " अब"]
+    before = [Heard((Word(9.0, 9.4, " हूँ"), Word(9.9, 10.1, " है")))]
+    after = [Heard((Word(9.9, 10.1, " हो"), Word(10.2, 10.5, " है")))]
+    assert texts(list(joined([before, after], [(0.0, 11.5), (8.5, 20.0)]))) == [" हूँ", " है"]
+
+
+def test_what_only_one_of_two_windows_hears_where_they_overlap_is_kept() -> None:
+    noise, word = Dropped(0.0, 11.5, "", "noise"), Heard((Word(9.1, 9.6, " hello"), Word(10.4, 10.8, " there")))
+    windows = [(0.0, 11.5), (8.5, 20.0)]
+    assert list(joined([[noise], [word]], windows)) == [replace(noise, end=8.5), word]
+    behind = replace(noise, start=8.5, end=20.0)
+    assert list(joined([[word], [behind]], windows)) == [word, replace(behind, start=11.5)]
+
+
 def test_what_is_no_speech_in_both_windows_is_left_out_once() -> None:
     found = [[Dropped(6.0, 11.5, "", "noise")], [Dropped(8.5, 14.0, "", "noise"), Dropped(8.6, 9.0, "", "noise")]]
     dropped = list(joined(found, [(0.0, 11.5), (8.5, 20.0)]))
