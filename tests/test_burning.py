@@ -73,9 +73,14 @@ def letters(shown: NDArray[np.uint8]) -> tuple[slice, slice] | None:
 
 
 def frame_times(film: Path) -> list[float]:
-    argv = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0"]
-    said = subprocess.run([*argv, film], capture_output=True, check=True, text=True).stdout
-    return sorted(float(found) for found in re.findall(r"[\d.]+", said))
+    """Return when each frame is shown.
+
+    Those that the film's edit list leaves out (D) are not: ffmpeg 7 gives the last frame no length, if the ones before
+    it have lengths that differ, and the list of an mp4 ends before such a frame.
+    """
+    argv = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags"]
+    said = subprocess.run([*argv, "-of", "csv=p=0", film], capture_output=True, check=True, text=True).stdout
+    return sorted(float(found) for found in re.findall(r"^([\d.]+),[^D\n]*$", said, re.MULTILINE))
 
 
 def video(film: Path) -> dict[str, object]:
