@@ -54,7 +54,7 @@ from vt.errors import (
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.job_service import MB, Jobs, plain_name
-from vt.jobs.results import ResultFile
+from vt.jobs.results import ResultFile, ResultText
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.settings import Settings
@@ -714,6 +714,20 @@ def test_how_a_film_is_made_up_is_kept_told_of_and_used_for_the_same_film_again(
         job.request.as_json() | {"options": {"background": 1, "literal": "many", "burn": 3, "fit": 4}}
     )
     assert wrong.finish == Finish()
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_words_light_up_in_the_ass_subtitles_of_a_job_that_was_asked_for_it(
+    desk: Desk, film: Path, is_asked: bool
+) -> None:
+    job = desk.over(desk.submit(film, replace(SPEC, finish=Finish(burn="es", karaoke=is_asked)))).id
+    for wish, is_lit in ((None, is_asked), (False, False), (True, True)):
+        given = desk.jobs.subtitles(job, "both", "ass", karaoke=wish)
+        assert isinstance(given, ResultText)
+        assert (r"{\kf" in given.text) is is_lit
+    assert isinstance(desk.jobs.subtitles(job, "es", "srt"), ResultFile)
+    texts = [one.text for one in desk.jobs.everything(job) if isinstance(one, ResultText)]
+    assert any(r"{\kf" in text for text in texts) is is_asked
 
 
 @pytest.mark.parametrize(

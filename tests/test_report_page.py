@@ -107,6 +107,7 @@ def test_further_subtitles_are_written_beside_the_report(written: Callable[[repo
         (None, [], "cannot be read"),
         ("good", ["--subtitles", "fr.srt"], "both.ass"),
         ("good", ["--subtitles", "../es.srt"], "both.ass"),
+        ("good", ["--karaoke"], "such as --subtitles es.ass"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(

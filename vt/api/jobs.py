@@ -115,7 +115,7 @@ _words: dict[str, Any] = {
     },
     "karaoke": {
         "type": "boolean",
-        "description": "Whether the words of these subtitles light up as they are spoken.",
+        "description": "Whether the words of these subtitles light up as they are spoken, in the picture and in ASS.",
         "default": False,
     },
     "fit": {
@@ -418,7 +418,10 @@ async def subtitles(
         str, Path(description="The language spoken, the one that is spoken now, or both.", examples=["es"])
     ],
     ending: Annotated[Literal["srt", "vtt", "ass"], Path(description="The form.", examples=["srt"])],
-    karaoke: Annotated[bool, Query(description="Whether words light up as they are spoken; of the form ass.")] = False,
+    karaoke: Annotated[
+        bool | None,
+        Query(description="Whether words light up as they are spoken, in the form ass; default: as the job has it."),
+    ] = None,
 ) -> Response:
     """Give the subtitles in the film's language, in the dub's, or in both at a time: the dub's above."""
     found = await threads.read(lambda: services.jobs.subtitles(job_id, language, ending, karaoke=karaoke))

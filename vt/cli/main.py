@@ -134,7 +134,7 @@ def _add_finish(translate: argparse.ArgumentParser) -> None:
     translate.add_argument(
         "--burn", default="", metavar="LANGUAGE", help="draw the subtitles of a language, or both, into the picture"
     )
-    translate.add_argument("--karaoke", action="store_true", help="light up their words as they are spoken")
+    translate.add_argument("--karaoke", action="store_true", help="with --burn: light up its words as they are spoken")
     translate.add_argument(
         "--literal", action="store_true", help="never choose a shorter wording where the time for a line is short"
     )
@@ -294,6 +294,8 @@ def _voice(named: str) -> str:
 def _report(arguments: argparse.Namespace) -> int:
     from vt.cli import report, report_page
 
+    if arguments.karaoke and not arguments.subtitles:
+        raise InputError("Words light up in subtitles: name these too, such as --subtitles es.ass.")
     file = report.of_film(arguments.file)
     told = report.read(file)
     if arguments.subtitles:

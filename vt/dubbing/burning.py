@@ -23,10 +23,15 @@ def check(request: JobRequest, info: MediaInfo, heard: Language | None, cancel: 
         cancel: ends it.
 
     Raises:
-        InputError: the film has no picture, or no subtitles in that language.
+        InputError: the film has no picture, or no subtitles in that language; or words are to light up in none.
         ToolMissing: no font that is installed has the letters of the language, or ffmpeg cannot draw into that picture.
     """
     burn, spoken = request.finish.burn, request.target_language
+    if request.finish.karaoke and not burn:
+        raise InputError(
+            "Words light up in subtitles that are drawn into the picture: say also in which language these are to be "
+            "(burn)."
+        )
     if not burn or spoken is None:
         return
     media.check_renderer(media.picture_of(info, cancel))

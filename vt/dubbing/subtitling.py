@@ -14,7 +14,7 @@ from vt.text.subtitles import Cue
 
 FORMS = {"srt": subtitles.srt, "vtt": subtitles.vtt, "ass": subtitles.ass}
 """How each form of subtitles is written."""
-_KARAOKE = "ass"
+KARAOKE = "ass"
 """The form in which words can light up."""
 
 
@@ -58,7 +58,7 @@ class Sides:
         """
         if not karaoke:
             return FORMS[form](self.cues(name))
-        if form != _KARAOKE:
+        if form != KARAOKE:
             raise InputError("Words light up in subtitles of the form ass only, and not in {form}.", form=form)
         return subtitles.ass(self.cues(name), karaoke=True)
 

@@ -441,7 +441,9 @@ class Jobs:
             raise NoSuchResult("The film was not dubbed, only written down: there are subtitles and a report.")
         return self._file(job, found[0].partition(".")[2])
 
-    def subtitles(self, job_id: str, language: str, ending: str, *, karaoke: bool = False) -> ResultFile | ResultText:
+    def subtitles(
+        self, job_id: str, language: str, ending: str, *, karaoke: bool | None = None
+    ) -> ResultFile | ResultText:
         """Return the subtitles in one language, or in `both`, as `srt`, `vtt` or `ass`.
 
         Those that lie with the film are files; all others are made from its report when they are asked for.
@@ -450,7 +452,7 @@ class Jobs:
             job_id: of the job.
             language: the code of one of its languages, or `both`.
             ending: the form.
-            karaoke: whether words light up as they are spoken.
+            karaoke: whether words light up as they are spoken; None: in `ass`, where the job was asked for that.
 
         Raises:
             InputError: words cannot light up in that form.
@@ -460,6 +462,8 @@ class Jobs:
         """
         job, (names, report) = self._finished(job_id, lambda *found: (_names(*found), _report(*found)))
         wanted = f"{language}.{ending}"
+        if karaoke is None:
+            karaoke = job.request.finish.karaoke and ending == subtitling.KARAOKE
         if not karaoke and ending in _KEPT_FORMS and wanted in {name.partition(".")[2] for name in names}:
             return self._file(job, wanted)
         sides = subtitling.of_report(report, mark_speakers=job.request.mark_speakers)
