@@ -345,12 +345,12 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     assert server.ask("GET", "/static/lines-0/nothing.js").status_code == 404
 
 
-LOGIC = """async () => {
+LOGIC = """async forms => {
   const script = performance.getEntriesByType('resource').find(one => one.name.endsWith('/lines/bench.js')
     || one.name.includes('/bench.js')).name;
   const from = name => import(script.replace('bench.js', name));
-  const [{rowOf, split, joined, inserted, moved, asked}, {applied, entriesOf}, {replaced}, {secondsOf, clock}] =
-    await Promise.all([from('model.js'), from('drafts.js'), from('search.js'), from('dom.js')]);
+  const [{rowOf, split, joined, inserted, moved, asked}, {applied, entriesOf}, {replaced}, {secondsOf, clock, wordsOf}]
+    = await Promise.all([from('model.js'), from('drafts.js'), from('search.js'), from('dom.js')]);
   const line = (id, start, text) =>
     ({id, start, end: start + 2, source_text: `Heard ${id} it was`, text, speaker: 0, room: 2, natural: 2, tempo: 1});
   const lines = [line(0, 0, 'Una frase larga'), line(1, 3, 'Dos'), line(2, 6, 'Tres')];
@@ -369,12 +369,14 @@ LOGIC = """async () => {
     empty: inserted(rows, 0, 10)[1].start, moved: moved(rows, 1, 10, 'start', 9)[1].start,
     replaced: replaced(rows, 'DOS', '$&')[0][1].text,
     times: ['1:02:03.5', '62,5', '0:07', '7.', 'x', '1:2:3:4', ''].map(secondsOf), clock: clock(3723.456, 2),
+    counted: [1, 3, 5, 22].map(count => wordsOf({hours: forms}, 'pl')('hours', {count})),
   };
 }"""
 
 
 def test_lines_are_split_joined_inserted_moved_and_merged_with_what_the_server_has(page: Page) -> None:
-    assert page.evaluate(LOGIC) == {
+    forms = {"one": "{count} godzina", "few": "{count} godziny", "many": "{count} godzin", "other": "{count} godziny"}
+    assert page.evaluate(LOGIC, forms) == {
         "halves": [[0, 1.2, "Heard 0", "Una frase"], [1.2, 2, "it was", "larga"]],
         "joined": [0, 2, "Heard 0 it was", "Una frase larga"],
         "told": [1, 1],
@@ -385,4 +387,5 @@ def test_lines_are_split_joined_inserted_moved_and_merged_with_what_the_server_h
         "replaced": "$&",
         "times": [3723.5, 62.5, 7, 7, None, None, None],
         "clock": "1:02:03.46",
+        "counted": ["1 godzina", "3 godziny", "5 godzin", "22 godziny"],
     }

@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from vt.domain import JobState
 from vt.errors import MediaError, StorageError, ToolStopped, VtError
 from vt.translatable import Message, fields, joined
 from vt.ui.translations import CATALOGUES, LOCALE, load
-from vt.ui.words import Words, of, translations
+from vt.ui.words import COUNTED, Words, of, translations
 
 FILM = Path("/srv/jobs/abc/input")
 TEMPLATE = "{file} speaks {language} for {seconds:.1f} s: {reason}"
@@ -158,20 +159,30 @@ class Row:
     """An entry of a catalogue."""
 
     key: str | None
-    english: str
-    said: str
+    english: str | tuple[str, ...]
+    """Of what is counted: the form for one, and that for several."""
+    said: tuple[str, ...]
+    """One form, or all that the language has for what is counted."""
 
 
 def rows(language: str) -> list[Row]:
-    return [Row(entry.context, str(entry.id), str(entry.string)) for entry in CATALOGUES[language] if entry.id]
+    found = ((entry.context, entry.id, entry.string or "") for entry in CATALOGUES[language] if entry.id)
+    return [Row(key, id_ if isinstance(id_, str) else tuple(id_), forms_of(said)) for key, id_, said in found]
+
+
+def forms_of(said: str | Iterable[str]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else tuple(said)
 
 
 @pytest.mark.parametrize("language", CATALOGUES)
 def test_each_row_of_a_catalogue_is_used_is_translated_and_has_the_fields_of_the_english(language: str) -> None:
-    own, texts = translations().translations["en"], templates.texts()
+    own, texts = translations().translations["en"] | COUNTED, templates.texts()
     for row in rows(language):
-        assert row.said, f"not translated: {row.english}"
-        assert set(fields(row.said)) <= set(fields(row.english)), row.english  # a translator may leave a value out
+        assert len(row.said) == (CATALOGUES[language].num_plurals if isinstance(row.english, tuple) else 1)
+        english = {field for form in forms_of(row.english) for field in fields(form)}
+        for said in row.said:
+            assert said, f"not translated: {row.english}"
+            assert set(fields(said)) <= english, row.english  # a translator may leave a value out
         assert own.get(row.key) == row.english if row.key else row.english in texts, f"nobody says: {row.english}"
     assert {row.key for row in rows(language) if row.key} == set(own)
 
@@ -219,6 +230,32 @@ class Asked:
 
     def __init__(self, languages: str) -> None:
         self.headers = {"accept-language": languages}
+
+
+def test_a_language_with_three_plural_forms_has_each_of_them_on_the_page_and_in_its_scripts(tmp_path: Path) -> None:
+    place = tmp_path / "pl" / "LC_MESSAGES"
+    place.mkdir(parents=True)
+    (place / "vt.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        'msgctxt "hours"\nmsgid "1 hour"\nmsgid_plural "{count} hours"\n'
+        'msgstr[0] "{count} godzina"\nmsgstr[1] "{count} godziny"\nmsgstr[2] "{count} godzin"\n\n'
+        'msgctxt "bench_rushed"\nmsgid "1 line is rushed."\nmsgid_plural "{count} lines are rushed."\n'
+        'msgstr[0] "jeden"\nmsgstr[1] "kilka"\nmsgstr[2] "wiele"\n\n'
+        'msgid "{count} sentences are in {language} already and were kept."\n'
+        'msgid_plural "{count} sentences are in {language} already and were kept."\n'
+        'msgstr[0] "{count} zdanie"\nmsgstr[1] "{count} zdania"\nmsgstr[2] "{count} zdań"\n',
+        encoding="utf-8",
+    )
+    words = Words("pl", load(tmp_path))
+    assert [words.counted("hours", count) for count in (1, 2, 5, 22, 1.5)] == [
+        "1 godzina", "2 godziny", "5 godzin", "22 godziny", "1,5 godziny",
+    ]  # fmt: skip
+    assert [words.counted("days", count) for count in (1, 5)] == ["1 day", "5 days"]
+    assert words.those("bench_")["rushed"] == {"one": "jeden", "few": "kilka", "many": "wiele", "other": "kilka"}
+    assert Words("en").those("bench_")["rushed"] == {"one": "1 line is rushed.", "other": "{count} lines are rushed."}
+    template = "{count} sentences are in {language} already and were kept."
+    told = [words.sentence(Message(template, count=count, language=languages.SPANISH)) for count in (1, 4, 12)]
+    assert told == ["1 zdanie", "4 zdania", "12 zdań"]
 
 
 def test_a_translator_adds_a_language_by_a_catalogue_alone(tmp_path: Path) -> None:

@@ -69,8 +69,19 @@ def nothing_here(what: str, sentence: str) -> str:
 
 def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: Iterable[str]) -> str:
     """Return what may be uploaded, and how long it is kept."""
-    longest, kept = (words.localized(f"{number:g}") for number in (minutes, hours))
-    return render("limits", words=words, megabytes=megabytes, minutes=longest, hours=kept, formats=formats)
+    return render(
+        "limits",
+        words=words,
+        megabytes=megabytes,
+        minutes=_without_point(minutes),
+        hours=_without_point(hours),
+        formats=formats,
+    )
+
+
+def _without_point(number: float) -> float:
+    """Return a whole number as one: it is counted otherwise than a fraction."""
+    return int(number) if number == int(number) else number
 
 
 def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: str | None) -> str:
@@ -100,7 +111,7 @@ def track_text(words: Words, number: int, track: Mapping[str, Any]) -> str:
     """Return the description of a sound track as text, not escaped for HTML."""
     about = [_spoken(track["language"]), track["title"] or "", track["codec"]]
     if count := track.get("channels"):
-        about.append(words({1: "mono", 2: "stereo"}.get(count, "channels"), count=count))
+        about.append(words({1: "mono", 2: "stereo"}[count]) if count in (1, 2) else words.counted("channels", count))
     return f"{words('track', number=number)}: " + ", ".join(filter(None, about))
 
 

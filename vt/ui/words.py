@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from datetime import datetime
+from gettext import c2py
 from pathlib import Path
 
 import gradio as gr
@@ -42,10 +43,6 @@ _ENGLISH: dict[str, str] = {
     "sample_hint": "No video at hand? Half a minute of Jane Austen, read aloud.",
     "limits": "Good to know",
     "limit_size": "Up to <b>{megabytes} MB</b>",
-    "limit_length": "Up to <b>{minutes} minutes</b>",
-    "limit_kept": (
-        "Files are kept for <b>{hours} hours</b> after the dub is done, then deleted. You can remove them sooner."
-    ),
     "limit_formats": "Formats: {formats}",
     "limit_private": "Only this browser knows the way to your videos.",
     "in_it": "What is in it",
@@ -58,7 +55,6 @@ _ENGLISH: dict[str, str] = {
     "with_subtitles": "Subtitles that come along",
     "mono": "mono",
     "stereo": "stereo",
-    "channels": "{count} channels",
     "track": "Track {number}",
     "to_translate": "Choose the language",
     "other_film": "Another video",
@@ -144,14 +140,8 @@ _ENGLISH: dict[str, str] = {
     "told_done": "The dub is done.",
     "told_failed": "The dub failed.",
     "ahead_none": "It begins in a moment.",
-    "ahead_one": "1 job is before it.",
-    "ahead_other": "{count} jobs are before it.",
     "until_done": "Done in about {time}.",
     "takes_about": "The dub takes about {time} here.",
-    "hours_one": "1 hour",
-    "hours_other": "{count} hours",
-    "days_one": "1 day",
-    "days_other": "{count} days",
     "kept_for": "kept for {time}",
     "removed": "{file} was removed.",
     "undo": "Undo",
@@ -228,8 +218,6 @@ _ENGLISH: dict[str, str] = {
     "bench_discard": "Discard",
     "bench_undo": "Undo",
     "bench_being_done": ("The changed lines are being done again. What you change now is kept for the next time."),
-    "bench_changes": "{count} changes, not in the dub yet",
-    "bench_changes_one": "1 change, not in the dub yet",
     "bench_hear": "Hear it",
     "bench_hush": "Stop",
     "bench_search": "Search the lines",
@@ -243,8 +231,6 @@ _ENGLISH: dict[str, str] = {
     "bench_replace": "Replace",
     "bench_replace_with": "Replace by",
     "bench_replace_all": "Replace in all lines",
-    "bench_replaced": "Replaced in {count} lines",
-    "bench_replaced_one": "Replaced in 1 line",
     "bench_found": "{count} of {all} lines",
     "bench_bad_time": (
         "A line starts between the starts of its neighbours, and ends after that, before the film does. Write a "
@@ -284,8 +270,6 @@ _ENGLISH: dict[str, str] = {
     "bench_zoom_out": "See more of the film",
     "bench_zoom_all": "See all of the film",
     "bench_playhead": "Place in the film",
-    "bench_rushed": "{count} lines are rushed.",
-    "bench_rushed_one": "1 line is rushed.",
     "bench_none_rushed": "No line is rushed.",
     "bench_show_them": "Show them",
     # Translate: this browser's films
@@ -361,6 +345,24 @@ _ENGLISH: dict[str, str] = {
     "models_freed": "Unloaded: {models}. {megabytes} MB came back.",
 }
 
+COUNTED: dict[str, tuple[str, str]] = {
+    "limit_length": ("Up to <b>1 minute</b>", "Up to <b>{count} minutes</b>"),
+    "limit_kept": (
+        "Files are kept for <b>1 hour</b> after the dub is done, then deleted. You can remove them sooner.",
+        "Files are kept for <b>{count} hours</b> after the dub is done, then deleted. You can remove them sooner.",
+    ),
+    "channels": ("1 channel", "{count} channels"),
+    "ahead": ("1 job is before it.", "{count} jobs are before it."),
+    "hours": ("1 hour", "{count} hours"),
+    "days": ("1 day", "{count} days"),
+    "bench_changes": ("1 change, not in the dub yet", "{count} changes, not in the dub yet"),
+    "bench_replaced": ("Replaced in 1 line", "Replaced in {count} lines"),
+    "bench_rushed": ("1 line is rushed.", "{count} lines are rushed."),
+}
+"""What is said of one thing, and of several; a catalogue has as many forms as its language has."""
+_COUNTS = (*range(201), 10**6)
+"""Among them each language has a count for each of its forms."""
+
 
 class Words:
     """The words in one language."""
@@ -368,32 +370,56 @@ class Words:
     def __init__(self, language: str, catalogues: Catalogues = CATALOGUES) -> None:
         self.language = language
         self._catalogue = catalogues.get(language)
+        self._form = c2py(self._catalogue.plural_expr if self._catalogue else "n != 1")
         self._formatter = _Formatter(self)
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the words of a key, with values filled in; these are not escaped for HTML."""
         return self.template(_ENGLISH[key], key).format(**values)
 
-    def those(self, beginning: str) -> dict[str, str]:
-        """Return all words whose keys begin like this, without that beginning, their values not filled in."""
-        found = {key: said for key, said in _ENGLISH.items() if key.startswith(beginning)}
-        return {key.removeprefix(beginning): self.template(said, key) for key, said in found.items()}
+    def those(self, beginning: str) -> dict[str, str | dict[str, str]]:
+        """Return all words whose keys begin like this, without that beginning, their values not filled in.
 
-    def template(self, english: str, key: str | None = None) -> str:
-        """Return the translation of an English template, or the English one; `key`: for words of the page itself."""
+        Those that are counted come in their plural forms, by the names that the CLDR, and so a browser, has for these.
+        """
+        found: dict[str, str | dict[str, str]] = {key: self.template(said, key) for key, said in _ENGLISH.items()}
+        found |= {key: self._forms(key) for key in COUNTED}
+        return {key.removeprefix(beginning): said for key, said in found.items() if key.startswith(beginning)}
+
+    def template(self, english: str, key: str | None = None, count: object = None) -> str:
+        """Return the translation of an English template, or the English one.
+
+        Args:
+            english: of what is counted that for one.
+            key: for words of the page itself.
+            count: how many there are, for a translation that has several forms.
+        """
         found = self._catalogue.get(english, key) if self._catalogue else None
-        return str(found.string) if found and found.string else english
+        said = (found.string if found else "") or ""
+        # A fraction has no form of its own in gettext; nearly everywhere it is said as two are.
+        return (said if isinstance(said, str) else said[self._form(count if isinstance(count, int) else 2)]) or english
 
     def sentence(self, said: str) -> str:
         """Return a message of the program in this language, if it is translated; it is not escaped for HTML."""
         message = Message(said)
-        template = self.template(message.template)
+        template = self.template(message.template, count=message.values.get("count"))
         return self._formatter.vformat(template, (), message.values) if message.values else template
 
-    def counted(self, key: str, count: int) -> str:
-        """Return the words of a key for so many: those of `KEY_one`, or of `KEY_other`, as the language counts."""
-        locale = Locale.parse(self.language)
-        return self(f"{key}_one" if locale.plural_form(count) == "one" else f"{key}_other", count=count)
+    def counted(self, key: str, count: float) -> str:
+        """Return the words of a key for so many, in the form that this language has for that count."""
+        number = count if isinstance(count, int) else self.localized(f"{count:g}")
+        return self._counted_template(key, count).format(count=number)
+
+    def _counted_template(self, key: str, count: float) -> str:
+        one, several = COUNTED[key]
+        found = self.template(one, key, count)
+        return several if found == one and count != 1 else found
+
+    def _forms(self, key: str) -> dict[str, str]:
+        name = Locale.parse(self.language).plural_form
+        # The smallest counts come last: theirs is the form that is kept.
+        forms = {name(count): self._counted_template(key, count) for count in reversed(_COUNTS)}
+        return {"other": self._counted_template(key, 0.5)} | forms
 
     def date(self, moment: datetime) -> str:
         """Return a date as this language writes it."""

@@ -91,7 +91,7 @@ class Bench {
     this.#clear();
     this.data = data;
     this.told = {...this.told, version: data.version};
-    this.words = wordsOf(data.words);
+    this.words = wordsOf(data.words, data.language);
     this.number = (value, places) => value.toLocaleString(data.language, {minimumFractionDigits: places, maximumFractionDigits: places});
     this.pace = paceOf(data.lines);
     this.drafts = new Drafts(localStorage, data.job);

@@ -1,6 +1,6 @@
 // The lines on the film's time, with the sound of both films: a press seeks and goes to the line, the edges of the
 // current line can be moved, by pointer or by the arrow keys, and a part of the film can be looked at closely.
-import {button, clock, counted, make} from './dom.js';
+import {button, clock, make} from './dom.js';
 import {bounds} from './model.js';
 import {ease, tempoOf} from './pace.js';
 
@@ -267,7 +267,7 @@ export class Chart {
     const count = bench.state.rows.filter(row => row.text && ease(tempoOf(row, bench.pace)) === 'fast').length;
     if (this.rushed.dataset.count === String(count)) return;
     this.rushed.dataset.count = count;
-    this.rushed.replaceChildren(count ? counted(words, 'rushed', count) : words('none_rushed'));
+    this.rushed.replaceChildren(count ? words('rushed', {count}) : words('none_rushed'));
     if (count) this.rushed.append(' ', button(words('show_them'), {'data-rushed': true}, () => bench.only('fast')));
   }
 }

@@ -13,11 +13,14 @@ export const button = (text, attributes, act) => make('button', {type: 'button',
 // Sets the text, only where it is another: a screen reader would say it again.
 export const say = (place, text) => { if (place.textContent !== text) place.textContent = text; };
 
-// Fills the values into the words of a key.
-export const wordsOf = texts => (key, values = {}) =>
-  (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
-// Returns the words for a count: those of the key with `_one` behind it, or those of the key itself.
-export const counted = (words, key, count) => count === 1 ? words(`${key}_one`) : words(key, {count});
+// Fills the values into the words of a key; where these have several forms, into that which the language has for a count.
+export const wordsOf = (texts, language) => {
+  const rules = new Intl.PluralRules(language);
+  return (key, values = {}) => {
+    const found = texts[key] ?? key, said = typeof found === 'string' ? found : found[rules.select(values.count)] ?? found.other;
+    return said.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  };
+};
 
 // A time as people read it on a player: 0:07, 12:30, 1:02:03; with places: 0:07.25.
 export const clock = (seconds, places = 0) => {

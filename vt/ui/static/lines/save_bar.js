@@ -1,5 +1,5 @@
 // The bar that stays in sight below the lines: what is changed, why a save was refused, undo and the button that saves.
-import {button, counted, make, say} from './dom.js';
+import {button, make, say} from './dom.js';
 
 export class SaveBar {
   constructor(words, {save, undo, discard}) {
@@ -22,7 +22,7 @@ export class SaveBar {
   show({count, isOver, isSaving, canUndo, isSent}) {
     const {words} = this;
     const text = isSaving || (!isOver && (isSent || !count)) ? words('being_done')
-      : count ? counted(words, 'changes', count) : words('unchanged');
+      : count ? words('changes', {count}) : words('unchanged');
     say(this.status, text);
     this.saveButton.disabled = !count || !isOver || isSaving;
     this.saveButton.toggleAttribute('data-busy', !isOver || isSaving);

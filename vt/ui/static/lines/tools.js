@@ -1,5 +1,5 @@
 // The tools above the lines: search, filters, and find and replace over all lines.
-import {button, counted, make, say} from './dom.js';
+import {button, make, say} from './dom.js';
 
 const KINDS = ['', 'fast', 'changed', 'silent'];
 
@@ -19,7 +19,7 @@ export class Tools {
     this.swap = make('div', {class: 'vt-replace', hidden: true}, this.others,
       button(words('replace_all'), {'data-replace': true}, () => {
         const count = replace(this.search.value, this.others.value);
-        say(this.told, counted(words, 'replaced', count));
+        say(this.told, words('replaced', {count}));
       }));
     this.element = make('div', {class: 'vt-tools', role: 'search'}, this.search, this.kind, this.who,
       button(words('replace'), {'aria-expanded': 'false', 'data-replacing': true}, ({target}) => this.#toggle(target)),
