@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ _AROUND_SECONDS = 10.0
 _NEAR_SECONDS = 2.0
 """Words so far from a cut are compared: farther off, what a recogniser hears depends on where its window begins."""
 _ALIKE = 0.6
-"""Of the letters of two hearings of one word, this share at least is the same."""
+"""Of a word's letters, this share at least is in another hearing of it."""
 
 
 def sound(recording: Path, seconds: float) -> NDArray[np.int16]:
@@ -56,7 +57,7 @@ def harm(samples: NDArray[np.int16], hears: Whisper, *, overlapping: bool = True
         windows = [(max(0.0, cut - _AROUND_SECONDS), float(cut)), (float(cut), min(seconds, cut + _AROUND_SECONDS))]
         wide = whisper_joints.overlapping(windows, level) if overlapping else windows
         found = whisper_joints.joined([_heard(samples, hears, window) for window in wide], wide)
-        if told := _difference(whole, _spoken(list(found)), cut):
+        if told := difference(whole, _spoken(list(found)), cut):
             yield cut, told
 
 
@@ -76,18 +77,37 @@ def _spoken(found: Sequence[Heard | Dropped]) -> list[Word]:
     return sorted((word for word in plain if word.text), key=lambda word: word.start)
 
 
-def _difference(whole: Sequence[Word], found: Sequence[Word], cut: float) -> str:
-    """Return which words about a cut are missing or new; empty where none are."""
+def difference(whole: Sequence[Word], found: Sequence[Word], cut: float) -> str:
+    """Return which words about a cut are missing or new; empty where none are.
+
+    Args:
+        whole: the words of the whole, in small letters and without punctuation.
+        found: those of the two windows.
+        cut: in seconds: where these meet.
+    """
     about = [word for word in whole if abs(word.start - cut) < _AROUND_SECONDS]
     match = SequenceMatcher(None, [word.text for word in about], [word.text for word in found], autojunk=False)
     told = []
     for kind, first, last, here, there in match.get_opcodes():
-        both = [*about[first:last], *found[here:there]]
-        if kind != "equal" and any(abs(word.start - cut) < _NEAR_SECONDS for word in both):
-            was, now = (" ".join(word.text for word in part) for part in (about[first:last], found[here:there]))
-            if SequenceMatcher(None, was.replace(" ", ""), now.replace(" ", ""), autojunk=False).ratio() < _ALIKE:
-                told.append(f"{was or 'nothing'} > {now or 'nothing'}")
+        was, now = about[first:last], found[here:there]
+        is_near = any(abs(word.start - cut) < _NEAR_SECONDS for word in (*was, *now))
+        if kind != "equal" and is_near and not (_are_heard(was, now) and _are_heard(now, was)):
+            old, new = (" ".join(word.text for word in part) or "nothing" for part in (was, now))
+            told.append(f"{old} > {new}")
     return ", ".join(told)
+
+
+def _are_heard(words: Sequence[Word], others: Sequence[Word]) -> bool:
+    """Return whether there is something of each of the words in the others: most of its letters, used for it alone.
+
+    That the two are alike as a whole does not tell it: beside a long word a short one may be missing.
+    """
+    text, other = ("".join(word.text for word in part) for part in (words, others))
+    blocks = SequenceMatcher(None, text, other, autojunk=False).get_matching_blocks()
+    same = {at for block in blocks for at in range(block.a, block.a + block.size)}
+    ends = list(accumulate(len(word.text) for word in words))
+    places = (range(end - len(word.text), end) for word, end in zip(words, ends, strict=True))
+    return all(len(same.intersection(place)) >= _ALIKE * len(place) for place in places)
 
 
 def try_windows(log: Callable[[str], None], recording: Path, seconds: float, *, overlapping: bool = True) -> int:
