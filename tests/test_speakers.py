@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -148,6 +150,35 @@ def test_the_work_grows_with_the_length_of_the_film_and_no_faster() -> None:
     vectors = voices[rng.integers(0, 3, 12_000)] + rng.normal(0, 0.7, (12_000, 192))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     assert len(speakers.speakers(vectors, np.full(12_000, 1.5))) == 3
+
+
+def test_a_cancel_ends_the_telling_apart_of_a_long_film() -> None:
+    cancel, vectors = Cancel(), np.eye(192)[np.arange(1000) % 192]
+    cancel.set()
+    with pytest.raises(Cancelled):
+        speakers.speakers(vectors, np.full(1000, 1.5), cancel=cancel)
+
+
+def test_moments_that_nothing_joins_take_no_more_memory_than_a_film_has() -> None:
+    vectors = np.random.default_rng(0).normal(0, 1, (4000, 192))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    tracemalloc.start()
+    try:
+        speakers.speakers(vectors, np.full(4000, 1.5))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 60 * 2**20  # each with each would be 128 MB
+
+
+def test_a_speech_without_a_pause_has_its_voiceprints_at_once() -> None:
+    words = [Word(at * 0.4, at * 0.4 + 0.4, " word") for at in range(18_000)]
+    passages = speakers.passages_of(words)
+    vectors = np.ones((sum(len(passage.moments) for passage in passages), 2), np.float32)
+    began = time.process_time()
+    found = speakers.voiceprints(words, passages, vectors)
+    assert time.process_time() - began < 2.0  # each moment with each word took 9 s
+    assert found == {"": (0.7071, 0.7071)}
 
 
 def test_passages_end_with_sentences_and_pauses_and_every_one_is_listened_to() -> None:

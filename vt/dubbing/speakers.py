@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from vt.domain import MOST_SPEAKERS, Stage, Word
+from vt.domain import MOST_SPEAKERS, Cancel, Stage, Word
 from vt.dubbing.artifacts import fingerprint
 from vt.dubbing.run import Run, with_model
 from vt.models.services import DiarizationService
@@ -109,7 +109,7 @@ def told_apart(
         return np.concatenate(kept)
 
     vectors = with_model(lambda after: run.services.get_diarization_service(cancel=run.cancel, after=after), listened)
-    found = labelled(words, passages, vectors, wanted)
+    found = labelled(words, passages, vectors, wanted, run.cancel)
     return found, voiceprints(found, passages, vectors)
 
 
@@ -128,7 +128,11 @@ def _span(words: Sequence[Word]) -> tuple[float, float]:
 
 
 def labelled(
-    words: Sequence[Word], passages: Sequence[Passage], vectors: NDArray[np.float32], wanted: int | None = None
+    words: Sequence[Word],
+    passages: Sequence[Passage],
+    vectors: NDArray[np.float32],
+    wanted: int | None = None,
+    cancel: Cancel | None = None,
 ) -> list[Word]:
     """Return the words with the labels of their speakers; with none where only one speaks.
 
@@ -138,10 +142,15 @@ def labelled(
         vectors: of the voices in the passages' moments, each of length 1, shape (moments, size).
         wanted: how many speakers there are; None: that is found out. Fewer are told apart where there are not enough
             moments that differ.
+        cancel: ends it; of a long film it takes several seconds.
+
+    Raises:
+        Cancelled: `cancel` was set.
     """
     moments = np.array([moment for passage in passages for moment in passage.moments])
     weights = np.clip(moments[:, 1] - moments[:, 0], _LEAST_WEIGHT, _MOMENT_SECONDS)
-    means = speakers(np.asarray(vectors, np.float64), weights, wanted, _own_likeness(passages, vectors))
+    own = _own_likeness(passages, vectors)
+    means = speakers(np.asarray(vectors, np.float64), weights, wanted, own, cancel or Cancel())
     if len(means) == 1:
         return list(words)
     numbers = _path(_scores(words, passages, moments, vectors @ means.T), _change_costs(words))
@@ -161,9 +170,9 @@ def voiceprints(words: Sequence[Word], passages: Sequence[Passage], vectors: NDA
     """
     sums: dict[str, NDArray[np.float64]] = {}
     moments = [(passage, *moment) for passage in passages for moment in passage.moments]
+    doubled = np.array([word.start + word.end for word in words])
     for vector, (passage, start, end) in zip(vectors, moments, strict=True):
-        middles = (abs(word.start + word.end - start - end) for word in words[passage.first : passage.last])
-        nearest = min(enumerate(middles, passage.first), key=lambda found: found[1])[0]
+        nearest = passage.first + int(np.abs(doubled[passage.first : passage.last] - (start + end)).argmin())
         label = words[nearest].speaker
         sums[label] = sums.get(label, np.zeros(len(vector))) + vector * min(end - start, _MOMENT_SECONDS)
     return {label: tuple(np.round(_unit(found[None])[0], 4).tolist()) for label, found in sums.items()}
@@ -181,7 +190,11 @@ def _own_likeness(passages: Sequence[Passage], vectors: NDArray[np.float32]) -> 
 
 
 def speakers(
-    vectors: NDArray[np.float64], weights: NDArray[np.float64], wanted: int | None = None, own: float = _OWN
+    vectors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    wanted: int | None = None,
+    own: float = _OWN,
+    cancel: Cancel | None = None,
 ) -> NDArray[np.float64]:
     """Return the mean vector of each speaker, of length 1, shape (speakers, size).
 
@@ -190,29 +203,33 @@ def speakers(
         weights: of the moments, in seconds.
         wanted: how many speakers there are, as far as they can be told apart; None: that is found out.
         own: how alike moments of one voice are, as a scalar product.
+        cancel: ends it.
     """
-    sums = _large_groups(vectors, weights, float(np.clip(_PURE * own, *_ALIKE_BOUNDS)))
-    wide = _large_groups(vectors, weights, float(np.clip(_ALIKE * own, *_ALIKE_BOUNDS)))
+    cancel = cancel or Cancel()
+    sums = _large_groups(vectors, weights, float(np.clip(_PURE * own, *_ALIKE_BOUNDS)), cancel)
+    wide = _large_groups(vectors, weights, float(np.clip(_ALIKE * own, *_ALIKE_BOUNDS)), cancel)
     sums = np.concatenate([sums, wide[(_unit(wide) @ _unit(sums).T).max(axis=1) < _OTHER]])
     for alike in _STRICTER if wanted else ():
         if len(sums) >= (wanted or 0):
             break
-        sums = _large_groups(vectors, weights, alike)
-    sums = _joined_by_voice(vectors, weights, sums, own, wanted)
+        sums = _large_groups(vectors, weights, alike, cancel)
+    sums = _joined_by_voice(vectors, weights, sums, own, wanted, cancel)
     return _settled(vectors, weights, _unit(_joined(sums, wanted or MOST_SPEAKERS)))
 
 
 # Groups of moments
 
 
-def _large_groups(vectors: NDArray[np.float64], weights: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+def _large_groups(
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], alike: float, cancel: Cancel
+) -> NDArray[np.float64]:
     """Return the sums of the groups that are large enough for a speaker, or of the largest one.
 
     What counts most are moments beside others of the same group: a speaker is heard for several at a time now and then,
     a cough or a noise is alone wherever it is heard, even if there are many of the kind in an hour.
     """
-    sums = _grouped(vectors * weights[:, None], weights, alike)
-    nearest = np.argmax(vectors @ _unit(sums).T, axis=1)
+    sums = _grouped(vectors * weights[:, None], weights, alike, cancel)
+    nearest = _nearest(vectors, _unit(sums), cancel)
     alone = np.concatenate([[True], np.diff(nearest) != 0, [True]])
     counted = weights * np.where(alone[:-1] & alone[1:], _ALONE, 1.0)
     seconds = np.bincount(nearest, counted, len(sums))
@@ -222,24 +239,36 @@ def _large_groups(vectors: NDArray[np.float64], weights: NDArray[np.float64], al
     return np.asarray(sums[large])
 
 
-def _grouped(sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+def _nearest(vectors: NDArray[np.float64], means: NDArray[np.float64], cancel: Cancel) -> NDArray[np.intp]:
+    """Return the place of the mean that is nearest to each vector; what is in memory meanwhile does not grow."""
+    found = np.empty(len(vectors), np.intp)
+    for at in range(0, len(vectors), _BLOCK):
+        cancel.check()
+        found[at : at + _BLOCK] = (vectors[at : at + _BLOCK] @ means.T).argmax(axis=1)
+    return found
+
+
+def _grouped(
+    sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float, cancel: Cancel
+) -> NDArray[np.float64]:
     """Join groups that are alike, and return their sums.
 
     They are joined within blocks of neighbours first, so that the work grows with the length of the film alone.
     """
     while len(sums) > _BLOCK:
         blocks = [
-            _linked(sums[at : at + _BLOCK], seconds[at : at + _BLOCK], alike) for at in range(0, len(sums), _BLOCK)
+            _linked(sums[at : at + _BLOCK], seconds[at : at + _BLOCK], alike, cancel)
+            for at in range(0, len(sums), _BLOCK)
         ]
         before = len(sums)
         sums, seconds = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         if len(sums) > before * 0.9:  # hardly any are alike, so no more will be
             return sums
-    return _linked(sums, seconds, alike)[0]
+    return _linked(sums, seconds, alike, cancel)[0]
 
 
 def _linked(
-    sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float
+    sums: NDArray[np.float64], seconds: NDArray[np.float64], alike: float, cancel: Cancel
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Join the two groups that are most alike, again and again, while they are as alike as that (average linkage).
 
@@ -250,6 +279,7 @@ def _linked(
     np.fill_diagonal(likeness, -np.inf)
     there = np.ones(len(sums), bool)
     while True:
+        cancel.check()
         one, other = divmod(int(likeness.argmax()), len(sums))
         if not likeness[one, other] >= alike:
             return sums[there], seconds[there]
@@ -268,9 +298,11 @@ def _joined_by_voice(
     sums: NDArray[np.float64],
     own: float,
     wanted: int | None,
+    cancel: Cancel,
 ) -> NDArray[np.float64]:
     """Join the groups of one speaker, those that are most alike first, or as many as leave the wanted number."""
     while len(sums) > (wanted or 1):
+        cancel.check()
         likeness, found = _likeness(vectors, weights, sums, own)
         np.fill_diagonal(likeness, -np.inf)
         one, other = divmod(int(likeness.argmax()), len(sums))
