@@ -6,9 +6,10 @@ The picture is not encoded for that: each of its frames is shown a little longer
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from math import ceil, fsum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from vt.media.audio import sound_limits, stretched
 from vt.media.commands import MEMORY, opening_options, room_on_disk, url
 from vt.media.extraction import SoundFormat, extract_in, full_format
 from vt.media.probing import MediaInfo, Track
-from vt.system import disk
+from vt.system import disk, folders
 from vt.system.processes import Child, run
 from vt.system.sandbox import ChildLimits
 
@@ -59,6 +60,13 @@ class Slowing:
     """Where a film is slowed: stretches in order, of which none overlaps another."""
 
     stretches: tuple[Slowed, ...] = ()
+    _added_before: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """By how many seconds the film is longer before each stretch."""
+
+    def __post_init__(self) -> None:
+        """Count once what `at` needs for each word of a film."""
+        sums = accumulate((stretch.added for stretch in self.stretches), initial=0.0)
+        object.__setattr__(self, "_added_before", tuple(sums))
 
     @property
     def added(self) -> float:
@@ -67,8 +75,12 @@ class Slowing:
 
     def at(self, seconds: float) -> float:
         """Return when something comes in the slowed film that came at `seconds` before."""
-        passed = ((min(max(seconds - part.start, 0.0), part.end - part.start), part) for part in self.stretches)
-        return seconds + fsum(seconds_in * (part.factor - 1.0) for seconds_in, part in passed)
+        begun = bisect_right(self.stretches, seconds, key=lambda stretch: stretch.start)
+        if not begun:
+            return seconds
+        last = self.stretches[begun - 1]
+        inside = min(seconds, last.end) - last.start
+        return seconds + self._added_before[begun - 1] + inside * (last.factor - 1.0)
 
     def expression(self, variable: str) -> str:
         """Return the same for ffmpeg, for a time in units of `TB`; its commas are escaped."""
@@ -101,7 +113,20 @@ def slowed_track(info: MediaInfo, track: Track, slowing: Slowing, target: Path, 
         StorageError: the disk has no room for it.
     """
     form = full_format(track)
-    before, after = target.with_suffix(".before"), target.with_suffix(".after")
+    with folders.work_folder(target.parent) as folder:
+        _write_slowed(info, track, form, slowing, folder, target, cancel)
+
+
+def _write_slowed(
+    info: MediaInfo,
+    track: Track,
+    form: SoundFormat,
+    slowing: Slowing,
+    folder: Path,
+    target: Path,
+    cancel: Cancel | None,
+) -> None:
+    before, after = folder / "before", folder / "after"
     extract_in(form, info, track, before, cancel)
     _check_room(_count(before, form) / form.rate + slowing.added, form, after)
     slowed_samples(before, form, slowing, after, cancel)
@@ -111,7 +136,6 @@ def slowed_track(info: MediaInfo, track: Track, slowing: Slowing, target: Path, 
     argv += ["-i", url(after), "-c:a", "aac", "-b:a", "192k", "-f", "ipod", url(target)]
     limits = replace(sound_limits(_count(after, form) / form.rate), file_bytes=room_on_disk(target))
     run(Child(argv, limits, reads=[after], writes=[target]), cancel)
-    after.unlink()
 
 
 def _check_room(seconds: float, form: SoundFormat, target: Path) -> None:
