@@ -54,9 +54,9 @@ def small_print(text: str) -> str:
     return render("small_print", text=text)
 
 
-def error(what: str, sentence: str) -> str:
+def error(what: str, *sentences: str) -> str:
     """Return what went wrong, and what to do about it."""
-    return render("error", what=what, sentence=sentence)
+    return render("error", what=what, sentences=sentences)
 
 
 def nothing_here(what: str, sentence: str) -> str:
@@ -71,6 +71,16 @@ def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: 
     """Return what may be uploaded, and how long it is kept."""
     longest, kept = (words.localized(f"{number:g}") for number in (minutes, hours))
     return render("limits", words=words, megabytes=megabytes, minutes=longest, hours=kept, formats=formats)
+
+
+def sending(words: Words) -> str:
+    """Return the place where a script shows how far an upload is; it is hidden until there is one."""
+    return render("sending", words=words, **words.those("sent_"))
+
+
+def chosen(words: Words, films: Sequence[tuple[str, float]]) -> str:
+    """Return which films are chosen together, each with its length in seconds."""
+    return render("chosen", words=words, title=words.counted("chosen", len(films)), films=films, clock=clock)
 
 
 def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: str | None) -> str:

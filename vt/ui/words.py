@@ -32,7 +32,7 @@ _ENGLISH: dict[str, str] = {
     "upload_lead": (
         "It will be transcribed, translated and spoken in time with the picture. You can mend every line afterwards."
     ),
-    "film": "Video or audio file",
+    "film": "Video or audio files",
     "subtitles": "Subtitles that you have already (optional)",
     "subtitles_hint": (
         "SRT, WebVTT, ASS, TTML, SBV, LRC or a JSON transcript in the language of the video: nothing has to be guessed "
@@ -48,6 +48,11 @@ _ENGLISH: dict[str, str] = {
     ),
     "limit_formats": "Formats: {formats}",
     "limit_private": "Only this browser knows the way to your videos.",
+    "sending": "Uploading",
+    "sent_amount": "{sent} of {all} MB",
+    "chosen_one": "1 video",
+    "chosen_other": "{count} videos",
+    "chosen_hint": "Each becomes a dub of its own, with the same choices.",
     "in_it": "What is in it",
     "duration": "Duration",
     "picture": "Picture",
@@ -312,6 +317,11 @@ _ENGLISH: dict[str, str] = {
         "{file} has {megabytes} MB, and this server takes at most {limit} (VT_MAX_UPLOAD_MB): cut it into parts, or "
         "save it with a smaller picture."
     ),
+    "upload_broken": "The upload broke off. Try again in a moment.",
+    "too_many_films": "{file} was left out: at most {most} videos can be chosen at once.",
+    "silent_among_others": "{file} has no sound: choose it alone to dub it by its own subtitles.",
+    "one_film_for_subtitles": "A subtitle file belongs to one video: remove it, or choose one video.",
+    "not_started": "Not started: {files}. {reason}",
     "language_gone": "{language} cannot be had here any more: the choice shows what works now.",
     "connection_lost": (
         "Connection to the server was lost. Leave this page open: it goes on by itself once the server is back."

@@ -33,6 +33,7 @@ from vt.ui.shared import (
     Updates,
     event_value,
     known,
+    listed,
     native,
     number,
     owner,
@@ -40,6 +41,7 @@ from vt.ui.shared import (
     told,
 )
 from vt.ui.tabs.finish import FinishChoice
+from vt.ui.tabs.starting import Start, Started
 from vt.ui.tabs.upload import UploadTab
 from vt.ui.tabs.voices import VoiceChoice, heard_or_not, wishes
 from vt.ui.words import Words, label
@@ -142,7 +144,7 @@ class TranslateTab:
             *wished,
             *self._finish.everything,
         ]
-        self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
+        self._start.click(self._begin, asked, [*every, *upload.everything], **QUIET | {"show_progress": "minimal"})
         self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
@@ -340,43 +342,23 @@ class TranslateTab:
                 mark_speakers=marks is True,
                 finish=self._finish.read(background, literal, burn, karaoke, slows, spoken[0]),
             )  # fmt: skip
-            memory = self._begun(Memory.of(kept), subject, spec, (film, subtitles), spoken[1:], owner(request))
-            return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
+            whose = owner(request)
+            start = Start(self._services, subject, _films(subject, film, whose), subtitles, whose)
+            started = start.started([spec, *(_in(spec, code) for code in spoken[1:])])
+            return self._after(said, Memory.of(kept), started, whose)
 
         return told(said, "trouble_start", submit, self._start_trouble)
 
-    def _begun(
-        self,
-        memory: Memory,
-        subject: Subject | None,
-        spec: JobSpec,
-        files: tuple[object, object],
-        more: Sequence[str],
-        whose: Owner,
-    ) -> Memory:
-        """Submit a job for each language, and return the memory with them; the first one is shown."""
-        first = self._submitted(subject, spec, files, whose)
-        others = []
-        for code in more:
-            with self._services.probes.held(whose.address), self._jobs.draft() as draft:
-                burn = code if spec.finish.burn == spec.target_language else spec.finish.burn
-                own = replace(spec.finish, burn=burn), replace(spec.wishes, voice="", tts_engine="")
-                asked = replace(spec, target_language=code, finish=own[0], wishes=own[1])
-                asked = self._jobs.reuse(draft, first.id, asked, keeps_wishes=False)
-                others.append(self._jobs.submit(draft, asked, whose.address, _key(subject, code)))
-        for job in reversed(others):
+    def _after(self, said: Words, memory: Memory, started: Started, whose: Owner) -> Updates:
+        """Show the jobs that were started, the first one open, and say which films were not; these stay chosen."""
+        wrong = list(started.sentences(said))
+        trouble = gr.HTML(fragments.error(said("trouble_start"), *wrong), visible=bool(wrong))
+        if not started.jobs:
+            return {self._start_trouble: trouble}
+        for job in reversed(started.jobs):
             memory = memory.with_job(job.id)
-        return memory.with_job(first.id)
-
-    def _submitted(self, subject: Subject | None, spec: JobSpec, files: tuple[object, object], whose: Owner) -> Job:
-        with self._services.probes.held(whose.address), self._jobs.draft() as draft:
-            if subject and subject.job_id:
-                spec = self._jobs.reuse(draft, subject.job_id, spec, keeps_wishes=False)
-            else:
-                film, captions = files
-                captions = uploads.nowhere(spec.subtitles) if spec.subtitles else captions
-                spec = uploads.fill(draft, replace(spec, subtitles=None), film, captions, whose)
-            return self._jobs.submit(draft, spec, whose.address, _key(subject, spec.target_language))
+        shown = {**self.shown(said, memory), **self._upload.left_with(said, whose, started.left)}
+        return {**shown, self._lost: trouble}
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
         said, memory = words.of(request), Memory.of(kept)
@@ -638,9 +620,22 @@ def _targets(first: object, also: object) -> list[str]:
     return list(dict.fromkeys(text(code, "target_language") for code in (first, *more)))
 
 
-def _key(subject: Subject | None, target: str) -> str:
-    """Return the name of the request for one language, by which it is known when it comes twice."""
-    return f"{subject.key} {target}" if subject and subject.key else ""
+def _films(subject: Subject | None, chosen: object, whose: Owner) -> list[str]:
+    """Return the paths of the films to be dubbed; `chosen`: as the page holds them, in case it lost the subject.
+
+    Raises:
+        UploadGone: there is none.
+    """
+    if subject and (subject.job_id or subject.film):
+        return [subject.film, *subject.more]
+    return [str(uploads.own(film, whose)) for film in listed(chosen) or [None]]
+
+
+def _in(spec: JobSpec, code: str) -> JobSpec:
+    """Return the same for a further language: its subtitles are drawn, and its voice is its own."""
+    burn = code if spec.finish.burn == spec.target_language else spec.finish.burn
+    own = replace(spec.wishes, voice="", tts_engine="")
+    return replace(spec, target_language=code, finish=replace(spec.finish, burn=burn), wishes=own)
 
 
 def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:

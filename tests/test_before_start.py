@@ -1,0 +1,108 @@
+"""What the page does before a dub begins, in a real browser: films that are sent, several at once, and cancelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browsers import page_of
+from tests.conftest import SAMPLE
+from tests.films import ffmpeg
+from tests.servers import Server
+
+PATIENCE_MS = 120_000.0
+"""Of all waits: only a page that hangs takes so long."""
+PHONE = {"width": 390, "height": 844}
+
+
+@contextmanager
+def opened(browser: Browser, server: Server) -> Iterator[Page]:
+    """The page, as somebody finds it who comes for the first time."""
+    with page_of(browser, server.url) as page:
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        page.wait_for_selector("#vt-sample")
+        yield page
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two short films in which somebody speaks."""
+    folder = tmp_path_factory.mktemp("clips")
+    films = [folder / "one.mp4", folder / "two.mp4"]
+    for place, film in enumerate(films):
+        ffmpeg("-ss", str(5 * place), "-i", SAMPLE, "-t", "4", "-c:v", "libx264", "-c:a", "aac", film)
+    return films
+
+
+def choose(page: Page, *files: Path) -> None:
+    page.set_input_files("#vt-film input[type=file]", list(files))
+
+
+def fits(page: Page) -> bool:
+    """Tell whether nothing is wider than the window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def test_several_films_become_a_job_each_and_one_that_is_none_is_named_and_stops_no_other(
+    browser: Browser, server: Server, clips: list[Path], tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("this is no film")
+    with opened(browser, server) as page:
+        with page.expect_file_chooser() as picker:
+            page.click("#vt-film button")
+        picker.value.set_files([clips[0], notes, clips[1]])
+        assert (picker.value.is_multiple(), ".mkv" in (picker.value.element.get_attribute("accept") or "")) == (True, True)
+        expect(page.locator("#vt-upload-trouble [role=alert]")).to_contain_text("notes.mp4 is not a video or audio file")
+        expect(page.locator("#vt-facts li")).to_have_text([re.compile("one.mp4.*0:04"), re.compile("two.mp4.*0:04")])
+        page.set_viewport_size(PHONE)
+        assert fits(page)
+        page.click("#vt-go:enabled")
+        expect(page.locator("#vt-compose")).to_contain_text("one.mp4, two.mp4")
+        page.dblclick("#vt-start")
+        films = page.locator(".vt-yours li")
+        expect(films).to_have_count(2)
+        assert fits(page)
+        expect(films.locator("em")).to_have_text(["done", "done"])
+        films.filter(has_text="two.mp4").locator("[data-open]").click()
+        expect(page.locator(".vt-job-head h2")).to_have_text("two.mp4")
+        page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
+        page.get_by_role("tab", name="Upload").click()
+        expect(page.locator("#vt-go")).to_be_disabled()
+        expect(page.locator("#vt-facts")).to_be_hidden()
+
+
+def test_how_far_an_upload_is_is_told_in_mb_and_per_cent_and_it_can_be_cancelled(
+    browser: Browser, server: Server, clips: list[Path], tmp_path: Path
+) -> None:
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as film:
+        film.truncate(6 * 2**20)
+    with opened(browser, server) as page:
+        choose(page, clips[0])
+        expect(page.locator("#vt-facts h3")).to_have_text("one.mp4")
+        line = page.context.new_cdp_session(page)
+        line.send("Network.enable")
+        slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2**20}
+        line.send("Network.emulateNetworkConditions", slow)
+        choose(page, large)
+        told = page.locator("#vt-sending [data-sending]")
+        expect(told).to_contain_text("large.mp4")
+        expect(told.locator("[data-percent]")).to_have_text(re.compile(r"^[1-9]\d? %$"))
+        expect(told.locator("[data-amount]")).to_have_text(re.compile(r"^[0-5]\.\d of 6\.0 MB$"))
+        page.set_viewport_size(PHONE)
+        assert fits(page)
+        told.get_by_role("button", name="Cancel").click()
+        expect(told).to_be_hidden()
+        line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+        expect(page.locator("#vt-facts h3")).to_have_text("one.mp4")
+        expect(page.locator("#vt-go")).to_be_enabled()
+        expect(page.locator("#vt-upload-trouble")).to_be_hidden()
+        choose(page, clips[1])
+        expect(page.locator("#vt-facts li")).to_have_count(2)
