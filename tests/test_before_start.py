@@ -15,7 +15,7 @@ from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server
 
-PATIENCE_MS = 120_000.0
+PATIENCE_MS = 50_000.0
 """Of all waits: only a page that hangs takes so long."""
 PHONE = {"width": 390, "height": 844}
 
@@ -58,8 +58,13 @@ def test_several_films_become_a_job_each_and_one_that_is_none_is_named_and_stops
         with page.expect_file_chooser() as picker:
             page.click("#vt-film button")
         picker.value.set_files([clips[0], notes, clips[1]])
-        assert (picker.value.is_multiple(), ".mkv" in (picker.value.element.get_attribute("accept") or "")) == (True, True)
-        expect(page.locator("#vt-upload-trouble [role=alert]")).to_contain_text("notes.mp4 is not a video or audio file")
+        assert (picker.value.is_multiple(), ".mkv" in (picker.value.element.get_attribute("accept") or "")) == (
+            True,
+            True,
+        )
+        expect(page.locator("#vt-upload-trouble [role=alert]")).to_contain_text(
+            "notes.mp4 is not a video or audio file"
+        )
         expect(page.locator("#vt-facts li")).to_have_text([re.compile("one.mp4.*0:04"), re.compile("two.mp4.*0:04")])
         page.set_viewport_size(PHONE)
         assert fits(page)
@@ -106,3 +111,37 @@ def test_how_far_an_upload_is_is_told_in_mb_and_per_cent_and_it_can_be_cancelled
         expect(page.locator("#vt-upload-trouble")).to_be_hidden()
         choose(page, clips[1])
         expect(page.locator("#vt-facts li")).to_have_count(2)
+
+
+def test_a_preview_says_what_it_is_and_one_press_dubs_the_whole_film_without_a_new_upload(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    film, text = tmp_path / "long.mp4", tmp_path / "talk.srt"
+    picture = ("-f", "lavfi", "-i", "color=gray:size=32x32:rate=5:duration=70")
+    ffmpeg(
+        *picture, "-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-shortest", "-c:v", "libx264", "-c:a", "aac", film
+    )
+    said = "1\n00:00:02,000 --> 00:00:04,000\nGood morning, and welcome to all of you.\n\n"
+    text.write_text(f"{said}2\n00:01:05,000 --> 00:01:07,000\nSo long.\n")
+    with opened(browser, server) as page:
+        page.set_input_files("#vt-subtitles input[type=file]", text)
+        choose(page, film)
+        expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
+        page.click("#vt-go:enabled")
+        page.get_by_label("First minute only, as a trial").check()
+        page.click("#vt-start")
+        page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
+        expect(page.locator(".vt-job-head")).to_contain_text("preview")
+        expect(page.locator("#vt-watch")).to_contain_text(
+            re.compile("This is a preview: the first 6[01] seconds of the film")
+        )
+        expect(page.locator("textarea[data-field=text]")).to_have_count(1)
+        with page.expect_response("**/gradio_api/run/predict"):
+            page.set_viewport_size(PHONE)
+            assert fits(page)
+            page.dblclick("#vt-whole")
+        expect(page.locator(".vt-job-head")).not_to_contain_text("preview")
+        expect(page.locator("textarea[data-field=text]")).to_have_count(2)
+        expect(page.locator(".vt-yours li")).to_have_count(1)
+        expect(page.locator("[data-open]")).to_have_count(2)
+        expect(page.locator("#vt-whole")).to_be_hidden()

@@ -19,6 +19,7 @@ from vt.dubbing import (
     ensemble,
     fitting,
     hearing,
+    preview,
     report,
     subtitle_source,
     subtitling,
@@ -83,7 +84,8 @@ def dub(
     kept = artifacts or Artifacts(folder / "pieces", lasting=False)
     run = Run(request, services, kept, cancel or Cancel(), on_progress, known_voices or KnownVoices())
     target = request.target_language
-    return _Dub(run, folder, target).result() if target else _write_down(run, folder)
+    with preview.first_minute(run, folder / "preview"):
+        return _Dub(run, folder, target).result() if target else _write_down(run, folder)
 
 
 def report_name(target: str) -> str:
@@ -135,7 +137,12 @@ def _write_down(run: Run, folder: Path) -> Result:
     sides = subtitling.of_transcript(transcript.segments, transcript.language, heard.film_seconds, who)
     (written,) = (soft.path for soft in results.write_subtitles(sides))
     composed = report.of_transcript(
-        run.request, heard.film_seconds, transcript, heard.choice, run.stages, list(heard.notes)
+        run.request,
+        heard.film_seconds,
+        transcript,
+        heard.choice,
+        run.stages,
+        [*preview.notes(run.request, heard.film_seconds), *heard.notes],
     )
     return results.write_report((written, written.with_suffix(".vtt")), composed)
 
@@ -207,7 +214,8 @@ class _Dub:
             found = replace(found, others=wordings.others(translating, found))
             translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
-        notes = [*heard.notes, *surroundings.notes, *translating.notes(found.choice, script)]
+        notes = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
+        notes += [*translating.notes(found.choice, script)]
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
         notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(

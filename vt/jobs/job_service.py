@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media
-from vt.domain import NO_EDITS, Edits, Finish, Job, JobSpec, Wishes
+from vt.domain import NO_EDITS, PREVIEW_SECONDS, Edits, Finish, Job, JobSpec, Wishes
 from vt.dubbing import pipeline, report, subtitling
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
@@ -211,7 +211,8 @@ class Jobs:
 
         Returns:
             The specification for that film. Subtitles, track, language and wishes that `spec` does not name are the
-            other job's; its voice is used only for the same target language.
+            other job's; its voice is used only for the same target language. Of a preview it is the whole film, unless
+            `spec` asks for a preview too.
 
         Raises:
             JobNotFound: there is no such job.
@@ -258,7 +259,7 @@ class Jobs:
         }
 
     def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> tuple[JobSpec, float]:
-        """Return what is asked for in its shortest form, and the film's length in seconds."""
+        """Return what is asked for in its shortest form, and how many seconds of film are to be dubbed."""
         target = spec.target
         spec = replace(
             spec,
@@ -280,6 +281,8 @@ class Jobs:
                 minutes=seconds / 60,
                 limit=limit,
             )
+        spec = replace(spec, preview=spec.preview and seconds > PREVIEW_SECONDS)
+        seconds = min(seconds, PREVIEW_SECONDS) if spec.preview else seconds
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
         return spec, seconds
 
@@ -472,7 +475,7 @@ class Jobs:
                 known=listed,
             )
         text = sides.written(language, ending, karaoke=karaoke)
-        return ResultText(text, f"{Path(job.request.file).stem}.{wanted}", _TYPES[f".{ending}"])
+        return ResultText(text, f"{job.request.stem}.{wanted}", _TYPES[f".{ending}"])
 
     def everything(self, job_id: str) -> list[ResultFile | ResultText]:
         """Return all results: the film, its subtitles in both languages and in both at a time, and the report.
@@ -511,7 +514,7 @@ class Jobs:
             size = folder.picture.stat().st_size
         if not size:
             raise NoSuchResult("The film has no picture.")
-        return ResultFile(folder.picture, f"{Path(job.request.file).stem}.jpg", "image/jpeg")
+        return ResultFile(folder.picture, f"{job.request.stem}.jpg", "image/jpeg")
 
     def make_page_copy(self, job_id: str, visitor: str = "") -> None:
         """Have a copy of the dubbed film made that every browser can show, in the background.
@@ -551,7 +554,7 @@ class Jobs:
         place = self._data.folder(job_id).page_copy(job.version)
         if not place.exists():
             raise NoSuchResult("The copy for the page has not been made.")
-        return ResultFile(place, f"{Path(job.request.file).stem}.mp4", "video/mp4")
+        return ResultFile(place, f"{job.request.stem}.mp4", "video/mp4")
 
     def close(self) -> None:
         """Stop what is made in the background for the page."""
@@ -642,7 +645,8 @@ class Jobs:
         with self._looks.one(visitor), disk_errors(), _or_removed():
             if of_dub:
                 return outlines.of_dub(self.film(job_id).path, kept)
-            return outlines.of_original(job.request.to_request(folder.film, folder.subtitles), kept)
+            seconds = self.report(job_id).source.duration_seconds if job.request.preview else None
+            return outlines.of_original(job.request.to_request(folder.film, folder.subtitles), kept, seconds)
 
     def lines(self, job_id: str) -> Lines:
         """Return the lines as they are spoken.
@@ -711,7 +715,7 @@ class Jobs:
 
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.folder(job.id).result(job.version, ending)
-        return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
+        return ResultFile(path, f"{job.request.stem}.{ending}", _TYPES[path.suffix])
 
 
 def _make_picture(folder: JobFolder, seconds: float) -> None:
@@ -806,7 +810,8 @@ def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
 def _hears_the_same(one: JobSpec, other: JobSpec) -> bool:
     """Tell whether two jobs of one film have the same lines, by the same speakers."""
     first, second = (
-        (spec.subtitles, spec.audio_track, spec.speakers, _source_code(spec.source_language)) for spec in (one, other)
+        (spec.subtitles, spec.audio_track, spec.speakers, spec.preview, _source_code(spec.source_language))
+        for spec in (one, other)
     )
     return first == second
 

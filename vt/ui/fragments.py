@@ -141,7 +141,8 @@ def sample(words: Words, voice_id: str, voice: str) -> str:
 
 def job_head(words: Words, job: Job, target: str) -> str:
     """Return which job is shown, and its state."""
-    return render("job_head", words=words, file=job.request.file, target=target, state=job.state.value)
+    is_preview, state = job.request.preview, job.state.value
+    return render("job_head", words=words, file=job.request.file, target=target, state=state, is_preview=is_preview)
 
 
 def progress(
@@ -242,7 +243,7 @@ class Film:
 
 
 def by_film(rows: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> list[Film]:
-    """Return the jobs of a browser by their films: those of one name and length are one film.
+    """Return the jobs of a browser by their films: those of one name and length are one film, older previews included.
 
     Args:
         rows: each job with its language's own name, the newest first.
@@ -250,7 +251,9 @@ def by_film(rows: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> list[
     """
     films: dict[tuple[str, float], list[tuple[Job, str]]] = {}
     for job, target in rows:
-        films.setdefault((job.request.file, round(job.seconds, 1)), []).append((job, target))
+        file = job.request.file
+        longer = next((film for film in films if film[0] == file), None) if job.request.preview else None
+        films.setdefault(longer or (file, round(job.seconds, 1)), []).append((job, target))
     return [Film(dubs[0][0], tuple(dubs), _kept(dubs, kept)) for dubs in films.values()]
 
 

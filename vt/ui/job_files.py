@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -122,7 +121,7 @@ def archive(jobs: Jobs, find: Callable[[], Job]) -> Response:
         files = jobs.everything(job.id)
     except VtError as error:
         return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
-    name = quote(f"{Path(job.request.file).stem}.{job.request.target_language}.zip", safe="")
+    name = quote(f"{job.request.stem}.{job.request.target_language}.zip", safe="")
     headers = _PRIVATE | {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
     return StreamingResponse(zipped(files), media_type="application/zip", headers=headers)
 

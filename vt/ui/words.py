@@ -142,6 +142,9 @@ _ENGLISH: dict[str, str] = {
     "karaoke": "Light up the words of these subtitles as they are spoken",
     "literal": "Speak every line in full, even where that means speaking fast",
     "fit_picture": "Slow the picture a little where a line needs more time",
+    "preview": "First minute only, as a trial",
+    "preview_mark": "preview",
+    "whole": "Dub the whole video",
     "other_language": "Another language",
     "remove": "Remove",
     # Translate: the queue, links for others, and what is kept

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from vt import languages
-from vt.domain import MOST_SPEAKERS, Job, JobSpec, JobState, number_of_speakers
+from vt.domain import MOST_SPEAKERS, PREVIEW_SECONDS, Job, JobSpec, JobState, number_of_speakers
 from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
@@ -91,6 +91,7 @@ class TranslateTab:
                     self._people = gr.Dropdown(choices=[], label=label("how_many_speakers"), elem_id="vt-people")
                 self._marks = gr.Checkbox(label=label("mark_speakers"), elem_id="vt-marks")
                 self._finish = FinishChoice()
+            self._preview = gr.Checkbox(label=label("preview"), elem_id="vt-preview")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
                 self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
@@ -112,6 +113,9 @@ class TranslateTab:
                 self._watch = gr.HTML(**PLAIN, elem_id="vt-watch")
             self._sharing = gr.HTML(**PLAIN, js_on_load=scripts.SHARE, visible=False, elem_id="vt-sharing")
             with gr.Row(elem_classes="vt-actions"):
+                self._whole = gr.Button(
+                    label("whole"), visible=False, variant="primary", elem_id="vt-whole", min_width=140
+                )
                 self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
                 self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
                 self._remove = gr.Button(label("remove"), elem_id="vt-remove", variant="stop", min_width=100)
@@ -140,6 +144,7 @@ class TranslateTab:
             self._track,
             self._people,
             self._marks,
+            self._preview,
             memory,
             *wished,
             *self._finish.everything,
@@ -149,6 +154,7 @@ class TranslateTab:
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
+        self._whole.click(self._dub_whole, memory, every, **QUIET)
         self._remove.click(self._forget, [memory, shared.subject], every, **QUIET)
         self._black.submit(self._copied, memory, [self._black, self._lost], **QUIET)
         self._black.select(self._copying, memory, [self._black, self._lost], **QUIET)
@@ -167,9 +173,9 @@ class TranslateTab:
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._also, self._words,
             self._served, *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
-            self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel, self._trouble,
-            self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
-            self._undo, self._sharing, self._black,
+            self._preview, self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel,
+            self._trouble, self._result, self._watch, self._lines, self._whole, self._other, self._new, self._remove,
+            self._yours, self._undo, self._sharing, self._black,
         ]  # fmt: skip
 
     @property
@@ -217,6 +223,7 @@ class TranslateTab:
             self._job_head: fragments.job_head(said, job, target),
             self._cancel: gr.Button(visible=not over),
             self._other: gr.Button(label("other_language" if job.version else "try_again"), visible=over),
+            self._whole: gr.Button(visible=over and bool(job.version) and job.request.preview),
             self._remove: gr.Button(visible=over),
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
@@ -310,6 +317,7 @@ class TranslateTab:
         track: object,
         people: object,
         marks: object,
+        preview: object,
         kept: object,
         voice: object,
         tts_engine: object,
@@ -341,6 +349,7 @@ class TranslateTab:
                 speakers=number_of_speakers(text(people or _AUTO, "speakers")),
                 mark_speakers=marks is True,
                 finish=self._finish.read(background, literal, burn, karaoke, slows, spoken[0]),
+                preview=preview is True,
             )  # fmt: skip
             whose = owner(request)
             start = Start(self._services, subject, _films(subject, film, whose), subtitles, whose)
@@ -384,6 +393,19 @@ class TranslateTab:
             return self._composing(said, memory, subject)
 
         return told(said, "trouble_start", compose, self._lost)
+
+    def _dub_whole(self, kept: object, request: gr.Request) -> Updates:
+        """Have the whole film of a preview dubbed, with the same choices; once, however often that is pressed."""
+        said, memory, whose = words.of(request), Memory.of(kept), owner(request).address
+
+        def submit() -> Updates:
+            spec = JobSpec("", self._jobs.get(memory.view).request.target_language)
+            with self._services.probes.held(whose), self._jobs.draft() as draft:
+                spec = self._jobs.reuse(draft, memory.view, spec)
+                job = self._jobs.submit(draft, spec, whose, f"whole {memory.view}")
+            return self.shown(said, memory.with_job(job.id))
+
+        return told(said, "trouble_start", submit, self._lost)
 
     def _forget(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Have a job removed in a few seconds, in which that can be taken back; the page is without it at once."""
@@ -488,6 +510,8 @@ class TranslateTab:
                 value=str(subject.speakers or _AUTO),
             ),
             self._marks: gr.Checkbox(value=subject.marks),
+            # How long an earlier job's film is is not known here: a short one is dubbed whole.
+            self._preview: gr.Checkbox(value=False, visible=bool(subject.job_id) or subject.seconds > PREVIEW_SECONDS),
             **self._finish.shown(said, subject.finish, subject.target),
             self._start_trouble: gr.HTML("", visible=False),
         }
