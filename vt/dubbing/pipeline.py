@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vt import media
-from vt.domain import Cancel, JobRequest, Placement, Stage
+from vt.domain import Cancel, Clip, JobRequest, Placement, Stage
 from vt.dubbing import (
     added_lines,
     background,
     burning,
     casting,
     ensemble,
+    first_lines,
     fitting,
     hearing,
     preview,
@@ -45,6 +46,9 @@ from vt.media import Burn, Loudness, Named, Slowing, Soft
 from vt.models.services import TtsService
 from vt.text import subtitles
 from vt.translatable import Message
+
+FIRST_LINES = "first-lines"
+"""Where the first lines are kept in the work folder, while a dub is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +281,8 @@ class _Dub:
                 with run.stage(Stage.SPEAK):
                     cast = ensemble.Cast(run, examined, heard, translating.heard_name, tts.choice, self.target)
                     voices = cast.gathered(engine, script.parts)
-                    calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
+                    segments = heard.transcript.segments
+                    calibration = ensemble.calibrated(run, voices, segments, texts, self._keep_first)
                     worded = wordings.chosen(run, voices, calibration, heard, found, self.target.code)
                     script = wordings.applied(worded, script)
                     has_picture = examined.info.video is not None
@@ -298,6 +303,9 @@ class _Dub:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
         notes = (*voices.notes, *wordings.notes(script), *fitted.notes, *finished.notes)
         return voices.choice, replace(finished, voices=voices.voices, notes=notes)
+
+    def _keep_first(self, line: int, clip: Clip) -> None:
+        first_lines.keep(self.folder / FIRST_LINES, line, clip)
 
     def _track(
         self,

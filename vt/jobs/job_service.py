@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media
-from vt.domain import NO_EDITS, PREVIEW_SECONDS, Edits, Finish, Job, JobSpec, Wishes
-from vt.dubbing import pipeline, report, subtitling
+from vt.domain import NO_EDITS, PREVIEW_SECONDS, Edits, Finish, Job, JobSpec, JobState, Wishes
+from vt.dubbing import first_lines, pipeline, report, subtitling
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
 from vt.dubbing.services import RequestChecker
@@ -416,6 +416,29 @@ class Jobs:
         """
         with disk_errors():
             records.withdraw_removal(self._data.job(job_id))
+
+    def first_lines(self, job_id: str) -> list[int]:
+        """Return the numbers of the first lines that can be heard already, in order; none of a job that does not run.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        job = self._store.get(job_id)
+        return first_lines.kept(self._first_lines(job_id)) if job.state is JobState.RUNNING else []
+
+    def first_line(self, job_id: str, line: int) -> ResultFile:
+        """Return one of the first lines of a dub that is being made, as its voice has spoken it.
+
+        Raises:
+            JobNotFound: there is no such job.
+            NoSuchResult: it is none of those that can be heard now.
+        """
+        if line not in self.first_lines(job_id):
+            raise NoSuchResult("This line cannot be heard now.")
+        return ResultFile(first_lines.path(self._first_lines(job_id), line), f"{line + 1}.wav", "audio/wav")
+
+    def _first_lines(self, job_id: str) -> Path:
+        return self._data.folder(job_id).work / pipeline.FIRST_LINES
 
     # Out
 

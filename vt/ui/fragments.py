@@ -12,6 +12,8 @@ from vt.dubbing import subtitling
 from vt.dubbing.report import DubReport
 from vt.jobs.job_service import Outlook
 from vt.jobs.removals import UNDO_SECONDS
+from vt.models.language_grades import LanguageGrade
+from vt.translatable import LanguageName
 from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
@@ -71,6 +73,19 @@ def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: 
     """Return what may be uploaded, and how long it is kept."""
     longest, kept = (words.localized(f"{number:g}") for number in (minutes, hours))
     return render("limits", words=words, megabytes=megabytes, minutes=longest, hours=kept, formats=formats)
+
+
+def languages_here(words: Words, grades: Sequence[LanguageGrade]) -> str:
+    """Return into which languages films can be dubbed here, by how good that is; empty where there are none."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in grades:
+        name = words.language_name(LanguageName(one.code, languages.get(one.code).name))
+        groups.setdefault((one.voice, one.translation), []).append(name)
+    rows = [
+        (words(f"voice_{voice}"), words(f"translation_{translation}"), ", ".join(sorted(names, key=str.casefold)))
+        for (voice, translation), names in groups.items()
+    ]
+    return render("languages_here", words=words, rows=rows) if rows else ""
 
 
 def sending(words: Words) -> str:
@@ -146,7 +161,12 @@ def job_head(words: Words, job: Job, target: str) -> str:
 
 
 def progress(
-    words: Words, job: Job, left_seconds: float | None, news: str | None = None, outlook: Outlook | None = None
+    words: Words,
+    job: Job,
+    left_seconds: float | None,
+    news: str | None = None,
+    outlook: Outlook | None = None,
+    first_lines: Sequence[int] = (),
 ) -> str:
     """Return the progress of a job that waits or runs.
 
@@ -156,6 +176,7 @@ def progress(
         left_seconds: how long it still takes about; None: not known.
         news: a sentence on a download that it may wait for.
         outlook: of a job that waits, if it is known.
+        first_lines: the numbers of those lines that can be heard already.
     """
     if job.state is JobState.QUEUED:
         left = _queue(words, outlook) if outlook else words("queued_hint")
@@ -170,6 +191,7 @@ def progress(
         percent=round(100 * job.fraction),
         steps=_steps(job.stage),
         news=words.sentence(news) if news else "",
+        first_lines=" ".join(job_files.first_line(job.id, line) for line in first_lines),
     )
 
 

@@ -58,6 +58,11 @@ def picture(job_id: str) -> str:
     return f"films/{quote(job_id, safe='')}/picture"
 
 
+def first_line(job_id: str, line: int) -> str:
+    """Return the address of one of the first lines of a dub that is being made."""
+    return f"films/{quote(job_id, safe='')}/first-lines/{line}"
+
+
 def copy(job_id: str, version: int) -> str:
     """Return the address of the copy of the dub that every browser can show."""
     return f"films/{quote(job_id, safe='')}/copy?{version}"
@@ -98,6 +103,10 @@ def routes(services: Services) -> APIRouter:
     @router.get("/copy")
     def get_copy(job_id: str) -> Response:
         return answered(lambda: services.jobs.page_copy(job_id))
+
+    @router.get("/first-lines/{line}")
+    def get_first_line(job_id: str, line: int) -> Response:
+        return answered(lambda: services.jobs.first_line(job_id, line))
 
     @router.get("/everything")
     def get_everything(job_id: str) -> Response:

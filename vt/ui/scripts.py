@@ -31,7 +31,7 @@ SEARCH_LANGUAGE = _script("search_language")
 BLACK_PICTURE = _script("black_picture")
 UNDO = _script("undo")
 SHARE = _script("share")
-ALLOW_NOTIFICATIONS = _script("allow_notifications")
+AT_WORK = _script("allow_notifications") + _script("hear_first_lines")
 REFRESH_MODELS = _script("refresh_models")
 # Of the document, before Gradio's.
 PAGE_LANGUAGE = _script("page_language")

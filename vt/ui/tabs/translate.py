@@ -20,7 +20,7 @@ from vt.translatable import LanguageName
 from vt.ui import fragments, language_search, line_routes, scripts, shared_pages, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
-from vt.ui.progress import outlook_of, to_follow
+from vt.ui.progress import first_lines_of, outlook_of, to_follow
 from vt.ui.shared import (
     PLAIN,
     QUIET,
@@ -103,8 +103,7 @@ class TranslateTab:
         with gr.Column(visible=False, elem_id="vt-job") as self._job:
             self._job_head = gr.HTML(**PLAIN)
             self._live = gr.HTML(**PLAIN, js_on_load=scripts.ANNOUNCE_CHANGES, elem_id="vt-live")
-            allow = scripts.ALLOW_NOTIFICATIONS
-            self._progress = gr.HTML(**PLAIN, js_on_load=allow, visible=False, elem_id="vt-progress")
+            self._progress = gr.HTML(**PLAIN, js_on_load=scripts.AT_WORK, visible=False, elem_id="vt-progress")
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
             self._black = gr.HTML(**PLAIN, js_on_load=scripts.BLACK_PICTURE, elem_id="vt-black")
@@ -247,7 +246,8 @@ class TranslateTab:
     def _progressed(self, said: Words, job: Job) -> Updates:
         if job.state.is_over:
             return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
-        shown = fragments.progress(said, job, None, self._services.factory.news(), outlook_of(self._jobs, job))
+        news, first = self._services.factory.news(), first_lines_of(self._jobs, job)
+        shown = fragments.progress(said, job, None, news, outlook_of(self._jobs, job), first)
         return {self._progress: gr.HTML(shown, visible=True), self._live: fragments.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:

@@ -73,6 +73,7 @@ class UploadTab:
                     label=label("subtitles"), height=130, elem_id="vt-subtitles", elem_classes="vt-drop vt-small"
                 )
                 self._subtitles_hint = gr.HTML(**PLAIN)
+                self._languages = gr.HTML(**PLAIN, elem_id="vt-languages")
                 self._limits = gr.HTML(**PLAIN)
 
     def _build_choice(self) -> None:
@@ -105,7 +106,7 @@ class UploadTab:
     @property
     def texts(self) -> list[gr.HTML]:
         """The components that `written` fills."""
-        return [self._head, self._sample_hint, self._subtitles_hint, self._limits, self._sending]
+        return [self._head, self._sample_hint, self._subtitles_hint, self._limits, self._sending, self._languages]
 
     def written(self, said: Words) -> Updates:
         """Return the tab's own texts."""
@@ -119,6 +120,7 @@ class UploadTab:
             self._subtitles_hint: fragments.small_print(said("subtitles_hint")),
             self._limits: limits,
             self._sending: fragments.sending(said),
+            self._languages: fragments.languages_here(said, self._services.factory.grades()),
         }
 
     def restored(self, said: Words, whose: Owner, held: Subject) -> Updates:
