@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browsers import page_of
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
 from tests.servers import Server
+from vt.domain import NO_EDITS, Job, JobSpec, JobState, Stage
+from vt.ui import fragments
+from vt.ui.words import ENGLISH
 
 PATIENCE_MS = 50_000.0
 """Of all waits: only a page that hangs takes so long."""
@@ -145,3 +150,55 @@ def test_a_preview_says_what_it_is_and_one_press_dubs_the_whole_film_without_a_n
         expect(page.locator(".vt-yours li")).to_have_count(1)
         expect(page.locator("[data-open]")).to_have_count(2)
         expect(page.locator("#vt-whole")).to_be_hidden()
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def speaking(job_id: str) -> Job:
+    """Return a job whose first lines are spoken."""
+    spec = JobSpec("film.mp4", "es")
+    return Job(job_id, JobState.RUNNING, Stage.SPEAK, 0.6, None, NOW, NOW, spec, 0, NO_EDITS, NO_EDITS, 0, 0, "")
+
+
+def test_the_first_lines_are_played_one_after_the_other_while_the_dub_is_made(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    film, lines = tmp_path / "long.mp4", {"0": tmp_path / "0.wav", "1": tmp_path / "1.wav"}
+    ffmpeg("-stream_loop", "40", "-i", SAMPLE, "-c", "copy", film)
+    for line, seconds in (("0", "0.2"), ("1", "120")):  # the second one lasts until somebody stops it
+        ffmpeg("-f", "lavfi", "-i", f"anullsrc=r=8000:cl=mono:d={seconds}", lines[line])
+    asked: list[str] = []
+
+    def tell(route: Route) -> None:
+        job_id = route.request.url.rpartition("job=")[2]
+        shown = fragments.progress(ENGLISH, speaking(job_id), None, None, None, [0, 1])
+        told = {"job": job_id, "mark": "running0", "html": shown, "step": "Speaking", "percent": 60}
+        route.fulfill(body=f"data: {json.dumps(told)}\n\n", content_type="text/event-stream")
+
+    def speak(route: Route) -> None:
+        asked.append(route.request.url.rpartition("/")[2])
+        route.fulfill(body=lines[asked[-1]].read_bytes(), content_type="audio/wav")
+
+    with opened(browser, server) as page:
+        choose(page, film)
+        page.click("#vt-go:enabled")
+        expect(page.locator("#vt-compose")).to_contain_text("First minute only")
+        page.click("#vt-start")
+        page.wait_for_function("() => document.querySelector('#vt-progress [role=progressbar]')?.ariaValueNow > 0")
+        page.route("**/films/progress*", tell)
+        page.route("**/first-lines/*", speak)
+        page.reload()
+        page.set_viewport_size(PHONE)
+        hear = page.locator("#vt-progress [data-first-lines]")
+        expect(hear).to_have_text("Hear the first lines")
+        assert fits(page)
+        hear.click()
+        while asked != ["0", "1"]:
+            page.wait_for_timeout(50)
+        expect(hear).to_have_text("Stop")
+        hear.click()
+        expect(hear).to_have_text("Hear the first lines")
+        page.unroute("**/films/progress*")
+        page.click("#vt-cancel")
+        expect(page.locator("#vt-trouble")).to_contain_text("You cancelled this.")

@@ -320,6 +320,10 @@ class Jobs:
         left = [pace * one.seconds * (1 - one.fraction) for one in waited_for]
         return Outlook(len(before), sum(left[:-1]) / self._settings.jobs_at_once + left[-1])
 
+    def busy(self) -> int:
+        """Return how many jobs run or wait now."""
+        return sum(count for state, count in self._store.counts().items() if not state.is_over)
+
     def expected_seconds(self, film_seconds: float) -> float | None:
         """Return about how long a dub of a film takes here, without the time it waits; None: not known yet."""
         pace = self._store.pace()

@@ -164,6 +164,8 @@ _ENGLISH: dict[str, str] = {
     "ahead_other": "{count} jobs are before it.",
     "until_done": "Done in about {time}.",
     "takes_about": "The dub takes about {time} here.",
+    "busy_one": "1 job is at work or waiting here.",
+    "busy_other": "{count} jobs are at work or waiting here.",
     "hours_one": "1 hour",
     "hours_other": "{count} hours",
     "days_one": "1 day",

@@ -1,6 +1,6 @@
 // Plays the first lines of a dub that is still being made, one after the other; the next press stops them. The button is
 // drawn anew with each progress, and says at any time what it would do.
-let playing = null;
+let playing = null, addresses = [];
 const first = () => element.querySelector('[data-first-lines]');
 const sayWhat = () => {
   const button = first(), text = button?.querySelector('span');
@@ -15,7 +15,8 @@ const stop = () => {
   sayWhat();
 };
 const play = async place => {
-  const address = first()?.dataset.firstLines.split(' ')[place];
+  addresses = first()?.dataset.firstLines.split(' ') ?? addresses;
+  const address = addresses[place];
   if (!address) {
     stop();
     return;

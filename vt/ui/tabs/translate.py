@@ -543,8 +543,10 @@ class TranslateTab:
         return told(said, "trouble_start", offer, self._start_trouble)
 
     def _expected(self, said: Words, subject: Subject) -> str:
-        seconds = self._jobs.expected_seconds(subject.seconds)
-        return "" if seconds is None else said("takes_about", time=fragments.duration(seconds))
+        """Say about how long a dub takes, by those before it, and how many jobs are there already."""
+        seconds, busy = self._jobs.expected_seconds(subject.seconds), self._jobs.busy()
+        takes = "" if seconds is None else said("takes_about", time=fragments.duration(seconds))
+        return " ".join(filter(None, (takes, said.counted("busy", busy) if busy else "")))
 
     def _sources_of_words(self, said: Words, subject: Subject) -> gr.Dropdown:
         """Return the choice of where the words of the film come from; it is there where there is a choice."""
