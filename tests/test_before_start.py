@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
 from tests.browsers import page_of
 from tests.conftest import SAMPLE
@@ -22,7 +22,13 @@ from vt.ui.words import ENGLISH
 
 PATIENCE_MS = 50_000.0
 """Of all waits: only a page that hangs takes so long."""
-PHONE = {"width": 390, "height": 844}
+DROP_NINE = """() => {
+    const dropped = new DataTransfer();
+    for (let number = 1; number <= 9; number++) dropped.items.add(new File(['no film'], `${number}.mp4`));
+    const drop = new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: dropped});
+    document.querySelector('#vt-film button').dispatchEvent(drop);
+}"""
+PHONE = ViewportSize(width=390, height=844)
 
 
 @contextmanager
@@ -86,6 +92,10 @@ def test_several_films_become_a_job_each_and_one_that_is_none_is_named_and_stops
         page.get_by_role("tab", name="Upload").click()
         expect(page.locator("#vt-go")).to_be_disabled()
         expect(page.locator("#vt-facts")).to_be_hidden()
+        page.evaluate(DROP_NINE)
+        trouble = page.locator("#vt-upload-trouble [role=alert]")
+        expect(trouble).to_contain_text("9.mp4 was left out: at most 8 videos can be chosen at once.")
+        expect(trouble.locator("p")).to_have_count(9)
 
 
 def test_how_far_an_upload_is_is_told_in_mb_and_per_cent_and_it_can_be_cancelled(

@@ -218,8 +218,8 @@ class _Dub:
             found = replace(found, others=wordings.others(translating, found))
             translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
-        notes = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
-        notes += [*translating.notes(found.choice, script)]
+        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
+        notes += translating.notes(found.choice, script)
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
         notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(
