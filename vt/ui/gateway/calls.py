@@ -208,9 +208,9 @@ def _names_track(block: object, value: object) -> bool:
 
 
 def _are_files(block: gr.File, value: object) -> bool:
-    """Tell whether a value is what a field of files may hold: one of them, or a list where it takes several."""
-    if block.file_count == "multiple" and isinstance(value, list):
-        return all(map(_is_file, value))
+    """Tell whether a value is what a field of files may hold: one of them, or a list of them where it takes several."""
+    if block.file_count == "multiple":
+        return isinstance(value, list) and all(map(_is_file, value))
     return _is_file(value)
 
 
