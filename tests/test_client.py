@@ -179,6 +179,7 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
         "keep",
         "karaoke",
         "fit",
+        "preview",
     ]
     assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]
     assert (given["mark_speakers"]["parameter_default"], given["keep"]["parameter_default"]) == (False, False)

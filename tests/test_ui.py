@@ -20,6 +20,7 @@ from vt.dubbing.report import DubbedLine, SpeakerUse
 from vt.errors import UploadGone
 from vt.factory import AIServiceFactory, Preloaded
 from vt.jobs.store import new_id
+from vt.models.language_grades import Grade, LanguageGrade
 from vt.services import Services
 from vt.settings import Settings
 from vt.translatable import Message
@@ -27,7 +28,7 @@ from vt.ui import film_endpoints, fragments
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import KEPT_SECONDS, TAKEN_SECONDS, Owner
 from vt.ui.scripts import MOST_JOBS
-from vt.ui.shared import Memory, Shared, Subject
+from vt.ui.shared import MOST_FILMS, Memory, Shared, Subject
 from vt.ui.tabs.models import preload_text
 from vt.ui.tabs.upload import UploadTab
 from vt.ui.words import LANGUAGES, Words, translations
@@ -103,8 +104,9 @@ def test_a_page_that_holds_no_film_holds_none(held: Any) -> None:  # noqa: ANN40
 
 
 def test_a_page_holds_a_film_as_it_was_given() -> None:
-    film = Subject("talk.mp4", 3.5, ("Track 1", "Track 2"), "en", True, new_id(), "en", "es")
-    assert Subject.of({**film.kept(), "tracks": list(film.tracks)}) == film
+    film = Subject("talk.mp4", 3.5, ("Track 1", "Track 2"), "en", True, new_id(), "en", "es", more=("b", "c"))
+    assert Subject.of({**film.kept(), "tracks": list(film.tracks), "more": ["b", "c"]}) == film
+    assert Subject.of({"name": "x", "more": ["b"] * 99}) == Subject("x", 0.0, more=("b",) * (MOST_FILMS - 1))
     assert Subject.of({"name": "x", "seconds": "y", "tracks": 7}) == Subject("x", 0.0)
     for seconds in (float("inf"), float("nan"), -1, 1e300):
         assert Subject.of({"name": "x", "seconds": seconds}) == Subject("x", 0.0)
@@ -137,10 +139,11 @@ JOB = Job(
         fragments.heading(HOSTILE, HOSTILE), fragments.small_print(HOSTILE), fragments.error(HOSTILE, HOSTILE),
         fragments.nothing_here(HOSTILE, HOSTILE),
         fragments.limits(ENGLISH, 1, 2.0, 3.0, [HOSTILE]), fragments.inspection(ENGLISH, FOUND, HOSTILE, HOSTILE),
-        fragments.film_line(HOSTILE, 3.0, HOSTILE),
+        fragments.film_line(HOSTILE, 3.0, HOSTILE), fragments.chosen(ENGLISH, [(HOSTILE, 3.0)]),
+        fragments.sending(ENGLISH), fragments.languages_here(ENGLISH, [LanguageGrade("es", Grade.GOOD, Grade.ROUGH)]),
         fragments.engines_in_use(ENGLISH, [("served_hear", [HOSTILE])], {HOSTILE: HOSTILE}),
         fragments.sample(ENGLISH, HOSTILE, HOSTILE), fragments.job_head(ENGLISH, JOB, HOSTILE),
-        fragments.progress(ENGLISH, JOB, 7.0, HOSTILE),
+        fragments.progress(ENGLISH, replace(JOB, id=HOSTILE), 7.0, HOSTILE, None, [0, 1]),
         fragments.downloads(ENGLISH, JOB, REPORT, False), fragments.notes(ENGLISH, [HOSTILE]),
         fragments.films(ENGLISH, fragments.by_film([(JOB, HOSTILE)], {}), "a"),
         fragments.undo(ENGLISH, JOB), fragments.black_picture(ENGLISH, JOB, HOSTILE),

@@ -426,7 +426,7 @@ def _fit(named: str) -> Fit | None:
 NO_FINISH = Finish()
 FINISHES = tuple(one.name for one in fields(Finish))
 """The names of the options that say it."""
-OPTIONS = (*WISHES, "speakers", "mark_speakers", *FINISHES)
+OPTIONS = (*WISHES, "speakers", "mark_speakers", *FINISHES, "preview")
 """The names of all options of a job that nobody has to give."""
 
 
@@ -439,6 +439,8 @@ def subtitle_track(named: str | None) -> int | None:
     return int(found[1]) if found else None
 
 
+PREVIEW_SECONDS, PREVIEW_STEM = 60.0, ".preview"
+"""How much of a film a preview dubs at most, and what its results have in their names."""
 MOST_SPEAKERS = 12
 """Of a film: so many are told apart at most."""
 _SWITCHES = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
@@ -502,6 +504,8 @@ class JobRequest:
     mark_speakers: bool = False
     """Whether the subtitles show where another person begins to speak."""
     finish: Finish = NO_FINISH
+    preview: bool = False
+    """Whether only the first minute is dubbed, as a trial."""
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""
 
@@ -626,6 +630,13 @@ class JobSpec:
     mark_speakers: bool = False
     """Whether the subtitles show where another person begins to speak."""
     finish: Finish = NO_FINISH
+    preview: bool = False
+    """Whether only the first minute is dubbed, as a trial."""
+
+    @property
+    def stem(self) -> str:
+        """How the names of its results begin."""
+        return f"{Path(self.file).stem}{PREVIEW_STEM if self.preview else ''}"
 
     @property
     def has_subtitle_file(self) -> bool:
@@ -665,12 +676,13 @@ class JobSpec:
             speakers=self.speakers,
             mark_speakers=self.mark_speakers,
             finish=self.finish,
+            preview=self.preview,
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept and shown: under `options` only those wishes that name something."""
         shown = asdict(self)
-        options = shown.pop("wishes") | {name: shown.pop(name) for name in ("speakers", "mark_speakers")}
+        options = shown.pop("wishes") | {name: shown.pop(name) for name in ("speakers", "mark_speakers", "preview")}
         options |= shown.pop("finish")
         shown["options"] = {name: value for name, value in options.items() if value}
         return shown
@@ -684,8 +696,8 @@ class JobSpec:
         speakers = options.get("speakers")
         told = speakers if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else None
         marks = options.get("mark_speakers") is True
-        finish = Finish.from_json(options)
-        return cls(**values, wishes=Wishes(**known), speakers=told, mark_speakers=marks, finish=finish)
+        finish, preview = Finish.from_json(options), options.get("preview") is True
+        return cls(**values, wishes=Wishes(**known), speakers=told, mark_speakers=marks, finish=finish, preview=preview)
 
 
 @dataclass(frozen=True, slots=True)

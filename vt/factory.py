@@ -23,6 +23,7 @@ from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, MemorySnapshot, ModelCache
 from vt.models.catalogue import Catalogue
 from vt.models.fallback import FallbackChain, prepare
+from vt.models.language_grades import LanguageGrade
 from vt.models.language_support import Offer
 from vt.models.monitor import CacheMetrics, residency
 from vt.models.preload import Preload, Preloaded, Task
@@ -486,6 +487,10 @@ class AIServiceFactory:
     def offers(self) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now."""
         return self._catalogue.offers(reachable=self._hub.obstacle() is None)
+
+    def grades(self) -> list[LanguageGrade]:
+        """Return how good a dub from English into each language is here, now, the best first."""
+        return self._catalogue.grades(reachable=self._hub.obstacle() is None)
 
     def engines(self) -> tuple[EngineInfo, ...]:
         """Return the facts about every engine, whether or not it is here."""

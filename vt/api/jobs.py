@@ -125,9 +125,15 @@ _words: dict[str, Any] = {
         "enum": [*Fit],
         "default": Fit.SPEECH,
     },
+    "preview": {
+        "type": "boolean",
+        "description": "Whether only the first minute is dubbed, as a trial. The whole film follows by from_job.",
+        "default": False,
+    },
     "from_job": {
         "type": "string",
-        "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for.",
+        "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for; of a "
+        "preview's film all is dubbed.",
     },
     "voice": {
         "type": "string",
@@ -260,6 +266,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str, key: str)
         speakers=number_of_speakers(fields.get("speakers")),
         mark_speakers=is_yes(fields.get("mark_speakers")),
         finish=Finish.of(fields),
+        preview=is_yes(fields.get("preview")),
         wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
     )
     if "from_job" in fields:

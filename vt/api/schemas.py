@@ -201,7 +201,7 @@ class Request(BaseModel):
     audio_track: int | None = Field(description="Which sound track is dubbed; null: by its language.", examples=[None])
     options: dict[str, Any] = Field(
         description="Further wishes, as far as there are any: voice, tts_engine, translation_engine, speakers, "
-        "mark_speakers, background, literal, burn, karaoke, fit.",
+        "mark_speakers, background, literal, burn, karaoke, fit, preview.",
         examples=[{"voice": "espeak-ng-es"}],
     )
 

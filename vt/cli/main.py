@@ -97,6 +97,9 @@ def _parser() -> _Parser:
     translate.add_argument(
         "--mark-speakers", action="store_true", help="show in the subtitles where another person begins to speak"
     )
+    translate.add_argument(
+        "--preview", action="store_true", help="dub only the first minute, as a trial: talk.preview.es.mp4"
+    )
     _add_finish(translate)
     translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
@@ -241,8 +244,17 @@ def _translate(arguments: argparse.Namespace) -> int:
             with progress_display() as display:
                 result = pipeline.dub(request, factory, folder, display, known_voices=known_voices)
             inputs = [path for one in requests for path in (one.source, one.subtitles) if path]
-            _present(result, folders.deliver(result.files, arguments.out, inputs))
+            files = _named_as_preview(result.files, request) if request.preview else result.files
+            _present(result, folders.deliver(files, arguments.out, inputs))
     return DONE
+
+
+def _named_as_preview(files: Sequence[Path], request: JobRequest) -> list[Path]:
+    """Rename the files of a preview, so that they do not take the place of those of the whole film."""
+    from vt.domain import PREVIEW_STEM
+
+    stem = request.source.stem
+    return [file.rename(file.with_name(f"{stem}{PREVIEW_STEM}{file.name[len(stem) :]}")) for file in files]
 
 
 def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
@@ -265,6 +277,7 @@ def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
         audio_track=arguments.audio_track,
         speakers=number_of_speakers(arguments.speakers),
         mark_speakers=arguments.mark_speakers,
+        preview=arguments.preview,
         finish=replace(Finish.of(finish), literal=arguments.literal, karaoke=arguments.karaoke),
         wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
     )

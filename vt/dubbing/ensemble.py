@@ -20,7 +20,7 @@ from vt.dubbing.phrases import Phrase, Phrased
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
-from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
+from vt.dubbing.speaking import ClipCache, OnClip, Take, VoiceCalibration
 from vt.dubbing.track import DubTrack
 from vt.dubbing.translating import voice_name
 from vt.engines.candidate import Choice
@@ -273,8 +273,13 @@ class Cast:
 # What they speak
 
 
-def calibrated(run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts: Sequence[str]) -> Calibration:
-    """Return the calibration of each voice for its lines, as they were translated, before any edit."""
+def calibrated(
+    run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts: Sequence[str], hear: OnClip = lambda *_: None
+) -> Calibration:
+    """Return the calibration of each voice for its lines, as they were translated, before any edit.
+
+    `hear` is called with the number of each line that is spoken for it, and with its sound.
+    """
     slots = slots_of(segments)
     voices: list[VoiceCalibration] = []
     for place, cache in enumerate(ensemble.caches):
@@ -283,8 +288,11 @@ def calibrated(run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts:
         def on_line(share: float, before: int = place) -> None:
             run.tell(Stage.SPEAK, (before + share) / len(ensemble.caches) / 2)
 
+        def on_clip(line: int, clip: Clip, lines: Sequence[int] = lines) -> None:
+            hear(lines[line], clip)
+
         own = [texts[line] for line in lines], [slots[line] for line in lines]
-        voices.append(speaking.calibrated(run, cache, *own, on_line))
+        voices.append(speaking.calibrated(run, cache, *own, on_line, on_clip))
     return Calibration(tuple(voices), ensemble.needed)
 
 

@@ -156,7 +156,7 @@ def _sound_name(run: Run, track: Track) -> str:
 
 def _hear(run: Run, examined: Examined) -> Heard:
     if examined.read:
-        heard = _checked(examined.read, examined)
+        heard = _checked(examined.read, examined, is_preview=run.request.preview)
         return _without_names(heard) if run.request.speakers == 1 else heard
     assert examined.track is not None  # noqa: S101 (or there would be nothing to translate)
     return _listen(run, examined)
@@ -180,11 +180,16 @@ def _read(request: JobRequest, notes: list[Message], content: bytes, declared: s
     return Read(read.utterances, language, is_detected)
 
 
-def _checked(read: Read, examined: Examined) -> Heard:
-    """Return what subtitles say within the film; a few lines behind its end are left out, with a note."""
+def _checked(read: Read, examined: Examined, *, is_preview: bool) -> Heard:
+    """Return what subtitles say within the film; a few lines behind its end are left out, with a note.
+
+    In a preview they are all as they should be: the subtitles are those of the whole film.
+    """
     film = examined.info.seconds
     inside = [utterance for utterance in read.utterances if utterance.start < film]
-    beyond = read.utterances[len(inside) :]
+    beyond = () if is_preview else read.utterances[len(inside) :]
+    if is_preview and not inside:
+        raise NoSpeechError("{file}: no speech found, so there is nothing to translate.", file=examined.info.path)
     if not inside or (len(beyond) > 1 and _FEW * len(beyond) > len(read.utterances)):
         raise SubtitleError(
             'The subtitles do not belong to this film: it ends after {seconds:.1f} s, but the line "{line}" '

@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vt import media
-from vt.domain import Cancel, JobRequest, Placement, Stage
+from vt.domain import Cancel, Clip, JobRequest, Placement, Stage
 from vt.dubbing import (
     added_lines,
     background,
     burning,
     casting,
     ensemble,
+    first_lines,
     fitting,
     hearing,
+    preview,
     report,
     subtitle_source,
     subtitling,
@@ -44,6 +46,9 @@ from vt.media import Burn, Loudness, Named, Slowing, Soft
 from vt.models.services import TtsService
 from vt.text import subtitles
 from vt.translatable import Message
+
+FIRST_LINES = "first-lines"
+"""Where the first lines are kept in the work folder, while a dub is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ def dub(
     kept = artifacts or Artifacts(folder / "pieces", lasting=False)
     run = Run(request, services, kept, cancel or Cancel(), on_progress, known_voices or KnownVoices())
     target = request.target_language
-    return _Dub(run, folder, target).result() if target else _write_down(run, folder)
+    with preview.first_minute(run, folder / "preview"):
+        return _Dub(run, folder, target).result() if target else _write_down(run, folder)
 
 
 def report_name(target: str) -> str:
@@ -135,7 +141,12 @@ def _write_down(run: Run, folder: Path) -> Result:
     sides = subtitling.of_transcript(transcript.segments, transcript.language, heard.film_seconds, who)
     (written,) = (soft.path for soft in results.write_subtitles(sides))
     composed = report.of_transcript(
-        run.request, heard.film_seconds, transcript, heard.choice, run.stages, list(heard.notes)
+        run.request,
+        heard.film_seconds,
+        transcript,
+        heard.choice,
+        run.stages,
+        [*preview.notes(run.request, heard.film_seconds), *heard.notes],
     )
     return results.write_report((written, written.with_suffix(".vtt")), composed)
 
@@ -207,7 +218,8 @@ class _Dub:
             found = replace(found, others=wordings.others(translating, found))
             translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
-        notes = [*heard.notes, *surroundings.notes, *translating.notes(found.choice, script)]
+        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
+        notes += translating.notes(found.choice, script)
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
         notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(
@@ -269,7 +281,8 @@ class _Dub:
                 with run.stage(Stage.SPEAK):
                     cast = ensemble.Cast(run, examined, heard, translating.heard_name, tts.choice, self.target)
                     voices = cast.gathered(engine, script.parts)
-                    calibration = ensemble.calibrated(run, voices, heard.transcript.segments, texts)
+                    segments = heard.transcript.segments
+                    calibration = ensemble.calibrated(run, voices, segments, texts, self._keep_first)
                     worded = wordings.chosen(run, voices, calibration, heard, found, self.target.code)
                     script = wordings.applied(worded, script)
                     has_picture = examined.info.video is not None
@@ -290,6 +303,9 @@ class _Dub:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
         notes = (*voices.notes, *wordings.notes(script), *fitted.notes, *finished.notes)
         return voices.choice, replace(finished, voices=voices.voices, notes=notes)
+
+    def _keep_first(self, line: int, clip: Clip) -> None:
+        first_lines.keep(self.folder / FIRST_LINES, line, clip)
 
     def _track(
         self,

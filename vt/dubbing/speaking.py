@@ -41,6 +41,8 @@ _SILENCE = Clip(np.empty(0, np.int16), media.SPEECH_RATE)
 
 OnLine = Callable[[float], None]
 """Is called with the share (0..1) of the lines that are done."""
+OnClip = Callable[[int, Clip], None]
+"""Is called with the place of a line among those of its voice, and with the line as it is spoken at the base rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,12 @@ _CALIBRATION = TypeAdapter(VoiceCalibration)
 
 
 def calibrated(
-    run: Run, cache: ClipCache, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine
+    run: Run,
+    cache: ClipCache,
+    texts: Sequence[str],
+    slots: Sequence[tuple[float, float]],
+    on_line: OnLine,
+    on_clip: OnClip,
 ) -> VoiceCalibration:
     """Return the calibration of a voice for its lines in a film, from the run's artifacts where it is kept there.
 
@@ -148,7 +155,7 @@ def calibrated(
     """
 
     def made() -> VoiceCalibration:
-        calibration = calibrate(cache, texts, slots, on_line)
+        calibration = calibrate(cache, texts, slots, on_line, on_clip)
         seconds = sum(calibration.natural_seconds) * calibration.base_rate
         run.services.paces.learn(cache.identity, sum(map(len, texts)), seconds)
         return calibration
@@ -159,7 +166,11 @@ def calibrated(
 
 
 def calibrate(
-    cache: ClipCache, texts: Sequence[str], slots: Sequence[tuple[float, float]], on_line: OnLine
+    cache: ClipCache,
+    texts: Sequence[str],
+    slots: Sequence[tuple[float, float]],
+    on_line: OnLine,
+    on_clip: OnClip = lambda *_: None,
 ) -> VoiceCalibration:
     """Speak some lines at the default rate, find the base rate from them, and speak all lines at that rate."""
     some = _spread([line for line, text in enumerate(texts) if text], _PACE_LINES)
@@ -180,6 +191,7 @@ def calibrate(
         if sum(map(len, sample)) < _SAMPLE_SECONDS * rate:
             sample.append(clip.samples)
         levels.append(weighting.loudness(clip.samples, clip.sample_rate))
+        on_clip(len(naturals), clip)
         naturals.append(clip.seconds)
         on_line((len(some) + len(naturals)) / (len(some) + len(texts)))
     reached = _reached(sample, levels, rate)

@@ -80,7 +80,7 @@ class Samples:
         with self._speaking:
             known = self.kept(voice_id)
             if known is None:
-                known = _wav(self._spoken(voice))
+                known = wav(self._spoken(voice))
                 self._keep(voice_id, known)
         return known
 
@@ -143,7 +143,7 @@ def sentences() -> dict[str, str]:
     return dict(line.partition("\t")[::2] for line in _TABLE.read_text(encoding="utf-8").splitlines())
 
 
-def _wav(clip: Clip) -> bytes:
+def wav(clip: Clip) -> bytes:
     """Return a clip as a file: mono, 16 bits, at the voice's own rate."""
     written = io.BytesIO()
     with wave.open(written, "wb") as file:

@@ -28,6 +28,7 @@ INFO = EngineInfo(
     source="https://github.com/apertium",
     needs="the Debian packages apertium and apertium-*, one for each pair of languages",
     remark="Apertium translates by rules: fair, not good. Read the subtitles through before you publish.",
+    is_rough=True,
 )
 MODES = Path("/usr/share/apertium/modes")
 _LIMITS = ChildLimits(seconds=600, cpu_seconds=300, memory=1024 * MB)

@@ -32,6 +32,7 @@ INFO = EngineInfo(
     source="https://github.com/espeak-ng/espeak-ng",
     needs="the Debian package espeak-ng",
     remark="The voice is espeak-ng's: clear, but plainly a machine's.",
+    is_rough=True,
 )
 WORDS_PER_MINUTE = 175
 """espeak-ng's own default, the rate 1.0."""

@@ -37,6 +37,8 @@ class EngineInfo:
     """Of a translation engine: it can choose among several translations by their lengths."""
     is_dear: bool = False
     """Of speech: a line takes it long, so nothing is spoken twice that need not be."""
+    is_rough: bool = False
+    """What it makes is plainly a machine's: a voice of formants, a translation by rules or by ear; `remark` says so."""
     listens: bool = False
     """Of a translation engine: it translates the sound of a sentence, not its words, and is a last resort."""
     needs: str = ""

@@ -26,6 +26,7 @@ INFO = EngineInfo(
     kind="translation",
     licence=whisper.INFO.licence,
     source=whisper.INFO.source,
+    is_rough=True,
     remark=(
         "Whisper translated what it heard, without a text translator: the English is rough. "
         "Read it through before you publish."

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media
-from vt.domain import NO_EDITS, Edits, Finish, Job, JobSpec, Wishes
-from vt.dubbing import pipeline, report, subtitling
+from vt.domain import NO_EDITS, PREVIEW_SECONDS, Edits, Finish, Job, JobSpec, JobState, Wishes
+from vt.dubbing import first_lines, pipeline, report, subtitling
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
 from vt.dubbing.services import RequestChecker
@@ -211,7 +211,8 @@ class Jobs:
 
         Returns:
             The specification for that film. Subtitles, track, language and wishes that `spec` does not name are the
-            other job's; its voice is used only for the same target language.
+            other job's; its voice is used only for the same target language. Of a preview it is the whole film, unless
+            `spec` asks for a preview too.
 
         Raises:
             JobNotFound: there is no such job.
@@ -258,7 +259,7 @@ class Jobs:
         }
 
     def _checked(self, draft: Draft, spec: JobSpec, visitor: str) -> tuple[JobSpec, float]:
-        """Return what is asked for in its shortest form, and the film's length in seconds."""
+        """Return what is asked for in its shortest form, and how many seconds of film are to be dubbed."""
         target = spec.target
         spec = replace(
             spec,
@@ -280,6 +281,8 @@ class Jobs:
                 minutes=seconds / 60,
                 limit=limit,
             )
+        spec = replace(spec, preview=spec.preview and seconds > PREVIEW_SECONDS)
+        seconds = min(seconds, PREVIEW_SECONDS) if spec.preview else seconds
         self._check_disk(int(1.1 * draft.film.stat().st_size + seconds * _WORK_BYTES_PER_SECOND))
         return spec, seconds
 
@@ -316,6 +319,10 @@ class Jobs:
             return Outlook(len(before), None)
         left = [pace * one.seconds * (1 - one.fraction) for one in waited_for]
         return Outlook(len(before), sum(left[:-1]) / self._settings.jobs_at_once + left[-1])
+
+    def busy(self) -> int:
+        """Return how many jobs run or wait now."""
+        return sum(count for state, count in self._store.counts().items() if not state.is_over)
 
     def expected_seconds(self, film_seconds: float) -> float | None:
         """Return about how long a dub of a film takes here, without the time it waits; None: not known yet."""
@@ -414,6 +421,29 @@ class Jobs:
         with disk_errors():
             records.withdraw_removal(self._data.job(job_id))
 
+    def first_lines(self, job_id: str) -> list[int]:
+        """Return the numbers of the first lines that can be heard already, in order; none of a job that does not run.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        job = self._store.get(job_id)
+        return first_lines.kept(self._first_lines(job_id)) if job.state is JobState.RUNNING else []
+
+    def first_line(self, job_id: str, line: int) -> ResultFile:
+        """Return one of the first lines of a dub that is being made, as its voice has spoken it.
+
+        Raises:
+            JobNotFound: there is no such job.
+            NoSuchResult: it is none of those that can be heard now.
+        """
+        if line not in self.first_lines(job_id):
+            raise NoSuchResult("This line cannot be heard now.")
+        return ResultFile(first_lines.path(self._first_lines(job_id), line), f"{line + 1}.wav", "audio/wav")
+
+    def _first_lines(self, job_id: str) -> Path:
+        return self._data.folder(job_id).work / pipeline.FIRST_LINES
+
     # Out
 
     def original(self, job_id: str) -> ResultFile:
@@ -476,7 +506,7 @@ class Jobs:
                 known=listed,
             )
         text = sides.written(language, ending, karaoke=karaoke)
-        return ResultText(text, f"{Path(job.request.file).stem}.{wanted}", _TYPES[f".{ending}"])
+        return ResultText(text, f"{job.request.stem}.{wanted}", _TYPES[f".{ending}"])
 
     def everything(self, job_id: str) -> list[ResultFile | ResultText]:
         """Return all results: the film, its subtitles in both languages and in both at a time, and the report.
@@ -515,7 +545,7 @@ class Jobs:
             size = folder.picture.stat().st_size
         if not size:
             raise NoSuchResult("The film has no picture.")
-        return ResultFile(folder.picture, f"{Path(job.request.file).stem}.jpg", "image/jpeg")
+        return ResultFile(folder.picture, f"{job.request.stem}.jpg", "image/jpeg")
 
     def make_page_copy(self, job_id: str, visitor: str = "") -> None:
         """Have a copy of the dubbed film made that every browser can show, in the background.
@@ -555,7 +585,7 @@ class Jobs:
         place = self._data.folder(job_id).page_copy(job.version)
         if not place.exists():
             raise NoSuchResult("The copy for the page has not been made.")
-        return ResultFile(place, f"{Path(job.request.file).stem}.mp4", "video/mp4")
+        return ResultFile(place, f"{job.request.stem}.mp4", "video/mp4")
 
     def close(self) -> None:
         """Stop what is made in the background for the page."""
@@ -646,7 +676,8 @@ class Jobs:
         with self._looks.one(visitor), disk_errors(), _or_removed():
             if of_dub:
                 return outlines.of_dub(self.film(job_id).path, kept)
-            return outlines.of_original(job.request.to_request(folder.film, folder.subtitles), kept)
+            seconds = self.report(job_id).source.duration_seconds if job.request.preview else None
+            return outlines.of_original(job.request.to_request(folder.film, folder.subtitles), kept, seconds)
 
     def lines(self, job_id: str) -> Lines:
         """Return the lines as they are spoken.
@@ -715,7 +746,7 @@ class Jobs:
 
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.folder(job.id).result(job.version, ending)
-        return ResultFile(path, f"{Path(job.request.file).stem}.{ending}", _TYPES[path.suffix])
+        return ResultFile(path, f"{job.request.stem}.{ending}", _TYPES[path.suffix])
 
 
 def _make_picture(folder: JobFolder, seconds: float) -> None:
@@ -810,7 +841,8 @@ def _inherited(before: JobSpec, spec: JobSpec) -> Wishes:
 def _hears_the_same(one: JobSpec, other: JobSpec) -> bool:
     """Tell whether two jobs of one film have the same lines, by the same speakers."""
     first, second = (
-        (spec.subtitles, spec.audio_track, spec.speakers, _source_code(spec.source_language)) for spec in (one, other)
+        (spec.subtitles, spec.audio_track, spec.speakers, spec.preview, _source_code(spec.source_language))
+        for spec in (one, other)
     )
     return first == second
 

@@ -6,6 +6,7 @@ import json
 import math
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from vt import media
@@ -28,15 +29,20 @@ def read(kept: Path) -> list[int] | None:
     return None
 
 
-def of_original(request: JobRequest, kept: Path) -> list[int]:
-    """Return the outline of the sound that is dubbed; none where the film has none. `kept`: the file that keeps it.
+def of_original(request: JobRequest, kept: Path, seconds: float | None = None) -> list[int]:
+    """Return the outline of the sound that is dubbed; none where the film has none.
+
+    Args:
+        request: names the film and the sound.
+        kept: the file that keeps the outline.
+        seconds: how much of the film it is of; None: all of it.
 
     Raises:
         MediaError: the film cannot be read.
         OSError: the outline cannot be kept.
     """
     found = read(kept)
-    return _measured(request.source, request, kept) if found is None else found
+    return _measured(request.source, request, kept, seconds) if found is None else found
 
 
 def of_dub(film: Path, kept: Path) -> list[int]:
@@ -45,8 +51,9 @@ def of_dub(film: Path, kept: Path) -> list[int]:
     return _measured(film, None, kept) if found is None else found
 
 
-def _measured(film: Path, request: JobRequest | None, kept: Path) -> list[int]:
-    info = media.probe(film)
+def _measured(film: Path, request: JobRequest | None, kept: Path, seconds: float | None = None) -> list[int]:
+    whole = media.probe(film)
+    info = whole if seconds is None else replace(whole, seconds=seconds)
     tracks = track_choice.choose(info, request).ranked if request else info.audio
     count = min(_MOST, math.ceil(info.seconds * _A_SECOND))
     found = [round(_LOUDEST * peak) for peak in media.peaks(info, tracks[0], count)] if tracks and count else []

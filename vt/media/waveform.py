@@ -37,7 +37,19 @@ def peaks(info: MediaInfo, track: Track, count: int, cancel: Cancel | None = Non
     placed = f"aresample={_RATE}:async=1:first_pts=0"
     chain = f"{placed},asetnsamples=n={size}:p=0,{measured},ametadata=print:key={_KEY}:file=-"
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
-    argv += ["-i", url(info.path), "-map", f"0:{track.index}", "-af", chain, "-f", "null", "-"]
+    argv += [
+        "-t",
+        f"{info.seconds + 1:.3f}",
+        "-i",
+        url(info.path),
+        "-map",
+        f"0:{track.index}",
+        "-af",
+        chain,
+        "-f",
+        "null",
+        "-",
+    ]
     cpu, room = 60 + info.seconds / 20, info.path.stat().st_size
     try:
         limits = ChildLimits(patience(cpu, room), cpu, MEMORY, output_bytes=4 * MB)

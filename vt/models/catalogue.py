@@ -36,7 +36,8 @@ from vt.errors import InputError, LanguageError, ModelUnavailable, SettingsError
 from vt.languages import Language
 from vt.model_files import download
 from vt.model_files.preparation import Preparations
-from vt.models import selection
+from vt.models import language_grades, selection
+from vt.models.language_grades import LanguageGrade
 from vt.models.language_support import Offer
 from vt.models.selection import Listing, Refusals
 from vt.settings import Settings
@@ -318,6 +319,11 @@ class Catalogue:
             LanguageError: there is no such language.
         """
         return self.tts(languages.get(named))
+
+    def grades(self, *, reachable: bool) -> list[LanguageGrade]:
+        """Return how good a dub from English into each language is here, now, the best first."""
+        engines = {engine.name: engine for engine in self.engines}
+        return language_grades.graded(self.offers(reachable=reachable), engines, self.hops(), languages.ENGLISH.code)
 
     @property
     def usual_pair(self) -> tuple[Language, Language]:

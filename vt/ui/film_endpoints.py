@@ -80,6 +80,7 @@ def _add_translate(services: Services) -> None:
         keep: bool = False,
         karaoke: bool = False,
         fit: str = "speech",
+        preview: bool = False,
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
@@ -94,7 +95,8 @@ def _add_translate(services: Services) -> None:
             spec = _spec(text(target_language, "target_language"), source_language, audio_track, wishes)
             told = number_of_speakers(text(speakers or "auto", "speakers"))
             finish, keeps = _finish(background, literal, burn, karaoke, fit), is_yes(str(keep or False))
-            spec = replace(spec, speakers=told, mark_speakers=is_yes(str(mark_speakers or False)), finish=finish)
+            marks, is_preview = is_yes(str(mark_speakers or False)), is_yes(str(preview or False))
+            spec = replace(spec, speakers=told, mark_speakers=marks, finish=finish, preview=is_preview)
         async with underway(services, spec, video, subtitles, whose, keeps=keeps) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
@@ -104,7 +106,7 @@ def _add_translate(services: Services) -> None:
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
-    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep(), _karaoke(), _fit()]
+    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep(), _karaoke(), _fit(), _preview()]
     _serve(translate, inputs, _dub_answers())
 
 
@@ -226,6 +228,11 @@ def _keep() -> Api:
 def _fit() -> Api:
     said = "what yields where a line needs more time: speech, which gets faster; or picture, which is slowed there"
     return _field("fit", {"type": "string", "additional_description": said}, "picture", "speech")
+
+
+def _preview() -> Api:
+    said = "whether only the first minute is dubbed, as a trial"
+    return _field("preview", {"type": "boolean", "additional_description": said}, True, False)
 
 
 def _job() -> Api:

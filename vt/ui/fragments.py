@@ -12,6 +12,8 @@ from vt.dubbing import subtitling
 from vt.dubbing.report import DubReport
 from vt.jobs.job_service import Outlook
 from vt.jobs.removals import UNDO_SECONDS
+from vt.models.language_grades import LanguageGrade
+from vt.translatable import LanguageName
 from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
@@ -54,9 +56,9 @@ def small_print(text: str) -> str:
     return render("small_print", text=text)
 
 
-def error(what: str, sentence: str) -> str:
+def error(what: str, *sentences: str) -> str:
     """Return what went wrong, and what to do about it."""
-    return render("error", what=what, sentence=sentence)
+    return render("error", what=what, sentences=sentences)
 
 
 def nothing_here(what: str, sentence: str) -> str:
@@ -82,6 +84,29 @@ def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: 
 def _without_point(number: float) -> float:
     """Return a whole number as one: it is counted otherwise than a fraction."""
     return int(number) if number == int(number) else number
+
+
+def languages_here(words: Words, grades: Sequence[LanguageGrade]) -> str:
+    """Return into which languages films can be dubbed here, by how good that is; empty where there are none."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in grades:
+        name = words.language_name(LanguageName(one.code, languages.get(one.code).name))
+        groups.setdefault((one.voice, one.translation), []).append(name)
+    rows = [
+        (words(f"voice_{voice}"), words(f"translation_{translation}"), ", ".join(sorted(names, key=str.casefold)))
+        for (voice, translation), names in groups.items()
+    ]
+    return render("languages_here", words=words, rows=rows) if rows else ""
+
+
+def sending(words: Words) -> str:
+    """Return the place where a script shows how far an upload is; it is hidden until there is one."""
+    return render("sending", words=words, **words.those("sent_"))
+
+
+def chosen(words: Words, films: Sequence[tuple[str, float]]) -> str:
+    """Return which films are chosen together, each with its length in seconds."""
+    return render("chosen", words=words, title=words.counted("chosen", len(films)), films=films, clock=clock)
 
 
 def inspection(words: Words, found: Mapping[str, Any], address: str, subtitles: str | None) -> str:
@@ -142,11 +167,17 @@ def sample(words: Words, voice_id: str, voice: str) -> str:
 
 def job_head(words: Words, job: Job, target: str) -> str:
     """Return which job is shown, and its state."""
-    return render("job_head", words=words, file=job.request.file, target=target, state=job.state.value)
+    is_preview, state = job.request.preview, job.state.value
+    return render("job_head", words=words, file=job.request.file, target=target, state=state, is_preview=is_preview)
 
 
 def progress(
-    words: Words, job: Job, left_seconds: float | None, news: str | None = None, outlook: Outlook | None = None
+    words: Words,
+    job: Job,
+    left_seconds: float | None,
+    news: str | None = None,
+    outlook: Outlook | None = None,
+    first_lines: Sequence[int] = (),
 ) -> str:
     """Return the progress of a job that waits or runs.
 
@@ -156,6 +187,7 @@ def progress(
         left_seconds: how long it still takes about; None: not known.
         news: a sentence on a download that it may wait for.
         outlook: of a job that waits, if it is known.
+        first_lines: the numbers of those lines that can be heard already.
     """
     if job.state is JobState.QUEUED:
         left = _queue(words, outlook) if outlook else words("queued_hint")
@@ -170,6 +202,7 @@ def progress(
         percent=round(100 * job.fraction),
         steps=_steps(job.stage),
         news=words.sentence(news) if news else "",
+        first_lines=" ".join(job_files.first_line(job.id, line) for line in first_lines),
     )
 
 
@@ -243,7 +276,7 @@ class Film:
 
 
 def by_film(rows: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> list[Film]:
-    """Return the jobs of a browser by their films: those of one name and length are one film.
+    """Return the jobs of a browser by their films: those of one name and length are one film, older previews included.
 
     Args:
         rows: each job with its language's own name, the newest first.
@@ -251,7 +284,9 @@ def by_film(rows: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> list[
     """
     films: dict[tuple[str, float], list[tuple[Job, str]]] = {}
     for job, target in rows:
-        films.setdefault((job.request.file, round(job.seconds, 1)), []).append((job, target))
+        file = job.request.file
+        longer = next((film for film in films if film[0] == file), None) if job.request.preview else None
+        films.setdefault(longer or (file, round(job.seconds, 1)), []).append((job, target))
     return [Film(dubs[0][0], tuple(dubs), _kept(dubs, kept)) for dubs in films.values()]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -59,6 +58,11 @@ def picture(job_id: str) -> str:
     return f"films/{quote(job_id, safe='')}/picture"
 
 
+def first_line(job_id: str, line: int) -> str:
+    """Return the address of one of the first lines of a dub that is being made."""
+    return f"films/{quote(job_id, safe='')}/first-lines/{line}"
+
+
 def copy(job_id: str, version: int) -> str:
     """Return the address of the copy of the dub that every browser can show."""
     return f"films/{quote(job_id, safe='')}/copy?{version}"
@@ -100,6 +104,10 @@ def routes(services: Services) -> APIRouter:
     def get_copy(job_id: str) -> Response:
         return answered(lambda: services.jobs.page_copy(job_id))
 
+    @router.get("/first-lines/{line}")
+    def get_first_line(job_id: str, line: int) -> Response:
+        return answered(lambda: services.jobs.first_line(job_id, line))
+
     @router.get("/everything")
     def get_everything(job_id: str) -> Response:
         return archive(services.jobs, lambda: services.jobs.get(job_id))
@@ -122,7 +130,7 @@ def archive(jobs: Jobs, find: Callable[[], Job]) -> Response:
         files = jobs.everything(job.id)
     except VtError as error:
         return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
-    name = quote(f"{Path(job.request.file).stem}.{job.request.target_language}.zip", safe="")
+    name = quote(f"{job.request.stem}.{job.request.target_language}.zip", safe="")
     headers = _PRIVATE | {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
     return StreamingResponse(zipped(files), media_type="application/zip", headers=headers)
 

@@ -127,6 +127,14 @@ def outlook_of(jobs: Jobs, job: Job) -> Outlook | None:
     return None
 
 
+def first_lines_of(jobs: Jobs, job: Job) -> list[int]:
+    """Return the numbers of the lines of a running job that can be heard already; of a dub that is mended, none."""
+    if job.state is JobState.RUNNING and not job.version:
+        with suppress(JobNotFound, StorageError):
+            return jobs.first_lines(job.id)
+    return []
+
+
 class _View:
     """What a page shows of its jobs."""
 
@@ -164,7 +172,8 @@ class _View:
 
     def _drawn(self, job: Job) -> str:
         news, left = self._services.factory.news(), self._estimate.left_seconds(job)
-        return fragments.progress(self._said, job, left, news, outlook_of(self._services.jobs, job))
+        jobs = self._services.jobs
+        return fragments.progress(self._said, job, left, news, outlook_of(jobs, job), first_lines_of(jobs, job))
 
 
 class Estimate:

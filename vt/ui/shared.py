@@ -34,6 +34,8 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_prog
 PLAIN: dict[str, Any] = {"apply_default_css": False}
 """Options of an element that is styled by style.css alone."""
 
+MOST_FILMS = 8
+"""How many films may be chosen at once: as many as jobs of one visitor may wait and run."""
 _LONGEST, _LONGEST_KEY, _LONGEST_SECONDS = 200, 64, 1e11
 Row = Mapping[str, Any]
 """A language, and which engines serve it."""
@@ -116,6 +118,8 @@ class Subject:
     film: str = ""
     captions: str = ""
     """The paths of an uploaded film and of its subtitles, as their owner was told them."""
+    more: tuple[str, ...] = ()
+    """The paths of further films, which are dubbed with the same choices; `seconds` is the length of all then."""
     texts: tuple[str, ...] = ()
     """The film's own subtitle tracks that hold text, each as "number: in words"."""
     is_silent: bool = False
@@ -145,6 +149,7 @@ class Subject:
             finish=Finish.from_json(finish if isinstance(finish, Mapping) else {}),
             film=str(known.get("film", "")),
             captions=str(known.get("captions", "")),
+            more=_texts(known.get("more"))[: MOST_FILMS - 1],
             texts=_texts(known.get("texts")),
             is_silent=known.get("is_silent") is True,
             key=str(known.get("key", ""))[:_LONGEST_KEY],
@@ -162,6 +167,12 @@ def _seconds(held: object) -> float:
 
 def _texts(listed: object) -> tuple[str, ...]:
     return tuple(map(str, listed)) if isinstance(listed, list | tuple) else ()
+
+
+def listed(files: object) -> list[object]:
+    """Return the files that a page holds in one field, which is empty, or has one or several; at most `MOST_FILMS`."""
+    several = files if isinstance(files, list) else [files]
+    return [file for file in several if file][:MOST_FILMS]
 
 
 def known(jobs: Jobs, memory: Memory) -> list[Job]:

@@ -33,7 +33,7 @@ _ENGLISH: dict[str, str] = {
     "upload_lead": (
         "It will be transcribed, translated and spoken in time with the picture. You can mend every line afterwards."
     ),
-    "film": "Video or audio file",
+    "film": "Video or audio files",
     "subtitles": "Subtitles that you have already (optional)",
     "subtitles_hint": (
         "SRT, WebVTT, ASS, TTML, SBV, LRC or a JSON transcript in the language of the video: nothing has to be guessed "
@@ -41,10 +41,20 @@ _ENGLISH: dict[str, str] = {
     ),
     "sample": "Try it with a sample",
     "sample_hint": "No video at hand? Half a minute of Jane Austen, read aloud.",
+    "languages_here": "Languages, and how good they are here",
+    "languages_hint": "For films in English. From other languages a translation may take a longer way.",
+    "voice_good": "Natural voice",
+    "voice_rough": "Robotic voice",
+    "translation_good": "good translation",
+    "translation_fair": "fair translation",
+    "translation_rough": "rough translation",
     "limits": "Good to know",
     "limit_size": "Up to <b>{megabytes} MB</b>",
     "limit_formats": "Formats: {formats}",
     "limit_private": "Only this browser knows the way to your videos.",
+    "sending": "Uploading",
+    "sent_amount": "{sent} of {all} MB",
+    "chosen_hint": "Each becomes a dub of its own, with the same choices.",
     "in_it": "What is in it",
     "duration": "Duration",
     "picture": "Picture",
@@ -107,6 +117,7 @@ _ENGLISH: dict[str, str] = {
     "left": "about {time} left",
     "left_unknown": "estimating the time ...",
     "again": "Doing the changed lines again",
+    "first_lines": "Hear the first lines",
     "close_hint": "You can close this page: the work goes on, and this browser finds it again.",
     "cancel": "Cancel",
     "progress": "Progress",
@@ -133,6 +144,9 @@ _ENGLISH: dict[str, str] = {
     "karaoke": "Light up the words of these subtitles as they are spoken",
     "literal": "Speak every line in full, even where that means speaking fast",
     "fit_picture": "Slow the picture a little where a line needs more time",
+    "preview": "First minute only, as a trial",
+    "preview_mark": "preview",
+    "whole": "Dub the whole video",
     "other_language": "Another language",
     "remove": "Remove",
     # Translate: the queue, links for others, and what is kept
@@ -296,6 +310,11 @@ _ENGLISH: dict[str, str] = {
         "{file} has {megabytes} MB, and this server takes at most {limit} (VT_MAX_UPLOAD_MB): cut it into parts, or "
         "save it with a smaller picture."
     ),
+    "upload_broken": "The upload broke off. Try again in a moment.",
+    "too_many_films": "{file} was left out: at most {most} videos can be chosen at once.",
+    "silent_among_others": "{file} has no sound: choose it alone to dub it by its own subtitles.",
+    "one_film_for_subtitles": "A subtitle file belongs to one video: remove it, or choose one video.",
+    "not_started": "Not started: {files}. {reason}",
     "language_gone": "{language} cannot be had here any more: the choice shows what works now.",
     "connection_lost": (
         "Connection to the server was lost. Leave this page open: it goes on by itself once the server is back."
@@ -358,6 +377,8 @@ COUNTED: dict[str, tuple[str, str]] = {
     "bench_changes": ("1 change, not in the dub yet", "{count} changes, not in the dub yet"),
     "bench_replaced": ("Replaced in 1 line", "Replaced in {count} lines"),
     "bench_rushed": ("1 line is rushed.", "{count} lines are rushed."),
+    "busy": ("1 job is at work or waiting here.", "{count} jobs are at work or waiting here."),
+    "chosen": ("1 video", "{count} videos"),
 }
 """What is said of one thing, and of several; a catalogue has as many forms as its language has."""
 _COUNTS = (*range(201), 10**6)

@@ -187,7 +187,11 @@ def _arguments(function: BlockFunction, sent: object, owner: Owner) -> list[Any]
         given = iter(sent)
         sent = [None if block.skip_api else next(given) for block in inputs]
     for block, value in zip(inputs, sent, strict=True):
-        if isinstance(block, gr.File) and value is not None and not (_is_file(value) or _names_track(block, value)):
+        if (
+            isinstance(block, gr.File)
+            and value is not None
+            and not (_are_files(block, value) or _names_track(block, value))
+        ):
             raise BadCall(
                 "{name} has to be an upload as POST /gradio_api/upload names it.", name=str(block.label or "The file")
             )
@@ -201,6 +205,13 @@ def _names_track(block: object, value: object) -> bool:
     """Tell whether a value stands for a subtitle track of the film, such as track:2, in place of a file."""
     of_subtitles = isinstance(block, gr.File) and block.label == "subtitles"
     return of_subtitles and isinstance(value, str) and subtitle_track(value) is not None
+
+
+def _are_files(block: gr.File, value: object) -> bool:
+    """Tell whether a value is what a field of files may hold: one of them, or a list of them where it takes several."""
+    if block.file_count == "multiple":
+        return isinstance(value, list) and all(map(_is_file, value))
+    return _is_file(value)
 
 
 def _is_file(value: object) -> bool:

@@ -18,8 +18,10 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from vt.errors import BadUpload, UploadGone, VtError
 from vt.jobs.job_service import disk_errors
 from vt.services import Services
+from vt.ui import words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
+from vt.ui.words import ENGLISH, Words
 from vt.web import visitors
 from vt.web.http_statuses import headers_of, status_of
 from vt.web.multipart import promised_bytes, receive
@@ -67,7 +69,7 @@ class Intake:
             with self._services.uploads.held(visitors.of(request.scope).key), self._announced(upload_id[:64]) as coming:
                 paths = await self._received(request, coming)
         except VtError as error:
-            return _refused(error)
+            return _refused(error, words.accepted(request.headers.get("accept-language", "")))
         return JSONResponse([str(path) for path in paths])
 
     @contextmanager
@@ -156,9 +158,10 @@ def _event(message: dict[str, object]) -> str:
     return f"data: {json.dumps(message)}\n\n"
 
 
-def _refused(error: VtError) -> Response:
-    # Gradio's clients show the text of whatever is no success.
-    return PlainTextResponse(error.message.with_file_names({}), status_of(error), headers_of(error))
+def _refused(error: VtError, said: Words = ENGLISH) -> Response:
+    # The page, and Gradio's clients, show the text of whatever is no success.
+    sentence = said.sentence(error.message.with_file_names({}))
+    return PlainTextResponse(sentence, status_of(error), headers_of(error))
 
 
 def _file(path: str, request: Request) -> Response:

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from vt import languages
-from vt.domain import MOST_SPEAKERS, Job, JobSpec, JobState, number_of_speakers
+from vt.domain import MOST_SPEAKERS, PREVIEW_SECONDS, Job, JobSpec, JobState, number_of_speakers
 from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
@@ -20,7 +20,7 @@ from vt.translatable import LanguageName
 from vt.ui import fragments, language_search, line_routes, scripts, shared_pages, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
-from vt.ui.progress import outlook_of, to_follow
+from vt.ui.progress import first_lines_of, outlook_of, to_follow
 from vt.ui.shared import (
     PLAIN,
     QUIET,
@@ -33,6 +33,7 @@ from vt.ui.shared import (
     Updates,
     event_value,
     known,
+    listed,
     native,
     number,
     owner,
@@ -40,6 +41,7 @@ from vt.ui.shared import (
     told,
 )
 from vt.ui.tabs.finish import FinishChoice
+from vt.ui.tabs.starting import Start, Started
 from vt.ui.tabs.upload import UploadTab
 from vt.ui.tabs.voices import VoiceChoice, heard_or_not, wishes
 from vt.ui.words import Words, label
@@ -89,6 +91,7 @@ class TranslateTab:
                     self._people = gr.Dropdown(choices=[], label=label("how_many_speakers"), elem_id="vt-people")
                 self._marks = gr.Checkbox(label=label("mark_speakers"), elem_id="vt-marks")
                 self._finish = FinishChoice()
+            self._preview = gr.Checkbox(label=label("preview"), elem_id="vt-preview")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
                 self._back = gr.Button(label("back"), elem_id="vt-back", scale=1, min_width=96)
@@ -100,8 +103,7 @@ class TranslateTab:
         with gr.Column(visible=False, elem_id="vt-job") as self._job:
             self._job_head = gr.HTML(**PLAIN)
             self._live = gr.HTML(**PLAIN, js_on_load=scripts.ANNOUNCE_CHANGES, elem_id="vt-live")
-            allow = scripts.ALLOW_NOTIFICATIONS
-            self._progress = gr.HTML(**PLAIN, js_on_load=allow, visible=False, elem_id="vt-progress")
+            self._progress = gr.HTML(**PLAIN, js_on_load=scripts.AT_WORK, visible=False, elem_id="vt-progress")
             self._cancel = gr.Button(label("cancel"), visible=False, size="sm", elem_id="vt-cancel")
             self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-trouble")
             self._black = gr.HTML(**PLAIN, js_on_load=scripts.BLACK_PICTURE, elem_id="vt-black")
@@ -110,6 +112,9 @@ class TranslateTab:
                 self._watch = gr.HTML(**PLAIN, elem_id="vt-watch")
             self._sharing = gr.HTML(**PLAIN, js_on_load=scripts.SHARE, visible=False, elem_id="vt-sharing")
             with gr.Row(elem_classes="vt-actions"):
+                self._whole = gr.Button(
+                    label("whole"), visible=False, variant="primary", elem_id="vt-whole", min_width=140
+                )
                 self._other = gr.Button(label("other_language"), elem_id="vt-other", min_width=140)
                 self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
                 self._remove = gr.Button(label("remove"), elem_id="vt-remove", variant="stop", min_width=100)
@@ -138,15 +143,17 @@ class TranslateTab:
             self._track,
             self._people,
             self._marks,
+            self._preview,
             memory,
             *wished,
             *self._finish.everything,
         ]
-        self._start.click(self._begin, asked, [*every, *upload.choice], **QUIET | {"show_progress": "minimal"})
+        self._start.click(self._begin, asked, [*every, *upload.everything], **QUIET | {"show_progress": "minimal"})
         self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
         self._follow.submit(self._changed, [memory, shared.subject], every, trigger_mode="always_last", **QUIET)
         self._cancel.click(self._stop, memory, every, **QUIET)
         self._other.click(self._again, memory, every, **QUIET)
+        self._whole.click(self._dub_whole, memory, every, **QUIET)
         self._remove.click(self._forget, [memory, shared.subject], every, **QUIET)
         self._black.submit(self._copied, memory, [self._black, self._lost], **QUIET)
         self._black.select(self._copying, memory, [self._black, self._lost], **QUIET)
@@ -165,9 +172,9 @@ class TranslateTab:
             self._shared.memory, self._shared.subject, self._follow, self._lost, self._nothing,
             self._nothing_text, self._compose, self._film, self._source, self._target, self._also, self._words,
             self._served, *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
-            self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel, self._trouble,
-            self._result, self._watch, self._lines, self._other, self._new, self._remove, self._yours,
-            self._undo, self._sharing, self._black,
+            self._preview, self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel,
+            self._trouble, self._result, self._watch, self._lines, self._whole, self._other, self._new, self._remove,
+            self._yours, self._undo, self._sharing, self._black,
         ]  # fmt: skip
 
     @property
@@ -215,6 +222,7 @@ class TranslateTab:
             self._job_head: fragments.job_head(said, job, target),
             self._cancel: gr.Button(visible=not over),
             self._other: gr.Button(label("other_language" if job.version else "try_again"), visible=over),
+            self._whole: gr.Button(visible=over and bool(job.version) and job.request.preview),
             self._remove: gr.Button(visible=over),
             self._trouble: self._failure(said, job),
             self._result: gr.Column(visible=bool(job.version)),
@@ -238,7 +246,8 @@ class TranslateTab:
     def _progressed(self, said: Words, job: Job) -> Updates:
         if job.state.is_over:
             return {self._progress: gr.HTML("", visible=False), self._live: said(f"state_{job.state.value}")}
-        shown = fragments.progress(said, job, None, self._services.factory.news(), outlook_of(self._jobs, job))
+        news, first = self._services.factory.news(), first_lines_of(self._jobs, job)
+        shown = fragments.progress(said, job, None, news, outlook_of(self._jobs, job), first)
         return {self._progress: gr.HTML(shown, visible=True), self._live: fragments.step(said, job)}
 
     def _of_result(self, said: Words, job: Job) -> Updates:
@@ -308,6 +317,7 @@ class TranslateTab:
         track: object,
         people: object,
         marks: object,
+        preview: object,
         kept: object,
         voice: object,
         tts_engine: object,
@@ -339,44 +349,25 @@ class TranslateTab:
                 speakers=number_of_speakers(text(people or _AUTO, "speakers")),
                 mark_speakers=marks is True,
                 finish=self._finish.read(background, literal, burn, karaoke, slows, spoken[0]),
+                preview=preview is True,
             )  # fmt: skip
-            memory = self._begun(Memory.of(kept), subject, spec, (film, subtitles), spoken[1:], owner(request))
-            return {**self.shown(said, memory), self._shared.subject: None, **self._upload.cleared()}
+            whose = owner(request)
+            start = Start(self._services, subject, _films(subject, film, whose), subtitles, whose)
+            started = start.started([spec, *(_in(spec, code) for code in spoken[1:])])
+            return self._after(said, Memory.of(kept), started, whose)
 
         return told(said, "trouble_start", submit, self._start_trouble)
 
-    def _begun(
-        self,
-        memory: Memory,
-        subject: Subject | None,
-        spec: JobSpec,
-        files: tuple[object, object],
-        more: Sequence[str],
-        whose: Owner,
-    ) -> Memory:
-        """Submit a job for each language, and return the memory with them; the first one is shown."""
-        first = self._submitted(subject, spec, files, whose)
-        others = []
-        for code in more:
-            with self._services.probes.held(whose.address), self._jobs.draft() as draft:
-                burn = code if spec.finish.burn == spec.target_language else spec.finish.burn
-                own = replace(spec.finish, burn=burn), replace(spec.wishes, voice="", tts_engine="")
-                asked = replace(spec, target_language=code, finish=own[0], wishes=own[1])
-                asked = self._jobs.reuse(draft, first.id, asked, keeps_wishes=False)
-                others.append(self._jobs.submit(draft, asked, whose.address, _key(subject, code)))
-        for job in reversed(others):
+    def _after(self, said: Words, memory: Memory, started: Started, whose: Owner) -> Updates:
+        """Show the jobs that were started, the first one open, and say which films were not; these stay chosen."""
+        wrong = list(started.sentences(said))
+        trouble = gr.HTML(fragments.error(said("trouble_start"), *wrong), visible=bool(wrong))
+        if not started.jobs:
+            return {self._start_trouble: trouble}
+        for job in reversed(started.jobs):
             memory = memory.with_job(job.id)
-        return memory.with_job(first.id)
-
-    def _submitted(self, subject: Subject | None, spec: JobSpec, files: tuple[object, object], whose: Owner) -> Job:
-        with self._services.probes.held(whose.address), self._jobs.draft() as draft:
-            if subject and subject.job_id:
-                spec = self._jobs.reuse(draft, subject.job_id, spec, keeps_wishes=False)
-            else:
-                film, captions = files
-                captions = uploads.nowhere(spec.subtitles) if spec.subtitles else captions
-                spec = uploads.fill(draft, replace(spec, subtitles=None), film, captions, whose)
-            return self._jobs.submit(draft, spec, whose.address, _key(subject, spec.target_language))
+        shown = {**self.shown(said, memory), **self._upload.left_with(said, whose, started.left)}
+        return {**shown, self._lost: trouble}
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
         said, memory = words.of(request), Memory.of(kept)
@@ -402,6 +393,19 @@ class TranslateTab:
             return self._composing(said, memory, subject)
 
         return told(said, "trouble_start", compose, self._lost)
+
+    def _dub_whole(self, kept: object, request: gr.Request) -> Updates:
+        """Have the whole film of a preview dubbed, with the same choices; once, however often that is pressed."""
+        said, memory, whose = words.of(request), Memory.of(kept), owner(request).address
+
+        def submit() -> Updates:
+            spec = JobSpec("", self._jobs.get(memory.view).request.target_language)
+            with self._services.probes.held(whose), self._jobs.draft() as draft:
+                spec = self._jobs.reuse(draft, memory.view, spec)
+                job = self._jobs.submit(draft, spec, whose, f"whole {memory.view}")
+            return self.shown(said, memory.with_job(job.id))
+
+        return told(said, "trouble_start", submit, self._lost)
 
     def _forget(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Have a job removed in a few seconds, in which that can be taken back; the page is without it at once."""
@@ -506,6 +510,8 @@ class TranslateTab:
                 value=str(subject.speakers or _AUTO),
             ),
             self._marks: gr.Checkbox(value=subject.marks),
+            # How long an earlier job's film is is not known here: a short one is dubbed whole.
+            self._preview: gr.Checkbox(value=False, visible=bool(subject.job_id) or subject.seconds > PREVIEW_SECONDS),
             **self._finish.shown(said, subject.finish, subject.target),
             self._start_trouble: gr.HTML("", visible=False),
         }
@@ -537,8 +543,10 @@ class TranslateTab:
         return told(said, "trouble_start", offer, self._start_trouble)
 
     def _expected(self, said: Words, subject: Subject) -> str:
-        seconds = self._jobs.expected_seconds(subject.seconds)
-        return "" if seconds is None else said("takes_about", time=fragments.duration(seconds))
+        """Say about how long a dub takes, by those before it, and how many jobs are there already."""
+        seconds, busy = self._jobs.expected_seconds(subject.seconds), self._jobs.busy()
+        takes = "" if seconds is None else said("takes_about", time=fragments.duration(seconds))
+        return " ".join(filter(None, (takes, said.counted("busy", busy) if busy else "")))
 
     def _sources_of_words(self, said: Words, subject: Subject) -> gr.Dropdown:
         """Return the choice of where the words of the film come from; it is there where there is a choice."""
@@ -638,9 +646,22 @@ def _targets(first: object, also: object) -> list[str]:
     return list(dict.fromkeys(text(code, "target_language") for code in (first, *more)))
 
 
-def _key(subject: Subject | None, target: str) -> str:
-    """Return the name of the request for one language, by which it is known when it comes twice."""
-    return f"{subject.key} {target}" if subject and subject.key else ""
+def _films(subject: Subject | None, chosen: object, whose: Owner) -> list[str]:
+    """Return the paths of the films to be dubbed; `chosen`: as the page holds them, in case it lost the subject.
+
+    Raises:
+        UploadGone: there is none.
+    """
+    if subject and (subject.job_id or subject.film):
+        return [subject.film, *subject.more]
+    return [str(uploads.own(film, whose)) for film in listed(chosen) or [None]]
+
+
+def _in(spec: JobSpec, code: str) -> JobSpec:
+    """Return the same for a further language: its subtitles are drawn, and its voice is its own."""
+    burn = code if spec.finish.burn == spec.target_language else spec.finish.burn
+    own = replace(spec.wishes, voice="", tts_engine="")
+    return replace(spec, target_language=code, finish=replace(spec.finish, burn=burn), wishes=own)
 
 
 def _named(said: Words, rows: Sequence[Row]) -> list[tuple[str, str]]:
