@@ -12,6 +12,7 @@ import {SaveBar} from './save_bar.js';
 import {found, replaced} from './search.js';
 import {speakersOf, updateSpeakers} from './speakers.js';
 import {Table} from './table.js';
+import {Takes} from './takes.js';
 import {Tools} from './tools.js';
 
 const DRAFT_MS = 300, TYPING_MS = 1500, MOST_UNDONE = 200;
@@ -23,7 +24,7 @@ class Bench {
   constructor(host, redraw) {
     this.host = host;
     this.redraw = redraw;
-    this.acts = ['split', 'join', 'insert', 'remove', 'revert'];
+    this.acts = ['split', 'join', 'insert', 'remove', 'revert', 'takes'];
     this.told = {};
     this.isSaving = false;
     addEventListener('beforeunload', event => {
@@ -99,6 +100,7 @@ class Bench {
     this.state = {rows, speakers};
     this.clashes = clashes;
     [this.past, this.future, this.current, this.sent, this.lit] = [[], [], null, null, null];
+    this.takes = new Takes(this);
     this.#assemble();
     if (wanted) this.tools.set(wanted);
     else this.#filter();
@@ -176,11 +178,12 @@ class Bench {
     else this.change({rows: withRow(this.state.rows, place, {[name]: seconds})});
   }
   #pressed(target) {
-    const {hearLine, act, theirs} = target.dataset;
+    const {hearLine, act, theirs, take} = target.dataset;
     if (!target.closest('[data-row]')) return;
     const place = this.#placeOf(target);
     if (hearLine) this.hear(place, hearLine);
     if (act) this.act(act, place);
+    if (take) this.change(this.takes.chosen(this.state, place, take));
     if (theirs) {
       const row = this.state.rows[place];
       this.clashes = this.clashes.filter(one => one.key !== row.key || one.field !== theirs);
@@ -283,11 +286,13 @@ class Bench {
     if (this.current === key) return;
     const before = this.current;
     this.current = key;
-    for (const one of [before, key]) {
-      const element = one && this.table.elementOf(one), place = one ? this.indexOf(one) : -1;
-      if (element && place >= 0) this.drawer.update(element, place);
-    }
+    for (const one of [before, key]) this.showAgain(one);
     this.chart.draw();
+  }
+  // Shows a row as it is now, where it is drawn.
+  showAgain(key) {
+    const element = key && this.table.elementOf(key), place = key ? this.indexOf(key) : -1;
+    if (element && place >= 0) this.drawer.update(element, place);
   }
   // Moves to the line before or behind the current one, among those that are shown.
   step(direction) {
@@ -311,10 +316,12 @@ class Bench {
     if (act === 'join') return place + 1 < rows.length;
     if (act === 'insert') return inserted(rows, place, this.data.seconds) !== null;
     if (act === 'remove') return rows.length > 1;
+    if (act === 'takes') return row.base?.takes > 0;
     return Boolean(row.base) && isChanged(row);
   }
   act(act, place) {
     const {rows} = this.state, {key} = rows[place];
+    if (act === 'takes') return this.takes.toggle(rows[place]);
     const made = {
       split: () => this.#cut(place), join: () => joined(rows, place), insert: () => inserted(rows, place, this.data.seconds),
       remove: () => removed(rows, place), revert: () => reverted(rows, place),

@@ -34,7 +34,7 @@ export class RowDrawer {
   update(element, index) {
     const {words, state, data} = this.bench, row = state.rows[index], number = index + 1;
     // With every key that is pressed all rows in sight are shown anew: those that are as they were are passed over.
-    const shown = [row, index, this.bench.current === row.key, this.bench.clashes, state.speakers];
+    const shown = [row, index, this.bench.current === row.key, this.bench.clashes, state.speakers, this.bench.takes.shown];
     if (this.shown.get(element)?.every((one, place) => one === shown[place])) return;
     this.shown.set(element, shown);
     const own = new Set(changedFields(row));
@@ -57,6 +57,7 @@ export class RowDrawer {
     this.fit(element, row);
     this.#acts(element, row, index);
     this.#clashes(element, row);
+    this.#takes(element, row);
   }
   #fill(field, value, name) {
     if (field.tagName === 'SELECT') {
@@ -100,6 +101,15 @@ export class RowDrawer {
     const acts = shown ?? element.appendChild(make('div', {class: 'vt-acts', role: 'group', 'aria-label': words('acts')},
       ...this.bench.acts.map(act => button(words(act), {'data-act': act}))));
     for (const act of acts.children) act.disabled = !this.bench.can(act.dataset.act, index);
+  }
+  #takes(element, row) {
+    const {takes, state} = this.bench, before = element.querySelector('.vt-takes'), isShown = takes.shown.key === row.key;
+    const drawn = [takes.shown, state.speakers];
+    if (isShown && before && this.drawnTakes.every((one, place) => one === drawn[place])) return;
+    before?.remove();
+    if (!isShown) return;
+    this.drawnTakes = drawn;
+    element.append(takes.draw());
   }
   #clashes(element, row) {
     const {words, clashes} = this.bench, mine = clashes.filter(one => one.key === row.key);
