@@ -199,7 +199,9 @@ def test_subtitles_report_and_lines_are_given(server: Server, done: str) -> None
     answer = server.ask("GET", f"{JOBS}/{done}/segments")
     assert re.fullmatch(r'"\d+"', answer.headers["etag"])
     assert answer.json() == {"segments": report["segments"]}
-    assert [set(line) for line in report["segments"]] == [SEGMENT | {"source_words"}] * len(report["segments"])
+    assert [set(line) for line in report["segments"]] == [SEGMENT | {"source_words", "confidence"}] * len(
+        report["segments"]
+    )
     assert [line["id"] for line in report["segments"]] == list(range(len(report["segments"])))
 
 

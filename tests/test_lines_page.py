@@ -197,6 +197,32 @@ def test_a_line_is_heard_as_the_original_or_as_the_dub_and_stops_at_its_end_lit_
     assert abs(before - after) < 0.1
 
 
+def test_an_earlier_take_is_read_heard_and_brought_back_without_being_spoken_again(
+    page: Page, server: Server, jobs: tuple[str, str]
+) -> None:
+    job = jobs[0]
+    before = texts(server, job)[1]
+    change(server, job, {"id": 1, "text": "Otra toma."})
+    come(page, server)
+    assert page.locator("option[value=unsure]").count() == 0  # captions say nothing of how sure they are
+    page.focus("[data-row='line 0']")
+    expect(page.locator("[data-row='line 0'] [data-act=takes]")).to_be_disabled()
+    page.focus("[data-row='line 1']")
+    page.click("[data-row='line 1'] [data-act=takes]")
+    take = page.locator("[data-row='line 1'] .vt-takes p", has_text=before)
+    with page.expect_response("**/takes/*/sound") as heard:
+        take.locator("[data-sample]").click()
+    assert heard.value.ok
+    assert heard.value.header_value("content-type") == "audio/wav"
+    take.locator("[data-take]").click()
+    expect(page.locator(SECOND)).to_have_value(before)
+    page.click("[data-save]:enabled")
+    expect(page.locator(".vt-save [role=status]")).to_have_text("Nothing is changed yet.")
+    assert texts(server, job)[1] == before
+    takes = server.json("GET", f"/api/v1/jobs/{job}/segments/1/takes")["takes"]
+    assert [(one["text"], one["is_present"]) for one in takes][:2] == [(before, True), ("Otra toma.", False)]
+
+
 def test_the_keys_search_step_write_undo_and_save(page: Page, server: Server, jobs: tuple[str, str]) -> None:
     page.focus("[data-row='line 0']")
     page.keyboard.press("/")
@@ -304,6 +330,7 @@ def test_of_thousands_of_lines_only_those_in_sight_are_drawn_and_the_last_is_fou
             first | {"id": place, "start": place, "end": place + 0.9, "text": f"Frase {place}."}
             for place in range(2000)
         ]
+        told["lines"][7]["confidence"] = 0.42
         told["seconds"] = 2000.0
         route.fulfill(response=answer, json=told)
 
@@ -314,6 +341,12 @@ def test_of_thousands_of_lines_only_those_in_sight_are_drawn_and_the_last_is_fou
     page.fill(".vt-search", "frase 1999")
     expect(page.locator("[data-row='line 1999']")).to_be_visible()
     expect(page.locator(".vt-found")).to_have_text("1 of 2000 lines")
+    page.fill(".vt-search", "")
+    page.get_by_label("Which lines are shown").select_option("unsure")
+    expect(page.locator(".vt-found")).to_have_text("1 of 2000 lines")
+    expect(page.locator("[data-row='line 7'] .vt-unsure")).to_have_text("heard uncertainly: 42 %")
+    page.fill("[data-row='line 7'] [data-field=source_text]", "Written anew")
+    expect(page.locator("[data-row='line 7'] .vt-unsure")).to_be_hidden()
     page.unroute("**/films/*/lines", many)
 
 

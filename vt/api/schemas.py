@@ -259,6 +259,11 @@ class Segment(BaseModel):
         description="The same of the phrases of text; left out where it is said in one breath.",
         examples=[None],
     )
+    confidence: float | None = Field(
+        None,
+        description="The recogniser's own confidence in source_text, 0 to 1; left out where nobody recognised it.",
+        examples=[0.93],
+    )
 
 
 class Speaker(BaseModel):

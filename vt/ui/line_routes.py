@@ -96,6 +96,7 @@ def _line(words: Words, line: DubbedLine) -> dict[str, Any]:
         "room": line.room_seconds,
         "from": line.placed_start,
         "until": line.placed_end,
+        "confidence": line.confidence,
         "shortened": line.shortened or "",
         "hurried": words.sentence(line.hurried) if line.hurried else "",
     }

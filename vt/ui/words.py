@@ -241,6 +241,8 @@ _ENGLISH: dict[str, str] = {
     "bench_kind_fast": "Too long",
     "bench_kind_changed": "Changed",
     "bench_kind_silent": "Silent",
+    "bench_kind_unsure": "Heard uncertainly",
+    "bench_unsure": "heard uncertainly: {percent} %",
     "bench_by_kind": "Which lines are shown",
     "bench_by_speaker": "Whose lines are shown",
     "bench_everybody": "Everybody",

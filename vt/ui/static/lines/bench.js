@@ -114,7 +114,7 @@ class Bench {
     const {data, words} = this;
     this.player = new Player(data, words, (seconds, which) => this.#playing(seconds, which));
     this.bar = new SaveBar(words, {save: () => this.save(), undo: () => this.undo(), discard: () => this.discard()});
-    this.tools = new Tools(words, data.several ? data.speakers : [], {
+    this.tools = new Tools(words, data.several ? data.speakers : [], data.lines.some(line => line.confidence !== null), {
       filter: () => this.#filter(), replace: (some, others) => this.#replace(some, others), help: () => this.help.open(),
     });
     this.help = new Help(words);
