@@ -378,6 +378,62 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     assert server.ask("GET", "/static/lines-0/nothing.js").status_code == 404
 
 
+DAMAGED = """async () => {
+  const script = performance.getEntriesByType('resource').find(one => one.name.includes('/bench.js')).name;
+  const [{Drafts, applied}, {Takes}] = await Promise.all(
+    ['drafts.js', 'takes.js'].map(name => import(script.replace('bench.js', name))));
+  const line = {id: 0, start: 0, end: 2, source_text: 'Heard', text: 'Dicho', speaker: 0};
+  const speakers = [{id: 0, label: '', voice: 'a'}], {id: _, ...fields} = line;
+  const whole = {was: line, now: {text: 'Otro'}};
+  const kept = entries => JSON.stringify({at: 1, entries});
+  const of = text => {
+    const held = {getItem: () => text, setItem(name, value) { this.set = value; }, removeItem() { this.set = null; }};
+    const drafts = new Drafts(held, 'j'), entries = drafts.read();
+    const {rows, count} = applied([line], speakers, entries);
+    drafts.write(entries);
+    return [rows.map(one => one.text).join(), count, Boolean(held.set)];
+  };
+  const strange = [
+    null, '', '{', 'null', '7', '[]', '"x"', '{}', kept(null), kept([whole]), kept('x'),
+    ...[null, 7, [], {}, {now: {}}, {was: null, now: {text: 'x'}}, {was: line}, {was: line, now: {text: 7}},
+      {was: line, now: {text: {}}}, {was: line, now: {start: '1'}}, {was: line, now: {start: null}},
+      {was: line, now: {start: 1e99}}, {was: line, now: {speaker: 0.5}}, {was: line, now: {speaker: -1}},
+      {was: {...line, id: 'x'}, now: {text: 'x'}}, {was: {...line, start: undefined}, now: {text: 'x'}},
+      {was: line, now: {text: 'x'.repeat(1e6)}}, {was: line, now: {constructor: 'x'}}, {was: line, now: [], more: 1},
+    ].map(entry => kept({'line 0': entry})),
+    kept({'line x': whole}), kept({constructor: whole}), '{"entries": {"__proto__": {"line 0": 1}}}',
+    kept({'new 1': {now: {...fields, text: null}}}), kept({'new 1': {now: {text: 'x'}}}), kept({'gone 0': {}}),
+    kept({'speaker 0': {was: {}, now: {label: 7}}}), kept({'speaker 0': {now: {label: 'x'}}}),
+    kept({'speaker 0': {was: {}, now: {id: 3}}}), '['.repeat(1e5), ' '.repeat(4e6),
+  ];
+  const takes = new Takes({data: {voices: [{id: 'a'}, {id: 'b'}]}});
+  const state = {rows: [{text: 'Dicho', speaker: 0}], speakers}, take = {id: '1', text: 'Otra', voice: 'b'};
+  const choose = one => { takes.shown = {list: [{...take, ...one}]}; return takes.chosen(state, 0, '1'); };
+  return {
+    strange: [...new Set(strange.map(text => JSON.stringify(of(text))))],
+    good: of(kept({'line 0': whole, 'line 1': 7, 'new 1': {now: {...fields, text: 'Nuevo'}},
+      'speaker 0': {was: {voice: 'a'}, now: {voice: 'b'}}})),
+    off: [new Drafts(null, 'j').read(), ...[{}, {'line 0': whole}].map(one => new Drafts(null, 'j').write(one))],
+    chosen: [choose({}), choose({voice: 'gone'}), choose({speaker: 1})].map(({rows, speakers}) =>
+      [rows[0].text, rows[0].speaker, speakers[0].voice]),
+  };
+}"""
+
+
+def test_damaged_drafts_are_left_out_and_the_good_ones_among_them_are_not(page: Page, jobs: tuple[str, str]) -> None:
+    assert page.evaluate(DAMAGED) == {
+        "strange": ['["Dicho",0,false]'],
+        "good": ["Otro,Nuevo", 3, True],
+        "off": [{}, True, False],
+        "chosen": [["Otra", 0, "b"], ["Otra", 0, "a"], ["Otra", 1, "a"]],
+    }
+    damaged = '{"entries": {"line 0": {"was": {"start": 0}, "now": {"text": []}}, "speaker 0": null}}'
+    page.evaluate("([name, text]) => localStorage.setItem(name, text)", [f"vt-draft:{jobs[0]}", damaged])
+    page.reload()
+    page.wait_for_selector(f".vt-lines {SAVED}")
+    expect(page.locator(".vt-save [role=status]")).to_have_text("Nothing is changed yet.")
+
+
 LOGIC = """async () => {
   const script = performance.getEntriesByType('resource').find(one => one.name.endsWith('/lines/bench.js')
     || one.name.includes('/bench.js')).name;

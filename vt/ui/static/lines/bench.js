@@ -2,7 +2,7 @@
 // changed but replaced, so that undo is the list before; what is changed is kept as drafts until a dub has it.
 import {Chart} from './chart.js';
 import {button, clock, make, secondsOf, wordsOf} from './dom.js';
-import {Drafts, applied, entriesOf} from './drafts.js';
+import {Drafts, applied, entriesOf, storageHere} from './drafts.js';
 import {Help, listen} from './keys.js';
 import {areTimes, asked, countOf, inserted, isChanged, joined, middle, moved, removed, reverted, split, withRow} from './model.js';
 import {paceOf} from './pace.js';
@@ -95,7 +95,7 @@ class Bench {
     this.words = wordsOf(data.words);
     this.number = (value, places) => value.toLocaleString(data.language, {minimumFractionDigits: places, maximumFractionDigits: places});
     this.pace = paceOf(data.lines);
-    this.drafts = new Drafts(localStorage, data.job);
+    this.drafts = new Drafts(storageHere(), data.job);
     const {rows, speakers, clashes, count} = applied(data.lines, data.speakers, this.drafts.read());
     this.state = {rows, speakers};
     this.clashes = clashes;
