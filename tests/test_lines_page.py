@@ -366,7 +366,9 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     assert sent(change)[0] == 412
     version = int(server.ask("GET", f"/api/v1/jobs/{jobs[1]}/segments").headers["ETag"].strip('"'))
     strange: list[dict[str, Any]] = [
-        {"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7}, {"lines": "x"}, {},
+        {"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7},
+        {"added": [{"start": None, "end": 1, "text": "x"}]},
+        {"added": [{"start": 0, "end": 1, "text": "x", "id": 1}]}, {"lines": "x"}, {},
     ]  # fmt: skip
     for wrong in strange:
         assert sent(json.dumps({"version": version, "lines": [], "speakers": [], **wrong}))[0] == 422
