@@ -164,6 +164,8 @@ _ENGLISH: dict[str, str] = {
     "link_gone": "This link leads nowhere any more",
     "link_gone_why": "It was taken back, or the video was removed.",
     "download_everything": "Everything as ZIP",
+    "slowed": "Where the picture is slowed",
+    "slowed_part": "{start} to {end}: {factor} times as long",
     # Pictures that a browser does not show
     "not_shown": "Browsers do not show this kind of picture. It can be dubbed all the same.",
     "black_picture": (
