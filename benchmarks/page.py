@@ -1,4 +1,4 @@
-"""The page in a real browser: when it can be used, what it sends, how typing feels, and how soon a changed line is heard.
+"""The page in a real browser: when it can be used, what it sends, how long a key and a changed line take.
 
 Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.page [--minutes 10] [--lines 2000]
 """
@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -108,7 +109,8 @@ def dubbed(url: str, minutes: float, folder: Path) -> str:
     job = str(asked.raise_for_status().json()["id"])
     while (now := httpx.get(f"{jobs}/{job}", timeout=60).json())["state"] in ("queued", "running"):
         time.sleep(0.2)
-    assert now["state"] == "done", now["error"]
+    if now["state"] != "done":
+        sys.exit(f"{now['state']}: {now['error']}")
     return job
 
 
@@ -135,7 +137,9 @@ def typing(context: BrowserContext, url: str, job: str, lines: int) -> float:
         answer = route.fetch()
         told: dict[str, Any] = answer.json()
         first = told["lines"][0]
-        told["lines"] = [first | {"id": at, "start": at, "end": at + 0.9, "text": f"Frase {at}."} for at in range(lines)]
+        told["lines"] = [
+            first | {"id": at, "start": at, "end": at + 0.9, "text": f"Frase {at}."} for at in range(lines)
+        ]
         told["seconds"] = float(lines)
         route.fulfill(response=answer, json=told)
 

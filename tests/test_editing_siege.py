@@ -12,11 +12,12 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browsers import page_of
+from tests.films import film
 from tests.servers import Server, free_port, running, wait_for
-from tests.test_lines_page import PATIENCE_MS, SAVED, dubbed, texts
-from tests.test_page import TALK
+from tests.test_lines_page import PATIENCE_MS, SAVED, texts
 
 SAVES = "**/films/*/lines"
+SAID = "1\n00:00:00,100 --> 00:00:00,900\nIt is late.\n\n2\n00:00:01,000 --> 00:00:01,900\nGo home.\n"
 
 
 class Session:
@@ -34,12 +35,18 @@ class Session:
             "done": self.is_done,
         }
         self.begin()
-        (folder / "talk.srt").write_text(TALK)
-        self.job = dubbed(self.server, folder / "talk.srt")
+        self.job = self.dubbed(film(folder / "film.mp4"))
         self.count = len(texts(self.server, self.job))
 
     def begin(self) -> None:
         self.server: Server = self.lives.enter_context(running(self.folder / "server", PORT=self.port))
+
+    def dubbed(self, talk: Path) -> str:
+        with talk.open("rb") as content:
+            files = {"file": ("talk.mp4", content), "subtitles": ("talk.srt", SAID.encode())}
+            job = str(self.server.json("POST", "/api/v1/jobs", files=files, data={"target_language": "es"})["id"])
+        assert self.server.ended(job)["state"] == "done"
+        return job
 
     def kill(self) -> None:
         self.server.process.kill()
@@ -53,7 +60,12 @@ class Session:
 
     def is_sent(self, page: Page) -> None:
         """The request is on its way, and does not arrive."""
-        self.saved(page, lambda route: (self.kill(), route.abort()))
+
+        def lost(route: Route) -> None:
+            self.kill()
+            route.abort()
+
+        self.saved(page, lost)
 
     def is_answered(self, page: Page) -> None:
         """The server has taken it, and the page does not learn of that."""
@@ -128,8 +140,8 @@ def test_no_edit_is_lost_wherever_the_server_is_killed_while_the_page_is_open(
     browser: Browser, tmp_path: Path, kills: int
 ) -> None:
     seed = random.SystemRandom().randrange(10**9)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance, tell = random.Random(seed), print
+    tell(f"seed {seed}")
     with ExitStack() as lives:
         session = Session(tmp_path, lives)
         with page_of(browser, f"{session.server.url}/health") as page:
@@ -142,6 +154,6 @@ def test_no_edit_is_lost_wherever_the_server_is_killed_while_the_page_is_open(
             page.wait_for_selector(f".vt-lines {SAVED}")
             for number in range(kills):
                 moment, line = chance.choice(list(session.moments)), chance.randrange(session.count)
-                print(f"kill {number + 1}: {moment}, line {line}")
+                tell(f"kill {number + 1}: {moment}, line {line}")
                 session.round(page, f"Frase {number} {chance.randrange(10**6)}.", moment, line)
             session.ends(page)
