@@ -17,6 +17,7 @@ from tests.servers import Server, free_port, running, wait_for
 from tests.test_lines_page import PATIENCE_MS, SAVED, texts
 
 SAVES = "**/films/*/lines"
+LANGUAGES = {"source_language": "en", "target_language": "es"}
 SAID = "1\n00:00:00,100 --> 00:00:00,900\nIt is late.\n\n2\n00:00:01,000 --> 00:00:01,900\nGo home.\n"
 
 
@@ -44,7 +45,7 @@ class Session:
     def dubbed(self, talk: Path) -> str:
         with talk.open("rb") as content:
             files = {"file": ("talk.mp4", content), "subtitles": ("talk.srt", SAID.encode())}
-            job = str(self.server.json("POST", "/api/v1/jobs", files=files, data={"target_language": "es"})["id"])
+            job = str(self.server.json("POST", "/api/v1/jobs", files=files, data=LANGUAGES)["id"])
         assert self.server.ended(job)["state"] == "done"
         return job
 
