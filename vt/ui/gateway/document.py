@@ -22,17 +22,16 @@ _CHARSET = b'<meta charset="utf-8" />'
 """What Gradio's head begins with."""
 _HASHED = re.compile(r"/assets/[\w.-]+-[\w-]{8,}\.\w+")
 """The name of such a file changes with its content."""
-_TEXT = re.compile(r".+\.(?:js|css|svg)")
+_TEXT = re.compile(r"/(?:assets|static)/.+\.(?:js|css|svg)|/theme\.css")
+"""Files of the page that are worth being compressed."""
 
 
 async def look(app: ASGIApp, compressor: Compressor, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve a file of the page; one whose content never changes is kept by browsers, and text is compressed well."""
     asked = Headers(scope=scope)
-    if not _HASHED.fullmatch(scope["path"]):
-        await app(scope, receive, send)
-        return
+    send = _lasting(send) if _HASHED.fullmatch(scope["path"]) else send
     if not _TEXT.fullmatch(scope["path"]) or scope["method"] != "GET" or "range" in asked:
-        await app(scope, receive, _lasting(send))
+        await app(scope, receive, send)
         return
     plain = MutableHeaders(raw=list(scope["headers"]))
     del plain["accept-encoding"]  # else Gradio compresses it, each time anew
@@ -40,7 +39,7 @@ async def look(app: ASGIApp, compressor: Compressor, scope: Scope, receive: Rece
     async def finish(whole: bytes, headers: MutableHeaders) -> bytes:
         return await compressor.compressed(whole, asked, headers)
 
-    await app({**scope, "headers": plain.raw}, receive, _finished(_lasting(send), finish))
+    await app({**scope, "headers": plain.raw}, receive, _finished(send, finish))
 
 
 def _lasting(send: Send) -> Send:
