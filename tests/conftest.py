@@ -41,7 +41,7 @@ SLOW_FILES = {
     ),
     *("test_service", "test_siege", "test_sound_translation", "test_subtitle_source", "test_texts", "test_threads"),
     *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
-    *("test_caption_films", "test_containers", "test_dialogue", "test_ensemble", "test_keeping"),
+    *("test_caption_films", "test_containers", "test_dialogue", "test_ensemble", "test_keeping", "test_takes"),
     *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
     *("test_subtitle_tracks", "test_track_choice"),
     *("test_background", "test_burning", "test_fitting", "test_known_voices", "test_overlapping", "test_phrases"),

@@ -423,6 +423,21 @@ def test_pieces_that_nobody_asked_for_are_pruned(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted([f"heard-{MARK}", f"speech-{OTHER}", f"speech-{OTHER}.pcm", "stranger"])
 
 
+def test_of_spared_kinds_those_that_were_used_last_stay_within_their_room(tmp_path: Path) -> None:
+    marks = [fingerprint(number) for number in range(4)]
+    artifacts = Artifacts(tmp_path)
+    for age, mark in enumerate(marks):
+        artifacts.put_json("take", mark, "x" * 5000)
+        artifacts.put_json("sound", mark, 1)
+        os.utime(tmp_path / f"take-{mark}", (1000 - age, 1000 - age))
+    used = Artifacts(tmp_path)
+    used.get_json("take", marks[3])
+    used.prune(("take",), 11_000)
+    assert names(tmp_path) == sorted(f"take-{marks[place]}" for place in (0, 1, 3))
+    Artifacts(tmp_path).prune(("take",), 6000)
+    assert names(tmp_path) == [f"take-{marks[3]}"]
+
+
 def test_what_was_made_in_this_run_is_not_pruned(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
     artifacts.put_json("heard", MARK, 1)

@@ -83,6 +83,13 @@ def test_a_kept_dubs_lines_and_speakers_are_changed_by_call(client: Client, serv
     assert Path(dub).read_bytes() != Path(before[0]).read_bytes()
     assert "Vete." in Path(subtitles[0]).read_text(encoding="utf-8")
     assert [at for at, *_ in job.outputs()[:-1] if not re.fullmatch(r"[\w :]+: \d+ %", at)] == []
+    # A line is cut in two, and the other one removed.
+    halves = [{"id": 0, "text": "Es", "end": 0.5}, {"id": 1, "text": "", "source_text": ""}]
+    new = [{"start": 0.5, "end": 0.9, "source_text": "late.", "text": "tarde."}]
+    after = client.predict(report["job"], halves, [], new, api_name="/edit")[2]
+    assert [line["text"] for line in after["segments"]] == ["Es", "tarde.", ""]
+    with pytest.raises(Exception, match=r"^The new lines have to be a list such as"):
+        client.predict(report["job"], [], [], [{"start": 0.5, "end": 0.9, "words": "x"}], api_name="/edit")
     with pytest.raises(Exception, match=r"^There is no speaker 5: the speakers are 0 to 1, and a line may be given to"):
         client.predict(report["job"], [{"id": 0, "speaker": 5}], [], api_name="/edit")
     with pytest.raises(Exception, match=r"^There is no such job"):
@@ -185,7 +192,7 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
     assert (given["mark_speakers"]["parameter_default"], given["keep"]["parameter_default"]) == (False, False)
     given = {row["parameter_name"]: row for row in described["/edit"]["parameters"]}
     assert [(name, row["parameter_has_default"]) for name, row in given.items()] == [
-        ("job", False), ("segments", True), ("speakers", True),
+        ("job", False), ("segments", True), ("speakers", True), ("added", True),
     ]  # fmt: skip
     assert given["segments"]["example_input"] == [{"id": 0, "text": "Hola.", "speaker": 1}]
     given = {row["parameter_name"]: row for row in described["/translate"]["parameters"]}

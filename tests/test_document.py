@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse
 
 from vt.ui.gateway import document
+from vt.ui.gateway.compression import Compressor
 
 GRADIOS = (
     '<!doctype html>\n<html\n\tlang="en"\n>\n<head>\n<meta charset="utf-8" />\n'
@@ -20,7 +21,15 @@ GRADIOS = (
 Answer = tuple[dict[str, str], bytes]
 
 
-def answered(path: str = "/", answer: Any = None, **headers: str) -> Answer:  # noqa: ANN401 (an ASGI application)
+COMPRESSOR = Compressor()
+
+
+def answered(
+    path: str = "/",
+    answer: Any = None,  # noqa: ANN401 (an ASGI application)
+    compressor: Compressor | None = None,
+    **headers: str,
+) -> Answer:
     """Return the headers and the body of what a browser with these headers gets."""
     said = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "GET", "path": path, "headers": said, "query_string": b""}
@@ -34,9 +43,9 @@ def answered(path: str = "/", answer: Any = None, **headers: str) -> Answer:  # 
 
     page = answer or HTMLResponse(GRADIOS)
     if path == "/":
-        asyncio.run(document.serve(page, scope, receive, send))
+        asyncio.run(document.serve(page, COMPRESSOR, scope, receive, send))
     else:
-        asyncio.run(page(scope, receive, document.lasting(scope, send)))
+        asyncio.run(document.look(page, compressor or COMPRESSOR, scope, receive, send))
     start, *bodies = sent
     return {name.decode(): value.decode() for name, value in start["headers"]}, b"".join(x["body"] for x in bodies)
 
@@ -84,3 +93,22 @@ def test_a_browser_keeps_the_files_whose_names_change_with_their_content_and_no_
     assert "immutable" in answered("/assets/index-DphvyggB.js", script)[0]["cache-control"]
     assert "cache-control" not in answered("/theme.css", script)[0]
     assert "cache-control" not in answered("/assets/index-DphvyggB.js", PlainTextResponse("no", 404))[0]
+
+
+def test_a_script_that_is_asked_for_again_is_compressed_as_well_as_can_be_and_no_other() -> None:
+    def script(number: int) -> PlainTextResponse:
+        return PlainTextResponse("".join(f"let a{number}_{at} = {at * at};" for at in range(500)))
+
+    compressor = Compressor()
+    sizes = []
+    for _ in range(3):
+        headers, body = answered("/assets/index-DphvyggB.js", script(0), compressor, accept_encoding="gzip, br")
+        assert (headers["content-encoding"], brotli.decompress(body)) == ("br", script(0).body)
+        assert headers["content-length"] == str(len(body))
+        sizes.append(len(body))
+    assert sizes[0] > sizes[1] == sizes[2]
+    for number in range(1, 260):
+        for _ in range(2):
+            body = answered("/assets/index-DphvyggB.js", script(number), compressor, accept_encoding="br")[1]
+    assert len(body) > sizes[1]  # so many are compressed well, and no more
+    assert answered("/assets/a-DphvyggB.js", script(0), compressor, accept_encoding="")[1] == script(0).body

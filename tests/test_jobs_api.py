@@ -199,7 +199,9 @@ def test_subtitles_report_and_lines_are_given(server: Server, done: str) -> None
     answer = server.ask("GET", f"{JOBS}/{done}/segments")
     assert re.fullmatch(r'"\d+"', answer.headers["etag"])
     assert answer.json() == {"segments": report["segments"]}
-    assert [set(line) for line in report["segments"]] == [SEGMENT | {"source_words"}] * len(report["segments"])
+    assert [set(line) for line in report["segments"]] == [SEGMENT | {"source_words", "confidence"}] * len(
+        report["segments"]
+    )
     assert [line["id"] for line in report["segments"]] == list(range(len(report["segments"])))
 
 
@@ -335,6 +337,17 @@ def test_a_line_is_said_otherwise_and_the_others_stay(server: Server, films: Pat
     assert after.json()["segments"][0]["text"] == "Dicho de otro modo."
     assert after.json()["segments"][1:] == before.json()["segments"][1:]
     assert "Dicho de otro modo." in server.ask("GET", f"{JOBS}/{job}/subtitles/es.srt").text
+    takes = server.json("GET", f"{JOBS}/{job}/segments/0/takes")["takes"]
+    assert [(take["text"], take["is_present"], take["has_sound"]) for take in takes] == [
+        ("Dicho de otro modo.", True, True), (before.json()["segments"][0]["text"], False, True),
+    ]  # fmt: skip
+    assert set(takes[0]) == {"id", "text", "voice", "seconds", "is_present", "has_sound"}
+    sound = server.ask("GET", f"{JOBS}/{job}/segments/0/takes/{takes[1]['id']}/sound")
+    assert (sound.headers["content-type"], sound.content[:4]) == ("audio/wav", b"RIFF")
+    for wrong in ("9999/takes", f"0/takes/{'0' * 16}/sound"):
+        refused(server.ask("GET", f"{JOBS}/{job}/segments/{wrong}"), 404)
+    for wrong in ("x/takes", "-1/takes", "0/takes/..%2f..%2fjob.json/sound"):
+        assert server.ask("GET", f"{JOBS}/{job}/segments/{wrong}").status_code in (404, 422)
     # Who read the lines before that has to read them again.
     refused(mend(server, job, {"id": 0, "text": "Otra vez."}, version=before.headers["etag"]), 412)
 
@@ -683,6 +696,8 @@ def test_an_id_that_is_none_is_not_found_on_every_route(server: Server, job: str
         ("GET", "/subtitles/es.srt"),
         ("GET", "/report"),
         ("GET", "/segments"),
+        ("GET", "/segments/0/takes"),
+        ("GET", f"/segments/0/takes/{'0' * 16}/sound"),
     ):
         refused(server.ask(method, f"{JOBS}/{job}{end}"), 404)
     refused(mend(server, job, {"id": 0, "text": "x"}, version='"1"'), 404)

@@ -345,6 +345,7 @@ TRANSCRIPT = {
             "overlaps": False,
             "pauses": [],
             "words": [[0.5, 0.75, 3], [0.75, 1.25, 4]],
+            "confidence": 0.9,
         }
     ],
     "dropped": [],

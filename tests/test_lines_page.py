@@ -197,6 +197,32 @@ def test_a_line_is_heard_as_the_original_or_as_the_dub_and_stops_at_its_end_lit_
     assert abs(before - after) < 0.1
 
 
+def test_an_earlier_take_is_read_heard_and_brought_back_without_being_spoken_again(
+    page: Page, server: Server, jobs: tuple[str, str]
+) -> None:
+    job = jobs[0]
+    before = texts(server, job)[1]
+    change(server, job, {"id": 1, "text": "Otra toma."})
+    come(page, server)
+    assert page.locator("option[value=unsure]").count() == 0  # captions say nothing of how sure they are
+    page.focus("[data-row='line 0']")
+    expect(page.locator("[data-row='line 0'] [data-act=takes]")).to_be_disabled()
+    page.focus("[data-row='line 1']")
+    page.click("[data-row='line 1'] [data-act=takes]")
+    take = page.locator("[data-row='line 1'] .vt-takes p", has_text=before)
+    with page.expect_response("**/takes/*/sound") as heard:
+        take.locator("[data-sample]").click()
+    assert heard.value.ok
+    assert heard.value.header_value("content-type") == "audio/wav"
+    take.locator("[data-take]").click()
+    expect(page.locator(SECOND)).to_have_value(before)
+    page.click("[data-save]:enabled")
+    expect(page.locator(".vt-save [role=status]")).to_have_text("Nothing is changed yet.")
+    assert texts(server, job)[1] == before
+    takes = server.json("GET", f"/api/v1/jobs/{job}/segments/1/takes")["takes"]
+    assert [(one["text"], one["is_present"]) for one in takes][:2] == [(before, True), ("Otra toma.", False)]
+
+
 def test_the_keys_search_step_write_undo_and_save(page: Page, server: Server, jobs: tuple[str, str]) -> None:
     page.focus("[data-row='line 0']")
     page.keyboard.press("/")
@@ -304,6 +330,7 @@ def test_of_thousands_of_lines_only_those_in_sight_are_drawn_and_the_last_is_fou
             first | {"id": place, "start": place, "end": place + 0.9, "text": f"Frase {place}."}
             for place in range(2000)
         ]
+        told["lines"][7]["confidence"] = 0.42
         told["seconds"] = 2000.0
         route.fulfill(response=answer, json=told)
 
@@ -314,6 +341,12 @@ def test_of_thousands_of_lines_only_those_in_sight_are_drawn_and_the_last_is_fou
     page.fill(".vt-search", "frase 1999")
     expect(page.locator("[data-row='line 1999']")).to_be_visible()
     expect(page.locator(".vt-found")).to_have_text("1 of 2000 lines")
+    page.fill(".vt-search", "")
+    page.get_by_label("Which lines are shown").select_option("unsure")
+    expect(page.locator(".vt-found")).to_have_text("1 of 2000 lines")
+    expect(page.locator("[data-row='line 7'] .vt-unsure")).to_have_text("heard uncertainly: 42 %")
+    page.fill("[data-row='line 7'] [data-field=source_text]", "Written anew")
+    expect(page.locator("[data-row='line 7'] .vt-unsure")).to_be_hidden()
     page.unroute("**/films/*/lines", many)
 
 
@@ -333,7 +366,9 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     assert sent(change)[0] == 412
     version = int(server.ask("GET", f"/api/v1/jobs/{jobs[1]}/segments").headers["ETag"].strip('"'))
     strange: list[dict[str, Any]] = [
-        {"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7}, {"lines": "x"}, {},
+        {"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7},
+        {"added": [{"start": None, "end": 1, "text": "x"}]},
+        {"added": [{"start": 0, "end": 1, "text": "x", "id": 1}]}, {"lines": "x"}, {},
     ]  # fmt: skip
     for wrong in strange:
         assert sent(json.dumps({"version": version, "lines": [], "speakers": [], **wrong}))[0] == 422
@@ -343,6 +378,62 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     status, said = sent(early, **{"Accept-Language": "es"})
     assert (status, said[:38]) == (422, "Una línea nueva no puede durar de 2,00")
     assert server.ask("GET", "/static/lines-0/nothing.js").status_code == 404
+
+
+DAMAGED = """async () => {
+  const script = performance.getEntriesByType('resource').find(one => one.name.includes('/bench.js')).name;
+  const [{Drafts, applied}, {Takes}] = await Promise.all(
+    ['drafts.js', 'takes.js'].map(name => import(script.replace('bench.js', name))));
+  const line = {id: 0, start: 0, end: 2, source_text: 'Heard', text: 'Dicho', speaker: 0};
+  const speakers = [{id: 0, label: '', voice: 'a'}], {id: _, ...fields} = line;
+  const whole = {was: line, now: {text: 'Otro'}};
+  const kept = entries => JSON.stringify({at: 1, entries});
+  const of = text => {
+    const held = {getItem: () => text, setItem(name, value) { this.set = value; }, removeItem() { this.set = null; }};
+    const drafts = new Drafts(held, 'j'), entries = drafts.read();
+    const {rows, count} = applied([line], speakers, entries);
+    drafts.write(entries);
+    return [rows.map(one => one.text).join(), count, Boolean(held.set)];
+  };
+  const strange = [
+    null, '', '{', 'null', '7', '[]', '"x"', '{}', kept(null), kept([whole]), kept('x'),
+    ...[null, 7, [], {}, {now: {}}, {was: null, now: {text: 'x'}}, {was: line}, {was: line, now: {text: 7}},
+      {was: line, now: {text: {}}}, {was: line, now: {start: '1'}}, {was: line, now: {start: null}},
+      {was: line, now: {start: 1e99}}, {was: line, now: {speaker: 0.5}}, {was: line, now: {speaker: -1}},
+      {was: {...line, id: 'x'}, now: {text: 'x'}}, {was: {...line, start: undefined}, now: {text: 'x'}},
+      {was: line, now: {text: 'x'.repeat(1e6)}}, {was: line, now: {constructor: 'x'}}, {was: line, now: [], more: 1},
+    ].map(entry => kept({'line 0': entry})),
+    kept({'line x': whole}), kept({constructor: whole}), '{"entries": {"__proto__": {"line 0": 1}}}',
+    kept({'new 1': {now: {...fields, text: null}}}), kept({'new 1': {now: {text: 'x'}}}), kept({'gone 0': {}}),
+    kept({'speaker 0': {was: {}, now: {label: 7}}}), kept({'speaker 0': {now: {label: 'x'}}}),
+    kept({'speaker 0': {was: {}, now: {id: 3}}}), '['.repeat(1e5), ' '.repeat(4e6),
+  ];
+  const takes = new Takes({data: {voices: [{id: 'a'}, {id: 'b'}]}});
+  const state = {rows: [{text: 'Dicho', speaker: 0}], speakers}, take = {id: '1', text: 'Otra', voice: 'b'};
+  const choose = one => { takes.shown = {list: [{...take, ...one}]}; return takes.chosen(state, 0, '1'); };
+  return {
+    strange: [...new Set(strange.map(text => JSON.stringify(of(text))))],
+    good: of(kept({'line 0': whole, 'line 1': 7, 'new 1': {now: {...fields, text: 'Nuevo'}},
+      'speaker 0': {was: {voice: 'a'}, now: {voice: 'b'}}})),
+    off: [new Drafts(null, 'j').read(), ...[{}, {'line 0': whole}].map(one => new Drafts(null, 'j').write(one))],
+    chosen: [choose({}), choose({voice: 'gone'}), choose({speaker: 1})].map(({rows, speakers}) =>
+      [rows[0].text, rows[0].speaker, speakers[0].voice]),
+  };
+}"""
+
+
+def test_damaged_drafts_are_left_out_and_the_good_ones_among_them_are_not(page: Page, jobs: tuple[str, str]) -> None:
+    assert page.evaluate(DAMAGED) == {
+        "strange": ['["Dicho",0,false]'],
+        "good": ["Otro,Nuevo", 3, True],
+        "off": [{}, True, False],
+        "chosen": [["Otra", 0, "b"], ["Otra", 0, "a"], ["Otra", 1, "a"]],
+    }
+    damaged = '{"entries": {"line 0": {"was": {"start": 0}, "now": {"text": []}}, "speaker 0": null}}'
+    page.evaluate("([name, text]) => localStorage.setItem(name, text)", [f"vt-draft:{jobs[0]}", damaged])
+    page.reload()
+    page.wait_for_selector(f".vt-lines {SAVED}")
+    expect(page.locator(".vt-save [role=status]")).to_have_text("Nothing is changed yet.")
 
 
 LOGIC = """async forms => {

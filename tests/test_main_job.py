@@ -163,7 +163,7 @@ def test_the_report_has_the_promised_shape(dubbed: Dubbed) -> None:
     assert [segment["id"] for segment in report["segments"]] == list(range(len(report["segments"])))
     wanted = (
         "id start end source_text text slot_seconds room_seconds natural_seconds tempo placed_start placed_end"
-        " overflow_seconds source_words"
+        " overflow_seconds source_words confidence"
     )
     # Phrases are told of where a line has several.
     assert all(set(segment) - {"phrases"} == set(wanted.split()) for segment in report["segments"])

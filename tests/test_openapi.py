@@ -109,7 +109,8 @@ def test_every_route_of_a_job_is_reached_in_every_state_with_what_is_described(
     routes = {
         (how.upper(), path): set(known["responses"]) for path, methods in of_jobs for how, known in methods.items()
     }
-    assert len(routes) == 10
+    assert len(routes) == 12
+    take = beset.json("GET", f"/api/v1/jobs/{jobs['done']}/segments/0/takes")["takes"][0]["id"]
     reached: dict[str, dict[str, int]] = {}
     # What ends a job, or has it go on, comes last.
     last = ["PATCH /api/v1/jobs/{job_id}/segments", "POST /api/v1/jobs/{job_id}/cancel", "DELETE /api/v1/jobs/{job_id}"]
@@ -119,7 +120,8 @@ def test_every_route_of_a_job_is_reached_in_every_state_with_what_is_described(
     for name in names:
         method, path = name.split(" ")
         for state in ("done", "failed", "cancelled", "queued", "running"):
-            route = path.format(job_id=jobs[state], language="es", ending="srt", sound="dub")
+            values = {"language": "es", "ending": "srt", "sound": "dub", "line": 0, "take": take}
+            route = path.format(job_id=jobs[state], **values)
             status = _asked(beset, method, route)
             assert str(status) in routes[method, path], (name, state, status)
             reached.setdefault(name, {})[state] = status

@@ -38,7 +38,7 @@ SEGMENT = Segment(0, 0.5, 5.0, "When it rained, we went home.", pauses=(Pause(2.
 
 
 def test_a_pause_between_words_is_found_and_one_shorter_than_0_35_s_is_none() -> None:
-    assert [replace(segment, words=()) for segment in sentences(LINE)] == [SEGMENT]
+    assert [replace(segment, words=(), confidence=None) for segment in sentences(LINE)] == [SEGMENT]
     near = words((0, 1, "One,"), (1.34, 2, "two,"), (2.36, 3, "three."))
     assert sentences(near)[0].pauses == (Pause(2, 2.36, 9),)
 

@@ -30,7 +30,7 @@ HEARD = {"id": "int", "start": "float", "end": "float", "source_text": "str"}
 TIMES = (
     "slot_seconds", "room_seconds", "natural_seconds", "tempo", "placed_start", "placed_end", "overflow_seconds",
 )  # fmt: skip
-WORDS = {"source_words": [["float"]]}
+WORDS = {"source_words": [["float"]], "confidence": "float"}
 SUMMARY = ("speech_overlap", "off_by_more_than_0_3s", "max_tempo", "overflow_seconds", "above_1_2")
 DUB = {
     "source": SOURCE,

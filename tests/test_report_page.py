@@ -19,7 +19,17 @@ from vt import media
 from vt.cli.main import BAD_INPUT, DONE, main
 from vt.domain import Dropped
 from vt.dubbing import report
-from vt.dubbing.report import DubbedLine, DubReport, HeardLine, HearingEngine, SpeakerUse, TranscriptReport
+from vt.dubbing.report import (
+    DubbedLine,
+    DubReport,
+    HeardLine,
+    HearingEngine,
+    SlowedPart,
+    SpeakerUse,
+    TranscriptReport,
+)
+from vt.ui import fragments
+from vt.ui.words import Words
 
 HOSTILE = "<script>alert(1)</script>&\"'{{ 7 * 7 }}</style>\x1b[31m"
 
@@ -64,6 +74,22 @@ def test_the_text_says_who_did_what_and_lists_every_line(
         assert part in said
     assert re.search(r"1\s+0:02\.0\s+1\.30", said)
     assert "left out 0:01.0 to 0:01.5: music" in said
+    assert "slowed" not in said
+
+
+def test_where_the_picture_is_slowed_is_told_as_text_and_on_the_page(
+    written: Callable[[report.Report], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = written(replace(told(), slowed=(SlowedPart(1.0, 1.5, 1.15), SlowedPart(2.0, 3.0, 1.2))))
+    assert main(["report", str(shown)]) == DONE
+    assert "slowed 0:01.0 to 0:01.5: 1.15 times as long" in capsys.readouterr().out
+    assert main(["report", str(shown), "--html", str(tmp_path / "talk.html")]) == DONE
+    page = (tmp_path / "talk.html").read_text(encoding="utf-8")
+    assert "<li>0:02.0 to 0:03.0: 1.20 times as long</li>" in page
+    assert '<rect class="slowed" x="50.000%" width="25.000%"' in page
+    parts = (SlowedPart(61.5, 63.0, 1.25),)
+    assert "<li>1:01.5 bis 1:03.0: 1,25-mal so lang</li>" in fragments.slowed(Words("de"), parts)
+    assert fragments.slowed(Words("de"), ()) == ""
 
 
 def test_what_is_said_commands_no_terminal(

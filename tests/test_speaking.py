@@ -81,7 +81,8 @@ def recorded(
         alone = one_voice(cache, len(texts))
         measured = Calibration((calibration,), alone.needed)
         louder = originals or [0.0] * len(plan)
-        placements = list(ensemble.speak(alone, measured, dubbed, texts, Plan(plan, {}), louder))
+        spoken = ensemble.speak(alone, measured, dubbed, texts, Plan(plan, {}), louder)
+        placements = [line.placement for line in spoken]
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
@@ -145,9 +146,9 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
         alone = one_voice(cache, 1)
         measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
-        (placed,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}), [0.0])
+        (spoken,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}), [0.0])
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked, abs=1e-4)]
-    assert placed.seconds == pytest.approx(natural / 1.05, rel=0.02)
+    assert spoken.placement.seconds == pytest.approx(natural / 1.05, rel=0.02)
 
 
 def test_the_calibration_tells_how_far_it_is_after_every_line(artifacts: Artifacts) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vt.domain import Line, Placement, Segment, Word
+from vt.domain import Edit, Line, Placement, Segment, Word
 from vt.dubbing.timing import (
     TimingReport,
     amended,
@@ -483,8 +483,8 @@ def texts(words: Sequence[Word]) -> list[str]:
 
 
 def without_words(segments: Sequence[Segment]) -> list[Segment]:
-    """Return sentences without the times of their words."""
-    return [replace(segment, words=()) for segment in segments]
+    """Return sentences without the times of their words, and without how sure these are."""
+    return [replace(segment, words=(), confidence=None) for segment in segments]
 
 
 def test_sentences_take_their_times_from_their_words_and_count_from_zero() -> None:
@@ -570,6 +570,13 @@ def test_words_stripped_of_their_spaces_get_them_back_where_their_script_writes_
 def test_whisper_s_own_spacing_is_kept_but_not_doubled() -> None:
     words = [Word(0, 1, " A"), Word(1, 2, " well"), Word(2, 3, "-known"), Word(3, 4, "  fact.")]
     assert texts(words) == ["A well-known fact."]
+
+
+def test_a_sentence_is_as_sure_as_its_words_on_average_until_somebody_writes_it_anew() -> None:
+    (segment,) = sentences([Word(0, 1, " Good", 0.9), Word(1, 2, " day.", 0.5)])
+    assert segment.confidence == pytest.approx(0.7)
+    assert Edit(text="Otra cosa.").applied_to(segment).confidence == segment.confidence
+    assert Edit(source_text="Good way.").applied_to(segment).confidence is None
 
 
 def test_punctuation_that_stands_alone_joins_its_word_and_adds_no_time() -> None:

@@ -80,6 +80,8 @@ class Segment:
     """Inside it, in order; as far as the times of its words tell."""
     words: tuple[Timed, ...] = ()
     """When each of its words is said; empty where that is not known."""
+    confidence: float | None = None
+    """The recogniser's own confidence, 0..1, the mean of its words; None where nobody recognised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class Edit:
             text=segment.text if self.source_text is None else self.source_text,
             start=segment.start if self.start is None else self.start,
             end=segment.end if self.end is None else self.end,
+            confidence=segment.confidence if self.source_text is None else None,
         )
 
 

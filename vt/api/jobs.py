@@ -45,6 +45,7 @@ from vt.jobs.job_service import Draft, Jobs
 from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
 from vt.jobs.results import ResultFile, ResultText
+from vt.jobs.takes import KeptTake
 from vt.languages import AUTO
 from vt.services import Services
 from vt.text.captions import MOST_BYTES, too_large
@@ -507,6 +508,54 @@ def _segment(line: DubbedLine) -> schemas.Segment:
     """Return a line as the report has it: what it has not is left out."""
     known = asdict(line)
     return schemas.Segment(**{name: value for name, value in known.items() if value != ()})
+
+
+LineNumber = Annotated[int, Path(ge=0, lt=1_000_000, description="The id of the line.", examples=[0])]
+
+
+@router.get(
+    "/jobs/{job_id}/segments/{line}/takes",
+    summary="The takes of a line",
+    response_model_exclude_none=True,
+    responses=documented(404, 409, 422, 507),
+)
+async def takes(services: Served, threads: OnThreads, job_id: JobId, line: LineNumber) -> schemas.Takes:
+    """Give what was spoken for a line, now and before edits; an edit with the text of one brings it back."""
+    found = await threads.read(lambda: services.jobs.takes(job_id).of_line(line))
+    return schemas.Takes(takes=[_take(one) for one in found])
+
+
+def _take(kept: KeptTake) -> schemas.Take:
+    take = kept.take
+    return schemas.Take(
+        id=take.id,
+        text=take.text,
+        voice=take.voice,
+        speaker=take.speaker,
+        seconds=take.seconds,
+        is_present=kept.is_present,
+        has_sound=kept.has_sound,
+    )
+
+
+@router.get(
+    "/jobs/{job_id}/segments/{line}/takes/{take}/sound",
+    summary="How a take sounds",
+    response_class=Response,
+    responses={200: {"content": {"audio/wav": {}}}, **documented(404, 409, 422, 507)},
+)
+async def take_sound(
+    services: Served,
+    threads: OnThreads,
+    job_id: JobId,
+    line: LineNumber,
+    take: Annotated[
+        str, Path(pattern=r"^[0-9a-f]{16}$", description="The id of the take.", examples=["9f86d081884c7d65"])
+    ],
+) -> Response:
+    """Give the sound of a take, as loud as in the dub, without what is heard under it."""
+    spoken = await threads.read(lambda: services.jobs.takes(job_id).sound(line, take))
+    return Response(spoken, media_type="audio/wav", headers={"Cache-Control": "private, no-cache"})
 
 
 @router.patch(

@@ -259,6 +259,11 @@ class Segment(BaseModel):
         description="The same of the phrases of text; left out where it is said in one breath.",
         examples=[None],
     )
+    confidence: float | None = Field(
+        None,
+        description="The recogniser's own confidence in source_text, 0 to 1; left out where nobody recognised it.",
+        examples=[0.93],
+    )
 
 
 class Speaker(BaseModel):
@@ -277,6 +282,29 @@ class Segments(BaseModel):
 
     segments: list[Segment]
     speakers: list[Speaker] | None = Field(None, description="Left out where only one person speaks.", examples=[None])
+
+
+class Take(BaseModel):
+    """What was spoken for a line, now or before an edit."""
+
+    id: str = Field(description="Of the take, among those of its line.", examples=["9f86d081884c7d65"])
+    text: str = Field(description="What is said.", examples=["Buenas tardes."])
+    voice: str = Field(description="The id of the voice that says it.", examples=["ef_dora"])
+    speaker: int | None = Field(
+        None, description="The id of who says it; left out where only one person speaks.", examples=[0]
+    )
+    seconds: float = Field(description="How long it lasts.", examples=[2.1])
+    is_present: bool = Field(description="Whether the dub says it so now.", examples=[True])
+    has_sound: bool = Field(
+        description="Whether its sound is still kept: it can be heard, and an edit back to it speaks nothing again.",
+        examples=[True],
+    )
+
+
+class Takes(BaseModel):
+    """The takes of a line: at most eight, the one that was spoken last first."""
+
+    takes: list[Take]
 
 
 class Outline(BaseModel):

@@ -125,7 +125,14 @@ def as_text(told: Report) -> str:
     console.print(_lines(told))
     for gone in told.dropped:
         console.print(_text(f"left out {clock(gone.start)} to {clock(gone.end)}: {gone.reason} {gone.text}", "dim"))
+    for part in slowed(told):
+        console.print(_text(f"slowed {clock(part.start)} to {clock(part.end)}: {part.factor:.2f} times as long", "dim"))
     return out.getvalue().rstrip("\n")
+
+
+def slowed(told: Report) -> Sequence[report.SlowedPart]:
+    """Return where the picture is slowed; of a transcript, nowhere."""
+    return told.slowed if isinstance(told, DubReport) else ()
 
 
 def _text(said: str, style: str = "") -> Text:

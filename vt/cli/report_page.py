@@ -76,6 +76,7 @@ def page(file: Path, told: Report, target: Path) -> str:
         is_dub=isinstance(told, DubReport),
         facts=report.facts(told),
         lines=lines,
+        slowed=[(part, *_percent(part.start, part.end, film_seconds)) for part in report.slowed(told)],
         names=names,
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),

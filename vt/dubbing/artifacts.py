@@ -8,7 +8,7 @@ import os
 import re
 import struct
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,6 +27,8 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"\.[a-z0-9]+")
 _NAME = re.compile(rf"\A({_KIND.pattern}-{_FINGERPRINT.pattern})({_SUFFIX.pattern})?")
 _DIGITS = 64
+_BLOCK = 4096
+"""Bytes that the smallest file takes on the disk."""
 _RATE = struct.Struct("<I")
 
 
@@ -53,12 +55,56 @@ def count(folder: Path) -> int:
         return sum(1 for path in _files_of(folder) if not path.suffix)
 
 
-class Artifacts:
-    """The artifacts in one folder. It has one writer at a time; others may read the files meanwhile.
+class ArtifactReader:
+    """The artifacts in one folder, for somebody who only reads; whoever writes may do so meanwhile.
 
     An artifact has a kind (a word that its maker chooses) and a fingerprint. It appears whole or not at all, and has a
-    checksum: a damaged one counts as missing. Every method may raise `StorageError`; existing artifacts are kept.
+    checksum: a damaged one counts as missing. Every method may raise `StorageError`.
     """
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` need not exist."""
+        self._folder = folder
+        self._used: set[str] = set()
+
+    def has(self, kind: str, fingerprint: str) -> bool:
+        """Return whether there is such an artifact, without reading it."""
+        with _translated():
+            return self._place(kind, fingerprint).exists()
+
+    def get_json(self, kind: str, fingerprint: str) -> Any:  # noqa: ANN401 (whatever was put there)
+        """Return a value, or None where there is no such artifact."""
+        payload = self._get(kind, fingerprint)
+        return None if payload is None else json.loads(payload)
+
+    def get_clip(self, kind: str, fingerprint: str) -> Clip | None:
+        """Return a clip, or None where there is no such artifact."""
+        payload = self._get(kind, fingerprint)
+        if payload is None:
+            return None
+        (rate,) = _RATE.unpack_from(payload)
+        return Clip(np.frombuffer(payload, "<i2", offset=_RATE.size).astype(np.int16), rate)
+
+    def _place(self, kind: str, fingerprint: str) -> Path:
+        if not (_KIND.fullmatch(kind) and _FINGERPRINT.fullmatch(fingerprint)):
+            raise ValueError(f"not a name of an artifact: {kind}-{fingerprint}")
+        name = f"{kind}-{fingerprint}"
+        self._used.add(name)
+        return self._folder / name
+
+    def _get(self, kind: str, fingerprint: str) -> bytes | None:
+        place = self._place(kind, fingerprint)
+        with _translated():
+            try:
+                content = place.read_bytes()
+            except FileNotFoundError:
+                return None
+        digest, payload = content[:_DIGITS], content[_DIGITS:]
+        return payload if hashlib.sha256(payload).hexdigest().encode("ascii") == digest else None
+
+
+class Artifacts(ArtifactReader):
+    """The artifacts in one folder. It has one writer at a time, which this is; existing artifacts are kept."""
 
     def __init__(self, folder: Path, lasting: bool = True) -> None:
         """Open a folder, which is made if it is missing, and remove the temporary files of a writer that was killed.
@@ -68,19 +114,14 @@ class Artifacts:
             lasting: False for a run that is never resumed: then nothing is synced to the disk, and a film is identified
                 by its place and time instead of its content.
         """
-        self._folder, self._lasting = folder, lasting
-        self._used: set[str] = set()
+        super().__init__(folder)
+        self._lasting = lasting
         with _translated():
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{_TEMPORARY}*"):
                 folders.remove(left)
 
     # Values
-
-    def get_json(self, kind: str, fingerprint: str) -> Any:  # noqa: ANN401 (whatever was put there)
-        """Return a value, or None where there is no such artifact."""
-        payload = self._get(kind, fingerprint)
-        return None if payload is None else json.loads(payload)
 
     def put_json(self, kind: str, fingerprint: str, value: Json) -> None:
         """Keep a value other than None."""
@@ -98,14 +139,6 @@ class Artifacts:
         return value
 
     # Sound
-
-    def get_clip(self, kind: str, fingerprint: str) -> Clip | None:
-        """Return a clip, or None where there is no such artifact."""
-        payload = self._get(kind, fingerprint)
-        if payload is None:
-            return None
-        (rate,) = _RATE.unpack_from(payload)
-        return Clip(np.frombuffer(payload, "<i2", offset=_RATE.size).astype(np.int16), rate)
 
     def put_clip(self, kind: str, fingerprint: str, clip: Clip) -> None:
         """Keep a clip."""
@@ -161,31 +194,28 @@ class Artifacts:
                     with suppress(FileNotFoundError):  # its owner has just removed it
                         disk.link_or_copy(path, mine)
 
-    def prune(self) -> None:
-        """Remove the artifacts that nobody has asked for since the folder was opened."""
+    def prune(self, spared: Collection[str] = (), most_bytes: int = 0) -> None:
+        """Remove the artifacts that nobody has asked for since the folder was opened.
+
+        Args:
+            spared: kinds of which those stay, nevertheless, that were asked for last, here or in earlier runs.
+            most_bytes: how much all of these may take on the disk.
+        """
         with _translated():
+            unused = []
             for path in _files_of(self._folder):
+                is_spared = path.name.partition("-")[0] in spared
                 if path.stem not in self._used:
+                    facts = path.stat()
+                    unused.append((is_spared, facts.st_mtime_ns, max(facts.st_size, _BLOCK), path))
+                elif is_spared:
+                    os.utime(path)  # the time of the last use
+            for is_spared, _, size, path in sorted(unused, reverse=True):
+                most_bytes -= size
+                if not is_spared or most_bytes < 0:
                     folders.remove(path)
 
     # Inside
-
-    def _place(self, kind: str, fingerprint: str) -> Path:
-        if not (_KIND.fullmatch(kind) and _FINGERPRINT.fullmatch(fingerprint)):
-            raise ValueError(f"not a name of an artifact: {kind}-{fingerprint}")
-        name = f"{kind}-{fingerprint}"
-        self._used.add(name)
-        return self._folder / name
-
-    def _get(self, kind: str, fingerprint: str) -> bytes | None:
-        place = self._place(kind, fingerprint)
-        with _translated():
-            try:
-                content = place.read_bytes()
-            except FileNotFoundError:
-                return None
-        digest, payload = content[:_DIGITS], content[_DIGITS:]
-        return payload if hashlib.sha256(payload).hexdigest().encode("ascii") == digest else None
 
     def _put(self, kind: str, fingerprint: str, payload: bytes) -> None:
         place = self._place(kind, fingerprint)

@@ -21,7 +21,7 @@ from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run
 from vt.dubbing.speaking import ClipCache, OnClip, Take, VoiceCalibration
-from vt.dubbing.track import DubTrack
+from vt.dubbing.track import DubTrack, Spoken
 from vt.dubbing.translating import voice_name
 from vt.engines.candidate import Choice
 from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
@@ -273,6 +273,16 @@ class Cast:
 # What they speak
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenLine:
+    """A line as it was spoken into the track."""
+
+    placement: Placement
+    """Where it really is."""
+    sounds: tuple[Spoken, ...]
+    """Its phrases; none where nothing is spoken."""
+
+
 def calibrated(
     run: Run, ensemble: Ensemble, segments: Sequence[Segment], texts: Sequence[str], hear: OnClip = lambda *_: None
 ) -> Calibration:
@@ -417,8 +427,8 @@ def speak(
     texts: Sequence[str],
     plan: Plan,
     originals: Sequence[float],
-) -> Iterator[Placement]:
-    """Speak the lines into the track, in order, and yield the true placement of each.
+) -> Iterator[SpokenLine]:
+    """Speak the lines into the track, in order, and yield each as it was spoken.
 
     Args:
         ensemble: the voices.
@@ -433,15 +443,16 @@ def speak(
     takes = [(line, _take_of(ensemble, calibration, line, part)) for line, parts in enumerate(lines) for part in parts]
     clips = zip(takes, ensemble.clips(takes), strict=True)
     for line, parts in enumerate(lines):
-        end = plan.placements[line].start
+        end, sounds = plan.placements[line].start, list[Spoken]()
         own = [next(clips) for _ in parts]
         gain = calibration.line_gain(line, [clip for _, clip in own], originals[line])
         for part, ((_, take), clip) in zip(parts, own, strict=True):
             spoken = ensemble.caches[ensemble.needed.who[line]].fitted(take, clip, part.placement)
             if spoken.seconds:
-                track.add(replace(spoken, gain=gain))
+                sounds.append(replace(spoken, gain=gain))
+                track.add(sounds[-1])
             end = part.placement.start + spoken.seconds
-        yield replace(plan.placements[line], end=end)
+        yield SpokenLine(replace(plan.placements[line], end=end), tuple(sounds))
 
 
 def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part) -> Take:

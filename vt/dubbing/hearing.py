@@ -198,7 +198,10 @@ def _checked(read: Read, examined: Examined, *, is_preview: bool) -> Heard:
             line=beyond[0].text[:40],
             start=beyond[0].start,
         )
-    segments = (replace(segment, end=min(segment.end, film)) for segment in sentences.sentences(captions.words(inside)))
+    segments = (
+        replace(segment, end=min(segment.end, film), confidence=None)
+        for segment in sentences.sentences(captions.words(inside))
+    )
     transcript = Transcript(read.language, read.language_detected, tuple(segments))
     return Heard(transcript, None, film, (*examined.notes, *_notes_on(beyond, film)))
 

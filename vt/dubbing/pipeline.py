@@ -20,6 +20,7 @@ from vt.dubbing import (
     first_lines,
     fitting,
     hearing,
+    line_takes,
     preview,
     report,
     subtitle_source,
@@ -30,10 +31,11 @@ from vt.dubbing import (
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
-from vt.dubbing.ensemble import Calibration
+from vt.dubbing.ensemble import Calibration, Ensemble, SpokenLine
 from vt.dubbing.fitting import Fitted
 from vt.dubbing.hearing import Examined
 from vt.dubbing.known_voices import KnownVoices
+from vt.dubbing.line_takes import LineTake
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
@@ -296,11 +298,13 @@ class _Dub:
                 )
                 level = dubbed.level
                 lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
-                placements = self._speak(lines, len(plan.placements))
+                spoken = self._speak(lines, len(plan.placements))
+            placements = [line.placement for line in spoken]
             script = replace(script, placements=tuple(placements), phrases=plan.phrases(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, fitted)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
+        self._keep_takes(translating.heard_name, script, voices, spoken, dubbed.level.gain)
         notes = (*voices.notes, *wordings.notes(script), *fitted.notes, *finished.notes)
         return voices.choice, replace(finished, voices=voices.voices, notes=notes)
 
@@ -332,13 +336,29 @@ class _Dub:
             voice_share=balance.voice_share,
         )
 
-    def _speak(self, lines: Iterator[Placement], count: int) -> list[Placement]:
-        placements: list[Placement] = []
+    def _speak(self, lines: Iterator[SpokenLine], count: int) -> list[SpokenLine]:
+        spoken: list[SpokenLine] = []
         with self.run.stage(Stage.SPEAK):
-            for placed in lines:
-                placements.append(placed)
-                self.run.tell(Stage.SPEAK, 0.5 + len(placements) / count / 2)
-        return placements
+            for line in lines:
+                spoken.append(line)
+                self.run.tell(Stage.SPEAK, 0.5 + len(spoken) / count / 2)
+        return spoken
+
+    def _keep_takes(
+        self, heard_name: str, script: Script, voices: Ensemble, spoken: Sequence[SpokenLine], gain: float
+    ) -> None:
+        """Keep how the lines were spoken, so that after an edit their earlier takes are still there."""
+        artifacts, parts = self.run.artifacts, script.parts
+        number = line_takes.read(artifacts, self.target).runs + 1
+        takes = {}
+        for line, key in enumerate(line_takes.keys(self.run.request.edits, len(script.texts))):
+            placed, who = spoken[line].placement, parts.who[line]
+            voice, speaker = (voices.voices[who], who) if parts.are_several else (voices.choice.voice, None)
+            sounds = line_takes.sounds(spoken[line].sounds, placed.start, gain)
+            if sounds:
+                seconds = round(placed.seconds, 3)
+                takes[key] = LineTake(script.texts[line], voice, speaker, seconds, sounds, number)
+        line_takes.keep(artifacts, self.target, heard_name, takes)
 
     # Finishing
 

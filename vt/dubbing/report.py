@@ -116,6 +116,8 @@ class HeardLine:
     """The id of who says it; None where only one person speaks."""
     source_words: tuple[Timed, ...] = ()
     """When each word of `source_text` is said: its start, its end, and its length in letters."""
+    confidence: float | None = None
+    """The recogniser's own confidence in `source_text`, 0..1; None where nobody recognised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ class DubbedLine:
     """When each word of `source_text` is said: its start, its end, and its length in letters."""
     phrases: tuple[Timed, ...] = ()
     """The same of the phrases of `text`, where there are pauses between them."""
+    confidence: float | None = None
+    """The recogniser's own confidence in `source_text`, 0..1; None where nobody recognised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +387,15 @@ def of_transcript(
         engines=HearingEngine(use(stt) if stt else None),
         stages=_timed(stages),
         segments=tuple(
-            HeardLine(line.id, _rounded(line.start), _rounded(line.end), line.text, speaker, _moments(line.words))
+            HeardLine(
+                line.id,
+                _rounded(line.start),
+                _rounded(line.end),
+                line.text,
+                speaker,
+                _moments(line.words),
+                _confidence(line),
+            )
             for line, speaker in zip(transcript.segments, _who(parts), strict=True)
         ),
         dropped=_dropped(transcript),
@@ -472,7 +484,12 @@ def _line(script: Script, line: int, hurried: str | None) -> DubbedLine:
         hurried=hurried,
         source_words=_moments(segment.words),
         phrases=_moments(script.phrases[line]) if script.phrases else (),
+        confidence=_confidence(segment),
     )
+
+
+def _confidence(segment: Segment) -> float | None:
+    return None if segment.confidence is None else _rounded(segment.confidence)
 
 
 def _moments(words: Sequence[Timed]) -> tuple[Timed, ...]:

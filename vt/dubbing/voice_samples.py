@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import threading
-import wave
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
+from vt import media
 from vt.domain import Cancel, Clip
 from vt.engines.protocols import Voice
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
@@ -144,11 +141,5 @@ def sentences() -> dict[str, str]:
 
 
 def wav(clip: Clip) -> bytes:
-    """Return a clip as a file: mono, 16 bits, at the voice's own rate."""
-    written = io.BytesIO()
-    with wave.open(written, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(clip.sample_rate)
-        file.writeframes(clip.samples[: _LONGEST_SECONDS * clip.sample_rate].astype(np.dtype("<i2")).tobytes())
-    return written.getvalue()
+    """Return a clip as a file, cut where it is too long."""
+    return media.wav(clip.samples[: _LONGEST_SECONDS * clip.sample_rate], clip.sample_rate)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from vt import languages, media
 from vt.domain import NO_EDITS, PREVIEW_SECONDS, Edits, Finish, Job, JobSpec, JobState, Wishes
 from vt.dubbing import first_lines, pipeline, report, subtitling
-from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.artifacts import ArtifactReader, Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
 from vt.dubbing.services import RequestChecker
 from vt.engines.definition import AUTO
@@ -37,6 +37,7 @@ from vt.jobs.new_lines import NewLine
 from vt.jobs.page_copies import PageCopies
 from vt.jobs.results import ResultFile, ResultText
 from vt.jobs.store import ID, DataFolder, Store, Submission, new_id
+from vt.jobs.takes import DubTakes
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
 from vt.system import atomic_dirs, disk
@@ -689,6 +690,17 @@ class Jobs:
         """
         job, report = self._finished(job_id, _report)
         return Lines(_of_dub(report).segments, job.version, report.speakers)
+
+    def takes(self, job_id: str) -> DubTakes:
+        """Return what was spoken for each line, now and before edits.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it has no results yet.
+            NoSuchResult: the film was only written down.
+        """
+        job, report = self._finished(job_id, _report)
+        return DubTakes.of(_of_dub(report), job.mended, ArtifactReader(self._data.artifacts(job_id)))
 
     def edit(self, job_id: str, version: int, changes: Edits, visitor: str = "", new: Sequence[NewLine] = ()) -> Job:
         """Have parts of a finished dub done again. The old results stay until the new ones are there.

@@ -27,6 +27,7 @@ from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds,
 from vt.media.slowing import Slowed, Slowing, slowed_samples
 from vt.media.text_tracks import holds_text, subtitle_text, subtitle_track
 from vt.media.thumbnail import thumbnail
+from vt.media.wav import wav
 from vt.media.waveform import peaks
 
 __all__ = [
@@ -79,4 +80,5 @@ __all__ = [
     "subtitle_track",
     "thumbnail",
     "unfit",
+    "wav",
 ]

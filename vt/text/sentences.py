@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from statistics import fmean
 
 from vt.domain import Pause, Segment, Timed, Word
 
@@ -83,7 +84,8 @@ def sentences(
                 span = part[0].start, part[-1].end
                 overlaps = any(word.overlaps for word in part)
                 times = tuple(_pauses(part)), tuple(Timed.of(word.text, word.start, word.end) for word in part)
-                result.append(Segment(len(result), *span, _text(part), _speaker(part), overlaps, *times))
+                sure = fmean(word.probability for word in part)
+                result.append(Segment(len(result), *span, _text(part), _speaker(part), overlaps, *times, sure))
             first = index + 1
     return result
 

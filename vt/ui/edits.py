@@ -12,7 +12,7 @@ from vt.ui.shared import number
 
 _EXAMPLES = '[{"id": 0, "text": "Hola.", "speaker": 1}]', '[{"id": 1, "label": "Anna", "voice": "ef_dora"}]'
 _NEW_EXAMPLE = '[{"start": 1.5, "end": 3.0, "text": "Hola."}]'
-_Fields = Mapping[str, Callable[[object], object]]
+_Fields = Mapping[str, Callable[[object], Any]]
 """What checks each field of a change, and gives its value."""
 
 
@@ -38,16 +38,8 @@ def new_lines_from(sent: object) -> list[NewLine]:
         InputError: it is no such list.
     """
     try:
-        return [
-            NewLine(
-                _seconds(row["start"]) or 0.0,
-                _seconds(row["end"]) or 0.0,
-                _text(row.get("source_text")) or "",
-                _text(row.get("text")) or "",
-                _speaker(row.get("speaker")),
-            )
-            for row in sent  # type: ignore[attr-defined]
-        ]
+        given = [{name: _OF_LINES[name](value) for name, value in row.items()} for row in sent]  # type: ignore[attr-defined]
+        return [NewLine(**{name: value for name, value in row.items() if value is not None}) for row in given]
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise InputError("The new lines have to be a list such as {lines}.", lines=_NEW_EXAMPLE) from error
 

@@ -30,11 +30,12 @@ from vt.domain import (
 )
 from vt.errors import VtError
 from vt.jobs.job_service import Jobs
+from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
 from vt.jobs.results import ResultFile
 from vt.services import Services
 from vt.ui import fragments
-from vt.ui.edits import edits_from
+from vt.ui.edits import edits_from, new_lines_from
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
 from vt.ui.shared import RAW, in_words, number, owner, text
@@ -139,19 +140,26 @@ def _add_transcribe(services: Services) -> None:
 
 def _add_edit(services: Services) -> None:
     async def edit(
-        request: gr.Request, job: str, segments: list[Any] | None = None, speakers: list[Any] | None = None
+        request: gr.Request,
+        job: str,
+        segments: list[Any] | None = None,
+        speakers: list[Any] | None = None,
+        added: list[Any] | None = None,
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Change lines and speakers of a dub that /translate kept, or that was made over HTTP.
 
         A line may be said otherwise, at another time or by another speaker, a speaker may be named and voiced
-        otherwise; only what is concerned is done again. Yields what /translate yields. Who cancels the call cancels the
-        change: the dub stays as it was.
+        otherwise; lines may be added, which moves the ids behind them up, and a line whose text and source_text are
+        emptied is removed. To split a line is to shorten it and to add the rest, to join two is to lengthen one and to
+        remove the other. Only what is concerned is done again. Yields what /translate yields. Who cancels the call
+        cancels the change: the dub stays as it was.
         """
         whose = owner(request)
         with in_words():
-            edits = edits_from(segments or [], speakers or [])
+            new = new_lines_from(added or [])
+            edits = edits_from(segments or [], speakers or [], alone=not new)
             job_id = text(job, "job")
-        async with _changing(services, job_id, edits, whose):
+        async with _changing(services, job_id, edits, new, whose):
             async with aclosing(_awaited(services.jobs, job_id)) as progress:
                 async for at in progress:
                     yield at, None, None
@@ -246,11 +254,13 @@ def _changes() -> list[Api]:
     lines = (
         "by the ids of the report: text, source_text, start, end, speaker; the id behind the last one adds a speaker"
     )
+    new = "start, end, in seconds, source_text, text, speaker: what is said is translated where there is no text"
     said = "by their ids: label and voice, which is one that the same engine has for the language"
     objects: dict[str, Any] = {"type": "array", "items": {"type": "object"}}
     return [
         _field("segments", objects | {"additional_description": lines}, [line], []),
         _field("speakers", objects | {"additional_description": said}, [speaker], []),
+        _field("added", objects | {"additional_description": new}, [{"start": 1.5, "end": 3.0, "text": "Hola."}], []),
     ]
 
 
@@ -299,11 +309,13 @@ async def underway(
 
 
 @asynccontextmanager
-async def _changing(services: Services, job_id: str, edits: Edits, whose: Owner) -> AsyncIterator[None]:
+async def _changing(
+    services: Services, job_id: str, edits: Edits, new: Sequence[NewLine], whose: Owner
+) -> AsyncIterator[None]:
     """Count the caller as a follower, and have a dub changed; where the block breaks off, that is cancelled."""
     with in_words(), services.followers.held(whose.address):
         jobs = await asyncio.to_thread(lambda: services.jobs)
-        await asyncio.to_thread(lambda: jobs.edit(job_id, jobs.lines(job_id).version, edits, whose.address))
+        await asyncio.to_thread(lambda: jobs.edit(job_id, jobs.lines(job_id).version, edits, whose.address, new))
         async with _or_else(lambda: _cancelled(jobs, job_id)):
             yield
 

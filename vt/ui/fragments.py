@@ -9,7 +9,7 @@ from typing import Any
 from vt import languages
 from vt.domain import BOTH, Job, JobState, Stage
 from vt.dubbing import subtitling
-from vt.dubbing.report import DubReport
+from vt.dubbing.report import DubReport, SlowedPart
 from vt.jobs.job_service import Outlook
 from vt.jobs.removals import UNDO_SECONDS
 from vt.models.language_grades import LanguageGrade
@@ -261,6 +261,11 @@ def notes(words: Words, remarks: Iterable[str]) -> str:
     """Return the remarks of the report."""
     said = [words.sentence(remark) for remark in remarks]
     return render("notes", words=words, notes=said) if said else ""
+
+
+def slowed(words: Words, parts: Sequence[SlowedPart]) -> str:
+    """Return where the picture of a dub is slowed, and how much; nothing where it is as it was."""
+    return render("slowed", words=words, parts=parts, clock=clock) if parts else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,12 @@ def shown(job: Job) -> dict[str, Any] | None:
 
 
 def workbench(
-    words: Words, job: Job, report: DubReport, has_picture: bool, voices: Sequence[tuple[str, str]]
+    words: Words,
+    job: Job,
+    report: DubReport,
+    has_picture: bool,
+    voices: Sequence[tuple[str, str]],
+    takes: Sequence[int],
 ) -> dict[str, Any]:
     """Return all that a workbench shows of a dub, as JSON; no text in it is escaped for HTML.
 
@@ -55,6 +60,7 @@ def workbench(
         report: of the dub.
         has_picture: whether it is a film, or sound alone.
         voices: the ids of the voices that may be chosen for its speakers, each with its description.
+        takes: how many earlier takes each line has.
     """
     target = report.target_language
     return {
@@ -68,7 +74,7 @@ def workbench(
         "subtitles": job_files.subtitles(job.id, job.version, target.code, "vtt"),
         "source": {"code": report.source.language.code, "name": report.source.language.native_name},
         "target": {"code": target.code, "name": target.native_name},
-        "lines": [_line(words, line) for line in report.segments],
+        "lines": [_line(words, line) | {"takes": count} for line, count in zip(report.segments, takes, strict=True)],
         "speakers": _speakers(report),
         "several": bool(report.speakers),
         "most_speakers": MOST_SPEAKERS,
@@ -90,6 +96,7 @@ def _line(words: Words, line: DubbedLine) -> dict[str, Any]:
         "room": line.room_seconds,
         "from": line.placed_start,
         "until": line.placed_end,
+        "confidence": line.confidence,
         "shortened": line.shortened or "",
         "hurried": words.sentence(line.hurried) if line.hurried else "",
     }
@@ -122,9 +129,10 @@ class LineRoutes:
 
     def _workbench(self, said: Words, job_id: str) -> dict[str, Any]:
         jobs = self._services.jobs
-        job, report = jobs.get(job_id), jobs.dub_report(job_id)
+        job, takes = jobs.get(job_id), jobs.takes(job_id)
         has_picture = jobs.film(job_id).media_type.startswith("video/")
-        return workbench(said, job, report, has_picture, self._voices(said, report))
+        report = takes.report
+        return workbench(said, job, report, has_picture, self._voices(said, report), takes.counts())
 
     async def _save(self, job_id: str, request: Request) -> Response:
         """Have lines and speakers done again; refused with a sentence in the reader's language."""

@@ -14,7 +14,7 @@ from vt.errors import StorageError, VtError
 from vt.jobs.results import ResultFile, ResultText
 from vt.services import Services
 from vt.ui import job_files, words
-from vt.ui.gateway.document import compressed
+from vt.ui.gateway.compression import compressed
 from vt.ui.rendering import render
 from vt.ui.scripts import STATIC
 from vt.ui.words import Words

@@ -168,6 +168,8 @@ _ENGLISH: dict[str, str] = {
     "link_gone": "This link leads nowhere any more",
     "link_gone_why": "It was taken back, or the video was removed.",
     "download_everything": "Everything as ZIP",
+    "slowed": "Where the picture is slowed",
+    "slowed_part": "{start} to {end}: {factor} times as long",
     # Pictures that a browser does not show
     "not_shown": "Browsers do not show this kind of picture. It can be dubbed all the same.",
     "black_picture": (
@@ -227,6 +229,10 @@ _ENGLISH: dict[str, str] = {
     "bench_insert": "New line after it",
     "bench_remove": "Remove",
     "bench_revert": "Revert",
+    "bench_takes": "Earlier takes",
+    "bench_no_takes": "Earlier takes of this line could not be had.",
+    "bench_take_back": "Bring it back",
+    "bench_take_voice": "Voice {voice}, for all lines of this speaker",
     "bench_theirs": "Changed meanwhile by somebody else: {text}",
     "bench_take_theirs": "Take that",
     "bench_discard": "Discard",
@@ -239,6 +245,8 @@ _ENGLISH: dict[str, str] = {
     "bench_kind_fast": "Too long",
     "bench_kind_changed": "Changed",
     "bench_kind_silent": "Silent",
+    "bench_kind_unsure": "Heard uncertainly",
+    "bench_unsure": "heard uncertainly: {percent} %",
     "bench_by_kind": "Which lines are shown",
     "bench_by_speaker": "Whose lines are shown",
     "bench_everybody": "Everybody",

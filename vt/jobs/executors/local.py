@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Protocol
 
 from vt.domain import Cancel, JobRequest, Progress
-from vt.dubbing import pipeline, report
+from vt.dubbing import line_takes, pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubReport, Report
 from vt.dubbing.services import DubbingServices
 from vt.jobs import remarks
 from vt.jobs.job_folder import JobFolder
 from vt.system.metrics import Metrics
+
+_MOST_BYTES_OF_TAKES = 64 * 2**20
+"""What the sounds of a job's earlier takes may take on the disk."""
 
 
 class ExecutorServices(DubbingServices, Protocol):
@@ -50,7 +53,7 @@ class LocalExecutor:
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
             raise
-        artifacts.prune()
+        artifacts.prune(line_takes.SOUNDS, _MOST_BYTES_OF_TAKES)
         self._count(result.report)
         return files
 

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from vt.errors import BadCall, BrokenCall, NoSuchCall, TooManyRequests, WrongMethod, WrongType
 from vt.ui.gateway import document
 from vt.ui.gateway.calls import SESSION, Calls
+from vt.ui.gateway.compression import Compressor
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.uploads import COOKIE, Owner
 from vt.web import visitors
@@ -66,6 +67,7 @@ class Doors:
         self._results = results
         self._embedded = embedded
         self._threads = CapacityLimiter(_THREADS)
+        self._compressor = Compressor()
         self._at_work = ConcurrencyLimit("calls", each=32, total=512)
         self._listening = ConcurrencyLimit("open pages", each=64, total=1024)
 
@@ -97,9 +99,10 @@ class Doors:
                 await self._app(scope, receive, send)
         elif door == "page":
             # The only query that Gradio reads here names a file with the page's state: it is not let through.
-            await document.serve(self._app, {**scope, "query_string": b""}, receive, self._with_cookie(scope, send))
+            cookie = self._with_cookie(scope, send)
+            await document.serve(self._app, self._compressor, {**scope, "query_string": b""}, receive, cookie)
         elif door == "look":
-            await self._app(scope, receive, document.lasting(scope, send))
+            await document.look(self._app, self._compressor, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -253,8 +253,8 @@ class TranslateTab:
     def _of_result(self, said: Words, job: Job) -> Updates:
         report = self._jobs.dub_report(job.id)
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
-        watch = fragments.downloads(said, job, report, has_picture) + fragments.notes(said, self._jobs.remarks(job.id))
-        return {self._watch: watch}
+        remarks = fragments.notes(said, self._jobs.remarks(job.id)) + fragments.slowed(said, report.slowed)
+        return {self._watch: fragments.downloads(said, job, report, has_picture) + remarks}
 
     # Handlers
 

@@ -2,7 +2,7 @@
 // changed but replaced, so that undo is the list before; what is changed is kept as drafts until a dub has it.
 import {Chart} from './chart.js';
 import {button, clock, make, secondsOf, wordsOf} from './dom.js';
-import {Drafts, applied, entriesOf} from './drafts.js';
+import {Drafts, applied, entriesOf, storageHere} from './drafts.js';
 import {Help, listen} from './keys.js';
 import {areTimes, asked, countOf, inserted, isChanged, joined, middle, moved, removed, reverted, split, withRow} from './model.js';
 import {paceOf} from './pace.js';
@@ -12,6 +12,7 @@ import {SaveBar} from './save_bar.js';
 import {found, replaced} from './search.js';
 import {speakersOf, updateSpeakers} from './speakers.js';
 import {Table} from './table.js';
+import {Takes} from './takes.js';
 import {Tools} from './tools.js';
 
 const DRAFT_MS = 300, TYPING_MS = 1500, MOST_UNDONE = 200;
@@ -23,7 +24,7 @@ class Bench {
   constructor(host, redraw) {
     this.host = host;
     this.redraw = redraw;
-    this.acts = ['split', 'join', 'insert', 'remove', 'revert'];
+    this.acts = ['split', 'join', 'insert', 'remove', 'revert', 'takes'];
     this.told = {};
     this.isSaving = false;
     addEventListener('beforeunload', event => {
@@ -94,11 +95,12 @@ class Bench {
     this.words = wordsOf(data.words, data.language);
     this.number = (value, places) => value.toLocaleString(data.language, {minimumFractionDigits: places, maximumFractionDigits: places});
     this.pace = paceOf(data.lines);
-    this.drafts = new Drafts(localStorage, data.job);
+    this.drafts = new Drafts(storageHere(), data.job);
     const {rows, speakers, clashes, count} = applied(data.lines, data.speakers, this.drafts.read());
     this.state = {rows, speakers};
     this.clashes = clashes;
     [this.past, this.future, this.current, this.sent, this.lit] = [[], [], null, null, null];
+    this.takes = new Takes(this);
     this.#assemble();
     if (wanted) this.tools.set(wanted);
     else this.#filter();
@@ -112,7 +114,7 @@ class Bench {
     const {data, words} = this;
     this.player = new Player(data, words, (seconds, which) => this.#playing(seconds, which));
     this.bar = new SaveBar(words, {save: () => this.save(), undo: () => this.undo(), discard: () => this.discard()});
-    this.tools = new Tools(words, data.several ? data.speakers : [], {
+    this.tools = new Tools(words, data.several ? data.speakers : [], data.lines.some(line => line.confidence !== null), {
       filter: () => this.#filter(), replace: (some, others) => this.#replace(some, others), help: () => this.help.open(),
     });
     this.help = new Help(words);
@@ -176,11 +178,12 @@ class Bench {
     else this.change({rows: withRow(this.state.rows, place, {[name]: seconds})});
   }
   #pressed(target) {
-    const {hearLine, act, theirs} = target.dataset;
+    const {hearLine, act, theirs, take} = target.dataset;
     if (!target.closest('[data-row]')) return;
     const place = this.#placeOf(target);
     if (hearLine) this.hear(place, hearLine);
     if (act) this.act(act, place);
+    if (take) this.change(this.takes.chosen(this.state, place, take));
     if (theirs) {
       const row = this.state.rows[place];
       this.clashes = this.clashes.filter(one => one.key !== row.key || one.field !== theirs);
@@ -283,11 +286,13 @@ class Bench {
     if (this.current === key) return;
     const before = this.current;
     this.current = key;
-    for (const one of [before, key]) {
-      const element = one && this.table.elementOf(one), place = one ? this.indexOf(one) : -1;
-      if (element && place >= 0) this.drawer.update(element, place);
-    }
+    for (const one of [before, key]) this.showAgain(one);
     this.chart.draw();
+  }
+  // Shows a row as it is now, where it is drawn.
+  showAgain(key) {
+    const element = key && this.table.elementOf(key), place = key ? this.indexOf(key) : -1;
+    if (element && place >= 0) this.drawer.update(element, place);
   }
   // Moves to the line before or behind the current one, among those that are shown.
   step(direction) {
@@ -311,10 +316,12 @@ class Bench {
     if (act === 'join') return place + 1 < rows.length;
     if (act === 'insert') return inserted(rows, place, this.data.seconds) !== null;
     if (act === 'remove') return rows.length > 1;
+    if (act === 'takes') return row.base?.takes > 0;
     return Boolean(row.base) && isChanged(row);
   }
   act(act, place) {
     const {rows} = this.state, {key} = rows[place];
+    if (act === 'takes') return this.takes.toggle(rows[place]);
     const made = {
       split: () => this.#cut(place), join: () => joined(rows, place), insert: () => inserted(rows, place, this.data.seconds),
       remove: () => removed(rows, place), revert: () => reverted(rows, place),

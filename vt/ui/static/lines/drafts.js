@@ -3,7 +3,7 @@
 // changed lines meanwhile.
 import {FIELDS, changedFields, changedOf, fieldsOf, given, isSame, isShown, newRow, rowOf} from './model.js';
 
-const PREFIX = 'vt-draft:', MOST_JOBS = 20, MOMENT = 0.05;
+const PREFIX = 'vt-draft:', MOST_JOBS = 20, MOMENT = 0.05, MOST_ENTRIES = 20_000, LONGEST_TEXT = 20_000, MOST_SECONDS = 1e6;
 
 // Returns the entries of a state: for each changed line what it was and what it is to be.
 export const entriesOf = (lines, state) => {
@@ -73,6 +73,36 @@ export const applied = (lines, speakers, entries) => {
   return {rows, speakers: voices, clashes, count};
 };
 
+// What is read from the storage may be of another version of the page, or of anybody: what has another shape than an
+// entry is left out, so that it can neither break the page nor get into a dub.
+const isObject = one => typeof one === 'object' && one !== null && !Array.isArray(one);
+const isText = one => typeof one === 'string' && one.length <= LONGEST_TEXT;
+const isCount = one => Number.isInteger(one) && one >= 0;
+const isTime = one => Number.isFinite(one) && one >= 0 && one <= MOST_SECONDS;
+const OF_LINES = {start: isTime, end: isTime, source_text: isText, text: isText, speaker: isCount};
+const OF_SPEAKERS = {label: isText, voice: isText};
+const areSome = (one, checks) => isObject(one) && Object.entries(one).every(([name, value]) => Object.hasOwn(checks, name) && checks[name](value));
+const areAll = (one, checks) => areSome(one, checks) && Object.keys(one).length === Object.keys(checks).length;
+const isLine = one => areAll(one, {...OF_LINES, id: isCount});
+const SHAPES = {
+  line: ({was, now}) => isLine(was) && areSome(now, OF_LINES),
+  new: ({was, now}) => was === undefined && areAll(now, OF_LINES),
+  gone: ({was, now}) => isLine(was) && now === undefined,
+  speaker: ({was, now}) => areSome(was, OF_SPEAKERS) && areSome(now, OF_SPEAKERS),
+};
+const isEntry = (name, entry) => {
+  const [, kind] = /^(line|gone|speaker) \d{1,6}$/.exec(name) ?? /^(new) \w{1,40}$/.exec(name) ?? [];
+  return Boolean(kind) && isObject(entry) && SHAPES[kind](entry);
+};
+const entriesIn = kept => {
+  const entries = isObject(kept) && isObject(kept.entries) ? Object.entries(kept.entries) : [];
+  return Object.fromEntries(entries.filter(([name, entry]) => isEntry(name, entry)).slice(0, MOST_ENTRIES));
+};
+// Returns the browser's storage; none where it is switched off.
+export const storageHere = () => {
+  try { return localStorage; } catch { return null; }
+};
+
 // The drafts of one job in the browser's storage. Other tabs write there too: each touches only its own entries.
 export class Drafts {
   constructor(storage, job) {
@@ -102,12 +132,12 @@ export class Drafts {
     }
   }
   #stored() {
-    try { return JSON.parse(this.storage.getItem(this.name))?.entries ?? {}; } catch { return {}; }
+    try { return entriesIn(JSON.parse(this.storage.getItem(this.name))); } catch { return {}; }
   }
   #prune() {
     const names = Object.keys(this.storage).filter(name => name.startsWith(PREFIX));
     if (names.length <= MOST_JOBS) return;
-    const age = name => { try { return JSON.parse(this.storage.getItem(name)).at; } catch { return 0; } };
+    const age = name => { try { return Number(JSON.parse(this.storage.getItem(name)).at) || 0; } catch { return 0; } };
     const oldest = names.toSorted((one, other) => age(one) - age(other));
     for (const name of oldest.slice(0, names.length - MOST_JOBS)) this.storage.removeItem(name);
   }

@@ -2,7 +2,7 @@
 // that an earlier list is an earlier state. A row has the fields below, a `key` of its own, and as `base` the line as
 // the server has it (null: the row is new).
 export const FIELDS = ['start', 'end', 'source_text', 'text', 'speaker'];
-const SHORTEST_SECONDS = 0.1, NEW_SECONDS = 2;
+const SHORTEST_SECONDS = 0.1, NEW_SECONDS = 2, SURE = 0.7;
 const WITHOUT_SPACES = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]$/u;
 let made = 0;
 
@@ -18,6 +18,9 @@ export const newRow = (fields, key = newKey()) => ({...fields, key, base: null})
 // What is otherwise than the server has it: the names of the fields; all of them for a row that is new.
 export const changedFields = row =>
   row.base ? FIELDS.filter(field => !isSame(row[field], row.base[field])) : FIELDS;
+// Whether the recogniser was not sure of what it heard, and nobody has written it anew.
+export const isUnsure = ({base, source_text}) =>
+  typeof base?.confidence === 'number' && base.confidence < SURE && isSame(source_text, base.source_text);
 export const isChanged = row => !row.base || changedFields(row).length > 0;
 
 export const withRow = (rows, index, fields) =>

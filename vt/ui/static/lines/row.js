@@ -1,7 +1,7 @@
 // One line on the page: its times, who says it, what was heard, what is said, how much time there is for that, and what
 // can be done with it.
 import {button, clock, make, say} from './dom.js';
-import {changedFields, isChanged} from './model.js';
+import {changedFields, isChanged, isUnsure} from './model.js';
 import {ease, tempoOf} from './pace.js';
 
 const HUES = 12;
@@ -25,7 +25,7 @@ export class RowDrawer {
     return make('li', {'data-row': key, tabindex: -1},
       make('div', {class: 'vt-when'}, moment('start'), moment('end'), make('div', {class: 'vt-hears'}, hear('dub'), hear('original'))),
       ...data.several ? [make('select', {'data-field': 'speaker'})] : [],
-      text('source_text', data.source.code),
+      make('div', {class: 'vt-hearing'}, text('source_text', data.source.code), make('p', {class: 'vt-unsure', hidden: true})),
       make('div', {class: 'vt-saying'}, text('text', data.target.code),
         make('p', {class: 'vt-fit'}, make('span', {class: 'vt-tempo'}), make('span', {class: 'vt-fits'}), make('small'))),
       make('p', {class: 'vt-wrong', role: 'alert', hidden: true}));
@@ -34,7 +34,7 @@ export class RowDrawer {
   update(element, index) {
     const {words, state, data} = this.bench, row = state.rows[index], number = index + 1;
     // With every key that is pressed all rows in sight are shown anew: those that are as they were are passed over.
-    const shown = [row, index, this.bench.current === row.key, this.bench.clashes, state.speakers];
+    const shown = [row, index, this.bench.current === row.key, this.bench.clashes, state.speakers, this.bench.takes.shown];
     if (this.shown.get(element)?.every((one, place) => one === shown[place])) return;
     this.shown.set(element, shown);
     const own = new Set(changedFields(row));
@@ -54,9 +54,11 @@ export class RowDrawer {
       hear.ariaLabel = words(`hear_${hear.dataset.hearLine}`, {number});
       hear.disabled = hear.dataset.hearLine === 'dub' && !row.base;
     }
+    this.#unsure(element, row);
     this.fit(element, row);
     this.#acts(element, row, index);
     this.#clashes(element, row);
+    this.#takes(element, row);
   }
   #fill(field, value, name) {
     if (field.tagName === 'SELECT') {
@@ -76,6 +78,11 @@ export class RowDrawer {
     choice.replaceChildren(...listed.map(([id, name]) => new Option(name, id, id === own, id === own)));
   }
 
+  #unsure(element, row) {
+    const {words, number} = this.bench, mark = element.querySelector('.vt-unsure');
+    mark.hidden = !isUnsure(row);
+    say(mark, mark.hidden ? '' : words('unsure', {percent: number(100 * row.base.confidence, 0)}));
+  }
   // Says whether there is time for a line.
   fit(element, row) {
     const {words, pace, number} = this.bench;
@@ -100,6 +107,15 @@ export class RowDrawer {
     const acts = shown ?? element.appendChild(make('div', {class: 'vt-acts', role: 'group', 'aria-label': words('acts')},
       ...this.bench.acts.map(act => button(words(act), {'data-act': act}))));
     for (const act of acts.children) act.disabled = !this.bench.can(act.dataset.act, index);
+  }
+  #takes(element, row) {
+    const {takes, state} = this.bench, before = element.querySelector('.vt-takes'), isShown = takes.shown.key === row.key;
+    const drawn = [takes.shown, state.speakers];
+    if (isShown && before && this.drawnTakes.every((one, place) => one === drawn[place])) return;
+    before?.remove();
+    if (!isShown) return;
+    this.drawnTakes = drawn;
+    element.append(takes.draw());
   }
   #clashes(element, row) {
     const {words, clashes} = this.bench, mine = clashes.filter(one => one.key === row.key);

@@ -1,5 +1,5 @@
 // Which rows are shown, and what is put in place of other words.
-import {isChanged} from './model.js';
+import {isChanged, isUnsure} from './model.js';
 import {ease, tempoOf} from './pace.js';
 
 const plain = text => text.toLowerCase();
@@ -7,6 +7,7 @@ const KINDS = {
   changed: isChanged,
   fast: (row, pace) => ease(tempoOf(row, pace)) === 'fast',
   silent: row => !row.text.trim(),
+  unsure: isUnsure,
 };
 // Returns the places of the rows that match; `wanted`: {words, kind, speaker}, each empty where it does not matter.
 export const found = (rows, wanted, pace) => {

@@ -34,7 +34,8 @@ const speaker = ({data, words}, one, change, hear) => {
     make('i', {'aria-hidden': 'true'}), ...name, ...voice, ...original);
   return row;
 };
-const sampleButton = words => {
+// Returns a button that plays what its `data-sample` names.
+export const sampleButton = words => {
   const made = button('', {class: 'vt-play', 'data-hear': words('hear'), 'data-hush': words('hush'), 'data-sample': ''});
   made.append(make('i', {'aria-hidden': 'true'}), make('span', {}, words('hear')));
   return made;

@@ -1,17 +1,18 @@
 // The tools above the lines: search, filters, and find and replace over all lines.
 import {button, make, say} from './dom.js';
 
-const KINDS = ['', 'fast', 'changed', 'silent'];
+const KINDS = ['', 'fast', 'changed', 'silent', 'unsure'];
 
 export class Tools {
   // `filter(wanted)` shows the rows that match; `replace(words, others)` returns in how many rows it replaced.
-  constructor(words, speakers, {filter, replace, help}) {
+  // `isRecognised`: a recogniser has said how sure it is.
+  constructor(words, speakers, isRecognised, {filter, replace, help}) {
     this.words = words;
     this.wanted = {words: '', kind: '', speaker: ''};
     this.onFilter = filter;
     this.search = make('input', {type: 'search', class: 'vt-search', 'aria-label': words('search'), placeholder: words('search'),
       'aria-keyshortcuts': '/', oninput: () => this.set({words: this.search.value})});
-    this.kind = this.#choice('kind', KINDS.map(kind => [kind, words(`kind_${kind || 'all'}`)]));
+    this.kind = this.#choice('kind', KINDS.filter(kind => isRecognised || kind !== 'unsure').map(kind => [kind, words(`kind_${kind || 'all'}`)]));
     this.who = this.#choice('speaker', [['', words('everybody')], ...speakers.map(one => [one.id, one.label])]);
     this.who.hidden = speakers.length < 2;
     this.told = make('span', {role: 'status', class: 'vt-found'});

@@ -1,0 +1,195 @@
+"""The page in a real browser: when it can be used, what it sends, how long a key and a changed line take.
+
+Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.page [--minutes 10] [--lines 2000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from benchmarks.http import server
+from benchmarks.overhead import SAMPLE, talk
+
+FLOORS = {
+    "usable": (1.5, "s"),
+    "usable again": (1.5, "s"),
+    "sent": (300.0, "kB"),
+    "a key": (50.0, "ms"),
+    "heard again": (2.0, "s"),
+}
+"""What each may be at most, and its unit."""
+CHROMIUM = "/usr/bin/chromium"
+_VISITS, _KEYS, _EDITS = 5, 100, 5
+_LINE_SECONDS = 4
+_PATIENCE_MS = 600_000
+_BENCH = ".vt-lines [data-save]:not([data-busy])"
+_KEYS_TYPED = """async ([place, count]) => {
+  const field = document.querySelector(place), taken = [];
+  field.focus();
+  for (let key = 0; key < count; key++) {
+    await new Promise(requestAnimationFrame);
+    const began = performance.now();
+    document.execCommand('insertText', false, key % 6 ? 'x' : ' ');
+    document.body.offsetHeight;
+    taken.push(performance.now() - began);
+  }
+  return taken;
+}"""
+"""Types into a field, and tells how many ms each key takes, with the layout that follows."""
+
+
+def sent(page: Page) -> list[tuple[str, float]]:
+    """Return a list that is filled, while the page loads, with each address and how many kB came from it."""
+    addresses: dict[str, str] = {}
+    found: list[tuple[str, float]] = []
+    watch = page.context.new_cdp_session(page)
+    watch.send("Network.enable")
+    watch.on("Network.responseReceived", lambda told: addresses.update({told["requestId"]: told["response"]["url"]}))
+    watch.on(
+        "Network.loadingFinished",
+        lambda told: found.append((addresses.get(told["requestId"], ""), told["encodedDataLength"] / 1000)),
+    )
+    return found
+
+
+def visited(context: BrowserContext, url: str) -> tuple[float, list[tuple[str, float]]]:
+    """Return after how many seconds the page can be used, and what it took."""
+    page = context.new_page()
+    took = sent(page)
+    began = time.monotonic()
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector("#vt-sample")
+    seconds = time.monotonic() - began
+    page.wait_for_load_state("networkidle")
+    page.close()
+    return seconds, took
+
+
+def visits(browser: Browser, url: str) -> dict[str, float]:
+    """Open the page as a newcomer and as somebody who was here before, and print what is largest."""
+    firsts, again, whole = [], [], 0.0
+    for visit in range(_VISITS + 1):
+        with browser.new_context() as context:
+            first, took = visited(context, url)
+            if visit:  # the first of all warms the server and the browser
+                firsts.append(first)
+                again.append(visited(context, url)[0])
+        whole = sum(kilobytes for _, kilobytes in took)
+    for address, kilobytes in sorted(took, key=lambda one: -one[1])[:8]:
+        print(f"{kilobytes:9.1f} kB  {address.removeprefix(url)[:80]}")
+    return {"usable": statistics.median(firsts), "usable again": statistics.median(again), "sent": whole}
+
+
+def dubbed(url: str, minutes: float, folder: Path) -> str:
+    """Have a talk dubbed by captions, a line every few seconds, and return the id of the job."""
+    film, captions = talk([SAMPLE], 60 * minutes, folder), folder / "talk.srt"
+    begins = range(0, int(60 * minutes) - _LINE_SECONDS, _LINE_SECONDS)
+    captions.write_text(
+        "\n".join(
+            f"{number}\n{_stamp(at)} --> {_stamp(at + 3)}\nThis is what is said in line {number}.\n"
+            for number, at in enumerate(begins, 1)
+        )
+    )
+    jobs = f"{url}/api/v1/jobs"
+    with film.open("rb") as sound, captions.open("rb") as text:
+        files = {"file": ("talk.mp4", sound), "subtitles": ("talk.srt", text)}
+        asked = httpx.post(jobs, files=files, data={"target_language": "es", "source_language": "en"}, timeout=600)
+    job = str(asked.raise_for_status().json()["id"])
+    while (now := httpx.get(f"{jobs}/{job}", timeout=60).json())["state"] in ("queued", "running"):
+        time.sleep(0.2)
+    if now["state"] != "done":
+        sys.exit(f"{now['state']}: {now['error']}")
+    return job
+
+
+def _stamp(second: int) -> str:
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d},000"
+
+
+def workbench(context: BrowserContext, url: str, job: str) -> Page:
+    """Open the page as a browser that knows a job shows it."""
+    page = context.new_page()
+    page.set_default_timeout(_PATIENCE_MS)
+    page.goto(f"{url}/health")
+    memory = json.dumps({"jobs": [job], "view": job})
+    page.evaluate("memory => localStorage.setItem('vt-memory', memory)", memory)
+    page.goto(url)
+    page.wait_for_selector(_BENCH)
+    return page
+
+
+def typing(context: BrowserContext, url: str, job: str, lines: int) -> float:
+    """Return how many ms the slowest key of twenty takes, in a table of so many lines."""
+
+    def many(route: Route) -> None:
+        answer = route.fetch()
+        told: dict[str, Any] = answer.json()
+        first = told["lines"][0]
+        told["lines"] = [
+            first | {"id": at, "start": at, "end": at + 0.9, "text": f"Frase {at}."} for at in range(lines)
+        ]
+        told["seconds"] = float(lines)
+        route.fulfill(response=answer, json=told)
+
+    context.route("**/films/*/lines", many)
+    page = workbench(context, url, job)
+    taken = page.evaluate(_KEYS_TYPED, ["textarea[data-line='3'][data-field='text']", _KEYS])
+    context.unroute("**/films/*/lines", many)
+    page.evaluate("localStorage.clear()")
+    page.close(run_before_unload=False)
+    return float(statistics.quantiles(taken, n=20)[-1])
+
+
+def heard_again(page: Page) -> float:
+    """Change lines one after the other, and return after how many seconds each is heard as it is now."""
+    taken = []
+    for edit, version in zip(range(_EDITS), itertools.count(2), strict=False):
+        place = f"textarea[data-line='{3 + edit}'][data-field='text']"
+        page.fill(place, f"Esto se dice ahora de otro modo {edit}.")
+        began = time.monotonic()
+        page.click("[data-save]:enabled")
+        page.wait_for_selector(f".vt-lines[data-version='{version}']")
+        page.click(f"[data-row='line {3 + edit}'] [data-hear-line=dub]")
+        page.wait_for_function("() => { const dub = document.querySelector('[data-film=dub]');"
+                               " return !dub.paused && dub.readyState > 2; }")  # fmt: skip
+        taken.append(time.monotonic() - began)
+        page.wait_for_selector(_BENCH)
+    print("heard again:", *(f"{seconds:.2f}" for seconds in taken))
+    return statistics.median(taken)
+
+
+def main() -> None:
+    """Print each measure with what it may be at most."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--lines", type=int, default=2000)
+    arguments = parser.parse_args()
+    print("load", *(f"{load:.1f}" for load in os.getloadavg()), "on", os.cpu_count(), "processors")
+    with tempfile.TemporaryDirectory() as name, server("app.py") as (url, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        found = visits(browser, url)
+        job = dubbed(url, arguments.minutes, Path(name))
+        with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+            found["a key"] = typing(context, url, job, arguments.lines)
+            found["heard again"] = heard_again(workbench(context, url, job))
+        browser.close()
+    for what, value in found.items():
+        most, unit = FLOORS[what]
+        print(f"{what:<14} {value:8.2f} {unit:<3} (at most {most:g})")
+    print("load", *(f"{load:.1f}" for load in os.getloadavg()))
+
+
+if __name__ == "__main__":
+    main()
