@@ -385,4 +385,4 @@ def _candidate(site: Site, device: str) -> Candidate[VoiceEmbedder]:
         load=load,
         estimated_bytes=estimated_bytes(folder / FILE, threads) if folder else 0,
     )
-    return Candidate(INFO, spec, obstacle=site.obstacle(files, device), insists=True)
+    return Candidate(INFO, spec, obstacle=site.obstacle(files, device), insists=True, files=files)

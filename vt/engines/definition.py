@@ -121,6 +121,14 @@ class _EngineBase:
         del site
         return ()
 
+    def known(self, site: Site) -> Sequence[str]:
+        """List every name that `named` knows, where there are more than a sentence could hold."""
+        return self.names(site)
+
+    def kept(self, site: Site) -> Sequence[str]:
+        """List those of the known names whose models may be on this machine, or on their way."""
+        return self.known(site)
+
 
 class SttEngine(_EngineBase):
     """An engine that hears."""

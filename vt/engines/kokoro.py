@@ -450,6 +450,7 @@ def _candidate(site: Site, language: Language, chosen: str, device: str) -> Cand
         downloads=files.downloads,
         insists=True,
         prepare=site.shared(files, files.prepare) if files.obtain else None,
+        files=files,
         download_bytes=DOWNLOAD_BYTES["int8"],
         voice=chosen,
         view=lambda model: model.speaking(chosen),

@@ -293,4 +293,4 @@ def _candidate(site: Site) -> Candidate[OverlapFinder]:
         load=load,
         estimated_bytes=estimated_bytes(folder / FILE, threads) if folder else 0,
     )
-    return Candidate(INFO, spec, obstacle=site.obstacle(files, _DEVICE), insists=True)
+    return Candidate(INFO, spec, obstacle=site.obstacle(files, _DEVICE), insists=True, files=files)
