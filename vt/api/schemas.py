@@ -197,9 +197,7 @@ class Removed(BaseModel):
 class DownloadRequest(_RequestBody):
     """Which model to download."""
 
-    name: str = Field(
-        description="One of those that GET /api/v1/models/files lists.", max_length=200, examples=["base"]
-    )
+    name: str = Field(description="As in the list of files.", max_length=200, examples=["base"])
 
 
 class Download(BaseModel):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from vt.domain import Cancel
 from vt.engines.candidate import Candidate
 from vt.errors import ModelBusy, ModelInUse, ModelUnavailable, NotDownloaded, UnknownModel, VtError
+from vt.languages import Language
 from vt.model_files import sources
 from vt.models.cache import CacheSnapshot, ModelCache
 from vt.models.catalogue import Catalogue
@@ -19,6 +20,7 @@ from vt.settings import Settings
 from vt.translatable import Message
 
 State = Literal["here", "partial", "downloading", "absent"]
+_LONGEST_SHOWN = 80
 _AT_ONCE = 4
 """Downloads that somebody may have running at a time."""
 
@@ -128,6 +130,13 @@ class Inventory:
         """Return all names that `download` knows."""
         return tuple(self._catalogue.known_names())
 
+    def pairs(self) -> dict[str, list[tuple[Language, Language]]]:
+        """Return the directions that engines here translate by models or rules of their own, by engine."""
+        found: dict[str, list[tuple[Language, Language]]] = {}
+        for hop in sorted(self._catalogue.hops()):
+            found.setdefault(hop.engine, []).append(hop.ends)
+        return found
+
     # What is done with them.
 
     def download(self, name: str) -> None:
@@ -204,10 +213,9 @@ class Inventory:
 
     def _candidate(self, name: str) -> Candidate[Any]:
         """Return the candidate of a name from outside, which has to be one of those that are listed."""
-        candidates = self._catalogue.named(name)
         if name not in self._catalogue.known_names():
-            raise UnknownModel("No model goes by the name {name} here.", name=name[:80])
-        return candidates[0]
+            raise UnknownModel("No model goes by the name {name} here.", name=name[:_LONGEST_SHOWN])
+        return self._catalogue.named(name)[0]
 
 
 def _known(
