@@ -128,7 +128,7 @@ TALK = replace(
 )
 MODEL = {
     "name": HOSTILE, "engine": HOSTILE, "model_type": "stt", "licence": HOSTILE, "state": "here", "disk_mb": 1.0,
-    "removable_mb": 1.0, "memory_mb": 1.0, "progress": None,
+    "removable_mb": 1.0, "memory_mb": 1.0, "in_memory": False, "progress": None,
 }  # fmt: skip
 VOICES = [(HOSTILE, HOSTILE), ("b", HOSTILE)]
 STAGE = StageInUse("stt", (HOSTILE,), HOSTILE, HOSTILE, why=Message(HOSTILE))

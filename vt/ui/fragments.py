@@ -329,10 +329,10 @@ def model_files(words: Words, models: Iterable[Mapping[str, Any]], free_mb: Mapp
     rows = [
         (
             (
-                f"{model['engine']} {model['name']}",
+                " ".join(dict.fromkeys((model["engine"], model["name"].removeprefix(f"{model['engine']}:")))),
                 words(f"kind_{model['model_type']}"),
                 model["licence"],
-                words(f"file_{model['state']}"),
+                words("file_loaded" if model["in_memory"] else f"file_{model['state']}"),
                 megabytes(words, model["disk_mb"]),
                 megabytes(words, model["memory_mb"]),
             ),

@@ -363,6 +363,7 @@ _ENGLISH: dict[str, str] = {
     "column_disk": "On the disk",
     "column_memory": "In memory",
     "file_here": "here",
+    "file_loaded": "here, and in memory",
     "file_partial": "half downloaded",
     "file_downloading": "downloading",
     "column_key": "Cache key",
