@@ -34,6 +34,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
         opened.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         opened.wait_for_selector("#vt-sample")
+        opened.wait_for_selector("h1")
         yield opened
 
 
@@ -55,7 +56,7 @@ def test_no_view_of_the_page_lacks_what_those_need_who_do_not_see_it(
     expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
     look("a film that was chosen")
     page.click("#vt-go:enabled")
-    expect(page.locator("#vt-served")).to_contain_text("espeak")
+    expect(page.locator("#vt-served")).to_contain_text("GPL-2.0-or-later")
     page.get_by_role("button", name="Advanced").click()
     expect(page.get_by_label("How many people speak")).to_be_visible()
     look("languages and options")
@@ -64,17 +65,16 @@ def test_no_view_of_the_page_lacks_what_those_need_who_do_not_see_it(
     with slow_answers(page):
         look("a job that runs")
     page.wait_for_selector(DONE.format(version=1))
+    page.click("[data-link=make]")
+    address = page.locator("[data-copy]").input_value()
     page.fill("textarea[data-line='1'][data-field='text']", "Muchas gracias a todos.")
-    look("a dub and its lines")
+    look("a dub, its lines and its link")
     page.focus("[data-row='line 0']")
     page.keyboard.press("?")
     expect(page.locator(".vt-help")).to_be_visible()
     look("the keys")
     page.keyboard.press("Escape")
     page.click("[data-discard]")
-    page.click("[data-link=make]")
-    address = page.locator("[data-copy]").input_value()
-    look("a link to share")
     page.get_by_role("tab", name="Models").click()
     expect(page.locator("#vt-files")).to_contain_text("kokoro")
     look("models")
@@ -104,3 +104,54 @@ def test_the_tab_for_managers_can_be_unlocked_by_those_who_do_not_see_it(browser
         expect(page.locator("#vt-files")).to_contain_text("kokoro")
         found += findings(page, "models, unlocked", LOOKS[0])
     assert found == []
+
+
+def go_to(page: Page, place: str) -> None:
+    """Press Tab until what a selector names has the focus; whatever comes before it can be left again."""
+    for _ in range(200):
+        if page.evaluate("place => document.activeElement.matches(place)", place):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab does not lead to {place}")
+
+
+def test_a_dub_is_made_and_a_line_an_edge_and_a_speaker_are_changed_by_the_keyboard_alone(
+    page: Page, captions: Path
+) -> None:
+    go_to(page, "#vt-sample")
+    page.keyboard.press("Enter")
+    go_to(page, "#vt-subtitles button")
+    with page.expect_file_chooser() as chosen:
+        page.keyboard.press("Enter")
+    chosen.value.set_files(captions)
+    expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
+    expect(page.locator("#vt-go")).to_be_enabled()
+    go_to(page, "#vt-go")
+    page.keyboard.press("Enter")
+    expect(page.locator("#vt-start")).to_be_visible()
+    go_to(page, "#vt-start")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(DONE.format(version=1))
+    before = report(page)
+    go_to(page, "input[data-speaker='1']")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Benjamin")
+    go_to(page, "[data-row='line 0'] textarea[data-field='text']")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Mil gracias.")
+    page.keyboard.press("Escape")
+    end = page.locator(".vt-edge.vt-end[aria-label='End of line 2']")
+    go_to(page, ".vt-edge.vt-end[aria-label='End of line 2']")
+    was = float(end.get_attribute("aria-valuenow") or 0)
+    page.keyboard.press("ArrowLeft")
+    expect(end).to_have_attribute("aria-valuenow", re.compile(rf"^{was - 0.1:.2f}$"))
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(DONE.format(version=2))
+    after = report(page)
+    assert [one["label"] for one in after["speakers"]] == ["ANNA", "Benjamin"]
+    assert after["segments"][1]["text"] == "Mil gracias."
+    assert after["segments"][1]["end"] == pytest.approx(before["segments"][1]["end"] - 0.1)
+    assert after["segments"][0] == before["segments"][0]
