@@ -276,6 +276,7 @@ _ENGLISH: dict[str, str] = {
     "bench_key_seek": "five seconds back or on",
     "bench_key_hear_dub": "hear the line in the dub",
     "bench_key_hear_original": "hear the line in the original",
+    "bench_key_edges": "the edges of the line in the chart: arrows move one, Tab leads to the other",
     "bench_key_save": "do the changed lines again",
     "bench_key_undo": "undo, do it after all",
     "bench_key_search": "search the lines",
