@@ -10,8 +10,11 @@ from playwright.sync_api import Page
 Look = tuple[str, int, int]
 """A theme, and the width and height of a window."""
 WIDE, NARROW = (1280, 900), (390, 844)
-_FIND = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations.map(
-  one => `${one.id}: ${one.nodes.slice(0, 5).map(node => `${node.target.join(' ')} (${node.any[0]?.message})`).join('; ')}`)"""
+_FIND = """async () => {
+  const told = node => `${node.target.join(' ')} (${node.any[0]?.message})`;
+  const {violations} = await axe.run(document, {resultTypes: ['violations']});
+  return violations.map(one => `${one.id}: ${one.nodes.slice(0, 5).map(told).join('; ')}`);
+}"""
 
 
 def findings(page: Page, view: str, looks: Sequence[Look]) -> list[str]:
