@@ -82,8 +82,10 @@ def converted(folder: Path) -> None:
 
 
 def test_a_model_is_downloaded_by_its_name_and_removed_again(desk: Desk) -> None:
+    nothing = desk.inventory.mark
     desk.inventory.download(VOICE)
     wait_for(lambda: desk.state(VOICE) == "here" and not desk.factory.news())
+    assert desk.inventory.mark != nothing, "who has not looked meanwhile has to look again"
     found = desk.known(VOICE)
     assert found is not None
     assert 0 < found.own_bytes == found.disk_bytes < found.memory_bytes

@@ -50,6 +50,8 @@ class Preparations:
         self._preparations_lock = threading.Lock()
         self._preparations: dict[str, _Preparation] = {}
         self._news: Message | None = None
+        self.ended = 0
+        """How many have ended so far: one may begin and end between two looks at what is running."""
         self._of_thread = threading.local()
         """In a thread that prepares: its preparation."""
 
@@ -152,6 +154,7 @@ class Preparations:
                 if self._preparations.get(name) is preparation:
                     del self._preparations[name]
                 self._news = self._news if self._preparations else None
+                self.ended += 1
             preparation.ended.set()
 
     def _leave(self, preparation: _Preparation) -> None:

@@ -99,7 +99,8 @@ class Inventory:
     @property
     def mark(self) -> str:
         """A value that changes when a download begins, goes on or ends, or a model has been removed."""
-        return repr((self._catalogue.preparations.running(), self._removals))
+        preparations = self._catalogue.preparations
+        return repr((preparations.running(), preparations.ended, self._removals))
 
     # What there is.
 

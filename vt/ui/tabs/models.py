@@ -64,7 +64,8 @@ class ModelsTab:
             self._downloads, self._files, self._troubles,
         ]  # fmt: skip
         whole = [*seen, self._wanted, self._lists]
-        self._gate.submit(self._looked, held, whole, **QUIET)  # sent by its script, while the tab is visible
+        # Sent by its script while the tab is visible; what changes while one is under way must not be missed.
+        self._gate.submit(self._looked, held, whole, trigger_mode="always_last", **QUIET)
         gr.on([self._unlock.click, self._token.submit], self._opened, held, whole, **QUIET)
         changed = [self._effect, *seen]
         self._preload.click(self._preloading, held, changed, **QUIET)
