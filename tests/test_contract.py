@@ -14,6 +14,11 @@ from tests.servers import BUNDLED, Server, running
 MODELS = "/api/v1/models"
 CACHE = f"{MODELS}/cache"
 STATE = {"cache_key", "state", "why"}
+FILES, DOWNLOADS = f"{MODELS}/files", f"{MODELS}/downloads"
+FILE = {
+    *("name", "engine", "model_type", "licence", "source", "state", "disk_mb", "removable_mb", "memory_mb"),
+    *("download_mb", "in_memory", "progress"),
+}
 CLEARED = {"status", "freed", "freed_mb", "retiring"}
 LANGUAGE = {"code", "name", "native_name", "hear", "translate_from", "translate_to", "speak"}
 NOT_LISTED = "/api/v1/nothing"
@@ -62,6 +67,25 @@ def test_the_key_of_the_bundled_model_is_made_as_the_contract_says(tmp_path: Pat
     assert told == {"model_type": "stt", "model_name": "tiny.en", "device": "cpu", "state": "ready", "leases": 0}
     assert (cache["cpu_threads"], cache["total_cached_models"], cache["loads"]) == (2, 1, 1)
     assert cache["total_memory_mb"] == model["memory_usage_mb"] < cache["budget_mb"]
+
+
+def test_what_is_on_the_disk_is_told_and_changed_for_managers_only(server: Server, guarded: Server) -> None:
+    found = server.json("GET", FILES)
+    assert (set(found), set(found["free_mb"])) == ({"models", "free_mb"}, {"data", "models"})
+    assert {frozenset(model) for model in found["models"]} == {frozenset(FILE)}
+    (bundled,) = (model for model in found["models"] if model["name"] == BUNDLED)
+    assert (bundled["state"], bundled["removable_mb"], bundled["disk_mb"] > 70) == ("here", 0.0, True)
+    assert server.ask("DELETE", FILES, params={"name": BUNDLED}).status_code == 409
+    assert server.ask("DELETE", DOWNLOADS, params={"name": BUNDLED}).status_code == 404
+    assert server.ask("POST", DOWNLOADS, json={"name": "medium"}).status_code == 503, "nothing may be downloaded here"
+    begun = server.ask("POST", DOWNLOADS, json={"name": BUNDLED})
+    assert (begun.status_code, begun.json()) == (202, {"name": BUNDLED, "status": "accepted"})
+    for name in ("../../etc/passwd", "/etc", "firefox:en-..", "x" * 200):
+        for method, route in (("DELETE", FILES), ("DELETE", DOWNLOADS)):
+            assert server.ask(method, route, params={"name": name}).status_code == 422
+        assert server.ask("POST", DOWNLOADS, json={"name": name}).status_code == 422
+    for method, route in (("GET", FILES), ("DELETE", f"{FILES}?name={BUNDLED}"), ("DELETE", f"{DOWNLOADS}?name=x")):
+        assert guarded.ask(method, route).status_code == 401
 
 
 def test_a_language_has_the_same_keys_as_every_other(server: Server) -> None:

@@ -20,7 +20,7 @@ from tests.servers import Server, running, wait_for
 from vt.api.request_tracing import RequestTracing, RouteTracing
 from vt.domain import NO_EDITS, Job, JobSpec, JobState, Stage
 from vt.errors import Cancelled, ToolError, ToolStopped, TooManyRequests, VtError
-from vt.models.monitor import JobWatch
+from vt.models.monitor import JobWatch, Troubles
 from vt.system.metrics import COUNTED, READ, Load, Metrics
 from vt.system.processes import Tally
 
@@ -34,7 +34,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.metrics = Metrics()
-        self.watch = JobWatch(self.metrics, lambda: NOON)
+        self.watch = JobWatch(self.metrics, Troubles(), lambda: NOON)
 
     def hear(self, state: JobState, after: float, job: Job = JOB) -> None:
         self.watch.hear(replace(job, state=state, updated_at=NOON + timedelta(seconds=after)))

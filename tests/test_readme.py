@@ -43,6 +43,7 @@ SHOWS = {
     r"curl .*/health \| jq \.": r'"status": "healthy"',
     r"curl .* -w @scripts/curl-format\.txt .*/health$": r"(?m)^total .*\d s\nstatus +200",
     r"curl .*/ready \| jq": r"(?m)^ready  stt_whisper_",
+    r"curl .*/models/files \| jq": r'"tiny\.en",\d',
     r"curl .*/models \| jq": r'"total_memory_mb": [1-9]',
     r"curl .*/metrics \| grep": r"(?m)^vt_model_loads_total [1-9]",
     r"curl .*-X POST .*/preload": r'"status": ?"accepted"',

@@ -101,6 +101,8 @@ ARGUMENTS: dict[type[VtError], tuple[Any, ...]] = {
     errors.WrongState: (JobState.RUNNING,),
     errors.TooManyJobs: (3,),
     errors.TooMuchKept: (3 * 2**20,),
+    errors.ModelInUse: ("medium",),
+    errors.NotDownloaded: ("medium",),
     **dict.fromkeys(
         (errors.JobNotFound, errors.UploadGone, errors.Outdated, errors.QueueFull, errors.TooManyWaiting), ()
     ),

@@ -20,7 +20,9 @@ from vt.dubbing.report import DubbedLine, SpeakerUse
 from vt.errors import UploadGone
 from vt.factory import AIServiceFactory, Preloaded
 from vt.jobs.store import new_id
+from vt.models.inventory import StageInUse
 from vt.models.language_grades import Grade, LanguageGrade
+from vt.models.monitor import Trouble
 from vt.services import Services
 from vt.settings import Settings
 from vt.translatable import Message
@@ -126,7 +128,12 @@ TALK = replace(
     segments=(replace(LINE, speaker=0),),
     speakers=(SpeakerUse(0, HOSTILE, 1.0, HOSTILE), SpeakerUse(1, HOSTILE, 1.0)),
 )
+MODEL = {
+    "name": HOSTILE, "engine": HOSTILE, "model_type": "stt", "licence": HOSTILE, "state": "here", "disk_mb": 1.0,
+    "removable_mb": 1.0, "memory_mb": 1.0, "in_memory": False, "progress": None,
+}  # fmt: skip
 VOICES = [(HOSTILE, HOSTILE), ("b", HOSTILE)]
+STAGE = StageInUse("stt", (HOSTILE,), HOSTILE, HOSTILE, why=Message(HOSTILE))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = Job(
     "a", JobState.RUNNING, Stage.SPEAK, 0.5, None, NOW, NOW, JobSpec(HOSTILE, "es"), 1, NO_EDITS, NO_EDITS, 0, 0, ""
@@ -148,7 +155,11 @@ JOB = Job(
         fragments.films(ENGLISH, fragments.by_film([(JOB, HOSTILE)], {}), "a"),
         fragments.undo(ENGLISH, JOB), fragments.black_picture(ENGLISH, JOB, HOSTILE),
         fragments.sharing(ENGLISH, HOSTILE),
-        fragments.health(ENGLISH, "healthy", [HOSTILE]), fragments.action_result(HOSTILE),
+        fragments.health(ENGLISH, "healthy", [HOSTILE], HOSTILE), fragments.action_result(HOSTILE),
+        fragments.model_downloads(ENGLISH, [MODEL | {"state": "downloading"}]),
+        fragments.model_files(ENGLISH, [MODEL], {"data": 1.0, "models": 2048.0}),
+        fragments.stages(ENGLISH, [STAGE], {HOSTILE: HOSTILE}),
+        fragments.troubles(ENGLISH, [Trouble(NOW, HOSTILE, Message(HOSTILE))]),
     ],
 )  # fmt: skip
 def test_what_people_and_films_say_stays_text(made: str) -> None:

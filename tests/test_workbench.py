@@ -158,6 +158,10 @@ def test_a_stranger_gets_a_page_in_one_language_a_picker_of_what_is_taken_and_no
 def test_a_refused_manager_reads_why_and_an_open_tab_rests(browser: Browser, guarded: Server) -> None:
     with page_of(browser, guarded.url) as page:
         page.get_by_role("tab", name="Models").click()
-        page.get_by_role("button", name="Preload the default models").click()
-        expect(page.locator("#vt-effect [role=alert]")).to_contain_text("needs the token")
+        expect(page.get_by_text("type it to see them")).to_be_visible()
+        page.get_by_label("Token").fill("wrong")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("alert")).to_contain_text("not the one that VT_ADMIN_TOKEN holds")
+        expect(page.locator("#vt-managed")).to_be_hidden()
+        assert "whisper" not in page.content()
         assert rests(page)

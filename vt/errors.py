@@ -32,7 +32,9 @@ VtError
 ├── SettingsError          an environment variable has a value that cannot be used
 ├── EngineError            a model or engine failed
 │   ├── ModelUnavailable   the model cannot be had: not installed, not found, not loadable
-│   └── ModelBusy          all memory is held by models in use; trying again later helps
+│   ├── ModelBusy          all memory is held by models in use; trying again later helps
+│   ├── ModelInUse         its files are in use, and so cannot be removed
+│   └── NotDownloaded      its files were not downloaded by vt, or not at all, and so are not removed by it
 ├── ToolError              an external program is missing or failed
 │   ├── ToolMissing        it is not installed
 │   └── ToolStopped        it was ended before its end, by a limit or by the system
@@ -269,6 +271,20 @@ class ModelUnavailable(EngineError):
 
 class ModelBusy(EngineError):
     """All of the model memory is held by models in use; trying again later helps."""
+
+
+class ModelInUse(EngineError):
+    """The model's files are in use, and so cannot be removed; trying again later helps."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__("The model {model} is in use now: remove it when nothing uses it any more.", model=model)
+
+
+class NotDownloaded(EngineError):
+    """The model's files were not downloaded by vt, or not at all, and so are not removed by it."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__("Of the model {model} nothing is here that was downloaded by this program.", model=model)
 
 
 class ToolError(VtError):

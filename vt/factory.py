@@ -23,6 +23,7 @@ from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ClearResult, EntrySnapshot, MemorySnapshot, ModelCache
 from vt.models.catalogue import Catalogue
 from vt.models.fallback import FallbackChain, prepare
+from vt.models.inventory import Inventory
 from vt.models.language_grades import LanguageGrade
 from vt.models.language_support import Offer
 from vt.models.monitor import CacheMetrics, residency
@@ -91,14 +92,23 @@ class AIServiceFactory:
         self._hub = hub or hub_of(settings)
         self._fallback_chain = FallbackChain(self._cache, self._hub.obstacle, fallback=settings.fallback)
         self._preload = Preload()
+        self._end = Cancel()
+        """Set at the end of the process: it cancels what has no cancel of its own."""
+        self.troubles = self._cache_metrics.troubles
+        self.inventory = Inventory(
+            self._catalogue,
+            self._cache,
+            self._fallback_chain,
+            metered=self._metered,
+            hub_obstacle=self._hub.obstacle,
+            end=self._end,
+        )
         self._clock = clock
         self._device = self._catalogue.device
         self._choices: dict[str, Choice] = {}
         """The latest choice for each first candidate, by the label of that candidate."""
         self._missing: tuple[float, tuple[str, ...]] | None = None
         self._closing = threading.Event()
-        self._end = Cancel()
-        """Set at the end of the process: it cancels what has no cancel of its own."""
         self.metrics.watch(lambda: residency(self._cache.snapshot()))
         if settings.cache_enabled and settings.cache_idle_seconds:
             threading.Thread(target=self._sweep, name="vt-sweep", daemon=True).start()

@@ -24,6 +24,8 @@ from vt.jobs.removals import Removals
 from vt.jobs.store import DataFolder, Store
 from vt.jobs.worker import Worker
 from vt.media import ACCEPTED_FORMATS
+from vt.model_files import download
+from vt.models.inventory import KnownModel
 from vt.models.monitor import JobWatch
 from vt.settings import Settings
 from vt.system import atomic_dirs, folders, machine
@@ -173,6 +175,29 @@ class Services:
         """Return the state of the model cache."""
         return {"status": "success", "timestamp": _now(), "model_cache": self.factory.get_model_status()}
 
+    def model_files(self) -> dict[str, Any]:
+        """Return the models that are on this machine or could be, and how much room there is for more."""
+        settings, known = self.settings, self.factory.inventory.models()
+        folders = {"data": settings.data_folder, "models": download.of(settings).cache}
+        free = {name: round(download.free_bytes(folder) / 2**20, 1) for name, folder in folders.items()}
+        return {"models": [_file_row(model) for model in known], "free_mb": free}
+
+    def download(self, name: str) -> None:
+        """Have a model downloaded in the background; see `Inventory.download`."""
+        self.factory.inventory.download(name)
+
+    def stop_download(self, name: str) -> bool:
+        """End a download for all who wait for it; see `Inventory.stop`."""
+        return self.factory.inventory.stop(name)
+
+    def remove_model(self, name: str) -> float:
+        """Remove a downloaded model from the disk, and return the megabytes that came free; see `Inventory.remove`."""
+        return round(self.factory.inventory.remove(name) / 2**20, 1)
+
+    def queue(self) -> dict[str, int]:
+        """Return how many jobs wait and run, by state; of what cannot be read now, nothing."""
+        return dict(self._load().jobs)
+
     def languages(self) -> list[dict[str, Any]]:
         """List every language with the engines that serve it here, now."""
         return [offer.as_json() for offer in self.factory.offers()]
@@ -253,7 +278,7 @@ class JobBackend:
                 visitor_jobs=settings.visitor_jobs,
                 visitor_bytes=_KEPT_FILMS * settings.max_upload_mb * 2**20,
                 retention=timedelta(hours=settings.retention_hours),
-                watch=JobWatch(factory.metrics).hear,
+                watch=JobWatch(factory.metrics, factory.troubles).hear,
             )
             worker.begin()
             opened.enter_context(closing(worker))
@@ -278,6 +303,23 @@ def _without_paths(models: Sequence[Preloaded]) -> tuple[Preloaded, ...]:
     return tuple(
         replace(model, why=Message(model.why).with_file_names({}) if model.why else model.why) for model in models
     )
+
+
+def _file_row(model: KnownModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "engine": model.engine,
+        "model_type": model.kind,
+        "licence": model.licence,
+        "source": model.source,
+        "state": model.state,
+        "disk_mb": round(model.disk_bytes / 2**20, 1),
+        "removable_mb": round(model.own_bytes / 2**20, 1),
+        "memory_mb": round(model.memory_bytes / 2**20, 1),
+        "download_mb": round(model.download_bytes / 2**20, 1),
+        "in_memory": model.in_memory,
+        "progress": model.progress.with_file_names({}) if model.progress else None,
+    }
 
 
 def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:

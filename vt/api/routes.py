@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, FastAPI, Path, Request, Response
+from fastapi import APIRouter, Body, FastAPI, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from vt.api import jobs, problems, request_tracing, schemas, voices
@@ -59,6 +59,11 @@ def _describe(method: str, operation: dict[str, Any]) -> None:
 _system = APIRouter(tags=["service"])
 _models = APIRouter(prefix="/api/v1/models", tags=["models"])
 _managed = APIRouter(prefix="/api/v1/models", tags=["models"], route_class=ManagersRoute)
+
+
+_ModelName = Annotated[
+    str, Query(description="As GET /api/v1/models/files lists it.", max_length=200, examples=["base"])
+]
 
 
 @_system.get("/", summary="What this is")
@@ -147,6 +152,33 @@ async def evict(
         raise HTTPException(404, "No model of that key is in memory: GET /api/v1/models lists those that are.")
     response.status_code = 202 if found["retiring"] else 200
     return schemas.Cleared(**found)
+
+
+@_managed.get("/files", summary="What is on the disk", responses=documented(401, 403))
+async def files(services: Served, threads: OnThreads) -> schemas.ModelFiles:
+    """List the models that are on this machine or could be, and the room that is left. For managers of models."""
+    return schemas.ModelFiles(**await threads.read(services.model_files))
+
+
+@_managed.delete("/files", summary="Remove a model from the disk", responses=documented(401, 403, 409, 422, 507))
+async def remove(services: Served, threads: OnThreads, name: _ModelName) -> schemas.Removed:
+    """Remove what this program has downloaded of a model, unless it is in use. For managers of models."""
+    return schemas.Removed(name=name, freed_mb=await threads.change(lambda: services.remove_model(name)))
+
+
+@_managed.post("/downloads", summary="Download a model", status_code=202, responses=documented(401, 403, 422, 503))
+async def download(services: Served, threads: OnThreads, request: schemas.DownloadRequest) -> schemas.Download:
+    """Have a model downloaded in the background, and loaded by nobody yet. For managers of models."""
+    await threads.change(lambda: services.download(request.name))
+    return schemas.Download(name=request.name, status="accepted")
+
+
+@_managed.delete("/downloads", summary="Cancel a download", responses=documented(401, 403, 404, 422))
+async def stop_download(services: Served, threads: OnThreads, name: _ModelName) -> schemas.Download:
+    """End a download, for jobs that wait for it too; what has come stays. For managers of models."""
+    if not await threads.change(lambda: services.stop_download(name)):
+        raise HTTPException(404, "No model of that name is being downloaded.")
+    return schemas.Download(name=name, status="cancelled")
 
 
 def _state(model: Any) -> schemas.ModelState:  # noqa: ANN401

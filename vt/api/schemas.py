@@ -154,6 +154,59 @@ class Cleared(BaseModel):
     retiring: list[str] = Field(description="Cache keys of models that are in use.", examples=[[]])
 
 
+class ModelFile(BaseModel):
+    """One model that has a name here, and how much of it is on this machine."""
+
+    name: str = Field(description="By which it is downloaded and removed.", examples=["base"])
+    engine: str = Field(examples=["whisper"])
+    model_type: Literal["stt", "translation", "tts", "diarization", "separation"]
+    licence: str = Field(description="An SPDX expression.", examples=["MIT"])
+    source: str = Field(description="Where it comes from.", examples=["https://github.com/openai/whisper"])
+    state: Literal["here", "partial", "downloading", "absent"] = Field(
+        description="partial: a download that broke off, and goes on from there."
+    )
+    disk_mb: float = Field(description="What it takes of the disk.", examples=[143.3])
+    removable_mb: float = Field(description="What this program downloaded of that, and may remove.", examples=[0.0])
+    memory_mb: float = Field(description="What it takes in memory: measured where it is there.", examples=[112.9])
+    download_mb: float = Field(description="About what is to come; 0: nothing, or not known.", examples=[0.0])
+    in_memory: bool = Field(examples=[False])
+    progress: str | None = Field(description="How far its download is, as a sentence.", examples=[None])
+
+
+class FreeSpace(BaseModel):
+    """How much room the disks have, in megabytes."""
+
+    data: float = Field(description="That of the data folder.", examples=[20480.0])
+    models: float = Field(description="That of the downloaded models (HF_HOME).", examples=[20480.0])
+
+
+class ModelFiles(BaseModel):
+    """The models on the disk, and the room that is left."""
+
+    models: list[ModelFile]
+    free_mb: FreeSpace
+
+
+class Removed(BaseModel):
+    """What was removed from the disk."""
+
+    name: str = Field(examples=["base"])
+    freed_mb: float = Field(examples=[143.3])
+
+
+class DownloadRequest(_RequestBody):
+    """Which model to download."""
+
+    name: str = Field(description="As in the list of files.", max_length=200, examples=["base"])
+
+
+class Download(BaseModel):
+    """A download that has begun, is on its way already or was cancelled."""
+
+    name: str = Field(examples=["base"])
+    status: Literal["accepted", "cancelled"]
+
+
 class LanguageRow(BaseModel):
     """One language, and the engines that serve it here, now."""
 

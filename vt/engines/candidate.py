@@ -11,6 +11,7 @@ from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import Engine, EngineInfo
 from vt.engines.translation_routes import Hop
 from vt.languages import Language
+from vt.model_files.sources import Weights
 from vt.translatable import Message
 
 E = TypeVar("E", bound=Engine)
@@ -61,6 +62,8 @@ class Candidate(Generic[E]):
     prepare: Callable[[Cancel], None] | None = None
     """Downloads and converts the files that the model is loaded from, as far as they are not here; called before the
     lease. Setting the cancel ends only the caller's waiting: others may wait for the same files."""
+    files: Weights | None = None
+    """Of what it is loaded; None where it is a program."""
     download_bytes: int = 0
     """About what has to come from the hub where it is not here; 0 where that is not known beforehand."""
     language: Language | None = None

@@ -123,6 +123,14 @@ class _EngineBase:
         del site
         return ()
 
+    def known(self, site: Site) -> Sequence[str]:
+        """List every name that `named` knows, where there are more than a sentence could hold."""
+        return self.names(site)
+
+    def kept(self, site: Site) -> Sequence[str]:
+        """List those of the known names whose models may be on this machine, or on their way."""
+        return self.known(site)
+
 
 class OneBundledModel(_EngineBase, Generic[E]):
     """What engines have in common that serve one model in one file, which set-up puts here: nothing is downloaded."""
@@ -180,7 +188,7 @@ class OneBundledModel(_EngineBase, Generic[E]):
             load=lambda: self.load(bundle.check(self.model) / self.file, threads, device),
             estimated_bytes=self.estimated_bytes(folder / self.file, threads) if folder else 0,
         )
-        return Candidate(self.info, spec, obstacle=site.obstacle(files, device), insists=True)
+        return Candidate(self.info, spec, obstacle=site.obstacle(files, device), insists=True, files=files)
 
 
 class SttEngine(_EngineBase):

@@ -220,5 +220,6 @@ def _candidate(site: Site, files: Weights, device: str) -> Candidate[VoiceRemove
         downloads=files.downloads,
         insists=True,
         prepare=site.shared(files, files.prepare) if files.obtain else None,
+        files=files,
         download_bytes=_DOWNLOAD_BYTES,
     )

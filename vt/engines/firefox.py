@@ -22,7 +22,8 @@ from vt.engines.protocols import EngineInfo, Translator
 from vt.engines.translation_routes import Hop
 from vt.errors import EngineError, LanguageError, ModelUnavailable, ToolError
 from vt.languages import Language
-from vt.model_files import bundle
+from vt.model_files import bundle, sources
+from vt.model_files.sources import Weights
 from vt.system import atomic_dirs, folders, machine, python_child, sandbox
 from vt.system.atomic_dirs import Tell
 from vt.system.processes import run
@@ -276,6 +277,10 @@ class FirefoxEngine(TranslationEngine):
         del site
         return (f"{INFO.name}:{HUB}-es",)
 
+    def known(self, site: Site) -> Sequence[str]:
+        """List the directions whose models are here, and those that somebody could fetch."""
+        return [f"{INFO.name}:{'-'.join(pair)}" for pair in sorted({*_folders(site), *self.fetchable(site)})]
+
 
 def _folders(site: Site) -> dict[tuple[str, str], Path]:
     """Return the folders of all models that are here by what they translate from and to; fetched ones come first."""
@@ -322,14 +327,12 @@ def _candidate(
     codes, forbidden = (pair[0].code, pair[1].code), site.source.forbidden
     name = "-".join(codes)
     folder = here or site.settings.data_folder / "models" / INFO.name / name
-
-    def prepare(cancel: Cancel) -> None:
-        site.preparations.run(
-            f"{INFO.name}:{name}",
-            lambda cancel: fetch(*pair, folder, site.preparations.told, cancel, forbidden),
-            cancel,
-        )
-
+    files = Weights(
+        f"{INFO.name}:{name}",
+        lambda: None if missing(folder) else folder,
+        obtain=lambda cancel: fetch(*pair, folder, site.preparations.told, cancel, forbidden),
+        own=sources.built(folder),
+    )
     spec: ModelSpec[Translator] = ModelSpec(
         key=site.key("translation", INFO.name, name, "cpu"),
         kind="translation",
@@ -338,14 +341,15 @@ def _candidate(
         load=lambda: _loaded(folder, pair[1]),
         estimated_bytes=estimated_bytes(folder),
     )
-    is_here = missing(folder) is None
+    is_here = files.here() is not None
     return Candidate(
         INFO,
         spec,
         unfit=unfit,
         obstacle=lambda: None if is_here or not forbidden else _not_to_be_had(folder, forbidden),
         insists=True,
-        prepare=None if is_here else prepare,
+        prepare=None if is_here else site.shared(files, files.prepare),
+        files=files,
         route=(Hop(INFO.name, *codes),),
     )
 

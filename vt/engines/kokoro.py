@@ -373,6 +373,11 @@ class KokoroEngine(TtsEngine):
         """List its name, and that which the settings give it."""
         return sorted({_NAME, site.settings.kokoro_model} - {AUTO}) if _serves(site) else ()
 
+    def known(self, site: Site) -> Sequence[str]:
+        """List the one model that there is, by the name that the settings give it where they give one."""
+        wanted = site.settings.kokoro_model
+        return (_NAME if wanted == AUTO else wanted,) if _serves(site) else ()
+
 
 def _serves(site: Site) -> bool:
     return not (site.is_embedded and _files(site).downloads)
@@ -450,6 +455,7 @@ def _candidate(site: Site, language: Language, chosen: str, device: str) -> Cand
         downloads=files.downloads,
         insists=True,
         prepare=site.shared(files, files.prepare) if files.obtain else None,
+        files=files,
         download_bytes=DOWNLOAD_BYTES["int8"],
         voice=chosen,
         view=lambda model: model.speaking(chosen),

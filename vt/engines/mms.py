@@ -22,7 +22,7 @@ from vt.engines.protocols import EngineInfo, Synthesizer, Voice
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.languages import Language
 from vt.media import levels
-from vt.model_files import sources
+from vt.model_files import download, sources
 from vt.model_files.sources import Weights
 from vt.system import machine
 from vt.text.normalization import normalized
@@ -382,6 +382,17 @@ class MmsEngine(TtsEngine):
         """List the pattern of the voices' names."""
         return (site.settings.mms_model,)
 
+    def known(self, site: Site) -> Sequence[str]:
+        """List the voices of all languages."""
+        return [_wanted(site, row) for row in languages.ALL if self._serves(site, row)]
+
+    def kept(self, site: Site) -> Sequence[str]:
+        """List the voices of which something is on this machine."""
+        if _has_own_voices(site):
+            return [name for name in self.known(site) if sources.is_folder(name)]
+        begun = download.begun(site.source)
+        return [name for name in self.known(site) if name in begun]
+
     def _serves(self, site: Site, row: Language) -> bool:
         return bool(row.mms) and (not site.is_embedded or _has_own_voices(site))
 
@@ -428,6 +439,7 @@ def _candidate(site: Site, row: Language, device: str) -> Candidate[Synthesizer]
         downloads=files.downloads,
         insists=True,
         prepare=site.shared(files, files.prepare) if files.obtain else None,
+        files=files,
         download_bytes=DOWNLOAD_BYTES,
     )
 

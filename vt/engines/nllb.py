@@ -341,7 +341,12 @@ def _files(site: Site, wanted: str) -> Weights:
     if not sources.is_local(wanted):
         name = Path(wanted).name if known else sources.marked(wanted)
         hub = sources.of_hub(wanted, name, nllb_conversion.FILES, site.source, site.preparations.told)
-        return replace(hub, here=lambda: _converted(site, name), obtain=lambda cancel: _convert(site, hub, cancel))
+        return replace(
+            hub,
+            here=lambda: _converted(site, name),
+            obtain=lambda cancel: _convert(site, hub, cancel),
+            own=sources.built(_place(site, name)) + hub.own,
+        )
     if "/" not in wanted and not sources.is_folder(wanted):
         names = ", ".join(model.source for model in nllb_conversion.MODELS)
         raise ModelUnavailable(
@@ -352,18 +357,23 @@ def _files(site: Site, wanted: str) -> Weights:
     files = sources.local(wanted, lambda folder: _no_checkpoint(wanted, folder))
     if nllb_conversion.is_converted(files.folder):
         return files
-    return replace(files, here=lambda: _converted(site, files.name) or files.folder)
+    converted = sources.built(_place(site, files.name))
+    return replace(files, here=lambda: _converted(site, files.name) or files.folder, own=converted)
+
+
+def _place(site: Site, name: str) -> Path:
+    return site.settings.data_folder / "models" / name
 
 
 def _converted(site: Site, name: str) -> Path | None:
-    folder = site.settings.data_folder / "models" / name
+    folder = _place(site, name)
     return folder if nllb_conversion.is_converted(folder) else None
 
 
 def _convert(site: Site, checkpoint: Weights, cancel: Cancel) -> None:
     """Have a checkpoint converted, and downloaded first where it is not here."""
     checkpoint.prepare(cancel)
-    target = site.settings.data_folder / "models" / checkpoint.name
+    target = _place(site, checkpoint.name)
     nllb_conversion.convert(checkpoint.folder, target, tell=site.preparations.told, cancel=cancel)
 
 
@@ -395,6 +405,7 @@ def _candidate(
         downloads=files.downloads,
         insists=insists,
         prepare=site.shared(files, prepare),
+        files=files,
         download_bytes=_known(files.name, "download_bytes"),
         view=lambda model: model.between(source.flores, target.flores),
         route=(Hop(INFO.name, source.code, target.code),),

@@ -656,13 +656,16 @@ class WhisperEngine(SttEngine):
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Transcriber]]:
         """List what could be loaded for a size, or for the model of the settings."""
-        known = {*SIZES, site.settings.whisper_model} - {AUTO}
-        return self.candidates(site, None, name) if name in known else ()
+        return self.candidates(site, None, name) if name in self.known(site) else ()
 
     def names(self, site: Site) -> Sequence[str]:
         """List the sizes."""
         del site
         return SIZES
+
+    def known(self, site: Site) -> Sequence[str]:
+        """List the sizes, and the model of the settings."""
+        return sorted({*SIZES, site.settings.whisper_model} - {AUTO})
 
 
 def _files(site: Site, wanted: str) -> Weights:
@@ -717,6 +720,7 @@ def _candidate(
         downloads=files.downloads,
         insists=insists,
         prepare=site.shared(files, files.prepare) if files.obtain else None,
+        files=files,
         download_bytes=REPOSITORIES.get(files.name, ("", 0))[1] * 10**6,
         language=languages.ENGLISH if english_only else language,
         detects=not english_only,

@@ -61,6 +61,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LISTING_FORMAT = 1
+_PREFIX = "models--"
+"""Of the folder of each model in the cache."""
 
 _log = logging.getLogger(__name__)
 
@@ -156,6 +158,49 @@ def download(
         return task.run(patterns)
 
 
+def begun(source: Source | None = None) -> frozenset[str]:
+    """Return the ids of the models of which the cache holds anything."""
+    names = (folder.name for folder in (source or Source()).cache.glob(f"{_PREFIX}*"))
+    return frozenset(name.removeprefix(_PREFIX).replace("--", "/") for name in names)
+
+
+def own_bytes(repo_id: str, source: Source | None = None) -> int:
+    """Return how much of the disk is taken by what was downloaded here of `repo_id`, unfinished files included.
+
+    What other programs have put into the cache, which is shared, does not count.
+
+    Raises:
+        ModelUnavailable: `repo_id` cannot be a model's id.
+    """
+    place = _place(repo_id, (source or Source()).cache)
+    return sum(disk.size(file) for file in (*_own_blobs(place), *_unfinished(place)))
+
+
+def remove(repo_id: str, source: Source | None = None) -> None:
+    """Remove from the disk what was downloaded here of `repo_id`; what other programs have put there stays.
+
+    The links of its snapshots go first: from then on nobody takes the model for whole.
+
+    Raises:
+        ModelUnavailable: `repo_id` cannot be a model's id.
+        StorageError: the cache cannot be written.
+    """
+    place = _place(repo_id, (source or Source()).cache)
+    try:
+        own = _own_blobs(place)
+        names = {blob.name for blob in own}
+        links = [path for path in place.snapshots.rglob("*") if path.is_symlink() and path.readlink().name in names]
+        for file in (*links, *own, place.own):
+            file.unlink(missing_ok=True)
+        _sweep(place)
+        if not any(path.is_file() for part in (place.blobs, place.snapshots) for path in part.rglob("*")):
+            shutil.rmtree(place.root, ignore_errors=True)  # only lists and empty folders are left
+    except OSError as error:
+        raise StorageError(
+            "The files of the model {model} cannot be removed ({reason}).", model=repo_id, reason=str(error.strerror)
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """One file as the hub lists it."""
@@ -185,14 +230,27 @@ class _Place:
 
     root: Path
 
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def own(self) -> Path:
+        """Lists the digests of the blobs that were downloaded here and not by another program."""
+        return self.root / ".vt-own"
+
     def blob(self, digest: str) -> Path:
-        return self.root / "blobs" / digest
+        return self.blobs / digest
 
     def partial(self, digest: str) -> Path:
-        return self.root / "blobs" / f"{digest}.vt.incomplete"
+        return self.blobs / f"{digest}.vt.incomplete"
 
     def snapshot(self, commit: str) -> Path:
-        return self.root / "snapshots" / commit
+        return self.snapshots / commit
 
     @property
     def ref(self) -> Path:
@@ -205,7 +263,7 @@ class _Place:
 def _place(repo_id: str, cache: Path) -> _Place:
     if not _ID.fullmatch(repo_id):
         raise ModelUnavailable("The hub can have no model {model!r}: an id looks like owner/name.", model=repo_id[:100])
-    return _Place(cache / f"models--{repo_id.replace('/', '--')}")
+    return _Place(cache / f"{_PREFIX}{repo_id.replace('/', '--')}")
 
 
 # What is here.
@@ -268,6 +326,21 @@ def _select(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _own_blobs(place: _Place) -> list[Path]:
+    """Return the finished blobs that were downloaded here and not by another program."""
+    try:
+        digests = place.own.read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError):
+        return []
+    blobs = {place.blob(digest) for digest in digests if _DIGEST.fullmatch(digest)}
+    return [blob for blob in blobs if blob.is_file()]
+
+
+def _unfinished(place: _Place) -> list[Path]:
+    """Return what was begun and is not whole; no other program gives its files such names."""
+    return list(place.blobs.glob(place.partial("*").name))
 
 
 # How the rest gets here.
@@ -390,6 +463,8 @@ class _Download:
             self._persist(lambda: self._receive(file, commit, stream), self._source.tries)
             stream.flush()
             partial.replace(blob)
+            with self._place.own.open("a", encoding="ascii") as own:
+                own.write(f"{file.digest}\n")
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[IO[bytes]]:
@@ -671,8 +746,8 @@ def _publish(place: _Place, commit: str, fetched: Iterable[_File], listed: Itera
 
 
 def _sweep(place: _Place) -> None:
-    """Remove what was begun of an older snapshot, which nobody will ask for any more."""
-    for partial in place.partial("*").parent.glob(place.partial("*").name):
+    """Remove what was begun and nobody writes any more."""
+    for partial in _unfinished(place):
         with suppress(OSError), partial.open("rb") as stream:
             if lock_descriptor(stream.fileno(), blocking=False) and _is_at(partial, stream):
                 partial.unlink()

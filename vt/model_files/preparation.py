@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vt.domain import Cancel
-from vt.errors import Cancelled
+from vt.errors import Cancelled, ModelUnavailable
 from vt.system.atomic_dirs import Tell
 from vt.system.logs import carried
 from vt.translatable import Message
@@ -28,6 +28,10 @@ class _Preparation:
     ending: bool = False
     """Nobody joins it any more, because it is being cancelled."""
     failure: Exception | None = None
+    news: Message | None = None
+    """The latest sentence about it."""
+    stopped: bool = False
+    """Whether somebody has ended it for all who wait."""
 
 
 class Preparations:
@@ -46,6 +50,10 @@ class Preparations:
         self._preparations_lock = threading.Lock()
         self._preparations: dict[str, _Preparation] = {}
         self._news: Message | None = None
+        self.ended = 0
+        """How many have ended so far: one may begin and end between two looks at what is running."""
+        self._of_thread = threading.local()
+        """In a thread that prepares: its preparation."""
 
     @property
     def news(self) -> Message | None:
@@ -54,9 +62,27 @@ class Preparations:
 
     def told(self, sentence: Message) -> None:
         """Take a sentence about the progress of a preparation, and pass it on."""
+        own: _Preparation | None = getattr(self._of_thread, "preparation", None)
         with self._preparations_lock:
             self._news = sentence if self._preparations else None
+            if own is not None:
+                own.news = sentence
         self.tell(sentence)
+
+    def running(self) -> dict[str, Message | None]:
+        """Return what is being prepared, by name, each with the latest sentence about it."""
+        with self._preparations_lock:
+            return {name: one.news for name, one in self._preparations.items() if not one.ending}
+
+    def stop(self, name: str) -> bool:
+        """End a preparation for all who wait for it; they get an error. False where there is none of that name."""
+        with self._preparations_lock:
+            found = self._preparations.get(name)
+            if found is None or found.ending:
+                return False
+            found.stopped = True
+        self._end(found)
+        return True
 
     def waiting(self, name: str) -> int:
         """Return how many threads wait for the preparation of a name; 0 where there is none."""
@@ -72,6 +98,7 @@ class Preparations:
 
         Raises:
             Cancelled: `cancel` was set.
+            ModelUnavailable: the preparation was stopped for all.
             VtError: as `make` raises it.
         """
         cancel.check()
@@ -118,14 +145,16 @@ class Preparations:
             if earlier is not None:
                 earlier.ended.wait()
             preparation.cancel.check()
+            self._of_thread.preparation = preparation
             make(preparation.cancel)
         except Exception as error:  # noqa: BLE001 (raised in the threads that wait)
-            preparation.failure = error
+            preparation.failure = _stopped(name) if preparation.stopped else error
         finally:
             with self._preparations_lock:
                 if self._preparations.get(name) is preparation:
                     del self._preparations[name]
                 self._news = self._news if self._preparations else None
+                self.ended += 1
             preparation.ended.set()
 
     def _leave(self, preparation: _Preparation) -> None:
@@ -140,3 +169,7 @@ class Preparations:
         with self._preparations_lock:
             preparation.ending = True
         preparation.cancel.set()
+
+
+def _stopped(name: str) -> ModelUnavailable:
+    return ModelUnavailable("The download of the model {model} was cancelled by whoever runs this server.", model=name)

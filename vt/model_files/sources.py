@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from vt.domain import Cancel
 from vt.model_files import download
+from vt.system import atomic_dirs, disk
 from vt.translatable import Message
 
 HUB_ID = re.compile(r"\A[\w-][\w.-]*/[\w-][\w.-]*")
@@ -18,6 +20,36 @@ Tell = Callable[[Message], object]
 
 def _nothing() -> None:
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What vt itself has downloaded or made of a model, and so may remove."""
+
+    size: Callable[[], int]
+    """Returns how many bytes of the disk it takes, unfinished files included."""
+    remove: Callable[[], None]
+    """Removes it; raises StorageError where that fails."""
+
+    def __add__(self, other: Own) -> Own:
+        """Return both as one; what is removed first is this one."""
+
+        def remove() -> None:
+            self.remove()
+            other.remove()
+
+        return Own(lambda: self.size() + other.size(), remove)
+
+
+def built(folder: Path) -> Own:
+    """Return what vt has made in a folder of its own, which appears whole or not at all."""
+    is_ours = functools.partial(atomic_dirs.was_built, folder)
+    return Own(
+        lambda: disk.size(folder) if is_ours() else 0, lambda: atomic_dirs.remove_dir(folder) if is_ours() else None
+    )
+
+
+_NOTHING = Own(lambda: 0, _nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +64,8 @@ class Weights:
     """Returns why the folder that was named cannot be used, as a sentence; None where it can."""
     obtain: Callable[[Cancel], object] | None = None
     """Downloads or converts them; None for a folder, which needs neither."""
+    own: Own = _NOTHING
+    """What vt has downloaded or made of them; nothing of what is bundled or in a folder that the settings name."""
 
     def prepare(self, cancel: Cancel) -> None:
         """Download or convert them, where they are not here.
@@ -51,6 +85,12 @@ class Weights:
         return folder
 
     @property
+    def size(self) -> int:
+        """How many bytes of the disk they take, whoever put them there; of an unfinished download, what has come."""
+        folder = self.here()
+        return max(disk.size(folder) if folder else 0, self.own.size())  # what it was converted from may be kept too
+
+    @property
     def downloads(self) -> bool:
         """Whether the hub is needed for them."""
         return self.obtain is not None and self.here() is None
@@ -68,12 +108,18 @@ def of_hub(repository: str, name: str, patterns: Sequence[str], source: download
         name,
         lambda: download.present(repository, patterns, source),
         obtain=lambda cancel: download.download(repository, patterns, source, tell=tell, cancel=cancel),
+        own=Own(lambda: download.own_bytes(repository, source), lambda: download.remove(repository, source)),
     )
 
 
 def is_local(wanted: str) -> bool:
     """Tell whether what somebody named is meant to be a folder, and no hub id."""
     return not HUB_ID.fullmatch(wanted) or is_folder(wanted)
+
+
+def is_path(wanted: str) -> bool:
+    """Tell whether what somebody named says where a folder lies on this machine."""
+    return is_folder(wanted) or ("/" in wanted and not HUB_ID.fullmatch(wanted))
 
 
 def is_folder(wanted: str) -> bool:

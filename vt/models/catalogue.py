@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ from vt.engines.registry import AnyEngine, Table
 from vt.engines.translation_routes import Hop, Route
 from vt.errors import InputError, LanguageError, ModelUnavailable, SettingsError, UnknownModel
 from vt.languages import Language
-from vt.model_files import download
+from vt.model_files import download, sources
 from vt.model_files.preparation import Preparations
 from vt.models import language_grades, selection
 from vt.models.language_grades import LanguageGrade
@@ -306,6 +306,29 @@ class Catalogue:
         known = ", ".join(name for engine in engines for name in engine.names(self.site))
         raise UnknownModel("No model goes by the name {name} here. Known are: {known}.", name=_shown(name), known=known)
 
+    def known_names(self) -> Iterator[str]:
+        """Yield every name that `named` knows, but for those that say where a folder lies on this machine."""
+        for engine in self._all():
+            yield from (name for name in engine.known(self.site) if not sources.is_path(name))
+
+    def kept_models(self) -> Iterator[tuple[str, Candidate[Any]]]:
+        """Yield the models that may be on this machine, each with its name; of a folder that is the one in reports."""
+        for engine in self._all():
+            for name in engine.kept(self.site):
+                for candidate in engine.named(self.site, name)[:1]:
+                    yield (candidate.spec.name if sources.is_path(name) else name), candidate
+
+    def default_candidates(self) -> Mapping[str, Callable[[], Sequence[Candidate[Any]]]]:
+        """Return for each stage what lists its candidates for a default request; what it raises says why none can."""
+        return {
+            "stt": lambda: self.stt(None),
+            "translation": lambda: self.translation(*self.usual_pair),
+            "tts": lambda: self.preloaded_tts(self.settings.preload_languages[0]),
+            "diarization": lambda: _some(self.diarization()),
+            "overlap": lambda: _some(self.overlaps()),
+            "separation": self.separation,
+        }
+
     def wanted(self) -> list[Candidate[Any]]:
         """List the best model of each stage for a default request, whether or not it is here."""
         spoken = self.settings.preload_languages
@@ -434,6 +457,17 @@ class Catalogue:
     def _missing_for(self, wanted: str, engines: Sequence[_D]) -> str | None:
         """Say what has to be installed for the requested engine; None where nothing is missing."""
         return next((engine.lack(self.site) for engine in engines if engine.info.name == wanted), None)
+
+
+def _some(candidates: Sequence[Candidate[Any]]) -> Sequence[Candidate[Any]]:
+    """Return candidates, of which there have to be some.
+
+    Raises:
+        ModelUnavailable: there are none.
+    """
+    if not candidates:
+        raise ModelUnavailable("The settings leave out all that could do this.")
+    return candidates
 
 
 def _is_at_hand(candidate: Candidate[Translator]) -> bool:

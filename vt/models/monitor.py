@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,11 +14,12 @@ from typing import Any, TypeVar
 
 from vt.domain import Cancel, Job, JobState
 from vt.engines.model_spec import Closable, ModelSpec
-from vt.errors import Cancelled
+from vt.errors import Cancelled, VtError
 from vt.models.cache import CacheObserver, CacheSnapshot, Reason
 from vt.system import graphics, machine
 from vt.system.graphics import Cards
 from vt.system.metrics import Metrics, Residency
+from vt.translatable import Message
 
 T = TypeVar("T", bound=Closable)
 Prepare = Callable[[Cancel], None]
@@ -26,7 +28,49 @@ _KINDS = ("stt", "translation", "tts", "diarization", "separation")
 _LEAST, _MOST = 0.5, 2.0
 """Bounds of a measured size, as multiples of the estimate: what is beyond them is the work of other threads."""
 
+_MOST_TROUBLES, _LONGEST_TROUBLE = 20, 300
+"""How many of the latest failures are kept, and how many characters of each."""
+_PATH = re.compile(r"(?<![\w:/])/(?:[^\s/'\":;,]+/)+([^\s/'\":;,]*)")
+
 _log = logging.getLogger("vt.models")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One failure of a model or a job."""
+
+    at: datetime
+    """In UTC."""
+    what: str
+    """The cache key of a model, or the name of a film."""
+    why: Message
+    """A sentence that tells no path."""
+
+
+class Troubles:
+    """The latest failures, for whoever runs the server. Any thread may call any method."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._latest: deque[Trouble] = deque(maxlen=_MOST_TROUBLES)
+        self.count = 0
+        """How many there were so far."""
+
+    def add(self, what: str, why: str) -> None:
+        """Take a failure, told in a sentence; of a path in it only the last part is kept."""
+        self._latest.append(Trouble(self._now(), what[:_LONGEST_TROUBLE], _without_paths(why)))
+        self.count += 1
+
+    def latest(self) -> tuple[Trouble, ...]:
+        """Return the latest failures, the newest first."""
+        return tuple(reversed(self._latest))
+
+
+def _without_paths(sentence: str) -> Message:
+    """Return a sentence without paths; one of a library, which has them in its text, cut to a length."""
+    message = Message(sentence).with_file_names({})
+    plain = _PATH.sub(r"\1", message)
+    return message if plain == message and len(plain) <= _LONGEST_TROUBLE else Message(plain[:_LONGEST_TROUBLE])
 
 
 @dataclass(slots=True)
@@ -51,6 +95,7 @@ class CacheMetrics(CacheObserver):
         cards: Callable[[], Cards] = graphics.cards,
         open_card: Callable[[str], None] = graphics.open_card,
     ) -> None:
+        self.troubles = Troubles()
         self._metrics = metrics
         self._clock = clock
         self._resident = resident
@@ -108,7 +153,7 @@ class CacheMetrics(CacheObserver):
                 raise
             except Exception as error:
                 if self._is_first(spec.key, error.__cause__ or error):
-                    self.failed(spec.key, str(error))
+                    self.failed(spec.key, error.message if isinstance(error, VtError) else str(error))
                 raise
             finally:
                 self._leave(spec.key)
@@ -148,6 +193,7 @@ class CacheMetrics(CacheObserver):
     def failed(self, key: str, message: str) -> None:
         """Count and log a failure."""
         self._metrics.failed(_kind(key))
+        self.troubles.add(key, message)
         _log.warning("failed %s after %.2f s, %.1f MB: %s", key, *self._age(key), message)
 
     def over_budget(self, key: str, size: int, budget: int) -> None:
@@ -196,8 +242,10 @@ def residency(snapshot: CacheSnapshot) -> Residency:
 class JobWatch:
     """Counts for the metrics what the jobs of a server do; it is called for each change, in order."""
 
-    def __init__(self, metrics: Metrics, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._metrics = metrics
+    def __init__(
+        self, metrics: Metrics, troubles: Troubles, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._metrics, self._troubles = metrics, troubles
         self._began = now()
         self._running: set[str] = set()
         self._queued: dict[str, datetime] = {}
@@ -216,6 +264,8 @@ class JobWatch:
             self._running.discard(job.id)
             self._queued.pop(job.id, None)
             self._metrics.job_ended(job.state.value)
+            if job.state is JobState.FAILED and job.error:
+                self._troubles.add(job.request.file, job.error)
 
     def _waited(self, job: Job) -> None:
         since = self._queued.pop(job.id, job.created_at)

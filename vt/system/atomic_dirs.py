@@ -55,10 +55,46 @@ def build_dir_atomically(
         raise folders.unwritable(target.parent, error) from error
 
 
+def was_built(target: Path) -> bool:
+    """Tell whether a folder is here that was built by `build_dir_atomically`, and not put there by somebody."""
+    return target.is_dir() and _lock_of(target).exists()
+
+
+def remove_dir(target: Path) -> None:
+    """Remove a folder that was built: in one step for whoever looks for it, then file by file.
+
+    Raises:
+        StorageError: it is being built at this moment, or cannot be removed.
+    """
+    lock, gone = FileLock(_lock_of(target), fallback_to_soft=False), _unfinished(target)
+    try:
+        with lock.acquire(blocking=False):
+            shutil.rmtree(gone, ignore_errors=True)
+            target.rename(gone)  # what a killed process leaves of it is removed before the next is built
+            shutil.rmtree(gone)
+    except Timeout as error:
+        raise StorageError("Another process is making {model}.", where=target, model=target.name) from error
+    except OSError as error:
+        raise StorageError(
+            "The files of the model {model} cannot be removed ({reason}).",
+            where=target,
+            model=target.name,
+            reason=str(error.strerror),
+        ) from error
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(f".{target.name}.half")
+
+
+def _lock_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.lock")
+
+
 def _build(
     target: Path, build: Callable[[Path], None], needed_bytes: int, tell: Tell, free: Callable[[Path], int]
 ) -> None:
-    unfinished = target.with_name(f".{target.name}.half")
+    unfinished = _unfinished(target)
     for left in (unfinished, target):
         if left.exists():
             tell(Message("{model} was left half made: it is made again.", model=target.name))
@@ -93,7 +129,7 @@ def _build_lock(target: Path, tell: Tell, cancel: Cancel) -> Iterator[None]:
     The system releases it when the process ends, however it ends. Children do not inherit it: the file is closed in
     them (close-on-exec). The file itself stays: if it were removed, two processes could each lock a file of that name.
     """
-    lock = FileLock(target.with_name(f".{target.name}.lock"), poll_interval=_POLL_SECONDS, fallback_to_soft=False)
+    lock = FileLock(_lock_of(target), poll_interval=_POLL_SECONDS, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import shutil
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vt.errors import StorageError, VtError
@@ -39,6 +40,21 @@ def translated(otherwise: Callable[[OSError], VtError] | None = None) -> Iterato
         if otherwise is None:
             raise
         raise otherwise(error) from error
+
+
+def size(path: Path) -> int:
+    """Return how many bytes a file has, or all files below a folder together, links followed; 0 for what is not there.
+
+    A file that two links lead to counts once.
+    """
+    files = path.rglob("*") if path.is_dir() else (path,)
+    found = {}
+    for file in files:
+        with suppress(OSError):
+            status = file.stat()
+            if stat.S_ISREG(status.st_mode):
+                found[status.st_dev, status.st_ino] = status.st_size
+    return sum(found.values())
 
 
 def link_or_copy(source: Path, target: Path) -> None:

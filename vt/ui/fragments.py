@@ -10,10 +10,14 @@ from vt import languages
 from vt.domain import BOTH, Job, JobState, Stage
 from vt.dubbing import subtitling
 from vt.dubbing.report import DubReport, SlowedPart
+from vt.engines.protocols import Voice
 from vt.jobs.job_service import Outlook
 from vt.jobs.removals import UNDO_SECONDS
+from vt.languages import Language
+from vt.models.inventory import StageInUse
 from vt.models.language_grades import LanguageGrade
-from vt.translatable import LanguageName
+from vt.models.monitor import Trouble
+from vt.translatable import LanguageName, Message
 from vt.ui import job_files
 from vt.ui.rendering import render
 from vt.ui.words import Words
@@ -340,12 +344,100 @@ def sharing(words: Words, address: str) -> str:
 # Models
 
 
-_COLUMNS = ("key", "kind", "state", "mb", "leases", "idle", "load")
+_NUMBERS = {"mb", "leases", "idle", "load", "disk", "memory"}
+"""The columns that hold numbers."""
+_BY_STAGE = ("stage", "configured", "serves", "why")
+_IN_MEMORY = ("key", "kind", "state", "mb", "leases", "idle", "load")
+_ON_DISK = ("name", "kind", "licence", "state", "disk", "memory")
+
+
+def _grid(words: Words, title: str, columns: Sequence[str], rows: Iterable[tuple[object, ...]], empty: str = "") -> str:
+    heads = _heads(words, columns)
+    return render("grid", title=title, columns=heads, rows=[(cells, None) for cells in rows], empty=empty)
+
+
+def _heads(words: Words, columns: Sequence[str]) -> list[tuple[str, bool]]:
+    return [(words(f"column_{column}"), column in _NUMBERS) for column in columns]
+
+
+def stages(words: Words, served: Iterable[StageInUse], licences: Mapping[str, str]) -> str:
+    """Return what serves each stage of a default request, what the settings ask for, and why that is not the same."""
+    rows = [
+        (
+            words(f"kind_{stage.stage}"),
+            " ".join(stage.configured) or words("models_by_setup"),
+            f"{stage.engine} {stage.model} ({licences[stage.engine]})" if stage.engine else words("models_nothing"),
+            words.sentence(stage.why) if stage.why else "",
+        )
+        for stage in served
+    ]
+    return _grid(words, words("models_stages"), _BY_STAGE, rows)
+
+
+def model_files(words: Words, models: Iterable[Mapping[str, Any]], free_mb: Mapping[str, float]) -> str:
+    """Return the table of the models on the disk, each with a button where it may be removed."""
+    rows = [
+        (
+            (
+                " ".join(dict.fromkeys((model["engine"], model["name"].removeprefix(f"{model['engine']}:")))),
+                words(f"kind_{model['model_type']}"),
+                model["licence"],
+                words("file_loaded" if model["in_memory"] else f"file_{model['state']}"),
+                megabytes(words, model["disk_mb"]),
+                megabytes(words, model["memory_mb"]),
+            ),
+            model,
+        )
+        for model in models
+        if model["state"] != "absent"
+    ]
+    free = words("models_free", **{place: megabytes(words, room) for place, room in free_mb.items()})
+    columns = _heads(words, _ON_DISK)
+    return render("model_files", words=words, columns=columns, rows=rows, free=free, megabytes=megabytes)
+
+
+def model_downloads(words: Words, models: Iterable[Mapping[str, Any]]) -> str:
+    """Return the downloads that run, each with its progress and a button that ends it; empty where there are none."""
+    rows = [
+        (model, words.sentence(far) if far else model["name"], Message(far).values.get("percent") if far else None)
+        for model in models
+        if model["state"] == "downloading"
+        for far in [model["progress"]]
+    ]
+    return render("model_downloads", words=words, rows=rows) if rows else ""
+
+
+def troubles(words: Words, latest: Iterable[Trouble]) -> str:
+    """Return the latest failures; empty where there are none."""
+    rows = [(trouble.at, trouble.what, words.sentence(trouble.why)) for trouble in latest]
+    return render("troubles", words=words, rows=rows) if rows else ""
+
+
+def offered(words: Words, pairs: Mapping[str, Sequence[tuple[Language, Language]]], voices: Iterable[Voice]) -> str:
+    """Return the directions in which each engine translates, and its voices, as lists that are opened."""
+    said = words.language_name
+    lists = [
+        (words("models_pairs", engine=engine, count=len(ways)), [f"{said(one)} - {said(other)}" for one, other in ways])
+        for engine, ways in pairs.items()
+    ]
+    spoken: dict[str, list[str]] = {}
+    for voice in voices:
+        spoken.setdefault(voice.engine, []).append(f"{said(voice.language)}: {voice.id}")
+    lists += [(words("models_voices", engine=engine, count=len(names)), names) for engine, names in spoken.items()]
+    return render("offered", title=words("models_offered"), lists=lists)
+
+
+def megabytes(words: Words, size: float) -> str:
+    """Return a size that is given in megabytes; a dash for none."""
+    if not size:
+        return "-"
+    return f"{words.number(size / 1024, 1)} GB" if size >= 1024 else f"{words.number(size, 0 if size >= 10 else 1)} MB"
 
 
 def models(words: Words, cache: Mapping[str, Any]) -> str:
     """Return the table of the models in memory."""
-    return render("models", words=words, columns=_COLUMNS, models=[_model(words, model) for model in cache["models"]])
+    rows = [_model(words, model) for model in cache["models"]]
+    return _grid(words, words("models_memory"), _IN_MEMORY, rows, words("models_none"))
 
 
 def _model(words: Words, model: Mapping[str, Any]) -> tuple[object, ...]:
@@ -373,9 +465,9 @@ def _whole(memory: Mapping[str, Any]) -> dict[str, str]:
     return {"used": f"{memory['used_mb']:.0f}", "budget": f"{memory['budget_mb']:.0f}"}
 
 
-def health(words: Words, status: str, notes: Sequence[str]) -> str:
-    """Return the health of the service, with notes."""
-    return render("health", words=words, status=status, notes=notes)
+def health(words: Words, status: str, notes: Sequence[str], about: str) -> str:
+    """Return the health of the service, with a line about its version and its jobs, and notes."""
+    return render("health", words=words, status=status, notes=notes, about=about)
 
 
 def action_result(text: str) -> str:

@@ -70,4 +70,6 @@ def mark(services: Services) -> str:
     cache, health = services.factory.get_model_status(), services.health()
     models = [(model["cache_key"], model["state"], model["leases"]) for model in cache["models"]]
     preload = [(model.name, model.state) for model in services.readiness()[1]]
-    return repr((models, preload, health["status"], health["notes"]))
+    factory = services.factory
+    behind = factory.inventory.mark, factory.troubles.count, services.queue()
+    return repr((models, preload, health["status"], health["notes"], behind))

@@ -21,7 +21,7 @@ from vt.ui.gateway.routes import Doors
 from vt.ui.line_routes import LineRoutes
 from vt.ui.progress import ProgressRoute
 from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Subject, Updates, owner, told
-from vt.ui.tabs import models
+from vt.ui.tabs.models import ModelsTab
 from vt.ui.tabs.translate import TranslateTab
 from vt.ui.tabs.upload import UploadTab
 from vt.ui.tabs.voices import offered
@@ -63,7 +63,7 @@ def _build(services: Services, page: gr.Blocks) -> None:
         with gr.Tab(label("tab_translate"), id=TRANSLATE):
             translate = TranslateTab(services, shared, upload)
         with gr.Tab(label("tab_models"), id=MODELS):
-            models.build(services)
+            ModelsTab(services)
     translate.wire(upload.wire())
 
     def load(kept: object, request: gr.Request) -> Updates:

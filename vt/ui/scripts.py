@@ -33,6 +33,7 @@ UNDO = _script("undo")
 SHARE = _script("share")
 AT_WORK = _script("allow_notifications") + _script("hear_first_lines")
 REFRESH_MODELS = _script("refresh_models")
+MANAGE_MODELS = _script("manage_models")
 # Of the document, before Gradio's.
 PAGE_LANGUAGE = _script("page_language")
 # Functions.

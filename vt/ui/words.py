@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from babel.numbers import get_decimal_symbol
 from gradio.i18n import I18nData
 
@@ -284,6 +284,7 @@ _ENGLISH: dict[str, str] = {
     "bench_key_seek": "five seconds back or on",
     "bench_key_hear_dub": "hear the line in the dub",
     "bench_key_hear_original": "hear the line in the original",
+    "bench_key_edges": "the edges of the line in the chart: arrows move one, Tab leads to the other",
     "bench_key_save": "do the changed lines again",
     "bench_key_undo": "undo, do it after all",
     "bench_key_search": "search the lines",
@@ -339,6 +340,44 @@ _ENGLISH: dict[str, str] = {
     "models_used": "{used} of {budget} MB for models",
     "models_used_on": "{device}: {used} of {budget} MB for models",
     "models_counts": "{hits} hits, {misses} misses, {loads} loads, {evictions} evictions",
+    "models_locked": "The models are managed with a token: type it to see them.",
+    "models_unlock": "Show",
+    "models_about": "vt {version}. Jobs: {queued} waiting, {running} running.",
+    "models_stages": "What does the work",
+    "models_by_setup": "no setting: it comes with set-up",
+    "models_nothing": "nothing",
+    "models_files": "Models on the disk",
+    "models_files_hint": "What came with set-up, or from another program, is not removed here.",
+    "models_free": "Free: {data} for jobs, {models} for models.",
+    "models_remove": "Remove",
+    "models_remove_this": "Remove {model} from the disk",
+    "models_remove_ask": (
+        "Remove {model} from the disk? {size} come free. What needs it downloads it again, or does without it."
+    ),
+    "models_removed": "Removed from the disk: {model}. {size} came free.",
+    "models_downloads": "Downloads",
+    "models_wanted": "Model to download",
+    "models_download": "Download",
+    "models_download_began": "Being downloaded, unless it is here already: {model}.",
+    "models_download_stopped": "The download was cancelled: {model}.",
+    "models_no_download": "No longer being downloaded: {model}.",
+    "models_stop_this": "Cancel the download of {model}",
+    "models_troubles": "Latest failures",
+    "models_offered": "Languages and voices here",
+    "models_pairs": "{engine}: {count} directions",
+    "models_voices": "{engine}: {count} voices",
+    "column_stage": "Stage",
+    "column_configured": "Configured",
+    "column_serves": "In use",
+    "column_why": "Why",
+    "column_name": "Model",
+    "column_licence": "Licence",
+    "column_disk": "On the disk",
+    "column_memory": "In memory",
+    "file_here": "here",
+    "file_loaded": "here, and in memory",
+    "file_partial": "half downloaded",
+    "file_downloading": "downloading",
     "column_key": "Cache key",
     "column_kind": "Kind",
     "column_state": "State",
@@ -348,6 +387,7 @@ _ENGLISH: dict[str, str] = {
     "column_load": "Load (s)",
     "kind_stt": "hears",
     "kind_diarization": "tells speakers apart",
+    "kind_overlap": "hears two at once",
     "kind_separation": "takes voices out",
     "kind_translation": "translates",
     "kind_tts": "speaks",
@@ -453,6 +493,10 @@ class Words:
     def date(self, moment: datetime) -> str:
         """Return a date as this language writes it."""
         return format_date(moment, "medium", locale=self.language)
+
+    def moment(self, moment: datetime) -> str:
+        """Return a date and time as this language writes it."""
+        return format_datetime(moment, "short", locale=self.language)
 
     def number(self, value: float, places: int) -> str:
         """Return a number with so many decimal places."""

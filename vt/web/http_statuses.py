@@ -14,6 +14,8 @@ STATUSES: Mapping[type[errors.VtError], HTTPStatus] = {
     errors.AdminRefused: HTTPStatus.FORBIDDEN,
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ModelBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ModelInUse: HTTPStatus.CONFLICT,
+    errors.NotDownloaded: HTTPStatus.CONFLICT,
     errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ToolError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageError: HTTPStatus.INSUFFICIENT_STORAGE,

@@ -1,4 +1,4 @@
-// Moves the focus to the heading of what has taken the place of the element that had it. Puts a sentence of Gradio's,
+// Moves the focus to the heading of what has taken the place of the element that had it, and not to that of the list. Puts a sentence of Gradio's,
 // which it has in English alone, in the page's own words.
 let last = null;
 document.addEventListener('focusin', event => { last = event.target; });
@@ -8,7 +8,7 @@ const look = () => {
     if (told.textContent.startsWith('Connection to the server was lost. Attempting')) told.textContent = lost;
   const active = document.activeElement;
   if (!last || (active !== document.body && active !== last) || (last.isConnected && last.checkVisibility())) return;
-  const heading = [...document.querySelectorAll('#vt-tabs h2')].find(one => one.checkVisibility());
+  const heading = [...document.querySelectorAll('#vt-tabs h2:not(.vt-yours *)')].find(one => one.checkVisibility());
   if (!heading) return;
   heading.tabIndex = -1;
   heading.focus();

@@ -1,7 +1,10 @@
 // Has the tab's contents looked up when it is opened, and again when the server tells that they changed, as long as
 // somebody sees it. A tab in which nothing happens asks for nothing.
-let stream = null, seen = false;
-const look = () => trigger('submit');
+let stream = null, seen = false, opened = true;
+const look = () => {
+  trigger('submit', {opened});
+  opened = false;
+};
 const close = () => {
   stream?.close();
   stream = null;
@@ -15,7 +18,7 @@ const follow = () => {
 new IntersectionObserver(entries => {
   const now = entries.at(-1).isIntersecting;
   if (now === seen) return;
-  seen = now;
+  seen = opened = now;
   follow();
 }).observe(element.closest('[role=tabpanel]'));
 document.addEventListener('visibilitychange', follow);

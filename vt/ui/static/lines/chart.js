@@ -84,6 +84,16 @@ export class Chart {
     if (seconds < this.from || seconds > this.from + this.span) this.#look(seconds - this.span / 10, this.span);
   }
 
+  // Has the edges of the current line in sight, and the keys move its start: Tab leads past other lines, which become
+  // the current one.
+  takeEdges() {
+    const row = this.bench.state.rows[this.bench.indexOf(this.bench.current)];
+    if (!row) return;
+    this.#show(row.start);
+    this.#placeEdges();
+    this.edges.start.focus();
+  }
+
   // What is done with it
 
   #listen() {

@@ -3,7 +3,7 @@ import {button, make} from './dom.js';
 
 const KEYS = [
   ['Space', 'play'], ['↑ ↓', 'step'], ['Alt+↑ Alt+↓', 'step_field'], ['Enter', 'write'], ['Esc', 'leave'], ['← →', 'seek'], ['D', 'hear_dub'],
-  ['O', 'hear_original'], ['Ctrl+Enter', 'save'], ['Ctrl+Z Ctrl+Shift+Z', 'undo'], ['/', 'search'], ['?', 'help'],
+  ['O', 'hear_original'], ['E', 'edges'], ['Ctrl+Enter', 'save'], ['Ctrl+Z Ctrl+Shift+Z', 'undo'], ['/', 'search'], ['?', 'help'],
 ];
 
 export class Help {
@@ -36,10 +36,11 @@ const actOf = ({key, ctrlKey, metaKey, altKey, target}, isField, isPressed) => {
     return {Enter: 'save', z: isOwn && 'undo', y: isOwn && 'redo'}[name];
   }
   if (altKey) return {ArrowUp: 'before', ArrowDown: 'behind'}[name];
-  if (isField) return name === 'Escape' && target.closest('[data-row]') ? 'leave' : null;
+  if (name === 'Escape') return target.matches('.vt-edge') || (isField && target.closest('[data-row]')) ? 'leave' : null;
+  if (isField) return null;
   if (isPressed && [' ', 'Enter', 'ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'].includes(name)) return null;
   return {
-    ' ': 'play', 'ArrowUp': 'before', 'ArrowDown': 'behind', 'Enter': 'write', 'ArrowLeft': 'back', 'ArrowRight': 'on', 'd': 'dub', 'o': 'original',
+    ' ': 'play', 'ArrowUp': 'before', 'ArrowDown': 'behind', 'Enter': 'write', 'ArrowLeft': 'back', 'ArrowRight': 'on', 'd': 'dub', 'o': 'original', 'e': 'edges',
     '/': 'search', '?': 'help',
   }[name];
 };
@@ -57,6 +58,7 @@ const ACTS = {
   leave: bench => currentRow(bench)?.focus(),
   play: bench => bench.player.toggle(),
   write: bench => currentRow(bench)?.querySelector('[data-field=text]').focus(),
+  edges: bench => bench.chart.takeEdges(),
   back: bench => bench.player.step(-1),
   on: bench => bench.player.step(1),
   dub: hear('dub'),
