@@ -253,5 +253,6 @@ def test_the_voices_that_are_known_outlive_a_batch_that_goes_on_later() -> None:
     assert cast(known, [ANNA, voice(1)]) == ["v0", "v1"]
     read = KnownVoices.from_json(json.loads(json.dumps(known.as_json())))
     assert cast(read, [CLARA, voice(1), ANNA]) == ["v2", "v1", "v0"]
-    for damaged in (None, "x", [{}], [[1, 2, 3]]):
+    others: tuple[object, ...] = (None, "x", [{}], [[1, 2, 3]])
+    for damaged in others:
         assert cast(KnownVoices.from_json(damaged), [BEN]) == ["v0"]

@@ -119,6 +119,21 @@ def languages(offers: Sequence[Offer], left_out: str | None) -> str:
     return "\n".join(filter(None, (_table([head, *rows]), left_out)))
 
 
+def jobs(found: Sequence[dict[str, Any]]) -> str:
+    """Return jobs of a server as a table for people."""
+    return _table(
+        (
+            job["id"],
+            job["state"],
+            f"{job['fraction']:.0%}",
+            job["request"]["target_language"],
+            job["request"]["file"],
+            job["error"] or "",
+        )
+        for job in found
+    )
+
+
 def outcomes(rows: Sequence[tuple[str, ...]]) -> str:
     """Return how several requests ended as a table for people."""
     return _table(rows)

@@ -19,6 +19,7 @@ from vt.cli import options, transcripts
 from vt.errors import Cancelled, InputError, ToolError, VtError
 
 if TYPE_CHECKING:
+    from vt.cli.client import Client
     from vt.domain import JobRequest
     from vt.dubbing.pipeline import Result
 
@@ -37,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         arguments = parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
+        if arguments.config:
+            from vt.cli import config
+
+            config.apply(arguments.config)
         with _stderr_discarded(arguments.verbose):
             return int(arguments.run(arguments))
     except InputError as error:
@@ -67,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     made = _Parser(prog="vt", description="Dubs a video into another language, in time with the picture.")
     made.add_argument("--version", action="version", version=f"vt {__version__}")
+    made.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings in TOML, for what the environment does not set"
+    )
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
     translate = commands.add_parser("translate", help="dub films", description="Dub films, and write their subtitles.")
     options.add_films(translate)
@@ -100,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     doctor.set_defaults(run=_doctor)
+    completion = commands.add_parser(
+        "completion", help="complete commands in a shell", description="Print what completes commands in a shell."
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="put this where your shell looks for it")
+    completion.set_defaults(run=_completion, verbose=False)
     return made
 
 
@@ -155,6 +168,11 @@ def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
         command.add_argument("--url", default="", help="where it runs; default: this machine, at PORT")
         command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
         command.set_defaults(run=_remote, command=name)
+    jobs = commands.add_parser("jobs", help="show the jobs of a running server", description="Show a server's jobs.")
+    options.add_jobs(jobs)
+    jobs.add_argument("--url", default="", help="where it runs; default: this machine, at PORT")
+    jobs.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    jobs.set_defaults(run=_jobs)
 
 
 @contextmanager
@@ -313,14 +331,35 @@ def _say(sentence: str) -> None:
     print(sentence, flush=True)  # noqa: T201
 
 
-def _remote(arguments: argparse.Namespace) -> int:
+def _client(arguments: argparse.Namespace) -> Client:
+    """Return what talks to the server that is named, or to the one of this machine."""
     from vt import settings
-    from vt.cli import display
     from vt.cli.client import Client
 
     known = settings.load()
     token = known.admin_token.get_secret_value() if known.admin_token else None
-    client = Client(arguments.url or f"http://127.0.0.1:{known.port}", token)
+    return Client(arguments.url or f"http://127.0.0.1:{known.port}", token)
+
+
+def _jobs(arguments: argparse.Namespace) -> int:
+    from vt.cli import server_jobs
+
+    for line in server_jobs.run(arguments, _client(arguments)):
+        _say(line)
+    return DONE
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    _say(shtab.complete(parser(), shell=arguments.shell))
+    return DONE
+
+
+def _remote(arguments: argparse.Namespace) -> int:
+    from vt.cli import display
+
+    client = _client(arguments)
     if arguments.command == "models":
         print(display.models(client.models()))  # noqa: T201
     elif arguments.command == "preload":

@@ -91,6 +91,17 @@ def add_dub(command: argparse.ArgumentParser) -> None:
     command.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
 
 
+def add_jobs(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what is to be done with the jobs of a server."""
+    command.add_argument("id", nargs="?", default="", metavar="ID", help="only this one; default: all, for managers")
+    wanted = command.add_mutually_exclusive_group()
+    wanted.add_argument("--fetch", action="store_true", help="fetch its film, its subtitles and its report")
+    wanted.add_argument("--cancel", action="store_true", help="end it")
+    wanted.add_argument("--remove", action="store_true", help="remove it, with all that is kept of it")
+    command.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="for --fetch: ./out")
+    command.add_argument("--json", action="store_true", help="one object a line")
+
+
 def dubs(arguments: argparse.Namespace) -> list[JobRequest]:
     """Return the dubs that are asked for: of each film in turn, one for each language.
 
