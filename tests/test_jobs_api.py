@@ -19,9 +19,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.conftest import SAMPLE, SECRETS
+from tests.conftest import SAMPLE, SECRETS, vt
 from tests.films import AAC, H264, PICTURE, SOUND, ffmpeg, streams
 from tests.servers import Server, running, wait_for
+from vt.cli import client
 
 MB = 2**20
 JOBS = "/api/v1/jobs"
@@ -728,3 +729,39 @@ def test_jobs_are_listed_for_managers_only_and_no_id_is_shown_whole(server: Serv
     shown = [json.dumps(listed), server.said, server.log]
     shown += [server.ask("GET", route).text for route in ("/metrics", "/health", "/api/v1/models")]
     assert not [text for text in shown if done in text]
+
+
+def test_the_command_line_shows_a_job_fetches_its_results_and_removes_it(
+    server: Server, films: Path, tmp_path: Path
+) -> None:
+    job, here = server.submit(films / "talk.mp4", **ES), ("--url", server.url)
+    assert server.ended(job)["state"] == "done"
+    shown = vt("jobs", job, *here, cwd=tmp_path)
+    assert (shown.returncode, shown.stdout.split()) == (0, [job, "done", "100%", "es", "talk.mp4"]), shown.stderr
+    told = json.loads(vt("jobs", job, "--json", *here, cwd=tmp_path).stdout)
+    assert (told["id"], told["state"]) == (job, "done")
+    assert job[:6] in vt("jobs", *here, cwd=tmp_path).stdout
+    fetched = vt("jobs", job, "--fetch", *here, cwd=tmp_path)
+    assert fetched.returncode == 0, fetched.stderr
+    names = {f"talk.{ending}" for ending in ("es.mp4", "es.srt", "es.vtt", "en.srt", "en.vtt", "es.report.json")}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert {str(Path("out", name)) for name in names} == set(fetched.stdout.splitlines())
+    assert (tmp_path / "out" / "talk.es.mp4").read_bytes() == server.ask("GET", f"{JOBS}/{job}/video").content
+    over = vt("jobs", job, "--cancel", *here, cwd=tmp_path)
+    assert (over.returncode, len(over.stderr.splitlines())) == (2, 1)
+    assert vt("jobs", job, "--remove", *here, cwd=tmp_path).returncode == 0
+    gone = vt("jobs", job, *here, cwd=tmp_path)
+    assert (gone.returncode, len(gone.stderr.splitlines())) == (2, 1)
+    assert vt("jobs", "--remove", *here, cwd=tmp_path).returncode == 2
+
+
+def test_a_server_gives_a_file_a_name_and_never_a_folder() -> None:
+    for given, name in (
+        ('inline; filename="talk.es.mp4"', "talk.es.mp4"),
+        ("inline; filename*=utf-8''%C3%BC.mp4", "ü.mp4"),
+        ('inline; filename="../../etc/passwd"', "passwd"),
+        ('inline; filename="..\\\\..\\\\boot.ini"', "boot.ini"),
+        ('inline; filename=".."', "es.srt"),
+        ("", "es.srt"),
+    ):
+        assert client.file_name(given, "subtitles/es.srt") == name

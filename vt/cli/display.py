@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vt.domain import Progress, Stage
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vt.models.language_support import Offer
 
 OnProgress = Callable[[Progress], None]
+Shown: TypeAlias = AbstractContextManager[OnProgress]
+"""Shows how far something is while its block runs."""
 
 
 @contextmanager
@@ -115,6 +117,26 @@ def languages(offers: Sequence[Offer], left_out: str | None) -> str:
         for offer in offers
     )
     return "\n".join(filter(None, (_table([head, *rows]), left_out)))
+
+
+def jobs(found: Sequence[dict[str, Any]]) -> str:
+    """Return jobs of a server as a table for people."""
+    return _table(
+        (
+            job["id"],
+            job["state"],
+            f"{job['fraction']:.0%}",
+            job["request"]["target_language"],
+            job["request"]["file"],
+            job["error"] or "",
+        )
+        for job in found
+    )
+
+
+def outcomes(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return how several requests ended as a table for people."""
+    return _table(rows)
 
 
 def _licence(licence: str, commercial: bool) -> str:

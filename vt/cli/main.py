@@ -9,16 +9,17 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vt import __version__
+from vt.cli import options, transcripts
 from vt.errors import Cancelled, InputError, ToolError, VtError
 
 if TYPE_CHECKING:
+    from vt.cli.client import Client
     from vt.domain import JobRequest
     from vt.dubbing.pipeline import Result
 
@@ -36,7 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0 done, 2 the input is at fault, 1 anything else."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        arguments = _parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
+        arguments = parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
+        if arguments.config:
+            from vt.cli import config
+
+            config.apply(arguments.config)
         with _stderr_discarded(arguments.verbose):
             return int(arguments.run(arguments))
     except InputError as error:
@@ -63,48 +68,29 @@ def _complain(sentence: str, code: int) -> int:
     return code
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="vt", description="Dubs a video into another language, in time with the picture.")
-    parser.add_argument("--version", action="version", version=f"vt {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    made = _Parser(prog="vt", description="Dubs a video into another language, in time with the picture.")
+    made.add_argument("--version", action="version", version=f"vt {__version__}")
+    made.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings in TOML, for what the environment does not set"
+    )
+    commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
     translate = commands.add_parser("translate", help="dub films", description="Dub films, and write their subtitles.")
-    translate.add_argument(
-        "sources",
-        nargs="+",
-        metavar="VIDEO",
-        type=Path,
-        help="video or audio files; who speaks in several of them keeps a voice",
-    )
-    translate.add_argument("--to", required=True, metavar="LANGUAGE", help="the language to speak, such as es")
-    translate.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
-    translate.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")
-    translate.add_argument(
-        "--subtitles",
-        metavar="FILE",
-        help="in place of recognition: SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as Whisper and "
-        "whisperX write it; or track:2 for the second subtitle track in the video",
-    )
-    translate.add_argument(
-        "--audio-track", type=int, metavar="N", help="which sound track to dub, from 1 (default: by its language)"
-    )
-    translate.add_argument(
-        "--voice",
-        default="",
-        metavar="ID",
-        help="one of those that `vt voices es` lists; for several speakers 1=em_alex,2=ef_dora",
-    )
-    translate.add_argument("--speakers", default="auto", metavar="N", help="how many speak, 1 to 12; default: auto")
-    translate.add_argument(
-        "--mark-speakers", action="store_true", help="show in the subtitles where another person begins to speak"
-    )
-    translate.add_argument(
-        "--preview", action="store_true", help="dub only the first minute, as a trial: talk.preview.es.mp4"
-    )
-    _add_finish(translate)
-    translate.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
-    translate.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
-    translate.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    options.add_films(translate)
+    options.add_dub(translate)
     translate.set_defaults(run=_translate)
+    transcribe = commands.add_parser(
+        "transcribe", help="write down films", description="Write down what is said in films, with its times."
+    )
+    options.add_films(transcribe)
+    transcribe.add_argument(
+        "--output-format",
+        default=transcripts.DEFAULT,
+        metavar="FORMATS",
+        help=f"of {', '.join(transcripts.FORMATS)}, or all; default: {transcripts.DEFAULT}",
+    )
+    transcribe.set_defaults(run=_transcribe)
     _add_lists(commands)
     _add_report(commands)
     fetch = commands.add_parser("fetch", help="get models ahead of time", description="Download and convert models.")
@@ -122,32 +108,12 @@ def _parser() -> _Parser:
     )
     doctor.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     doctor.set_defaults(run=_doctor)
-    return parser
-
-
-def _add_finish(translate: argparse.ArgumentParser) -> None:
-    """Add the options that say how the film is made up."""
-    translate.add_argument(
-        "--background",
-        default="",
-        metavar="HOW",
-        help="what is heard of the original: none; duck: its sound under the dub; keep: its sound without the voices; "
-        "default: by what there is",
+    completion = commands.add_parser(
+        "completion", help="complete commands in a shell", description="Print what completes commands in a shell."
     )
-    translate.add_argument(
-        "--burn", default="", metavar="LANGUAGE", help="draw the subtitles of a language, or both, into the picture"
-    )
-    translate.add_argument("--karaoke", action="store_true", help="with --burn: light up its words as they are spoken")
-    translate.add_argument(
-        "--literal", action="store_true", help="never choose a shorter wording where the time for a line is short"
-    )
-    translate.add_argument(
-        "--fit",
-        default="",
-        metavar="WHAT",
-        help="what yields where a line needs more time than there is: speech (default), which gets faster, or picture, "
-        "which is slowed there, so that the film gets a little longer",
-    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="put this where your shell looks for it")
+    completion.set_defaults(run=_completion, verbose=False)
+    return made
 
 
 def _add_lists(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -202,6 +168,11 @@ def _add_remote(commands: argparse._SubParsersAction[_Parser]) -> None:
         command.add_argument("--url", default="", help="where it runs; default: this machine, at PORT")
         command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
         command.set_defaults(run=_remote, command=name)
+    jobs = commands.add_parser("jobs", help="show the jobs of a running server", description="Show a server's jobs.")
+    options.add_jobs(jobs)
+    jobs.add_argument("--url", default="", help="where it runs; default: this machine, at PORT")
+    jobs.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+    jobs.set_defaults(run=_jobs)
 
 
 @contextmanager
@@ -226,82 +197,48 @@ def _stderr_discarded(verbose: bool) -> Iterator[None]:
 
 
 def _translate(arguments: argparse.Namespace) -> int:
+    return _worked(arguments, options.dubs(arguments), _files)
+
+
+def _files(request: JobRequest, result: Result, folder: Path) -> Sequence[Path]:
+    """Return the files of a dub; those of a preview get names by which they do not replace those of the whole film."""
+    from vt.domain import PREVIEW_STEM
+
+    if not request.preview:
+        return result.files
+    stem = request.source.stem
+    return [file.rename(folder / f"{stem}{PREVIEW_STEM}{file.name[len(stem) :]}") for file in result.files]
+
+
+def _transcribe(arguments: argparse.Namespace) -> int:
+    formats = transcripts.formats(arguments.output_format)
+    return _worked(
+        arguments,
+        options.transcripts(arguments),
+        lambda _, result, folder: transcripts.written(result, folder, formats, mark_speakers=arguments.mark_speakers),
+    )
+
+
+def _worked(
+    arguments: argparse.Namespace,
+    requests: Sequence[JobRequest],
+    chosen: Callable[[JobRequest, Result, Path], Sequence[Path]],
+) -> int:
+    """Do what is asked for; `chosen` returns which files of a result the user gets, and writes them where they miss."""
     # Imported here, so that --help does not have to wait for it.
-    from vt.cli.display import progress_display
-    from vt.dubbing import pipeline
-    from vt.dubbing.known_voices import KnownVoices
+    from vt.cli import batch, telling
     from vt.factory import get_ai_factory
     from vt.system import folders
 
-    requests = _requests(arguments)
+    teller = telling.Json() if arguments.json else telling.Text()
+    inputs = [path for one in requests for path in (one.source, one.subtitles) if path]
+
+    def deliver(request: JobRequest, result: Result, folder: Path) -> Sequence[Path]:
+        return folders.deliver(chosen(request, result, folder), arguments.out, inputs)
+
     factory = get_ai_factory()
-    factory.tell(_say)
-    for request in requests if len(requests) > 1 else ():
-        pipeline.check(request, factory)  # rather than after the hours that the films before it take
-    known_voices = KnownVoices()
-    for request in requests:
-        with folders.work_folder(arguments.out) as folder:
-            with progress_display() as display:
-                result = pipeline.dub(request, factory, folder, display, known_voices=known_voices)
-            inputs = [path for one in requests for path in (one.source, one.subtitles) if path]
-            files = _named_as_preview(result.files, request) if request.preview else result.files
-            _present(result, folders.deliver(files, arguments.out, inputs))
-    return DONE
-
-
-def _named_as_preview(files: Sequence[Path], request: JobRequest) -> list[Path]:
-    """Rename the files of a preview, so that they do not take the place of those of the whole film."""
-    from vt.domain import PREVIEW_STEM
-
-    stem = request.source.stem
-    return [file.rename(file.with_name(f"{stem}{PREVIEW_STEM}{file.name[len(stem) :]}")) for file in files]
-
-
-def _requests(arguments: argparse.Namespace) -> list[JobRequest]:
-    """Return what is asked for, for each film.
-
-    Raises:
-        InputError: an argument or a file is at fault.
-    """
-    from vt import languages, media
-    from vt.domain import Finish, JobRequest, Wishes, number_of_speakers, subtitle_track
-
-    track = subtitle_track(arguments.subtitles)
-    finish = {"background": arguments.background, "burn": arguments.burn, "fit": arguments.fit}
-    first = JobRequest(
-        source=arguments.sources[0],
-        target_language=languages.get(arguments.to),
-        source_language=languages.spoken(arguments.origin),
-        subtitles=None if track is not None or arguments.subtitles is None else Path(arguments.subtitles),
-        subtitle_track=track,
-        audio_track=arguments.audio_track,
-        speakers=number_of_speakers(arguments.speakers),
-        mark_speakers=arguments.mark_speakers,
-        preview=arguments.preview,
-        finish=replace(Finish.of(finish), literal=arguments.literal, karaoke=arguments.karaoke),
-        wishes=Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine),
-    )
-    for source in arguments.sources:
-        media.check_readable(source)
-    _check_batch(arguments.sources, first.subtitles)
-    return [replace(first, source=source) for source in arguments.sources]
-
-
-def _check_batch(sources: Sequence[Path], subtitles: Path | None) -> None:
-    """Raise where the results of two films would have the same names, or one file says what is said in both."""
-    if len(sources) > 1 and subtitles:
-        raise InputError("One file of subtitles ({file}) is one film's: name one film with it.", file=subtitles)
-    stems = [source.stem for source in sources]
-    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
-        raise InputError(
-            "Two of the films are called {name}, so their results would be too: dub them into two folders, by -o.",
-            name=twice,
-        )
-
-
-def _voice(named: str) -> str:
-    """Return the id of a voice; empty for auto, which is the best one."""
-    return "" if named == "auto" else named
+    factory.tell(teller.say)
+    return DONE if batch.run(requests, arguments.sources, factory, arguments.out, teller, deliver) else FAILED
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -408,14 +345,35 @@ def _say(sentence: str) -> None:
     print(sentence, flush=True)  # noqa: T201
 
 
-def _remote(arguments: argparse.Namespace) -> int:
+def _client(arguments: argparse.Namespace) -> Client:
+    """Return what talks to the server that is named, or to the one of this machine."""
     from vt import settings
-    from vt.cli import display
     from vt.cli.client import Client
 
     known = settings.load()
     token = known.admin_token.get_secret_value() if known.admin_token else None
-    client = Client(arguments.url or f"http://127.0.0.1:{known.port}", token)
+    return Client(arguments.url or f"http://127.0.0.1:{known.port}", token)
+
+
+def _jobs(arguments: argparse.Namespace) -> int:
+    from vt.cli import server_jobs
+
+    for line in server_jobs.run(arguments, _client(arguments)):
+        _say(line)
+    return DONE
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    _say(shtab.complete(parser(), shell=arguments.shell))
+    return DONE
+
+
+def _remote(arguments: argparse.Namespace) -> int:
+    from vt.cli import display
+
+    client = _client(arguments)
     if arguments.command == "models":
         print(display.models(client.models()))  # noqa: T201
     elif arguments.command == "preload":
@@ -424,13 +382,3 @@ def _remote(arguments: argparse.Namespace) -> int:
         for key in arguments.names or [None]:
             print(display.cleared(client.clear(key)))  # noqa: T201
     return DONE
-
-
-def _present(result: Result, files: Sequence[Path]) -> None:
-    from vt.dubbing.report import DubReport
-
-    told = result.report
-    spent = f"{told.total_seconds:.1f} s for " if isinstance(told, DubReport) else ""
-    lines = [f"{spent}{told.source.duration_seconds:.1f} s of film.", *told.notes]
-    lines += ["", *map(str, files[1:]), str(files[0])]
-    print("\n".join(lines))  # noqa: T201

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from vt.dubbing.casting import Role
 
@@ -44,12 +47,27 @@ class _Known:
     role: Role
 
 
+_SHAPE = TypeAdapter(list[_Known])
+
+
 class KnownVoices:
     """Who had which voice in the films so far. Only one thread may use it."""
 
     def __init__(self) -> None:
         """Know nobody."""
         self._known: list[_Known] = []
+
+    @classmethod
+    def from_json(cls, value: Any) -> KnownVoices:  # noqa: ANN401 (what `as_json` has given)
+        """Return those that `as_json` gave; nobody is known where it is something else."""
+        made = cls()
+        with suppress(ValidationError):
+            made._known = _SHAPE.validate_python(value)[-_MOST:]
+        return made
+
+    def as_json(self) -> Any:  # noqa: ANN401 (lists and objects)
+        """Return who is known, for a batch that goes on later."""
+        return _SHAPE.dump_python(self._known, mode="json")
 
     def cast(
         self,
