@@ -118,6 +118,7 @@ def test_heavy_libraries_load_only_inside_functions_of_engines(file: Path) -> No
 
 PARSING = {
     "cli/main.py": "arguments",
+    "cli/options.py": "arguments",
     "domain.py": "the specification of a job, as it comes from a face and is kept",
     "dubbing/subtitle_source.py": "what subtitles and their tracks say they are in",
     "dubbing/track_choice.py": "the tags of tracks",
