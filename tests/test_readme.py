@@ -30,6 +30,8 @@ SHOWS = {
     r"\.venv/bin/python -m vt translate talk\.\w+ --to en --from es": r"(?m)^out/talk\.en\.mp4$",
     r"\.venv/bin/python -m vt translate talk\.\w+ --to en --subtitles track:2": r"(?m)^out/talk\.en\.mp4$",
     r"\.venv/bin/python -m vt translate talk\.\w+ --to it": r"(?m)^out/talk\.it\.mp4$",
+    r"\.venv/bin/python -m vt transcribe talk\.\w+ --output-format txt,json": r"(?m)^out/talk\.txt$",
+    r"\.venv/bin/python -m vt completion bash >/dev/null": r"^$",
     r"\.venv/bin/python -m vt report out/talk\.es\.mp4 --html": r"^out/talk\.es\.report\.html$",
     r"\.venv/bin/python -m vt voices es": r"(?m)^espeak-ng-es  es",
     r"\.venv/bin/python -m vt languages": r"(?m)^es +Spanish .*espeak-ng$",
@@ -79,7 +81,7 @@ def commands(block: str) -> list[str]:
     return [line for line in bare if line]
 
 
-_DUB = re.compile(r"\.venv/bin/python -m vt (translate [^|&;<>$]*)")
+_DUB = re.compile(r"\.venv/bin/python -m vt (trans(?:late|cribe) [^|&;<>$]*)")
 """A command that is run in a process which need not import the libraries: there are many, and a dub needs most of them.
 """
 
@@ -262,8 +264,8 @@ def test_the_python_of_the_pages_prints_what_it_is_there_for(word: str, server: 
     assert re.fullmatch(PYTHON_SHOWS[word], done.stdout)
 
 
-NOT_RUN = {"ARCHITECTURE.md": {""}, "SECURITY.md": {"nginx"}}
-"""The house, and settings of another program."""
+NOT_RUN = {"ARCHITECTURE.md": {""}, "CLI.md": {"toml"}, "SECURITY.md": {"nginx"}}
+"""The house, settings in a file, and those of another program."""
 
 
 def test_every_other_block_of_a_page_is_of_a_kind_that_is_run_here() -> None:
