@@ -33,7 +33,7 @@ FORMATS: Mapping[str, SpeechFormat] = {
     "opus": SpeechFormat("audio/ogg", ("-c:a", "libopus", "-b:a", "32k", "-page_duration", "200000", "-f", "ogg")),
     "aac": SpeechFormat("audio/aac", ("-c:a", "aac", "-b:a", "64k", "-f", "adts")),
     "flac": SpeechFormat("audio/flac", ("-c:a", "flac", "-f", "flac")),
-    "wav": SpeechFormat("audio/wav", ("-c:a", "pcm_s16le", "-f", "wav")),
+    "wav": SpeechFormat("audio/wav", ("-c:a", "pcm_s16le", "-bitexact", "-f", "wav")),
     "pcm": SpeechFormat("audio/pcm", ("-c:a", "pcm_s16le", "-f", "s16le")),
 }
 """By name; pcm is samples of 16 bits, little-endian, without a header."""
