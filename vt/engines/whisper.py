@@ -450,6 +450,7 @@ class Whisper:
         """
         from faster_whisper import BatchedInferencePipeline
 
+        hearing.cancel.check()
         about = [{"offset": start, "duration": end - start} for start, end in clips]
         with _translated():
             # A new one for each call: it keeps the state of its last call.
@@ -480,6 +481,7 @@ class Whisper:
                 condition_on_previous_text=False,
             )
             for segment in segments:
+                hearing.cancel.check()
                 part = float(segment.start) + start, float(segment.end) + start
                 yield from hearing.accepted_or_dropped(segment, part, offset=start)
 
