@@ -13,7 +13,7 @@ from pathlib import Path
 from vt.domain import Cancel
 from vt.errors import ToolStopped
 from vt.system import sandbox
-from vt.system.processes import TALLY, Child, Slots, failure, killed_by, start
+from vt.system.processes import TALLY, Child, Slots, failure, kill, killed_by, start
 from vt.system.sandbox import MB
 
 _CHUNK = 1 << 16
@@ -100,7 +100,7 @@ class _Output:
     def end(self) -> None:
         """End what still runs; the pipes may be closed then, for nobody reads them any more."""
         if self._thread and self._thread.is_alive():
-            self.process.kill()
+            kill(self.process)
             self._thread.join()
 
     @property
@@ -113,7 +113,7 @@ class _Output:
             self._read()
         except Exception as error:  # noqa: BLE001 (it is raised where somebody waits for the program)
             self.trouble = error
-            self.process.kill()
+            kill(self.process)
 
     def _read(self) -> None:
         assert self.process.stdout and self.process.stderr  # noqa: S101

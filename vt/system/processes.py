@@ -275,10 +275,15 @@ class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
         self._process.wait()
 
     def _kill(self) -> None:
-        # Only until the process has been waited for is it certain that its number is not another process's.
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        kill(self._process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that `start` has started, and its children."""
+    # Only until the process has been waited for is it certain that its number is not another process's.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait_until_closed(pipe: IO[bytes]) -> None:
