@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
-import runpy
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +17,8 @@ from typing import Any
 
 import httpx
 import psutil
+
+from tests.forked import Forked, is_possible
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = "tiny.en"
@@ -32,65 +31,6 @@ _PATIENCE_SECONDS = 180.0
 """Of all waits: only a server that hangs takes so long."""
 _POLL_SECONDS = 0.05
 _ADDRESS = re.compile(r"(?:listening|running) on (http://127\.0\.0\.1:[1-9]\d*)")
-
-
-_HEAVY = (
-    *("gradio", "gradio.routes", "fastapi", "uvicorn", "jinja2", "babel", "httpx", "sqlalchemy.dialects.sqlite"),
-    *("prometheus_client", "pydantic_settings", "numpy", "py3langid", "num2words", "rich", "psutil", "filelock"),
-)
-"""The libraries that a server imports, which takes it three quarters of its start; none of vt is among them."""
-_READ_LATE = re.compile(r"VT_\w+|HOST|PORT|PRELOAD_MODELS|LOG_LEVEL|HF_TOKEN|TMPDIR")
-"""The variables that no library reads while it is imported."""
-_TEMPLATE = multiprocessing.get_context("forkserver")
-_TEMPLATE.set_forkserver_preload(list(_HEAVY))
-
-
-def _serve(settings: dict[str, str], console: Path) -> None:
-    """Become a server, as `python app.py` would."""
-    os.environ.clear()
-    os.environ.update(settings)
-    tempfile.tempdir = None  # is looked up again: TMPDIR may be another now
-    for number, file in enumerate((Path(os.devnull), console, console)):
-        opened = os.open(file, os.O_RDWR | os.O_APPEND)
-        os.dup2(opened, number)
-        os.close(opened)
-    os.chdir(ROOT)
-    sys.argv = ["app.py"]
-    runpy.run_path("app.py", run_name="__main__")
-
-
-class Forked:
-    """A server forked from a process that has imported the libraries, with the methods of `subprocess.Popen`."""
-
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        """Start it; it works in `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        console = folder / "console.txt"
-        console.write_bytes(b"")
-        self._process = _TEMPLATE.Process(target=_serve, args=(settings, console))
-        self._process.start()
-
-    @property
-    def pid(self) -> int:
-        found = self._process.pid
-        assert found
-        return found
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        code = self.poll()
-        assert code is not None, "it has not ended"
-        return code
-
-    def send_signal(self, number: signal.Signals) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -234,8 +174,9 @@ def running(folder: Path, argv: Sequence[str] | None = None, **settings: str) ->
         settings: of it.
     """
     process: subprocess.Popen[bytes] | Forked
-    if argv is None and all(map(_READ_LATE.fullmatch, settings)):
-        process = Forked(folder, environment(folder, **settings))
+    if argv is None and is_possible(settings):
+        console = folder / "console.txt"
+        process = Forked(["app.py"], ROOT, environment(folder, **settings), console, console)
     else:
         process = start(folder, argv or APP, **settings)
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tests import films
 from vt import media
 
 Sound = NDArray[np.float64]
@@ -19,6 +21,23 @@ CONVERSATION = (
     "Only to people on foot, and to bicycles, of course.",
 )
 """What two people say in turn."""
+VOICES = ("af_heart", "am_michael")
+"""A woman's and a man's, in which the conversation is recorded."""
+RECORDED = Path(__file__).parent / "data" / "conversation.opus"
+"""The conversation, as tests.record_conversation made it: spoken anew, it took a quarter of a minute each time."""
+SLOT_SECONDS = 5.0
+"""From the start of one recorded line to that of the next."""
+_SILENCE = 20
+
+
+def recorded_conversation(rate: int) -> dict[str, list[NDArray[np.int16]]]:
+    """Return the lines of the conversation as each of the voices says them, mono at this rate."""
+    slot = round(SLOT_SECONDS * rate)
+    slots = films.decoded(RECORDED, rate)[: len(VOICES) * len(CONVERSATION) * slot].reshape(len(VOICES), -1, slot)
+    return {
+        voice: [line[: int(np.flatnonzero(abs(line) > _SILENCE)[-1]) + 1] for line in lines]
+        for voice, lines in zip(VOICES, slots, strict=True)
+    }
 
 
 def amplitude(dbfs: float) -> float:

@@ -35,7 +35,7 @@ def test_databases_that_are_lost_empty_or_damaged_between_two_lives_of_a_server_
         siege.goes_on()
     siege.longest = 600.0
     assert not siege.goes_on()
-    assert siege.toll.jobs == len(FAULTS)
+    assert siege.toll.jobs >= len(FAULTS)
 
 
 def test_a_second_server_says_that_the_data_folder_has_an_owner_and_ends(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ScriptedVoices, ToneSynthesizer
-from tests.sounds import CONVERSATION, resampled, shouted, whispered
+from tests.sounds import CONVERSATION, recorded_conversation, shouted, whispered
 from vt.cli.main import main
 from vt.domain import Cancel, JobRequest, Word
 from vt.dubbing import hearing, pipeline, recognition, speakers
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.run import Run
-from vt.engines import campplus, kokoro
+from vt.engines import campplus
 from vt.engines.protocols import Heard
 from vt.errors import Cancelled
 from vt.model_files import bundle
@@ -270,17 +270,9 @@ ROOT = Path(sys.prefix) / "share" / "vt" / "models"
 @pytest.fixture(scope="module")
 def lines() -> dict[str, list[NDArray[np.int16]]]:
     """Return the lines as a woman and a man say them, mono at 16 kHz."""
-    place = bundle.folder("kokoro-82m")
-    if place is None or bundle.folder(campplus.NAME) is None:
-        pytest.skip("set-up could not put Kokoro and CAM++ here")
-    voices = kokoro.Kokoro(place / "model.onnx", "af_heart", 2)
-    return {
-        voice: [
-            resampled(clip.samples, clip.sample_rate, campplus.RATE)
-            for clip in voices.speaking(voice).speak([(line, 1.0) for line in CONVERSATION], Cancel())
-        ]
-        for voice in ("af_heart", "am_michael")
-    }
+    if bundle.folder(campplus.NAME) is None:
+        pytest.skip("set-up could not put CAM++ here")
+    return recorded_conversation(campplus.RATE)
 
 
 def talk(lines: dict[str, list[NDArray[np.int16]]], turns: Sequence[str]) -> tuple[NDArray[np.int16], list[Word]]:
