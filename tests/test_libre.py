@@ -22,10 +22,10 @@ def told(server: Server, status: int, route: str = TRANSLATE, **more: Any) -> st
 
 
 def test_subtitle_edit_has_its_lines_translated(server: Server) -> None:
-    said = '{"q": "The house is big.\\nThe dog sleeps.", "source": "en", "target": "es"}'
+    said = '{"q": "The house is big.\\nThe garden is green.", "source": "en", "target": "es"}'
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     answer = server.json("POST", TRANSLATE, content=said.encode(), headers=headers)
-    assert answer == {"translatedText": "La casa es grande.\nEl perro duerme."}
+    assert answer == {"translatedText": "La casa es grande.\nEl jardín es verde."}
 
 
 def test_a_list_comes_back_as_a_list_each_text_from_its_own_language(server: Server) -> None:
@@ -87,6 +87,6 @@ def test_bodies_that_are_no_requests_and_other_doors_are_refused_in_the_same_sha
     assert server.ask("GET", TRANSLATE).json() == {"error": "Specified method is invalid for this resource."}
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     told(server, 400, content=b"no form", headers=form)
-    odd = '{"q": "The dog\\u0000 \\ud800 sleeps.", "source": "en", "target": "es"}'
-    assert server.json("POST", TRANSLATE, content=odd)["translatedText"].startswith("El perro")
+    odd = '{"q": "The garden\\u0000 \\ud800 is green.", "source": "en", "target": "es"}'
+    assert server.json("POST", TRANSLATE, content=odd)["translatedText"].startswith("El jardín")
     assert "Traceback" not in server.log + server.said

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from vt import languages
 from vt.errors import InputError
 from vt.languages import Language
+from vt.text import splitting
 
 MOST_CHARACTERS = 20_000
 """Of all texts of a request together."""
@@ -108,8 +109,7 @@ def texts_of(said: Mapping[str, Any]) -> list[str]:
             most=MOST_CHARACTERS,
             texts=_MOST_TEXTS,
         )
-    # What is no text (a zero byte, half a letter) is none of a translator's.
-    return [text.replace("\0", " ").encode("utf-8", "replace").decode() for text in texts]
+    return [splitting.readable(text) for text in texts]
 
 
 def _code(value: object, name: str) -> str:

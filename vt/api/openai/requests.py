@@ -15,6 +15,7 @@ from vt.api.openai.errors import Refused
 from vt.domain import is_yes
 from vt.errors import InputError, LanguageError
 from vt.languages import Language
+from vt.text import splitting
 from vt.web.multipart import Upload
 
 FORMS = ("json", "text", "srt", "verbose_json", "vtt")
@@ -36,8 +37,6 @@ _HEARING = {
 _SPEAKING = {"model", "input", "voice", "response_format", "speed", "stream_format"}
 _NAME = re.compile(r"[A-Za-z_]{1,40}")
 _MOST_NAMED = 8
-_UNSPEAKABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-"""Control characters, and halves of letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def speaking_of(content: bytes) -> Speaking:
         raise Refused("What is spoken is sent as audio: the field stream_format takes audio.", "stream_format")
     return Speaking(
         _required(said, "model"),
-        _UNSPEAKABLE.sub(" ", text),
+        splitting.readable(text),
         _voice(said.get("voice")),
         _one_of(said.get("response_format") or "mp3", media.FORMATS, "response_format"),
         _speed(said.get("speed")),
