@@ -83,8 +83,8 @@ def test_a_recording_is_written_down_in_each_form_that_openai_has(client: OpenAI
     def heard(form: Any, **more: Any) -> Any:  # noqa: ANN401 (the client has an overload for each form)
         return client.audio.transcriptions.create(model="whisper-1", file=talk, response_format=form, **more)
 
-    plain = heard("json", language="en", prompt="Mr. John Dashwood", temperature=0)
-    assert SAID in plain.text and plain.usage.seconds == 5
+    plain = heard("json", language="en", prompt="Mr. Jon Dashwoode", temperature=0)
+    assert f"Jon Dashwoode had then {SAID}" in plain.text and plain.usage.seconds == 5
     assert heard("text").strip() == client.audio.translations.create(model="tiny.en", file=talk).text
     subtitles = heard("srt")
     assert SAID in " ".join(subtitles.split()) and "00:00:01," in subtitles.split("-->")[0]

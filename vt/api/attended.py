@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from vt.domain import Cancel
 from vt.errors import Cancelled, VtError
+from vt.system import disk
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -72,7 +73,7 @@ class _Making:
 
     def _take(self, chunk: bytes) -> None:
         self.cancel.check()
-        with self._lock:
+        with self._lock, disk.translated():
             self._kept.seek(self._size)
             self._kept.write(chunk)
             self._size += len(chunk)

@@ -37,8 +37,8 @@ FORMATS: Mapping[str, SpeechFormat] = {
     "pcm": SpeechFormat("audio/pcm", ("-c:a", "pcm_s16le", "-f", "s16le")),
 }
 """By name; pcm is samples of 16 bits, little-endian, without a header."""
-_LIMITS = ChildLimits(seconds=30, cpu_seconds=300, memory=MEMORY, output_bytes=256 * MB)
-"""For the end, once all has been fed; 256 MB are 90 minutes of samples."""
+_LIMITS = ChildLimits(seconds=30, cpu_seconds=300, memory=MEMORY, output_bytes=96 * MB)
+"""For the end, once all has been fed; 96 MB are half an hour of samples."""
 _ENCODERS = Slots(2 * CORES + 2, patience=30.0)
 """Apart from the work of jobs and from voices that are programs: an encoder waits for those."""
 

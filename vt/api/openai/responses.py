@@ -86,7 +86,7 @@ class Deltas:
     """The text of a recording as it grows: what is heard in it behind all that was sent before."""
 
     def __init__(self) -> None:
-        self._text, self._end = "", -math.inf
+        self._has_begun, self._end = False, -math.inf
 
     def event(self, words: Sequence[Word]) -> bytes:
         """Return the event of further words; nothing where a second look has found them in between.
@@ -98,8 +98,7 @@ class Deltas:
         if not text.strip():
             return b""
         self._end = max(word.end for word in new)
-        delta = text if self._text else text.lstrip()
-        self._text += delta
+        delta, self._has_begun = text if self._has_begun else text.lstrip(), True
         return _event({"type": "transcript.text.delta", "delta": delta})
 
 
