@@ -16,7 +16,16 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # Gradio imports the hub
 from fastapi import FastAPI
 
 from vt import services, settings
-from vt.api import BodyLimits, HostAndOriginCheck, PageAndRoutes, RequestTracing, SecurityHeaders, make_api
+from vt.api import (
+    FOREIGN_SHAPES,
+    BodyLimits,
+    ErrorShapes,
+    HostAndOriginCheck,
+    PageAndRoutes,
+    RequestTracing,
+    SecurityHeaders,
+    make_api,
+)
 from vt.errors import FolderTaken, SettingsError
 from vt.system import logs
 from vt.ui.page import make_page, mount_page
@@ -45,7 +54,8 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 page = mount_page(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
 guarded = HostAndOriginCheck(BodyLimits(PageAndRoutes(make_api(served), page), known.max_upload_mb), known)
-app = RequestTracing(SecurityHeaders(guarded, on_spaces=known.on_spaces), served.factory.metrics)
+shaped = ErrorShapes(guarded, FOREIGN_SHAPES)
+app = RequestTracing(SecurityHeaders(shaped, on_spaces=known.on_spaces), served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
 # up every answer for a tenth of a second.
 gc.freeze()

@@ -23,7 +23,7 @@ HOUSE = (
     Floor("entry point of the command line; app.py, the server's, stands beside the folder", ("__main__",)),
     Floor("faces of one service, unaware of each other", ("ui", "api", "cli")),
     Floor("the wiring of a server", ("services",)),
-    Floor("jobs: kept, queued, run, edited", ("jobs",)),
+    Floor("jobs: kept, queued, run, edited; answers: for whoever waits, without a job", ("jobs", "answers")),
     Floor("dubbing: hear, translate, speak, place, mix, mux", ("dubbing",)),
     Floor("which model serves this request", ("factory",)),
     Floor("which models there are, and which stay in memory", ("models",)),

@@ -200,9 +200,14 @@ class FakeFactory:
             raise LanguageError("The film speaks English already: choose another target language.")
 
     def stt_service(
-        self, language: Language | None, *, cancel: Cancel | None = None, after: Choice | None = None
+        self,
+        language: Language | None,
+        model_size: str | None = None,
+        *,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
     ) -> SttService:
-        del language, cancel, after
+        del language, model_size, cancel, after
         return SttService(choice("scripted", "stt"), lambda: nullcontext(self.heard), languages.ENGLISH, self._detects)
 
     def translation_service(

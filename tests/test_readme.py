@@ -51,6 +51,14 @@ SHOWS = {
     r"curl .*-X POST .*/preload": r'"status": ?"accepted"',
     r"curl .*-X DELETE .*/cache/stt_whisper_base": r'"freed":\["stt_whisper_base',
     r"curl .*-X DELETE .*/cache \| jq": r"^\d[\d.]*$",
+    r"curl .*/v1/audio/transcriptions .*stream": r'(?s)"transcript\.text\.delta".*"transcript\.text\.done"',
+    r"curl .*/v1/audio/transcriptions .*srt": r"(?m)^1$\n^00:00:0[01],\d+ --> ",
+    r"curl .*/v1/audio/trans(criptions|lations)": r'^\{"text":"And Mr\. John Dashwood',
+    r"curl .*/v1/audio/speech": r"^$",
+    r"curl .*/v1/audio/voices \| jq": r"(?m)^espeak-ng-es$",
+    r"curl .*/libre/translate": r'^\{"translatedText":"La casa es grande\.","detectedLanguage":\{"language":"en"',
+    r"curl .*/libre/detect": r'^\[\{"language":"es","confidence":\d',
+    r"curl .*/libre/languages \| jq": r'(?m)^\["en",\[.*"es".*\]\]$',
     r"\w+=http://127\.0\.0\.1:8000/api/v1/jobs$": r"^$",
     r"\w+=\$jobs/\$\(curl .* \$jobs \| jq -r \.id\)": r"^$",
     r"curl .*/inspect \| jq": r'^\[\{"codec":"aac",.*"channels":1\}\]$',
@@ -246,6 +254,7 @@ def _of(table: Mapping[str, Found], command: str) -> Found | None:
 
 PYTHON_SHOWS = {
     "get_ai_factory": r"cold \d+\.\d{3} s, warm \d+ microseconds: [\d,]+ times as fast\n",
+    "openai": r"english And Mr\. John Dashwood had then leisure to consider .*\n",
     "gradio_client": r"(?s).*: \d+ %.*",
 }
 """What a block of Python prints, by a word in it."""

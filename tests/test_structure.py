@@ -117,6 +117,8 @@ def test_heavy_libraries_load_only_inside_functions_of_engines(file: Path) -> No
 
 
 PARSING = {
+    "api/libre/requests.py": "what LibreTranslate's clients send",
+    "api/openai/requests.py": "what OpenAI's clients send",
     "cli/main.py": "arguments",
     "cli/options.py": "arguments",
     "domain.py": "the specification of a job, as it comes from a face and is kept",

@@ -7,6 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.servers import wait_for
+from vt.domain import Cancel
+from vt.errors import Cancelled
 from vt.system.turns import Turns
 
 
@@ -57,3 +60,44 @@ def test_work_that_is_large_together_runs_one_after_the_other_and_larger_work_al
     with turns.one(20.0):
         room.append(turns.has_room(0.5))
     assert [*room, turns.has_room(20.0)] == [True, False, False, True]
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    turns, began = Turns(1, 99, 1.0), list[str]()
+
+    def work(name: str) -> None:
+        with turns.one(1.0):
+            began.append(name)
+
+    with turns.one(1.0):
+        waiting = []
+        for number, name in enumerate(("a", "b", "c")):
+            waiting.append(threading.Thread(target=work, args=(name,)))
+            waiting[-1].start()
+            wait_for(lambda: turns.waiting > number)  # noqa: B023
+    for thread in waiting:
+        thread.join(60)
+    assert began == ["a", "b", "c"]
+
+
+def test_who_gives_up_waiting_leaves_the_place_to_the_next() -> None:
+    turns, cancel, ends = Turns(1, 99, 1.0), Cancel(), list[str]()
+
+    def work(name: str, cancel: Cancel) -> None:
+        try:
+            with turns.one(1.0, cancel):
+                ends.append(name)
+        except Cancelled:
+            ends.append(f"{name} gave up")
+
+    with turns.one(1.0):
+        first = threading.Thread(target=work, args=("first", cancel))
+        second = threading.Thread(target=work, args=("second", Cancel()))
+        for number, thread in enumerate((first, second)):
+            thread.start()
+            wait_for(lambda: turns.waiting > number)  # noqa: B023
+        cancel.set()
+        first.join(60)
+        assert ends == ["first gave up"]
+    second.join(60)
+    assert (ends, cancel.hook_count, turns.waiting) == (["first gave up", "second"], 0, 0)

@@ -509,6 +509,10 @@ class JobRequest:
     finish: Finish = NO_FINISH
     preview: bool = False
     """Whether only the first minute is dubbed, as a trial."""
+    stt_model: str | None = None
+    """By which recognition model what is said is heard; None: the one of the settings."""
+    prompt: str = ""
+    """Words that may be said, as they are spelt, or what was said before; empty: nothing is known."""
     longest_seconds: float | None = None
     """How long the film may last, whatever it promises; None: as long as there is room for it."""
 

@@ -502,6 +502,14 @@ class AIServiceFactory:
         """Return how good a dub from English into each language is here, now, the best first."""
         return self._catalogue.grades(reachable=self._hub.obstacle() is None)
 
+    def recognisers(self) -> tuple[str, ...]:
+        """List the recognition models that are here, by the names that `stt_service` takes."""
+        return self._catalogue.recognisers()
+
+    def targets(self) -> dict[str, frozenset[str]]:
+        """Return into which languages texts are translated here, now, by the code of their own."""
+        return self._catalogue.targets(reachable=self._hub.obstacle() is None)
+
     def engines(self) -> tuple[EngineInfo, ...]:
         """Return the facts about every engine, whether or not it is here."""
         return self._catalogue.engines

@@ -57,6 +57,9 @@ class Services:
         gradio_client. One costs next to nothing, and a classroom behind one address may have hundreds."""
         self.listeners = ConcurrencyLimit("samples of voices", each=4, total=64)
         """Voices that somebody wants to hear: they speak one after the other."""
+        self.answers = ConcurrencyLimit("requests that are answered at once", each=8, total=32)
+        """Recordings that are heard, and texts that are translated or spoken, while their senders wait. They share the
+        models with the jobs, turn by turn."""
         self.samples = Samples(factory)
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
@@ -160,7 +163,7 @@ class Services:
 
     def _load(self) -> Load:
         """Return what the server is at; of what cannot be read now, nothing."""
-        limits = {"uploads": self.uploads, "probes": self.probes, "followers": self.followers}
+        limits = {"uploads": self.uploads, "probes": self.probes, "followers": self.followers, "answers": self.answers}
         jobs: dict[str, int] = {}
         free = None
         with suppress(StorageError):

@@ -20,7 +20,10 @@ MOST_BYTES = 2 * MB
 """The limit for bodies other than uploads; enough for all lines of a long film with every letter escaped."""
 MOST_VALUES = 50_000
 """JSON values in a body other than an upload: twice those of an edit of every field of a two-hour film."""
-_UPLOADS = {"/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload"}
+_UPLOADS = {
+    *("/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload"),
+    *("/v1/audio/transcriptions", "/v1/audio/translations"),
+}
 _SEPARATORS = (b",", b"[", b"{")
 """Every JSON value but the first follows one of these. Those in strings are counted too: parsing would cost more."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -23,7 +23,7 @@ class Threads:
     def __init__(self) -> None:
         self._reads, self._changes = CapacityLimiter(16), CapacityLimiter(16)
         self._writes, self._probes = CapacityLimiter(16), CapacityLimiter(16)
-        self._voice = CapacityLimiter(1)
+        self._voice, self._answers = CapacityLimiter(1), CapacityLimiter(64)
 
     async def read(self, function: Callable[[], _T]) -> _T:
         """Read from the database or the disk."""
@@ -40,6 +40,10 @@ class Threads:
     async def probe(self, function: Callable[[], _T]) -> _T:
         """Examine a film, which may take long."""
         return await to_thread.run_sync(function, limiter=self._probes)
+
+    async def answer(self, function: Callable[[], _T]) -> _T:
+        """Hear, translate or speak for whoever waits; `Services.answers` limits how many do."""
+        return await to_thread.run_sync(function, limiter=self._answers)
 
     async def speak(self, function: Callable[[], _T]) -> _T:
         """Have a voice speak; one at a time, because jobs need the processor. Calls that wait use no thread."""
@@ -71,6 +75,12 @@ async def _threads(connection: HTTPConnection) -> Threads:
 
 Served = Annotated[Services, Depends(_services)]
 OnThreads = Annotated[Threads, Depends(_threads)]
+
+
+async def counted(services: Served, request: Request) -> AsyncIterator[None]:
+    """Count a request that is answered at once for its visitor, until it is answered."""
+    with services.answers.held(visitors.of(request.scope).key):
+        yield
 
 
 class ManagersRoute(APIRoute):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from dataclasses import asdict
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from anyio import CancelScope, create_task_group
@@ -18,7 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketDisconnect
 
-from vt.api import problems, schemas
+from vt.api import problems, schemas, uploads
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
 from vt.domain import (
@@ -40,7 +38,7 @@ from vt.domain import (
     subtitle_track,
 )
 from vt.dubbing.report import DubbedLine
-from vt.errors import BadUpload, InputError, JobNotFound, TooManyRequests
+from vt.errors import InputError, JobNotFound, TooManyRequests
 from vt.jobs.job_service import Draft, Jobs
 from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
@@ -48,9 +46,8 @@ from vt.jobs.results import ResultFile, ResultText
 from vt.jobs.takes import KeptTake
 from vt.languages import AUTO
 from vt.services import Services
-from vt.text.captions import MOST_BYTES, too_large
 from vt.web import visitors
-from vt.web.multipart import Upload, promised_bytes, receive
+from vt.web.multipart import Upload
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -178,7 +175,7 @@ async def create(
 ) -> schemas.Job:
     """Take a film, or another job's, and put it into the queue. The id in the answer is all that opens the job."""
     visitor = visitors.of(request.scope).key
-    async with _uploaded(services, threads, request, visitor) as (draft, upload):
+    async with uploads.received(services, threads, request, visitor, _FILES) as (draft, upload):
         with services.probes.held(visitor):
             job = await threads.probe(
                 lambda: _submitted(services.jobs, draft, upload, visitor, idempotency_key.strip().strip('"'))
@@ -196,54 +193,12 @@ async def create(
 async def inspect(services: Served, threads: OnThreads, request: Request) -> schemas.Inspection:
     """Say how long a film is and which tracks it has. The film is not kept."""
     visitor = visitors.of(request.scope).key
-    async with _uploaded(services, threads, request, visitor) as (draft, upload):
+    async with uploads.received(services, threads, request, visitor, _FILES) as (draft, upload):
         if "file" not in upload.files:
             raise InputError("The form needs a film in the field file.")
         with services.probes.held(visitor):
             found = await threads.probe(lambda: services.jobs.inspect(draft, upload.files["file"], visitor))
     return schemas.Inspection(**found)
-
-
-@asynccontextmanager
-async def _uploaded(
-    services: Services, threads: Threads, request: Request, visitor: str
-) -> AsyncIterator[tuple[Draft, Upload]]:
-    """Receive a form into a draft, which is removed unless it is submitted."""
-    promised = promised_bytes(request.headers)
-    with services.uploads.held(visitor):
-        jobs = await threads.write(lambda: services.jobs)
-        await threads.write(lambda: jobs.check_room(promised))
-        lent = jobs.draft()
-        draft = await threads.write(lent.__enter__)
-        try:
-            yield draft, await _received(jobs, threads, request, draft)
-        finally:
-            failure = sys.exc_info()
-            await threads.write(lambda: lent.__exit__(*failure))
-
-
-async def _received(jobs: Jobs, threads: Threads, request: Request, draft: Draft) -> Upload:
-    def guarded(write: Callable[[], None]) -> None:
-        jobs.check_room(0)  # others write too, and some requests do not tell their size
-        write()
-
-    async def on_thread(write: Callable[[], None]) -> None:
-        await threads.write(lambda: guarded(write))
-
-    places = {"file": draft.film, "subtitles": draft.subtitles}
-
-    def place(field: str, _: str) -> FilePath:
-        if field not in places:
-            raise BadUpload("A file came in a field that takes none: files go into {places}.", places=", ".join(places))
-        return places[field]
-
-    content_type = request.headers.get("content-type", "")
-    stream, most = request.stream(), jobs.upload_limit
-    bounds = {"subtitles": (MOST_BYTES, too_large)}
-    upload = await receive(stream, content_type, place, most, jobs.too_large, on_thread, bounds)
-    for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
-        del upload.files[name]  # a form's field that was left empty
-    return upload
 
 
 def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str, key: str) -> Job:

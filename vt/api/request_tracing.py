@@ -72,7 +72,8 @@ class RouteTracing:
 
 def _note_route(scope: Scope) -> None:
     if trace := _trace.get():
-        trace.route = getattr(scope.get("route"), "path", _UNKNOWN)
+        route = getattr(scope.get("route"), "path", "")
+        trace.route = f"{scope.get('root_path', '')}{route}" if route else _UNKNOWN  # of a mounted application: where
 
 
 class RequestTracing:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, FastAPI, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from vt.api import jobs, problems, request_tracing, schemas, voices
+from vt.api import jobs, libre, openai, problems, request_tracing, schemas, voices
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
 from vt.services import Services
@@ -24,6 +24,9 @@ def make_api(services: Services) -> FastAPI:
     app.include_router(_system)
     for router in (voices.router, _models, _managed, jobs.router, jobs.for_managers):
         app.include_router(router)
+    # The descriptions of these routes are those of the services whose shapes they have.
+    app.mount("/v1", openai.make(services, app.state.threads))
+    app.mount("/libre", libre.make(services, app.state.threads))
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 

@@ -121,7 +121,8 @@ def _name_of_words(run: Run) -> str:
     request = run.request
     told = run.artifacts.identity(request.subtitles) if request.subtitles else request.subtitle_track
     source = run.artifacts.identity(request.source)
-    return fingerprint("heard", source, request.audio_track, told, _source_code(request))
+    asked = filter(None, (request.stt_model, request.prompt))
+    return fingerprint("heard", source, request.audio_track, told, _source_code(request), *asked)
 
 
 def hear(run: Run, examined: Examined, name: str) -> Heard:
@@ -241,8 +242,10 @@ def _listen(run: Run, examined: Examined) -> Heard:
     recognition = Recognition(run, info, found.track, found.samples, found.fingerprint)
     with run.stage(Stage.TRANSCRIBE):
         heard = with_model(
-            lambda after: run.services.stt_service(run.request.source_language, cancel=run.cancel, after=after),
-            lambda stt: recognition.heard(stt, film),
+            lambda after: run.services.stt_service(
+                run.request.source_language, run.request.stt_model, cancel=run.cancel, after=after
+            ),
+            lambda stt: recognition.heard(stt.prompted(run.request.prompt), film),
         )
     return replace(heard, notes=(*examined.notes, *found.notes, *heard.notes), track_index=found.track.index)
 

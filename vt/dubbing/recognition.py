@@ -160,7 +160,9 @@ class Recognition:
                     heard.append(replace(found, start=found.start + start, end=found.end + start))
                     self._tell(found.end + start)
                 elif found.words:
-                    heard.append([replace(w, start=w.start + start, end=w.end + start) for w in found.words])
+                    words = [replace(w, start=w.start + start, end=w.end + start) for w in found.words]
+                    self.run.on_words(words)
+                    heard.append(words)
                     self._tell(found.words[-1].end + start)
         return heard
 

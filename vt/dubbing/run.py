@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from vt.domain import Cancel, JobRequest, Progress, Stage
+from vt.domain import Cancel, JobRequest, Progress, Stage, Word
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.services import DubbingServices
@@ -36,6 +36,8 @@ class Run:
     on_progress: OnProgress
     known_voices: KnownVoices = field(default_factory=KnownVoices)
     """Of the films before in a batch."""
+    on_words: Callable[[Sequence[Word]], object] = lambda _: None
+    """Is told of words as they are recognised; those that a second look finds come last."""
     stages: dict[Stage, float] = field(default_factory=dict)
     """How many seconds each stage has taken so far."""
     began: float = field(default_factory=time.monotonic)

@@ -53,7 +53,12 @@ class DubbingServices(RequestChecker, Protocol):
         ...
 
     def stt_service(
-        self, language: Language | None, *, cancel: Cancel | None = None, after: Choice | None = None
+        self,
+        language: Language | None,
+        model_size: str | None = None,
+        *,
+        cancel: Cancel | None = None,
+        after: Choice | None = None,
     ) -> SttService:
         """Return what recognises speech in `language`, or tells which language it is where that is None."""
         ...

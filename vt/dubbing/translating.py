@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import compress
@@ -43,6 +43,27 @@ _TRANSLATED = TypeAdapter(Translated)
 def voice_name(choice: Choice, target: Language) -> str:
     """Return how a voice is called in what is kept: by its engine, model, own name and language."""
     return " ".join(filter(None, (choice.info.name, choice.model, choice.voice, target.code)))
+
+
+def in_good_form(
+    sources: Sequence[str],
+    names: Mapping[str, str],
+    pair: tuple[str, str],
+    translated: Callable[[list[str]], Sequence[str]],
+) -> tuple[str, ...]:
+    """Return translations of sentences, with what engines get wrong put right: capitals, questions, numbers.
+
+    Args:
+        sources: the sentences.
+        names: what is always written with a capital; see `capitals.names_of`.
+        pair: the codes of the languages.
+        translated: has an engine translate sentences.
+    """
+    plain = [capitals.in_small_letters(source, pair[0], names) for source in sources]
+    texts = translated(plain)
+    begun = (capitals.begun_alike(*both, pair[1]) for both in zip(plain, texts, strict=True))
+    asked = (questions.asked_alike(*both, pair[1]) for both in zip(plain, begun, strict=True))
+    return tuple(number_formats.localized(*both, *pair) for both in zip(plain, asked, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +174,19 @@ class Translating:
         used = [choice.info.name, choice.model, *pair, *map(str, choice.route)]
         said = self.heard.transcript.segments
         names = capitals.names_of((segment.text for segment in said), {segment.speaker for segment in said})
-        sources, texts = [capitals.in_small_letters(source, pair[0], names) for source in sources], list[str]()
-        for first in range(0, len(sources), _BATCH):
-            part = slice(first, first + _BATCH)
-            batch, lengths = sources[part], budgets and budgets[part]
-            name = fingerprint("batch", used, batch, *([lengths] if lengths else []))
-            share = len(texts) / len(sources), len(batch) / len(sources)
-            texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
-            self.run.tell(Stage.TRANSLATE, len(texts) / len(sources))
-        begun = (capitals.begun_alike(*both, pair[1]) for both in zip(sources, texts, strict=True))
-        asked = (questions.asked_alike(*both, pair[1]) for both in zip(sources, begun, strict=True))
-        return tuple(number_formats.localized(*both, *pair) for both in zip(sources, asked, strict=True))
+
+        def translated(plain: Sequence[str]) -> list[str]:
+            texts: list[str] = []
+            for first in range(0, len(plain), _BATCH):
+                part = slice(first, first + _BATCH)
+                batch, lengths = plain[part], budgets and budgets[part]
+                name = fingerprint("batch", used, batch, *([lengths] if lengths else []))
+                share = len(texts) / len(plain), len(batch) / len(plain)
+                texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
+                self.run.tell(Stage.TRANSLATE, len(texts) / len(plain))
+            return texts
+
+        return in_good_form(sources, names, pair, translated)
 
     def _batch(
         self,

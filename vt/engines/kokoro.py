@@ -257,8 +257,7 @@ class Kokoro:
 
     def _spoken(self, phoneme_text: str, speed: float, stopping: Cancel) -> NDArray[np.int16]:
         """Return the sound of a part, and the pause behind it."""
-        with self._turns.one(len(phoneme_text) / min(1.0, speed)):
-            stopping.check()
+        with self._turns.one(len(phoneme_text) / min(1.0, speed), stopping):
             wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
         machine.trim()  # what the library has freed lies between what others hold, and would stay with the process
         samples = levels.trimmed(levels.to_int16(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)

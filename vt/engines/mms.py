@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-import threading
+import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +25,7 @@ from vt.media import levels
 from vt.model_files import download, sources
 from vt.model_files.sources import Weights
 from vt.system import machine
+from vt.system.turns import Turns
 from vt.text.normalization import normalized
 from vt.text.splitting import pieces
 from vt.translatable import Message
@@ -58,7 +59,7 @@ _ROMANIZER = 60 * 2**20
 _KERNELS = "32"
 """oneDNN compiles a kernel for each length of each layer, and 1024 of them are kept, twice: hundreds of megabytes after
 a hundred lines, of which hardly two are equally long. So many serve the layers of one line that are alike."""
-_ONE_AT_A_TIME = threading.Lock()
+_ONE_AT_A_TIME = Turns(1, sys.maxsize, 1.0)
 """torch's random numbers and their seed are the process's, so all voices share this."""
 
 
@@ -177,7 +178,7 @@ class Mms:
         """
         for text, rate in lines:
             cancel.check()
-            with _ONE_AT_A_TIME:
+            with _ONE_AT_A_TIME.one(1.0, cancel):
                 spoken = [self._spoken(tokens, rate, cancel) for tokens in self._tokens(text)]
             yield Clip(_joined(spoken, round(_PAUSE_SECONDS * self._rate)), self._rate)
 

@@ -107,6 +107,18 @@ class Transcriber(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class Promptable(Transcriber, Protocol):
+    """Hears, and spells by what it is told beforehand."""
+
+    def prompted(self, prompt: str) -> Transcriber:
+        """Return the same model, told of words that it may meet, or of what was said before.
+
+        It serves no longer than this one is open.
+        """
+        ...
+
+
 class Translator(Engine, Protocol):
     """Translates: sentences in, as many sentences out, in the same order."""
 

@@ -167,6 +167,15 @@ def ways(hops: Collection[Hop], source: str, target: str) -> Iterator[tuple[Hop,
             waiting += [(*way, hop) for hop in hops if hop.source == way[-1].target and hop.target not in seen]
 
 
+def reached(hops: Collection[Hop], source: str) -> set[str]:
+    """Return the languages to which there is a way of at most three hops."""
+    found, last = {source}, {source}
+    for _ in range(LONGEST):
+        last = {hop.target for hop in hops if hop.source in last} - found
+        found |= last
+    return found - {source}
+
+
 def worth_fetching(
     hops: Iterable[Hop], fetchable: Iterable[Hop], source: str, target: str, table: Table | None = None
 ) -> tuple[Hop, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import tempfile
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
@@ -32,6 +33,7 @@ from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
 from vt.system import cuda, folders, graphics, machine
 from vt.system.lookahead import run_ahead
+from vt.system.turns import Turns
 from vt.text import identification
 from vt.translatable import Message
 
@@ -221,7 +223,7 @@ def load_library() -> None:
 
 
 class Whisper:
-    """A loaded model. One call at a time, which hears several windows side by side."""
+    """A loaded model. Calls take turns window by window, and hear several windows side by side."""
 
     def __init__(
         self, path: str, threads: int, vad: bool, device: str = "cpu", *, compute_type: str | None = None
@@ -253,8 +255,15 @@ class Whisper:
             raise ModelUnavailable(
                 "The Whisper model in {file} cannot be loaded: {reason}", file=path, reason=reason
             ) from error
-        self._vad = vad
-        self._one_at_a_time = threading.Lock()
+        self._vad, self._prompt = vad, ""
+        # However many requests there are: memory was counted for so many windows.
+        self._turns = Turns(self._workers, sys.maxsize, self._workers)
+
+    def prompted(self, prompt: str) -> Whisper:
+        """Return the same model with words that it may meet, or that stand before; it serves while this one is open."""
+        other = copy(self)
+        other._prompt = prompt
+        return other
 
     def transcribe(self, samples: NDArray[Any], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield what was heard, window by window; silence and what is no speech comes as `Dropped`.
@@ -266,20 +275,19 @@ class Whisper:
         reason = "no voice (voice activity detection)" if self._vad else "silence"
         for start, end in levels.gaps(regions, len(samples) / RATE):
             yield Dropped(start, end, "", reason)
-        with self._one_at_a_time:
-            covered: list[levels.Region] = []
-            first = _Pass(samples, level, whisper_word_times.voice_of(level), language.whisper, cancel)
-            for found in self._heard(first, regions):
-                covered += _covered(found)
-                yield found
-            missed = levels.uncovered(levels.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
-            yield from self._heard(replace(first, trusting=False), missed)
+        covered: list[levels.Region] = []
+        first = _Pass(samples, level, whisper_word_times.voice_of(level), language.whisper, cancel)
+        for found in self._heard(first, regions):
+            covered += _covered(found)
+            yield found
+        missed = levels.uncovered(levels.voiced(level), regions, covered, _WORTH_ANOTHER_LOOK)
+        yield from self._heard(replace(first, trusting=False), missed)
 
     def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:
         """Return the language that is spoken, from the first minutes of it, and its probability."""
         regions = levels.sounding(samples, RATE)
         start = int(regions[0][0] * RATE) if regions else 0
-        with self._one_at_a_time, _translated():
+        with self._turns.one(1.0), _translated():
             heard, probability, _ = self._model.detect_language(
                 _float(samples[start : start + _DETECTION_SECONDS * RATE]), language_detection_segments=_DETECTIONS
             )
@@ -302,15 +310,16 @@ class Whisper:
         options, tokenizer = self._options(hearing)
 
         def work(batch: list[levels.Region]) -> list[list[Heard | Dropped]]:
-            found = self._segments(hearing, batch, options, tokenizer)
-            return [
-                [
-                    mended
-                    for part in self._retried_if_repeating(hearing, window, segment)
-                    for mended in self._with_other_languages(hearing, window, part)
+            with self._turns.one(1.0, hearing.cancel):
+                found = self._segments(hearing, batch, options, tokenizer)
+                return [
+                    [
+                        mended
+                        for part in self._retried_if_repeating(hearing, window, segment)
+                        for mended in self._with_other_languages(hearing, window, part)
+                    ]
+                    for window, segment in zip(batch, found, strict=True)
                 ]
-                for window, segment in zip(batch, found, strict=True)
-            ]
 
         found = _side_by_side(work, self._batches(clips), self._workers, hearing.cancel)
         yield from whisper_joints.joined(chain.from_iterable(found), clips)
@@ -392,15 +401,15 @@ class Whisper:
         # At times Whisper transcribes in place of translating; then it is tried again as if English were spoken.
         english = languages.ENGLISH
         hearings = [told, replace(told, language=english.whisper)]
-        with self._one_at_a_time:
-            ways = [(hearing, *self._options(hearing)) for hearing in hearings]
+        ways = [(hearing, *self._options(hearing)) for hearing in hearings]
 
-            def work(stretch: levels.Region) -> str:
+        def work(stretch: levels.Region) -> str:
+            with self._turns.one(1.0, cancel):
                 texts = (self._in_english(stretch, *way) for way in ways)
                 return next((text for text in texts if text and not identification.is_in(text, language, english)), "")
 
-            clips = widened(stretches, len(samples) / RATE)
-            yield from _side_by_side(work, clips, self._workers, cancel)
+        clips = widened(stretches, len(samples) / RATE)
+        yield from _side_by_side(work, clips, self._workers, cancel)
 
     def _in_english(self, stretch: levels.Region, hearing: _Pass, options: Any, tokenizer: Any) -> str:  # noqa: ANN401
         segment = self._segments(hearing, [stretch], options, tokenizer)[0]
@@ -421,6 +430,7 @@ class Whisper:
                 beam_size=_BEAM if hearing.is_transcript else _TRANSLATING_BEAM,
                 word_timestamps=hearing.is_transcript,
                 no_repeat_ngram_size=0 if hearing.is_transcript else _NO_REPEAT_TOKENS,
+                initial_prompt=self._prompt or None,
                 vad_filter=False,
             )
             multilingual = self._model.model.is_multilingual
@@ -440,6 +450,7 @@ class Whisper:
         """
         from faster_whisper import BatchedInferencePipeline
 
+        hearing.cancel.check()
         about = [{"offset": start, "duration": end - start} for start, end in clips]
         with _translated():
             # A new one for each call: it keeps the state of its last call.
@@ -470,6 +481,7 @@ class Whisper:
                 condition_on_previous_text=False,
             )
             for segment in segments:
+                hearing.cancel.check()
                 part = float(segment.start) + start, float(segment.end) + start
                 yield from hearing.accepted_or_dropped(segment, part, offset=start)
 

@@ -358,6 +358,26 @@ class Catalogue:
         target = languages.get(self.settings.preload_languages[0])
         return languages.SPANISH if target == languages.ENGLISH else languages.ENGLISH, target
 
+    def recognisers(self) -> tuple[str, ...]:
+        """List the names of the recognition models that are here, each in place of the one of the settings."""
+        named = {
+            name: next(iter(engine.named(self.site, name)), None)
+            for engine in self._allowed(self._table.stt)
+            for name in engine.names(self.site)
+        }
+        return tuple(name for name, one in named.items() if one and self.site.can_be_had(one, reachable=False))
+
+    def targets(self, *, reachable: bool) -> dict[str, frozenset[str]]:
+        """Return into which languages texts are translated here, by the code of their own."""
+        hops = self.hops()
+        found = {source: translation_routes.reached(hops, source) for source in {hop.source for hop in hops}}
+        for engine in self._allowed(self._table.translation):
+            if not engine.info.listens and not engine.pairs(self.site):
+                sources, targets = engine.translated(self.site, reachable=reachable)
+                for source in sources:
+                    found.setdefault(source, set()).update(targets)
+        return {source: frozenset(targets - {source}) for source, targets in found.items()}
+
     def offers(self, *, reachable: bool) -> tuple[Offer, ...]:
         """List every language with the engines that serve it here, now; `reachable` says whether the hub answers."""
         heard = [

@@ -16,6 +16,7 @@ from vt.engines.protocols import (
     Engine,
     Heard,
     OverlapFinder,
+    Promptable,
     SoundTranslator,
     Synthesizer,
     Transcriber,
@@ -109,6 +110,16 @@ class SttService(Service[Transcriber]):
     def hearing(self, language: Language) -> SttService:
         """Return the same model's service for one language."""
         return SttService(self.choice, self._lease, language, self.detects)
+
+    def prompted(self, prompt: str) -> SttService:
+        """Return the same model's service, told of words that it may meet; an empty prompt tells nothing."""
+
+        @contextmanager
+        def lease() -> Iterator[Transcriber]:
+            with self._lease() as engine:
+                yield engine.prompted(prompt) if isinstance(engine, Promptable) else engine
+
+        return SttService(self.choice, lease, self.language, self.detects) if prompt else self
 
     def transcribe(self, samples: NDArray[Any], cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield what is heard in mono 16 kHz samples; see `Transcriber.transcribe`."""

@@ -215,7 +215,7 @@ def _run(
     for path in child.writes:
         _create_file(path)
     with slots.one(cancel), TALLY.running(Path(program).name):
-        process = _start(child, box or sandbox.best())
+        process = start(child, box or sandbox.best())
         with killed_by(process, cancel):
             communication = _Communication(process, child, cancel, on_line)
             communication.run_to_end()
@@ -233,7 +233,7 @@ def _create_file(path: Path) -> None:
         raise StorageError("{file} cannot be written: {reason}.", file=path, reason=str(error.strerror)) from error
 
 
-def _start(child: Child, box: Sandbox) -> subprocess.Popen[bytes]:
+def start(child: Child, box: Sandbox) -> subprocess.Popen[bytes]:
     """Start a program by an argument list. Where it is missing, the `ToolMissing` says how to get it."""
     program = shutil.which(child.argv[0])
     if program is None:
@@ -275,10 +275,15 @@ class killed_by:  # noqa: N801 (reads as a phrase in a with statement)
         self._process.wait()
 
     def _kill(self) -> None:
-        # Only until the process has been waited for is it certain that its number is not another process's.
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        kill(self._process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that `start` has started, and its children."""
+    # Only until the process has been waited for is it certain that its number is not another process's.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait_until_closed(pipe: IO[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,9 @@ _ODDS = 200.0
 """So many times as likely as the film's language the other has to be for a single sentence."""
 _WORDS, _SIGNS = 5, 12
 """A sentence has so many words, or so many signs of a script that puts no space between words, or tells too little."""
+_SURER_THAN_ENGLISH = 10.0
+"""So many times as likely as English a language has to be. Of a word or two, such as "Hello!", the detector tells
+nothing, and most of those are English."""
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
@@ -54,6 +58,23 @@ def shares(text: str) -> dict[str, float]:
     for code, share in _identifier().rank(text[:_ENOUGH]):  # a language of two scripts comes twice
         found[code] = max(found.get(code, 0.0), float(share))
     return found
+
+
+def ranked(text: str, among: Collection[str]) -> list[tuple[Language, float]]:
+    """Return languages of these codes, the likeliest of a text first, with probabilities that make up 1."""
+    found = {code: share for code, share in shares(text).items() if code in among}
+    whole = sum(found.values()) or 1.0
+    order = sorted(found.items(), key=lambda item: -item[1])
+    return [(languages.get(code), share / whole) for code, share in order]
+
+
+def likeliest(text: str, among: Collection[str]) -> tuple[Language, float]:
+    """Return the likeliest language of a text among these codes; English where it is too short to tell it from that."""
+    found = ranked(text, among)
+    of_english = next((share for language, share in found if language == languages.ENGLISH), 0.0)
+    if not found or found[0][1] < _SURER_THAN_ENGLISH * of_english:
+        return languages.ENGLISH, of_english
+    return found[0]
 
 
 @cache

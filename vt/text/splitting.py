@@ -13,6 +13,7 @@ from vt.text.sentences import sentences
 # Where no space need follow the end of a sentence. A point between digits ends none.
 _UNSPACED_ENDS = re.compile(r"(?:(?:[。｡？！‼⁇⁈⁉؟۔।॥։።፧។៕]|(?<!\d)．|(?<=\d)．(?!\d))[”’»›)\]}」』】》〉）］\"']*)+")
 _HALFWAY = re.compile(r"[,;:،؛、，；：]\s*|\s[–—-]\s")
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _MIDDLE = 0.3
 """Of a text, what lies before and behind the stretch in which it is best divided."""
@@ -23,6 +24,11 @@ _UNSPACED_SCRIPTS = {"Jpan", "Hans", "Hant"}
 def has_words(text: str) -> bool:
     """Tell whether there is anything to translate: not in numbers, punctuation and emoji."""
     return any(char.isalpha() for char in text)
+
+
+def readable(text: str) -> str:
+    """Return a text in which a space stands for whatever nobody reads: control characters, halves of letters."""
+    return _UNREADABLE.sub(" ", text)
 
 
 def pieces(text: str, fits: Callable[[str], bool]) -> list[str]:

@@ -48,8 +48,13 @@ class _Part:
 class Upload:
     """What was received: the values of plain fields, and the names that the sender gave to files, both by field."""
 
-    fields: dict[str, str] = field(default_factory=dict)
+    values: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The value of each plain field; of one that was sent several times, the last."""
+        return {name: values[-1] for name, values in self.values.items()}
 
 
 def promised_bytes(headers: Mapping[str, str]) -> int:
@@ -179,7 +184,8 @@ class _Parser:
         if self._part.file:
             self._part.file.close()
         else:
-            self._found.fields[self._part.name] = self._part.value.decode("utf-8", "replace")
+            value = self._part.value.decode("utf-8", "replace")
+            self._found.values.setdefault(self._part.name, []).append(value)
 
     def _finished(self) -> None:
         self._whole = True

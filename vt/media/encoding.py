@@ -1,0 +1,65 @@
+"""Speech encoded while it is made, in the formats that players and programs take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vt.domain import Cancel
+from vt.media.audio import raw_pcm_input
+from vt.media.commands import MEMORY
+from vt.system.piping import pipe
+from vt.system.processes import Child, Slots
+from vt.system.sandbox import CORES, MB, ChildLimits
+
+ENCODED_RATE = 24_000
+"""Of whatever is encoded here, in hertz."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechFormat:
+    """One format for speech of one voice."""
+
+    media_type: str
+    options: tuple[str, ...]
+    """Those of ffmpeg."""
+
+
+FORMATS: Mapping[str, SpeechFormat] = {
+    "mp3": SpeechFormat("audio/mpeg", ("-c:a", "libmp3lame", "-b:a", "64k", "-write_xing", "0", "-f", "mp3")),
+    "opus": SpeechFormat("audio/ogg", ("-c:a", "libopus", "-b:a", "32k", "-page_duration", "200000", "-f", "ogg")),
+    "aac": SpeechFormat("audio/aac", ("-c:a", "aac", "-b:a", "64k", "-f", "adts")),
+    "flac": SpeechFormat("audio/flac", ("-c:a", "flac", "-f", "flac")),
+    "wav": SpeechFormat("audio/wav", ("-c:a", "pcm_s16le", "-bitexact", "-f", "wav")),
+    "pcm": SpeechFormat("audio/pcm", ("-c:a", "pcm_s16le", "-f", "s16le")),
+}
+"""By name; pcm is samples of 16 bits, little-endian, without a header."""
+_LIMITS = ChildLimits(seconds=30, cpu_seconds=300, memory=MEMORY, output_bytes=96 * MB)
+"""For the end, once all has been fed; 96 MB are half an hour of samples."""
+_ENCODERS = Slots(2 * CORES + 2, patience=30.0)
+"""Apart from the work of jobs and from voices that are programs: an encoder waits for those."""
+
+
+def encode(
+    pieces: Iterable[NDArray[np.int16]], rate: int, form: str, take: Callable[[bytes], object], cancel: Cancel
+) -> None:
+    """Encode mono sound piece by piece; `take` is given what comes of it, from another thread, as soon as it is there.
+
+    Args:
+        pieces: of samples, which follow each other without a gap; asked for one after the other.
+        rate: of the samples, in hertz.
+        form: one of `FORMATS`.
+        take: is given the encoded bytes.
+        cancel: ends it.
+
+    Raises:
+        ToolError: ffmpeg is missing, or failed.
+        TooManyRequests: too much is being encoded.
+        Cancelled: `cancel` was set.
+    """
+    argv = ["ffmpeg", "-hide_banner", "-nostats", "-loglevel", "error", "-probesize", "32", "-analyzeduration", "0"]
+    argv += [*raw_pcm_input(rate), "-ar", str(ENCODED_RATE), *FORMATS[form].options, "-flush_packets", "1", "pipe:1"]
+    pipe(Child(argv, _LIMITS), (piece.tobytes() for piece in pieces), take, cancel, _ENCODERS)
