@@ -177,11 +177,16 @@ def test_the_settings_say_how_loud_a_dub_over_music_is_and_the_music_stays_as_it
     assert music(cut(made.dub, *PAUSES[1])) == pytest.approx(music(cut(made.original, *PAUSES[1])), abs=0.5)
 
 
+def written(pieces: Path) -> dict[Path, int]:
+    """Return when each piece was written; the takes of the lines note each run."""
+    return {path: path.stat().st_mtime_ns for path in pieces.iterdir() if not path.name.startswith("takes-")}
+
+
 def test_a_second_run_decodes_and_encodes_nothing_and_is_the_same(film: Path, tmp_path: Path) -> None:
     first = dubbed(film, tmp_path / "first", Background.DUCK, Artifacts(tmp_path / "pieces"))
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "pieces").iterdir()}
+    kept = written(tmp_path / "pieces")
     second = dubbed(film, tmp_path / "second", Background.DUCK, Artifacts(tmp_path / "pieces"))
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "pieces").iterdir()} == kept
+    assert written(tmp_path / "pieces") == kept
     assert np.array_equal(first.dub, second.dub)
     assert first.result.report.notes == second.result.report.notes
 

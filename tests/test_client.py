@@ -205,6 +205,7 @@ def test_models_are_listed_and_cleared(client: Client, server: Server) -> None:
     key = server.warm()
     listed = client.predict(api_name="/models")["model_cache"]["models"]
     assert key in {model["cache_key"] for model in listed}
-    assert key in client.predict(api_name="/clear_cache")["freed"]
+    cleared = client.predict(api_name="/clear_cache")
+    assert key in (*cleared["freed"], *cleared["retiring"])  # a job of another test may still be about to let go of it
     assert "espeak-ng-es" in {voice["id"] for voice in client.predict("es", api_name="/voices")}
     assert "es" in {row["code"] for row in client.predict(api_name="/languages") if row["speak"]}

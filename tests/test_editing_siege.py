@@ -136,7 +136,8 @@ class Session:
         assert texts(self.server, self.job) == self.expected()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("kills", [10])
 def test_no_edit_is_lost_wherever_the_server_is_killed_while_the_page_is_open(
     browser: Browser, tmp_path: Path, kills: int
 ) -> None:

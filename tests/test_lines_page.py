@@ -205,8 +205,8 @@ def test_an_earlier_take_is_read_heard_and_brought_back_without_being_spoken_aga
     change(server, job, {"id": 1, "text": "Otra toma."})
     come(page, server)
     assert page.locator("option[value=unsure]").count() == 0  # captions say nothing of how sure they are
-    page.focus("[data-row='line 0']")
-    expect(page.locator("[data-row='line 0'] [data-act=takes]")).to_be_disabled()
+    page.focus("[data-row='line 3']")
+    expect(page.locator("[data-row='line 3'] [data-act=takes]")).to_be_disabled()
     page.focus("[data-row='line 1']")
     page.click("[data-row='line 1'] [data-act=takes]")
     take = page.locator("[data-row='line 1'] .vt-takes p", has_text=before)
