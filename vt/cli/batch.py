@@ -155,7 +155,8 @@ class _Unfinished:
 
     def artifacts(self, number: int) -> Artifacts:
         """Return what was finished for the film of a request, in whatever language."""
-        return Artifacts(self._pieces(number), lasting=False)  # a kill takes nothing from the disk, and a sync takes long
+        # A kill takes nothing from the disk, and a sync takes long.
+        return Artifacts(self._pieces(number), lasting=False)
 
     def note(self, number: int, files: Sequence[Path]) -> None:
         """Note that a request is done; what was finished for its film goes with the last of its languages."""
