@@ -66,6 +66,7 @@ def test_no_view_of_the_page_lacks_what_those_need_who_do_not_see_it(
         look("a job that runs")
     page.wait_for_selector(DONE.format(version=1))
     page.click("[data-link=make]")
+    expect(page.locator("[data-copy]")).to_have_value(re.compile("^http"))
     address = page.locator("[data-copy]").input_value()
     page.fill("textarea[data-line='1'][data-field='text']", "Muchas gracias a todos.")
     look("a dub, its lines and its link")
