@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -14,7 +15,8 @@ from filelock import FileLock
 from tests import films
 from tests.asking import asked
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
-from vt.cli import batch, options, transcripts
+from vt.cli import batch, options, server_jobs, transcripts
+from vt.cli.client import Client
 from vt.cli.main import main, parser
 from vt.cli.telling import Json, Outcome, State, Text
 from vt.domain import JobRequest, Word
@@ -139,6 +141,7 @@ def test_a_film_of_a_folder_that_cannot_be_dubbed_stops_none_behind_it_and_one_t
     teller = Noted()
     assert not run(requests, served(), folder, teller)
     assert teller.states == ["failed", "done"]
+    assert not any(name.startswith(".") for name in names(folder))
     *_, first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("bad.mp4  es  failed")
     assert "is not a video" in first
@@ -256,3 +259,22 @@ def test_the_voices_that_are_known_outlive_a_batch_that_goes_on_later() -> None:
     others: tuple[object, ...] = (None, "x", [{}], [[1, 2, 3]])
     for damaged in others:
         assert cast(KnownVoices.from_json(damaged), [BEN]) == ["v0"]
+
+
+def test_a_transcript_that_is_fetched_keeps_all_of_a_name_with_dots(tmp_path: Path) -> None:
+    class Fetched(Client):
+        def report(self, job_id: str) -> dict[str, Any]:
+            del job_id
+            return {"source": {"language": "en"}}
+
+        def fetch(self, job_id: str, result: str, folder: Path) -> Path:
+            del job_id
+            file = folder / f"my.own.talk.{result.removeprefix('subtitles/')}"
+            file.touch()
+            return file
+
+    asked_for = _parsed("jobs", "x", "--fetch", "-o", tmp_path)
+    server_jobs.run(asked_for, Fetched("http://127.0.0.1:9"))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"my.own.talk.{ending}" for ending in ("en.srt", "en.vtt", "report.json")
+    }

@@ -67,9 +67,10 @@ def run(
         outcomes = [
             _tried(unfinished, number, refused, services, out, teller, deliver) for number in range(len(requests))
         ]
-        unfinished.is_over = all(outcome.state != State.FAILED for outcome in outcomes)
+        failed = {number for number, outcome in enumerate(outcomes) if outcome.state == State.FAILED}
+        unfinished.is_over = failed <= refused.keys()  # what cannot be begun will not be gone on with
     teller.result(outcomes)
-    return unfinished.is_over
+    return not failed
 
 
 def _refused(
@@ -196,14 +197,18 @@ def _unfinished(out: Path, requests: Sequence[JobRequest]) -> Iterator[_Unfinish
         _sweep(out)
     except OSError as error:
         raise folders.unwritable(out, error) from error
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
-        with FileLock(folder / _LOCK, timeout=0):
-            unfinished = _Unfinished(folder, requests)
-            yield unfinished
-            if unfinished.is_over:
-                shutil.rmtree(folder, ignore_errors=True)
+        lock.acquire()
     except Timeout as error:
         raise InputError("The same command is at work already, with results in {folder}.", folder=out) from error
+    try:
+        unfinished = _Unfinished(folder, requests)
+        yield unfinished
+        if unfinished.is_over:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.release()
 
 
 def _identity(requests: Sequence[JobRequest]) -> str:

@@ -51,7 +51,7 @@ def _fetched(client: Client, job_id: str, out: Path) -> list[Path]:
     ]
     with folders.work_folder(out) as folder:
         files = [client.fetch(job_id, route, folder) for route in (*(["video"] if dubbed else []), *routes)]
-        stem = files[0].name.partition(".")[0]
-        report = folder / f"{files[0].stem if dubbed else stem}.report.json"
+        stem = files[0].stem if dubbed else files[0].stem.removesuffix(f".{heard}")
+        report = folder / f"{stem}.report.json"
         report.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         return folders.deliver([*files, report], out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -164,9 +165,8 @@ class Inventory:
 
     def _download(self, name: str, candidate: Candidate[Any]) -> None:
         try:
-            prepare(candidate, self._end)
-        except VtError:
-            pass  # it has been logged, and the tab shows the latest failures
+            with suppress(VtError):  # it has been logged, and the tab shows the latest failures
+                prepare(candidate, self._end)
         finally:
             with self._lock:
                 self._asked.discard(name)
