@@ -165,6 +165,7 @@ def test_music_that_nobody_wants_is_left_out_but_its_dub_is_not_dead_silent(film
     assert films.loudness(made.result.files[0])[0] == pytest.approx(-16.0, abs=1.0)
 
 
+@pytest.mark.soak
 def test_the_settings_say_how_loud_a_dub_over_music_is_and_the_music_stays_as_it_was(
     film: Path, tmp_path: Path, ducked: Dubbed
 ) -> None:
@@ -182,6 +183,7 @@ def written(pieces: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in pieces.iterdir() if not path.name.startswith("takes-")}
 
 
+@pytest.mark.soak
 def test_a_second_run_decodes_and_encodes_nothing_and_is_the_same(film: Path, tmp_path: Path) -> None:
     first = dubbed(film, tmp_path / "first", Background.DUCK, Artifacts(tmp_path / "pieces"))
     kept = written(tmp_path / "pieces")
@@ -191,6 +193,7 @@ def test_a_second_run_decodes_and_encodes_nothing_and_is_the_same(film: Path, tm
     assert first.result.report.notes == second.result.report.notes
 
 
+@pytest.mark.soak
 def test_a_film_without_sound_has_nothing_to_keep_and_says_so_where_it_was_asked_for(tmp_path: Path) -> None:
     films.ffmpeg(*films.PICTURE, *films.H264, tmp_path / "film.mp4")
     (tmp_path / "said.srt").write_text("1\n00:00:00,200 --> 00:00:01,800\nGood day.\n", encoding="utf-8")
@@ -269,6 +272,7 @@ def test_music_that_was_cut_joins_without_a_trace(tmp_path: Path) -> None:
         assert level(difference) < level(cut(whole, at - 0.1, at + 0.1)) - 40
 
 
+@pytest.mark.soak
 def test_a_room_that_was_cut_joins_without_a_trace(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path / "pieces")
     lines = [spoken(artifacts, start, seed) for seed, start in enumerate(STARTS)]

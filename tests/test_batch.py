@@ -111,6 +111,7 @@ def test_a_batch_that_was_killed_goes_on_where_it_was_and_does_nothing_twice(fol
     assert again.states == ["done"] * 4  # it was over, so the same command is meant anew
 
 
+@pytest.mark.soak
 def test_a_batch_that_is_stopped_says_that_it_goes_on(folder: Path) -> None:
     with pytest.raises(ToolError, match="the same command goes on where it was"):
         run(wanted(folder), served(), folder, Noted(at=1, happens=KeyboardInterrupt))
@@ -119,6 +120,7 @@ def test_a_batch_that_is_stopped_says_that_it_goes_on(folder: Path) -> None:
     assert teller.states == ["kept", "done", "done", "done"]
 
 
+@pytest.mark.soak
 def test_results_that_somebody_took_away_and_films_that_have_changed_are_dubbed_again(folder: Path) -> None:
     with pytest.raises(Power):
         run(wanted(folder), served(), folder, Noted(at=2))
@@ -156,6 +158,7 @@ def test_the_same_batch_is_not_begun_twice_at_once(folder: Path) -> None:
         run(wanted(folder), served(), folder, Noted())
 
 
+@pytest.mark.soak
 def test_what_nobody_goes_on_with_for_a_week_is_removed_by_another_batch(folder: Path) -> None:
     with pytest.raises(Power):
         run(wanted(folder), served(), folder, Noted(at=2))

@@ -60,6 +60,7 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
+@pytest.mark.soak
 def test_several_films_become_a_job_each_and_one_that_is_none_is_named_and_stops_no_other(
     browser: Browser, server: Server, clips: list[Path], tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_its_words_light_up_where_that_is_asked_for(tmp_path: Path, film: Path) 
         assert (r"{\kf" in text.read_text()) is karaoke
 
 
+@pytest.mark.soak
 def test_all_else_is_as_without_them(tmp_path: Path, film: Path) -> None:
     target = tmp_path / "out.mp4"
     burnt(film, target)
@@ -194,6 +195,7 @@ def test_wide_pixels_become_square_ones_and_letters_keep_their_shape(tmp_path: P
     assert video(target)["sample_aspect_ratio"] == "1:1"
 
 
+@pytest.mark.soak
 def test_a_film_in_ten_bits_and_one_in_hdr_are_shown_in_eight_and_the_notes_say_so(tmp_path: Path) -> None:
     ten = ["-c:v", "libx264", "-pix_fmt", "yuv420p10le"]
     pq = ["-color_trc", "smpte2084", "-color_primaries", "bt2020", "-colorspace", "bt2020nc"]
@@ -264,6 +266,7 @@ def test_the_height_of_lines_is_read_from_the_font() -> None:
     assert 1.0 < media.font_for(languages.SPANISH).height < 1.6
 
 
+@pytest.mark.soak
 def test_the_picture_is_seen_to_grow_and_a_cancel_meanwhile_ends_it(tmp_path: Path, film: Path) -> None:
     cancel, request, shares = Cancel(), request_for(film, "es"), list[float]()
 

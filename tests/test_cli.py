@@ -163,6 +163,7 @@ def test_any_file_name_simply_works(folder: Path, short_film: Path, name: str) -
     assert {file.name for file in (folder / "out").iterdir()} == made
 
 
+@pytest.mark.soak
 def test_results_replace_their_namesakes_only_once_the_run_has_succeeded(folder: Path, short_film: Path) -> None:
     out = folder / "out"
     out.mkdir()
@@ -185,6 +186,7 @@ def test_the_subtitles_that_were_given_are_never_replaced(folder: Path, short_fi
     assert (folder / "short.es.mp4").exists()
 
 
+@pytest.mark.soak
 def test_several_films_are_dubbed_one_after_the_other(folder: Path, short_film: Path) -> None:
     for name in ("one.wav", "two.wav"):
         _ffmpeg("-i", short_film, "-vn", folder / name)
@@ -206,6 +208,7 @@ def test_of_several_films_none_is_dubbed_where_one_cannot_be(folder: Path, short
     assert "said.srt" in _refused(folder, "one.wav", "two.mp4", "--to", "es", "--subtitles", "said.srt")
 
 
+@pytest.mark.soak
 def test_a_folder_in_the_way_of_a_result_is_named_and_nothing_is_replaced(folder: Path, short_film: Path) -> None:
     (folder / "out" / "short.es.vtt").mkdir(parents=True)
     done = vt("translate", short_film, "--to", "es", *ALONE, cwd=folder)

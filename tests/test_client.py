@@ -55,6 +55,7 @@ def test_the_sample_is_translated_with_progress_on_the_way_and_nothing_is_left(c
     wait_for(lambda: jobs(server) <= before)
 
 
+@pytest.mark.soak
 def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(client: Client, tmp_path: Path) -> None:
     (tmp_path / "es.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nLa casa de mi amigo es grande.\n")
     talk, tagged = tmp_path / "talk.mkv", ["-c:s", "srt", "-metadata:s:s:0", "language=spa"]
@@ -66,6 +67,7 @@ def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(client: Cl
         client.predict(handle_file(talk), "en", subtitles="track:2", api_name="/translate")
 
 
+@pytest.mark.soak
 def test_a_kept_dubs_lines_and_speakers_are_changed_by_call(client: Client, server: Server, tmp_path: Path) -> None:
     if bundle.folder("kokoro-82m") is None:
         pytest.skip("set-up could not put Kokoro here")

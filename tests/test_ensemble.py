@@ -115,6 +115,7 @@ def test_each_line_is_spoken_by_a_voice_of_its_speakers_gender_as_the_film_sound
     ]
 
 
+@pytest.mark.soak
 def test_a_loud_voice_and_a_soft_one_are_equally_loud_in_the_dub(film: Path, tmp_path: Path) -> None:
     report, _ = dubbed(request_for(film, tmp_path), tmp_path, factory())
     sound = films.decoded(tmp_path / "work" / "talk.es.m4a", RATE)
@@ -133,6 +134,7 @@ def test_a_wish_gives_a_speaker_a_voice_whatever_the_film_sounds_like(film: Path
     assert [speaker["voice"] for speaker in report["speakers"]] == ["woman", "man"]
 
 
+@pytest.mark.soak
 def test_one_voice_that_is_wished_for_speaks_for_everybody(film: Path, tmp_path: Path) -> None:
     wished = replace(request_for(film, tmp_path), wishes=Wishes("woman"))
     report, pitches = dubbed(wished, tmp_path, factory())
@@ -146,6 +148,7 @@ def spoken_by(served: FakeFactory) -> set[str]:
     return {text for voice in (served.spoken, *served.spoken.others.values()) for text, _ in voice.asked}
 
 
+@pytest.mark.soak
 def test_an_engine_of_one_voice_speaks_higher_or_lower_for_the_second_speaker(film: Path, tmp_path: Path) -> None:
     served = factory(ToneSynthesizer(timbre=buzz(160)))
     report, pitches = dubbed(request_for(film, tmp_path), tmp_path, served)
@@ -154,6 +157,7 @@ def test_an_engine_of_one_voice_speaks_higher_or_lower_for_the_second_speaker(fi
     assert {speaker["voice"] for speaker in report["speakers"]} == {"tone-es"}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("how", ["one name", "one speaker"])
 def test_with_one_speaker_nothing_is_told_and_one_voice_speaks(film: Path, tmp_path: Path, how: str) -> None:
     request = request_for(film, tmp_path)
@@ -180,6 +184,7 @@ def test_an_edit_is_spoken_by_the_lines_own_voice_and_nothing_else_is_spoken_aga
     assert spoken_by(again) == {"No fue largo, la verdad."}
 
 
+@pytest.mark.soak
 def test_where_one_speaker_gets_another_voice_only_their_lines_are_spoken_again(film: Path, tmp_path: Path) -> None:
     dubbed(request_for(film, tmp_path), tmp_path, factory())
     again = factory()
@@ -203,6 +208,7 @@ def test_a_speakers_new_voice_speaks_only_their_lines_and_all_others_stay_as_the
     assert [report["segments"][line] for line in (0, 2)] == [before["segments"][line] for line in (0, 2)]
 
 
+@pytest.mark.soak
 def test_a_voice_that_another_speaker_has_already_leaves_that_speakers_lines_as_they_are(
     film: Path, tmp_path: Path
 ) -> None:
@@ -226,6 +232,7 @@ def test_a_line_that_is_given_to_another_speaker_is_spoken_by_their_voice(film: 
     assert spoken_by(again) == {report["segments"][2]["text"]}
 
 
+@pytest.mark.soak
 def test_a_line_may_be_given_to_somebody_who_was_not_told_apart(film: Path, tmp_path: Path) -> None:
     dubbed(request_for(film, tmp_path), tmp_path, factory())
     again = factory()
@@ -236,6 +243,7 @@ def test_a_line_may_be_given_to_somebody_who_was_not_told_apart(film: Path, tmp_
     assert spoken_by(again) == {report["segments"][2]["text"]}
 
 
+@pytest.mark.soak
 def test_the_only_speaker_gets_another_voice_and_a_second_one(film: Path, tmp_path: Path) -> None:
     request = replace(request_for(film, tmp_path), speakers=1)
     dubbed(request, tmp_path, factory())
@@ -274,6 +282,7 @@ def test_two_who_speak_at_once_are_dubbed_in_turn_and_the_report_counts_it(film:
     assert "overlapping_lines" not in calm["timing"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("target", ["es", ""])
 def test_subtitles_mark_the_speakers_only_where_that_is_asked_for(film: Path, tmp_path: Path, target: str) -> None:
     plain = request_for(film, tmp_path) if target else replace(request_for(film, tmp_path), target_language=None)
@@ -287,6 +296,7 @@ def test_subtitles_mark_the_speakers_only_where_that_is_asked_for(film: Path, tm
         assert "BEN: " not in (tmp_path / "plain" / f"talk.{code}.srt").read_text()
 
 
+@pytest.mark.soak
 def test_a_wish_for_somebody_who_does_not_speak_is_noted(film: Path, tmp_path: Path) -> None:
     wished = replace(request_for(film, tmp_path), wishes=Wishes("Anna=man,Zoe=woman,3=man"))
     report, _ = dubbed(wished, tmp_path, factory())

@@ -154,6 +154,7 @@ def _is_in_proportion(make: Callable[[int], list[Word]], count: int) -> bool:
     return least(make(4 * count)) < 10 * least(make(count))
 
 
+@pytest.mark.soak
 def test_signs_without_a_word_are_hung_on_one_in_time_that_grows_with_them() -> None:
     def signs(count: int) -> list[Word]:
         return [Word(0.0, 1.0, " word"), *(Word(1.0, 1.0, " )))))))))))))))))))))))") for _ in range(count))]

@@ -812,6 +812,7 @@ def with_beeps(**fields: object) -> AIServiceFactory:
     return AIServiceFactory(chosen, catalogue=Catalogue(chosen, engines=BUILT_IN.with_first(Beeps())))
 
 
+@pytest.mark.soak
 def test_an_engine_that_stands_in_the_table_serves_a_job_from_end_to_end(tmp_path: Path) -> None:
     with closing(with_beeps(tts_engine="auto")) as factory:
         report = pipeline.dub(asked(SAMPLE, "es"), factory, tmp_path).report.as_json()

@@ -135,6 +135,7 @@ def _picture(film: Path) -> tuple[int, float]:
     return len(rows), (ends - begins) * above / below
 
 
+@pytest.mark.soak
 def test_a_recording_without_a_length_in_its_header_is_measured(
     source: Source, factory: AIServiceFactory, tmp_path: Path
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_recording_without_a_length_in_its_header_is_measured(
     assert _dub(factory, film, tmp_path).report["source"]["duration_seconds"] == pytest.approx(12.8, abs=0.1)
 
 
+@pytest.mark.soak
 def test_sound_that_begins_late_is_dubbed_at_the_right_time(
     source: Source, factory: AIServiceFactory, tmp_path: Path
 ) -> None:
@@ -189,6 +191,7 @@ def test_cover_art_is_no_film_and_is_kept(source: Source, factory: AIServiceFact
     assert [cover["codec_name"] for cover in covers] == ["mjpeg"]
 
 
+@pytest.mark.soak
 def test_subtitles_that_are_in_the_film_are_kept(source: Source, factory: AIServiceFactory, tmp_path: Path) -> None:
     film = tmp_path / "film.mkv"
     argv = ["-map", "0", "-map", "1", "-c", "copy", "-c:s", "srt", "-metadata:s:s:0", "language=deu"]
@@ -199,6 +202,7 @@ def test_subtitles_that_are_in_the_film_are_kept(source: Source, factory: AIServ
     assert b"kept" in ffmpeg("-i", dub.film, "-map", "0:s:2", "-f", "srt", "pipe:1")
 
 
+@pytest.mark.soak
 def test_the_sound_track_that_is_named_is_dubbed_and_the_other_kept(
     source: Source, factory: AIServiceFactory, tmp_path: Path
 ) -> None:
@@ -226,6 +230,7 @@ def test_the_sound_track_that_is_named_is_dubbed_and_the_other_kept(
         pipeline.dub(asked(film, "es", audio_track=3), factory, tmp_path)
 
 
+@pytest.mark.soak
 def test_sound_that_is_tagged_with_another_language_is_not_taken_for_english(
     source: Source, factory: AIServiceFactory, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def test_nllb_of_each_size_translates_as_its_weights_say(stand_in: Bench) -> Non
         assert float(findings.figures[f"{name} on cpu: tokens a second"]) > 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("name", "kind"), [("mms", ""), ("kokoro", "int8 on ")])
 def test_a_voice_on_the_card_sounds_as_on_the_processor(name: str, kind: str, stand_in: Bench) -> None:
     findings = found(name, stand_in)
@@ -154,6 +155,7 @@ def test_each_step_is_reported_with_what_it_found_before_it_ended(
     assert found.figures == told.get("figures", {})
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.skipif(graphics.cards().count > 0, reason="there is a graphics card here")
 def test_a_step_that_fails_is_reported_and_does_not_end_the_others(tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ def test_a_server_says_in_its_log_what_it_downloads_how_large_it_is_and_how_to_a
         assert re.search(r": \d[\d.]* MB, into .* set VT_ENGINES=embedded, or run `python -m vt fetch` ahead", line)
 
 
+@pytest.mark.soak
 def test_a_server_whose_models_cannot_be_had_is_degraded_and_says_what_stands_in(tmp_path: Path) -> None:
     with HubServer({}) as hub, _server(tmp_path, hub.endpoint) as server:
         assert [model["state"] for model in server.preloaded()] == ["ready"] * 3

@@ -224,6 +224,7 @@ def test_the_outline_of_a_sound_is_loud_where_somebody_speaks_and_is_measured_on
     assert server.ask("GET", f"{JOBS}/{done}/peaks/film").status_code == 422
 
 
+@pytest.mark.soak
 def test_sound_alone_comes_back_as_sound(server: Server, films: Path, tmp_path: Path) -> None:
     ffmpeg("-i", films / "talk.mp4", "-vn", "-c", "copy", tmp_path / "talk.m4a")
     job = server.submit(tmp_path / "talk.m4a", target_language="fr", source_language="en", audio_track="1")
@@ -247,6 +248,7 @@ def test_subtitles_may_come_along_in_place_of_listening(server: Server, films: P
     )
 
 
+@pytest.mark.soak
 def test_several_speakers_are_told_of_with_their_voices(server: Server, films: Path) -> None:
     srt = "1\n00:00:01,000 --> 00:00:03,000\nANNA: The house is large.\n\n"
     srt += "2\n00:00:04,000 --> 00:00:06,000\nBEN: The garden is small.\n"
@@ -275,6 +277,7 @@ def test_several_speakers_are_told_of_with_their_voices(server: Server, films: P
     assert [(one["label"], one["seconds"], one["voice"]) for one in mended["speakers"]] == told
 
 
+@pytest.mark.soak
 def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(server: Server, tmp_path: Path) -> None:
     (tmp_path / "es.srt").write_text("1\n00:00:00,200 --> 00:00:01,500\nLa casa de mi amigo es grande.\n")
     film = tmp_path / "talk.mkv"
@@ -731,6 +734,7 @@ def test_jobs_are_listed_for_managers_only_and_no_id_is_shown_whole(server: Serv
     assert not [text for text in shown if done in text]
 
 
+@pytest.mark.soak
 def test_the_command_line_shows_a_job_fetches_its_results_and_removes_it(
     server: Server, films: Path, tmp_path: Path
 ) -> None:

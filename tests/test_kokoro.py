@@ -292,6 +292,7 @@ def sessions() -> int:
     return sum(type(one) is InferenceSession for one in gc.get_objects())
 
 
+@pytest.mark.soak
 def test_closing_lets_go_of_the_model_and_may_happen_twice(file: Path) -> None:
     before = sessions()
     closed = Kokoro(file, "ef_dora", threads=1)

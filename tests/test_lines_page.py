@@ -147,6 +147,7 @@ def test_a_change_outlives_a_reload_that_asks_first_and_a_connection_that_breaks
     assert not page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('vt-draft:'))")
 
 
+@pytest.mark.soak
 def test_what_somebody_else_changed_meanwhile_is_merged_line_by_line(
     page: Page, server: Server, jobs: tuple[str, str]
 ) -> None:
@@ -166,6 +167,7 @@ def test_what_somebody_else_changed_meanwhile_is_merged_line_by_line(
     assert texts(server, jobs[0])[:3] == ["Buenos tardes.", "De nada.", "Hola."]
 
 
+@pytest.mark.soak
 def test_after_a_redo_is_cancelled_its_changes_are_shown_as_what_is_not_in_the_dub(
     page: Page, server: Server, jobs: tuple[str, str]
 ) -> None:
@@ -422,6 +424,7 @@ DAMAGED = """async () => {
 }"""
 
 
+@pytest.mark.soak
 def test_damaged_drafts_are_left_out_and_the_good_ones_among_them_are_not(page: Page, jobs: tuple[str, str]) -> None:
     assert page.evaluate(DAMAGED) == {
         "strange": ['["Dicho",0,false]'],

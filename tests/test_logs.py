@@ -210,6 +210,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield found
 
 
+@pytest.mark.soak
 def test_what_a_server_keeps_is_for_no_other_account(server: Server) -> None:
     data = server.folder / "data"
     kept = [server.folder / "app.log", data, *data.rglob("*")]

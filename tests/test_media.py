@@ -494,6 +494,7 @@ def test_a_film_of_too_many_tracks_is_refused_with_their_number(tmp_path: Path) 
     assert "has more tracks and attachments than the 256" in refused(hostile.of_many_tracks(tmp_path / "a.mkv", 300))
 
 
+@pytest.mark.soak
 def test_a_huge_cover_is_not_unpacked_and_is_left_out(
     tmp_path: Path, dub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,6 +509,7 @@ def test_a_huge_cover_is_not_unpacked_and_is_left_out(
     assert len(media.probe(tmp_path / "out.m4a").audio) == 2
 
 
+@pytest.mark.soak
 def test_a_film_that_holds_more_than_it_promises_is_decoded_as_far_as_is_allowed(tmp_path: Path) -> None:
     info = media.probe(hostile.of_more_than_it_promises(tmp_path / "film.mkv", 1.0, 600.0))
     assert info.seconds == pytest.approx(1.0, abs=0.1)

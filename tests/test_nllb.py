@@ -449,6 +449,7 @@ def test_a_converted_folder_is_not_converted_again(converted: Path, tmp_path: Pa
     assert told == []
 
 
+@pytest.mark.soak
 def test_the_user_is_told_what_is_converted_and_how_large_it_is(checkpoint: Path, tmp_path: Path) -> None:
     told: list[str] = []
     nllb_conversion.convert(checkpoint, tmp_path / "tiny", tell=told.append, cancel=Cancel())

@@ -101,6 +101,7 @@ def _asked(server: Server, method: str, route: str) -> int:
         return answer.status_code
 
 
+@pytest.mark.soak
 def test_every_route_of_a_job_is_reached_in_every_state_with_what_is_described(
     beset: Server, jobs: dict[str, str]
 ) -> None:

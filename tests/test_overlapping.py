@@ -103,6 +103,7 @@ def test_the_report_counts_the_lines_and_seconds_in_which_two_speak_at_once(film
     assert finder.starts == listened
 
 
+@pytest.mark.soak
 def test_nobody_listens_for_two_at_once_where_one_speaks_or_is_said_to(film: Path, tmp_path: Path) -> None:
     finder = ScriptedOverlaps([(0.0, 30.0)])
     for number, script in ((1, TURNS), (None, [(0.0, 3)])):
@@ -112,6 +113,7 @@ def test_nobody_listens_for_two_at_once_where_one_speaks_or_is_said_to(film: Pat
     assert finder.starts == []
 
 
+@pytest.mark.soak
 def test_speakers_are_told_apart_though_nothing_hears_two_at_once(film: Path, tmp_path: Path) -> None:
     class Failing(ScriptedOverlaps):
         def overlaps(

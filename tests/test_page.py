@@ -404,6 +404,7 @@ def advances_without_a_call(page: Page) -> bool:
     return False
 
 
+@pytest.mark.soak
 def test_a_page_at_rest_asks_nothing_and_a_job_is_followed_by_a_stream_that_is_picked_up_again(
     browser: Browser, server: Server, long_film: Path
 ) -> None:

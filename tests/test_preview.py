@@ -100,6 +100,7 @@ def test_the_beginning_of_a_film_has_its_picture_and_all_its_sounds(kind: str, t
     assert 0.9 <= found.seconds <= 1.2
 
 
+@pytest.mark.soak
 def test_the_files_of_a_preview_take_the_place_of_no_others(tmp_path: Path) -> None:
     film, text = films.film(tmp_path / "talk.mp4"), tmp_path / "talk.srt"
     text.write_text("1\n00:00:00,200 --> 00:00:01,800\nGood day to you.\n")

@@ -19,7 +19,7 @@ from scripts.make_docs import PAGES
 from tests.conftest import ROOT, SAMPLE, vt
 from tests.films import ffmpeg
 from tests.hub_server import HubServer
-from tests.servers import FASTER, Server, free_port, running, wait_for
+from tests.servers import FASTER, Server, free_port, running_python, wait_for
 from vt.model_files import bundle
 
 Found = TypeVar("Found")
@@ -162,8 +162,10 @@ def _profile(command: str, _server: Server, folder: Path) -> None:
     port = str(free_port())
     words = command.replace("--port 8000", f"--port {port}").split()
     settings = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
-    argv = [word.replace(".venv/bin/", f"{sys.prefix}/bin/") for word in words[len(settings) :]]
-    with running(folder, argv, **{"PORT": port, "PRELOAD_MODELS": "true", **settings}) as server:
+    program, *argv = words[len(settings) :]
+    if program != ".venv/bin/python":
+        argv = ["-m", Path(program).name, *argv]
+    with running_python(folder, argv, **{"PORT": port, "PRELOAD_MODELS": "true", **settings}) as server:
         models = server.preloaded()
         assert bool(models) == (settings.get("PRELOAD_MODELS") != "false")
         assert all(model["state"] == "ready" for model in models)
@@ -207,7 +209,10 @@ def _demo(_command: str, _server: Server, folder: Path) -> None:
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "samples").mkdir()
     ffmpeg("-i", SAMPLE, "-t", "8", "-c", "copy", folder / "samples" / SAMPLE.name)
-    done = subprocess.run(["bash", "scripts/demo"], cwd=folder, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "VT_ENGINES": "embedded", **FASTER}  # the engines that it has by itself dub elsewhere
+    done = subprocess.run(
+        ["bash", "scripts/demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == f"out/{SAMPLE.stem}.es.mp4"
 

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.conftest import ROOT, SECRETS, vt
-from tests.servers import APP, BUNDLED, UVICORN, Server, environment, running, said, start
+from tests.servers import APP, BUNDLED, UVICORN, Server, environment, running, said, start_python
 
 MB = 2**20
 MODELS = "/api/v1/models"
@@ -220,6 +220,7 @@ def test_a_gradio_client_gives_the_token_as_an_argument(guarded: Server) -> None
     assert client.predict("", SECRETS["VT_ADMIN_TOKEN"], api_name="/clear_cache")["status"] == "success"
 
 
+@pytest.mark.soak
 def test_on_a_space_models_are_closed_to_those_who_come_without_a_token(tmp_path: Path) -> None:
     with running(tmp_path, SPACE_ID="someone/vt") as space:
         assert "on a Space" in problem(space, "DELETE", CACHE, 403)
@@ -267,6 +268,7 @@ def test_the_command_line_talks_to_a_server(server: Server, guarded: Server, tmp
     server.preloaded()
 
 
+@pytest.mark.soak
 def test_the_check_of_a_service_holds_here_and_fails_where_nobody_answers(server: Server) -> None:
     check = [str(ROOT / "scripts" / "check-service")]
     python = ROOT / ".venv" / "bin" / "python"
@@ -301,7 +303,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        process = start(tmp_path, PORT=str(taken.getsockname()[1]))
+        process = start_python(tmp_path, PORT=str(taken.getsockname()[1]))
         assert process.wait(120) == 1
     assert "cannot be listened on: Address already in use. Is another server running there?" in said(tmp_path)
     assert "Traceback" not in said(tmp_path)

@@ -68,6 +68,7 @@ def test_the_translator_is_told_how_much_there_is_time_for_by_the_voice_that_wil
     assert second == at(1 / SECONDS_A_CHARACTER, rooms)
 
 
+@pytest.mark.soak
 def test_lines_that_will_be_crowded_are_asked_for_again_with_the_time_that_there_is_at_a_tempo_of_1_2(
     film: Path, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_line_that_is_translated_again_has_the_time_of_its_own_place(film: Pat
     assert served.translated.budgets == [at(USUAL, rooms), at(USUAL, rooms[1:2])]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("served", [factory(fit_translations=False), factory(heeds=False)])
 def test_nothing_is_told_where_the_switch_is_off_or_there_is_no_choice(
     served: FakeFactory, film: Path, tmp_path: Path

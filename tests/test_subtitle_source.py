@@ -59,6 +59,7 @@ def into_english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.soak
 def test_a_dub_from_subtitles_names_no_recogniser(into_english: Path) -> None:
     report = _report(into_english, f"{SAMPLE.stem}.en.report.json")
     assert report["engines"]["stt"] is None
@@ -114,6 +115,7 @@ def test_the_language_of_subtitles_is_told_from_their_text(tmp_path: Path) -> No
     assert (source["language"], source["language_detected"]) == ("es", True)
 
 
+@pytest.mark.soak
 def test_subtitles_in_another_language_than_the_one_named_are_noted(tmp_path: Path) -> None:
     (tmp_path / "film.srt").write_text(SPANISH, encoding="utf-8")
     done = vt("translate", SAMPLE, "--to", "ca", "--from", "fr", "--subtitles", "film.srt", cwd=tmp_path)

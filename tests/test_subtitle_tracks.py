@@ -179,6 +179,7 @@ def _texts(film: Path) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("encoding", ["cp1251", "koi8-u", "iso8859-5"])
 def test_a_dub_keeps_the_films_own_subtitles_readable_whatever_encoding_they_were_in(
     tmp_path: Path, encoding: str
@@ -198,6 +199,7 @@ def test_a_dub_keeps_the_films_own_subtitles_readable_whatever_encoding_they_wer
     assert not [note for note in result.report.notes if "left out" in note]
 
 
+@pytest.mark.soak
 def test_subtitles_whose_encoding_nobody_can_tell_are_left_out_with_a_note(tmp_path: Path) -> None:
     noise = bytes(range(0x81, 0xFF)) * 3
     film = _film_of_texts(
@@ -217,6 +219,7 @@ def test_a_track_in_windows_1251_stands_in_place_of_recognition(tmp_path: Path) 
     assert RUSSIAN[0][1] in _texts(result.files[0])[-1][1]
 
 
+@pytest.mark.soak
 def test_the_tag_of_a_track_tells_the_encoding_where_its_text_is_too_short(tmp_path: Path) -> None:
     for tag, text in (("ell", "Ναι."), ("rus", "Нет."), ("heb", "לא.")):
         encoding = {"ell": "cp1253", "rus": "cp1251", "heb": "cp1255"}[tag]

@@ -99,6 +99,7 @@ def test_a_changed_line_moves_no_cut_elsewhere() -> None:
 # How it sounds
 
 
+@pytest.mark.soak
 def test_what_was_cut_joins_without_a_trace(tmp_path: Path, artifacts: Artifacts) -> None:
     lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
     _, level = made(tmp_path / "dub.m4a", artifacts, lines)

@@ -210,12 +210,14 @@ def test_sound_of_an_unknown_kind_is_named_and_not_called_damaged(tmp_path: Path
         taken(path, audio_track=1)
 
 
+@pytest.mark.soak
 def test_a_film_with_sound_of_an_unknown_kind_is_dubbed_from_its_other_track(tmp_path: Path) -> None:
     result = dubbed(unknown(tmp_path / "iphone.mov", 2), tmp_path / "work")
     assert [stream["codec_type"] for stream in streams(result.files[0])][:3] == ["video", "audio", "audio"]
     assert any("A sound track (apax) was left out" in note for note in result.report.as_json()["notes"])
 
 
+@pytest.mark.soak
 def test_a_film_with_sound_of_an_unknown_kind_is_dubbed_from_subtitles(tmp_path: Path) -> None:
     path = unknown(tmp_path / "only.mov", 1)
     (tmp_path / "talk.srt").write_text("1\n00:00:00,200 --> 00:00:01,000\nGood morning to everybody here.\n")
@@ -253,6 +255,7 @@ def test_xhe_aac_is_named(tmp_path: Path) -> None:
 
 
 @opens_xhe_aac
+@pytest.mark.soak
 @pytest.mark.parametrize("place", [1, 2])
 def test_a_film_with_xhe_aac_is_dubbed_from_its_other_track(tmp_path: Path, place: int) -> None:
     path = as_xhe_aac(film(tmp_path / "both.mp4", Made(), Made()), place)

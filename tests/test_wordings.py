@@ -94,6 +94,7 @@ def test_a_hurried_line_is_spoken_without_its_fillers_and_all_others_in_full(fil
     assert SHORT in (tmp_path / "work" / "talk.es.vtt").read_text(encoding="utf-8").replace("\n", " ")
 
 
+@pytest.mark.soak
 def test_no_line_is_shortened_where_every_one_is_to_be_spoken_in_full(film: Path, tmp_path: Path) -> None:
     wished = replace(request_for(film, tmp_path), finish=Finish(literal=True))
     served = factory(
@@ -143,6 +144,7 @@ def test_what_says_something_else_leaves_words_untranslated_or_is_longer_is_not_
     assert hurried == [None, None, "No shorter wording fits.", None, None]
 
 
+@pytest.mark.soak
 def test_fillers_of_the_original_are_left_out_and_what_remains_is_translated(film: Path, tmp_path: Path) -> None:
     rain = "Well, it rained all day, um, so we stayed in the town."
     told = tmp_path / "talk.srt"
@@ -153,6 +155,7 @@ def test_fillers_of_the_original_are_left_out_and_what_remains_is_translated(fil
     assert report["segments"][2]["text"] == SHORT
 
 
+@pytest.mark.soak
 def test_an_edited_line_is_never_shortened_and_the_shortened_ones_stay_as_they_were(film: Path, tmp_path: Path) -> None:
     served = factory(LINES)
     request = request_for(film, tmp_path)
@@ -168,6 +171,7 @@ def test_an_edited_line_is_never_shortened_and_the_shortened_ones_stay_as_they_w
     assert written["segments"][4] == before["segments"][4]
 
 
+@pytest.mark.soak
 def test_a_job_that_goes_on_words_its_lines_as_before_without_asking_anybody(film: Path, tmp_path: Path) -> None:
     first, again = factory(LINES), factory({})
     before = dubbed(request_for(film, tmp_path), tmp_path, first)
