@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -196,7 +196,7 @@ class Build:
         if name not in self._rooms:
             stage = self._stages.get(name)
             if stage is None:
-                self._rooms[name] = self._from_nothing(name)
+                self._rooms[name] = self.beginning(name)
             else:
                 before = self.stage(stage.base)
                 for step in stage.steps:  # the stages that it copies from come first, each with a place of its own
@@ -205,7 +205,8 @@ class Build:
                 self._rooms[name] = self._built(name, before, stage)
         return self._rooms[name]
 
-    def _from_nothing(self, image: str) -> Room:
+    def beginning(self, image: str) -> Room:
+        """Return the root of an image that is none of the stages: Debian's smallest."""
         release = re.fullmatch(r"debian:(\w+)-slim", image)
         if not release:
             raise Failed(f"{image} is not known here.")
@@ -218,12 +219,21 @@ class Build:
         subprocess.run(["cp", "--archive", "--reflink=auto", str(before.folder), str(folder)], check=True)
         room = Room(folder, dict(before.environment))
         self._place, self._user = "/app", "root"
-        with reaching(room):
+        with reaching(room) if self.lends_the_network() else nullcontext():
             for step in stage.steps:
-                told(f"{name}: {step.word} {step.rest[:90]}", lambda step=step: self._do(room, step))  # type: ignore[misc]
+                told(f"{name}: {step.word} {step.rest[:90]}", lambda step=step: self.do(room, step))  # type: ignore[misc]
         return room
 
-    def _do(self, room: Room, step: Step) -> None:
+    def lends_the_network(self) -> bool:
+        """Tell whether the steps reach what this machine reaches, which takes root."""
+        return True
+
+    def do(self, room: Room, step: Step) -> None:
+        """Take one step in a root.
+
+        Raises:
+            Failed: it failed, or is of a kind that is not known here.
+        """
         match step.word:
             case "RUN":
                 room.shell(step.rest, self._user, self._place)

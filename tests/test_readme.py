@@ -278,8 +278,8 @@ def test_the_python_of_the_pages_prints_what_it_is_there_for(word: str, server: 
     assert re.fullmatch(PYTHON_SHOWS[word], done.stdout)
 
 
-NOT_RUN = {"ARCHITECTURE.md": {""}, "CLI.md": {"toml"}, "SECURITY.md": {"nginx"}}
-"""The house, settings in a file, and those of another program."""
+NOT_RUN = {"ARCHITECTURE.md": {""}, "CLI.md": {"toml"}, "SECURITY.md": {"nginx"}, "SPACES.md": {"console"}}
+"""The house, settings in a file, those of another program, and what takes Docker."""
 
 
 def test_every_other_block_of_a_page_is_of_a_kind_that_is_run_here() -> None:
