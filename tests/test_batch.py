@@ -54,15 +54,19 @@ class Noted(Text):
         return [outcome.state.value for outcome in self.outcomes]
 
 
+def two_films(folder: Path) -> Path:
+    """Put two films into a folder, and return it."""
+    films.ffmpeg("-f", "lavfi", "-i", "anoisesrc=d=4:r=16000:a=0.1", folder / "one.wav")
+    films.ffmpeg("-f", "lavfi", "-i", "anoisesrc=d=5:r=16000:a=0.1", folder / "two.wav")
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with two films."""
-    films.ffmpeg("-f", "lavfi", "-i", "anoisesrc=d=4:r=16000:a=0.1", tmp_path / "one.wav")
-    films.ffmpeg("-f", "lavfi", "-i", "anoisesrc=d=5:r=16000:a=0.1", tmp_path / "two.wav")
-    return tmp_path
+    return two_films(tmp_path)
 
 
-def _parsed(*arguments: str | Path) -> argparse.Namespace:
+def parsed(*arguments: str | Path) -> argparse.Namespace:
     return parser().parse_args([*map(str, arguments)])
 
 
@@ -201,13 +205,13 @@ def test_a_folder_stands_for_its_films_but_not_for_results_and_hidden_files(fold
     for name in ("b.MKV", ".hidden.mp4", "notes.txt", "a.es.mp4", "a.es.report.json", "a.mp4"):
         (folder / name).write_bytes(b"x")
     (folder / "inner.mp4").mkdir()
-    found = options.transcripts(_parsed("transcribe", folder))
+    found = options.transcripts(parsed("transcribe", folder))
     assert [request.source.name for request in found] == ["a.mp4", "b.MKV", "one.wav", "two.wav"]
     assert [request.target_language for request in found] == [None] * 4
 
 
 def test_languages_are_named_with_commas_or_one_by_one_and_none_twice(folder: Path) -> None:
-    found = options.dubs(_parsed("translate", folder / "one.wav", "--to", "es, fr,", "--to", "it", "--to=es"))
+    found = options.dubs(parsed("translate", folder / "one.wav", "--to", "es, fr,", "--to", "it", "--to=es"))
     assert [request.target_language.code for request in found if request.target_language] == ["es", "fr", "it"]
 
 
@@ -276,7 +280,7 @@ def test_a_transcript_that_is_fetched_keeps_all_of_a_name_with_dots(tmp_path: Pa
             file.touch()
             return file
 
-    asked_for = _parsed("jobs", "x", "--fetch", "-o", tmp_path)
+    asked_for = parsed("jobs", "x", "--fetch", "-o", tmp_path)
     server_jobs.run(asked_for, Fetched("http://127.0.0.1:9"))
     assert {path.name for path in tmp_path.iterdir()} == {
         f"my.own.talk.{ending}" for ending in ("en.srt", "en.vtt", "report.json")

@@ -200,6 +200,7 @@ NOT_ON_THE_PAGE = {
     *("cli/main.py", "cli/batch.py", "cli/client.py", "cli/config.py", "cli/options.py", "cli/server_jobs.py"),
     *("answers/speaking.py", "api/libre/requests.py", "api/uploads.py"),
     *("cli/transcripts.py", "cli/licences.py", "cli/report.py", "jobs/recovery.py", "settings.py"),
+    "media/joining.py",
     "system/folders.py", "system/atomic_dirs.py", "system/logs.py", "web/multipart.py", "api/jobs.py",
     "ui/endpoints.py", "ui/gateway/calls.py", "ui/gateway/routes.py", "ui/gateway/file_routes.py",
     "ui/gateway/results.py", "ui/line_routes.py",

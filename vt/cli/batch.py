@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from vt import __version__
+from vt.cli import one_file as joined
 from vt.cli.telling import Outcome, State, Teller
 from vt.domain import JobRequest
 from vt.dubbing import pipeline
@@ -37,6 +40,8 @@ def run(
     out: Path,
     teller: Teller,
     deliver: Deliver,
+    *,
+    one_file: bool = False,
 ) -> bool:
     """Do what is asked for, and tell whether all of it is done.
 
@@ -50,6 +55,7 @@ def run(
         out: the folder for the results.
         teller: is told how far it is.
         deliver: is called with each result.
+        one_file: put the dubs of each film into one file as well.
 
     Raises:
         InputError: a file or an argument is at fault, or the same command is at work already.
@@ -67,10 +73,31 @@ def run(
         outcomes = [
             _tried(unfinished, number, refused, services, out, teller, deliver) for number in range(len(requests))
         ]
+        if one_file:
+            outcomes = _in_one_file(outcomes, out, teller)
         failed = {number for number, outcome in enumerate(outcomes) if outcome.state == State.FAILED}
         unfinished.is_over = failed <= refused.keys()  # what cannot be begun will not be gone on with
     teller.result(outcomes)
     return not failed
+
+
+def _in_one_file(outcomes: Sequence[Outcome], out: Path, teller: Teller) -> list[Outcome]:
+    """Return the outcomes, those of a film whose dubs are all there with the file that holds them all."""
+    told: list[Outcome] = []
+    for _, found in itertools.groupby(outcomes, key=lambda outcome: outcome.request.source):
+        dubs = list(found)
+        try:
+            films = () if any(dub.state == State.FAILED for dub in dubs) else (joined.made(dubs, out),)
+        except (KeyboardInterrupt, Cancelled) as error:
+            raise ToolError("Stopped; the same command goes on where it was.") from error
+        except VtError as error:
+            dubs = [replace(dub, state=State.FAILED, sentence=error.in_full) for dub in dubs]
+        else:
+            for film in films:
+                teller.say(str(film))
+            dubs = [replace(dub, files=(*dub.files, *films)) for dub in dubs]
+        told += dubs
+    return told
 
 
 def _refused(

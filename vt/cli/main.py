@@ -197,7 +197,7 @@ def _stderr_discarded(verbose: bool) -> Iterator[None]:
 
 
 def _translate(arguments: argparse.Namespace) -> int:
-    return _worked(arguments, options.dubs(arguments), _files)
+    return _worked(arguments, options.dubs(arguments), _files, one_file=arguments.one_file)
 
 
 def _files(request: JobRequest, result: Result, folder: Path) -> Sequence[Path]:
@@ -223,6 +223,8 @@ def _worked(
     arguments: argparse.Namespace,
     requests: Sequence[JobRequest],
     chosen: Callable[[JobRequest, Result, Path], Sequence[Path]],
+    *,
+    one_file: bool = False,
 ) -> int:
     """Do what is asked for; `chosen` returns which files of a result the user gets, and writes them where they miss."""
     # Imported here, so that --help does not have to wait for it.
@@ -238,7 +240,8 @@ def _worked(
 
     factory = get_ai_factory()
     factory.tell(teller.say)
-    return DONE if batch.run(requests, arguments.sources, factory, arguments.out, teller, deliver) else FAILED
+    is_done = batch.run(requests, arguments.sources, factory, arguments.out, teller, deliver, one_file=one_file)
+    return DONE if is_done else FAILED
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -90,6 +90,11 @@ def add_dub(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preview", action="store_true", help="dub only the first minute, as a trial: talk.preview.es.mp4"
     )
+    command.add_argument(
+        "--one-file",
+        action="store_true",
+        help="with several --to: all dubs of a film in one file too, each with its sound and subtitles: talk.es+fr.mp4",
+    )
     command.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     command.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
 
@@ -116,6 +121,7 @@ def dubs(arguments: argparse.Namespace) -> list[JobRequest]:
     targets = _targets(arguments.to)
     if len(targets) > 1 and arguments.voice:
         raise InputError("A voice speaks one language: name one language with --voice.")
+    _check_one_file(arguments, len(targets))
     finish = {"background": arguments.background, "burn": arguments.burn, "fit": arguments.fit}
     wishes = Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine)
     finished = replace(Finish.of(finish), literal=arguments.literal, karaoke=arguments.karaoke)
@@ -124,6 +130,16 @@ def dubs(arguments: argparse.Namespace) -> list[JobRequest]:
         for request in transcripts(arguments)
         for target in targets
     ]
+
+
+def _check_one_file(arguments: argparse.Namespace, languages: int) -> None:
+    """Raise where one file is asked for, and there would be only one dub, or pictures that differ."""
+    if not arguments.one_file:
+        return
+    if languages == 1:
+        raise InputError("Name several languages with --one-file, such as --to es,fr.")
+    if arguments.burn or arguments.fit == "picture":
+        raise InputError("With --one-file all dubs share one picture: leave --burn and --fit picture out.")
 
 
 def transcripts(arguments: argparse.Namespace) -> list[JobRequest]:
@@ -188,8 +204,14 @@ def _is_film(path: Path) -> bool:
         path.suffix.lower().removeprefix(".") in ENDINGS
         and not path.name.startswith(".")
         and path.is_file()
-        and not path.with_name(f"{path.stem}{_REPORT}").exists()
+        and not any(path.with_name(f"{stem}{_REPORT}").exists() for stem in (path.stem, _first_dub(path.stem)))
     )
+
+
+def _first_dub(stem: str) -> str:
+    """Return what the first of the dubs is called that are in one file of this name: talk.es for talk.es+fr."""
+    name, _, languages = stem.rpartition(".")
+    return f"{name}.{languages.partition('+')[0]}"
 
 
 def _check_together(films: Sequence[Path], subtitles: Path | None) -> None:

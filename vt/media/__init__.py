@@ -20,6 +20,7 @@ from vt.media.cutting import beginning
 from vt.media.encoding import FORMATS, encode
 from vt.media.extraction import SPEECH_RATE, SoundFormat, StoredSamples, extract, extract_in, extracted, full_format
 from vt.media.fonts import Font, font_for
+from vt.media.joining import join
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
 from vt.media.muxing import Burn, Named, Soft, mux
 from vt.media.page_copy import page_copy
@@ -64,6 +65,7 @@ __all__ = [
     "full_format",
     "holds_text",
     "is_decodable",
+    "join",
     "join_aac",
     "loudness_at",
     "measured_seconds",

@@ -23,6 +23,8 @@ ACCEPTED_FORMATS = ("mp4", "mov", "mkv", "webm", "avi", "mpg", "ts", "ogg", "flv
 THREADS = min(8, CORES)  # each takes memory; more are hardly faster
 MEMORY = 1024 * MB
 """For all but encoding a picture: ffmpeg with its libraries takes 300 MB of addresses, before it has done anything."""
+INPUT_MEMORY = 32 * MB
+"""Of addresses, for each further input: it has threads of its own that read, decode and encode it."""
 MOST_STREAMS = 256
 """Fonts and other attachments of Matroska are streams too."""
 _MOST_PIXELS = 8192 * 4352

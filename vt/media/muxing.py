@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,8 @@ from vt.errors import MediaError, ToolError, ToolMissing, ToolStopped
 from vt.media import fonts, timeline
 from vt.media.burning import ENCODER, Picture
 from vt.media.codecs import is_decodable
-from vt.media.commands import MEMORY, decoders, opening_options, patience, room_on_disk, unfit, url
+from vt.media.commands import INPUT_MEMORY, MEMORY, decoders, opening_options, patience, room_on_disk, unfit, url
+from vt.media.covers import pictures_alone
 from vt.media.keeping import Extent, Keeping, Kept, keeping, text_tracks
 from vt.media.probing import MediaInfo, Track
 from vt.media.slowing import Slowing, slowed_track, write_chapters
@@ -34,8 +35,6 @@ _DONE = re.compile(r"out_time_us=([0-9]{1,15})")
 _MICROSECONDS = 1_000_000
 OnShare = Callable[[float], None]
 """Is told how much is done, 0..1."""
-_INPUT_MEMORY = 32 * MB
-"""Of addresses, for each further input: it has threads of its own that read, decode and encode it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def mux(
         kept = {extent: keeping(info, original, texts, extent) for extent in reversed(Extent)}
         slow = _slowed(info, kept[Extent.ALL], slowing, Path(folder), cancel) if slowing else None
         kept = {extent: slow.moved(some) for extent, some in kept.items()} if slow else kept
-        pictures = _pictures_alone(info, kept[Extent.ALL].covers, Path(folder), cancel)
+        pictures = pictures_alone(info, kept[Extent.ALL].covers, Path(folder), cancel)
         failures = {extent: _what_failed(extent, original) for extent in kept}
         added = _Added(names, list(softs), pictures, burn, slow)
         plans = _distinct(_Mux(info, kept[extent], added, failures[extent]) for extent in kept)
@@ -164,33 +163,6 @@ def _write_alone(info: MediaInfo, text: Kept, target: Path, cancel: Cancel | Non
     cpu = 60 + size / MB
     limits = ChildLimits(patience(cpu, size), cpu, MEMORY, min(size + MB, room_on_disk(target)))
     run(Child(argv, limits, reads=[text.file or info.path], writes=[target]), cancel)
-
-
-def _pictures_alone(info: MediaInfo, covers: Sequence[Track], folder: Path, cancel: Cancel | None) -> dict[int, Path]:
-    """Copy each cover into a file of its own, and return these by the covers' indexes; none, where that fails.
-
-    Since version 7 ffmpeg reads no other input while it waits for the next picture of a cover, which never comes: the
-    dub would stand behind the whole film.
-    """
-    made = {track.index: folder / f"{track.index}.nut" for track in covers}
-    if not made:
-        return {}
-    argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *opening_options()]
-    argv += ["-i", url(info.path)]
-    for index, path in made.items():
-        argv += ["-map", f"0:{index}", "-frames:v", "1", "-c", "copy", "-f", "nut", url(path)]
-    size = info.path.stat().st_size
-    cpu = 60 + size / MB
-    room = min(size + MB, room_on_disk(folder / "any"))
-    limits = ChildLimits(patience(cpu, size), cpu, MEMORY, room, open_files=64 + len(made))
-    try:
-        run(Child(argv, limits, reads=[info.path], writes=list(made.values())), cancel)
-    except ToolMissing:
-        raise
-    except ToolError as error:
-        _log.info("The covers of a film could not be copied by themselves: %s", error)
-        return {}
-    return made
 
 
 def _as_full_as_possible(
@@ -303,7 +275,7 @@ class _Mux:
         room = room_on_disk(target)
         most = int(2 * size + 2 * dub.stat().st_size + 64 * MB + seconds * a_second)
         # The index of the packets is kept in memory, twice: about 20 kB for each second of a film with many tracks.
-        memory = (_ENCODING_MEMORY if encodes else MEMORY) + int(50_000 * seconds) + len(self.beside) * _INPUT_MEMORY
+        memory = (_ENCODING_MEMORY if encodes else MEMORY) + int(50_000 * seconds) + len(self.beside) * INPUT_MEMORY
         return ChildLimits(patience(cpu, size), cpu, memory, min(most, room), open_files=64 + len(self.beside))
 
     def _picture(self) -> list[str]:
