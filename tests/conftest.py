@@ -56,6 +56,9 @@ FIRST = (
 )
 """The files that take longest. They begin, so that no process has one of them left when the others are done."""
 SAMPLED = {
+    "test_no_endpoint_takes_a_file_that_is_not_the_callers_own": 2,
+    "test_words_light_up_in_the_ass_subtitles_of_a_job_that_was_asked_for_it": 2,
+    "test_a_step_is_taken_from_its_own_states_and_refused_in_all_others": 2,
     "test_no_text_makes_an_expression_slow": 6,
     "test_an_expression_that_is_slow_for_some_text_is_seen": 3,
     "test_a_hostile_file_is_refused_at_once_with_a_sentence": 2,

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,29 +173,7 @@ def running(folder: Path, argv: Sequence[str] | None = None, **settings: str) ->
         argv: starts it, in a process of its own; None: it is app.py.
         settings: of it.
     """
-    with _run(
-        start(folder, argv, **settings) if argv else start_python(folder, **settings), folder, settings
-    ) as server:
-        yield server
-
-
-@contextmanager
-def running_python(folder: Path, argv: Sequence[str], **settings: str) -> Iterator[Server]:
-    """Run a server as `python` with these arguments would; see `running`."""
-    with _run(start_python(folder, argv, **settings), folder, settings) as server:
-        yield server
-
-
-def start_python(folder: Path, argv: Sequence[str] = APP[1:], **settings: str) -> subprocess.Popen[bytes] | Forked:
-    """Start what `python` does with these arguments, in a process that need not import the libraries where it may."""
-    if not is_possible(settings):
-        return start(folder, [sys.executable, *argv], **settings)
-    console = folder / "console.txt"
-    return Forked(argv, ROOT, environment(folder, **settings), console, console)
-
-
-@contextmanager
-def _run(process: subprocess.Popen[bytes] | Forked, folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    process = start(folder, argv, **settings) if argv else start_app(folder, **settings)
     try:
         port = settings.get("PORT")
         url = f"http://127.0.0.1:{port}" if port else _address(process, folder)
@@ -208,6 +186,14 @@ def _run(process: subprocess.Popen[bytes] | Forked, folder: Path, settings: Mapp
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def start_app(folder: Path, **settings: str) -> subprocess.Popen[bytes] | Forked:
+    """Start app.py, in a process that need not import the libraries where that is the same."""
+    if not is_possible(settings):
+        return start(folder, **settings)
+    console = folder / "console.txt"
+    return Forked(["app.py"], ROOT, environment(folder, **settings), console, console)
 
 
 def _address(process: subprocess.Popen[bytes] | Forked, folder: Path) -> str:

@@ -116,6 +116,7 @@ def go_to(page: Page, place: str) -> None:
     pytest.fail(f"Tab does not lead to {place}")
 
 
+@pytest.mark.soak
 def test_a_dub_is_made_and_a_line_an_edge_and_a_speaker_are_changed_by_the_keyboard_alone(
     page: Page, captions: Path
 ) -> None:

@@ -137,6 +137,7 @@ def test_results_that_somebody_took_away_and_films_that_have_changed_are_dubbed_
     assert teller.states == ["done"] * 4
 
 
+@pytest.mark.soak
 def test_a_film_of_a_folder_that_cannot_be_dubbed_stops_none_behind_it_and_one_that_was_named_stops_all(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -129,6 +129,7 @@ def test_how_far_an_upload_is_is_told_in_mb_and_per_cent_and_it_can_be_cancelled
         expect(page.locator("#vt-facts li")).to_have_count(2)
 
 
+@pytest.mark.soak
 def test_a_preview_says_what_it_is_and_one_press_dubs_the_whole_film_without_a_new_upload(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:

@@ -269,6 +269,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next_one(folder: Path, short_fil
     assert all(file.name.startswith("short.") for file in (folder / "out").iterdir())
 
 
+@pytest.mark.soak
 def test_a_pipe_that_closes_early_is_no_traceback(folder: Path, short_film: Path) -> None:
     process = _start(folder)
     assert process.stdout

@@ -162,6 +162,7 @@ def test_signs_without_a_word_are_hung_on_one_in_time_that_grows_with_them() -> 
     assert _is_in_proportion(signs, 25_000)
 
 
+@pytest.mark.soak
 def test_no_sentence_draws_every_division_to_its_edge() -> None:
     """Each pause is a little shorter than the one before, and the last word outlasts all others."""
 

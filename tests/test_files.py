@@ -158,6 +158,7 @@ def test_sound_that_begins_late_is_dubbed_at_the_right_time(
     assert [float(stream["start_time"]) for stream in streams(dub.film)[1:3]] == pytest.approx([0, 1.98], abs=0.03)
 
 
+@pytest.mark.soak
 def test_a_turned_picture_stays_turned(source: Source, factory: AIServiceFactory, tmp_path: Path) -> None:
     film = tmp_path / "phone.mov"
     ffmpeg("-i", source.film, "-c", "copy", "-metadata:s:v", "rotate=90", film)

@@ -95,6 +95,7 @@ def test_a_voice_on_the_card_sounds_as_on_the_processor(name: str, kind: str, st
     assert findings.figures[f"{kind}both: largest difference in length, %"] == 0
 
 
+@pytest.mark.soak
 def test_vectors_of_voices_on_the_card_are_those_of_the_processor(stand_in: Bench) -> None:
     findings = found("speakers", stand_in)
     assert findings.faults == []

@@ -102,6 +102,7 @@ def change(server: Server, job: str, *lines: dict[str, Any]) -> None:
     assert server.ended(job)["state"] == "done"
 
 
+@pytest.mark.soak
 def test_what_is_typed_for_one_film_never_shows_in_another_and_is_there_again_on_return(
     page: Page, server: Server, jobs: tuple[str, str]
 ) -> None:

@@ -475,6 +475,7 @@ def in_megabytes(program: str, megabytes: int, folder: Path, patch: pytest.Monke
     instead_of(program, folder, f'exec prlimit --data={megabytes << 20} {real} "$@"', patch)
 
 
+@pytest.mark.soak
 def test_a_film_with_too_many_tags_is_given_up_soon_and_has_a_sentence(tmp_path: Path) -> None:
     told = refused(hostile.of_many_tags(tmp_path / "film.mkv", 6000))
     assert re.search(r"takes more than vt gives to one film\. ffprobe took (more|longer) than \d+ seconds", told)

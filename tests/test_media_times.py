@@ -110,6 +110,7 @@ def test_sound_that_is_to_be_heard_again_stays_in_time_where_its_format_changes(
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["pcm"]
 
 
+@pytest.mark.soak
 def test_a_chain_that_is_to_be_heard_again_is_whole_up_to_the_longest_that_is_taken(tmp_path: Path) -> None:
     part = made(tmp_path / "a.ogg", "-c:a", "flac", "-ac", "2", picture=False)
     info = media.probe(joined(tmp_path / "film.ogg", *[part] * 6))

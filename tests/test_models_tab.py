@@ -51,6 +51,7 @@ VOICE = "facebook/mms-tts-spa"
 PATIENCE = 60.0
 
 
+@pytest.mark.soak
 def test_a_model_is_downloaded_in_sight_cancelled_fetched_again_and_removed_once_that_is_confirmed(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def served(finder: ScriptedOverlaps | None, script: Sequence[tuple[float, int]] 
     return factory
 
 
+@pytest.mark.soak
 def test_the_report_counts_the_lines_and_seconds_in_which_two_speak_at_once(film: Path, tmp_path: Path) -> None:
     finder = ScriptedOverlaps([(7.4, 8.1), (12.0, 13.0), (22.0, 22.6)])
     report = pipeline.dub(asked(film, "es"), served(finder), tmp_path).report.as_json()

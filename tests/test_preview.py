@@ -62,6 +62,7 @@ def test_a_preview_ends_where_it_is_quiet_says_what_it_is_and_what_it_made_serve
     assert desk.voice.asked == spoken, "something was spoken twice"
 
 
+@pytest.mark.soak
 def test_subtitles_inside_the_whole_film_serve_a_preview(desk: Desk, long: Path, tmp_path: Path) -> None:
     text, film = tmp_path / "talk.srt", tmp_path / "film.mkv"
     text.write_text(EARLY)

@@ -413,6 +413,7 @@ def test_no_file_stays_open_after_success_failure_or_cancel(box: Sandbox) -> Non
 # Signs of life
 
 
+@pytest.mark.soak
 def test_a_program_that_computes_shows_life_and_one_that_stands_still_shows_none() -> None:
     busy, idle = Cancel(), Cancel()
     processes.run(Child(["sh", "-c", "end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do :; done"]), busy)

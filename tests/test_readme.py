@@ -19,7 +19,7 @@ from scripts.make_docs import PAGES
 from tests.conftest import ROOT, SAMPLE, vt
 from tests.films import ffmpeg
 from tests.hub_server import HubServer
-from tests.servers import FASTER, Server, free_port, running_python, wait_for
+from tests.servers import FASTER, Server, free_port, running, wait_for
 from vt.model_files import bundle
 
 Found = TypeVar("Found")
@@ -162,10 +162,10 @@ def _profile(command: str, _server: Server, folder: Path) -> None:
     port = str(free_port())
     words = command.replace("--port 8000", f"--port {port}").split()
     settings = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
-    program, *argv = words[len(settings) :]
-    if program != ".venv/bin/python":
-        argv = ["-m", Path(program).name, *argv]
-    with running_python(folder, argv, **{"PORT": port, "PRELOAD_MODELS": "true", **settings}) as server:
+    argv = [word.replace(".venv/bin/", f"{sys.prefix}/bin/") for word in words[len(settings) :]]
+    with running(
+        folder, None if argv[1:] == ["app.py"] else argv, **{"PORT": port, "PRELOAD_MODELS": "true", **settings}
+    ) as server:
         models = server.preloaded()
         assert bool(models) == (settings.get("PRELOAD_MODELS") != "false")
         assert all(model["state"] == "ready" for model in models)

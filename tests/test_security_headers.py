@@ -46,6 +46,7 @@ def test_no_site_is_let_in_by_asking_first(named: Server) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
+@pytest.mark.soak
 def test_on_a_space_the_page_may_be_framed_by_it_alone(tmp_path: Path) -> None:
     with running(tmp_path, SPACE_ID="someone/vt") as space:
         policy = space.ask("GET", "/", headers={"Accept": "text/html"}).headers["content-security-policy"]

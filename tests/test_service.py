@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.conftest import ROOT, SECRETS, vt
-from tests.servers import APP, BUNDLED, UVICORN, Server, environment, running, said, start_python
+from tests.servers import APP, BUNDLED, UVICORN, Server, environment, running, said, start_app
 
 MB = 2**20
 MODELS = "/api/v1/models"
@@ -303,7 +303,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        process = start_python(tmp_path, PORT=str(taken.getsockname()[1]))
+        process = start_app(tmp_path, PORT=str(taken.getsockname()[1]))
         assert process.wait(120) == 1
     assert "cannot be listened on: Address already in use. Is another server running there?" in said(tmp_path)
     assert "Traceback" not in said(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import SAMPLE
 from tests.films import ffmpeg
-from tests.servers import running, said, start_python
+from tests.servers import running, said, start_app
 from tests.sieges import FAULTS, Siege, besiege
 
 JOBS = 1
@@ -41,7 +41,7 @@ def test_databases_that_are_lost_empty_or_damaged_between_two_lives_of_a_server_
 @pytest.mark.soak
 def test_a_second_server_says_that_the_data_folder_has_an_owner_and_ends(tmp_path: Path) -> None:
     with running(tmp_path / "first"):
-        second = start_python(tmp_path / "second", VT_DATA_DIR=str(tmp_path / "first" / "data"))
+        second = start_app(tmp_path / "second", VT_DATA_DIR=str(tmp_path / "first" / "data"))
         assert second.wait(60) == 1
         (line,) = said(tmp_path / "second").splitlines()
         assert line.startswith("vt: The data folder ")

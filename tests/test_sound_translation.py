@@ -130,6 +130,7 @@ def test_words_are_refused_by_what_translates_sound_and_sound_by_what_translates
         list(factory.get_translation_service("es", "en").translate_sound(SOUND, [(0.0, 1.0)], Cancel()))
 
 
+@pytest.mark.soak
 def test_what_it_only_writes_down_in_german_is_not_spoken_as_english(factory: AIServiceFactory, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     films.ffmpeg(*films.PICTURE, "-f", "lavfi", "-i", "anoisesrc=d=2:c=pink:a=0.5", *films.H264, *films.AAC, path)

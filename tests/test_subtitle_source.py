@@ -107,6 +107,7 @@ def test_a_film_without_sound_can_be_dubbed_from_subtitles(tmp_path: Path) -> No
     assert np.abs(decoded(tmp_path / "out" / "silent.es.mp4", 16_000)).max() > 5000
 
 
+@pytest.mark.soak
 def test_the_language_of_subtitles_is_told_from_their_text(tmp_path: Path) -> None:
     (tmp_path / "film.srt").write_text(SPANISH, encoding="utf-8")
     done = vt("translate", SAMPLE, "--to", "fr", "--subtitles", "film.srt", cwd=tmp_path)

@@ -147,6 +147,7 @@ def rows(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.soak
 def test_a_film_is_dubbed_by_the_voice_that_the_command_line_names(talk: Path, tmp_path: Path) -> None:
     options = ["--voice", "espeak-ng-es", "--tts-engine", "espeak-ng", "--translation-engine", "apertium"]
     done = vt("translate", talk, "--to", "es", *options, cwd=tmp_path)
@@ -173,6 +174,7 @@ def test_the_command_line_lists_voices_and_languages_for_people_and_for_programs
     assert len(table.stdout.splitlines()) == len(served) + 1
 
 
+@pytest.mark.soak
 def test_what_trade_may_not_use_is_said_to_be_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
     trade = {"VT_LICENCES": "commercial", "VT_ENGINES": "auto", "HF_HUB_OFFLINE": "1"}
     for command in ("voices", "languages", "doctor"):

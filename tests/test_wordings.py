@@ -112,6 +112,7 @@ PLAIN = LINES | {
 """Without fillers."""
 
 
+@pytest.mark.soak
 def test_a_line_without_fillers_is_taken_from_another_route_that_says_as_much(film: Path, tmp_path: Path) -> None:
     rain, other = "It rained all day, so we stayed in the town.", "Llovió todo el día: quedamos en la ciudad."
     served = factory(PLAIN, {rain: other} | dict.fromkeys(set(LINES) - {rain}, "No."))

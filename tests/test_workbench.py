@@ -125,6 +125,7 @@ def is_removed(page: Page) -> None:
     page.wait_for_selector("[data-undo]")
 
 
+@pytest.mark.soak
 def test_a_picture_that_no_browser_shows_is_told_of_and_a_copy_is_made_that_it_shows(page: Page, silent: Path) -> None:
     film = silent.with_name("old.mkv")
     ffmpeg("-i", silent, "-map", "0", "-c:v", "mpeg2video", "-c:s", "srt", film)
