@@ -342,16 +342,16 @@ def _fallen_notes(spent: Spent) -> Iterator[str]:
     if spent.instead is not None:
         return  # then it is the engine of the report, with its reason and its remark
     for one in spent.fallen:
-        if one.choice is None:
+        engine = " > ".join(info.name for info in one.choice.infos) if one.choice else ""
+        if not engine:
             yield one.why
         elif one.sentences == 1:
-            engine = one.choice.info.name
             yield Message("1 line was translated by {engine} instead. {reason}", engine=engine, reason=one.why)
         else:
             yield Message(
                 "{count} lines were translated by {engine} instead. {reason}",
                 count=one.sentences,
-                engine=one.choice.info.name,
+                engine=engine,
                 reason=one.why,
             )
     yield from dict.fromkeys(info.remark for info in spent.infos if info.remark)

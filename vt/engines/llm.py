@@ -1,4 +1,4 @@
-"""A language model as translator, on any server that speaks OpenAI's chat protocol; asked about many lines at a time."""
+"""A language model as translator, on any server that speaks OpenAI's chat protocol; asked about many lines at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vt import languages
 from vt.domain import Cancel
 from vt.engines.candidate import Candidate
 from vt.engines.definition import Site, TranslationEngine
-from vt.engines.llm_endpoint import Endpoint, Meter, UnusableAnswer
+from vt.engines.llm_endpoint import Endpoint, Meter, Patience, UnusableAnswer
 from vt.engines.llm_prompt import SCHEMA, Line, Translation
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import Attempt, Context, EngineInfo, Translator
@@ -177,6 +177,10 @@ class LlmEngine(TranslationEngine):
 
     info = INFO
 
+    def __init__(self, patience: Patience | None = None) -> None:
+        """`patience`: how much the server may take; None: as much as is usual."""
+        self._patience = patience
+
     def lack(self, site: Site) -> str | None:
         """Say which settings it lacks, or which forbids it."""
         own = site.settings
@@ -193,7 +197,7 @@ class LlmEngine(TranslationEngine):
         """List the model of the settings; `model` names none of others."""
         del model
         own = site.settings
-        endpoint = Endpoint(own.llm_url, own.llm_model, own.llm_key)
+        endpoint = Endpoint(own.llm_url, own.llm_model, own.llm_key, self._patience)
         spec: ModelSpec[Llm] = ModelSpec(
             key=site.key(INFO.kind, INFO.name, sources.marked(own.llm_model), DEVICE),
             kind=INFO.kind,

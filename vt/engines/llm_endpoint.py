@@ -7,7 +7,9 @@ logged, because some servers repeat the key in it: its status has to do.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -282,11 +284,19 @@ class Endpoint:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         patience = httpx.Timeout(self.patience.answer_seconds, connect=self.patience.connect_seconds)
         try:
-            return httpx.AsyncClient(headers=headers, timeout=patience, follow_redirects=False)
+            return httpx.AsyncClient(headers=headers, timeout=patience, follow_redirects=False, verify=_trusted())
         except (OSError, ValueError, ImportError) as error:
             raise ModelUnavailable(
                 "No connection can be made: check SSL_CERT_FILE and the proxies that are set."
             ) from error
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Return which certificates are trusted; to read them takes a while."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _refusal(model: str, status: int) -> Message:

@@ -107,9 +107,10 @@ class Translation:
             return [mixed_up] * len(lines)
         texts = [splitting.readable(text) for _, text in sorted(found)]
         flat = [" ".join(text.split()) for text in texts]
-        if identification.is_another(" ".join(flat), self.target):
-            return [self._other_language] * len(lines)
-        return [self._fault(line.text, text) or text for line, text in zip(lines, flat, strict=True)]
+        faults = [self._fault(line.text, text) for line, text in zip(lines, flat, strict=True)]
+        # Of several short lines together it can be told what it cannot be of each.
+        usual = self._other_language if identification.is_another(" ".join(flat), self.target) else None
+        return [fault or usual or text for fault, text in zip(faults, flat, strict=True)]
 
     @property
     def unreadable(self) -> Message:
