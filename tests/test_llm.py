@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -55,6 +57,14 @@ def sizes(server: ChatServer) -> list[int]:
 
 
 # What is asked
+
+
+def test_who_runs_an_event_loop_of_his_own_is_served_too() -> None:
+    async def translated() -> list[str]:
+        return list(translator(server).translate(SENTENCES[:2], Cancel()))
+
+    with ChatServer() as server:
+        assert asyncio.run(translated()) == SAID[:2]
 
 
 def test_lines_are_translated_in_questions_of_at_most_twenty_and_come_back_in_order() -> None:
@@ -423,7 +433,7 @@ def test_so_many_questions_are_under_way_as_may_over_all_films() -> None:
         second.start()
         beats = other.beats
         while other.beats < beats + 3:  # it waits for its turn
-            pass
+            time.sleep(0.02)
         assert len(server.questions) == 1
         other.set()
         cancel.set()

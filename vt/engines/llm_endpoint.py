@@ -12,6 +12,7 @@ import json
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -118,6 +119,12 @@ class Endpoint:
         Raises:
             Cancelled: `cancel` was set; that is seen within a fraction of a second.
         """
+        if not _is_in_a_loop():
+            return self._run(works, cancel)
+        with ThreadPoolExecutor(1, "vt-llm") as pool:  # as in a notebook: a thread has one loop at a time
+            return pool.submit(self._run, works, cancel).result()
+
+    def _run(self, works: Sequence[Callable[[httpx.AsyncClient], Awaitable[T]]], cancel: Cancel) -> list[T]:
         loop = asyncio.new_event_loop()
         try:
             return loop.run_until_complete(self._together(works, cancel))
@@ -316,15 +323,23 @@ def _refusal(model: str, status: int) -> Message:
     )
 
 
+def _is_in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _retry_after(said: str) -> float | None:
     """Return in how many seconds to ask again, which a server says in seconds or as a date; None: it says nothing."""
     if said.strip().isdecimal():
         return float(said[:9])
     try:
-        when = parsedate_to_datetime(said)
-    except ValueError:
+        when = parsedate_to_datetime(said).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def _said(came: bytes, meter: Meter) -> str:
