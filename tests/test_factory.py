@@ -911,7 +911,7 @@ def test_an_engine_or_voice_that_there_is_not_is_an_error_that_names_the_nearest
         with pytest.raises(InputError, match=r"The voice beeps-es is one of beeps, not of espeak-ng"):
             factory.voice(languages.get("es"), Wishes("beeps-es", "espeak-ng"))
         assert factory.voice(languages.get("es"), Wishes("beeps-es", "auto")).voice == "beeps-es"
-        with pytest.raises(UnknownModel, match=r"'babelfish': use auto, nllb, firefox, apertium"):
+        with pytest.raises(UnknownModel, match=r"'babelfish': use auto, llm, nllb, firefox, apertium"):
             factory.check(*pair("en", "es"), wishes=Wishes(translation_engine="babelfish"))
 
 

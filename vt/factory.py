@@ -28,6 +28,7 @@ from vt.models.language_grades import LanguageGrade
 from vt.models.language_support import Offer
 from vt.models.monitor import CacheMetrics, residency
 from vt.models.preload import Preload, Preloaded, Task
+from vt.models.remote_translation import RemoteTranslationService
 from vt.models.services import (
     DiarizationService,
     Leases,
@@ -224,7 +225,38 @@ class AIServiceFactory:
         """
         candidates = self._catalogue.translation(source, target, model, engine, listening=listening)
         candidate, choice = self._serve(candidates, configured=model is None and not engine, cancel=cancel, after=after)
+        leases = self._route(candidate, cancel)
+        if not choice.info.is_remote:
+            return TranslationService(choice, leases)
+        return RemoteTranslationService(
+            choice,
+            leases,
+            lambda: self._stand_in(candidates, cancel),
+            observe=self.metrics.asked,
+            fell=lambda count, why: self._fell(candidate.spec.key, count, why),
+        )
+
+    def _stand_in(self, candidates: Sequence[Candidate[Translator]], cancel: Cancel | None) -> TranslationService:
+        """Return what translates here what another machine has left.
+
+        Raises:
+            LanguageError: nobody here translates that pair.
+            ModelUnavailable: what could cannot be had, or nothing may stand in for the other machine.
+        """
+        if not self.settings.fallback:
+            raise ModelUnavailable("VT_FALLBACK=false allows nothing in its place.")
+        own = [self._metered(one) for one in candidates if not (one.info.is_remote or one.info.listens)]
+        if not own:
+            raise LanguageError("Nobody else here translates these languages.")
+        candidate, choice = self._fallback_chain.choose(own, load=True, cancel=cancel or self._end)
         return TranslationService(choice, self._route(candidate, cancel))
+
+    def _fell(self, key: str, count: int, why: Message | None) -> None:
+        """Count sentences that another machine did not translate; where it does not serve, it is looked for anew."""
+        self.metrics.fell(count)
+        if why:
+            self._cache_metrics.failed(key, why)
+            self._cache.evict(key)
 
     def other_translations(self, choice: Choice, *, cancel: Cancel | None = None) -> Sequence[TranslationService]:
         """Return further ways to translate what `choice` does, best first; each loads its models when it is used.

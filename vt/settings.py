@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -28,6 +29,7 @@ _LONGEST_PATH, _LONGEST_NAME = 1000, 250
 _PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 """Networks from which nothing comes over the internet (RFC 1918, RFC 6598, RFC 4193)."""
 
+_PRINTABLE = re.compile(r"[\x21-\x7e]{1,4096}")
 _DEVICE = re.compile(r"cpu|auto|cuda(:[0-9]{1,2})?")
 
 
@@ -82,6 +84,30 @@ def _address(value: Any) -> Any:  # noqa: ANN401
     if not isinstance(value, str) or not value.strip().startswith(("http://", "https://")):
         raise ValueError("use an address that begins with http:// or https://")
     return value.strip().rstrip("/")
+
+
+def _chat_address(value: Any) -> Any:  # noqa: ANN401
+    try:
+        found = urlsplit(_address(value)) if value else None
+        is_whole = found is None or bool(found.hostname and (found.port is None or found.port))
+    except ValueError:
+        raise ValueError("use an address such as http://127.0.0.1:11434/v1 or https://api.example.org/v1") from None
+    if not found:
+        return ""
+    if not is_whole or re.search(r"[\s\x00-\x1f\x7f]", found.geturl()):
+        raise ValueError("use an address such as http://127.0.0.1:11434/v1 or https://api.example.org/v1")
+    if found.username is not None or found.password is not None or found.query or found.fragment:
+        raise ValueError("use the address alone, without a name, a password, a ? or a #; a key belongs into VT_LLM_KEY")
+    if found.path.endswith("/chat/completions"):
+        raise ValueError("use the base address, which ends before /chat/completions")
+    return found.geturl()
+
+
+def _key(value: Any) -> Any:  # noqa: ANN401
+    key = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(key, str) or not _PRINTABLE.fullmatch(key.strip()):
+        raise ValueError("use the key as it was given to you: letters, digits and signs, without spaces")
+    return SecretStr(key.strip())
 
 
 def _proxies(value: Any) -> Any:  # noqa: ANN401
@@ -159,7 +185,14 @@ class Settings(BaseSettings):
         "auto", alias="VT_TRANSLATION_ENGINE", min_length=1
     )
     """Who translates: nllb, firefox, apertium or whisper; auto: the first of these that can be had for the
-    languages."""
+    languages. Or llm, a language model on a server: text leaves this machine, so auto never takes it."""
+    llm_url: Annotated[str, BeforeValidator(_chat_address)] = Field("", alias="VT_LLM_URL")
+    """The base address of a server that speaks OpenAI's chat protocol, for the engine llm, such as
+    http://127.0.0.1:11434/v1."""
+    llm_model: Annotated[str, BeforeValidator(_stripped)] = Field("", alias="VT_LLM_MODEL", max_length=200)
+    """The name of the language model there."""
+    llm_key: Annotated[SecretStr, BeforeValidator(_key)] | None = Field(None, alias="VT_LLM_KEY")
+    """The key that the server wants to see, if it wants one."""
     licences: Annotated[Literal["any", "commercial"], BeforeValidator(_lower)] = Field("any", alias="VT_LICENCES")
     """commercial: leave out models whose licences forbid commercial use (NLLB, MMS)."""
     whisper_model: Model = Field("auto", alias="VT_WHISPER_MODEL", min_length=1)

@@ -217,7 +217,7 @@ class _Dub:
         surroundings = background.surroundings(run, examined, heard, added_lines.name_with(name, added))
         with run.stage(Stage.TRANSLATE):
             found = translating.lines()
-            found = replace(found, others=wordings.others(translating, found))
+            found = wordings.with_others(translating, found)
             translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
         notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
@@ -232,6 +232,7 @@ class _Dub:
             loudness=finished.loudness,
             stt=heard.choice,
             translation=found.choice,
+            spent=script.spent,
             tts=tts,
             stages=run.stages,
             total_seconds=time.monotonic() - run.began,

@@ -19,6 +19,7 @@ from vt.dubbing.timing import TimingReport
 from vt.engines.candidate import Choice
 from vt.languages import Language
 from vt.media import Loudness, Slowing
+from vt.models.spent import NOTHING_SPENT, Spent
 from vt.translatable import Message
 
 # The shape. The fields stand in the order of the JSON. Only what the JSON leaves out where it is empty has a default.
@@ -48,6 +49,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteUse:
+    """What a language model on another server took for a translation, over all lines and all tries."""
+
+    calls: int
+    """Questions to the server, those without an answer too."""
+    prompt_tokens: int
+    """As the server counts them; 0 where it does not."""
+    completion_tokens: int
+    lines_by_others: int
+    """Lines that it did not translate; `notes` say who did, and why."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineUse:
     """Who did the work of one stage."""
 
@@ -61,6 +75,8 @@ class EngineUse:
     """The id of the voice that spoke."""
     route: tuple[Step, ...] = ()
     """The steps of a translation."""
+    usage: RemoteUse | None = None
+    """Of a translation by a language model on another server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +328,8 @@ class Script:
     """By line: whether somebody has changed its words by hand."""
     fuller: tuple[str, ...] = ()
     """By line: its wording in full, where a shorter one is spoken; else empty."""
+    spent: Spent = NOTHING_SPENT
+    """What another machine took for the translation."""
     phrases: tuple[tuple[Timed, ...], ...] = ()
     """By line: when its phrases are said, where there are pauses between them; empty before anything is."""
 
@@ -335,6 +353,8 @@ class Outcome:
     loudness: Loudness
     stt: Choice | None
     translation: Choice
+    spent: Spent
+    """What another machine took for the translation."""
     tts: Choice
     stages: Mapping[Stage, float]
     """How long each stage took, in seconds."""
@@ -354,7 +374,7 @@ def of_dub(outcome: Outcome) -> DubReport:
         source=_source(outcome.request, outcome.film_seconds, script.transcript),
         target_language=script.target_language,
         base_rate=_rounded(outcome.base_rate),
-        engines=DubEngines(use(outcome.stt) if outcome.stt else None, use(outcome.translation), use(outcome.tts)),
+        engines=DubEngines(use(outcome.stt) if outcome.stt else None, _translation(outcome), use(outcome.tts)),
         stages=_timed(outcome.stages),
         total_seconds=_rounded(outcome.total_seconds),
         segments=tuple(_line(script, line, script.why_hurried(line, literal=literal)) for line in range(len(segments))),
@@ -444,6 +464,14 @@ def use(choice: Choice) -> EngineUse:
         voice=choice.voice,
         route=tuple(Step(hop.engine, hop.source, hop.target) for hop in choice.route),
     )
+
+
+def _translation(outcome: Outcome) -> EngineUse:
+    spent, made = outcome.spent, use(outcome.translation)
+    if spent == NOTHING_SPENT:
+        return made
+    by_others = sum(one.sentences for one in spent.fallen)
+    return replace(made, usage=RemoteUse(spent.calls, spent.prompt_tokens, spent.completion_tokens, by_others))
 
 
 def _timed(stages: Mapping[Stage, float]) -> tuple[StageTime, ...]:

@@ -17,9 +17,11 @@ from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run, with_model
 from vt.engines.candidate import Choice
+from vt.engines.protocols import Context, EngineInfo
 from vt.errors import LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.models.services import TranslationService
+from vt.models.spent import NOTHING_SPENT, Spent
 from vt.text import capitals, identification, number_formats, questions
 from vt.translatable import Message
 
@@ -35,9 +37,25 @@ class Translated:
     choice: Choice
     others: tuple[tuple[str, ...], ...] = ()
     """By line: other wordings, the best first, where there may be no time for that in `texts`."""
+    spent: Spent = NOTHING_SPENT
+    """What another machine took for it."""
+
+    @property
+    def infos(self) -> tuple[EngineInfo, ...]:
+        """All engines that have a part in it."""
+        return (*self.choice.infos, *self.spent.infos)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Translations of some sentences."""
+
+    texts: tuple[str, ...]
+    spent: Spent = NOTHING_SPENT
 
 
 _TRANSLATED = TypeAdapter(Translated)
+_SPENT = TypeAdapter(Spent)
 
 
 def voice_name(choice: Choice, target: Language) -> str:
@@ -67,6 +85,19 @@ def in_good_form(
 
 
 @dataclass(frozen=True, slots=True)
+class _Batch:
+    """Sentences that are translated and kept together."""
+
+    sources: Sequence[str]
+    budgets: list[float] | None
+    context: Context
+    before: int
+    """How many sentences come before it."""
+    all: int
+    """How many sentences there are in all batches."""
+
+
+@dataclass(frozen=True, slots=True)
 class Translating:
     """Translates what was heard in one film into one language."""
 
@@ -88,7 +119,7 @@ class Translating:
         """Return the translation that was kept, unless licences now forbid the engine that made it."""
         name = self._name()
         found: Translated = self.run.kept("texts", name, _TRANSLATED, self._translate)
-        if self.run.services.settings.licences == "any" or all(info.commercial for info in found.choice.infos):
+        if self.run.services.settings.licences == "any" or all(info.commercial for info in found.infos):
             return found
         again: Translated = self.run.kept("texts", fingerprint(name, "commercial"), _TRANSLATED, self._translate)
         return again
@@ -105,14 +136,18 @@ class Translating:
 
         def translated(service: TranslationService) -> Translated:
             if service.choice.info.listens:
-                made = self._from_sound(service, foreign)
+                made = Made(self._from_sound(service, foreign))
             else:
                 budgets = self.budgets(service, segments)
-                chosen = budgets and [*compress(budgets, foreign)]
-                made = self.from_text(service, [segment.text for segment in compress(segments, foreign)], chosen)
-            answers = iter(made)
+                made = self.from_text(
+                    service,
+                    [segment.text for segment in compress(segments, foreign)],
+                    budgets and [*compress(budgets, foreign)],
+                    [*compress(range(len(segments)), foreign)],
+                )
+            answers = iter(made.texts)
             texts = (next(answers) if one else segment.text for segment, one in zip(segments, foreign, strict=True))
-            return Translated(tuple(texts), service.choice)
+            return Translated(tuple(texts), made.spent.instead or service.choice, spent=made.spent)
 
         return with_model(lambda after: self.service(after, self.heard.choice is not None), translated)
 
@@ -167,40 +202,61 @@ class Translating:
         return tuple(texts)
 
     def from_text(
-        self, service: TranslationService, sources: Sequence[str], budgets: list[float] | None
-    ) -> tuple[str, ...]:
-        """Return a translation of each sentence; a finished batch is not translated again."""
+        self,
+        service: TranslationService,
+        sources: Sequence[str],
+        budgets: list[float] | None,
+        places: Sequence[int],
+    ) -> Made:
+        """Return a translation of each sentence; a finished batch is not translated again.
+
+        Args:
+            service: translates them.
+            sources: the sentences.
+            budgets: how many characters there is time for in each; None where that is not heeded.
+            places: where each stands among the lines of the film.
+        """
         choice, pair = service.choice, (self.source.code, self.target.code)
         used = [choice.info.name, choice.model, *pair, *map(str, choice.route)]
+        if choice.info.is_remote:  # then some sentences may be those of whatever the licences allow here
+            used.append(self.run.services.settings.licences)
         said = self.heard.transcript.segments
         names = capitals.names_of((segment.text for segment in said), {segment.speaker for segment in said})
+        context = Context(tuple(segment.text for segment in said), tuple(places))
+        spent: list[Spent] = []
 
         def translated(plain: Sequence[str]) -> list[str]:
             texts: list[str] = []
             for first in range(0, len(plain), _BATCH):
                 part = slice(first, first + _BATCH)
-                batch, lengths = plain[part], budgets and budgets[part]
-                name = fingerprint("batch", used, batch, *([lengths] if lengths else []))
-                share = len(texts) / len(plain), len(batch) / len(plain)
-                texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
+                batch = _Batch(plain[part], budgets and budgets[part], context.of(part), len(texts), len(plain))
+                name = fingerprint("batch", used, batch.sources, *([batch.budgets] if batch.budgets else []))
+                texts += self.run.artifacts.json("batch", name, lambda: self._made(service, batch, name))  # noqa: B023
+                spent.append(self.kept_spent(name))
                 self.run.tell(Stage.TRANSLATE, len(texts) / len(plain))
             return texts
 
-        return in_good_form(sources, names, pair, translated)
+        made = in_good_form(sources, names, pair, translated)
+        return Made(made, sum(spent, NOTHING_SPENT))
 
-    def _batch(
-        self,
-        service: TranslationService,
-        batch: Sequence[str],
-        budgets: list[float] | None,
-        share: tuple[float, float],
-    ) -> list[str]:
-        """Translate some sentences; `share` is which part of all was done before, and which part these are."""
+    def _made(self, service: TranslationService, batch: _Batch, name: str) -> list[str]:
+        """Translate a batch, and keep what that took, by the name of the batch, where another machine did it."""
         texts: list[str] = []
-        for text in service.translate(batch, self.run.cancel, budgets):
+        for text in service.translate(batch.sources, self.run.cancel, batch.budgets, batch.context):
             texts.append(text)
-            self.run.tell(Stage.TRANSLATE, share[0] + share[1] * len(texts) / len(batch))
+            self.run.tell(Stage.TRANSLATE, (batch.before + len(texts)) / batch.all)
+        self.keep_spent(name, service.take_spent())
         return texts
+
+    def keep_spent(self, name: str, spent: Spent) -> None:
+        """Keep what another machine took for a piece of work of this name, if one did it."""
+        if spent != NOTHING_SPENT:
+            self.run.artifacts.put_json("spent", name, _SPENT.dump_python(spent, mode="json"))
+
+    def kept_spent(self, name: str) -> Spent:
+        """Return what another machine took for a piece of work of this name."""
+        kept = self.run.artifacts.get_json("spent", name)
+        return NOTHING_SPENT if kept is None else _SPENT.validate_python(kept)
 
     # Edits
 
@@ -218,27 +274,30 @@ class Translating:
             segments[line] = edit.applied_to(segments[line])
             said[line] = said[line] if edit.text is None else edit.text
         changed = [line for line, edit in mended.items() if edit.text is None and edit.source_text is not None]
-        foreign = []
+        spent, foreign = found.spent, list[int]()
         for line in changed:
             if identification.is_in(segments[line].text, self.target, self.source):
                 said[line] = segments[line].text
             else:
                 foreign.append(line)
         if foreign:
-            for line, text in zip(foreign, self._translations(foreign, segments, found.choice), strict=True):
+            made = self._translations(foreign, segments, found.choice)
+            spent += made.spent
+            for line, text in zip(foreign, made.texts, strict=True):
                 said[line] = text
         parts = casting.parts_of(transcript.segments).edited(edits)
         rewritten = {line for line, edit in mended.items() if (edit.text, edit.source_text) != (None, None)}
         written = tuple(line in rewritten for line in range(len(said)))
-        return Script(replace(transcript, segments=tuple(segments)), self.target, tuple(said), (), parts, written)
+        mended_transcript = replace(transcript, segments=tuple(segments))
+        return Script(mended_transcript, self.target, tuple(said), (), parts, written, spent=spent)
 
-    def _translations(self, lines: Sequence[int], segments: Sequence[Segment], before: Choice) -> tuple[str, ...]:
+    def _translations(self, lines: Sequence[int], segments: Sequence[Segment], before: Choice) -> Made:
         """Return translations of some lines whose source text was edited; `before` translated the others."""
         sources = [segments[line].text for line in lines]
 
-        def translated(service: TranslationService) -> tuple[str, ...]:
+        def translated(service: TranslationService) -> Made:
             every = self.budgets(service, segments)
-            return self.from_text(service, sources, every and [every[line] for line in lines])
+            return self.from_text(service, sources, every and [every[line] for line in lines], lines)
 
         with self._explained(before):
             return with_model(lambda after: self.service(after, listening=False), translated)
@@ -265,7 +324,8 @@ class Translating:
         rows = list(zip(script.transcript.segments, script.texts, strict=True))
         alike = [segment.text for segment, text in rows if segment.text == text]
         yield from _kept_note(sum(identification.is_in(text, self.target, self.source) for text in alike), self.target)
-        if choice.info.listens:
+        yield from _fallen_notes(script.spent)
+        if choice.info.listens or any(one.choice is None for one in script.spent.fallen):
             muted = [line for line, edit in self.run.request.edits.lines.items() if edit.text == ""]
             yield from _silent_note(sum(not text and segment.id not in muted for segment, text in rows))
 
@@ -275,6 +335,26 @@ def _kept_note(count: int, target: Language) -> Iterator[str]:
         yield Message("1 sentence is in {language} already and was kept.", language=target)
     elif count:
         yield Message("{count} sentences are in {language} already and were kept.", count=count, language=target)
+
+
+def _fallen_notes(spent: Spent) -> Iterator[str]:
+    """Say how many lines which engine translated in place of another machine, and why; what it is known for, too."""
+    if spent.instead is not None:
+        return  # then it is the engine of the report, with its reason and its remark
+    for one in spent.fallen:
+        engine = " > ".join(info.name for info in one.choice.infos) if one.choice else ""
+        if not engine:
+            yield one.why
+        elif one.sentences == 1:
+            yield Message("1 line was translated by {engine} instead. {reason}", engine=engine, reason=one.why)
+        else:
+            yield Message(
+                "{count} lines were translated by {engine} instead. {reason}",
+                count=one.sentences,
+                engine=engine,
+                reason=one.why,
+            )
+    yield from dict.fromkeys(info.remark for info in spent.infos if info.remark)
 
 
 def _silent_note(count: int) -> Iterator[str]:

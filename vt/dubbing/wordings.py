@@ -24,8 +24,9 @@ from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
 from vt.dubbing.run import Run, with_model
 from vt.dubbing.speaking import Take
-from vt.dubbing.translating import Translated, Translating
+from vt.dubbing.translating import Made, Translated, Translating
 from vt.models.services import TranslationService
+from vt.models.spent import NOTHING_SPENT, Spent
 from vt.text import shorter_wordings
 from vt.translatable import Message
 
@@ -44,17 +45,20 @@ _OTHERS: TypeAdapter[dict[int, list[str]]] = TypeAdapter(dict[int, list[str]])
 # While a film is translated
 
 
-def others(translating: Translating, found: Translated) -> tuple[tuple[str, ...], ...]:
-    """Return other wordings of each line, best first; none of a line that there is surely time for."""
+def with_others(translating: Translating, found: Translated) -> Translated:
+    """Return a translation with other wordings of its lines, best first; none of what there is surely time for."""
     run = translating.run
     if run.request.finish.literal or found.choice.info.listens:
-        return ((),) * len(found.texts)
+        return replace(found, others=((),) * len(found.texts))
     segments = translating.heard.transcript.segments
     lines = [line for line in _crowded(translating, found.texts) if found.texts[line] != segments[line].text]
     asked: Json = [[line, segments[line].text, found.texts[line]] for line in lines]
     name = fingerprint("otherwise", translating.heard_name, found.choice.model, *map(str, found.choice.route), asked)
-    made: dict[int, list[str]] = run.kept("otherwise", name, _OTHERS, lambda: _translated(translating, found, lines))
-    return tuple(tuple(made.get(line, ())) for line in range(len(found.texts)))
+    made: dict[int, list[str]] = run.kept(
+        "otherwise", name, _OTHERS, lambda: _translated(translating, found, lines, name)
+    )
+    wordings = tuple(tuple(made.get(line, ())) for line in range(len(found.texts)))
+    return replace(found, others=wordings, spent=found.spent + translating.kept_spent(name))
 
 
 def _crowded(translating: Translating, texts: Sequence[str]) -> list[int]:
@@ -68,16 +72,18 @@ def _crowded(translating: Translating, texts: Sequence[str]) -> list[int]:
     return [line for line, placed in enumerate(plan) if placed.tempo > _LIKELY_TEMPO]
 
 
-def _translated(translating: Translating, found: Translated, lines: Sequence[int]) -> dict[int, list[str]]:
-    """Return what other translations say in place of some lines."""
+def _translated(translating: Translating, found: Translated, lines: Sequence[int], name: str) -> dict[int, list[str]]:
+    """Return what other translations say in place of some lines; what they took is kept by `name`."""
     quiet = replace(translating, run=replace(translating.run, on_progress=_unheard))
     code, said = translating.target.code, translating.heard.transcript.segments
     plain = {line: shorter_wordings.without_fillers(said[line].text, translating.source.code) for line in lines}
     made: dict[int, list[str]] = {line: [] for line in lines}
+    spent: list[Spent] = []
 
     def add(service: TranslationService, some: Sequence[int], budgets: list[float] | None = None) -> None:
-        wordings = quiet.from_text(service, [plain[line] for line in some], budgets) if some else ()
-        for line, wording in zip(some, wordings, strict=True):
+        wordings = quiet.from_text(service, [plain[line] for line in some], budgets, some) if some else Made(())
+        spent.append(wordings.spent.without_fallen)
+        for line, wording in zip(some, wordings.texts, strict=True):
             if _is_sound(wording, found.texts[line], said[line].text, code):
                 made[line].append(wording)
 
@@ -91,6 +97,7 @@ def _translated(translating: Translating, found: Translated, lines: Sequence[int
     if shorter_wordings.has_rules(code):  # else nobody could tell whether another translator lost a negation
         for service in translating.run.services.other_translations(found.choice, cancel=translating.run.cancel):
             add(service, lines)
+    translating.keep_spent(name, sum(spent, NOTHING_SPENT))
     return made
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vt.domain import Cancel, Clip, Dropped, Word
 from vt.languages import Language
+from vt.translatable import Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,8 @@ class EngineInfo:
     """What it makes is plainly a machine's: a voice of formants, a translation by rules or by ear; `remark` says so."""
     listens: bool = False
     """Of a translation engine: it translates the sound of a sentence, not its words, and is a last resort."""
+    is_remote: bool = False
+    """It asks another machine: text leaves this one, and it serves only where it is named."""
     needs: str = ""
     """What it takes to have it, as half a sentence: the Debian package espeak-ng, a download of 145 MB."""
 
@@ -128,6 +131,53 @@ class Translator(Engine, Protocol):
         """Yield one translation for each sentence.
 
         `budgets`, one for each, are the characters that there is time for; who `heeds_lengths` tries to keep to them.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a translator may be told of a film beside the sentences that it is to translate."""
+
+    lines: tuple[str, ...]
+    """All that is said, in order."""
+    places: tuple[int, ...]
+    """For each sentence, where it stands in `lines`; each place once."""
+
+    def of(self, part: slice) -> Context:
+        """Return the same for a part of the sentences."""
+        return Context(self.lines, self.places[part])
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of some sentences that another machine was asked to translate, and what that took."""
+
+    texts: tuple[str | None, ...]
+    """One for each sentence; None where no translation came that is believed."""
+    why: Message | None = None
+    """Why there is None among them."""
+    is_down: bool = False
+    """The other machine does not serve at this time: no sentence behind these was asked for."""
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@runtime_checkable
+class RemoteTranslator(Translator, Protocol):
+    """Has another machine translate, which may fail with some sentences or with all."""
+
+    def attempts(
+        self,
+        sentences: Sequence[str],
+        cancel: Cancel,
+        budgets: Sequence[float] | None = None,
+        context: Context | None = None,
+    ) -> Iterator[Attempt]:
+        """Yield what became of the sentences, in order, several at a time; for `budgets` see `Translator.translate`.
+
+        It ends early behind an attempt that `is_down`.
         """
         ...
 

@@ -12,6 +12,7 @@ from vt.engines import (
     espeak,
     firefox,
     kokoro,
+    llm,
     mms,
     nllb,
     pyannet,
@@ -63,6 +64,7 @@ class Table:
 BUILT_IN = Table(
     stt=(whisper.WhisperEngine(),),
     translation=(
+        llm.LlmEngine(),
         nllb.NllbEngine(),
         firefox.FirefoxEngine(),
         apertium.ApertiumEngine(),

@@ -146,7 +146,7 @@ class Catalogue:
         ]
         alone: list[Listing[Translator]] = []
         of_sound: list[Listing[Translator]] = []
-        for engine in self._allowed(self._table.translation):
+        for engine in self._translators(wanted):
             # An engine whose directions may be joined is listed by routes; where there are none, by its own candidates.
             if not engine.pairs(self.site) or not found_routes:
                 candidates = engine.candidates(self.site, source, target, model)
@@ -330,10 +330,11 @@ class Catalogue:
         }
 
     def wanted(self) -> list[Candidate[Any]]:
-        """List the best model of each stage for a default request, whether or not it is here."""
+        """List the best model of each stage for a default request, whether or not it is here, but none of a server."""
         spoken = self.settings.preload_languages
-        listening, translating = self.stt(None), self.translation(*self.usual_pair)
-        return [listening[0], translating[0], *(self.preloaded_tts(named)[0] for named in spoken)]
+        listening = self.stt(None)
+        translating = [one for one in self.translation(*self.usual_pair) if not one.info.is_remote]
+        return [listening[0], *translating[:1], *(self.preloaded_tts(named)[0] for named in spoken)]
 
     def preloaded_tts(self, named: str) -> Sequence[Candidate[Synthesizer]]:
         """List the candidates that speak a language of the preload, which the settings name by code or name.
@@ -371,7 +372,7 @@ class Catalogue:
         """Return into which languages texts are translated here, by the code of their own."""
         hops = self.hops()
         found = {source: translation_routes.reached(hops, source) for source in {hop.source for hop in hops}}
-        for engine in self._allowed(self._table.translation):
+        for engine in self._translators(self.settings.translation_engine):
             if not engine.info.listens and not engine.pairs(self.site):
                 sources, targets = engine.translated(self.site, reachable=reachable)
                 for source in sources:
@@ -386,7 +387,7 @@ class Catalogue:
         ]
         ways = [
             (engine.info.name, engine.translated(self.site, reachable=reachable))
-            for engine in self._allowed(self._table.translation)
+            for engine in self._translators(self.settings.translation_engine)
         ]
         spoken = [
             (engine.info.name, engine.spoken(self.site, reachable=reachable))
@@ -421,7 +422,7 @@ class Catalogue:
         """Say, in a sentence each, for which stages there is no engine at all."""
         stages: tuple[Sequence[SttEngine | TranslationEngine | TtsEngine], ...] = (
             self._allowed(self._table.stt),
-            [engine for engine in self._allowed(self._table.translation) if not engine.info.listens],
+            [engine for engine in self._translators(self.settings.translation_engine) if not engine.info.listens],
             self._allowed(self._table.tts),
         )
         lacks = [[engine.lack(self.site) for engine in engines] for engines in stages]
@@ -442,12 +443,20 @@ class Catalogue:
         every = self.settings.licences == "any"
         return [engine for engine in engines if every or engine.info.commercial]
 
+    def _translators(self, wanted: str) -> list[TranslationEngine]:
+        """Return the engines that may serve who wants one of them, or "auto"; a server only where it is named."""
+        engines = self._allowed(self._table.translation)
+        return [engine for engine in engines if not engine.info.is_remote or engine.info.name == wanted]
+
     def _check(self, variable: str, wanted: str, engines: Sequence[_D]) -> None:
-        """Raise where a variable names an engine that may not serve."""
+        """Raise where a variable names an engine that may not serve, or another machine that no setting describes."""
         try:
             self._wanted(wanted, engines)
         except UnknownModel as error:
             raise SettingsError("{variable}: {reason}", variable=variable, reason=error.message) from None
+        remote = next((one for one in engines if one.info.name == wanted and one.info.is_remote), None)
+        if remote and (lack := remote.lack(self.site)):
+            raise SettingsError("{variable}={engine}: {reason}", variable=variable, engine=wanted, reason=lack)
 
     def _wanted(self, wanted: str, engines: Sequence[_D]) -> str:
         if refusal := _unknown(wanted, engines):

@@ -248,7 +248,11 @@ def _configured(settings: Settings, stage: str) -> tuple[str, ...]:
     """Return the settings that decide about a stage, as somebody may read them who must not see where files lie."""
     values = {
         "stt": {"VT_WHISPER_MODEL": settings.whisper_model},
-        "translation": {"VT_TRANSLATION_ENGINE": settings.translation_engine, "VT_NLLB_MODEL": settings.nllb_model},
+        "translation": {
+            "VT_TRANSLATION_ENGINE": settings.translation_engine,
+            "VT_NLLB_MODEL": settings.nllb_model,
+            **({"VT_LLM_MODEL": settings.llm_model} if settings.llm_model else {}),
+        },
         "tts": {
             "VT_TTS_ENGINE": settings.tts_engine,
             "VT_KOKORO_MODEL": settings.kokoro_model,

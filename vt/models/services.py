@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vt.domain import Cancel, Clip, Dropped
 from vt.engines.candidate import Choice
 from vt.engines.protocols import (
+    Context,
     Engine,
     Heard,
     OverlapFinder,
@@ -26,6 +27,7 @@ from vt.engines.protocols import (
 )
 from vt.errors import EngineError
 from vt.languages import Language
+from vt.models.spent import NOTHING_SPENT, Spent
 from vt.system import machine
 
 E = TypeVar("E", bound=Engine)
@@ -135,11 +137,23 @@ class TranslationService(Service[Translator]):
     """Translates sentences, or the sound in which they are said."""
 
     def translate(
-        self, sentences: Sequence[str], cancel: Cancel, budgets: Sequence[float] | None = None
+        self,
+        sentences: Sequence[str],
+        cancel: Cancel,
+        budgets: Sequence[float] | None = None,
+        context: Context | None = None,
     ) -> Iterator[str]:
-        """Yield a translation for each sentence; see `Translator.translate`."""
+        """Yield a translation for each sentence; see `Translator.translate`.
+
+        `context` is where the sentences stand in their film, for who can make use of that.
+        """
+        del context
         with self._using() as engine:
             yield from engine.translate(sentences, cancel, budgets)
+
+    def take_spent(self) -> Spent:
+        """Return what another machine took since this was asked last: nothing, where all is done here."""
+        return NOTHING_SPENT
 
     def translate_sound(
         self, samples: NDArray[Any], stretches: Sequence[tuple[float, float]], cancel: Cancel

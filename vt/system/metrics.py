@@ -51,6 +51,11 @@ COUNTED: tuple[Described, ...] = (
         ("kind", "reason"),
     ),
     Described("vt_model_failures_total", "counter", "loads and unloads that failed", ("kind",)),
+    Described("vt_llm_calls_total", "counter", "questions to the language model of VT_LLM_URL"),
+    Described(
+        "vt_llm_tokens_total", "counter", "tokens of these, as its server counts them: prompt, completion", ("kind",)
+    ),
+    Described("vt_llm_fallen_lines_total", "counter", "lines that it did not translate, and another engine had to"),
 )
 """Metrics that are counted when something happens."""
 READ: tuple[Described, ...] = (
@@ -185,6 +190,16 @@ class Metrics:
     def failed(self, kind: str) -> None:
         """Count a failure."""
         self._made["vt_model_failures_total"].labels(kind).inc()
+
+    def asked(self, calls: int, prompt_tokens: int, completion_tokens: int) -> None:
+        """Count questions to a language model, and the tokens that they took."""
+        self._made["vt_llm_calls_total"].inc(calls)
+        self._made["vt_llm_tokens_total"].labels("prompt").inc(prompt_tokens)
+        self._made["vt_llm_tokens_total"].labels("completion").inc(completion_tokens)
+
+    def fell(self, lines: int) -> None:
+        """Count lines that a language model did not translate."""
+        self._made["vt_llm_fallen_lines_total"].inc(lines)
 
     def connected(self, change: int) -> None:
         """Count a request that begins (1) or ends (-1)."""

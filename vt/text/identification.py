@@ -23,6 +23,16 @@ _WORDS, _SIGNS = 5, 12
 _SURER_THAN_ENGLISH = 10.0
 """So many times as likely as English a language has to be. Of a word or two, such as "Hello!", the detector tells
 nothing, and most of those are English."""
+_ALIKE = (
+    {"no", "nn", "da"},
+    {"hr", "sr", "bs"},
+    {"id", "ms"},
+    {"cs", "sk"},
+    {"bg", "mk"},
+    {"gl", "pt"},
+    {"zh", "yue", "wuu"},
+)
+"""Languages, as the detector calls them, of which it takes one for another."""
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
@@ -44,12 +54,34 @@ def is_in(text: str, language: Language, rather_than: Language) -> bool:
 
     Doubt is a no: where it is short, or where a third language that films speak is likelier, as among close relatives.
     """
-    if len(_WORD.findall(text)) < _WORDS and len(_UNSPACED.findall(text)) < _SIGNS:
+    if _tells_too_little(text):
         return False
     found = shares(text)
     share = found.get(language.code, 0.0)
     likeliest = max(found.get(row.code, 0.0) for row in languages.ALL if row.whisper)
     return share >= likeliest and share > _ODDS * found.get(rather_than.code, 0.0)
+
+
+def is_another(text: str, language: Language) -> bool:
+    """Tell whether a text is surely not in a language, but in another that films speak.
+
+    Doubt is a no: where the text is short, the detector does not know the language, or the other is a close relative.
+    """
+    if _tells_too_little(text):
+        return False
+    found, own = shares(text), language.code.partition("-")[0]
+    likeliest, share = max(((row.code, found.get(row.code, 0.0)) for row in languages.ALL if row.whisper), key=_share)
+    if own not in found or any({own, likeliest} <= family for family in _ALIKE):
+        return False
+    return share > _ODDS * found[own]
+
+
+def _share(row: tuple[str, float]) -> float:
+    return row[1]
+
+
+def _tells_too_little(text: str) -> bool:
+    return len(_WORD.findall(text)) < _WORDS and len(_UNSPACED.findall(text)) < _SIGNS
 
 
 def shares(text: str) -> dict[str, float]:
