@@ -31,6 +31,8 @@ SHOWS = {
     r"\.venv/bin/python -m vt translate talk\.\w+ --to en --subtitles track:2": r"(?m)^out/talk\.en\.mp4$",
     r"\.venv/bin/python -m vt translate talk\.\w+ --to it": r"(?m)^out/talk\.it\.mp4$",
     r"\.venv/bin/python -m vt transcribe talk\.\w+ --output-format txt,json": r"(?m)^out/talk\.txt$",
+    r"\.venv/bin/python -m vt speak .* -o hello\.wav": r"^hello\.wav$",
+    r"echo .* vt speak .* -o morning\.mp3": r"^morning\.mp3$",
     r"\.venv/bin/python -m vt completion bash >/dev/null": r"^$",
     r"\.venv/bin/python -m vt report out/talk\.es\.mp4 --html": r"^out/talk\.es\.report\.html$",
     r"\.venv/bin/python -m vt voices es": r"(?m)^espeak-ng-es  es",

@@ -17,7 +17,7 @@ from vt.media.burning import Picture, check_renderer, picture_of
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
 from vt.media.cutting import beginning
-from vt.media.encoding import FORMATS, encode
+from vt.media.encoding import FORMATS, encode, with_its_length
 from vt.media.extraction import SPEECH_RATE, SoundFormat, StoredSamples, extract, extract_in, extracted, full_format
 from vt.media.fonts import Font, font_for
 from vt.media.loudness import LIMIT, TARGET_LUFS, TRUE_PEAK_DBTP, Loudness, loudness_at, momentary_loudness
@@ -84,4 +84,5 @@ __all__ = [
     "thumbnail",
     "unfit",
     "wav",
+    "with_its_length",
 ]
