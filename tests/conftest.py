@@ -191,6 +191,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose models are managed with a token."""
-    with running(tmp_path_factory.mktemp("guarded"), **SECRETS) as running_server:
+    """A server whose models are managed with a token, and which offers tools to assistants."""
+    with running(tmp_path_factory.mktemp("guarded"), **SECRETS, VT_MCP="true") as running_server:
         yield running_server

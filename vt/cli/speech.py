@@ -151,9 +151,7 @@ def _language(asked: Wanted, factory: Speakers) -> Language:
     if asked.language:
         return languages.get(asked.language)
     return (
-        factory.named_voice(asked.voice).language
-        if asked.voice
-        else speaking.language_of(asked.text, factory.voices())
+        factory.named_voice(asked.voice).language if asked.voice else speaking.language_of(asked.text, factory.voices())
     )
 
 
@@ -229,7 +227,8 @@ def _form(named: str, target: Path | None) -> str:
     form = (named or (target.suffix.removeprefix(".") if target else _PIPED_FORM)).lower()
     if form not in media.FORMATS:
         raise InputError(
-            "There is no format {name} to speak in. The file's name ends in one of these, or --format names it: {known}.",
+            "There is no format {name} to speak in: the name of the file has to end in one of these, or --format to "
+            "name it: {known}.",
             name=form[:40] or "without a name",
             known=", ".join(media.FORMATS),
         )
