@@ -31,6 +31,7 @@ SLOW_FILES = {
     *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
     *(
+        "test_mcp",
         "test_models_tab",
         "test_workbench",
         "test_openapi",

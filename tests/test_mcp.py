@@ -56,13 +56,13 @@ async def ended(client: Client, job_id: str) -> tuple[dict[str, Any], list[float
     """Follow a job to its end; return it, and how far it was on the way."""
     seen: list[float] = []
 
-    async def progress(fraction: float, total: float | None, what: str | None) -> None:
-        assert (total, bool(what)) == (1.0, True)
-        seen.append(fraction)
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        assert (total, bool(message)) == (1.0, True)
+        seen.append(progress)
 
     while True:
         asked = {"job_id": job_id, "wait_seconds": 50}
-        found = await client.call_tool("get_job", asked, progress_callback=progress)
+        found = await client.call_tool("get_job", asked, progress_callback=on_progress)
         assert found.structured_content
         if found.structured_content["state"] not in ("queued", "running"):
             return found.structured_content, seen
@@ -128,11 +128,12 @@ def test_a_server_ends_soon_though_somebody_waits_for_a_job(tmp_path: Path, mode
             begun = await told(client, "dub", film_base64=in_base64(long), target_language="es", speakers=1)
             waits = asyncio.Event()
 
-            async def progress(*_: object) -> None:
+            async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+                del progress, total, message
                 waits.set()
 
             asked = {"job_id": begun["job_id"], "wait_seconds": 50}
-            following = asyncio.create_task(client.call_tool("get_job", asked, progress_callback=progress))
+            following = asyncio.create_task(client.call_tool("get_job", asked, progress_callback=on_progress))
             await waits.wait()
             seconds = await asyncio.to_thread(server.end)
             with pytest.raises((MCPError, httpx.HTTPError, OSError)):

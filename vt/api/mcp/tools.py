@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 
 from anyio import move_on_after
 
-from vt import languages
 from vt.api.dependencies import Threads
 from vt.api.mcp import answers, arguments
 from vt.domain import Job, JobSpec
 from vt.errors import InputError
 from vt.jobs.job_service import Draft, disk_errors
 from vt.jobs.progress_feed import follow
+from vt.languages import AUTO
 from vt.services import Services
 from vt.web.visitors import ConcurrencyLimit
 
@@ -88,11 +88,11 @@ async def _told(call: Call, job: Job) -> dict[str, Any]:
 async def _send_large_film(call: Call, asked: arguments.LargeFilm) -> Told:
     """Say how a film is sent by HTTP, which makes a job of it."""
     spec = asked.spec("")
-    target = languages.get(spec.target_language).code if spec.target_language else ""
+    target = spec.target.code if spec.target else ""
     fields = {
         "target_language": target,
         "transcribe": "" if target else "true",
-        "source_language": "" if spec.source_language == languages.AUTO else spec.source_language,
+        "source_language": "" if spec.source_language == AUTO else spec.source_language,
         "voice": spec.wishes.voice,
         "speakers": str(spec.speakers or ""),
         "background": spec.finish.background or "",
