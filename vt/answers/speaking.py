@@ -64,7 +64,15 @@ def speak(asked: Speech, services: VoiceServices, cancel: Cancel, take: Take) ->
     speak_by(_first_here(asked.voices, services, cancel), asked.text, asked.form, asked.speed, cancel, take)
 
 
-def speak_by(service: TtsService, text: str, form: str, speed: float, cancel: Cancel, take: Take) -> None:
+def speak_by(
+    service: TtsService,
+    text: str,
+    form: str,
+    speed: float,
+    cancel: Cancel,
+    take: Take,
+    most_bytes: int = media.MOST_ENCODED_BYTES,
+) -> None:
     """Speak a text by one service, and have `take` given its sound while it is spoken.
 
     Args:
@@ -74,11 +82,12 @@ def speak_by(service: TtsService, text: str, form: str, speed: float, cancel: Ca
         speed: a multiple of the voice's own, `SLOWEST`..`FASTEST`.
         cancel: ends it.
         take: is given what is encoded.
+        most_bytes: of what is encoded.
 
     Raises:
         InputError: nothing in the text can be spoken.
         EngineError: the model failed.
-        ToolError: it cannot be encoded.
+        ToolError: it cannot be encoded, or takes more bytes.
         Cancelled: `cancel` was set.
     """
     own = min(_OWN_FASTEST, max(_OWN_SLOWEST, speed))
@@ -88,7 +97,7 @@ def speak_by(service: TtsService, text: str, form: str, speed: float, cancel: Ca
     if first is None:
         raise InputError("Nothing in this text can be spoken.")
     sound = _paced(chain([first], clips), speed / own, _PAUSE_SECONDS / speed, cancel)
-    media.encode(sound, first.sample_rate, form, take, cancel)
+    media.encode(sound, first.sample_rate, form, take, cancel, most_bytes)
 
 
 def language_of(text: str, voices: Iterable[Voice]) -> Language:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from vt.models.services import TtsService
 
 MOST_CHARACTERS = 20_000
-"""Of a text, about twenty minutes of speech."""
+"""Of a text; of English, about twenty minutes of speech."""
 _MOST_BYTES = 4 * MOST_CHARACTERS
+_MOST_SOUND_BYTES = 2 * 2**30
+"""Some languages say much in 20,000 characters, and slow speech is four times as long; a WAV holds 4 GB."""
 _STANDARD = "-"
 """Stands for stdin and for stdout."""
 _PIPED_FORM = "wav"
@@ -161,7 +163,8 @@ def _into_file(asked: Wanted, target: Path, service: TtsService, cancel: Cancel)
     from vt.system import folders
 
     with folders.work_folder(target.parent) as folder:
-        spoken, whole = folder / "spoken", folder / target.name
+        spoken, whole = folder / "spoken", folder / "whole" / target.name
+        whole.parent.mkdir()
         with spoken.open("wb") as file:
             _speak(asked, service, cancel, file.write)
         media.with_its_length(spoken, asked.form, whole, cancel)
@@ -171,7 +174,7 @@ def _into_file(asked: Wanted, target: Path, service: TtsService, cancel: Cancel)
 def _speak(asked: Wanted, service: TtsService, cancel: Cancel, take: Callable[[bytes], object]) -> None:
     from vt.answers import speaking
 
-    speaking.speak_by(service, asked.text, asked.form, asked.speed, cancel, take)
+    speaking.speak_by(service, asked.text, asked.form, asked.speed, cancel, take, _MOST_SOUND_BYTES)
 
 
 def _written_to_stdout(chunk: bytes) -> None:

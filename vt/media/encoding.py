@@ -40,14 +40,21 @@ FORMATS: Mapping[str, SpeechFormat] = {
 """By name; pcm is samples of 16 bits, little-endian, without a header."""
 _WITH_LENGTH = {"wav", "flac"}
 """Their headers tell how long they are, which nobody knows while they are made."""
-_LIMITS = ChildLimits(seconds=30, cpu_seconds=300, memory=MEMORY, output_bytes=96 * MB)
-"""For the end, once all has been fed; 96 MB are half an hour of samples."""
+MOST_ENCODED_BYTES = 96 * MB
+"""Half an hour of samples."""
+_LIMITS = ChildLimits(seconds=30, cpu_seconds=300, memory=MEMORY)
+"""The seconds are for the end, once all has been fed."""
 _ENCODERS = Slots(2 * CORES + 2, patience=30.0)
 """Apart from the work of jobs and from voices that are programs: an encoder waits for those."""
 
 
 def encode(
-    pieces: Iterable[NDArray[np.int16]], rate: int, form: str, take: Callable[[bytes], object], cancel: Cancel
+    pieces: Iterable[NDArray[np.int16]],
+    rate: int,
+    form: str,
+    take: Callable[[bytes], object],
+    cancel: Cancel,
+    most_bytes: int = MOST_ENCODED_BYTES,
 ) -> None:
     """Encode mono sound piece by piece; `take` is given what comes of it, from another thread, as soon as it is there.
 
@@ -57,15 +64,17 @@ def encode(
         form: one of `FORMATS`.
         take: is given the encoded bytes.
         cancel: ends it.
+        most_bytes: of what is encoded.
 
     Raises:
-        ToolError: ffmpeg is missing, or failed.
+        ToolError: ffmpeg is missing or failed, or there were more bytes.
         TooManyRequests: too much is being encoded.
         Cancelled: `cancel` was set.
     """
     argv = ["ffmpeg", "-hide_banner", "-nostats", "-loglevel", "error", "-probesize", "32", "-analyzeduration", "0"]
     argv += [*raw_pcm_input(rate), "-ar", str(ENCODED_RATE), *FORMATS[form].options, "-flush_packets", "1", "pipe:1"]
-    pipe(Child(argv, _LIMITS), (piece.tobytes() for piece in pieces), take, cancel, _ENCODERS)
+    limits = replace(_LIMITS, output_bytes=most_bytes)
+    pipe(Child(argv, limits), (piece.tobytes() for piece in pieces), take, cancel, _ENCODERS)
 
 
 def with_its_length(source: Path, form: str, target: Path, cancel: Cancel | None = None) -> None:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
-# Below that it logs each request, and what is in it.
-logging.getLogger("mcp").setLevel(logging.WARNING)
+for _library in ("mcp", "sse_starlette"):  # below that they log what is asked and answered
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 _INSTRUCTIONS = (
     "This server dubs films into other languages, in time with the picture, and writes down what is said in them. dub "
