@@ -234,13 +234,14 @@ def test_a_tool_that_does_not_exist_is_an_error_that_names_those_that_do(service
 
 def test_behind_a_proxy_addresses_are_those_that_the_client_knows(services: Services) -> None:
     forwarded = {"X-Forwarded-Host": "localhost:4443", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
-    asked = {"target_language": "fr", "voice": "it's", "preview": True, "background": "duck"}
+    asked = {"target_language": "fr", "voice": "@it's", "preview": True, "background": "duck"}
     behind = called(services, "send_large_film", asked, **forwarded)["result"]["structuredContent"]
     assert behind["url"] == "https://localhost:4443/api/v1/jobs"
     assert behind["form_fields"] == {
-        **{"file": "the film", "target_language": "fr", "voice": "it's", "background": "duck", "preview": "true"}
+        **{"file": "the film", "target_language": "fr", "voice": "@it's", "background": "duck", "preview": "true"}
     }
-    assert shlex.split(behind["command"])[-1] == behind["url"]
+    argv = shlex.split(behind["command"])
+    assert (argv[-1], argv[argv.index("voice=@it's") - 1]) == (behind["url"], "--form-string")
     pretended = called(services, "send_large_film", asked, peer="203.0.113.9", **forwarded)
     assert pretended["result"]["structuredContent"]["url"] == "http://localhost:8000/api/v1/jobs"
 

@@ -102,7 +102,8 @@ async def _send_large_film(call: Call, asked: arguments.LargeFilm) -> Told:
     }
     given = {name: str(value) for name, value in fields.items() if value}
     url = f"{call.base}/api/v1/jobs"
-    parts = [part for name, value in given.items() for part in ("-F", f"{name}={value}")]
+    # Not by -F, which would send a file of the client's in place of a value that begins with @ or <.
+    parts = [part for name, value in given.items() for part in ("--form-string", f"{name}={value}")]
     command = ["curl", "-sS", "-F", "file=@FILM", *parts, url]
     settings = call.services.settings
     return {
