@@ -44,16 +44,21 @@ except SettingsError as error:
 os.environ.setdefault("GRADIO_TEMP_DIR", str(known.data_folder.absolute() / "uploads"))
 logs.set_up(known.log_level, known.log_file, known.log_format, known.secrets)
 served = services.build(known)
+try:
+    routes = make_api(served)
+except SettingsError as error:
+    sys.exit(f"vt: {error}")
 
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield
+    async with routes.router.lifespan_context(routes):
+        yield
     served.close()
 
 
 page = mount_page(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
-guarded = HostAndOriginCheck(BodyLimits(PageAndRoutes(make_api(served), page), known.max_upload_mb), known)
+guarded = HostAndOriginCheck(BodyLimits(PageAndRoutes(routes, page), known.max_upload_mb), known)
 shaped = ErrorShapes(guarded, FOREIGN_SHAPES)
 app = RequestTracing(SecurityHeaders(shaped, on_spaces=known.on_spaces), served.factory.metrics)
 # What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold

@@ -31,6 +31,7 @@ SLOW_FILES = {
     *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
     *(
+        "test_mcp",
         "test_models_tab",
         "test_workbench",
         "test_openapi",
@@ -212,6 +213,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose models are managed with a token."""
-    with running(tmp_path_factory.mktemp("guarded"), **SECRETS) as running_server:
+    """A server whose models are managed with a token, and which offers tools to assistants."""
+    with running(tmp_path_factory.mktemp("guarded"), **SECRETS, VT_MCP="true") as running_server:
         yield running_server

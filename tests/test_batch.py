@@ -23,7 +23,7 @@ from vt.domain import JobRequest, Word
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.pipeline import Result
 from vt.engines.protocols import Heard
-from vt.errors import InputError, ToolError
+from vt.errors import Cancelled, InputError
 from vt.system import folders
 
 SAID = Heard((Word(0.2, 0.8, " Good"), Word(0.8, 1.4, " morning."), Word(2.0, 2.6, " Come"), Word(2.6, 3.0, " in.")))
@@ -117,11 +117,38 @@ def test_a_batch_that_was_killed_goes_on_where_it_was_and_does_nothing_twice(fol
 
 @pytest.mark.soak
 def test_a_batch_that_is_stopped_says_that_it_goes_on(folder: Path) -> None:
-    with pytest.raises(ToolError, match="the same command goes on where it was"):
+    with pytest.raises(Cancelled, match="the same command goes on where it was"):
         run(wanted(folder), served(), folder, Noted(at=1, happens=KeyboardInterrupt))
     teller = Noted()
     assert run(wanted(folder), served(), folder, teller)
     assert teller.states == ["kept", "done", "done", "done"]
+
+
+def test_a_program_is_told_what_a_batch_that_is_stopped_had_done(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests, teller = wanted(folder)[:3], Json()
+    teller.ended(Outcome(requests[0], State.DONE))
+    teller.stopped(requests)
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    states = [(film["language"], film["state"]) for film in result["films"]]
+    assert (result["event"], result["state"]) == ("result", "cancelled")
+    assert states == [("es", "done"), ("fr", "cancelled"), ("es", "cancelled")]
+
+
+def test_what_is_kept_of_a_batch_in_another_form_is_as_if_it_were_not_there(folder: Path) -> None:
+    with pytest.raises(Power):
+        run(wanted(folder)[:3], served(), folder, Noted(at=1))
+    (kept,) = (folder / "out").glob(".vt-batch-*/done.json")
+    whole = kept.read_text()
+    for damaged in ("[]", '"es"', "7", '{"0": 7, "1": [3], "2": "one.m4a"}', "[" * 5000, ""):
+        kept.write_text(damaged)
+        with pytest.raises(Power):
+            run(wanted(folder)[:3], served(), folder, Noted(at=0))
+    kept.write_text(whole)
+    with pytest.raises(Power):
+        run(wanted(folder)[:3], served(), folder, teller := Noted(at=1))
+    assert teller.states == ["kept"]
 
 
 @pytest.mark.soak

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -233,10 +234,10 @@ def test_what_stands_in_for_the_configured_model_is_told(folder: Path, short_fil
     assert (done.returncode, "large-v3 cannot be downloaded" in done.stdout) == (0, True)
 
 
-def _start(folder: Path) -> subprocess.Popen[str]:
+def _start(folder: Path, *more: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         # Tests that run in the background ignore what Ctrl-C sends, and so would all that they start.
-        ["env", "--default-signal=INT", sys.executable, "-m", "vt", "translate", str(SAMPLE), "--to", "es"],
+        ["env", "--default-signal=INT", sys.executable, "-m", "vt", "translate", str(SAMPLE), "--to", "es", *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -245,19 +246,25 @@ def _start(folder: Path) -> subprocess.Popen[str]:
     )
     assert process.stdout
     for line in process.stdout:
-        if line.startswith("transcribe"):
+        if "transcribe" in line:
             return process
     raise AssertionError("it never began to transcribe")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_stopped_leaves_nothing_behind(folder: Path, number: signal.Signals) -> None:
-    process = _start(folder)
+@pytest.mark.parametrize(("number", "more"), [(signal.SIGTERM, "--json"), (signal.SIGINT, "--literal")])
+def test_a_run_that_is_stopped_leaves_nothing_behind_and_says_so(
+    folder: Path, number: signal.Signals, more: str
+) -> None:
+    process = _start(folder, more)
     process.send_signal(number)
-    _, complaint = process.communicate(timeout=60)
+    told, complaint = process.communicate(timeout=60)
     assert process.returncode == 1
     assert complaint == "vt: Stopped; nothing was changed.\n"
     assert list(folder.iterdir()) == []
+    if more == "--json":
+        result = json.loads(told.splitlines()[-1])
+        states = [(film["film"], film["language"], film["state"]) for film in result["films"]]
+        assert (result["event"], result["state"], states) == ("result", "cancelled", [(str(SAMPLE), "es", "cancelled")])
 
 
 def test_what_a_killed_run_left_is_swept_by_the_next_one(folder: Path, short_film: Path) -> None:

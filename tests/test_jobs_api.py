@@ -525,6 +525,7 @@ def test_a_body_that_is_no_upload_is_a_bad_request(server: Server, body: dict[st
         ("talk.mp4", {**ES, "fit": "both"}, "one of speech, picture, and not both"),
         ("talk.mp4", {**ES, "burn": "nonsense"}, "nonsense"),
         ("talk.mp4", {**ES, "karaoke": "true"}, "say also in which language"),
+        ("talk.mp4", {**ES, "transcribe": "true"}, "leave target_language out"),
         ("talk.mp4", {**ES, "audio_track": "2"}, "track"),
         ("talk.mp4", {**ES, "audio_track": "0"}, "whole number from 1 on"),
         ("talk.mp4", {**ES, "audio_track": "first"}, "whole number from 1 on"),

@@ -88,6 +88,13 @@ def test_what_graphics_cards_take_is_an_extra_with_its_pin() -> None:
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
 
 
+def test_what_serves_assistants_is_an_extra_that_the_tests_have() -> None:
+    requirements = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["mcp"]]
+    pinned = lock.pins("requirements-dev.txt")
+    assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
+    assert not {one.name for one in requirements} & lock.pins("requirements.txt").keys()
+
+
 def test_the_builder_that_the_package_asks_for_is_in_the_lock() -> None:
     (builder,) = map(Requirement, PROJECT["build-system"]["requires"])
     assert builder.specifier.contains(lock.pins("requirements.lock")[builder.name])

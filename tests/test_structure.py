@@ -121,6 +121,7 @@ PARSING = {
     "api/openai/requests.py": "what OpenAI's clients send",
     "cli/main.py": "arguments",
     "cli/options.py": "arguments",
+    "cli/speech.py": "arguments",
     "domain.py": "the specification of a job, as it comes from a face and is kept",
     "dubbing/subtitle_source.py": "what subtitles and their tracks say they are in",
     "dubbing/track_choice.py": "the tags of tracks",

@@ -268,6 +268,8 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(None, alias="VT_ADMIN_TOKEN")
     """Whoever manages the models of a server must know it; none: only who sits at the same machine may, and nobody
     where a proxy stands before it."""
+    mcp: Switch = Field(False, alias="VT_MCP")
+    """Offer tools to assistants at /mcp, by the Model Context Protocol; the Python package mcp has to be there."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(
         "INFO", alias="LOG_LEVEL"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
@@ -14,8 +14,9 @@ from vt import media
 from vt.domain import Cancel, Clip
 from vt.engines.protocols import Voice
 from vt.errors import InputError, ModelUnavailable
+from vt.languages import Language
 from vt.models.services import TtsService
-from vt.text import splitting
+from vt.text import identification, splitting
 
 Take = Callable[[bytes], object]
 """Is given what is encoded, as it comes."""
@@ -60,15 +61,52 @@ def speak(asked: Speech, services: VoiceServices, cancel: Cancel, take: Take) ->
         ToolError: it cannot be encoded.
         Cancelled: `cancel` was set.
     """
-    service = _first_here(asked.voices, services, cancel)
-    own = min(_OWN_FASTEST, max(_OWN_SLOWEST, asked.speed))
-    lines = [(piece, own) for piece in splitting.pieces(asked.text, lambda piece: len(piece) <= _LONGEST)]
+    speak_by(_first_here(asked.voices, services, cancel), asked.text, asked.form, asked.speed, cancel, take)
+
+
+def speak_by(
+    service: TtsService,
+    text: str,
+    form: str,
+    speed: float,
+    cancel: Cancel,
+    take: Take,
+    most_bytes: int = media.MOST_ENCODED_BYTES,
+) -> None:
+    """Speak a text by one service, and have `take` given its sound while it is spoken.
+
+    Args:
+        service: speaks.
+        text: what is to be spoken.
+        form: one of `media.FORMATS`.
+        speed: a multiple of the voice's own, `SLOWEST`..`FASTEST`.
+        cancel: ends it.
+        take: is given what is encoded.
+        most_bytes: of what is encoded.
+
+    Raises:
+        InputError: nothing in the text can be spoken.
+        EngineError: the model failed.
+        ToolError: it cannot be encoded, or takes more bytes.
+        Cancelled: `cancel` was set.
+    """
+    own = min(_OWN_FASTEST, max(_OWN_SLOWEST, speed))
+    lines = [(piece, own) for piece in splitting.pieces(text, lambda piece: len(piece) <= _LONGEST)]
     clips = (clip for clip in service.speak(lines, cancel) if len(clip.samples))
     first = next(clips, None)
     if first is None:
         raise InputError("Nothing in this text can be spoken.")
-    sound = _paced(chain([first], clips), asked.speed / own, _PAUSE_SECONDS / asked.speed, cancel)
-    media.encode(sound, first.sample_rate, asked.form, take, cancel)
+    sound = _paced(chain([first], clips), speed / own, _PAUSE_SECONDS / speed, cancel)
+    media.encode(sound, first.sample_rate, form, take, cancel, most_bytes)
+
+
+def language_of(text: str, voices: Iterable[Voice]) -> Language:
+    """Return the likeliest language of a text, of those that some voices speak.
+
+    Only those that Whisper hears count: others are hardly ever written. English, where the text is too short to tell.
+    """
+    spoken = {voice.language.code for voice in voices if voice.language.whisper}
+    return identification.likeliest(text, spoken)[0]
 
 
 def _first_here(voices: Sequence[Voice], services: VoiceServices, cancel: Cancel) -> TtsService:

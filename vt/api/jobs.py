@@ -58,7 +58,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
 _FILES = ("file", "subtitles")
-_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "from_job", *OPTIONS)
+_FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "from_job", "transcribe", *OPTIONS)
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
     416: "The file has no such part: it ends before.",
@@ -72,7 +72,16 @@ _UNKNOWN_JOB = 4404
 
 _film = {"type": "string", "format": "binary", "description": "A video or audio file."}
 _words: dict[str, Any] = {
-    "target_language": {"type": "string", "description": "The language to speak.", "examples": ["es"]},
+    "target_language": {
+        "type": "string",
+        "description": "The language to speak; not where the film is only written down.",
+        "examples": ["es"],
+    },
+    "transcribe": {
+        "type": "boolean",
+        "description": "In place of target_language: whether what is said in the film is only written down.",
+        "default": False,
+    },
     "source_language": {"type": "string", "description": "The language spoken.", "default": "auto"},
     "subtitles": {
         "description": "In place of recognition: a file (SRT, WebVTT, ASS, TTML, SBV, LRC, or a transcript in JSON as "
@@ -163,7 +172,7 @@ JobId = Annotated[str, Path(description="As a new job's answer names it.", examp
     "/jobs",
     summary="Dub a film",
     status_code=202,
-    openapi_extra=_form({"file": _film, **_words}, ["target_language"]),
+    openapi_extra=_form({"file": _film, **_words}, []),
     responses=documented(400, 404, 413, 422, 429, 503, 507),
 )
 async def create(
@@ -209,13 +218,16 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str, key: str)
             name=unknown[0][:40],
             known=", ".join(dict.fromkeys((*_FILES, *_FIELDS))),
         )
-    if "target_language" not in fields:
+    if is_yes(fields.pop("transcribe", None)):
+        if "target_language" in fields:
+            raise InputError("With the field transcribe a film is only written down: leave target_language out.")
+    elif "target_language" not in fields:
         raise InputError("The form needs the language to speak in the field target_language, such as es.")
     if ("file" in upload.files) == ("from_job" in fields):
         raise InputError("The form needs a film in the field file, or else another job's id in the field from_job.")
     spec = JobSpec(
         file=upload.files.get("file", ""),
-        target_language=fields["target_language"],
+        target_language=fields.get("target_language", ""),
         source_language=fields.get("source_language", "auto"),
         subtitles=_subtitles(upload, fields.get("subtitles")),
         audio_track=_number(fields.get("audio_track")),

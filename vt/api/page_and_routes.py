@@ -11,7 +11,7 @@ from vt.api import problems
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_ROUTES = ("/api", "/v1", "/libre", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
+_ROUTES = ("/api", "/v1", "/libre", "/mcp", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
 _GRADIO_PREFIX = "/gradio_api/"
 """Gradio's own endpoints: its scripts expect errors in Gradio's own form."""
 # Errors of the page that are answered as problems in JSON; not those of Gradio's own endpoints.

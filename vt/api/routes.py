@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from vt.api import jobs, libre, openai, problems, request_tracing, schemas, voices
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
+from vt.errors import SettingsError
 from vt.services import Services
+
+if TYPE_CHECKING:
+    from vt.api.mcp.face import Face
 
 _DESCRIPTION = "Dubs films: the same video, speaking another language, in time with the picture."
 
 
 def make_api(services: Services) -> FastAPI:
-    """Return the application of all routes."""
-    app = FastAPI(title="vt, the video translator", version=services.version, description=_DESCRIPTION, redoc_url=None)
-    app.state.services, app.state.threads = services, Threads()
+    """Return the application of all routes. Its lifespan has to be run: it is not, where it is only mounted.
+
+    Raises:
+        SettingsError: something is to be served whose package is not here.
+    """
+    threads = Threads()
+    tools = _tools(services, threads) if services.settings.mcp else None
+    app = FastAPI(
+        title="vt, the video translator",
+        version=services.version,
+        description=_DESCRIPTION,
+        redoc_url=None,
+        lifespan=tools.running if tools else None,
+    )
+    app.state.services, app.state.threads = services, threads
     problems.install(app)
     app.add_middleware(request_tracing.RouteTracing)
     app.include_router(_system)
@@ -27,8 +44,21 @@ def make_api(services: Services) -> FastAPI:
     # The descriptions of these routes are those of the services whose shapes they have.
     app.mount("/v1", openai.make(services, app.state.threads))
     app.mount("/libre", libre.make(services, app.state.threads))
+    if tools:
+        app.router.routes.append(Route(tools.path, endpoint=tools))
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+def _tools(services: Services, threads: Threads) -> Face:
+    try:
+        from vt.api.mcp.face import Face
+    except ImportError as error:
+        raise SettingsError(
+            "The environment variable VT_MCP is true, but the Python package mcp is not here: docs/MCP.md says how to "
+            "install it."
+        ) from error
+    return Face(services, threads)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

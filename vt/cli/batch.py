@@ -22,7 +22,7 @@ from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.services import DubbingServices
-from vt.errors import Cancelled, InputError, ToolError, VtError
+from vt.errors import Cancelled, InputError, VtError
 from vt.system import folders
 
 Deliver = Callable[[JobRequest, pipeline.Result, Path], Sequence[Path]]
@@ -60,6 +60,7 @@ def run(
     Raises:
         InputError: a file or an argument is at fault, or the same command is at work already.
         VtError: the only request failed.
+        Cancelled: one of several was stopped.
     """
     if len(requests) == 1:
         (request,) = requests
@@ -89,7 +90,7 @@ def _in_one_file(outcomes: Sequence[Outcome], out: Path, teller: Teller) -> list
         try:
             films = () if any(dub.state == State.FAILED for dub in dubs) else (joined.made(dubs, out),)
         except (KeyboardInterrupt, Cancelled) as error:
-            raise ToolError("Stopped; the same command goes on where it was.") from error
+            raise Cancelled("Stopped; the same command goes on where it was.") from error
         except VtError as error:
             dubs = [replace(dub, state=State.FAILED, sentence=error.in_full) for dub in dubs]
         else:
@@ -141,7 +142,7 @@ def _tried(
                 )
             unfinished.note(number, outcome.files)
         except (KeyboardInterrupt, Cancelled) as error:
-            raise ToolError("Stopped; the same command goes on where it was.") from error
+            raise Cancelled("Stopped; the same command goes on where it was.") from error
         except (VtError, OSError) as error:
             outcome = Outcome(
                 request, State.FAILED, sentence=error.in_full if isinstance(error, VtError) else str(error)
@@ -173,7 +174,7 @@ class _Unfinished:
         self.requests, self.is_over = requests, False
         self._folder = folder
         self._films = list(dict.fromkeys(request.source for request in requests))
-        self._delivered: dict[str, list[str]] = self._read(_DONE) or {}
+        self._delivered = _files_by_number(self._read(_DONE))
         self.known_voices = KnownVoices.from_json(self._read(_KNOWN) or [])
 
     def delivered(self, number: int) -> list[Path] | None:
@@ -202,13 +203,23 @@ class _Unfinished:
     def _read(self, name: str) -> Any:  # noqa: ANN401 (whatever was written)
         try:
             return json.loads((self._folder / name).read_text(encoding="ascii"))
-        except (OSError, ValueError):  # it was not written yet, or the machine lost power: then it is done again
-            return None
+        except (OSError, ValueError, RecursionError):
+            return None  # it was not written yet, or the machine lost power: then it is done again
 
     def _write(self, name: str, value: object) -> None:
         new = self._folder / f"{name}.new"
         new.write_text(json.dumps(value), encoding="ascii")
         new.replace(self._folder / name)
+
+
+def _files_by_number(said: object) -> dict[str, list[str]]:
+    """Return the files of each request that is done, as far as what was read has their form: the rest is done again."""
+    found = said.items() if isinstance(said, dict) else ()
+    return {
+        number: files
+        for number, files in found
+        if isinstance(files, list) and all(isinstance(name, str) for name in files)
+    }
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from vt.errors import Cancelled, InputError, ToolError, VtError
 
 if TYPE_CHECKING:
     from vt.cli.client import Client
+    from vt.cli.telling import Teller
     from vt.domain import JobRequest
     from vt.dubbing.pipeline import Result
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(error), BAD_INPUT)
     except (VtError, OSError) as error:
         return _complain(error.in_full if isinstance(error, VtError) else str(error), FAILED)
-    except (KeyboardInterrupt, Cancelled):
+    except KeyboardInterrupt:
         return _complain("Stopped; nothing was changed.", FAILED)
     except Exception as error:  # noqa: BLE001 (no traceback may reach a user)
         return _complain(f"An unexpected error, please report it: {type(error).__name__}: {error}", FAILED)
@@ -91,6 +92,9 @@ def parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(transcripts.FORMATS)}, or all; default: {transcripts.DEFAULT}",
     )
     transcribe.set_defaults(run=_transcribe)
+    speak = commands.add_parser("speak", help="speak a text", description="Speak a text into a sound file.")
+    options.add_speech(speak)
+    speak.set_defaults(run=_speak)
     _add_lists(commands)
     _add_report(commands)
     fetch = commands.add_parser("fetch", help="get models ahead of time", description="Download and convert models.")
@@ -197,7 +201,7 @@ def _stderr_discarded(verbose: bool) -> Iterator[None]:
 
 
 def _translate(arguments: argparse.Namespace) -> int:
-    return _worked(arguments, options.dubs(arguments), _files, one_file=arguments.one_file)
+    return _worked(arguments, options.dubs, _files, one_file=arguments.one_file)
 
 
 def _files(request: JobRequest, result: Result, folder: Path) -> Sequence[Path]:
@@ -214,25 +218,68 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     formats = transcripts.formats(arguments.output_format)
     return _worked(
         arguments,
-        options.transcripts(arguments),
+        options.transcripts,
         lambda _, result, folder: transcripts.written(result, folder, formats, mark_speakers=arguments.mark_speakers),
     )
 
 
+def _speak(arguments: argparse.Namespace) -> int:
+    from vt.cli import speech, telling
+    from vt.factory import get_ai_factory
+
+    asked = speech.wanted(arguments)
+    teller = telling.Json() if arguments.json else telling.Text()
+    try:
+        told = speech.run(asked, get_ai_factory(), teller.say)
+    except (KeyboardInterrupt, Cancelled):
+        for line in speech.cancelled_lines(as_json=arguments.json):
+            _say(line)
+        raise
+    for line in speech.lines(told, as_json=arguments.json) if asked.target else ():
+        _say(line)
+    return DONE
+
+
 def _worked(
     arguments: argparse.Namespace,
-    requests: Sequence[JobRequest],
+    wanted: Callable[[argparse.Namespace], Sequence[JobRequest]],
     chosen: Callable[[JobRequest, Result, Path], Sequence[Path]],
     *,
     one_file: bool = False,
 ) -> int:
-    """Do what is asked for; `chosen` returns which files of a result the user gets, and writes them where they miss."""
+    """Do what is asked for.
+
+    Args:
+        arguments: of the command.
+        wanted: returns what they ask for.
+        chosen: returns which files of a result the user gets, and writes them where they miss.
+        one_file: put all dubs of a film into one file as well.
+    """
     # Imported here, so that --help does not have to wait for it.
-    from vt.cli import batch, telling
+    from vt.cli import telling
+
+    teller = telling.Json() if arguments.json else telling.Text()
+    requests: Sequence[JobRequest] = ()
+    try:
+        requests = wanted(arguments)
+        return DONE if _all_done(arguments, requests, teller, chosen, one_file=one_file) else FAILED
+    except (KeyboardInterrupt, Cancelled):
+        teller.stopped(requests)
+        raise
+
+
+def _all_done(
+    arguments: argparse.Namespace,
+    requests: Sequence[JobRequest],
+    teller: Teller,
+    chosen: Callable[[JobRequest, Result, Path], Sequence[Path]],
+    *,
+    one_file: bool,
+) -> bool:
+    from vt.cli import batch
     from vt.factory import get_ai_factory
     from vt.system import folders
 
-    teller = telling.Json() if arguments.json else telling.Text()
     inputs = [path for one in requests for path in (one.source, one.subtitles) if path]
 
     def deliver(request: JobRequest, result: Result, folder: Path) -> Sequence[Path]:
@@ -240,8 +287,7 @@ def _worked(
 
     factory = get_ai_factory()
     factory.tell(teller.say)
-    is_done = batch.run(requests, arguments.sources, factory, arguments.out, teller, deliver, one_file=one_file)
-    return DONE if is_done else FAILED
+    return batch.run(requests, arguments.sources, factory, arguments.out, teller, deliver, one_file=one_file)
 
 
 def _report(arguments: argparse.Namespace) -> int:

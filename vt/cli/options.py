@@ -99,6 +99,28 @@ def add_dub(command: argparse.ArgumentParser) -> None:
     command.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
 
 
+def add_speech(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what is spoken, and how."""
+    command.add_argument(
+        "text", nargs="*", metavar="TEXT", help="what is to be spoken; - or nothing: what is piped in, in UTF-8"
+    )
+    command.add_argument(
+        "-o",
+        dest="out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where it is written; its ending names the format: wav, mp3, opus, flac, aac or pcm; -: to stdout",
+    )
+    command.add_argument("--language", default="", metavar="LANGUAGE", help="default: the voice's, or the text's own")
+    command.add_argument("--voice", default="", metavar="ID", help="one of those that `vt voices es` lists")
+    command.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
+    command.add_argument("--speed", type=float, default=1.0, metavar="TIMES", help="0.25 to 4; default: 1")
+    command.add_argument("--format", default="", metavar="NAME", help="default: by the file's ending; of stdout: wav")
+    command.add_argument("--json", action="store_true", help="one object a line, the last one the result")
+    command.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
+
+
 def add_jobs(command: argparse.ArgumentParser) -> None:
     """Add the options that say what is to be done with the jobs of a server."""
     command.add_argument("id", nargs="?", default="", metavar="ID", help="only this one; default: all, for managers")

@@ -23,6 +23,8 @@ class State(StrEnum):
     KEPT = "kept"
     """An earlier run of the same command had done it."""
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    """The command was stopped before it was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ class Teller(Protocol):
         """Tell at last how all of them ended."""
         ...
 
+    def stopped(self, requests: Sequence[JobRequest]) -> None:
+        """Tell at last that somebody has stopped the command; `requests` is all that it was to do, as far as known."""
+        ...
+
 
 class Text:
     """Tells people."""
@@ -99,9 +105,15 @@ class Text:
         if len(outcomes) > 1:
             self.say(f"\n{display.outcomes([_row(outcome) for outcome in outcomes])}")
 
+    def stopped(self, requests: Sequence[JobRequest]) -> None:
+        """Print nothing: the line on stderr says it."""
+
 
 class Json:
     """Tells programs."""
+
+    def __init__(self) -> None:
+        self._ended: list[Outcome] = []
 
     def say(self, sentence: str) -> None:
         """Print a sentence as a message."""
@@ -125,12 +137,20 @@ class Json:
 
     def ended(self, outcome: Outcome) -> None:
         """Print an outcome."""
+        self._ended.append(outcome)
         self._print("film", outcome.as_json())
 
     def result(self, outcomes: Sequence[Outcome]) -> None:
         """Print all outcomes."""
         is_done = all(outcome.state != State.FAILED for outcome in outcomes)
-        state = State.DONE if is_done else State.FAILED
+        self._result(State.DONE if is_done else State.FAILED, outcomes)
+
+    def stopped(self, requests: Sequence[JobRequest]) -> None:
+        """Print all outcomes; what had not ended is cancelled."""
+        left = requests[len(self._ended) :]
+        self._result(State.CANCELLED, [*self._ended, *(Outcome(request, State.CANCELLED) for request in left)])
+
+    def _result(self, state: State, outcomes: Sequence[Outcome]) -> None:
         self._print("result", {"state": state, "films": [outcome.as_json() for outcome in outcomes]})
 
     def _print(self, event: str, values: dict[str, Any]) -> None:

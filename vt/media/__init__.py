@@ -17,7 +17,7 @@ from vt.media.burning import Picture, check_renderer, picture_of
 from vt.media.codecs import is_decodable
 from vt.media.commands import ACCEPTED_FORMATS, unfit
 from vt.media.cutting import beginning
-from vt.media.encoding import FORMATS, encode
+from vt.media.encoding import FORMATS, MOST_ENCODED_BYTES, encode, with_its_length
 from vt.media.extraction import SPEECH_RATE, SoundFormat, StoredSamples, extract, extract_in, extracted, full_format
 from vt.media.fonts import Font, font_for
 from vt.media.joining import join
@@ -36,6 +36,7 @@ __all__ = [
     "ACCEPTED_FORMATS",
     "FORMATS",
     "LIMIT",
+    "MOST_ENCODED_BYTES",
     "SPEECH_RATE",
     "TARGET_LUFS",
     "TRUE_PEAK_DBTP",
@@ -86,4 +87,5 @@ __all__ = [
     "thumbnail",
     "unfit",
     "wav",
+    "with_its_length",
 ]

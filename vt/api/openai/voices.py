@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from vt.answers import speaking
 from vt.api.openai.errors import Refused
 from vt.engines.protocols import Voice
 from vt.errors import UnknownModel
 from vt.languages import Language
 from vt.services import Services
-from vt.text import identification
 
 _FEMALE = ("alloy", "nova", "shimmer", "coral", "sage", "marin")
 _MALE = ("onyx", "echo", "fable", "ash", "ballad", "verse", "cedar")
@@ -40,7 +40,8 @@ def chosen(name: str, text: str, engine: str, services: Services) -> Sequence[Vo
         Refused: there is no such voice, or it is another engine's, or the engine does not speak the language.
     """
     if name.lower() in _GENDERS:
-        found = list(dict.fromkeys(_alike(name.lower(), _language(text, services), engine, services)))
+        language = speaking.language_of(text, services.factory.voices())
+        found = list(dict.fromkeys(_alike(name.lower(), language, engine, services)))
         if not found:
             raise Refused(f"{engine} does not speak the language of this text here.", "model")
         return found
@@ -51,12 +52,6 @@ def chosen(name: str, text: str, engine: str, services: Services) -> Sequence[Vo
     if engine not in ("", own.engine):
         raise Refused(f"The voice {own.id} is one of {own.engine}, not of {engine}: name only one of them.", "voice")
     return [own]
-
-
-def _language(text: str, services: Services) -> Language:
-    """Return the language of a text, of those that Whisper hears too: others are hardly ever written."""
-    spoken = {voice.language.code for voice in services.factory.voices() if voice.language.whisper}
-    return identification.likeliest(text, spoken)[0]
 
 
 def _alike(name: str, language: Language, engine: str, services: Services) -> Iterator[Voice]:
