@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from vt.domain import Segment, Stage
 from vt.dubbing import casting, hearing, timing
 from vt.dubbing.artifacts import fingerprint
+from vt.dubbing.glossing import Glossing
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
@@ -50,6 +51,7 @@ def in_good_form(
     names: Mapping[str, str],
     pair: tuple[str, str],
     translated: Callable[[list[str]], Sequence[str]],
+    counted: Callable[[str], str] = lambda text: text,
 ) -> tuple[str, ...]:
     """Return translations of sentences, with what engines get wrong put right: capitals, questions, numbers.
 
@@ -58,12 +60,13 @@ def in_good_form(
         names: what is always written with a capital; see `capitals.names_of`.
         pair: the codes of the languages.
         translated: has an engine translate sentences.
+        counted: returns the part of a sentence whose numbers are written as the language writes them.
     """
     plain = [capitals.in_small_letters(source, pair[0], names) for source in sources]
     texts = translated(plain)
     begun = (capitals.begun_alike(*both, pair[1]) for both in zip(plain, texts, strict=True))
     asked = (questions.asked_alike(*both, pair[1]) for both in zip(plain, begun, strict=True))
-    return tuple(number_formats.localized(*both, *pair) for both in zip(plain, asked, strict=True))
+    return tuple(number_formats.localized(counted(one), text, *pair) for one, text in zip(plain, asked, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Translating:
     heard_name: str
     """The fingerprint of what was heard."""
     target: Language
+    glossing: Glossing
 
     @property
     def source(self) -> Language:
@@ -97,7 +101,8 @@ class Translating:
         """Return the fingerprint of the translation: another engine, asked for by name, makes another."""
         engine = self.run.request.wishes.translation_engine
         literal = ["literal"] if self.run.request.finish.literal else []
-        return fingerprint(self.heard_name, self.target.code, *([engine] if engine else []), *literal)
+        terms = [self.glossing.identity] if self.glossing.identity else []
+        return fingerprint(self.heard_name, self.target.code, *([engine] if engine else []), *literal, *terms)
 
     def _translate(self) -> Translated:
         segments = self.heard.transcript.segments
@@ -169,24 +174,25 @@ class Translating:
     def from_text(
         self, service: TranslationService, sources: Sequence[str], budgets: list[float] | None
     ) -> tuple[str, ...]:
-        """Return a translation of each sentence; a finished batch is not translated again."""
+        """Return a translation of each sentence by the glossary; a finished batch is not translated again."""
         choice, pair = service.choice, (self.source.code, self.target.code)
         used = [choice.info.name, choice.model, *pair, *map(str, choice.route)]
         said = self.heard.transcript.segments
         names = capitals.names_of((segment.text for segment in said), {segment.speaker for segment in said})
 
-        def translated(plain: Sequence[str]) -> list[str]:
+        def ask(plain: Sequence[str], lines: Sequence[int]) -> list[str]:
             texts: list[str] = []
             for first in range(0, len(plain), _BATCH):
                 part = slice(first, first + _BATCH)
-                batch, lengths = plain[part], budgets and budgets[part]
+                batch, lengths = [*plain[part]], budgets and [budgets[line] for line in lines[part]]
                 name = fingerprint("batch", used, batch, *([lengths] if lengths else []))
                 share = len(texts) / len(plain), len(batch) / len(plain)
                 texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
                 self.run.tell(Stage.TRANSLATE, len(texts) / len(plain))
             return texts
 
-        return in_good_form(sources, names, pair, translated)
+        glossing = self.glossing
+        return in_good_form(sources, names, pair, lambda plain: glossing.translated(plain, ask), glossing.without_terms)
 
     def _batch(
         self,

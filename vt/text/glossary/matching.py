@@ -1,0 +1,156 @@
+"""Pure: where the terms of a glossary stand in a text, and the form that each has to have in its translation."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from vt.languages import Language
+from vt.text.glossary import plurals
+from vt.text.glossary.reading import Entry, key
+
+_UNSPACED = {"Jpan", "Hans", "Hant", "Hang", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"}
+"""Scripts that put nothing between words, or, as Korean, particles right behind them."""
+_CLINGING = {"Arab", "Hebr"}
+"""Scripts that write articles and prepositions together with the word: in a translation, any place will do."""
+_TAILS = "+#"
+"""Signs that belong to the word before them: C stands neither in C++ nor in C#."""
+_APOSTROPHES = re.compile(r"['’]")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A term as it stands in a text."""
+
+    start: int
+    end: int
+    entry: Entry
+    text: str
+    """What stands there."""
+
+    @property
+    def is_plural(self) -> bool:
+        """Whether it stands there in the plural."""
+        return key(self.text) != key(self.entry.source)
+
+    @property
+    def is_loud(self) -> bool:
+        """Whether it stands there in capitals that the glossary has not."""
+        return len(self.text) > 1 and self.text.isupper() and not self.entry.source.isupper()
+
+    def put(self, code: str) -> str:
+        """Return what is to stand in a translation in its place; `code`: of the translation's language."""
+        said = self._put(code)
+        return said.upper() if self.is_loud else said
+
+    def _put(self, code: str) -> str:
+        entry = self.entry
+        if entry.target == entry.source:
+            # In small letters alone, a glossary says nothing of capitals.
+            return self.text if self.is_plural or entry.source.islower() else entry.source
+        return plurals.plural(entry.target, code) if self.is_plural else entry.target
+
+    def accepted(self, code: str) -> tuple[str, ...]:
+        """Return the forms, any of which in a translation is taken for the term; capitals do not count."""
+        entry = self.entry
+        if entry.target == entry.source:
+            return tuple(dict.fromkeys((self.text, entry.source)))
+        return tuple(dict.fromkeys((entry.target, plurals.plural(entry.target, code))))
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Finds the terms of a glossary in texts of one language."""
+
+    entries: Sequence[Entry]
+    language: Language
+    """That the texts are in."""
+    _patterns: dict[str, re.Pattern[str]] = field(default_factory=dict)
+
+    @cached_property
+    def _longest_first(self) -> list[tuple[str, Entry]]:
+        """Entries with what any text that holds them holds, in small letters: it is quickly looked for."""
+        rows = [(_stem(entry.source), entry) for entry in self.entries]
+        return sorted(rows, key=lambda row: -len(row[1].source))
+
+    def matches(self, text: str) -> tuple[Match, ...]:
+        """Return the terms in a text in their order: the longest first choice, none over another."""
+        low, taken = text.casefold().replace("’", "'"), list[Match]()
+        for stem, entry in self._longest_first:
+            if stem in low:
+                for match in self._of_entry(entry, text):
+                    if all(match.end <= other.start or other.end <= match.start for other in taken):
+                        taken.append(match)
+        return tuple(sorted(taken, key=lambda match: match.start))
+
+    def _of_entry(self, entry: Entry, text: str) -> Iterator[Match]:
+        if entry.source not in self._patterns:
+            self._patterns[entry.source] = _pattern(entry.source, has_plural=self.language.code == "en")
+        for found in self._patterns[entry.source].finditer(text):
+            if script_of(self.language) in _UNSPACED or is_word(text, *found.span()):
+                yield Match(*found.span(), entry, found[0])
+
+
+def script_of(language: Language) -> str:
+    """Return the script of a language, by ISO 15924; empty where it is not known."""
+    return language.flores.partition("_")[2]
+
+
+def _stem(term: str) -> str:
+    """Return what stands in every text in which a term stands, in any of its forms."""
+    first = term.split(" ", maxsplit=1)[0].casefold().replace("’", "'")
+    return first.removesuffix("y") or first
+
+
+def _pattern(term: str, *, has_plural: bool) -> re.Pattern[str]:
+    stem, endings = plurals.english_endings(term) if has_plural else (term, "")
+    words = (_APOSTROPHES.sub("['’]", re.escape(word).replace("'", "'")) for word in stem.split(" "))
+    return re.compile(r"\s+".join(words) + endings, re.IGNORECASE)
+
+
+def is_word(text: str, start: int, end: int) -> bool:
+    """Tell whether a stretch of a text begins and ends where words do."""
+    before, after = text[:start][-1:], text[end : end + 1]
+    if after and after in _TAILS and text[end - 1].isalnum():
+        return False
+    return not (before and _is_of_word(before)) and not (after and _is_of_word(after))
+
+
+def _is_of_word(sign: str) -> bool:
+    # Vowel signs of Hindi and others are marks, no letters, and part of the word all the same.
+    return sign.isalnum() or sign == "_" or unicodedata.category(sign).startswith("M")
+
+
+def lost(matches: Iterable[Match], translation: str, target: Language) -> tuple[Entry, ...]:
+    """Return the entries that a translation does not hold as often as they stand in the source.
+
+    Args:
+        matches: the terms of the source.
+        translation: of the source.
+        target: its language.
+    """
+    wanted = list(matches)
+    needed = Counter(key(match.entry.target) for match in wanted)
+    forms = {key(form): key(match.entry.target) for match in wanted for form in match.accepted(target.code)}
+    there = Counter(forms[form] for form in _forms_in(translation, sorted(forms, key=len, reverse=True), target))
+    missing = {name for name, count in needed.items() if there[name] < count}
+    return tuple(dict.fromkeys(match.entry for match in wanted if key(match.entry.target) in missing))
+
+
+def _forms_in(text: str, forms: Sequence[str], language: Language) -> Iterator[str]:
+    """Yield the forms that stand in a text, the longest first, none over another."""
+    loose = script_of(language) in _UNSPACED | _CLINGING
+    left = key(text)
+    for form in forms:
+        at = left.find(form)
+        while at >= 0:
+            end = at + len(form)
+            if loose or is_word(left, at, end):
+                yield form
+                left = f"{left[:at]}\0{left[end:]}"
+                end = at + 1
+            at = left.find(form, end)
