@@ -30,11 +30,14 @@ from vt.translatable import Message
 Ask = Callable[[Sequence[str], Sequence[int]], Sequence[str]]
 """Translates texts; the numbers tell of which line each is, or is a part."""
 
-_MARKS = ("XQ{}", "{}XQ")
-"""How terms are marked, in the order in which they are tried. The number tells the terms of a line apart."""
+MARKS = ("X{}Q", "{{{}}}")
+"""How terms are marked: first as names, beside which a sentence stays as it would be, then as what is no word at all,
+and is lost least. The number tells the terms of a line apart."""
 _MOST_NAMED = 12
 """Terms in a note; the report has all of them."""
 _ENDS = ".。!！?？…"
+_POSSESSIVE = re.compile(r"\A['’](?:s\b|(?=\s|\Z))")
+"""What English has behind a term whose something is: alone before the rest of a line, translators take it for "is"."""
 _BEGINS = re.compile(r"(?:\A|[.!?…¿¡]\s*)[\s\"“„«(]*\Z")
 
 
@@ -80,7 +83,7 @@ class Glossing:
         if not self.finder.entries:
             return texts
         found = [self.finder.matches(source) for source in sources]
-        for attempt in (*map(self._marked_with, _MARKS), self._apart):
+        for attempt in (*map(self._marked_with, MARKS), self._apart):
             lines = [line for line, text in enumerate(texts) if self._lost(found[line], text)]
             if not lines:
                 break
@@ -88,7 +91,8 @@ class Glossing:
             for line, text in zip(lines, again, strict=True):
                 if len(self._lost(found[line], text)) < len(self._lost(found[line], texts[line])):
                     texts[line] = text
-        return texts
+        rows = zip(found, texts, strict=True)
+        return [matching.spelt(matches, text, self.target) if matches else text for matches, text in rows]
 
     def without_terms(self, text: str) -> str:
         """Return a text of the film's language with nothing where its terms are."""
@@ -134,7 +138,7 @@ class Glossing:
         self, sources: Sequence[str], found: Sequence[Sequence[Match]], lines: Sequence[int], ask: Ask
     ) -> list[str]:
         """Translate what stands between the terms of each line by itself, and put the terms between that."""
-        parts = [_between(*both) for both in zip(sources, found, strict=True)]
+        parts = [[_POSSESSIVE.sub("", part) for part in _between(*both)] for both in zip(sources, found, strict=True)]
         told = [(part.strip(), line) for row, line in zip(parts, lines, strict=True) for part in row if has_words(part)]
         answers = iter(ask([part for part, _ in told], [line for _, line in told])) if told else iter(())
         texts = []

@@ -141,6 +141,29 @@ def lost(matches: Iterable[Match], translation: str, target: Language) -> tuple[
     return tuple(dict.fromkeys(match.entry for match in wanted if key(match.entry.target) in missing))
 
 
+def spelt(matches: Iterable[Match], translation: str, target: Language) -> str:
+    """Return a translation in which terms that have capitals, such as iPhone, are spelt as in the glossary.
+
+    Args:
+        matches: the terms of the source.
+        translation: of the source.
+        target: its language.
+    """
+    for term in dict.fromkeys(match.entry.target for match in matches if not match.entry.target.islower()):
+        translation = _spelt(term, translation, target)
+    return translation
+
+
+def _spelt(term: str, text: str, target: Language) -> str:
+    loose = script_of(target) in _UNSPACED | _CLINGING
+
+    def put(found: re.Match[str]) -> str:
+        is_term = loose or is_word(text, *found.span())
+        return term if is_term and not found[0].isupper() else found[0]
+
+    return re.sub(re.escape(term), put, text, flags=re.IGNORECASE)
+
+
 def _forms_in(text: str, forms: Sequence[str], language: Language) -> Iterator[str]:
     """Yield the forms that stand in a text, the longest first, none over another."""
     loose = script_of(language) in _UNSPACED | _CLINGING
