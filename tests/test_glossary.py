@@ -119,6 +119,7 @@ def found(terms: str, text: str, code: str = "en") -> list[str]:
         ("machine\nmachine learning\nlearning", "Machine  learning, machines.", ["Machine  learning", "machines"]),
         ("don't", "Don’t, don't.", ["Don’t", "don't"]),
         ("cafe\u0301", "A café and a CAFÉ", ["café", "CAFÉ"]),
+        ("IT\nPC", "IT is it. PCs, a pc.", ["IT", "PCs"]),
         ("(x|y)", "Take (x|y), not x.", ["(x|y)"]),
         ("a.c", "abc a.c", ["a.c"]),
     ],
@@ -226,6 +227,15 @@ def test_what_belongs_to_a_term_is_not_joined_to_it_where_the_line_is_cut() -> N
         "El gato tail.",
         "El perros tails.",
     ]
+
+
+def test_decomposed_letters_are_those_of_the_glossary() -> None:
+    assert held("café,cafetería", ["The cafe\u0301 sleep."], Scripted()) == ["El cafetería duerme."]
+
+
+def test_an_acronym_is_not_held_by_a_word_of_the_same_letters() -> None:
+    engine = Scripted(lambda text: text.replace("IT", "ti"))
+    assert held("IT,TI", ["The IT sleep."], engine) == ["El TI duerme."]
 
 
 def test_a_mark_is_never_one_that_stands_in_the_text() -> None:

@@ -82,6 +82,7 @@ class Glossing:
         texts = list(ask(sources, range(len(sources))))
         if not self.finder.entries:
             return texts
+        sources = [*map(reading.composed, sources)]
         found = [self.finder.matches(source) for source in sources]
         for attempt in (*map(self._marked_with, MARKS), self._apart):
             lines = [line for line, text in enumerate(texts) if self._lost(found[line], text)]
@@ -96,11 +97,14 @@ class Glossing:
 
     def without_terms(self, text: str) -> str:
         """Return a text of the film's language with nothing where its terms are."""
+        if not self.finder.entries:
+            return text
+        text = reading.composed(text)
         return "".join(_between(text, self.finder.matches(text)))
 
     def keeps(self, source: str, text: str, other: str) -> bool:
         """Tell whether another translation of a line holds the terms that `text` holds."""
-        matches = self.finder.matches(source)
+        matches = self.finder.matches(reading.composed(source))
         return set(self._lost(matches, other)) <= set(self._lost(matches, text))
 
     def _lost(self, matches: Sequence[Match], text: str) -> tuple[reading.Entry, ...]:
@@ -179,7 +183,7 @@ class Glossing:
         seen, missing = set[reading.Entry](), dict[reading.Entry, list[int]]()
         for line, (segment, text) in enumerate(zip(segments, texts, strict=True)):
             edit = edits.lines.get(line)
-            matches = self.finder.matches(segment.text)
+            matches = self.finder.matches(reading.composed(segment.text))
             if not matches or (edit and edit.text is not None) or self._stays(segment.text, text):
                 continue
             seen |= {match.entry for match in matches}

@@ -180,15 +180,19 @@ class Translating:
         said = self.heard.transcript.segments
         names = capitals.names_of((segment.text for segment in said), {segment.speaker for segment in said})
 
+        is_again = False
+
         def ask(plain: Sequence[str], lines: Sequence[int]) -> list[str]:
+            nonlocal is_again
             texts: list[str] = []
             for first in range(0, len(plain), _BATCH):
                 part = slice(first, first + _BATCH)
                 batch, lengths = [*plain[part]], budgets and [budgets[line] for line in lines[part]]
                 name = fingerprint("batch", used, batch, *([lengths] if lengths else []))
-                share = len(texts) / len(plain), len(batch) / len(plain)
+                share = (1.0, 0.0) if is_again else (len(texts) / len(plain), len(batch) / len(plain))
                 texts += self.run.artifacts.json("batch", name, lambda: self._batch(service, batch, lengths, share))  # noqa: B023
-                self.run.tell(Stage.TRANSLATE, len(texts) / len(plain))
+                self.run.tell(Stage.TRANSLATE, sum(share))
+            is_again = True
             return texts
 
         glossing = self.glossing

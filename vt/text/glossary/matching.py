@@ -11,7 +11,7 @@ from functools import cached_property
 
 from vt.languages import Language
 from vt.text.glossary import plurals
-from vt.text.glossary.reading import Entry, key
+from vt.text.glossary.reading import Entry, composed, key
 
 _UNSPACED = {"Jpan", "Hans", "Hant", "Hang", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"}
 """Scripts that put nothing between words, or, as Korean, particles right behind them."""
@@ -19,6 +19,8 @@ _CLINGING = {"Arab", "Hebr"}
 """Scripts that write articles and prepositions together with the word: in a translation, any place will do."""
 _TAILS = "+#"
 """Signs that belong to the word before them: C stands neither in C++ nor in C#."""
+_SHORT = 3
+"""Letters of an acronym that may be a word in small letters."""
 _APOSTROPHES = re.compile(r"['’]")
 
 
@@ -78,14 +80,15 @@ class Finder:
         return sorted(rows, key=lambda row: -len(row[1].source))
 
     def matches(self, text: str) -> tuple[Match, ...]:
-        """Return the terms in a text in their order: the longest first choice, none over another."""
-        low, taken = text.casefold().replace("’", "'"), list[Match]()
+        """Return the terms in a text in their order, none over another; of two that would be, the longer one.
+
+        The text is one whose letters are composed, as `reading.composed` makes it.
+        """
+        low, taken, found = text.casefold().replace("’", "'"), bytearray(len(text)), list[Match]()
         for stem, entry in self._longest_first:
             if stem in low:
-                for match in self._of_entry(entry, text):
-                    if all(match.end <= other.start or other.end <= match.start for other in taken):
-                        taken.append(match)
-        return tuple(sorted(taken, key=lambda match: match.start))
+                found += [match for match in self._of_entry(entry, text) if _took(taken, match.start, match.end)]
+        return tuple(sorted(found, key=lambda match: match.start))
 
     def _of_entry(self, entry: Entry, text: str) -> Iterator[Match]:
         if entry.source not in self._patterns:
@@ -93,6 +96,14 @@ class Finder:
         for found in self._patterns[entry.source].finditer(text):
             if script_of(self.language) in _UNSPACED or is_word(text, *found.span()):
                 yield Match(*found.span(), entry, found[0])
+
+
+def _took(taken: bytearray, start: int, end: int) -> bool:
+    """Take a stretch of a text, and tell whether all of it was free."""
+    is_free = not any(taken[start:end])
+    if is_free:
+        taken[start:end] = b"\1" * (end - start)
+    return is_free
 
 
 def script_of(language: Language) -> str:
@@ -109,12 +120,17 @@ def _stem(term: str) -> str:
 def _pattern(term: str, *, has_plural: bool) -> re.Pattern[str]:
     stem, endings = plurals.english_endings(term) if has_plural else (term, "")
     words = (_APOSTROPHES.sub("['’]", re.escape(word).replace("'", "'")) for word in stem.split(" "))
-    return re.compile(r"\s+".join(words) + endings, re.IGNORECASE)
+    return re.compile(r"\s+".join(words) + endings, _flags(term))
+
+
+def _flags(term: str) -> re.RegexFlag:
+    """Return how a term is looked for: in any case, but IT, US and WHO are not the words it, us and who."""
+    return re.NOFLAG if term.isupper() and len(term) <= _SHORT else re.IGNORECASE
 
 
 def is_word(text: str, start: int, end: int) -> bool:
     """Tell whether a stretch of a text begins and ends where words do."""
-    before, after = text[:start][-1:], text[end : end + 1]
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
     if after and after in _TAILS and text[end - 1].isalnum():
         return False
     return not (before and _is_of_word(before)) and not (after and _is_of_word(after))
@@ -135,7 +151,7 @@ def lost(matches: Iterable[Match], translation: str, target: Language) -> tuple[
     """
     wanted = list(matches)
     needed = Counter(key(match.entry.target) for match in wanted)
-    forms = {key(form): key(match.entry.target) for match in wanted for form in match.accepted(target.code)}
+    forms = {form: key(match.entry.target) for match in wanted for form in match.accepted(target.code)}
     there = Counter(forms[form] for form in _forms_in(translation, sorted(forms, key=len, reverse=True), target))
     missing = {name for name, count in needed.items() if there[name] < count}
     return tuple(dict.fromkeys(match.entry for match in wanted if key(match.entry.target) in missing))
@@ -161,19 +177,15 @@ def _spelt(term: str, text: str, target: Language) -> str:
         is_term = loose or is_word(text, *found.span())
         return term if is_term and not found[0].isupper() else found[0]
 
-    return re.sub(re.escape(term), put, text, flags=re.IGNORECASE)
+    return re.sub(re.escape(term), put, text, flags=_flags(term))
 
 
 def _forms_in(text: str, forms: Sequence[str], language: Language) -> Iterator[str]:
     """Yield the forms that stand in a text, the longest first, none over another."""
     loose = script_of(language) in _UNSPACED | _CLINGING
-    left = key(text)
+    text = composed(text)
+    taken = bytearray(len(text))
     for form in forms:
-        at = left.find(form)
-        while at >= 0:
-            end = at + len(form)
-            if loose or is_word(left, at, end):
+        for found in re.finditer(re.escape(form), text, _flags(form)):
+            if (loose or is_word(text, *found.span())) and _took(taken, *found.span()):
                 yield form
-                left = f"{left[:at]}\0{left[end:]}"
-                end = at + 1
-            at = left.find(form, end)

@@ -81,9 +81,14 @@ def of_language(entries: Sequence[Entry], target: Language) -> tuple[Entry, ...]
     return tuple(found.values())
 
 
+def composed(text: str) -> str:
+    """Return a text in the form in which glossaries are read: each letter with its accent is one sign."""
+    return unicodedata.normalize("NFC", text)
+
+
 def key(term: str) -> str:
     """Return what two terms have in common that differ in nothing but capitals and composed letters."""
-    return unicodedata.normalize("NFC", term.casefold())
+    return composed(term.casefold())
 
 
 def _decoded(content: bytes) -> str:
@@ -94,7 +99,7 @@ def _decoded(content: bytes) -> str:
             "Line {number} of the glossary is not in UTF-8: save the file as CSV in UTF-8.",
             number=content[: error.start].count(b"\n") + 1,
         ) from error
-    return unicodedata.normalize("NFC", text)
+    return composed(text)
 
 
 def _separator(text: str) -> str:
