@@ -11,9 +11,10 @@ Figures on the marks: docs/GLOSSARIES.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from functools import cache
+from itertools import chain, count, islice, pairwise
 from pathlib import Path
 
 from vt.domain import Edits, Segment
@@ -116,22 +117,27 @@ class Glossing:
         def attempt(
             sources: Sequence[str], found: Sequence[Sequence[Match]], lines: Sequence[int], ask: Ask
         ) -> list[str]:
-            marks = [_marks(form, *both) for both in zip(sources, found, strict=True)]
-            marked = [_woven(_between(*row[:2]), row[2]) for row in zip(sources, found, marks, strict=True)]
-            rows = zip(ask(marked, lines), found, marks, strict=True)
-            return [self._unmarked(*row) for row in rows]
+            numbers = [_numbers(form, *both) for both in zip(sources, found, strict=True)]
+            marked = [
+                _woven(_between(*row[:2]), map(form.format, row[2]))
+                for row in zip(sources, found, numbers, strict=True)
+            ]
+            rows = zip(ask(marked, lines), found, numbers, strict=True)
+            return [self._unmarked(form, *row) for row in rows]
 
         return attempt
 
-    def _unmarked(self, text: str, matches: Sequence[Match], marks: Sequence[str]) -> str:
+    def _unmarked(self, form: str, text: str, matches: Sequence[Match], numbers: Sequence[int]) -> str:
         """Return a text with its terms in place of the marks; empty where a mark is not there once."""
-        for match, mark in zip(matches, marks, strict=True):
-            places = [*_pattern(mark).finditer(text)]
-            if len(places) != 1:
-                return ""
-            start, end = places[0].span()
-            text = f"{text[:start]}{self._put(match, text[:start])}{text[end:]}"
-        return text
+        terms, marks = dict(zip(numbers, matches, strict=True)), _pattern(form)
+        if sorted(int(mark[1]) for mark in marks.finditer(text) if int(mark[1]) in terms) != sorted(numbers):
+            return ""
+
+        def put(mark: re.Match[str]) -> str:
+            match = terms.get(int(mark[1]))
+            return self._put(match, text[: mark.start()]) if match else mark[0]
+
+        return marks.sub(put, text)
 
     def _put(self, match: Match, before: str) -> str:
         said = match.put(self.target.code)
@@ -216,18 +222,18 @@ def _between(text: str, matches: Sequence[Match]) -> list[str]:
     return [text[before[1] : after[0]] for before, after in pairwise(ends)]
 
 
-def _woven(parts: Sequence[str], marks: Sequence[str]) -> str:
+def _woven(parts: Sequence[str], marks: Iterable[str]) -> str:
     return parts[0] + "".join(chain.from_iterable(zip(marks, parts[1:], strict=True)))
 
 
-def _marks(form: str, text: str, matches: Sequence[Match]) -> list[str]:
-    """Return a mark for each term, none of which stands in the text itself."""
-    numbers = (number for number in range(1, len(matches) + len(text) + 1))
-    free = (mark for number in numbers if not _pattern(mark := form.format(number)).search(text))
-    return [next(free) for _ in matches]
+def _numbers(form: str, text: str, matches: Sequence[Match]) -> list[int]:
+    """Return the number of each term's mark: of none that stands in the text itself."""
+    there = {int(mark[1]) for mark in _pattern(form).finditer(text)}
+    return [*islice((number for number in count(1) if number not in there), len(matches))]
 
 
-def _pattern(mark: str) -> re.Pattern[str]:
-    """Return what finds a mark in a text; letters of other scripts may touch it."""
-    inside = r"\s?".join(map(re.escape, re.findall(r"\d+|\D+", mark)))
-    return re.compile(rf"(?<![A-Za-z0-9]){inside}(?![A-Za-z0-9])", re.IGNORECASE)
+@cache
+def _pattern(form: str) -> re.Pattern[str]:
+    """Return what finds the marks of a form in a text; letters of other scripts may touch them, spaces be in them."""
+    before, after = (re.escape(part) for part in form.format("|").split("|"))
+    return re.compile(rf"(?<![A-Za-z0-9]){before}\s?([0-9]{{1,6}})\s?{after}(?![A-Za-z0-9])", re.IGNORECASE)
