@@ -130,6 +130,11 @@ def test_terms_are_found_at_the_borders_of_words_in_any_case_and_in_the_plural(
     assert found(terms, text) == wanted
 
 
+def test_neither_spaces_nor_apostrophes_make_a_plural() -> None:
+    matches = Finder(reading.read(b"don't know,ni idea"), languages.ENGLISH).matches("I don’t  know.")
+    assert [(match.is_plural, match.put("es")) for match in matches] == [(False, "ni idea")]
+
+
 def test_scripts_without_spaces_have_no_borders_and_marks_are_part_of_words() -> None:
     assert found("猫", "黒猫が好き", "ja") == ["猫"]
     assert found("고양이", "고양이는 귀엽다", "ko") == ["고양이"]

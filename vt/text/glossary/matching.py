@@ -37,7 +37,7 @@ class Match:
     @property
     def is_plural(self) -> bool:
         """Whether it stands there in the plural."""
-        return key(self.text) != key(self.entry.source)
+        return _words(self.text) != _words(self.entry.source)
 
     @property
     def is_loud(self) -> bool:
@@ -109,6 +109,10 @@ def _took(taken: bytearray, start: int, end: int) -> bool:
 def script_of(language: Language) -> str:
     """Return the script of a language, by ISO 15924; empty where it is not known."""
     return language.flores.partition("_")[2]
+
+
+def _words(term: str) -> list[str]:
+    return key(_APOSTROPHES.sub("'", term)).split()
 
 
 def _stem(term: str) -> str:
