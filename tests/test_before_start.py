@@ -129,6 +129,21 @@ def test_how_far_an_upload_is_is_told_in_mb_and_per_cent_and_it_can_be_cancelled
         expect(page.locator("#vt-facts li")).to_have_count(2)
 
 
+def choose_terms(page: Page, folder: Path) -> None:
+    """Choose a glossary that is none, see that this is said, and choose another one."""
+    terms = folder / "terms.csv"
+    page.locator("#vt-options").get_by_role("button", name="Advanced").click()
+    terms.write_text("welcome,\n,saludo\n")
+    page.set_input_files("#vt-glossary input[type=file]", terms)
+    trouble = page.locator("#vt-start-trouble")
+    expect(trouble.get_by_role("alert")).to_contain_text("Line 2 of the glossary has a translation, but no term before")
+    page.locator("#vt-glossary").get_by_role("button", name="Clear").click()
+    expect(trouble).to_be_hidden()
+    terms.write_text("morning;alborada\nzebra;cebra\n")
+    page.set_input_files("#vt-glossary input[type=file]", terms)
+    expect(page.locator("#vt-glossary")).to_contain_text("terms")
+
+
 @pytest.mark.soak
 def test_a_preview_says_what_it_is_and_one_press_dubs_the_whole_film_without_a_new_upload(
     browser: Browser, server: Server, tmp_path: Path
@@ -145,6 +160,7 @@ def test_a_preview_says_what_it_is_and_one_press_dubs_the_whole_film_without_a_n
         choose(page, film)
         expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
         page.click("#vt-go:enabled")
+        choose_terms(page, tmp_path)
         page.get_by_label("First minute only, as a trial").check()
         page.click("#vt-start")
         page.wait_for_selector(".vt-lines[data-version='1'] [data-save]:not([data-busy])")
@@ -152,13 +168,16 @@ def test_a_preview_says_what_it_is_and_one_press_dubs_the_whole_film_without_a_n
         expect(page.locator("#vt-watch")).to_contain_text(
             re.compile("This is a preview: the first 6[01] seconds of the film")
         )
+        expect(page.locator("#vt-watch")).to_contain_text("Terms of the glossary that are in no line: zebra.")
         expect(page.locator("textarea[data-field=text]")).to_have_count(1)
+        expect(page.locator("textarea[data-field=text]")).to_have_value(re.compile("alborada"))
         with page.expect_response("**/gradio_api/run/predict"):
             page.set_viewport_size(PHONE)
             assert fits(page)
             page.dblclick("#vt-whole")
         expect(page.locator(".vt-job-head")).not_to_contain_text("preview")
         expect(page.locator("textarea[data-field=text]")).to_have_count(2)
+        expect(page.locator("textarea[data-field=text]").first).to_have_value(re.compile("alborada"))
         expect(page.locator(".vt-yours li")).to_have_count(1)
         expect(page.locator("[data-open]")).to_have_count(2)
         expect(page.locator("#vt-whole")).to_be_hidden()

@@ -164,6 +164,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(client: Client, tmp_path: Pat
         client.predict(handle_file(SAMPLE), "es", voice="espeak-es", api_name="/translate")
     with pytest.raises(Exception, match=r"^Unknown language \"xx\""):
         client.predict(handle_file(SAMPLE), "xx", api_name="/translate")
+    with pytest.raises(Exception, match=r"^Line 2 of the glossary has a translation, but no term before it\.$"):
+        client.predict(handle_file(SAMPLE), "es", glossary="house,casa\n,hogar", api_name="/translate")
 
 
 def test_the_endpoints_are_described_with_names_types_and_examples(client: Client) -> None:
@@ -189,6 +191,7 @@ def test_the_endpoints_are_described_with_names_types_and_examples(client: Clien
         "karaoke",
         "fit",
         "preview",
+        "glossary",
     ]
     assert [given[name]["parameter_default"] for name in (*wishes, "speakers")] == ["", "", "", "auto"]
     assert (given["mark_speakers"]["parameter_default"], given["keep"]["parameter_default"]) == (False, False)

@@ -248,6 +248,32 @@ def test_subtitles_may_come_along_in_place_of_listening(server: Server, films: P
     )
 
 
+def test_a_glossary_may_come_along_and_holds_for_further_languages_and_edits(server: Server, films: Path) -> None:
+    srt = "1\n00:00:01,000 --> 00:00:04,000\nThe house is large.\n"
+    files: dict[str, Any] = {"file": ("talk.mp4", (films / "talk.mp4").read_bytes())}
+    files |= {"subtitles": ("mine.srt", srt.encode()), "glossary": ("terms.csv", b"house,caser\xc3\xb3n\nZebra\n")}
+    job = server.json("POST", JOBS, files=files, data={**ES, "source_language": "en"})
+    assert job["request"]["options"] == {"glossary": "terms.csv"}
+    assert server.ended(job["id"])["state"] == "done"
+    report = server.json("GET", f"{JOBS}/{job['id']}/report")
+    assert "caserón" in report["segments"][0]["text"]
+    assert report["glossary"] == {"terms": 2, "unmatched": ["Zebra"], "not_held": []}
+    further = {"from_job": (None, job["id"]), "target_language": (None, "pt"), "glossary": (None, "\nhouse,solar\n")}
+    again = server.json("POST", JOBS, files=further)
+    assert again["request"]["options"] == {"glossary": "glossary"}
+    assert server.ended(again["id"])["state"] == "done"
+    assert "solar" in server.json("GET", f"{JOBS}/{again['id']}/segments")["segments"][0]["text"]
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_a_glossary_beyond_its_limit_is_refused(server: Server, films: Path, as_file: bool) -> None:
+    before, terms = folders(server), b"x" * (64 * 1024 + 1)
+    files: dict[str, Any] = {"file": ("talk.mp4", (films / "talk.mp4").read_bytes())}
+    files["glossary"] = ("terms.csv", terms) if as_file else (None, terms)
+    assert "The glossary is too large: 64 KiB" in refused(server.ask("POST", JOBS, files=files, data=ES), 413)
+    wait_for(lambda: folders(server) <= before)
+
+
 @pytest.mark.soak
 def test_several_speakers_are_told_of_with_their_voices(server: Server, films: Path) -> None:
     srt = "1\n00:00:01,000 --> 00:00:03,000\nANNA: The house is large.\n\n"
@@ -521,6 +547,7 @@ def test_a_body_that_is_no_upload_is_a_bad_request(server: Server, body: dict[st
         ("talk.mp4", {**ES, "speakers": "13"}, "neither auto nor a number from 1 to 12: 13"),
         ("talk.mp4", {**ES, "mark_speakers": "maybe"}, "neither true nor false: maybe"),
         ("talk.mp4", {**ES, "background": "loud"}, "is one of auto, none, duck, keep, and not loud"),
+        ("talk.mp4", {**ES, "glossary": "\nhouse,casa\nHouse,hogar"}, "Line 3 of the glossary translates House"),
         ("talk.mp4", {**ES, "literal": "maybe"}, "neither true nor false: maybe"),
         ("talk.mp4", {**ES, "fit": "both"}, "one of speech, picture, and not both"),
         ("talk.mp4", {**ES, "burn": "nonsense"}, "nonsense"),

@@ -17,6 +17,7 @@ from filelock import lock_descriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.test_glossary import lost_of
 from tests.tiny_models import FLORES, LINES, SAID, tiny_nllb, tiny_whisper
 from vt import languages
 from vt.domain import Cancel
@@ -66,6 +67,10 @@ def sentence(number: int) -> str:
 
 
 # --- translating -------------------------------------------------------------------------------------------------
+
+
+def test_a_glossary_of_twenty_terms_holds(model: Nllb) -> None:
+    assert lost_of(model.between("eng_Latn", "spa_Latn"), "es") == []
 
 
 def test_two_hundred_sentences_in_lines_of_one_to_five_come_back_all_and_in_order(model: Nllb) -> None:

@@ -56,7 +56,7 @@ def uploaded(film: Path, *names: str) -> list[str]:
 
 def start(services: Any, paths: list[str]) -> Start:  # noqa: ANN401 (a stand-in)
     subject = Subject("films", 6.0, film=paths[0], more=tuple(paths[1:]), key=Path(paths[0]).name)
-    return Start(services, subject, paths, None, WHOSE)
+    return Start(services, subject, paths, None, None, WHOSE)
 
 
 def test_films_that_find_no_room_are_named_and_a_second_press_makes_no_job_twice(services: Any, film: Path) -> None:  # noqa: ANN401

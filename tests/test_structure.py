@@ -135,6 +135,7 @@ PARSING = {
     "media/muxing.py": "the tags of tracks",
     "models/catalogue.py": "the settings",
     "services.py": "the list of voices, which routes and page ask for by code",
+    "text/glossary/reading.py": "what the lines of a glossary are in",
     "text/identification.py": "what the detector finds",
     "ui/fragments.py": "the tags of tracks",
     "ui/shared.py": "what the page shows of a job",

@@ -98,6 +98,7 @@ ARGUMENTS: dict[type[VtError], tuple[Any, ...]] = {
     errors.EmptyTrack: (FILM,),
     errors.FilmTooLarge: (500,),
     errors.SubtitlesTooLarge: (5,),
+    errors.GlossaryTooLarge: (64,),
     errors.WrongState: (JobState.RUNNING,),
     errors.TooManyJobs: (3,),
     errors.TooMuchKept: (3 * 2**20,),

@@ -429,7 +429,7 @@ def _fit(named: str) -> Fit | None:
 NO_FINISH = Finish()
 FINISHES = tuple(one.name for one in fields(Finish))
 """The names of the options that say it."""
-OPTIONS = (*WISHES, "speakers", "mark_speakers", *FINISHES, "preview")
+OPTIONS = (*WISHES, "speakers", "mark_speakers", *FINISHES, "preview", "glossary")
 """The names of all options of a job that nobody has to give."""
 
 
@@ -499,6 +499,8 @@ class JobRequest:
     """Which of the film's sound tracks is dubbed, from 1; where none is named, its tags and flags decide."""
     name: str = ""
     """What the user calls the film, where that is not the name of the file."""
+    glossary: Path | None = None
+    """A file of terms that are always translated alike, or never."""
     edits: Edits = NO_EDITS
     """What was changed by hand."""
     wishes: Wishes = NO_WISHES
@@ -639,6 +641,8 @@ class JobSpec:
     finish: Finish = NO_FINISH
     preview: bool = False
     """Whether only the first minute is dubbed, as a trial."""
+    glossary: str = ""
+    """The name of the glossary that came along; empty where none did."""
 
     @property
     def stem(self) -> str:
@@ -659,13 +663,16 @@ class JobSpec:
         """
         return languages.get(self.target_language) if self.target_language else None
 
-    def to_request(self, film: Path, subtitles: Path, edits: Edits = NO_EDITS) -> JobRequest:
+    def to_request(
+        self, film: Path, subtitles: Path, edits: Edits = NO_EDITS, glossary: Path | None = None
+    ) -> JobRequest:
         """Return the work that this asks for, with languages in place of their codes.
 
         Args:
             film: where the film is.
             subtitles: where the subtitles are, should some have come along.
             edits: what was changed by hand.
+            glossary: where the glossary is, should one have come along.
 
         Raises:
             LanguageError: a language is unknown.
@@ -678,6 +685,7 @@ class JobSpec:
             subtitle_track=subtitle_track(self.subtitles),
             audio_track=self.audio_track,
             name=self.file,
+            glossary=glossary if self.glossary else None,
             edits=edits,
             wishes=self.wishes,
             speakers=self.speakers,
@@ -689,7 +697,8 @@ class JobSpec:
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept and shown: under `options` only those wishes that name something."""
         shown = asdict(self)
-        options = shown.pop("wishes") | {name: shown.pop(name) for name in ("speakers", "mark_speakers", "preview")}
+        further = ("speakers", "mark_speakers", "preview", "glossary")
+        options = shown.pop("wishes") | {name: shown.pop(name) for name in further}
         options |= shown.pop("finish")
         shown["options"] = {name: value for name, value in options.items() if value}
         return shown
@@ -703,8 +712,16 @@ class JobSpec:
         speakers = options.get("speakers")
         told = speakers if isinstance(speakers, int) and 1 <= speakers <= MOST_SPEAKERS else None
         marks = options.get("mark_speakers") is True
-        finish, preview = Finish.from_json(options), options.get("preview") is True
-        return cls(**values, wishes=Wishes(**known), speakers=told, mark_speakers=marks, finish=finish, preview=preview)
+        finish, preview, glossary = Finish.from_json(options), options.get("preview") is True, options.get("glossary")
+        return cls(
+            **values,
+            wishes=Wishes(**known),
+            speakers=told,
+            mark_speakers=marks,
+            finish=finish,
+            preview=preview,
+            glossary=glossary if isinstance(glossary, str) else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ VtError
 │   ├── FilmTooLarge       the film is larger than this server takes
 │   ├── SubtitleError      the subtitle file cannot be used
 │   │   └── SubtitlesTooLarge  it is larger than any that is read
+│   ├── GlossaryError      the glossary cannot be used
+│   │   └── GlossaryTooLarge  it is larger than any that is read
 │   ├── LanguageError      unknown language, or a pair that nobody here can serve
 │   ├── UnknownModel       no model goes by that name here
 │   ├── JobNotFound        there is no job of that id
@@ -128,6 +130,17 @@ class SubtitlesTooLarge(SubtitleError):
 
     def __init__(self, megabytes: int) -> None:
         super().__init__("The subtitles are too large: {limit} MB are the most.", limit=megabytes)
+
+
+class GlossaryError(InputError):
+    """The glossary cannot be used."""
+
+
+class GlossaryTooLarge(GlossaryError):
+    """The glossary is larger than any that is read."""
+
+    def __init__(self, kibibytes: int) -> None:
+        super().__init__("The glossary is too large: {limit} KiB are the most.", limit=kibibytes)
 
 
 class LanguageError(InputError):

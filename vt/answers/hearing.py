@@ -11,6 +11,7 @@ from vt import languages
 from vt.domain import Cancel, Finish, JobRequest, Segment, Word
 from vt.dubbing import hearing, subtitling
 from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.glossing import Glossing
 from vt.dubbing.hearing import Examined
 from vt.dubbing.recognition import Heard
 from vt.dubbing.run import Run
@@ -115,7 +116,8 @@ def _said(run: Run, examined: Examined, heard: Heard, words: Sequence[Word], *, 
     said = Said(heard.transcript.segments, spoken, heard.film_seconds, tuple(words), spoken)
     if not in_english or spoken == languages.ENGLISH:
         return said
-    translating = Translating(run, examined.with_heard(heard), heard, hearing.name_of(run), languages.ENGLISH)
+    no_terms = Glossing.of((), heard.transcript.language, languages.ENGLISH)
+    translating = Translating(run, examined.with_heard(heard), heard, hearing.name_of(run), languages.ENGLISH, no_terms)
     lines = zip(said.segments, translating.lines().texts, strict=True)
     translated = tuple(replace(segment, text=text, words=(), pauses=()) for segment, text in lines if text)
     return replace(said, segments=translated, written_in=languages.ENGLISH)

@@ -39,7 +39,7 @@ from vt.domain import (
 )
 from vt.dubbing.report import DubbedLine
 from vt.errors import InputError, JobNotFound, TooManyRequests
-from vt.jobs.job_service import Draft, Jobs
+from vt.jobs.job_service import Draft, Jobs, disk_errors
 from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
 from vt.jobs.results import ResultFile, ResultText
@@ -57,7 +57,9 @@ _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 for_managers = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=ManagersRoute)
 
-_FILES = ("file", "subtitles")
+_FILES = ("file", "subtitles", "glossary")
+_TYPED_GLOSSARY = "glossary"
+"""What a glossary is called that came as text."""
 _FIELDS = ("target_language", "source_language", "subtitles", "audio_track", "from_job", "transcribe", *OPTIONS)
 _NO_PART = {
     400: "The header Range asks for something else than a part of the file, such as bytes=0-999.",
@@ -136,6 +138,12 @@ _words: dict[str, Any] = {
         "type": "boolean",
         "description": "Whether only the first minute is dubbed, as a trial. The whole film follows by from_job.",
         "default": False,
+    },
+    "glossary": {
+        "description": "Terms that are always translated alike, or never: a file (CSV or TSV) or its text, of a term, "
+        "its translation and, if it holds for one language alone, the code of that in each line. 64 KiB and 1,000 "
+        "terms are the most.",
+        "anyOf": [{"type": "string", "format": "binary"}, {"type": "string"}],
     },
     "from_job": {
         "type": "string",
@@ -236,6 +244,7 @@ def _submitted(jobs: Jobs, draft: Draft, upload: Upload, visitor: str, key: str)
         finish=Finish.of(fields),
         preview=is_yes(fields.get("preview")),
         wishes=Wishes(**{name: fields[name] for name in WISHES if name in fields}),
+        glossary=_glossary(draft, upload),
     )
     if "from_job" in fields:
         spec = jobs.reuse(draft, fields["from_job"], spec)
@@ -249,6 +258,16 @@ def _subtitles(upload: Upload, said: str | None) -> str | None:
     if said is not None and subtitle_track(said) is None:
         raise InputError("The field subtitles takes a file, or track:2 for the second subtitle track in the film.")
     return said
+
+
+def _glossary(draft: Draft, upload: Upload) -> str:
+    """Return the name of the glossary that came, as a file or as text; empty where none did."""
+    said = upload.fields.get("glossary", "")  # as it came, so that the numbers of its lines are right
+    if "glossary" in upload.files or not said.strip():
+        return upload.files.get("glossary", "")
+    with disk_errors():
+        draft.glossary.write_text(said, encoding="utf-8")
+    return _TYPED_GLOSSARY
 
 
 def _number(said: str | None) -> int | None:

@@ -254,7 +254,7 @@ class Request(BaseModel):
     audio_track: int | None = Field(description="Which sound track is dubbed; null: by its language.", examples=[None])
     options: dict[str, Any] = Field(
         description="Further wishes, as far as there are any: voice, tts_engine, translation_engine, speakers, "
-        "mark_speakers, background, literal, burn, karaoke, fit, preview.",
+        "mark_speakers, background, literal, burn, karaoke, fit, preview, glossary (the name of its file).",
         examples=[{"voice": "espeak-ng-es"}],
     )
 

@@ -14,6 +14,7 @@ from vt.errors import BadUpload
 from vt.jobs.job_service import Draft, Jobs
 from vt.services import Services
 from vt.text.captions import MOST_BYTES, too_large
+from vt.text.glossary import reading
 from vt.web.multipart import Upload, promised_bytes, receive
 
 
@@ -28,7 +29,7 @@ async def received(
         threads: write to the disk.
         request: whose body is the form.
         visitor: the `key` of the one who sends it.
-        fields: those that take files: file, subtitles.
+        fields: those that take files: file, subtitles, glossary.
 
     Raises:
         BadUpload: it is no form, or breaks off.
@@ -57,7 +58,8 @@ async def _form(jobs: Jobs, threads: Threads, request: Request, draft: Draft, fi
     async def on_thread(write: Callable[[], None]) -> None:
         await threads.write(lambda: guarded(write))
 
-    places = {name: place for name, place in (("file", draft.film), ("subtitles", draft.subtitles)) if name in fields}
+    known = {"file": draft.film, "subtitles": draft.subtitles, "glossary": draft.glossary}
+    places = {name: known[name] for name in fields}
 
     def place(field: str, _: str) -> Path:
         if field not in places:
@@ -66,8 +68,9 @@ async def _form(jobs: Jobs, threads: Threads, request: Request, draft: Draft, fi
 
     content_type = request.headers.get("content-type", "")
     stream, most = request.stream(), jobs.upload_limit
-    bounds = {"subtitles": (MOST_BYTES, too_large)}
-    upload = await receive(stream, content_type, place, most, jobs.too_large, on_thread, bounds)
+    glossary = {"glossary": (reading.MOST_BYTES, reading.too_large)}
+    bounds = {"subtitles": (MOST_BYTES, too_large), **glossary}
+    upload = await receive(stream, content_type, place, most, jobs.too_large, on_thread, bounds, glossary)
     for name in [name for name, given in upload.files.items() if not given and not places[name].stat().st_size]:
         del upload.files[name]  # a form's field that was left empty
     return upload

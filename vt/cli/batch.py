@@ -251,8 +251,9 @@ def _unfinished(out: Path, requests: Sequence[JobRequest]) -> Iterator[_Unfinish
 
 def _identity(requests: Sequence[JobRequest]) -> str:
     """Return what the same command on the same films has again, and no other."""
-    films = [repr((path.absolute(), *_state(path))) for path in dict.fromkeys(request.source for request in requests)]
-    return fingerprint(__version__, *films, *(repr(request) for request in requests))
+    files = [path for one in requests for path in (one.source, one.glossary) if path]
+    states = [repr((path.absolute(), *_state(path))) for path in dict.fromkeys(files)]
+    return fingerprint(__version__, *states, *(repr(request) for request in requests))
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -95,6 +95,13 @@ def add_dub(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with several --to: all dubs of a film in one file too, each with its sound and subtitles: talk.es+fr.mp4",
     )
+    command.add_argument(
+        "--glossary",
+        type=Path,
+        metavar="FILE",
+        help="terms that are always translated alike, or never: CSV or TSV with a term, its translation and, if it "
+        "holds for one language alone, the code of that",
+    )
     command.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     command.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
 
@@ -139,7 +146,9 @@ def dubs(arguments: argparse.Namespace) -> list[JobRequest]:
         InputError: an argument or a file is at fault.
     """
     from vt.domain import Finish, Wishes
+    from vt.dubbing import glossing
 
+    glossing.read(arguments.glossary)
     targets = _targets(arguments.to)
     if len(targets) > 1 and arguments.voice:
         raise InputError("A voice speaks one language: name one language with --voice.")
@@ -147,8 +156,9 @@ def dubs(arguments: argparse.Namespace) -> list[JobRequest]:
     finish = {"background": arguments.background, "burn": arguments.burn, "fit": arguments.fit}
     wishes = Wishes(_voice(arguments.voice), arguments.tts_engine, arguments.translation_engine)
     finished = replace(Finish.of(finish), literal=arguments.literal, karaoke=arguments.karaoke)
+    more = {"wishes": wishes, "preview": arguments.preview, "glossary": arguments.glossary}
     return [
-        replace(request, target_language=target, finish=finished, wishes=wishes, preview=arguments.preview)
+        replace(request, target_language=target, finish=finished, **more)
         for request in transcripts(arguments)
         for target in targets
     ]

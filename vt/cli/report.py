@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,8 +87,20 @@ def facts(told: Report) -> list[tuple[str, str]]:
             ("Loudness", f"{loud.integrated_lufs} LUFS, peak {loud.true_peak_dbtp} dBTP"),
             ("Took", clock(told.total_seconds)),
         ]
+        found += _of_glossary(told.glossary)
     found += [("Speaker", f"{each.label}, {each.seconds:.0f} s {each.voice}") for each in told.speakers]
     return found
+
+
+def _of_glossary(use: report.GlossaryUse | None) -> Iterator[tuple[str, str]]:
+    if use is None:
+        return
+    yield "Glossary", f"{use.terms} terms" if use.terms != 1 else "1 term"
+    if use.unmatched:
+        yield "In no line", ", ".join(use.unmatched)
+    for term in use.not_held:
+        kept = "kept" if term.source == term.target else f"as {term.target}"
+        yield "Not held", f"{term.source}, {kept}: lines {', '.join(map(str, term.lines))}"
 
 
 def _languages(told: Report) -> str:

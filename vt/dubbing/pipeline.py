@@ -19,6 +19,7 @@ from vt.dubbing import (
     ensemble,
     first_lines,
     fitting,
+    glossing,
     hearing,
     line_takes,
     preview,
@@ -33,6 +34,7 @@ from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration, Ensemble, SpokenLine
 from vt.dubbing.fitting import Fitted
+from vt.dubbing.glossing import Glossing
 from vt.dubbing.hearing import Examined
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.line_takes import LineTake
@@ -107,6 +109,7 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
         ModelUnavailable: a stage has no model or engine.
         ToolError: a program is missing.
     """
+    glossing.read(request.glossary)
     examined = hearing.examine(request, checker, Cancel())
     info = examined.info
     burning.check(request, info, examined.language(request))
@@ -205,6 +208,7 @@ class _Dub:
         run = self.run
         with run.stage(Stage.PROBE):
             self._results.check_names()
+            entries = glossing.read(run.request.glossary)
             examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
             burning.check(run.request, examined.info, examined.language(run.request), run.cancel)
             name = hearing.name_of(run)
@@ -212,7 +216,8 @@ class _Dub:
         examined = examined.with_heard(heard)
         burning.check(run.request, examined.info, heard.transcript.language, run.cancel)
         added = run.request.edits.added
-        translating = Translating(run, examined, heard, name, self.target)
+        terms = Glossing.of(entries, heard.transcript.language, self.target)
+        translating = Translating(run, examined, heard, name, self.target, terms)
         heard = added_lines.heard_with(heard, added)
         surroundings = background.surroundings(run, examined, heard, added_lines.name_with(name, added))
         with run.stage(Stage.TRANSLATE):
@@ -223,7 +228,8 @@ class _Dub:
         notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
         notes += translating.notes(found.choice, script)
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
-        notes += filter(None, [*finished.notes, run.services.advice(found.choice)])
+        use = terms.use(finished.script.transcript.segments, finished.script.texts, run.request.edits)
+        notes += filter(None, [*glossing.notes(use), *finished.notes, run.services.advice(found.choice)])
         outcome = report.Outcome(
             request=run.request,
             film_seconds=finished.film_seconds,
@@ -239,6 +245,7 @@ class _Dub:
             notes=notes,
             voices=finished.voices,
             slowing=finished.slowing,
+            glossary=use,
         )
         return self._results.write_report(finished.files, report.of_dub(outcome))
 
@@ -286,7 +293,7 @@ class _Dub:
                     voices = cast.gathered(engine, script.parts)
                     segments = heard.transcript.segments
                     calibration = ensemble.calibrated(run, voices, segments, texts, self._keep_first)
-                    worded = wordings.chosen(run, voices, calibration, heard, found, self.target.code)
+                    worded = wordings.chosen(run, voices, calibration, heard, found, translating.glossing)
                     script = wordings.applied(worded, script)
                     has_picture = examined.info.video is not None
                     fitted = fitting.fitted(run, heard, worded, script, surroundings, has_picture=has_picture)

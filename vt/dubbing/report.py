@@ -179,6 +179,29 @@ class SlowedPart:
 
 
 @dataclass(frozen=True, slots=True)
+class TermNotHeld:
+    """A term of the glossary that some lines do not hold."""
+
+    source: str
+    target: str
+    """The same as `source` where the term was to stay as it is."""
+    lines: tuple[int, ...]
+    """The ids of the lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlossaryUse:
+    """What became of the terms of the glossary."""
+
+    terms: int
+    """How many hold for the language of the dub."""
+    unmatched: tuple[str, ...]
+    """Those that are in no line that was translated, as the glossary has them."""
+    not_held: tuple[TermNotHeld, ...]
+    """Those that are in lines whose translation does not hold them."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeasuredLoudness:
     """How loud the dub is; None where it holds no sound at all."""
 
@@ -207,6 +230,8 @@ class DubReport:
     """Empty where only one person speaks."""
     slowed: tuple[SlowedPart, ...] = ()
     """Empty where the picture is as it was."""
+    glossary: GlossaryUse | None = None
+    """None where no glossary came along."""
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -363,6 +388,7 @@ class Outcome:
     voices: Sequence[str]
     """The id of each speaker's voice, by the id of the speaker."""
     slowing: Slowing | None = None
+    glossary: GlossaryUse | None = None
 
 
 def of_dub(outcome: Outcome) -> DubReport:
@@ -384,6 +410,7 @@ def of_dub(outcome: Outcome) -> DubReport:
         notes=(*_remarks(outcome.stt, outcome.translation, outcome.tts), *outcome.notes),
         speakers=_speakers(script.parts, segments, outcome.voices),
         slowed=tuple(_slowed(outcome.slowing)) if outcome.slowing else (),
+        glossary=outcome.glossary,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from vt.domain import Segment, Stage
 from vt.dubbing import casting, hearing, timing
 from vt.dubbing.artifacts import fingerprint
+from vt.dubbing.glossing import Glossing
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
@@ -68,6 +69,7 @@ def in_good_form(
     names: Mapping[str, str],
     pair: tuple[str, str],
     translated: Callable[[list[str]], Sequence[str]],
+    counted: Callable[[str], str] = lambda text: text,
 ) -> tuple[str, ...]:
     """Return translations of sentences, with what engines get wrong put right: capitals, questions, numbers.
 
@@ -76,12 +78,13 @@ def in_good_form(
         names: what is always written with a capital; see `capitals.names_of`.
         pair: the codes of the languages.
         translated: has an engine translate sentences.
+        counted: returns the part of a sentence whose numbers are written as the language writes them.
     """
     plain = [capitals.in_small_letters(source, pair[0], names) for source in sources]
     texts = translated(plain)
     begun = (capitals.begun_alike(*both, pair[1]) for both in zip(plain, texts, strict=True))
     asked = (questions.asked_alike(*both, pair[1]) for both in zip(plain, begun, strict=True))
-    return tuple(number_formats.localized(*both, *pair) for both in zip(plain, asked, strict=True))
+    return tuple(number_formats.localized(counted(one), text, *pair) for one, text in zip(plain, asked, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +93,9 @@ class _Batch:
 
     sources: Sequence[str]
     budgets: list[float] | None
-    context: Context
-    before: int
-    """How many sentences come before it."""
-    all: int
-    """How many sentences there are in all batches."""
+    context: Context | None
+    share: tuple[float, float]
+    """Which part of all was done before it, and which part it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Translating:
     heard_name: str
     """The fingerprint of what was heard."""
     target: Language
+    glossing: Glossing
 
     @property
     def source(self) -> Language:
@@ -128,7 +130,8 @@ class Translating:
         """Return the fingerprint of the translation: another engine, asked for by name, makes another."""
         engine = self.run.request.wishes.translation_engine
         literal = ["literal"] if self.run.request.finish.literal else []
-        return fingerprint(self.heard_name, self.target.code, *([engine] if engine else []), *literal)
+        terms = [self.glossing.identity] if self.glossing.identity else []
+        return fingerprint(self.heard_name, self.target.code, *([engine] if engine else []), *literal, *terms)
 
     def _translate(self) -> Translated:
         segments = self.heard.transcript.segments
@@ -208,7 +211,7 @@ class Translating:
         budgets: list[float] | None,
         places: Sequence[int],
     ) -> Made:
-        """Return a translation of each sentence; a finished batch is not translated again.
+        """Return a translation of each sentence by the glossary; a finished batch is not translated again.
 
         Args:
             service: translates them.
@@ -222,21 +225,32 @@ class Translating:
             used.append(self.run.services.settings.licences)
         said = self.heard.transcript.segments
         names = capitals.names_of((segment.text for segment in said), {segment.speaker for segment in said})
-        context = Context(tuple(segment.text for segment in said), tuple(places))
+        lines_said = tuple(segment.text for segment in said)
         spent: list[Spent] = []
 
-        def translated(plain: Sequence[str]) -> list[str]:
+        is_again = False
+
+        def ask(plain: Sequence[str], lines: Sequence[int]) -> list[str]:
+            nonlocal is_again
             texts: list[str] = []
             for first in range(0, len(plain), _BATCH):
                 part = slice(first, first + _BATCH)
-                batch = _Batch(plain[part], budgets and budgets[part], context.of(part), len(texts), len(plain))
-                name = fingerprint("batch", used, batch.sources, *([batch.budgets] if batch.budgets else []))
+                of_lines = tuple(places[line] for line in lines[part])
+                # Parts of one line have no place of their own among the lines.
+                context = Context(lines_said, of_lines) if len(set(of_lines)) == len(of_lines) else None
+                share = (1.0, 0.0) if is_again else (len(texts) / len(plain), len(plain[part]) / len(plain))
+                lengths = budgets and [budgets[line] for line in lines[part]]
+                batch = _Batch([*plain[part]], lengths, context, share)
+                name = fingerprint("batch", used, batch.sources, *([lengths] if lengths else []))
                 texts += self.run.artifacts.json("batch", name, lambda: self._made(service, batch, name))  # noqa: B023
-                spent.append(self.kept_spent(name))
-                self.run.tell(Stage.TRANSLATE, len(texts) / len(plain))
+                took = self.kept_spent(name)
+                spent.append(took.without_fallen if is_again else took)
+                self.run.tell(Stage.TRANSLATE, sum(share))
+            is_again = True
             return texts
 
-        made = in_good_form(sources, names, pair, translated)
+        glossing = self.glossing
+        made = in_good_form(sources, names, pair, lambda plain: glossing.translated(plain, ask), glossing.without_terms)
         return Made(made, sum(spent, NOTHING_SPENT))
 
     def _made(self, service: TranslationService, batch: _Batch, name: str) -> list[str]:
@@ -244,7 +258,7 @@ class Translating:
         texts: list[str] = []
         for text in service.translate(batch.sources, self.run.cancel, batch.budgets, batch.context):
             texts.append(text)
-            self.run.tell(Stage.TRANSLATE, (batch.before + len(texts)) / batch.all)
+            self.run.tell(Stage.TRANSLATE, batch.share[0] + batch.share[1] * len(texts) / len(batch.sources))
         self.keep_spent(name, service.take_spent())
         return texts
 

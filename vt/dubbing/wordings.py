@@ -19,6 +19,7 @@ from vt.domain import Line, Placement, Progress
 from vt.dubbing import timing
 from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.ensemble import Calibration, Ensemble, Worded
+from vt.dubbing.glossing import Glossing
 from vt.dubbing.hearing import slots_of
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
@@ -53,7 +54,9 @@ def with_others(translating: Translating, found: Translated) -> Translated:
     segments = translating.heard.transcript.segments
     lines = [line for line in _crowded(translating, found.texts) if found.texts[line] != segments[line].text]
     asked: Json = [[line, segments[line].text, found.texts[line]] for line in lines]
-    name = fingerprint("otherwise", translating.heard_name, found.choice.model, *map(str, found.choice.route), asked)
+    terms = [translating.glossing.identity] if translating.glossing.identity else []
+    used = [found.choice.model, *map(str, found.choice.route)]
+    name = fingerprint("otherwise", translating.heard_name, *used, asked, *terms)
     made: dict[int, list[str]] = run.kept(
         "otherwise", name, _OTHERS, lambda: _translated(translating, found, lines, name)
     )
@@ -132,7 +135,9 @@ def applied(worded: Worded, script: Script) -> Script:
 _WORDED = TypeAdapter(Worded)
 
 
-def chosen(run: Run, voices: Ensemble, calibration: Calibration, heard: Heard, found: Translated, code: str) -> Worded:
+def chosen(
+    run: Run, voices: Ensemble, calibration: Calibration, heard: Heard, found: Translated, glossing: Glossing
+) -> Worded:
     """Return how each line is worded so that none is hurried, as far as there are shorter wordings.
 
     Args:
@@ -141,13 +146,14 @@ def chosen(run: Run, voices: Ensemble, calibration: Calibration, heard: Heard, f
         calibration: of the voices, by the lines in full.
         heard: the film's transcript, before any edit.
         found: the lines in full, and their other wordings.
-        code: of the language that is spoken.
+        glossing: the terms that no wording may lose.
     """
     naturals = calibration.natural_seconds()
     if run.request.finish.literal:
         return Worded(found.texts, tuple(naturals))
-    slots = slots_of(heard.transcript.segments)
-    left = [_candidates(text, other, code) for text, other in zip(found.texts, found.others, strict=True)]
+    segments = heard.transcript.segments
+    slots, rows = slots_of(segments), zip(segments, found.texts, found.others, strict=True)
+    left = [_candidates(segment.text, text, other, glossing) for segment, text, other in rows]
 
     def made() -> Worded:
         fitting = _Fitting(voices, calibration, slots, heard.film_seconds, list(found.texts), naturals, left)
@@ -158,10 +164,10 @@ def chosen(run: Run, voices: Ensemble, calibration: Calibration, heard: Heard, f
     return worded
 
 
-def _candidates(text: str, otherwise: Sequence[str], code: str) -> list[str]:
+def _candidates(source: str, text: str, otherwise: Sequence[str], glossing: Glossing) -> list[str]:
     """Return the shorter wordings of a line, those that lose least first."""
-    found = [by_rule(one, code) for one in (text, *otherwise) for by_rule in _RULES]
-    return [one for one in dict.fromkeys(found) if len(one) < len(text)]
+    found = [by_rule(one, glossing.target.code) for one in (text, *otherwise) for by_rule in _RULES]
+    return [one for one in dict.fromkeys(found) if len(one) < len(text) and glossing.keeps(source, text, one)]
 
 
 _RULES = (shorter_wordings.without_fillers, shorter_wordings.shortest)

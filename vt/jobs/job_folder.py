@@ -29,6 +29,11 @@ class JobFolder:
         return self.path / "subtitles"
 
     @property
+    def glossary(self) -> Path:
+        """The glossary that came with the film, if one did."""
+        return self.path / "glossary"
+
+    @property
     def artifacts(self) -> Path:
         """The folder of the job's artifacts: results of single steps, which are not done again."""
         return self.path / "pieces"
@@ -88,7 +93,7 @@ class JobFolder:
         return {int(found[1]) for path in self.path.iterdir() if (found := _RESULTS.fullmatch(path.name))}
 
     def leftovers(self, version: int) -> list[Path]:
-        """Return all but the film, its picture, the subtitles, the records, the artifacts and this version's files.
+        """Return all that is no longer needed of a job whose results are of this version.
 
         Raises:
             OSError: the folder cannot be read.
@@ -97,6 +102,7 @@ class JobFolder:
             self.film,
             self.picture,
             self.subtitles,
+            self.glossary,
             self.artifacts,
             self.record,
             self.new_record,

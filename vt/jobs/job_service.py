@@ -67,11 +67,12 @@ _TYPES = {
 
 @dataclass(slots=True)
 class Draft:
-    """A job that is not submitted yet: its folder exists, for the film and for subtitles."""
+    """A job that is not submitted yet: its folder exists, for the film, for subtitles and for a glossary."""
 
     id: str
     film: Path
     subtitles: Path
+    glossary: Path
     edits: Edits = NO_EDITS
     """What is known by hand of the speakers of the film, from another dub of it."""
 
@@ -138,7 +139,8 @@ class Jobs:
             folder.mkdir()
         try:
             with disk_errors():
-                yield Draft(job_id, self._data.input(job_id), self._data.subtitles(job_id))
+                places = self._data.folder(job_id)
+                yield Draft(job_id, places.film, places.subtitles, places.glossary)
         finally:
             with suppress(StorageError):  # if the database cannot be read, the next start removes the folder
                 try:
@@ -202,7 +204,7 @@ class Jobs:
         return self._worker.submit(draft.id, spec, visitor, draft.edits, submission)
 
     def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
-        """Use another job's film, subtitles and artifacts; they are linked, and take no more space.
+        """Use another job's film, subtitles, glossary and artifacts; they are linked, and take no more space.
 
         Args:
             draft: gets the film, and what was changed by hand in its speakers where the same words will be heard.
@@ -211,9 +213,9 @@ class Jobs:
             keeps_wishes: False: only the wishes in `spec` count, and an empty one means the best.
 
         Returns:
-            The specification for that film. Subtitles, track, language and wishes that `spec` does not name are the
-            other job's; its voice is used only for the same target language. Of a preview it is the whole film, unless
-            `spec` asks for a preview too.
+            The specification for that film. Subtitles, glossary, track, language and wishes that `spec` does not name
+            are the other job's; its voice is used only for the same target language. Of a preview it is the whole film,
+            unless `spec` asks for a preview too.
 
         Raises:
             JobNotFound: there is no such job.
@@ -223,6 +225,8 @@ class Jobs:
             disk.link_or_copy(self._data.input(job_id), draft.film)
             if job.request.has_subtitle_file and spec.subtitles is None:
                 disk.link_or_copy(self._data.subtitles(job_id), draft.subtitles)
+            if job.request.glossary and not spec.glossary:
+                disk.link_or_copy(self._data.folder(job_id).glossary, draft.glossary)
         except FileNotFoundError:  # removed at this moment
             raise JobNotFound from None
         Artifacts(self._data.artifacts(draft.id)).adopt(self._data.artifacts(job_id))
@@ -231,6 +235,7 @@ class Jobs:
             spec,
             file=before.file,
             subtitles=spec.subtitles or before.subtitles,
+            glossary=spec.glossary or before.glossary,
             audio_track=spec.audio_track or before.audio_track,
             speakers=spec.speakers or (before.speakers if keeps_wishes else None),
             mark_speakers=spec.mark_speakers or (keeps_wishes and before.mark_speakers),
@@ -266,12 +271,14 @@ class Jobs:
             spec,
             file=plain_name(spec.file),
             subtitles=None if spec.subtitles is None else plain_name(spec.subtitles, "subtitles"),
+            glossary=plain_name(spec.glossary, "glossary") if spec.glossary else "",
             target_language=target.code if target else "",
             source_language=_source_code(spec.source_language),
             wishes=_checked_wishes(spec.wishes),
         )
         limit = self._settings.max_duration_minutes
-        request = replace(spec.to_request(draft.film, draft.subtitles), longest_seconds=60 * limit)
+        asked = spec.to_request(draft.film, draft.subtitles, glossary=draft.glossary)
+        request = replace(asked, longest_seconds=60 * limit)
         with self._naming_the_film(draft, spec), self._looks.one(visitor):
             seconds = pipeline.check(request, self._checker)
         if seconds > limit * 60:
@@ -868,9 +875,9 @@ def _finish(before: JobSpec, spec: JobSpec) -> Finish:
 
 
 def _digest(draft: Draft, spec: JobSpec) -> str:
-    """Return a digest of all that is asked for: the specification, the film and its subtitles."""
+    """Return a digest of all that is asked for: the specification, the film, its subtitles and its glossary."""
     whole = hashlib.blake2b(json.dumps(spec.as_json()).encode(), digest_size=16)
-    for file in (draft.film, draft.subtitles):
+    for file in (draft.film, draft.subtitles, draft.glossary):
         if file.exists():
             with file.open("rb") as content:
                 whole.update(hashlib.file_digest(content, "blake2b").digest())

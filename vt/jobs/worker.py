@@ -212,9 +212,10 @@ class Worker:
             raise TooMuchKept(self._visitor_bytes)
 
     def _flush(self, job_id: str) -> None:
-        """Sync a job's film, its subtitles and the folder of jobs to the disk."""
+        """Sync a job's film, its subtitles, its glossary and the folder of jobs to the disk."""
         try:
-            for path in (self._data.input(job_id), self._data.subtitles(job_id), self._data.jobs):
+            places = self._data.folder(job_id)
+            for path in (places.film, places.subtitles, places.glossary, self._data.jobs):
                 if path.exists():
                     folders.flush(path)
         except OSError as error:
@@ -396,7 +397,8 @@ class Worker:
         job_id, cancel = job.id, run.cancel
         try:
             data = self._data
-            request = job.request.to_request(data.input(job_id), data.subtitles(job_id), job.edits)
+            places = data.folder(job_id)
+            request = job.request.to_request(places.film, places.subtitles, job.edits, places.glossary)
             report = _JobProgress(
                 lambda stage, fraction: self._tell(job_id, stage, fraction),
                 _shares(request),
@@ -556,6 +558,7 @@ def file_names(data: DataFolder, job_id: str, spec: JobSpec) -> dict[Path, str]:
     return {
         data.input(job_id): spec.file,
         data.subtitles(job_id): spec.subtitles or "subtitles",
+        data.folder(job_id).glossary: spec.glossary or "glossary",
         data.job(job_id): "the job's folder",
     }
 

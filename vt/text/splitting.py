@@ -17,7 +17,7 @@ _UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _MIDDLE = 0.3
 """Of a text, what lies before and behind the stretch in which it is best divided."""
-_UNSPACED_SCRIPTS = {"Jpan", "Hans", "Hant"}
+UNSPACED_SCRIPTS = {"Jpan", "Hans", "Hant"}
 """They put nothing between two sentences. Thai, Lao, Khmer, Burmese and Tibetan do, though not between words."""
 
 
@@ -41,7 +41,7 @@ def pieces(text: str, fits: Callable[[str], bool]) -> list[str]:
 
 def joined(parts: Sequence[str], script: str) -> str:
     """Put translated pieces together as a script (ISO 15924, such as Latn or Jpan) does."""
-    return ("" if script in _UNSPACED_SCRIPTS else " ").join(part for part in parts if part)
+    return ("" if script in UNSPACED_SCRIPTS else " ").join(part for part in parts if part)
 
 
 def _sentences(text: str) -> list[str]:

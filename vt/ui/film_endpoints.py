@@ -29,7 +29,7 @@ from vt.domain import (
     number_of_speakers,
 )
 from vt.errors import VtError
-from vt.jobs.job_service import Jobs
+from vt.jobs.job_service import Jobs, disk_errors
 from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
 from vt.jobs.results import ResultFile
@@ -82,6 +82,7 @@ def _add_translate(services: Services) -> None:
         karaoke: bool = False,
         fit: str = "speech",
         preview: bool = False,
+        glossary: str = "",
     ) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Dub a video or audio file into another language.
 
@@ -98,7 +99,8 @@ def _add_translate(services: Services) -> None:
             finish, keeps = _finish(background, literal, burn, karaoke, fit), is_yes(str(keep or False))
             marks, is_preview = is_yes(str(mark_speakers or False)), is_yes(str(preview or False))
             spec = replace(spec, speakers=told, mark_speakers=marks, finish=finish, preview=is_preview)
-        async with underway(services, spec, video, subtitles, whose, keeps=keeps) as job:
+            terms = text(glossary or "", "glossary")
+        async with underway(services, spec, video, subtitles, whose, keeps=keeps, glossary=terms) as job:
             async with aclosing(_awaited(services.jobs, job.id)) as progress:
                 async for at in progress:
                     yield at, None, None
@@ -107,7 +109,7 @@ def _add_translate(services: Services) -> None:
 
     inputs = [_file("video"), _text("target_language", "es"), _source(), _file("subtitles"), _number("audio_track")]
     inputs += [_wish(name, example) for name, example in zip(WISHES, _WISHED, strict=True)]
-    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep(), _karaoke(), _fit(), _preview()]
+    inputs += [_speakers(), _mark_speakers(), *_finishes(), _keep(), _karaoke(), _fit(), _preview(), _glossary()]
     _serve(translate, inputs, _dub_answers())
 
 
@@ -243,6 +245,11 @@ def _preview() -> Api:
     return _field("preview", {"type": "boolean", "additional_description": said}, True, False)
 
 
+def _glossary() -> Api:
+    said = "CSV or TSV: a term, its translation (none: it stays as it is), and, if it holds for one alone, a language"
+    return _field("glossary", {"type": "string", "additional_description": said}, "cluster,grupo\nKubernetes", "")
+
+
 def _job() -> Api:
     said = "as the report of /translate with keep names it, or the id of a job that was made over HTTP"
     return _field("job", {"type": "string", "additional_description": said}, "mfrggzdfmztwq2lknnwg23tpoa")
@@ -298,12 +305,19 @@ def _spec(target: str, source: object, track: object, wishes: Wishes = NO_WISHES
 
 @asynccontextmanager
 async def underway(
-    services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner, *, keeps: bool = False
+    services: Services,
+    spec: JobSpec,
+    film: object,
+    subtitles: object,
+    whose: Owner,
+    *,
+    keeps: bool = False,
+    glossary: str = "",
 ) -> AsyncIterator[Job]:
     """Count the caller as a follower, and submit a job; it is removed when the block ends, unless it is kept then."""
     with in_words(), services.followers.held(whose.address):
         jobs = await asyncio.to_thread(lambda: services.jobs)  # the first access opens the database, which may wait
-        job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, whose)
+        job = await asyncio.to_thread(_submitted, services, spec, film, subtitles, glossary, whose)
         async with _or_else(lambda: _removed(jobs, job.id), always=not keeps):
             yield job
 
@@ -333,10 +347,15 @@ async def _or_else(act: Callable[[], None], *, always: bool = False) -> AsyncIte
             threading.Thread(target=act, name="vt-leave", daemon=True).start()
 
 
-def _submitted(services: Services, spec: JobSpec, film: object, subtitles: object, whose: Owner) -> Job:
+def _submitted(services: Services, spec: JobSpec, film: object, subtitles: object, glossary: str, whose: Owner) -> Job:
     jobs = services.jobs
     with services.probes.held(whose.address), jobs.draft() as draft:
-        return jobs.submit(draft, uploads.fill(draft, spec, film, subtitles, whose), whose.address)
+        spec = uploads.fill(draft, spec, film, subtitles, whose)
+        if glossary:
+            with disk_errors():
+                draft.glossary.write_text(glossary, encoding="utf-8", errors="replace")
+            spec = replace(spec, glossary="glossary")
+        return jobs.submit(draft, spec, whose.address)
 
 
 def _removed(jobs: Jobs, job_id: str) -> None:

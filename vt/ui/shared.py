@@ -124,6 +124,8 @@ class Subject:
     """The film's own subtitle tracks that hold text, each as "number: in words"."""
     is_silent: bool = False
     """Whether it has no sound."""
+    glossary: str = ""
+    """The name of the glossary of that job; empty: it has none."""
     key: str = ""
     """Of the request that is made of it: pressed twice, Start makes one job."""
 
@@ -152,6 +154,7 @@ class Subject:
             more=_texts(known.get("more"))[: MOST_FILMS - 1],
             texts=_texts(known.get("texts")),
             is_silent=known.get("is_silent") is True,
+            glossary=str(known.get("glossary", "")),
             key=str(known.get("key", ""))[:_LONGEST_KEY],
         )
 

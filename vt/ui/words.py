@@ -132,6 +132,12 @@ _ENGLISH: dict[str, str] = {
     "how_many_speakers": "How many people speak",
     "mark_speakers": "Show in the subtitles who speaks",
     "speakers_auto": "Found out by listening",
+    "glossary": "Glossary (optional)",
+    "glossary_hint": (
+        "CSV or TSV, a term in each line: the term, its translation and, where it holds for one language alone, the "
+        "code of that. A term without a translation stays as it is."
+    ),
+    "glossary_from_job": "The glossary of the earlier dub, {file}, holds here too, unless you choose another one.",
     "background": "What is heard of the original",
     "background_auto": "What suits the video",
     "background_none": "Nothing: only the dub",

@@ -22,6 +22,7 @@ STATUSES: Mapping[type[errors.VtError], HTTPStatus] = {
     errors.BadUpload: HTTPStatus.BAD_REQUEST,
     errors.FilmTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.SubtitlesTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.GlossaryTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NoSuchResult: HTTPStatus.NOT_FOUND,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.WrongState: HTTPStatus.CONFLICT,

@@ -71,6 +71,7 @@ async def receive(
     too_large: Callable[[], Exception],
     on_thread: Callable[[Callable[[], None]], Awaitable[None]] = to_thread.run_sync,
     bounds: Mapping[str, Bound] | None = None,
+    long_fields: Mapping[str, Bound] | None = None,
 ) -> Upload:
     """Parse a body, write its files, and return what it contained.
 
@@ -82,11 +83,12 @@ async def receive(
         too_large: makes the error where they have more.
         on_thread: calls functions that may wait for the disk.
         bounds: lower limits for the files of single fields.
+        long_fields: limits of single fields that are no files; of any other, 10,000 bytes are taken.
 
     Raises:
         BadUpload: it is not a multipart form, is incomplete, or `place` refused a file.
     """
-    parser = _Parser(content_type, place, (limit, too_large), bounds or {})
+    parser = _Parser(content_type, place, (limit, too_large), bounds or {}, long_fields or {})
     try:
         async for chunk in stream:
             # Writing may block, and the event loop has other requests to serve.
@@ -103,12 +105,20 @@ async def receive(
 class _Parser:
     """Turns the parser's callbacks into fields and files."""
 
-    def __init__(self, content_type: str, place: Place, all_together: Bound, bounds: Mapping[str, Bound]) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        place: Place,
+        all_together: Bound,
+        bounds: Mapping[str, Bound],
+        long_fields: Mapping[str, Bound],
+    ) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
             raise BadUpload("The request's body has to be a multipart form (multipart/form-data) with a film in it.")
         self._place, (self._left, self._too_large), self._bounds = place, all_together, bounds
+        self._long_fields = long_fields
         self._found, self._part, self._header = Upload(), _Part(), b""
         self._parts, self._whole = 0, False
         try:
@@ -177,8 +187,12 @@ class _Parser:
             self._part.file.write(data[start:end])
             return
         self._part.value += data[start:end]
-        if len(self._part.value) > _LONGEST_FIELD:
-            raise BadUpload("The field {name} is too long.", name=self._part.name[:40])
+        most, error = self._long_fields.get(self._part.name, (_LONGEST_FIELD, self._field_too_long))
+        if len(self._part.value) > most:
+            raise error()
+
+    def _field_too_long(self) -> BadUpload:
+        return BadUpload("The field {name} is too long.", name=self._part.name[:40])
 
     def _end(self) -> None:
         if self._part.file:

@@ -212,6 +212,19 @@ def fill(draft: Draft, spec: JobSpec, film: object, subtitles: object, owner: Ow
     return replace(spec, file=given.name, subtitles=file_of_subtitles(words.name))
 
 
+def add_glossary(draft: Draft, spec: JobSpec, glossary: object, owner: Owner) -> JobSpec:
+    """Put an owner's glossary into a job's folder, and return what is asked for with its name; there need be none.
+
+    Raises:
+        UploadGone: it is not there.
+    """
+    if not glossary:
+        return spec
+    terms = own(glossary, owner)
+    take(terms, draft.glossary)
+    return replace(spec, glossary=terms.name)
+
+
 def remove(jobs: Jobs, job_id: str) -> None:
     """Remove a job with all its files, and the uploads that it was made from.
 

@@ -1,7 +1,7 @@
 // Sends the chosen files to the server one after the other, tells how far that is, and lets it be cancelled. What is too
 // large, or one film too many, is not sent; what could not be sent is in the value of this element, for the server to say
 // why in the page's own words. The limits come with the element, so that they hold from the first moment on.
-const PLACES = '#vt-film, #vt-subtitles', MB = 2 ** 20;
+const PLACES = '#vt-film, #vt-subtitles, #vt-glossary', MB = 2 ** 20;
 const sending = new Set();
 let place = null;
 const panel = () => document.querySelector('#vt-sending [data-sending]');

@@ -57,6 +57,7 @@ class Start:
     films: Sequence[str]
     """The paths of uploads; a single empty one where the subject is an earlier job's film."""
     captions: object
+    glossary: object
     whose: Owner
 
     def started(self, specs: Sequence[JobSpec]) -> Started:
@@ -95,10 +96,12 @@ class Start:
         with self.services.probes.held(whose.address), jobs.draft() as draft:
             if first or (self.subject and self.subject.job_id):
                 other = first.id if first else self.subject.job_id if self.subject else ""
+                spec = uploads.add_glossary(draft, spec, self.glossary, whose)
                 spec = jobs.reuse(draft, other, spec, keeps_wishes=False)
             else:
                 captions = uploads.nowhere(spec.subtitles) if spec.subtitles else self.captions
                 spec = uploads.fill(draft, replace(spec, subtitles=None), film, captions, whose)
+                spec = uploads.add_glossary(draft, spec, self.glossary, whose)
             return jobs.submit(draft, spec, whose.address, self._key(wanted))
 
     def _key(self, wanted: _Wanted) -> str:

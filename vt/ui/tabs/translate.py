@@ -13,6 +13,7 @@ from gradio.events import Dependency
 
 from vt import languages
 from vt.domain import MOST_SPEAKERS, PREVIEW_SECONDS, Job, JobSpec, JobState, number_of_speakers
+from vt.dubbing import glossing
 from vt.errors import InputError, JobNotFound, WrongState
 from vt.jobs.job_service import Jobs
 from vt.services import Services
@@ -91,6 +92,10 @@ class TranslateTab:
                     self._people = gr.Dropdown(choices=[], label=label("how_many_speakers"), elem_id="vt-people")
                 self._marks = gr.Checkbox(label=label("mark_speakers"), elem_id="vt-marks")
                 self._finish = FinishChoice()
+                self._glossary = gr.File(
+                    label=label("glossary"), height=130, elem_id="vt-glossary", elem_classes="vt-drop vt-small"
+                )
+                self._glossary_hint = gr.HTML(**PLAIN, elem_id="vt-glossary-hint")
             self._preview = gr.Checkbox(label=label("preview"), elem_id="vt-preview")
             self._start_trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-start-trouble")
             with gr.Row(elem_classes="vt-actions"):
@@ -147,6 +152,7 @@ class TranslateTab:
             memory,
             *wished,
             *self._finish.everything,
+            self._glossary,
         ]
         self._start.click(self._begin, asked, [*every, *upload.everything], **QUIET | {"show_progress": "minimal"})
         self._follow.input(None, None, [self._progress, self._live], js=scripts.PROGRESS, **QUIET)
@@ -163,6 +169,8 @@ class TranslateTab:
         gr.on([self._yours.select, memory.select], self._open, [memory, shared.subject], every, **QUIET)
         self._lines.submit(self._changed, [memory, shared.subject], every, **QUIET)
         self._lines.input(self._heard_or_not, None, self._trouble, **QUIET)
+        self._glossary.upload(self._look_up_terms, self._glossary, self._start_trouble, **QUIET)
+        self._glossary.clear(self._look_up_terms, self._glossary, self._start_trouble, **QUIET)
         self._voices.wire()
 
     @property
@@ -174,7 +182,7 @@ class TranslateTab:
             self._served, *self._voices.everything, self._track, self._people, self._marks, *self._finish.everything,
             self._preview, self._start_trouble, self._job, self._job_head, self._live, self._progress, self._cancel,
             self._trouble, self._result, self._watch, self._lines, self._whole, self._other, self._new, self._remove,
-            self._yours, self._undo, self._sharing, self._black,
+            self._yours, self._undo, self._sharing, self._black, self._glossary, self._glossary_hint,
         ]  # fmt: skip
 
     @property
@@ -327,6 +335,7 @@ class TranslateTab:
         burn: object,
         karaoke: object,
         slows: object,
+        glossary: object,
         request: gr.Request,
     ) -> Updates:
         said, subject = words.of(request), Subject.of(held)
@@ -352,7 +361,7 @@ class TranslateTab:
                 preview=preview is True,
             )  # fmt: skip
             whose = owner(request)
-            start = Start(self._services, subject, _films(subject, film, whose), subtitles, whose)
+            start = Start(self._services, subject, _films(subject, film, whose), subtitles, glossary, whose)
             started = start.started([spec, *(_in(spec, code) for code in spoken[1:])])
             return self._after(said, Memory.of(kept), started, whose)
 
@@ -368,6 +377,16 @@ class TranslateTab:
             memory = memory.with_job(job.id)
         shown = {**self.shown(said, memory), **self._upload.left_with(said, whose, started.left)}
         return {**shown, self._lost: trouble}
+
+    def _look_up_terms(self, glossary: object, request: gr.Request) -> Updates:
+        """Say at once what is wrong with a glossary."""
+        said, whose = words.of(request), owner(request)
+
+        def look() -> Updates:
+            glossing.read(uploads.own(glossary, whose) if glossary else None)
+            return {self._start_trouble: gr.HTML("", visible=False)}
+
+        return told(said, "trouble_start", look, self._start_trouble)
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
         said, memory = words.of(request), Memory.of(kept)
@@ -388,7 +407,7 @@ class TranslateTab:
             subject = Subject(
                 spec.file, 0.0, subtitles=spec.subtitles is not None, job_id=memory.view,
                 source=spec.source_language, target=spec.target_language, speakers=spec.speakers or 0,
-                marks=spec.mark_speakers, finish=spec.finish, key=secrets.token_urlsafe(16),
+                marks=spec.mark_speakers, finish=spec.finish, glossary=spec.glossary, key=secrets.token_urlsafe(16),
             )  # fmt: skip
             return self._composing(said, memory, subject)
 
@@ -513,6 +532,10 @@ class TranslateTab:
             # How long an earlier job's film is is not known here: a short one is dubbed whole.
             self._preview: gr.Checkbox(value=False, visible=bool(subject.job_id) or subject.seconds > PREVIEW_SECONDS),
             **self._finish.shown(said, subject.finish, subject.target),
+            self._glossary: None,
+            self._glossary_hint: fragments.small_print(
+                said("glossary_from_job", file=subject.glossary) if subject.glossary else said("glossary_hint")
+            ),
             self._start_trouble: gr.HTML("", visible=False),
         }
 

@@ -25,6 +25,7 @@ from vt.ui.words import Words, label
 _SAMPLE = Path(__file__).parents[3] / "samples" / "sense_and_sensibility.mp4"
 
 _SUBTITLES = ".srt,.vtt,.ass,.ssa,.ttml,.dfxp,.xml,.sbv,.sub,.lrc,.json"
+_GLOSSARIES = ".csv,.tsv,.tab,.txt"
 _MOST_REFUSED, _LONGEST_REASON = 32, 500
 """Files of which the browser may say that they were not sent, and characters of each reason."""
 
@@ -83,7 +84,7 @@ class UploadTab:
         self._sending = gr.HTML(**PLAIN, elem_id="vt-sending")
         most = self._services.settings.max_upload_mb * 2**20
         films = ",".join(f".{name}" for name in self._formats)
-        accepted = {"#vt-film": f"video/*,audio/*,{films}", "#vt-subtitles": _SUBTITLES}
+        accepted = {"#vt-film": f"video/*,audio/*,{films}", "#vt-subtitles": _SUBTITLES, "#vt-glossary": _GLOSSARIES}
         limits: dict[str, Any] = {"most_bytes": most, "most_films": MOST_FILMS, "accepted": accepted}
         self._refused = gr.HTML(
             None, html_template="", js_on_load=scripts.SEND_FILES, visible="hidden", **limits, **PLAIN
