@@ -85,6 +85,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
     ),
+    "The language model": (
+        ("Questions", "reqps", _rate("vt_llm_calls_total")),
+        ("Tokens, in an hour", "short", (("sum by (kind) (increase(vt_llm_tokens_total[1h]))", "{{kind}}"),)),
+        ("Lines left to others, in an hour", "short", (("increase(vt_llm_fallen_lines_total[1h])", "lines"),)),
+    ),
     "The machine": (
         ("Memory of the process", "bytes", (("process_resident_memory_bytes", "resident"),)),
         ("Processor", "percentunit", ((f"rate(process_cpu_seconds_total{_RATE})", "cores"),)),

@@ -92,6 +92,7 @@ def test_no_view_of_the_page_lacks_what_those_need_who_do_not_see_it(
     assert found == []
 
 
+@pytest.mark.soak
 def test_the_tab_for_managers_can_be_unlocked_by_those_who_do_not_see_it(browser: Browser, guarded: Server) -> None:
     with page_of(browser, guarded.url) as page:
         page.get_by_role("tab", name="Models").click()

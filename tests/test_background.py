@@ -310,6 +310,7 @@ def test_no_line_no_cut_and_no_change_of_the_background_makes_a_step(tmp_path: P
     assert clicks(stepped) != []
 
 
+@pytest.mark.soak
 def test_a_changed_line_over_music_costs_one_part(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path / "pieces")
     lines = [spoken(artifacts, start, seed) for seed, start in enumerate(STARTS)]

@@ -104,6 +104,7 @@ def test_the_text_is_in_the_picture_when_it_is_said_at_its_foot_and_in_its_middl
     assert columns.stop - columns.start > 60
 
 
+@pytest.mark.soak
 def test_two_languages_stand_above_each_other(tmp_path: Path, film: Path) -> None:
     for name in ("es", "both"):
         (tmp_path / name).mkdir()

@@ -176,6 +176,7 @@ def test_results_replace_their_namesakes_only_once_the_run_has_succeeded(folder:
     assert (out / "short.es.mp4").stat().st_size > 10_000
 
 
+@pytest.mark.soak
 def test_the_subtitles_that_were_given_are_never_replaced(folder: Path, short_film: Path) -> None:
     (folder / "short.mp4").write_bytes(short_film.read_bytes())
     given = "1\n00:00:00,500 --> 00:00:03,000\n<i>He was a good man</i> and a friend of mine.\n"

@@ -174,6 +174,7 @@ def test_with_one_speaker_nothing_is_told_and_one_voice_speaks(film: Path, tmp_p
     assert served.spoken.others == {}
 
 
+@pytest.mark.soak
 def test_an_edit_is_spoken_by_the_lines_own_voice_and_nothing_else_is_spoken_again(film: Path, tmp_path: Path) -> None:
     dubbed(request_for(film, tmp_path), tmp_path, factory())
     edited = replace(request_for(film, tmp_path), edits=Edits({3: Edit(text="No fue largo, la verdad.")}))

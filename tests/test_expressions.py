@@ -14,6 +14,7 @@ from tests import expressions
 from tests.expressions import COMMON, Expression
 from vt import languages
 from vt.domain import Word
+from vt.dubbing import glossing
 from vt.engines.whisper_repetitions import bare
 from vt.errors import VtError
 from vt.jobs.job_service import plain_name
@@ -27,6 +28,7 @@ MADE = [
     Expression("abbreviations", abbreviations.abbreviations_pattern("en")[0]),
     Expression("first days", dates.first_days_pattern(spoken()["fr"])),
     Expression("days in English", dates.english_days_pattern()),
+    *(Expression(f"marks {form}", glossing.marks_pattern(form)) for form in glossing.MARKS),
     *(
         Expression(f"numbers {code}", number_formats.numbers_pattern(style))
         for code, style in number_formats.number_styles().items()
@@ -39,6 +41,7 @@ MAKERS = {
     "first_days_pattern",
     "english_days_pattern",
     "numbers_pattern",
+    "marks_pattern",
 }
 FOUND = {(each.pattern.pattern, each.pattern.flags): each
          for each in (*expressions.lasting(), *expressions.literal(), *MADE)}  # fmt: skip

@@ -873,6 +873,7 @@ def test_further_ways_to_translate_are_those_of_other_routes_and_translate_the_s
     assert factory.other_translations(replace(taken, route=())) == []
 
 
+@pytest.mark.soak
 def test_who_was_wished_for_in_vain_by_one_job_is_no_matter_of_health(bench: Bench) -> None:
     del bench
     with closing(with_beeps(tts_engine="auto")) as factory:

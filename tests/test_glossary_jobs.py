@@ -23,7 +23,7 @@ from vt.cli.main import main, parser
 from vt.domain import Edit, Edits, JobRequest, JobSpec, JobState
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
-from vt.errors import GlossaryError, InputError, ToolError
+from vt.errors import Cancelled, GlossaryError, InputError
 
 LINES = {
     "The house is large.": "La casa es grande.",
@@ -62,6 +62,7 @@ def said(report: dict[str, Any]) -> list[str]:
     return [line["text"] for line in report["segments"]]
 
 
+@pytest.mark.soak
 def test_a_kept_translation_is_not_used_again_under_another_glossary(film: Path, tmp_path: Path) -> None:
     wanted = [("", "casa"), ("house,morada", "morada"), ("house,choza", "choza")]
     for terms, noun in wanted:
@@ -126,7 +127,7 @@ def test_a_command_that_goes_on_begins_anew_where_its_glossary_was_changed(film:
 
     def folders_after(text: str) -> set[str]:
         requests = [request(film, tmp_path, text, name=name) for name in ("a", "b")]
-        with pytest.raises(ToolError, match="goes on where it was"):
+        with pytest.raises(Cancelled, match="goes on where it was"):
             batch.run(requests, [film], factory(), tmp_path / "out", Interrupted(), lambda *_: [])  # type: ignore[arg-type]
         return {path.name for path in (tmp_path / "out").glob(".vt-batch-*")}
 

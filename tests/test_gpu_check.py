@@ -116,6 +116,7 @@ def test_under_a_small_budget_the_recogniser_goes(stand_in: Bench) -> None:
     assert (findings.faults, findings.figures["evictions"]) == ([], 1)
 
 
+@pytest.mark.soak
 def test_where_a_card_that_should_be_full_is_not_the_step_says_so(stand_in: Bench) -> None:
     assert found("running_out", stand_in).faults == [
         "the idle recogniser was not evicted",

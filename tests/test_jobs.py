@@ -441,6 +441,7 @@ def test_one_changed_line_is_all_that_is_spoken_again(desk: Desk, film: Path) ->
     assert "BUENAS." in desk.jobs.subtitle_files(done)[0].path.read_text(encoding="utf-8")
 
 
+@pytest.mark.soak
 def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
     desk.jobs.edit(done, 1, Edits({0: Edit(text="HOLA."), 2: Edit(text="ADIÓS.")}))
@@ -675,6 +676,7 @@ def test_the_number_of_speakers_is_kept_told_of_and_used_for_the_same_film_again
     assert (wrong.speakers, wrong.mark_speakers) == (None, False)
 
 
+@pytest.mark.soak
 def test_what_was_changed_in_the_speakers_of_a_film_holds_for_a_further_language(desk: Desk, film: Path) -> None:
     job = desk.dubbed(film)
     lines = {0: Edit("Bien.", speaker=1), 1: Edit(source_text="Good night.")}
@@ -690,6 +692,7 @@ def test_what_was_changed_in_the_speakers_of_a_film_holds_for_a_further_language
     assert third.mended == again.mended
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("other", [{"source_language": "pt"}, {"audio_track": 1}, {"speakers": 3}])
 def test_what_was_changed_in_the_speakers_does_not_hold_where_the_film_is_heard_anew(
     desk: Desk, film: Path, other: dict[str, Any]

@@ -233,6 +233,7 @@ def beside_each_other(path: Path) -> None:
         assert abs(picture[second] - dub[second]) < path.stat().st_size / 8
 
 
+@pytest.mark.soak
 def test_the_dub_stands_beside_its_picture_in_the_file_though_there_are_covers(tmp_path: Path) -> None:
     long = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=60", "-f", "lavfi", "-i", "sine=duration=60"]
     for name, colour in (("red.png", "red"), ("blue.jpg", "blue")):

@@ -128,6 +128,7 @@ def test_films_of_a_batch_have_the_same_voices_though_others_begin_to_speak(nois
     assert voices(dubbed(request, [(0, 2), (6, 1), (12, 2), (18, 1)], tmp_path / "alone", KnownVoices())) == first
 
 
+@pytest.mark.soak
 def test_who_speaks_alone_in_one_film_keeps_the_voice_in_another(noise: Path, tmp_path: Path) -> None:
     known, request = KnownVoices(), asked(noise, "es")
     both = voices(dubbed(request, [(0, 1), (6, 2), (12, 1), (18, 2)], tmp_path / "one", known))

@@ -312,6 +312,7 @@ def test_a_rate_makes_a_sentence_so_many_times_as_short(real: Kokoro, rate: floa
 
 
 @bundled
+@pytest.mark.soak
 def test_a_question_for_yes_or_no_ends_higher_than_the_same_words_as_a_statement(real: Kokoro) -> None:
     lines = [("Lei è tornata a casa.", 1.0), ("Lei è tornata a casa?", 1.0)]
     ends = [

@@ -114,6 +114,7 @@ def test_a_film_is_translated_and_what_that_took_stands_in_its_report(film: Path
     assert server.questions[0].asked[0]["at_most"] > 0
 
 
+@pytest.mark.soak
 def test_what_is_kept_is_not_asked_for_again_and_still_counted(film: Path, tmp_path: Path) -> None:
     with ChatServer() as server, serving(server.url) as factory:
         first = dubbed(factory, film, tmp_path)
@@ -169,6 +170,7 @@ def test_where_the_server_fails_the_film_is_translated_by_the_next_engine_with_t
     assert KEY not in json.dumps(report)
 
 
+@pytest.mark.soak
 def test_a_server_that_is_gone_makes_the_health_worse_until_it_is_back() -> None:
     wrong, failing = Answer(status=401, body=b"{}"), [Answer(status=500)] * QUICK.tries
     with ChatServer(failing, models=wrong) as server, serving(server.url) as factory:
@@ -184,6 +186,7 @@ def test_a_server_that_is_gone_makes_the_health_worse_until_it_is_back() -> None
         assert list(service.translate([ENGLISH.format(1)], Cancel())) == [SAID[1]]
 
 
+@pytest.mark.soak
 def test_a_server_that_did_not_serve_twice_is_left_alone_by_that_film() -> None:
     with ChatServer([Answer(status=500)] * 99) as server, serving(server.url) as factory:
         service = factory.translation_service(*pair("en", "es"))

@@ -151,6 +151,7 @@ def test_a_chain_of_ogg_recordings_is_heard_whole(tmp_path: Path, codec: str, se
     assert media.probe(chain).seconds == pytest.approx(len(samples) / RATE, abs=0.1)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("codec", ["libvorbis", "flac", "libspeex"])
 @pytest.mark.parametrize("rates", [(32_000, 16_000), (8_000, 16_000)], ids=str)
 def test_a_chain_of_ogg_recordings_of_other_rates_lasts_as_long_as_all_of_them(

@@ -24,6 +24,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.soak
 def test_the_model_that_was_just_used_is_in_the_table_and_goes_when_it_is_unloaded(
     server: Server, browser: Browser, talk: Path
 ) -> None:

@@ -284,7 +284,7 @@ NOT_RUN = {
     **{"ARCHITECTURE.md": {""}, "CLI.md": {"toml"}, "MCP.md": {"json"}, "SECURITY.md": {"nginx"}},
     **{"GLOSSARIES.md": {"csv"}, "LLM.md": {"console"}, "SPACES.md": {"console"}},
 }
-"""The house, settings and glossaries in files, settings of other programs, and what takes a language model or Docker."""
+"""The house, settings and terms in files, settings of other programs, and what takes a language model or Docker."""
 
 
 def test_every_other_block_of_a_page_is_of_a_kind_that_is_run_here() -> None:

@@ -130,6 +130,7 @@ def test_the_loudness_that_is_told_is_that_of_the_joined_track(tmp_path: Path, a
     assert peak <= -1.0
 
 
+@pytest.mark.soak
 def test_a_track_that_proves_too_quiet_is_written_again_at_a_level_that_serves_at_once_next_time(
     tmp_path: Path, artifacts: Artifacts
 ) -> None:

@@ -135,6 +135,7 @@ def test_voice_activity_detection_hears_the_same_words(
     in_order(found, len(part) / RATE)
 
 
+@pytest.mark.soak
 def test_a_film_longer_than_the_model_looks_at_once_is_heard_whole(engine: Whisper, samples: NDArray[np.int16]) -> None:
     times = -(-180 * RATE // len(samples))
     long = np.tile(samples, times)

@@ -129,7 +129,7 @@ class Glossing:
 
     def _unmarked(self, form: str, text: str, matches: Sequence[Match], numbers: Sequence[int]) -> str:
         """Return a text with its terms in place of the marks; empty where a mark is not there once."""
-        terms, marks = dict(zip(numbers, matches, strict=True)), _pattern(form)
+        terms, marks = dict(zip(numbers, matches, strict=True)), marks_pattern(form)
         if sorted(int(mark[1]) for mark in marks.finditer(text) if int(mark[1]) in terms) != sorted(numbers):
             return ""
 
@@ -228,12 +228,12 @@ def _woven(parts: Sequence[str], marks: Iterable[str]) -> str:
 
 def _numbers(form: str, text: str, matches: Sequence[Match]) -> list[int]:
     """Return the number of each term's mark: of none that stands in the text itself."""
-    there = {int(mark[1]) for mark in _pattern(form).finditer(text)}
+    there = {int(mark[1]) for mark in marks_pattern(form).finditer(text)}
     return [*islice((number for number in count(1) if number not in there), len(matches))]
 
 
 @cache
-def _pattern(form: str) -> re.Pattern[str]:
+def marks_pattern(form: str) -> re.Pattern[str]:
     """Return what finds the marks of a form in a text; letters of other scripts may touch them, spaces be in them."""
     before, after = (re.escape(part) for part in form.format("|").split("|"))
     return re.compile(rf"(?<![A-Za-z0-9]){before}\s?([0-9]{{1,6}})\s?{after}(?![A-Za-z0-9])", re.IGNORECASE)
