@@ -19,6 +19,7 @@ from vt.engines.whisper_repetitions import bare
 from vt.errors import VtError
 from vt.jobs.job_service import plain_name
 from vt.text import captions, identification, normalization, number_formats, sentences, splitting, subtitles
+from vt.text.glossary import matching
 from vt.text.normalization import abbreviations, dates, numbers
 from vt.text.normalization.table import languages as spoken
 from vt.text.subtitles import Cue
@@ -28,6 +29,8 @@ MADE = [
     Expression("abbreviations", abbreviations.abbreviations_pattern("en")[0]),
     Expression("first days", dates.first_days_pattern(spoken()["fr"])),
     Expression("days in English", dates.english_days_pattern()),
+    Expression("a term's spelling", matching.spelling_pattern("C++")),
+    Expression("a term", matching.term_pattern("data centre's body", has_plural=True)),
     *(Expression(f"marks {form}", glossing.marks_pattern(form)) for form in glossing.MARKS),
     *(
         Expression(f"numbers {code}", number_formats.numbers_pattern(style))
@@ -42,6 +45,8 @@ MAKERS = {
     "english_days_pattern",
     "numbers_pattern",
     "marks_pattern",
+    "spelling_pattern",
+    "term_pattern",
 }
 FOUND = {(each.pattern.pattern, each.pattern.flags): each
          for each in (*expressions.lasting(), *expressions.literal(), *MADE)}  # fmt: skip

@@ -92,7 +92,7 @@ class Finder:
 
     def _of_entry(self, entry: Entry, text: str) -> Iterator[Match]:
         if entry.source not in self._patterns:
-            self._patterns[entry.source] = _pattern(entry.source, has_plural=self.language.code == "en")
+            self._patterns[entry.source] = term_pattern(entry.source, has_plural=self.language.code == "en")
         for found in self._patterns[entry.source].finditer(text):
             if script_of(self.language) in _UNSPACED or is_word(text, *found.span()):
                 yield Match(*found.span(), entry, found[0])
@@ -121,10 +121,16 @@ def _stem(term: str) -> str:
     return first.removesuffix("y") or first
 
 
-def _pattern(term: str, *, has_plural: bool) -> re.Pattern[str]:
+def term_pattern(term: str, *, has_plural: bool) -> re.Pattern[str]:
+    """Return what finds a term with any spaces and apostrophes in it, and its English plural where that is asked."""
     stem, endings = plurals.english_endings(term) if has_plural else (term, "")
     words = (_APOSTROPHES.sub("['’]", re.escape(word).replace("'", "'")) for word in stem.split(" "))
     return re.compile(r"\s+".join(words) + endings, _flags(term))
+
+
+def spelling_pattern(term: str) -> re.Pattern[str]:
+    """Return what finds a term as it is written."""
+    return re.compile(re.escape(term), _flags(term))
 
 
 def _flags(term: str) -> re.RegexFlag:
@@ -181,7 +187,7 @@ def _spelt(term: str, text: str, target: Language) -> str:
         is_term = loose or is_word(text, *found.span())
         return term if is_term and not found[0].isupper() else found[0]
 
-    return re.sub(re.escape(term), put, text, flags=_flags(term))
+    return spelling_pattern(term).sub(put, text)
 
 
 def _forms_in(text: str, forms: Sequence[str], language: Language) -> Iterator[str]:
@@ -190,6 +196,6 @@ def _forms_in(text: str, forms: Sequence[str], language: Language) -> Iterator[s
     text = composed(text)
     taken = bytearray(len(text))
     for form in forms:
-        for found in re.finditer(re.escape(form), text, _flags(form)):
+        for found in spelling_pattern(form).finditer(text):
             if (loose or is_word(text, *found.span())) and _took(taken, *found.span()):
                 yield form

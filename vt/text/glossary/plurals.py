@@ -38,9 +38,9 @@ _RULES: Mapping[str, Sequence[tuple[str, str]]] = {
     "pt": (
         (r"([çs])ão", r"\1ões"),
         (r"ão|il|[sx]", r"\g<0>"),  # mão, pão; fácil, fuzil: no rule tells them apart
-        (r"([áéíóúâêô]\w*)el", r"\1eis"),
+        (r"\A(?=\w*[áéíóúâêô])(\w*)el", r"\1eis"),
         (r"el", r"éis"),
-        (r"([áéíóúâêô]\w*)ol", r"\1ois"),
+        (r"\A(?=\w*[áéíóúâêô])(\w*)ol", r"\1ois"),
         (r"ol", r"óis"),
         (r"([au])l", r"\1is"),
         (r"m", r"ns"),
@@ -57,6 +57,7 @@ _RULES: Mapping[str, Sequence[tuple[str, str]]] = {
     "de": ((r"(?:ung|heit|keit|schaft|tät|ion)", r"\g<0>en"),),
 }
 """The ends of words in the singular and in the plural, as patterns; the first that fits counts."""
+_ENDINGS = {code: [(re.compile(f"(?:{one})$"), many) for one, many in rules] for code, rules in _RULES.items()}
 
 
 def plural(term: str, code: str) -> str:
@@ -77,9 +78,9 @@ def plural(term: str, code: str) -> str:
 
 
 def _by_rule(word: str, code: str) -> str:
-    for ending, many in _RULES.get(code, ()):
-        if re.search(f"(?:{ending})$", word):
-            return re.sub(f"(?:{ending})$", many, word)
+    for ending, many in _ENDINGS.get(code, ()):
+        if ending.search(word):
+            return ending.sub(many, word)
     return word
 
 
