@@ -8,8 +8,8 @@ reference), and the share of the words' time with the right speaker. How often o
 whispers in turn stays one, alone and over music. And how much of the time in which two speak at once is found, where
 half of the turns begin over the end of another.
 
-Run by hand: .venv/bin/python -m benchmarks.speakers [--dialogues 10] [--cost FILM] [SPEAKER ...]; a SPEAKER is a folder
-with recordings of one voice, or one recording. Without any, Kokoro's voices speak.
+Run by hand: .venv/bin/python -m benchmarks.speakers [--dialogues 10] [--cost FILM] [--language en] [SPEAKER ...]; a
+SPEAKER is a folder with recordings of one voice, or one recording. Without any, Kokoro's voices speak.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from vt.engines.campplus import CamPlusPlus
 from vt.engines.kokoro import VOICES, Kokoro
 from vt.engines.pyannet import PyanNet
 from vt.engines.whisper import Whisper
+from vt.languages import Language
 from vt.media import levels
 from vt.model_files import bundle
 
@@ -272,13 +273,13 @@ def _heard_at_once(finder: PyanNet, dialogue: Dialogue) -> list[overlapping.Stre
     return overlapping.stretches(starts, list(finder.overlaps(dialogue.samples, starts, Cancel())))
 
 
-def _cost(model: CamPlusPlus, finder: PyanNet, film: Path) -> None:
+def _cost(model: CamPlusPlus, finder: PyanNet, film: Path, language: Language) -> None:
     """Print what telling apart the speakers of a film takes beside recognition, in the processor's time."""
     samples = _sound(film).astype(np.int16)
     whisper, words = Whisper(str(bundle.check("whisper-base")), 2, vad=False), list[Word]()
 
     def hear() -> None:
-        for found in whisper.transcribe(samples.astype(np.float32) / 32768, languages.get("en"), Cancel()):
+        for found in whisper.transcribe(samples.astype(np.float32) / 32768, language, Cancel()):
             words.extend(getattr(found, "words", ()))
 
     heard = _seconds(hear)
@@ -306,11 +307,12 @@ def main() -> None:
     parser.add_argument("speakers", nargs="*", type=Path)
     parser.add_argument("--dialogues", type=int, default=10)
     parser.add_argument("--cost", type=Path)
+    parser.add_argument("--language", default="en", help="what the film of --cost speaks")
     arguments = parser.parse_args()
     model = CamPlusPlus(bundle.check(campplus.NAME) / campplus.FILE, 2)
     finder = PyanNet(bundle.check(pyannet.NAME) / pyannet.FILE, 2)
     if arguments.cost:
-        _cost(model, finder, arguments.cost)
+        _cost(model, finder, arguments.cost, languages.get(arguments.language))
         return
     corpus = _recorded(arguments.speakers) if arguments.speakers else _kokoro()
     for count in (count for count in GOALS if count <= len(corpus)):
