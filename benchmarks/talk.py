@@ -1,10 +1,12 @@
 """A whole talk, dubbed with the engines that need no download: how fast, what takes the time, and in what memory.
 
 Run by hand: .venv/bin/python -m benchmarks.talk TEXT [--minutes 10] [--to es] [--background duck] [--long 120]
+             [--captions]
 
 TEXT holds English sentences, one a line. espeak-ng speaks them into a film of which four fifths are speech; the rest is
 pauses. With --background there is soft music under all of it. --long dubs a longer film as well, whose lines come again
-in another order, and compares memory and time of both.
+in another order, and compares memory and time of both. With --captions the sentences come as subtitles, and nothing is
+recognised: two hours take some minutes then.
 """
 
 from __future__ import annotations
@@ -59,17 +61,22 @@ def lines(text: Path) -> Iterator[str]:
 
 
 def film(text: Path, seconds: float, path: Path, *, music: bool) -> Path:
-    """Make a film that lasts so long, with or without music."""
+    """Make a film that lasts so long, with or without music, and its subtitles beside it."""
     spoken: list[NDArray[np.int16]] = []
+    cues: list[str] = []
     length = 0
     voice = Espeak("en-us", os.cpu_count() or 1)
     source = lines(text)
     while length < seconds * NATIVE_RATE:
         some = [(next(source), 1.0) for _ in range(20)]
-        for clip in voice.speak(some, Cancel()):
+        for (sentence, _), clip in zip(some, voice.speak(some, Cancel()), strict=True):
+            begins, ends = (_stamp(at / NATIVE_RATE) for at in (length, length + len(clip.samples)))
+            if length + len(clip.samples) < seconds * NATIVE_RATE:
+                cues.append(f"{len(cues) + 1}\n{begins} --> {ends}\n{sentence}\n")
             pause = np.zeros(int(len(clip.samples) * (1 - _SPEECH) / _SPEECH), np.int16)
             spoken += [clip.samples, pause]
             length += len(clip.samples) + len(pause)
+    path.with_suffix(".srt").write_text("\n".join(cues), encoding="utf-8")
     argv = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"color=c=gray:s=320x180:r=25:d={seconds}"]
     argv += ["-f", "s16le", "-ar", str(NATIVE_RATE), "-ac", "1", "-i", "-", "-t", str(seconds), "-c:v", "libx264"]
     if music:
@@ -80,10 +87,16 @@ def film(text: Path, seconds: float, path: Path, *, music: bool) -> Path:
     return path
 
 
-def dubbed(path: Path, seconds: float, target: str, background: str, folder: Path) -> Run:
+def _stamp(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d},{int(1000 * (seconds - whole)):03d}"
+
+
+def dubbed(path: Path, seconds: float, target: str, background: str, folder: Path, *, captions: bool) -> Run:
     """Dub a film in a process of its own."""
     argv = [sys.executable, "-m", "vt", "translate", str(path), "--to", target, "-o", str(folder)]
     argv += ["--background", background]
+    argv += ["--subtitles", str(path.with_suffix(".srt")), "--from", "en"] if captions else []
     environment = {**os.environ, "VT_ENGINES": "embedded", "VT_MAX_DURATION_MINUTES": "600", "PYTHONPATH": str(ROOT)}
     began, peak = time.monotonic(), 0
     process = psutil.Popen(argv, env=environment, stdout=subprocess.DEVNULL)
@@ -109,7 +122,7 @@ def _held(processes: Sequence[psutil.Process]) -> int:
 
 def told(run: Run) -> None:
     """Print what a run took."""
-    engines = {kind: engine["engine"] for kind, engine in run.report["engines"].items()}
+    engines = {kind: engine["engine"] for kind, engine in run.report["engines"].items() if engine}
     print(f"{run.film_seconds / 60:.0f} minutes by {engines}")
     for stage in run.report["stages"]:
         print(f"  {stage['name']:<12} {stage['seconds']:8.1f} s")
@@ -128,6 +141,7 @@ def main() -> None:
     parser.add_argument("--to", default="es")
     parser.add_argument("--background", default=Background.NONE, choices=[*Background])
     parser.add_argument("--long", type=float, default=0.0)
+    parser.add_argument("--captions", action="store_true")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -135,7 +149,8 @@ def main() -> None:
         for minutes in filter(None, (wanted.minutes, wanted.long)):
             has_music = wanted.background != Background.NONE
             path = film(wanted.text, minutes * 60, folder / f"talk{minutes:.0f}.mp4", music=has_music)
-            runs.append(dubbed(path, minutes * 60, wanted.to, wanted.background, folder / "out"))
+            how = {"captions": wanted.captions}
+            runs.append(dubbed(path, minutes * 60, wanted.to, wanted.background, folder / "out", **how))
             told(runs[-1])
         if len(runs) > 1:
             print(f"peak of the long film: {runs[1].peak_bytes / runs[0].peak_bytes:.2f} (at most 1.10)")

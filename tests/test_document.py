@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 from typing import Any
 
 import brotli
@@ -18,6 +19,7 @@ GRADIOS = (
     '<meta property="og:title" content="Gradio" />\n<meta\n name="twitter:title"\n content="Gradio" />\n'
     f"<script>window.gradio_config = {{}}</script>{'x' * 2000}</head></html>"
 )
+WORDS = {"en": {"yes": "Yes"}, "de": {"yes": "Ja"}, "es": {"yes": "Sí"}}
 Answer = tuple[dict[str, str], bytes]
 
 
@@ -28,6 +30,8 @@ def answered(
     path: str = "/",
     answer: Any = None,  # noqa: ANN401 (an ASGI application)
     compressor: Compressor | None = None,
+    *,
+    embedded: bool = False,
     **headers: str,
 ) -> Answer:
     """Return the headers and the body of what a browser with these headers gets."""
@@ -45,7 +49,7 @@ def answered(
     if path == "/":
         asyncio.run(document.serve(page, COMPRESSOR, scope, receive, send))
     else:
-        asyncio.run(document.look(page, compressor or COMPRESSOR, scope, receive, send))
+        asyncio.run(document.look(page, compressor or COMPRESSOR, scope, receive, send, embedded=embedded))
     start, *bodies = sent
     return {name.decode(): value.decode() for name, value in start["headers"]}, b"".join(x["body"] for x in bodies)
 
@@ -69,6 +73,25 @@ def test_the_language_of_the_page_is_the_servers_decision_and_its_name_is_its_ow
     assert 'content="Gradio"' not in page and "window.gradio_config" in page
     assert page.index("Object.defineProperty(navigator, 'language'") < page.index("window.gradio_config")
     assert {"Accept-Language", "Accept-Encoding"} <= set(headers["vary"].split(", "))
+
+
+@pytest.mark.parametrize(("asked", "code"), [("de-AT", "de"), ("es", "es"), ("la", "en")])
+def test_the_page_has_the_words_of_its_own_language_alone_and_all_else_of_its_settings(asked: str, code: str) -> None:
+    config = {"css": "a > b { content: '</script>' }", "i18n_translations": WORDS, "components": [{"id": 1}]}
+    whole = {**config, "components": [{"id": 1, "api_info": {}, "example_inputs": 7}]}
+    escaped = json.dumps(whole).replace("<", "\\u003c").replace(">", "\\u003e").replace("'", "\\u0027")
+    html = GRADIOS.replace("window.gradio_config = {}", f"window.gradio_config = {escaped};")
+    page = answered(answer=HTMLResponse(html), accept_language=asked)[1].decode()
+    told = page.partition("window.gradio_config = ")[2].partition(";</script>")[0]
+    assert json.loads(told) == {**config, "i18n_translations": {code: WORDS[code]}}
+    assert not set("<>'") & set(told)
+
+
+def test_what_only_a_frame_needs_is_empty_where_the_page_is_in_none() -> None:
+    script = PlainTextResponse("let a = 1;")
+    path = "/static/js/iframeResizer.contentWindow.min.js"
+    assert answered(path, script)[1] == b""
+    assert answered(path, script, embedded=True)[1] == b"let a = 1;"
 
 
 @pytest.mark.parametrize(

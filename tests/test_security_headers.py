@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,9 +35,19 @@ def test_every_answer_says_how_it_may_be_used(named: Server, route: str, accept:
         assert policy.endswith("frame-ancestors 'self'")
         assert "object-src 'none'" in policy or "default-src 'none'" in policy
         assert "unsafe" not in policy or answer.headers["content-type"].startswith("text/html")
+        assert {"cross-origin-opener-policy", "permissions-policy"} <= answer.headers.keys()
         assert not [name for name in answer.headers if name.startswith("access-control-")]
     refused = named.ask("POST", route, headers=FOREIGN)
     assert (refused.status_code, refused.headers["x-content-type-options"]) == (403, "nosniff")
+
+
+def test_a_script_or_style_of_the_page_has_no_more_than_a_browser_heeds_in_one(named: Server) -> None:
+    page = named.ask("GET", "/", headers={"Accept": "text/html"}).text
+    for name in (re.findall(r'src="\./(assets/[^"]+\.js)"', page)[0], "theme.css"):
+        headers = named.ask("GET", f"/{name}").headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"] == "default-src 'self'; object-src 'none'; frame-ancestors 'self'"
+        assert not {"cross-origin-opener-policy", "permissions-policy"} & headers.keys()
 
 
 def test_no_site_is_let_in_by_asking_first(named: Server) -> None:

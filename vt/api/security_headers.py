@@ -13,10 +13,15 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     # The address of a film contains the id of its job, and whoever knows the id may use the job.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+}
+_OF_DOCUMENTS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), display-capture=()",
 }
+"""Browsers heed them in what they show in a window, and in no part of it."""
+_PART = "default-src 'self'; object-src 'none'; "
+"""For scripts and styles, of which a page has sixty: of them only a worker heeds a policy of its own."""
 _NOT_A_PAGE = "default-src 'none'; media-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
 """For JSON, films and other files: the browser runs no scripts in them."""
 # Gradio's page has an inline script, and uses eval for the scripts of elements.
@@ -35,7 +40,7 @@ _DOCS = (
     f"default-src 'self'; script-src 'self' 'unsafe-inline' {_CDN}; style-src 'self' 'unsafe-inline' {_CDN}; "
     "img-src 'self' data: https://fastapi.tiangolo.com; object-src 'none'; base-uri 'none'; form-action 'none'; "
 )
-_PAGE_TYPES = ("text/html", "text/javascript", "application/javascript")
+_PART_TYPES = ("text/javascript", "application/javascript", "text/css")
 _GRADIO_PREFIX = "/gradio_api/"
 _CORS_PREFIX = "access-control-"
 
@@ -62,12 +67,15 @@ class SecurityHeaders:
         # Gradio allows pages of any site to read its answers, unless the host is a loopback name.
         for name in [name for name in headers if name.startswith(_CORS_PREFIX)]:
             del headers[name]
-        headers.update(_ALWAYS)
+        is_part = headers.get("content-type", "").startswith(_PART_TYPES)
+        headers.update(_ALWAYS if is_part else _ALWAYS | _OF_DOCUMENTS)
         headers["Content-Security-Policy"] = _policy(path, headers.get("content-type", "")) + self._frames
 
 
 def _policy(path: str, content_type: str) -> str:
-    if path.startswith(_GRADIO_PREFIX) or not content_type.startswith(_PAGE_TYPES):
+    if content_type.startswith(_PART_TYPES):
+        return _PART
+    if path.startswith(_GRADIO_PREFIX) or not content_type.startswith("text/html"):
         return _NOT_A_PAGE
     if path.startswith("/shared/"):
         return _SHARED

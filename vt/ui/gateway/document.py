@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 
 from vt.ui import scripts, words
 from vt.ui.gateway.compression import Compressor
@@ -24,10 +26,27 @@ _HASHED = re.compile(r"/assets/[\w.-]+-[\w-]{8,}\.\w+")
 """The name of such a file changes with its content."""
 _TEXT = re.compile(r"/(?:assets|static)/.+\.(?:js|css|svg)|/theme\.css")
 """Files of the page that are worth being compressed."""
+_FRAME = "/static/js/iframeResizer.contentWindow.min.js"
+"""Tells the page around a frame how high the page in it is."""
+_CONFIG = re.compile(rb"(?<=<script>window\.gradio_config = )\{.*?\}(?=;</script>)", re.DOTALL)
+"""All that Gradio's scripts know of the page, as JSON."""
+_WORDS = "i18n_translations"
+_FOR_CLIENTS = {"api_info", "api_info_as_input", "api_info_as_output", "example_inputs"}
+"""What a component tells of itself to programs, which ask for it elsewhere."""
+_ESCAPED = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&'"})
+"""What could end a script or an attribute stands in JSON by its number, as Gradio has it."""
 
 
-async def look(app: ASGIApp, compressor: Compressor, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a file of the page; one whose content never changes is kept by browsers, and text is compressed well."""
+async def look(
+    app: ASGIApp, compressor: Compressor, scope: Scope, receive: Receive, send: Send, *, embedded: bool = False
+) -> None:
+    """Serve a file of the page; one whose content never changes is kept by browsers, and text is compressed well.
+
+    With `embedded` the page is shown in a frame; else what only a frame needs is empty.
+    """
+    if scope["path"] == _FRAME and not embedded:
+        await Response("", media_type="text/javascript")(scope, receive, send)
+        return
     asked = Headers(scope=scope)
     send = _lasting(send) if _HASHED.fullmatch(scope["path"]) else send
     if not _TEXT.fullmatch(scope["path"]) or scope["method"] != "GET" or "range" in asked:
@@ -97,4 +116,18 @@ def _in_one_language(html: bytes, accepted: str) -> bytes:
     said = words.accepted(accepted)
     card = render("card", words=said, script=scripts.PAGE_LANGUAGE).encode()
     named = _GRADIOS_CARD.sub(b"", html).replace(b'lang="en"', f'lang="{said.language}"'.encode(), 1)
-    return named.replace(_CHARSET, _CHARSET + card, 1)
+    return _lean(said.language, named.replace(_CHARSET, _CHARSET + card, 1))
+
+
+def _lean(language: str, html: bytes) -> bytes:
+    """Leave out the words of all other languages, which are a quarter of the page, and what only programs need."""
+    found = _CONFIG.search(html)
+    config = json.loads(found[0]) if found else {}
+    if not found or language not in config.get(_WORDS, {}):
+        return html
+    config[_WORDS] = {language: config[_WORDS][language]}
+    for component in config.get("components", ()):
+        for name in _FOR_CLIENTS & component.keys():
+            del component[name]
+    told = json.dumps(config, separators=(",", ":")).translate(_ESCAPED).encode()
+    return html[: found.start()] + told + html[found.end() :]

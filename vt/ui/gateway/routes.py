@@ -102,7 +102,7 @@ class Doors:
             cookie = self._with_cookie(scope, send)
             await document.serve(self._app, self._compressor, {**scope, "query_string": b""}, receive, cookie)
         elif door == "look":
-            await document.look(self._app, self._compressor, scope, receive, send)
+            await document.look(self._app, self._compressor, scope, receive, send, embedded=self._embedded)
         else:
             await self._app(scope, receive, send)
 
