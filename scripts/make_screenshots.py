@@ -48,7 +48,7 @@ def desktop(browser: Browser, url: str) -> Any:  # noqa: ANN401 (what a browser 
     page.wait_for_selector(".vt-lines [data-save]:not([data-busy])")
     take(page, "translate")
     page.get_by_role("tab", name="Models").click()
-    page.wait_for_function("() => document.querySelector('#vt-models').textContent.includes('stt_')")
+    page.wait_for_function("() => document.querySelector('#vt-models')?.textContent.includes('stt_')")
     take(page, "models")
     return page.context.storage_state()
 
