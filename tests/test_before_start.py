@@ -192,6 +192,7 @@ def speaking(job_id: str) -> Job:
     return Job(job_id, JobState.RUNNING, Stage.SPEAK, 0.6, None, NOW, NOW, spec, 0, NO_EDITS, NO_EDITS, 0, 0, "")
 
 
+@pytest.mark.soak
 def test_the_first_lines_are_played_one_after_the_other_while_the_dub_is_made(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:

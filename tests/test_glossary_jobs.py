@@ -151,6 +151,7 @@ def submitted(desk: Desk, film: Path, terms: bytes, spec: JobSpec = SPEC) -> str
         return desk.jobs.submit(draft, replace(spec, glossary="../terms\n.csv")).id
 
 
+@pytest.mark.soak
 def test_a_job_keeps_its_glossary_over_edits_and_a_restart_and_lends_it(desk: Desk, film: Path, tmp_path: Path) -> None:
     job = desk.over(submitted(desk, film, b"day,jornada"))
     assert job.state == JobState.DONE, job.error

@@ -325,6 +325,7 @@ def test_a_question_for_yes_or_no_ends_higher_than_the_same_words_as_a_statement
 
 
 @bundled
+@pytest.mark.soak
 def test_a_spanish_line_pauses_where_the_original_paused(real: Kokoro, tmp_path: Path) -> None:
     said = [("When", 0.5), ("it", 0.9), ("rained,", 1.2), ("we", 2.9), ("went", 3.2), ("back", 3.5), ("home.", 3.9)]
     script = [Heard(tuple(Word(start, start + 0.3, f" {text}") for text, start in said))]

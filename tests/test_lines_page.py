@@ -185,6 +185,7 @@ def test_after_a_redo_is_cancelled_its_changes_are_shown_as_what_is_not_in_the_d
     expect(page.locator(FIRST)).to_have_value(before[0])
 
 
+@pytest.mark.soak
 def test_a_line_is_heard_as_the_original_or_as_the_dub_and_stops_at_its_end_lit_while_it_is_spoken(page: Page) -> None:
     page.evaluate("for (const film of document.querySelectorAll('[data-film]')) film.muted = true")
     for which, least, most in (("original", 6.4, 7.2), ("dub", 4.5, 7.5)):
@@ -200,6 +201,7 @@ def test_a_line_is_heard_as_the_original_or_as_the_dub_and_stops_at_its_end_lit_
     assert abs(before - after) < 0.1
 
 
+@pytest.mark.soak
 def test_an_earlier_take_is_read_heard_and_brought_back_without_being_spoken_again(
     page: Page, server: Server, jobs: tuple[str, str]
 ) -> None:

@@ -447,6 +447,7 @@ def test_the_scripts_are_sound_where_the_browser_is_strict(browser: Browser) -> 
     assert {name: said for name, said in wrong.items() if said} == {}
 
 
+@pytest.mark.soak
 def test_a_job_outlives_the_page_the_servers_death_and_its_end_and_is_cancelled_at_last(
     browser: Browser, long_film: Path, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield desk
 
 
+@pytest.mark.soak
 def test_a_preview_ends_where_it_is_quiet_says_what_it_is_and_what_it_made_serves_the_whole_film(
     desk: Desk, long: Path
 ) -> None:
