@@ -340,7 +340,7 @@ def main() -> int:
             )
             with reaching(made[0]):
                 as_owner(made[0], "root" if arguments.who == "root" else "somebody")
-    except Failed as error:
+    except (Failed, OSError, subprocess.CalledProcessError) as error:
         print(f"check-fresh: {error}", file=sys.stderr)
         return 1
     else:

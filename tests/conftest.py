@@ -112,7 +112,6 @@ SAMPLED = {
     "test_an_engine_that_does_not_obey_its_rate_is_kept_in_time_all_the_same": 2,
     "test_a_voice_of_another_sample_rate_is_placed_and_levelled_too": 2,
     "test_a_model_that_is_not_on_this_machine_gives_way_to_the_bundled_one": 3,
-    "test_a_second_caller_waits_until_the_first_has_ended": 2,
     "test_a_timeout_ends_the_programs_that_the_program_started_too": 3,
     "test_a_cancel_ends_the_programs_that_the_program_started_too": 3,
     "test_a_film_that_lost_its_second_half_is_refused_as_incomplete": 3,

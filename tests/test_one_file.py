@@ -11,6 +11,7 @@ from tests.films import AAC, H264, PICTURE, ffmpeg, packets_md5, streams
 from tests.test_batch import Noted, names, parsed, served, two_films, wanted
 from vt import media
 from vt.cli import batch, options
+from vt.dubbing.pipeline import Result
 from vt.errors import InputError, MediaError
 from vt.media import Named, Soft
 from vt.system import folders
@@ -104,6 +105,28 @@ def test_the_dubs_of_each_film_are_in_one_file_as_well(folder: Path) -> None:
     assert "one.es+fr.m4a" in names(folder)
     assert [language for language, _ in kinds(streams(out / "one.es+fr.m4a"), "audio")][:2] == ["spa", "fra"]
     assert not any(name.startswith(".") for name in names(folder))
+
+
+def test_a_disk_that_is_full_when_the_dubs_are_put_together_leaves_them_and_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(media, "join", full)
+    requests = [request for request in wanted(folder) if request.source.name == "one.wav"]
+    out, teller = folder / "out", Noted()
+
+    def deliver(_: object, result: Result, __: object) -> list[Path]:
+        return folders.deliver(result.files, out)
+
+    assert not batch.run(requests, (), served(), out, teller, deliver, one_file=True)
+    assert {"one.es.m4a", "one.fr.m4a"} <= names(folder)
+    monkeypatch.undo()
+    again = Noted()
+    assert batch.run(requests, (), served(), out, again, deliver, one_file=True)
+    assert again.states == ["kept", "kept"]
+    assert "one.es+fr.m4a" in names(folder)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ Deliver = Callable[[JobRequest, pipeline.Result, Path], Sequence[Path]]
 """Chooses and moves the files of a result to where the user wants them, and returns where they are."""
 _PREFIX = ".vt-batch-"
 _DONE, _KNOWN, _LOCK = "done.json", "known-voices.json", "lock"
+_GOES_ON = "Stopped; the same command goes on where it was."
 _KEPT_SECONDS = 7 * 86_400.0
 """What a batch has finished is kept for so long after it was last worked at."""
 
@@ -90,9 +91,9 @@ def _in_one_file(outcomes: Sequence[Outcome], out: Path, teller: Teller) -> list
         try:
             films = () if any(dub.state == State.FAILED for dub in dubs) else (joined.made(dubs, out),)
         except (KeyboardInterrupt, Cancelled) as error:
-            raise Cancelled("Stopped; the same command goes on where it was.") from error
-        except VtError as error:
-            dubs = [replace(dub, state=State.FAILED, sentence=error.in_full) for dub in dubs]
+            raise Cancelled(_GOES_ON) from error
+        except (VtError, OSError) as error:
+            dubs = [replace(dub, state=State.FAILED, sentence=_sentence(error)) for dub in dubs]
         else:
             for film in films:
                 teller.say(str(film))
@@ -142,13 +143,15 @@ def _tried(
                 )
             unfinished.note(number, outcome.files)
         except (KeyboardInterrupt, Cancelled) as error:
-            raise Cancelled("Stopped; the same command goes on where it was.") from error
+            raise Cancelled(_GOES_ON) from error
         except (VtError, OSError) as error:
-            outcome = Outcome(
-                request, State.FAILED, sentence=error.in_full if isinstance(error, VtError) else str(error)
-            )
+            outcome = Outcome(request, State.FAILED, sentence=_sentence(error))
     teller.ended(outcome)
     return outcome
+
+
+def _sentence(error: VtError | OSError) -> str:
+    return error.in_full if isinstance(error, VtError) else str(error)
 
 
 def _done(
