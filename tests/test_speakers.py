@@ -138,6 +138,35 @@ def test_who_is_heard_seldom_and_never_twice_running_is_a_speaker_where_that_is_
     assert len(speakers.speakers(seldom, np.full(40, 1.5), own=0.66)) == 1
 
 
+def short_word(share_of_its_own: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return vectors of two voices that say the same short word in every fifth moment, and the moments' seconds.
+
+    The word sounds like both voices, but for a share of its own.
+    """
+    rng = np.random.default_rng(4)
+    one, other, own = np.eye(192)[:3]
+    word = np.sqrt(1 - share_of_its_own**2) * (one + other) / np.sqrt(2) + share_of_its_own * own
+    means = [word if at % 5 == 4 else (one, other)[at // 10 % 2] for at in range(300)]
+    vectors = np.array(means) + rng.normal(0, 0.03, (300, 192))
+    seconds = np.where(np.arange(300) % 5 == 4, 0.7, 1.5)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), seconds
+
+
+def test_a_short_word_that_both_speakers_say_is_no_third_one() -> None:
+    vectors, seconds = short_word(share_of_its_own=0.7)
+    assert len(speakers.speakers(vectors, seconds)) == 2
+    assert len(speakers.speakers(vectors, seconds, wanted=3)) == 3
+
+
+def test_who_says_one_short_word_alone_is_a_speaker_where_it_sounds_like_nobody_else() -> None:
+    assert len(speakers.speakers(*short_word(share_of_its_own=0.95))) == 3
+
+
+def test_what_sounds_like_two_others_is_a_speaker_where_it_is_heard_in_sentences() -> None:
+    vectors, _ = short_word(share_of_its_own=0.7)
+    assert len(speakers.speakers(vectors, np.full(300, 1.5))) == 3
+
+
 def test_no_more_than_twelve_speakers_are_told_apart() -> None:
     lines = [said("every one of us says a sentence of his own here.", at * 8, at * 8 + 8) for at in range(15)]
     words = [word for line in lines for word in line]
