@@ -136,6 +136,7 @@ def test_a_program_is_told_what_a_batch_that_is_stopped_had_done(
     assert states == [("es", "done"), ("fr", "cancelled"), ("es", "cancelled")]
 
 
+@pytest.mark.soak
 def test_what_is_kept_of_a_batch_in_another_form_is_as_if_it_were_not_there(folder: Path) -> None:
     with pytest.raises(Power):
         run(wanted(folder)[:3], served(), folder, Noted(at=1))

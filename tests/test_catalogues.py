@@ -298,6 +298,7 @@ SOURCES = (
 )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_what_the_code_says_is_said_in_the_language_of_every_catalogue(film: Path, tmp_path: Path) -> None:
     for source in SOURCES:
         folder = tmp_path / source.__name__

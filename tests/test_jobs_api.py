@@ -678,6 +678,7 @@ def _small(sound: Path, folder: Path, seconds: int) -> Path:
     return folder / "small.m4a"
 
 
+@pytest.mark.soak
 def test_a_film_that_lasts_too_long_is_refused(narrow: Server, films: Path, tmp_path: Path) -> None:
     files = {"file": ("talk.m4a", _small(films / "long.m4a", tmp_path, 7 * 60).read_bytes())}
     assert "VT_MAX_DURATION_MINUTES" in refused(narrow.ask("POST", JOBS, files=files, data=ES), 422)

@@ -305,7 +305,8 @@ def test_closing_lets_go_of_the_model_and_may_happen_twice(file: Path) -> None:
 
 
 @bundled
-@pytest.mark.parametrize("rate", [pytest.param(0.8, marks=pytest.mark.soak), 1.2])
+@pytest.mark.soak
+@pytest.mark.parametrize("rate", [0.8, 1.2])
 def test_a_rate_makes_a_sentence_so_many_times_as_short(real: Kokoro, rate: float) -> None:
     usual, quick = real.speak([(SPANISH, 1.0), (SPANISH, rate)], Cancel())
     assert quick.seconds == pytest.approx(usual.seconds / rate, rel=0.15)

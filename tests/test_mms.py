@@ -75,6 +75,7 @@ def test_importing_the_engine_loads_no_heavy_library() -> None:
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.soak
 def test_loading_and_speaking_write_nothing(folder: Path) -> None:
     script = (
         "import sys\nfrom vt.domain import Cancel\nfrom vt.engines.mms import Mms\n"

@@ -20,7 +20,7 @@ from vt.engines.registry import Table
 
 SEED = 1811
 LOOKED_FOR = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-SECONDS = 8
+SECONDS = 5
 
 
 @pytest.fixture(scope="module")

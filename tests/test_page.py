@@ -258,6 +258,7 @@ def test_subtitles_that_are_chosen_while_the_film_is_looked_at_are_looked_at_too
         expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
 
 
+@pytest.mark.soak
 def test_what_is_no_film_is_refused_in_a_sentence_and_the_next_choice_is_taken(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
@@ -320,6 +321,7 @@ def test_a_language_that_is_gone_since_the_page_was_loaded_is_told_of(browser: B
             )
 
 
+@pytest.mark.soak
 def test_a_film_without_speech_fails_in_a_sentence(browser: Browser, server: Server, tmp_path: Path) -> None:
     beep = tmp_path / "beep.mp4"
     argv = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=f=440:d=3", "-c:a", "aac", str(beep)]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytest
 
@@ -236,7 +236,19 @@ SPECIAL: dict[str, Callable[[str, Server, Path], None]] = {
 """How a command is run that is not just typed into a shell."""
 
 
-@pytest.mark.parametrize(("page", "block"), blocks("sh"), ids=lambda text: (commands(text) or [text])[0])
+LEFT_TO_SOAK = re.compile(r"PRELOAD_MODELS=false .*--reload|scripts/check-service|curl .*-X POST .*/preload")
+"""What takes long, and does little that no other command here or test does."""
+
+
+def _cases() -> Iterator[Any]:
+    for page, block in blocks("sh"):
+        first = commands(block)[0]
+        yield pytest.param(
+            page, block, id=f"{page}-{first}", marks=[pytest.mark.soak] * bool(LEFT_TO_SOAK.match(first))
+        )
+
+
+@pytest.mark.parametrize(("page", "block"), list(_cases()))
 def test_every_command_of_a_block_does_what_it_is_there_for(
     page: str, block: str, server: Server, clone: Path, hub: dict[str, str], tmp_path: Path
 ) -> None:
@@ -267,7 +279,9 @@ PYTHON_SHOWS = {
 """What a block of Python prints, by a word in it."""
 
 
-@pytest.mark.parametrize("word", PYTHON_SHOWS)
+@pytest.mark.parametrize(
+    "word", [pytest.param(word, marks=[pytest.mark.soak] * (word == "gradio_client")) for word in PYTHON_SHOWS]
+)
 def test_the_python_of_the_pages_prints_what_it_is_there_for(word: str, server: Server, tmp_path: Path) -> None:
     assert len(blocks("python")) == len(PYTHON_SHOWS)
     (script,) = [block for _, block in blocks("python") if word in block]

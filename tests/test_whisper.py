@@ -339,6 +339,7 @@ def base() -> Whisper:
     return Whisper(str(bundle.ROOT / "whisper-base"), 2, vad=False)
 
 
+@pytest.mark.soak
 def test_base_hears_the_sample_without_an_error(base: Whisper, samples: NDArray[np.int16]) -> None:
     assert error_rate(heard(base, samples)) < 0.05
 

@@ -21,6 +21,7 @@ def test_every_film_put_together_as_no_program_would_is_refused_or_dubbed_at_its
     assert summary.outcomes["dubbed"] >= CASES // 2
 
 
+@pytest.mark.soak
 def test_a_container_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     sources = containers.make_sources(tmp_path / "sources")

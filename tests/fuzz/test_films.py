@@ -77,6 +77,7 @@ def wrong(bench: Bench, act: Act) -> list[str]:
     return bench.ended(Case(0, 0, "a.mp4", (), b"", None, is_dubbed=False), act)[1]
 
 
+@pytest.mark.soak
 def test_what_must_not_be_is_seen(tmp_path: Path) -> None:
     """Whoever looks for faults has to be shown some: the harness is tried with each kind of them."""
     with closing(Bench(tmp_path)) as bench:
