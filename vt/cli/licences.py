@@ -60,6 +60,7 @@ _PROGRAMS = {
     "bubblewrap": ("LGPL-2.0-or-later", "keeps files and the network from the other programs"),
     "fontconfig": ("HPND-sell-variant", "finds fonts for subtitles in the picture"),
     "fonts-noto-core": ("OFL-1.1", "subtitles in the picture"),
+    "fonts-noto-cjk": ("OFL-1.1", "subtitles in the picture, in Chinese, Japanese and Korean"),
 }
 _APERTIUM = (apertium.INFO.licence, "translates without a download")
 
