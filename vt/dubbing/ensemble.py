@@ -6,7 +6,6 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from vt import media
@@ -16,6 +15,7 @@ from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.known_voices import Person
+from vt.dubbing.line_levels import LineLevels
 from vt.dubbing.phrases import Phrase, Phrased
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
@@ -132,16 +132,15 @@ class Calibration:
         """Return by how many dB a line has to be less amplified than the quietest voice."""
         return min(0.0, round(self.voices[self.needed.who[line]].gain - self.gain, 2))
 
-    def line_gain(self, line: int, clips: Sequence[Clip], original: float) -> float:
+    def line_gain(self, line: int, loudness: float, original: float) -> float:
         """Return the gain in dB that makes a line as loud as those of all voices.
 
         Args:
             line: which one.
-            clips: its sound, phrase by phrase: a phrase may be louder than another, as in a line of one breath.
+            loudness: of its sound, in LUFS; minus infinity where it is silent.
             original: by how many LU the line that it stands for is louder than the others of the original.
         """
-        whole = Clip(np.concatenate([clip.samples for clip in clips]), clips[0].sample_rate)
-        return round(self.trim(line) + self.voices[self.needed.who[line]].evening(whole, original), 2)
+        return round(self.trim(line) + self.voices[self.needed.who[line]].evening(loudness, original), 2)
 
     def natural_seconds(self) -> list[float]:
         """Return the length of each line before any edit, at the base rate of its voice."""
@@ -427,6 +426,7 @@ def speak(
     texts: Sequence[str],
     plan: Plan,
     originals: Sequence[float],
+    levels: LineLevels,
 ) -> Iterator[SpokenLine]:
     """Speak the lines into the track, in order, and yield each as it was spoken.
 
@@ -437,6 +437,7 @@ def speak(
         texts: of the lines.
         plan: where they are placed.
         originals: by how many LU each line of the original is louder than the others.
+        levels: tell how loud each line is.
     """
     whole = [[Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True)]
     lines = [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
@@ -445,9 +446,11 @@ def speak(
     for line, parts in enumerate(lines):
         end, sounds = plan.placements[line].start, list[Spoken]()
         own = [next(clips) for _ in parts]
-        gain = calibration.line_gain(line, [clip for _, clip in own], originals[line])
+        cache = ensemble.caches[ensemble.needed.who[line]]
+        loudness = levels.level([cache.name(take) for (_, take), _ in own], [clip for _, clip in own])
+        gain = calibration.line_gain(line, loudness, originals[line])
         for part, ((_, take), clip) in zip(parts, own, strict=True):
-            spoken = ensemble.caches[ensemble.needed.who[line]].fitted(take, clip, part.placement)
+            spoken = cache.fitted(take, clip, part.placement)
             if spoken.seconds:
                 sounds.append(replace(spoken, gain=gain))
                 track.add(sounds[-1])

@@ -125,14 +125,13 @@ class VoiceCalibration:
             return self.gain + target_lufs - media.TARGET_LUFS
         return _gain_for(target_lufs, self.reached)
 
-    def evening(self, clip: Clip, original: float) -> float:
+    def evening(self, loudness: float, original: float) -> float:
         """Return the gain in dB that makes a line about as loud as the others.
 
         Args:
-            clip: the line.
+            loudness: of the line, in LUFS; minus infinity where it is silent.
             original: by how many LU the line that it stands for is louder than the others of the original.
         """
-        loudness = weighting.loudness(clip.samples, clip.sample_rate)
         if self.line_lufs is None or not np.isfinite(loudness):
             return 0.0
         return evenness.gain(loudness - self.line_lufs, original)

@@ -447,10 +447,25 @@ class Jobs:
         """
         if line not in self.first_lines(job_id):
             raise NoSuchResult("This line cannot be heard now.")
-        return ResultFile(first_lines.path(self._first_lines(job_id), line), f"{line + 1}.wav", "audio/wav")
+        return _sound(self._first_lines(job_id), line)
 
     def _first_lines(self, job_id: str) -> Path:
         return self._data.folder(job_id).work / pipeline.FIRST_LINES
+
+    def fresh_line(self, job_id: str, line: int) -> ResultFile | None:
+        """Return a line as an edit has just had it spoken, while the rest of the dub is put together again.
+
+        The database is not asked: so somebody who waits for the line may look for it often.
+
+        Args:
+            job_id: of a job that exists.
+            line: its number, from 0, in the dub that is being made.
+
+        Returns:
+            The line without what is heard under it; None where it has not been spoken anew, or not yet.
+        """
+        fresh = _sound(self._data.folder(job_id).work / pipeline.FRESH_LINES, line)
+        return fresh if fresh.path.exists() else None
 
     # Out
 
@@ -766,6 +781,11 @@ class Jobs:
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.folder(job.id).result(job.version, ending)
         return ResultFile(path, f"{job.request.stem}.{ending}", _TYPES[path.suffix])
+
+
+def _sound(folder: Path, line: int) -> ResultFile:
+    """Return a line that can be heard while its dub is made."""
+    return ResultFile(first_lines.path(folder, line), f"{line + 1}.wav", "audio/wav")
 
 
 def _make_picture(folder: JobFolder, seconds: float) -> None:
