@@ -481,8 +481,8 @@ LOGIC = """async forms => {
   const script = performance.getEntriesByType('resource').find(one => one.name.endsWith('/lines/bench.js')
     || one.name.includes('/bench.js')).name;
   const from = name => import(script.replace('bench.js', name));
-  const [{rowOf, split, joined, inserted, moved, removed, asked, numbersOf}, {applied, entriesOf}, {replaced}, {secondsOf, clock, wordsOf}]
-    = await Promise.all([from('model.js'), from('drafts.js'), from('search.js'), from('dom.js')]);
+  const [{rowOf, split, joined, inserted, moved, removed, asked, numbersOf}, {applied, entriesOf}, {replaced},
+    {secondsOf, clock, wordsOf}] = await Promise.all(['model.js', 'drafts.js', 'search.js', 'dom.js'].map(from));
   const line = (id, start, text) =>
     ({id, start, end: start + 2, source_text: `Heard ${id} it was`, text, speaker: 0, room: 2, natural: 2, tempo: 1});
   const lines = [line(0, 0, 'Una frase larga'), line(1, 3, 'Dos'), line(2, 6, 'Tres')];

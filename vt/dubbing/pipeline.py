@@ -15,6 +15,7 @@ from vt.dubbing import (
     added_lines,
     background,
     burning,
+    carrying,
     casting,
     ensemble,
     first_lines,
@@ -218,6 +219,7 @@ class _Dub:
         heard = hearing.hear(run, examined, name)
         examined = examined.with_heard(heard)
         burning.check(run.request, examined.info, heard.transcript.language, run.cancel)
+        lost = [*carrying.carry(run, heard)]
         added = run.request.edits.added
         terms = Glossing.of(entries, heard.transcript.language, self.target)
         translating = Translating(run, examined, heard, name, self.target, terms)
@@ -228,7 +230,7 @@ class _Dub:
             found = wordings.with_others(translating, found)
             translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
-        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
+        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *lost, *heard.notes, *surroundings.notes]
         notes += translating.notes(found.choice, script)
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
         use = terms.use(finished.script.transcript.segments, finished.script.texts, run.request.edits)
