@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
@@ -330,6 +330,8 @@ class Plan:
     """By line."""
     parts: Mapping[int, Sequence[Part]]
     """By line: its phrases, where it is spoken in several."""
+    spoken: Mapping[int, Take] = field(default_factory=dict)
+    """By edited line: what was spoken to measure it."""
 
     def phrases(self, placements: Sequence[Placement]) -> tuple[tuple[Timed, ...], ...]:
         """Return when the phrases of each line are said, where it has several; `placements`: the true ones by line."""
@@ -361,12 +363,39 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
         for line, (before, after) in enumerate(voices)
         if before != after or texts[line] != script.texts[line] or slots[line] != now[line]
     ]
+    takes = [(line, Take(script.texts[line], calibration.rate(line))) for line in changed]
     if changed:
-        takes = [(line, Take(script.texts[line], calibration.rate(line))) for line in changed]
-        for (line, _), clip in zip(takes, ensemble.clips(takes), strict=True):
-            lines[line] = Line(*now[line], clip.seconds)
+        for line, take in takes:
+            lines[line] = Line(*now[line], _guessed_seconds(worded, take.text))
+        guessed = timing.amended(plan, lines, changed, film)
+        takes = [(line, _first_take(ensemble, line, take, guessed[line])) for line, take in takes]
+        for (line, take), clip in zip(takes, ensemble.clips(takes), strict=True):
+            lines[line] = Line(*now[line], clip.seconds * take.rate / calibration.rate(line))
         plan = timing.amended(plan, lines, changed, film)
-    return _with_parts(plan, {line: one for line, one in phrased.items() if line not in changed}, worded)
+    unchanged = {line: one for line, one in phrased.items() if line not in changed}
+    return replace(_with_parts(plan, unchanged, worded), spoken=dict(takes))
+
+
+def _guessed_seconds(worded: Worded, text: str) -> float:
+    """Return about how long a text is spoken at the base rate, from the lines before any edit."""
+    return len(text) * sum(worded.natural_seconds) / max(1, sum(map(len, worded.texts)))
+
+
+def _first_take(ensemble: Ensemble, line: int, take: Take, guessed: Placement) -> Take:
+    """Return how an edited line is spoken first: at the base rate, from which its length is measured exactly.
+
+    Where speaking is slow, and the line will not need all of its time, it is spoken at the rate that it will probably
+    have, so that this is not done twice; its length at the base rate is then known to 5 % or so.
+
+    Args:
+        ensemble: speaks it.
+        line: which one.
+        take: at the base rate.
+        guessed: where it would be placed.
+    """
+    is_dear = ensemble.caches[ensemble.needed.who[line]].is_dear
+    will_rest = bool(take.text) and guessed.tempo < 1.0
+    return speaking.take_of(take, guessed, take.rate, is_dear) if is_dear and will_rest else take
 
 
 def _in_phrases(
@@ -441,7 +470,11 @@ def speak(
     """
     whole = [[Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True)]
     lines = [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
-    takes = [(line, _take_of(ensemble, calibration, line, part)) for line, parts in enumerate(lines) for part in parts]
+    takes = [
+        (line, _take_of(ensemble, calibration, line, part, plan.spoken.get(line)))
+        for line, parts in enumerate(lines)
+        for part in parts
+    ]
     clips = zip(takes, ensemble.clips(takes), strict=True)
     for line, parts in enumerate(lines):
         end, sounds = plan.placements[line].start, list[Spoken]()
@@ -458,6 +491,6 @@ def speak(
         yield SpokenLine(replace(plan.placements[line], end=end), tuple(sounds))
 
 
-def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part) -> Take:
-    is_dear = ensemble.caches[ensemble.needed.who[line]].is_dear
-    return speaking.take_of(part.text, part.placement, calibration.rate(line), is_dear)
+def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part, spoken: Take | None) -> Take:
+    is_dear, rate = ensemble.caches[ensemble.needed.who[line]].is_dear, calibration.rate(line)
+    return speaking.take_of(spoken or Take(part.text, rate), part.placement, rate, is_dear)

@@ -224,19 +224,20 @@ def _gain_for(target_lufs: float, reached: Sequence[float]) -> float:
     return round(float(np.interp(target_lufs, reached, _GAINS)) + below, 2)
 
 
-def take_of(text: str, planned: Placement, base_rate: float, dear: bool) -> Take:
+def take_of(spoken: Take, planned: Placement, base_rate: float, dear: bool) -> Take:
     """Return how a line is to be spoken so that it has its planned length, or nearly so.
 
     Args:
-        text: of the line.
+        spoken: how it was spoken to measure it.
         planned: its place.
         base_rate: of its voice.
         dear: whether speaking is slow.
     """
     slowest, fastest = _UNHEARD if dear else (1.0, 1.0)
-    is_near = slowest <= planned.tempo <= fastest
+    if slowest <= planned.tempo * base_rate / spoken.rate <= fastest:
+        return spoken
     hurried = min(planned.tempo * _HASTE, _fastest(planned) + timing.UNSEEN_TEMPO / 2)
-    return Take(text, base_rate if is_near else round(base_rate * hurried, 4))
+    return Take(spoken.text, round(base_rate * hurried, 4))
 
 
 def _fastest(planned: Placement) -> float:
