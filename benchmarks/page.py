@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import base64
 import io
-import itertools
 import json
 import os
 import statistics
@@ -60,16 +59,23 @@ _KEYS_TYPED = """async ([place, count]) => {
 """Types into a field, and tells how many ms each key takes, with the layout that follows."""
 _SOUNDS = """() => {
   window.sounds = [];
-  const play = HTMLMediaElement.prototype.play;
+  const {play} = HTMLMediaElement.prototype, {createObjectURL} = URL, blobs = new Map();
+  URL.createObjectURL = blob => {
+    const made = createObjectURL(blob);
+    blobs.set(made, blob);
+    return made;
+  };
   HTMLMediaElement.prototype.play = function () {
-    const {src} = this, isOwn = src.startsWith('blob:');
-    const content = isOwn && fetch(src).then(answer => answer.arrayBuffer()).then(all =>
-      btoa([...new Uint8Array(all)].map(byte => String.fromCharCode(byte)).join('')));
-    this.addEventListener('playing', () => sounds.push({src, content}), {once: true});
+    const {src} = this;
+    this.addEventListener('playing', () => sounds.push({src, blob: blobs.get(src)}), {once: true});
     return play.call(this);
   };
 }"""
-"""Notes each sound that begins to be heard: its address and, where it is no film, its content."""
+"""Notes each sound that begins to be heard: its address and, where it is no film, what holds it."""
+_HEARD = """async at => {
+  const {src, blob} = sounds[at], bytes = blob ? [...new Uint8Array(await blob.arrayBuffer())] : [];
+  return {src, content: btoa(bytes.map(byte => String.fromCharCode(byte)).join(''))};
+}"""
 
 
 def sent(page: Page) -> list[tuple[str, float]]:
@@ -178,15 +184,15 @@ def heard_again(page: Page, url: str, job: str) -> float:
     """Change lines one after the other, and return after how many seconds each is heard as it is now."""
     taken = []
     page.evaluate(_SOUNDS)
-    for edit, version in zip(range(_EDITS), itertools.count(2), strict=False):
-        line = 3 + edit
+    for edit in range(_EDITS):
+        line, version = 3 + edit, int(page.get_attribute(".vt-lines", "data-version") or 0) + 1
         page.fill(f"textarea[data-line='{line}'][data-field='text']", f"Esto se dice ahora de otro modo {edit}.")
         began = time.monotonic()
         page.click("[data-save]:enabled")
         page.click(f"[data-row='line {line}'] [data-hear-line=dub]")
         page.wait_for_function("count => sounds.length > count", arg=edit)
         taken.append(time.monotonic() - began)
-        heard = page.evaluate("async at => ({src: sounds[at].src, content: await sounds[at].content})", edit)
+        heard = page.evaluate(_HEARD, edit)
         page.wait_for_selector(f".vt-lines[data-version='{version}'] {_SAVE}")
         if not (heard["content"] or heard["src"].endswith(f"?{version}")):
             sys.exit(f"An old dub was heard: {heard['src']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -28,10 +29,13 @@ from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
 from vt.errors import MediaError
 from vt.languages import Language
 from vt.text import subtitles
+from vt.text.normalization import normalized
 from vt.translatable import Message
 
 _MOST_NAMED = 12
 """Speakers that a note lists."""
+_PACE_LINES = 24
+"""So many lines tell the pace by which the length of an edited one is guessed."""
 _ROLES = TypeAdapter(tuple[Role, ...])
 _PITCHES = TypeAdapter(tuple[float | None, ...])
 
@@ -71,6 +75,10 @@ class Ensemble:
         if len(set(self.needed.before)) <= 1:
             return self.caches[0].identity
         return [self.caches[place].identity for place in self.needed.before]
+
+    def is_dear(self, line: int) -> bool:
+        """Tell whether a line's voice is slow to speak."""
+        return self.caches[self.needed.who[line]].is_dear
 
     def clips(self, takes: Sequence[tuple[int, Take]], who: Sequence[int] | None = None) -> Iterator[Clip]:
         """Yield a clip for each take, in order.
@@ -365,20 +373,17 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
     ]
     takes = [(line, Take(script.texts[line], calibration.rate(line))) for line in changed]
     if changed:
-        for line, take in takes:
-            lines[line] = Line(*now[line], _guessed_seconds(worded, take.text))
-        guessed = timing.amended(plan, lines, changed, film)
-        takes = [(line, _first_take(ensemble, line, take, guessed[line])) for line, take in takes]
+        if any(ensemble.is_dear(line) and take.text for line, take in takes):
+            pace = _pace(worded, script.target_language)
+            for line, take in takes:
+                lines[line] = Line(*now[line], pace * _spoken_length(take.text, script.target_language))
+            guessed = timing.amended(plan, lines, changed, film)
+            takes = [(line, _first_take(ensemble, line, take, guessed[line])) for line, take in takes]
         for (line, take), clip in zip(takes, ensemble.clips(takes), strict=True):
             lines[line] = Line(*now[line], clip.seconds * take.rate / calibration.rate(line))
         plan = timing.amended(plan, lines, changed, film)
     unchanged = {line: one for line, one in phrased.items() if line not in changed}
     return replace(_with_parts(plan, unchanged, worded), spoken=dict(takes))
-
-
-def _guessed_seconds(worded: Worded, text: str) -> float:
-    """Return about how long a text is spoken at the base rate, from the lines before any edit."""
-    return len(text) * sum(worded.natural_seconds) / max(1, sum(map(len, worded.texts)))
 
 
 def _first_take(ensemble: Ensemble, line: int, take: Take, guessed: Placement) -> Take:
@@ -393,9 +398,20 @@ def _first_take(ensemble: Ensemble, line: int, take: Take, guessed: Placement) -
         take: at the base rate.
         guessed: where it would be placed.
     """
-    is_dear = ensemble.caches[ensemble.needed.who[line]].is_dear
     will_rest = bool(take.text) and guessed.tempo < 1.0
-    return speaking.take_of(take, guessed, take.rate, is_dear) if is_dear and will_rest else take
+    return speaking.take_of(take, guessed, take.rate, dear=True) if ensemble.is_dear(line) and will_rest else take
+
+
+def _pace(worded: Worded, language: Language) -> float:
+    """Return about how many seconds at the base rate a character of what is spoken takes, before any edit."""
+    some = slice(None, None, math.ceil(len(worded.texts) / _PACE_LINES))
+    characters = sum(_spoken_length(text, language) for text in worded.texts[some])
+    return sum(worded.natural_seconds[some]) / max(1, characters)
+
+
+def _spoken_length(text: str, language: Language) -> int:
+    """Return how many characters a text has once its numbers and abbreviations are written out."""
+    return len(normalized(text, language.code))
 
 
 def _in_phrases(
@@ -492,5 +508,5 @@ def speak(
 
 
 def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part, spoken: Take | None) -> Take:
-    is_dear, rate = ensemble.caches[ensemble.needed.who[line]].is_dear, calibration.rate(line)
-    return speaking.take_of(spoken or Take(part.text, rate), part.placement, rate, is_dear)
+    rate = calibration.rate(line)
+    return speaking.take_of(spoken or Take(part.text, rate), part.placement, rate, ensemble.is_dear(line))
