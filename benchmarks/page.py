@@ -6,21 +6,27 @@ Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.page
 from __future__ import annotations
 
 import argparse
-import itertools
+import base64
+import io
 import json
 import os
 import statistics
 import sys
 import tempfile
 import time
+import wave
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from benchmarks.http import server
 from benchmarks.overhead import SAMPLE, talk
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FLOORS = {
     "usable": (1.5, "s"),
@@ -34,7 +40,10 @@ CHROMIUM = "/usr/bin/chromium"
 _VISITS, _KEYS, _EDITS = 5, 100, 5
 _LINE_SECONDS = 4
 _PATIENCE_MS = 600_000
-_BENCH = ".vt-lines [data-save]:not([data-busy])"
+_SAVE = "[data-save]:not([data-busy])"
+_BENCH = f".vt-lines {_SAVE}"
+_SAME = 0.999
+"""The correlation of two sounds that differ in their loudness alone, at the least."""
 _KEYS_TYPED = """async ([place, count]) => {
   const field = document.querySelector(place), taken = [];
   field.focus();
@@ -48,6 +57,25 @@ _KEYS_TYPED = """async ([place, count]) => {
   return taken;
 }"""
 """Types into a field, and tells how many ms each key takes, with the layout that follows."""
+_SOUNDS = """() => {
+  window.sounds = [];
+  const {play} = HTMLMediaElement.prototype, {createObjectURL} = URL, blobs = new Map();
+  URL.createObjectURL = blob => {
+    const made = createObjectURL(blob);
+    blobs.set(made, blob);
+    return made;
+  };
+  HTMLMediaElement.prototype.play = function () {
+    const {src} = this;
+    this.addEventListener('playing', () => sounds.push({src, blob: blobs.get(src)}), {once: true});
+    return play.call(this);
+  };
+}"""
+"""Notes each sound that begins to be heard: its address and, where it is no film, what holds it."""
+_HEARD = """async at => {
+  const {src, blob} = sounds[at], bytes = blob ? [...new Uint8Array(await blob.arrayBuffer())] : [];
+  return {src, content: btoa(bytes.map(byte => String.fromCharCode(byte)).join(''))};
+}"""
 
 
 def sent(page: Page) -> list[tuple[str, float]]:
@@ -152,22 +180,40 @@ def typing(context: BrowserContext, url: str, job: str, lines: int) -> float:
     return float(statistics.quantiles(taken, n=20)[-1])
 
 
-def heard_again(page: Page) -> float:
+def heard_again(page: Page, url: str, job: str) -> float:
     """Change lines one after the other, and return after how many seconds each is heard as it is now."""
     taken = []
-    for edit, version in zip(range(_EDITS), itertools.count(2), strict=False):
-        place = f"textarea[data-line='{3 + edit}'][data-field='text']"
-        page.fill(place, f"Esto se dice ahora de otro modo {edit}.")
+    page.evaluate(_SOUNDS)
+    for edit in range(_EDITS):
+        line, version = 3 + edit, int(page.get_attribute(".vt-lines", "data-version") or 0) + 1
+        page.fill(f"textarea[data-line='{line}'][data-field='text']", f"Esto se dice ahora de otro modo {edit}.")
         began = time.monotonic()
         page.click("[data-save]:enabled")
-        page.wait_for_selector(f".vt-lines[data-version='{version}']")
-        page.click(f"[data-row='line {3 + edit}'] [data-hear-line=dub]")
-        page.wait_for_function("() => { const dub = document.querySelector('[data-film=dub]');"
-                               " return !dub.paused && dub.readyState > 2; }")  # fmt: skip
+        page.click(f"[data-row='line {line}'] [data-hear-line=dub]")
+        page.wait_for_function("count => sounds.length > count", arg=edit)
         taken.append(time.monotonic() - began)
-        page.wait_for_selector(_BENCH)
+        heard = page.evaluate(_HEARD, edit)
+        page.wait_for_selector(f".vt-lines[data-version='{version}'] {_SAVE}")
+        if not (heard["content"] or heard["src"].endswith(f"?{version}")):
+            sys.exit(f"An old dub was heard: {heard['src']}")
+        if heard["content"] and not is_in_the_dub(base64.b64decode(heard["content"]), f"{url}/api/v1/jobs/{job}", line):
+            sys.exit(f"What was heard of line {line} is not what the dub has.")
     print("heard again:", *(f"{seconds:.2f}" for seconds in taken))
     return statistics.median(taken)
+
+
+def is_in_the_dub(heard: bytes, job: str, line: int) -> bool:
+    """Tell whether what was heard is the present take of a line, but for its loudness."""
+    takes = f"{job}/segments/{line}/takes"
+    (take,) = (one["id"] for one in httpx.get(takes, timeout=60).json()["takes"] if one["is_present"])
+    sound = httpx.get(f"{takes}/{take}/sound", timeout=60).content
+    one, other = (_samples(content) for content in (heard, sound))
+    return len(one) == len(other) and float(np.corrcoef(one, other)[0, 1]) > _SAME
+
+
+def _samples(content: bytes) -> NDArray[np.int16]:
+    with wave.open(io.BytesIO(content)) as sound:
+        return np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
 
 
 def main() -> None:
@@ -183,7 +229,7 @@ def main() -> None:
         job = dubbed(url, arguments.minutes, Path(name))
         with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
             found["a key"] = typing(context, url, job, arguments.lines)
-            found["heard again"] = heard_again(workbench(context, url, job))
+            found["heard again"] = heard_again(workbench(context, url, job), url, job)
         browser.close()
     for what, value in found.items():
         most, unit = FLOORS[what]

@@ -125,6 +125,25 @@ def test_other_programs_find_what_arrived_and_take_it_for_whole(hub: HubServer, 
     assert len(hub.asked("/resolve/")) == asked
 
 
+@pytest.mark.parametrize(
+    ("cache", "is_ours"),
+    [("data/huggingface/hub", True), ("data/hub", True), ("data/.cache/huggingface/hub", False), ("other/hub", False)],
+)
+def test_what_is_not_noted_as_ours_is_removed_from_a_cache_in_the_data_folder_alone(
+    tmp_path: Path, cache: str, is_ours: bool
+) -> None:
+    source = Source(folder=tmp_path / cache, data=tmp_path / "data")
+    blob = ours(source) / ("a" * 64)
+    link = ours(source).parent / "snapshots" / ("b" * 40) / "model.safetensors"
+    for file in (blob, link):
+        file.parent.mkdir(parents=True)
+    blob.write_bytes(b"x" * 7)
+    link.symlink_to(blob)
+    assert download.own_bytes(REPO, source) == 7 * is_ours
+    download.remove(REPO, source)
+    assert blob.exists() is link.is_symlink() is ours(source).parent.exists() is not is_ours
+
+
 def test_what_other_programs_downloaded_is_found_without_a_request(hub: HubServer, source: Source) -> None:
     folder = real_client(hub, source.cache)
     asked = len(hub.asked())

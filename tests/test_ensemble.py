@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from vt import languages, media
 from vt.domain import Edit, Edits, JobRequest, SpeakerEdit, Wishes
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.pipeline import dub
+from vt.dubbing.report import DubReport
 from vt.engines.protocols import Voice
+from vt.models.services import TtsService
 from vt.text import captions
 
 RATE = 16_000
@@ -183,6 +186,30 @@ def test_an_edit_is_spoken_by_the_lines_own_voice_and_nothing_else_is_spoken_aga
     assert report["segments"][3]["text"] == "No fue largo, la verdad."
     assert pitches[2:] == [pytest.approx(100, rel=0.03), pytest.approx(200, rel=0.03)]
     assert spoken_by(again) == {"No fue largo, la verdad."}
+
+
+class DearFactory(FakeFactory):
+    """Serves a voice that is slow to speak."""
+
+    def tts_service(self, *asked: Any, **more: Any) -> TtsService:  # noqa: ANN401 (as its base takes them)
+        service = super().tts_service(*asked, **more)
+        dear = replace(service.choice, info=replace(service.choice.info, is_dear=True))
+        return TtsService(dear, lambda: nullcontext(self.spoken))
+
+
+def test_a_slow_voice_speaks_an_edited_line_once_where_that_has_time_to_spare(film: Path, tmp_path: Path) -> None:
+    text, request = "No mucho.", request_for(film, tmp_path)
+    for edits in (Edits(), Edits({3: Edit(text=text)})):
+        voice = ToneSynthesizer()
+        served = DearFactory(ScriptedTranscriber([]), voice)
+        report = dub(replace(request, edits=edits), served, tmp_path, artifacts=Artifacts(tmp_path / "pieces")).report
+    assert isinstance(report, DubReport)
+    line = report.segments[3]
+    ((asked_for, rate),) = voice.asked
+    assert asked_for == text
+    assert rate == pytest.approx(0.9 * 1.005 * report.base_rate, abs=1e-3)
+    assert line.natural_seconds == pytest.approx(len(text) * 0.05 / report.base_rate, rel=0.02)
+    assert line.tempo == pytest.approx(0.9, abs=0.01)
 
 
 @pytest.mark.soak

@@ -15,9 +15,10 @@ from tests import films
 from tests.fakes import ToneSynthesizer
 from tests.servers import wait_for
 from tests.test_jobs import Desk
-from vt.domain import Cancel, Clip, JobState
+from vt.domain import Cancel, Clip, Edit, Edits, Job, JobState, Stage
 from vt.dubbing import first_lines
 from vt.errors import JobNotFound, NoSuchResult
+from vt.jobs.new_lines import NewLine
 from vt.jobs.store import new_id
 
 PATIENCE = 30.0
@@ -54,6 +55,27 @@ def test_what_is_spoken_already_can_be_heard_until_the_dub_is_done(tmp_path: Pat
         voice.may_go_on.set()
         assert desk.over(job_id).state is JobState.DONE
         assert desk.jobs.first_lines(job_id) == []
+
+
+def test_a_line_that_is_spoken_anew_is_heard_as_in_the_dub_while_that_is_put_together_again(tmp_path: Path) -> None:
+    heard: dict[int, bytes] = {}
+
+    def hear(job: Job) -> None:  # called by the thread that does the work, in the middle of it
+        for line in range(5) if job.stage is Stage.MIX else ():
+            if found := desk.jobs.fresh_line(job.id, line):
+                heard[line] = found.path.read_bytes()
+
+    with closing(Desk(tmp_path / "data")) as desk:
+        job_id = desk.submit(films.film(tmp_path / "film.mp4"))
+        with desk.jobs.listening(job_id, hear):
+            assert (desk.over(job_id).state, heard) == (JobState.DONE, {})
+            desk.jobs.edit(job_id, 1, Edits({1: Edit(text="ANOTHER.")}))
+            assert (desk.over(job_id).state, list(heard)) == (JobState.DONE, [1])
+            takes = desk.jobs.takes(job_id)
+            assert heard == {1: takes.sound(1, takes.of_line(1)[0].take.id)}
+            heard.clear()
+            desk.jobs.edit(job_id, 2, Edits(), new=[NewLine(0.6, 0.8, "", "NEW.")])
+            assert (desk.over(job_id).state, list(heard)) == (JobState.DONE, [1])
 
 
 def test_no_more_is_kept_than_the_first_lines_and_none_that_is_silent_or_long(tmp_path: Path) -> None:

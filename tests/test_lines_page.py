@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
 
 from tests.browsers import page_of
 from tests.conftest import SAMPLE
@@ -43,6 +44,15 @@ def jobs(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[str,
     return dubbed(server, captions), dubbed(server, captions)
 
 
+SOUNDS = """() => {
+  window.sounds = [];
+  const play = Audio.prototype.play;
+  Audio.prototype.play = function () {
+    this.addEventListener('playing', () => sounds.push(this.src), {once: true});
+    return play.call(this);
+  };
+}"""
+"""Notes in the page the address of each sound that begins to be heard."""
 ASKED: list[str] = []
 """What the page asked before it was left."""
 
@@ -228,6 +238,26 @@ def test_an_earlier_take_is_read_heard_and_brought_back_without_being_spoken_aga
     assert [(one["text"], one["is_present"]) for one in takes][:2] == [(before, True), ("Otra toma.", False)]
 
 
+@contextmanager
+def saved_and_heard_at_once(page: Page, hear: Locator) -> Iterator[None]:
+    """Within the block a line is saved and asked for; it has to be heard as it is spoken, before the film is done."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.evaluate(SOUNDS)
+    page.route("**/films/*/lines", hold)
+    yield
+    expect(hear).to_have_attribute("aria-busy", "true")
+    with page.expect_response("**/fresh-lines/1?version=*") as answer:
+        held[0].continue_()
+        page.unroute("**/films/*/lines", hold)
+    assert (answer.value.status, answer.value.header_value("content-type")) == (200, "audio/wav")
+    page.wait_for_function("() => sounds.length === 1 && sounds[0].startsWith('blob:')")
+    expect(hear).to_have_attribute("aria-busy", "false")
+
+
 def test_the_keys_search_step_write_undo_and_save(page: Page, server: Server, jobs: tuple[str, str]) -> None:
     page.focus("[data-row='line 0']")
     page.keyboard.press("/")
@@ -244,10 +274,12 @@ def test_the_keys_search_step_write_undo_and_save(page: Page, server: Server, jo
     expect(page.locator(".vt-save [role=status]")).to_have_text("Nothing is changed yet.")
     page.keyboard.press("Control+Shift+z")
     expect(page.locator(SECOND)).to_have_value(typed)
-    page.keyboard.press("Control+Enter")
+    with saved_and_heard_at_once(page, page.locator("[data-row='line 1'] [data-hear-line=dub]")):
+        page.keyboard.press("Control+Enter")
+        page.keyboard.press("Escape")
+        page.keyboard.press("d")
     expect(page.locator(".vt-save [role=status]")).to_have_text("Nothing is changed yet.")
     assert texts(server, jobs[0])[1] == typed
-    page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.locator(".vt-help")).to_be_visible()
 
@@ -383,6 +415,9 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     status, said = sent(early, **{"Accept-Language": "es"})
     assert (status, said[:38]) == (422, "Una línea nueva no puede durar de 2,00")
     assert server.ask("GET", "/static/lines-0/nothing.js").status_code == 404
+    of_no_edit = [f"{jobs[1]}/fresh-lines/0?version={version}", f"{'a' * 26}/fresh-lines/0?version=1"]
+    assert [server.ask("GET", f"/films/{one}").status_code for one in of_no_edit] == [404, 404]
+    assert server.ask("GET", f"/films/{jobs[1]}/fresh-lines/{10**30}?version={version}").status_code == 422
 
 
 DAMAGED = """async () => {
@@ -446,8 +481,8 @@ LOGIC = """async forms => {
   const script = performance.getEntriesByType('resource').find(one => one.name.endsWith('/lines/bench.js')
     || one.name.includes('/bench.js')).name;
   const from = name => import(script.replace('bench.js', name));
-  const [{rowOf, split, joined, inserted, moved, asked}, {applied, entriesOf}, {replaced}, {secondsOf, clock, wordsOf}]
-    = await Promise.all([from('model.js'), from('drafts.js'), from('search.js'), from('dom.js')]);
+  const [{rowOf, split, joined, inserted, moved, removed, asked, numbersOf}, {applied, entriesOf}, {replaced},
+    {secondsOf, clock, wordsOf}] = await Promise.all(['model.js', 'drafts.js', 'search.js', 'dom.js'].map(from));
   const line = (id, start, text) =>
     ({id, start, end: start + 2, source_text: `Heard ${id} it was`, text, speaker: 0, room: 2, natural: 2, tempo: 1});
   const lines = [line(0, 0, 'Una frase larga'), line(1, 3, 'Dos'), line(2, 6, 'Tres')];
@@ -458,7 +493,9 @@ LOGIC = """async forms => {
   const done = applied([{...lines[0], text: 'Una frase', end: halves[0].end, source_text: halves[0].source_text},
     {...line(1, halves[1].start, 'larga'), end: 2, source_text: halves[1].source_text},
     {...lines[1], id: 2}, {...lines[2], id: 3}], speakers, entriesOf(lines, cut));
+  const fewer = {rows: removed(inserted(halves, 2, 10), 0), speakers};
   return {
+    numbers: [...numbersOf(lines, fewer.rows, asked(lines, fewer)).values()],
     halves: halves.slice(0, 2).map(one => [one.start, one.end, one.source_text, one.text]),
     joined: joined(halves, 0).map(one => [one.start, one.end, one.source_text, one.text])[0],
     told: [told.lines.length, told.added.length],
@@ -474,6 +511,7 @@ LOGIC = """async forms => {
 def test_lines_are_split_joined_inserted_moved_and_merged_with_what_the_server_has(page: Page) -> None:
     forms = {"one": "{count} godzina", "few": "{count} godziny", "many": "{count} godzin", "other": "{count} godziny"}
     assert page.evaluate(LOGIC, forms) == {
+        "numbers": [1, 2, 3, 4],
         "halves": [[0, 1.2, "Heard 0", "Una frase"], [1.2, 2, "it was", "larga"]],
         "joined": [0, 2, "Heard 0 it was", "Una frase larga"],
         "told": [1, 1],

@@ -14,7 +14,8 @@ from tests.conftest import vt
 from tests.films import ffmpeg
 from tests.test_jobs import SPEC, Desk
 from vt import media
-from vt.domain import JobState
+from vt.domain import Edit, Edits, JobState
+from vt.jobs.new_lines import NewLine
 
 WANTED = replace(SPEC, preview=True)
 LATE = "1\n00:01:05,000 --> 00:01:06,000\nToo late.\n"
@@ -61,6 +62,28 @@ def test_a_preview_ends_where_it_is_quiet_says_what_it_is_and_what_it_made_serve
     assert desk.jobs.film(whole.id).name == "holiday.final.es.mp4"
     assert round(desk.jobs.dub_report(whole.id).source.duration_seconds) == 70
     assert desk.voice.asked == spoken, "something was spoken twice"
+
+
+def test_what_was_changed_in_a_preview_holds_in_the_whole_film_and_is_changed_further_there(
+    desk: Desk, long: Path
+) -> None:
+    def changed(job_id: str, changes: Edits, *new: NewLine) -> None:
+        desk.jobs.edit(job_id, desk.jobs.lines(job_id).version, changes, new=new)
+        assert desk.over(job_id).error is None
+
+    def texts(job_id: str) -> list[str]:
+        return [line.text for line in desk.jobs.lines(job_id).segments]
+
+    preview = desk.over(desk.submit(long, WANTED)).id
+    changed(preview, Edits({1: Edit(text="BY HAND.")}), NewLine(0.6, 0.8, "", "NEW."))
+    whole = desk.over(desk.again(preview, SPEC)).id
+    assert texts(whole) == ["WELL NOW.", "NEW.", "BY HAND.", "SO LONG."]
+    changed(whole, Edits({3: Edit(text="LAST.")}))
+    assert texts(whole) == ["WELL NOW.", "NEW.", "BY HAND.", "LAST."]
+    assert [kept.take.text for kept in desk.jobs.takes(whole).of_line(3)] == ["LAST.", "SO LONG."]
+    with desk.jobs.draft() as draft:
+        desk.jobs.reuse(draft, preview, replace(SPEC, target_language="fr"))
+        assert draft.edits == Edits(of_preview=True)
 
 
 @pytest.mark.soak

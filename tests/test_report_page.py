@@ -12,6 +12,7 @@ import pysubs2
 import pytest
 from playwright.sync_api import Browser
 
+from tests.accessibility import NARROW, WIDE, findings
 from tests.browsers import page_of
 from tests.films import AAC, H264, PICTURE, ffmpeg
 from tests.reports import dub_report
@@ -220,17 +221,22 @@ def test_a_transcript_has_a_page_too(written: Callable[[report.Report], Path]) -
 def test_a_browser_shows_the_page_and_plays_the_film(
     browser: Browser, written: Callable[[report.Report], Path]
 ) -> None:
-    file = written(told())
+    speakers = SpeakerUse(0, "Ann", 1.0, "a voice"), SpeakerUse(1, "Ben", 1.0)
+    lines = (line(0, "Hola.", "Hello.", 1.15, 0), line(1, "¿Qué tal?", "How are you?", 1.3, 1))
+    gone, slow = Dropped(1.0, 1.5, "Hm", "music"), SlowedPart(1.0, 1.5, 1.15)
+    file = written(replace(told(*lines), speakers=speakers, notes=("Read it.",), dropped=(gone,), slowed=(slow,)))
     film(file.with_name("talk.es.mp4"))
     page(file)
     with page_of(browser, file.with_name("talk.es.report.html").as_uri()) as shown:
         shown.wait_for_function("() => document.querySelector('video').readyState > 0")
+        assert findings(shown, "the report", [("light", *WIDE), ("dark", *WIDE), ("dark", *NARROW)]) == []
+        shown.emulate_media(color_scheme="light")
         assert shown.evaluate("() => document.querySelector('video').duration") == pytest.approx(4.0, abs=0.1)
         background = "() => getComputedStyle(document.body).backgroundColor"
         light = shown.evaluate(background)
         shown.emulate_media(color_scheme="dark")
         assert shown.evaluate(background) != light
-        assert shown.evaluate("() => document.querySelectorAll('.timeline rect').length") == 4
+        assert shown.evaluate("() => document.querySelectorAll('.timeline rect').length") == 5
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from tests import films, tracks
 from tests.fakes import Timbre, ToneSynthesizer, choice
 from tests.sounds import amplitude, speech
-from vt import media
+from vt import languages, media
 from vt.domain import Cancel, Clip, Line, Placement
 from vt.dubbing import ensemble, speaking, timing, track
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.casting import Role, Voicing
 from vt.dubbing.ensemble import Calibration, Ensemble, Plan
+from vt.dubbing.line_levels import LineLevels
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
 from vt.dubbing.track import DubTrack, Level
 from vt.errors import Cancelled
@@ -29,6 +30,7 @@ Slot = tuple[float, float]
 TEXTS = ["A first line of the film.", "Then a longer one, which says more.", "Short.", "And the last line of it."]
 SLOTS = [(0.5, 2.0), (2.6, 4.6), (5.5, 6.1), (7.0, 8.5)]
 FILM = 9.5
+ES = languages.get("es")
 
 
 def one_voice(cache: ClipCache, lines: int) -> Ensemble:
@@ -81,7 +83,7 @@ def recorded(
         alone = one_voice(cache, len(texts))
         measured = Calibration((calibration,), alone.needed)
         louder = originals or [0.0] * len(plan)
-        spoken = ensemble.speak(alone, measured, dubbed, texts, Plan(plan, {}), louder)
+        spoken = ensemble.speak(alone, measured, dubbed, texts, Plan(plan, {}), louder, LineLevels(artifacts, ES))
         placements = [line.placement for line in spoken]
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
@@ -146,7 +148,7 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
         alone = one_voice(cache, 1)
         measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
-        (spoken,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}), [0.0])
+        (spoken,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}), [0.0], LineLevels(artifacts, ES))
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked, abs=1e-4)]
     assert spoken.placement.seconds == pytest.approx(natural / 1.05, rel=0.02)
 

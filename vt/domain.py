@@ -214,8 +214,8 @@ class Added:
     end: float
 
 
-_OF_SPEAKERS, _ADDED = "speakers", "added"
-"""Where speakers and added lines stand among the lines in the JSON of edits."""
+_OF_NO_LINE = _OF_SPEAKERS, _ADDED, _OF_PREVIEW = "speakers", "added", "of_preview"
+"""What stands among the lines in the JSON of edits: speakers, added lines, and whether all is of a preview."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +228,15 @@ class Edits:
     """By the id of the speaker."""
     added: tuple[Added, ...] = ()
     """In the order of the lines; the ids of lines are those with them."""
+    of_preview: bool = False
+    """Whether lines and speakers are those of the film's preview, and have to be found again in the whole film."""
 
     def over(self, before: Edits) -> Edits:
         """Return these edits on top of older ones."""
         lines = {line: edit.over(before.lines.get(line, Edit())) for line, edit in self.lines.items()}
         said = {one: edit.over(before.speakers.get(one, SpeakerEdit())) for one, edit in self.speakers.items()}
-        return Edits({**before.lines, **lines}, {**before.speakers, **said}, self.added or before.added)
+        is_of_preview = self.of_preview or before.of_preview
+        return Edits({**before.lines, **lines}, {**before.speakers, **said}, self.added or before.added, is_of_preview)
 
     @property
     def of_speakers(self) -> Edits:
@@ -241,7 +244,8 @@ class Edits:
         said = {line: edit.speaker for line, edit in self.lines.items() if edit.speaker is not None}
         ids = dict(enumerate(self.heard(max(said, default=-1) + 1)))
         given = {ids[line]: Edit(speaker=speaker) for line, speaker in said.items()}
-        return Edits({line: edit for line, edit in given.items() if line is not None}, self.speakers)
+        lines = {line: edit for line, edit in given.items() if line is not None}
+        return Edits(lines, self.speakers, of_preview=self.of_preview)
 
     def heard(self, count: int) -> list[int | None]:
         """Return, for each of at least so many lines, its number as it was heard; None for one that was added."""
@@ -255,16 +259,18 @@ class Edits:
         lines: dict[str, Any] = {str(line): _given(edit) for line, edit in self.lines.items()}
         said = {str(one): _given(edit) for one, edit in self.speakers.items()}
         added = [asdict(one) for one in self.added]
-        return {**lines, **({_OF_SPEAKERS: said} if said else {}), **({_ADDED: added} if added else {})}
+        more: dict[str, Any] = {_OF_SPEAKERS: said, _ADDED: added, _OF_PREVIEW: self.of_preview}
+        return {**lines, **{name: value for name, value in more.items() if value}}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Edits:
         """Return the edits that `as_json` wrote."""
         said = kept.get(_OF_SPEAKERS, {})
         return cls(
-            {int(line): Edit(**edit) for line, edit in kept.items() if line not in (_OF_SPEAKERS, _ADDED)},
+            {int(line): Edit(**edit) for line, edit in kept.items() if line not in _OF_NO_LINE},
             {int(one): SpeakerEdit(**edit) for one, edit in said.items()},
             tuple(Added(**one) for one in kept.get(_ADDED, ())),
+            kept.get(_OF_PREVIEW, False),
         )
 
 

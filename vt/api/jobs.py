@@ -148,7 +148,7 @@ _words: dict[str, Any] = {
     "from_job": {
         "type": "string",
         "description": "In place of a file: a job whose film is dubbed once more, with what it was asked for; of a "
-        "preview's film all is dubbed.",
+        "preview's film all is dubbed, with what was changed in its lines.",
     },
     "voice": {
         "type": "string",

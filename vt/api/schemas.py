@@ -166,7 +166,10 @@ class ModelFile(BaseModel):
         description="partial: a download that broke off, and goes on from there."
     )
     disk_mb: float = Field(description="What it takes of the disk.", examples=[143.3])
-    removable_mb: float = Field(description="What this program downloaded of that, and may remove.", examples=[0.0])
+    removable_mb: float = Field(
+        description="What this program downloaded of that, and may remove; all of a cache in its data folder.",
+        examples=[0.0],
+    )
     memory_mb: float = Field(description="What it takes in memory: measured where it is there.", examples=[112.9])
     download_mb: float = Field(description="About what is to come; 0: nothing, or not known.", examples=[0.0])
     in_memory: bool = Field(examples=[False])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from vt import media
@@ -16,6 +16,7 @@ from vt.dubbing.artifacts import Json, fingerprint
 from vt.dubbing.casting import Parts, Role, Speaker, Voicing
 from vt.dubbing.hearing import Examined, slots_of
 from vt.dubbing.known_voices import Person
+from vt.dubbing.line_levels import LineLevels
 from vt.dubbing.phrases import Phrase, Phrased
 from vt.dubbing.recognition import Heard
 from vt.dubbing.report import Script
@@ -28,10 +29,13 @@ from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
 from vt.errors import MediaError
 from vt.languages import Language
 from vt.text import subtitles
+from vt.text.normalization import normalized
 from vt.translatable import Message
 
 _MOST_NAMED = 12
 """Speakers that a note lists."""
+_PACE_LINES = 24
+"""So many lines tell the pace by which the length of an edited one is guessed."""
 _ROLES = TypeAdapter(tuple[Role, ...])
 _PITCHES = TypeAdapter(tuple[float | None, ...])
 
@@ -71,6 +75,10 @@ class Ensemble:
         if len(set(self.needed.before)) <= 1:
             return self.caches[0].identity
         return [self.caches[place].identity for place in self.needed.before]
+
+    def is_dear(self, line: int) -> bool:
+        """Tell whether a line's voice is slow to speak."""
+        return self.caches[self.needed.who[line]].is_dear
 
     def clips(self, takes: Sequence[tuple[int, Take]], who: Sequence[int] | None = None) -> Iterator[Clip]:
         """Yield a clip for each take, in order.
@@ -132,16 +140,15 @@ class Calibration:
         """Return by how many dB a line has to be less amplified than the quietest voice."""
         return min(0.0, round(self.voices[self.needed.who[line]].gain - self.gain, 2))
 
-    def line_gain(self, line: int, clips: Sequence[Clip], original: float) -> float:
+    def line_gain(self, line: int, loudness: float, original: float) -> float:
         """Return the gain in dB that makes a line as loud as those of all voices.
 
         Args:
             line: which one.
-            clips: its sound, phrase by phrase: a phrase may be louder than another, as in a line of one breath.
+            loudness: of its sound, in LUFS; minus infinity where it is silent.
             original: by how many LU the line that it stands for is louder than the others of the original.
         """
-        whole = Clip(np.concatenate([clip.samples for clip in clips]), clips[0].sample_rate)
-        return round(self.trim(line) + self.voices[self.needed.who[line]].evening(whole, original), 2)
+        return round(self.trim(line) + self.voices[self.needed.who[line]].evening(loudness, original), 2)
 
     def natural_seconds(self) -> list[float]:
         """Return the length of each line before any edit, at the base rate of its voice."""
@@ -331,6 +338,8 @@ class Plan:
     """By line."""
     parts: Mapping[int, Sequence[Part]]
     """By line: its phrases, where it is spoken in several."""
+    spoken: Mapping[int, Take] = field(default_factory=dict)
+    """By edited line: what was spoken to measure it."""
 
     def phrases(self, placements: Sequence[Placement]) -> tuple[tuple[Timed, ...], ...]:
         """Return when the phrases of each line are said, where it has several; `placements`: the true ones by line."""
@@ -362,12 +371,47 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
         for line, (before, after) in enumerate(voices)
         if before != after or texts[line] != script.texts[line] or slots[line] != now[line]
     ]
+    takes = [(line, Take(script.texts[line], calibration.rate(line))) for line in changed]
     if changed:
-        takes = [(line, Take(script.texts[line], calibration.rate(line))) for line in changed]
-        for (line, _), clip in zip(takes, ensemble.clips(takes), strict=True):
-            lines[line] = Line(*now[line], clip.seconds)
+        if any(ensemble.is_dear(line) and take.text for line, take in takes):
+            pace = _pace(worded, script.target_language)
+            for line, take in takes:
+                lines[line] = Line(*now[line], pace * _spoken_length(take.text, script.target_language))
+            guessed = timing.amended(plan, lines, changed, film)
+            takes = [(line, _first_take(ensemble, line, take, guessed[line])) for line, take in takes]
+        for (line, take), clip in zip(takes, ensemble.clips(takes), strict=True):
+            lines[line] = Line(*now[line], clip.seconds * take.rate / calibration.rate(line))
         plan = timing.amended(plan, lines, changed, film)
-    return _with_parts(plan, {line: one for line, one in phrased.items() if line not in changed}, worded)
+    unchanged = {line: one for line, one in phrased.items() if line not in changed}
+    return replace(_with_parts(plan, unchanged, worded), spoken=dict(takes))
+
+
+def _first_take(ensemble: Ensemble, line: int, take: Take, guessed: Placement) -> Take:
+    """Return how an edited line is spoken first: at the base rate, from which its length is measured exactly.
+
+    Where speaking is slow, and the line will not need all of its time, it is spoken at the rate that it will probably
+    have, so that this is not done twice; its length at the base rate is then known to 5 % or so.
+
+    Args:
+        ensemble: speaks it.
+        line: which one.
+        take: at the base rate.
+        guessed: where it would be placed.
+    """
+    will_rest = bool(take.text) and guessed.tempo < 1.0
+    return speaking.take_of(take, guessed, take.rate, dear=True) if ensemble.is_dear(line) and will_rest else take
+
+
+def _pace(worded: Worded, language: Language) -> float:
+    """Return about how many seconds at the base rate a character of what is spoken takes, before any edit."""
+    some = slice(None, None, math.ceil(len(worded.texts) / _PACE_LINES))
+    characters = sum(_spoken_length(text, language) for text in worded.texts[some])
+    return sum(worded.natural_seconds[some]) / max(1, characters)
+
+
+def _spoken_length(text: str, language: Language) -> int:
+    """Return how many characters a text has once its numbers and abbreviations are written out."""
+    return len(normalized(text, language.code))
 
 
 def _in_phrases(
@@ -427,6 +471,7 @@ def speak(
     texts: Sequence[str],
     plan: Plan,
     originals: Sequence[float],
+    levels: LineLevels,
 ) -> Iterator[SpokenLine]:
     """Speak the lines into the track, in order, and yield each as it was spoken.
 
@@ -437,17 +482,24 @@ def speak(
         texts: of the lines.
         plan: where they are placed.
         originals: by how many LU each line of the original is louder than the others.
+        levels: tell how loud each line is.
     """
     whole = [[Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True)]
     lines = [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
-    takes = [(line, _take_of(ensemble, calibration, line, part)) for line, parts in enumerate(lines) for part in parts]
+    takes = [
+        (line, _take_of(ensemble, calibration, line, part, plan.spoken.get(line)))
+        for line, parts in enumerate(lines)
+        for part in parts
+    ]
     clips = zip(takes, ensemble.clips(takes), strict=True)
     for line, parts in enumerate(lines):
         end, sounds = plan.placements[line].start, list[Spoken]()
         own = [next(clips) for _ in parts]
-        gain = calibration.line_gain(line, [clip for _, clip in own], originals[line])
+        cache = ensemble.caches[ensemble.needed.who[line]]
+        loudness = levels.level([cache.name(take) for (_, take), _ in own], [clip for _, clip in own])
+        gain = calibration.line_gain(line, loudness, originals[line])
         for part, ((_, take), clip) in zip(parts, own, strict=True):
-            spoken = ensemble.caches[ensemble.needed.who[line]].fitted(take, clip, part.placement)
+            spoken = cache.fitted(take, clip, part.placement)
             if spoken.seconds:
                 sounds.append(replace(spoken, gain=gain))
                 track.add(sounds[-1])
@@ -455,6 +507,6 @@ def speak(
         yield SpokenLine(replace(plan.placements[line], end=end), tuple(sounds))
 
 
-def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part) -> Take:
-    is_dear = ensemble.caches[ensemble.needed.who[line]].is_dear
-    return speaking.take_of(part.text, part.placement, calibration.rate(line), is_dear)
+def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part, spoken: Take | None) -> Take:
+    rate = calibration.rate(line)
+    return speaking.take_of(spoken or Take(part.text, rate), part.placement, rate, ensemble.is_dear(line))

@@ -22,7 +22,13 @@ def keep(folder: Path, line: int, clip: Clip) -> None:
         line: its number, from 0.
         clip: its sound, before it is fitted into its time.
     """
-    if line >= MOST or not 0 < clip.seconds <= _LONGEST_SECONDS:
+    if line < MOST:
+        put(folder, line, clip)
+
+
+def put(folder: Path, line: int, clip: Clip) -> None:
+    """Keep a line in a folder, whichever it is; arguments are those of `keep`."""
+    if not 0 < clip.seconds <= _LONGEST_SECONDS:
         return
     with suppress(OSError):  # the dub itself tells of a full disk
         folder.mkdir(exist_ok=True)

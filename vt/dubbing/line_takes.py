@@ -65,17 +65,22 @@ class LineTake:
 
     def clip(self, artifacts: ArtifactReader) -> Clip | None:
         """Return how it sounds in the dub, without what is heard under it; None where its sound is kept no longer."""
-        clips = [artifacts.get_clip(sound.kind, sound.name) for sound in self.sounds]
-        found = [clip for clip in clips if clip is not None]
-        if not found or len(found) < len(clips):
-            return None
-        rate = found[0].sample_rate
-        begins = [round(sound.offset * rate) for sound in self.sounds]
-        whole = np.zeros(max(at + len(clip.samples) for at, clip in zip(begins, found, strict=True)))
-        for at, clip, sound in zip(begins, found, self.sounds, strict=True):
-            whole[at : at + len(clip.samples)] += clip.samples * 10 ** (sound.gain / 20)
-        most = _FULL_SCALE * media.LIMIT
-        return Clip(np.clip(whole, -most, most).astype(np.int16), rate)
+        return heard(self.sounds, artifacts)
+
+
+def heard(sounds: Sequence[Sound], artifacts: ArtifactReader) -> Clip | None:
+    """Return how a line of these sounds is heard; None where there are none, or one is kept no longer."""
+    clips = [artifacts.get_clip(sound.kind, sound.name) for sound in sounds]
+    found = [clip for clip in clips if clip is not None]
+    if not found or len(found) < len(clips):
+        return None
+    rate = found[0].sample_rate
+    begins = [round(sound.offset * rate) for sound in sounds]
+    whole = np.zeros(max(at + len(clip.samples) for at, clip in zip(begins, found, strict=True)))
+    for at, clip, sound in zip(begins, found, sounds, strict=True):
+        whole[at : at + len(clip.samples)] += clip.samples * 10 ** (sound.gain / 20)
+    most = _FULL_SCALE * media.LIMIT
+    return Clip(np.clip(whole, -most, most).astype(np.int16), rate)
 
 
 def sounds(spoken: Sequence[Spoken], start: float, gain: float) -> tuple[Sound, ...]:
@@ -91,6 +96,10 @@ class History:
     """The fingerprint of what was heard: of other words, no take is of use."""
     lines: Mapping[str, tuple[LineTake, ...]] = field(default_factory=dict)
     """By the key of the line."""
+
+    def of(self, heard: str) -> History:
+        """Return the same where it is of these words; of others, an empty one. `heard` is their fingerprint."""
+        return self if self.heard == heard else History(heard)
 
     def after(self, takes: Mapping[str, LineTake]) -> History:
         """Return the history with the takes of one more run."""
@@ -126,8 +135,7 @@ def read(artifacts: ArtifactReader, target: Language) -> History:
 
 def keep(artifacts: Artifacts, target: Language, heard: str, takes: Mapping[str, LineTake]) -> None:
     """Add the takes of a run to the history; `heard` is the fingerprint of what was heard."""
-    before = read(artifacts, target)
-    known = before if before.heard == heard else History(heard)
+    known = read(artifacts, target).of(heard)
     artifacts.put_json(_KIND, _name(target), _HISTORY.dump_python(known.after(takes), mode="json"))
 
 

@@ -15,6 +15,7 @@ from vt.dubbing import (
     added_lines,
     background,
     burning,
+    carrying,
     casting,
     ensemble,
     first_lines,
@@ -34,14 +35,17 @@ from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
 from vt.dubbing.ensemble import Calibration, Ensemble, SpokenLine
 from vt.dubbing.fitting import Fitted
+from vt.dubbing.fresh_lines import FreshLines
 from vt.dubbing.glossing import Glossing
 from vt.dubbing.hearing import Examined
 from vt.dubbing.known_voices import KnownVoices
+from vt.dubbing.line_levels import LineLevels
 from vt.dubbing.line_takes import LineTake
 from vt.dubbing.report import Report, Script
 from vt.dubbing.run import OnProgress, Run, with_model
 from vt.dubbing.services import DubbingServices, RequestChecker
 from vt.dubbing.subtitling import Sides
+from vt.dubbing.track import Level
 from vt.dubbing.translating import Translated, Translating
 from vt.engines.candidate import Choice
 from vt.errors import MediaError
@@ -51,8 +55,8 @@ from vt.models.services import TtsService
 from vt.text import subtitles
 from vt.translatable import Message
 
-FIRST_LINES = "first-lines"
-"""Where the first lines are kept in the work folder, while a dub is made."""
+FIRST_LINES, FRESH_LINES = "first-lines", "fresh-lines"
+"""Where the first lines are kept in the work folder, while a dub is made, and those that an edit has spoken anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,7 @@ class _Dub:
         heard = hearing.hear(run, examined, name)
         examined = examined.with_heard(heard)
         burning.check(run.request, examined.info, heard.transcript.language, run.cancel)
+        lost = [*carrying.carry(run, heard)]
         added = run.request.edits.added
         terms = Glossing.of(entries, heard.transcript.language, self.target)
         translating = Translating(run, examined, heard, name, self.target, terms)
@@ -225,7 +230,7 @@ class _Dub:
             found = wordings.with_others(translating, found)
             translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
-        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *heard.notes, *surroundings.notes]
+        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *lost, *heard.notes, *surroundings.notes]
         notes += translating.notes(found.choice, script)
         tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
         use = terms.use(finished.script.transcript.segments, finished.script.texts, run.request.edits)
@@ -305,8 +310,12 @@ class _Dub:
                     self._track(surroundings, calibration, script, plan.placements, level_name)
                 )
                 level = dubbed.level
-                lines = ensemble.speak(voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines)
-                spoken = self._speak(lines, len(plan.placements))
+                levels = LineLevels(run.artifacts, self.target)
+                lines = ensemble.speak(
+                    voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines, levels
+                )
+                spoken = self._speak(lines, len(plan.placements), self._fresh(translating.heard_name, script), level)
+                levels.keep()
             placements = [line.placement for line in spoken]
             script = replace(script, placements=tuple(placements), phrases=plan.phrases(placements))
             finished = self._finish(examined, script, calibration.base_rate, dubbed, fitted)
@@ -344,10 +353,17 @@ class _Dub:
             voice_share=balance.voice_share,
         )
 
-    def _speak(self, lines: Iterator[SpokenLine], count: int) -> list[SpokenLine]:
+    def _fresh(self, heard_name: str, script: Script) -> FreshLines:
+        """Return what keeps the lines that are spoken otherwise than in the runs before."""
+        before = line_takes.read(self.run.artifacts, self.target).of(heard_name)
+        keys = line_takes.keys(self.run.request.edits, len(script.texts))
+        return FreshLines(self.folder / FRESH_LINES, self.run.artifacts, before, keys)
+
+    def _speak(self, lines: Iterator[SpokenLine], count: int, fresh: FreshLines, level: Level) -> list[SpokenLine]:
         spoken: list[SpokenLine] = []
         with self.run.stage(Stage.SPEAK):
             for line in lines:
+                fresh.keep(len(spoken), line_takes.sounds(line.sounds, line.placement.start, level.gain))
                 spoken.append(line)
                 self.run.tell(Stage.SPEAK, 0.5 + len(spoken) / count / 2)
         return spoken

@@ -125,14 +125,13 @@ class VoiceCalibration:
             return self.gain + target_lufs - media.TARGET_LUFS
         return _gain_for(target_lufs, self.reached)
 
-    def evening(self, clip: Clip, original: float) -> float:
+    def evening(self, loudness: float, original: float) -> float:
         """Return the gain in dB that makes a line about as loud as the others.
 
         Args:
-            clip: the line.
+            loudness: of the line, in LUFS; minus infinity where it is silent.
             original: by how many LU the line that it stands for is louder than the others of the original.
         """
-        loudness = weighting.loudness(clip.samples, clip.sample_rate)
         if self.line_lufs is None or not np.isfinite(loudness):
             return 0.0
         return evenness.gain(loudness - self.line_lufs, original)
@@ -225,19 +224,20 @@ def _gain_for(target_lufs: float, reached: Sequence[float]) -> float:
     return round(float(np.interp(target_lufs, reached, _GAINS)) + below, 2)
 
 
-def take_of(text: str, planned: Placement, base_rate: float, dear: bool) -> Take:
+def take_of(spoken: Take, planned: Placement, base_rate: float, dear: bool) -> Take:
     """Return how a line is to be spoken so that it has its planned length, or nearly so.
 
     Args:
-        text: of the line.
+        spoken: how it was spoken to measure it.
         planned: its place.
         base_rate: of its voice.
         dear: whether speaking is slow.
     """
     slowest, fastest = _UNHEARD if dear else (1.0, 1.0)
-    is_near = slowest <= planned.tempo <= fastest
+    if slowest <= planned.tempo * base_rate / spoken.rate <= fastest:
+        return spoken
     hurried = min(planned.tempo * _HASTE, _fastest(planned) + timing.UNSEEN_TEMPO / 2)
-    return Take(text, base_rate if is_near else round(base_rate * hurried, 4))
+    return Take(spoken.text, round(base_rate * hurried, 4))
 
 
 def _fastest(planned: Placement) -> float:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from vt import languages, media
 from vt.domain import NO_EDITS, PREVIEW_SECONDS, Edits, Finish, Job, JobSpec, JobState, Wishes
-from vt.dubbing import first_lines, pipeline, report, subtitling
+from vt.dubbing import carrying, first_lines, pipeline, report, subtitling
 from vt.dubbing.artifacts import ArtifactReader, Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
 from vt.dubbing.services import RequestChecker
@@ -207,7 +207,8 @@ class Jobs:
         """Use another job's film, subtitles, glossary and artifacts; they are linked, and take no more space.
 
         Args:
-            draft: gets the film, and what was changed by hand in its speakers where the same words will be heard.
+            draft: gets the film, and what was changed by hand in its speakers where the same words will be heard; from
+                a preview in the same language, all that was changed.
             job_id: of the other job.
             spec: what is asked for now.
             keeps_wishes: False: only the wishes in `spec` count, and an empty one means the best.
@@ -243,9 +244,25 @@ class Jobs:
             source_language=before.source_language if spec.source_language == "auto" else spec.source_language,
             wishes=_inherited(before, spec) if keeps_wishes else spec.wishes,
         )
-        if _hears_the_same(before, wanted) and not spec.has_subtitle_file:
-            draft.edits = (job.mended if job.version else job.edits).of_speakers
+        if not spec.has_subtitle_file:
+            draft.edits = self._edits_for(wanted, job)
         return wanted
+
+    def _edits_for(self, wanted: JobSpec, job: Job) -> Edits:
+        """Return what holds in a new job of what was changed by hand in another one of the same film.
+
+        Of a preview all of it holds in the whole film; else what was changed in the speakers.
+        """
+        edits, before = self._mended(job) if job.version else job.edits, job.request
+        is_whole = before.preview and not wanted.preview
+        if not _hears_the_same(replace(before, preview=before.preview and not is_whole), wanted):
+            return NO_EDITS
+        held = edits if is_whole and wanted.target == before.target else edits.of_speakers
+        return replace(held, of_preview=is_whole or edits.of_preview)
+
+    def _mended(self, job: Job) -> Edits:
+        """Return the edits that the results of a job hold."""
+        return carrying.settled(job.mended, ArtifactReader(self._data.artifacts(job.id)))
 
     def inspect(self, draft: Draft, name: str, visitor: str = "") -> dict[str, Any]:
         """Return what is in a film in the draft's folder; `visitor` is the key of the one who asks.
@@ -447,10 +464,25 @@ class Jobs:
         """
         if line not in self.first_lines(job_id):
             raise NoSuchResult("This line cannot be heard now.")
-        return ResultFile(first_lines.path(self._first_lines(job_id), line), f"{line + 1}.wav", "audio/wav")
+        return _sound(self._first_lines(job_id), line)
 
     def _first_lines(self, job_id: str) -> Path:
         return self._data.folder(job_id).work / pipeline.FIRST_LINES
+
+    def fresh_line(self, job_id: str, line: int) -> ResultFile | None:
+        """Return a line as an edit has just had it spoken, while the rest of the dub is put together again.
+
+        The database is not asked: so somebody who waits for the line may look for it often.
+
+        Args:
+            job_id: of a job that exists.
+            line: its number, from 0, in the dub that is being made.
+
+        Returns:
+            The line without what is heard under it; None where it has not been spoken anew, or not yet.
+        """
+        fresh = _sound(self._data.folder(job_id).work / pipeline.FRESH_LINES, line)
+        return fresh if fresh.path.exists() else None
 
     # Out
 
@@ -707,7 +739,7 @@ class Jobs:
             NoSuchResult: the film was only written down.
         """
         job, report = self._finished(job_id, _report)
-        return DubTakes.of(_of_dub(report), job.mended, ArtifactReader(self._data.artifacts(job_id)))
+        return DubTakes.of(_of_dub(report), self._mended(job), ArtifactReader(self._data.artifacts(job_id)))
 
     def edit(self, job_id: str, version: int, changes: Edits, visitor: str = "", new: Sequence[NewLine] = ()) -> Job:
         """Have parts of a finished dub done again. The old results stay until the new ones are there.
@@ -734,7 +766,7 @@ class Jobs:
         if job.version != version and job.version:
             raise Outdated
         report = self.dub_report(job_id)
-        changes, before = edit_checks.checked(changes, report, self._checker.voices(), new), job.mended
+        changes, before = edit_checks.checked(changes, report, self._checker.voices(), new), self._mended(job)
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
         again = len(report.segments) if changes.speakers else len(changes.lines) + len(new)
@@ -766,6 +798,11 @@ class Jobs:
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.folder(job.id).result(job.version, ending)
         return ResultFile(path, f"{job.request.stem}.{ending}", _TYPES[path.suffix])
+
+
+def _sound(folder: Path, line: int) -> ResultFile:
+    """Return a line that can be heard while its dub is made."""
+    return ResultFile(first_lines.path(folder, line), f"{line + 1}.wav", "audio/wav")
 
 
 def _make_picture(folder: JobFolder, seconds: float) -> None:

@@ -63,6 +63,8 @@ _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LISTING_FORMAT = 1
 _PREFIX = "models--"
 """Of the folder of each model in the cache."""
+_DEEPEST = 2
+"""Folders below the data folder: HF_HOME in it, and the `hub` in that."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +83,8 @@ class Source:
     token: str | None = field(default=None, repr=False)
     folder: Path | None = None
     """The cache; None: the one that HF_HOME (or HF_HUB_CACHE) names."""
+    data: Path | None = None
+    """vt's own data folder."""
     forbidden: str | None = None
     """Why nothing is to be downloaded, as half a sentence."""
     connect_seconds: float = 5.0
@@ -101,11 +105,22 @@ class Source:
 
         return Path(constants.HF_HUB_CACHE)
 
+    @property
+    def is_all_ours(self) -> bool:
+        """Whether nobody but vt has put anything into the cache, as it lies in vt's data folder.
+
+        One that lies deeper there may be every program's: that of a home folder that was named as data folder.
+        """
+        if self.data is None:
+            return False
+        data, cache = self.data.resolve(), self.cache.resolve()
+        return cache.is_relative_to(data) and 0 < len(cache.relative_to(data).parts) <= _DEEPEST
+
 
 def of(settings: Settings) -> Source:
     """Return the source that the settings name."""
     token = settings.token.get_secret_value() if settings.token else None
-    return Source(settings.hub_endpoint, token, forbidden=hub.forbidden(settings))
+    return Source(settings.hub_endpoint, token, forbidden=hub.forbidden(settings), data=settings.data_folder)
 
 
 def present(repo_id: str, patterns: Sequence[str], source: Source | None = None) -> Path | None:
@@ -167,13 +182,14 @@ def begun(source: Source | None = None) -> frozenset[str]:
 def own_bytes(repo_id: str, source: Source | None = None) -> int:
     """Return how much of the disk is taken by what was downloaded here of `repo_id`, unfinished files included.
 
-    What other programs have put into the cache, which is shared, does not count.
+    What other programs have put into the cache does not count; in one that is all vt's, everything is its own.
 
     Raises:
         ModelUnavailable: `repo_id` cannot be a model's id.
     """
-    place = _place(repo_id, (source or Source()).cache)
-    return sum(disk.size(file) for file in (*_own_blobs(place), *_unfinished(place)))
+    source = source or Source()
+    place = _place(repo_id, source.cache)
+    return sum(disk.size(file) for file in (*_own_blobs(place, source), *_unfinished(place)))
 
 
 def remove(repo_id: str, source: Source | None = None) -> None:
@@ -185,9 +201,10 @@ def remove(repo_id: str, source: Source | None = None) -> None:
         ModelUnavailable: `repo_id` cannot be a model's id.
         StorageError: the cache cannot be written.
     """
-    place = _place(repo_id, (source or Source()).cache)
+    source = source or Source()
+    place = _place(repo_id, source.cache)
     try:
-        own = _own_blobs(place)
+        own = _own_blobs(place, source)
         names = {blob.name for blob in own}
         links = [path for path in place.snapshots.rglob("*") if path.is_symlink() and path.readlink().name in names]
         for file in (*links, *own, place.own):
@@ -328,8 +345,10 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _own_blobs(place: _Place) -> list[Path]:
+def _own_blobs(place: _Place, source: Source) -> list[Path]:
     """Return the finished blobs that were downloaded here and not by another program."""
+    if source.is_all_ours:  # also what came before it was noted whose each blob is
+        return [blob for blob in place.blobs.glob("*") if _DIGEST.fullmatch(blob.name) and blob.is_file()]
     try:
         digests = place.own.read_text(encoding="ascii").split()
     except (OSError, UnicodeDecodeError):

@@ -138,7 +138,7 @@ def archive(jobs: Jobs, find: Callable[[], Job]) -> Response:
 def answered(find: Callable[[], ResultFile | ResultText]) -> Response:
     """Return one result, or a sentence that says why there is none."""
     try:
-        return _sent(find())
+        return sent(find())
     except VtError as error:
         return PlainTextResponse(error.message.with_file_names({}), _NOT_FOUND)
 
@@ -155,7 +155,8 @@ class _File(FileResponse):
             await PlainTextResponse(str(JobNotFound()), _NOT_FOUND, _PRIVATE)(scope, receive, send)
 
 
-def _sent(result: ResultFile | ResultText) -> Response:
+def sent(result: ResultFile | ResultText) -> Response:
+    """Return one result."""
     if isinstance(result, ResultText):
         return Response(result.text, media_type=result.media_type, headers=_PRIVATE | result.headers)
     return _File(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from vt.domain import MOST_SPEAKERS, Job
+from vt.domain import MOST_SPEAKERS, Job, JobState
 from vt.dubbing.report import DubbedLine, DubReport
-from vt.errors import BrokenCall, VtError, WrongType
+from vt.errors import BrokenCall, NoSuchResult, VtError, WrongType
+from vt.jobs.progress_feed import Feed
+from vt.jobs.results import ResultFile
 from vt.services import Services
 from vt.ui import job_files, words
 from vt.ui.edits import edits_from, new_lines_from
@@ -28,6 +31,11 @@ _DIGEST = hashlib.sha256(b"\0".join(file.read_bytes() for file in _MODULES.value
 _SCRIPTS = f"static/lines-{_DIGEST}"
 _WORDS = "bench_"
 """How the keys of the workbench's words begin."""
+_LAST_LINE = 99_999
+_PATIENCE_SECONDS = 20.0
+"""So long a browser is kept waiting for a line that is being spoken: proxies may break off what takes longer."""
+_LOOK_SECONDS = 0.05
+"""How often it is looked whether that is done: no job says so, as its progress is told twice a second at most."""
 
 
 def shown(job: Job) -> dict[str, Any] | None:
@@ -121,6 +129,7 @@ class LineRoutes:
         router.get(f"/{_SCRIPTS}/{{name}}")(_script)
         router.get("/films/{job_id}/lines")(self._lines)
         router.post("/films/{job_id}/lines")(self._save)
+        router.get("/films/{job_id}/fresh-lines/{line}")(self._fresh)
         return router
 
     def _lines(self, job_id: str, request: Request) -> Response:
@@ -149,6 +158,40 @@ class LineRoutes:
             return JSONResponse({"state": job.state.value}, 202, headers=_NOT_KEPT)
 
         return await run_in_threadpool(_told, said, save)
+
+    async def _fresh(
+        self, job_id: str, line: Annotated[int, Path(ge=0, le=_LAST_LINE)], version: int, request: Request
+    ) -> Response:
+        """Send a line as soon as an edit of a version has had it spoken.
+
+        Without a content: it was not spoken in the time that a browser is kept waiting, which may ask again. An error:
+        the edit is over.
+        """
+        said, visitor = words.of(gr.Request(request)), visitors.of(request.scope).key
+        try:
+            with self._services.followers.held(visitor):
+                found = await self._awaited(job_id, line, version)
+        except VtError as error:
+            return _refused(said, error)
+        return job_files.sent(found) if found else Response(status_code=204, headers=_NOT_KEPT)
+
+    async def _awaited(self, job_id: str, line: int, version: int) -> ResultFile | None:
+        """Wait until a line is spoken, and return it; None: that takes long.
+
+        Raises:
+            JobNotFound: there is no such job.
+            NoSuchResult: the version is no longer being edited.
+        """
+        jobs = await run_in_threadpool(lambda: self._services.jobs)
+        with Feed(jobs, [job_id]) as feed:
+            job = await run_in_threadpool(jobs.get, job_id)
+            until = time.monotonic() + _PATIENCE_SECONDS
+            while job.version == version and not job.state.is_over:
+                found = jobs.fresh_line(job_id, line) if job.state is JobState.RUNNING else None
+                if found or time.monotonic() > until:
+                    return found
+                job = next(reversed(await feed.changes(_LOOK_SECONDS)), job)
+        raise NoSuchResult("This line cannot be heard now.")
 
 
 _NOT_KEPT = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}

@@ -353,7 +353,10 @@ _ENGLISH: dict[str, str] = {
     "models_by_setup": "no setting: it comes with set-up",
     "models_nothing": "nothing",
     "models_files": "Models on the disk",
-    "models_files_hint": "What came with set-up, or from another program, is not removed here.",
+    "models_files_hint": (
+        "What came with set-up is not removed here, nor what another program, or an early version of this one, may "
+        "have put into a folder of models that programs share: the command hf cache rm removes that."
+    ),
     "models_free": "Free: {data} for jobs, {models} for models.",
     "models_remove": "Remove",
     "models_remove_this": "Remove {model} from the disk",

@@ -3,6 +3,7 @@
 import {Chart} from './chart.js';
 import {button, clock, make, secondsOf, wordsOf} from './dom.js';
 import {Drafts, applied, entriesOf, storageHere} from './drafts.js';
+import {Fresh} from './fresh.js';
 import {Help, listen} from './keys.js';
 import {areTimes, asked, countOf, inserted, isChanged, joined, middle, moved, removed, reverted, split, withRow} from './model.js';
 import {paceOf} from './pace.js';
@@ -27,6 +28,7 @@ class Bench {
     this.acts = ['split', 'join', 'insert', 'remove', 'revert', 'takes'];
     this.told = {};
     this.isSaving = false;
+    this.fresh = new Fresh(this);
     addEventListener('beforeunload', event => {
       this.#keep();
       if (this.data && this.isUnsaved) event.preventDefault();
@@ -47,15 +49,20 @@ class Bench {
     }
     const isOther = before.job !== told.job;
     this.#keep();
-    if (isOther) this.#clear();
+    if (isOther) {
+      this.fresh.hush();
+      this.#clear();
+    }
     await this.#load(isOther);
   }
   close() {
     this.#keep();
+    this.fresh.hush();
     this.#clear();
     this.told = {};
   }
   #clear() {
+    this.fresh.end();
     this.player?.close();
     this.table?.close();
     this.chart?.close();
@@ -65,6 +72,7 @@ class Bench {
   // The job is over, and its results are those from before: what was to be done is still to be done.
   #ended() {
     this.sent = null;
+    this.fresh.end();
     if (this.count) this.bar.refuse(this.words('not_done'));
   }
 
@@ -88,7 +96,7 @@ class Bench {
 
   #build(data, isOther) {
     const focus = this.data && this.#focus(), at = this.player && [this.player.which, this.player.time];
-    const wanted = !isOther && this.tools?.wanted;
+    const wanted = !isOther && this.tools?.wanted, awaited = isOther ? null : this.fresh.end();
     this.#clear();
     this.data = data;
     this.told = {...this.told, version: data.version};
@@ -108,11 +116,12 @@ class Bench {
     if (at) { this.player.switchTo(at[0]); this.player.seek(at[1]); }
     if (focus) this.#refocus(focus);
     this.#keep();
+    if (awaited !== null && rows[this.indexOf(`line ${awaited}`)]) this.hear(this.indexOf(`line ${awaited}`), 'dub');
     if (count) this.bar.refuse(clashes.length ? this.words('clashes', {count: clashes.length}) : this.words('restored'));
   }
   #assemble() {
     const {data, words} = this;
-    this.player = new Player(data, words, (seconds, which) => this.#playing(seconds, which));
+    this.player = new Player(data, words, (seconds, which, isPlaying) => this.#playing(seconds, which, isPlaying));
     this.bar = new SaveBar(words, {save: () => this.save(), undo: () => this.undo(), discard: () => this.discard()});
     this.tools = new Tools(words, data.several ? data.speakers : [], data.lines.some(line => line.confidence !== null), {
       filter: () => this.#filter(), replace: (some, others) => this.#replace(some, others), help: () => this.help.open(),
@@ -305,11 +314,17 @@ class Bench {
     this.table.reveal(key)?.focus({preventScroll: true});
     this.select(key);
   }
+  // A line that is being spoken anew is heard as it is then, any other one in the film.
   hear(place, which) {
     const row = this.state.rows[place];
-    if (which === 'dub') this.player.play('dub', row.base.from, row.base.until);
+    if (!this.canHear(row, which)) return;
+    if (which === 'dub' && this.fresh.has(row.key)) {
+      this.player.pause();
+      this.fresh.play(row.key);
+    } else if (which === 'dub') this.player.play('dub', row.base.from, row.base.until);
     else this.player.play('original', row.start, row.end);
   }
+  canHear(row, which) { return which === 'original' || Boolean(row.base) || this.fresh.has(row.key); }
   can(act, place) {
     const {rows} = this.state, row = rows[place];
     if (act === 'split') return this.#cut(place) !== null;
@@ -343,7 +358,8 @@ class Bench {
     this.change({rows: moved(this.state.rows, place, this.data.seconds, edge, seconds)}, `${row.key} ${edge}`);
   }
   // Lights the line that is being spoken.
-  #playing(seconds, which) {
+  #playing(seconds, which, isPlaying) {
+    if (isPlaying) this.fresh.hush();
     if (!this.state || !this.table) return;
     const [from, until] = which === 'dub' ? ['from', 'until'] : ['start', 'end'];
     const row = this.state.rows.find(({base}) => base && base[from] <= seconds && seconds < base[until]);
@@ -360,17 +376,20 @@ class Bench {
   async save() {
     if (this.isSaving || !this.told.over || !this.count) return;
     this.#keep();
-    const {address} = this.told, changes = this.changes;
+    const {address} = this.told, {changes, state} = this;
     this.isSaving = true;
     this.bar.refuse('');
     this.#count();
+    const sending = fetch(address, {
+      method: 'POST', headers: {'Content-Type': 'application/json'},
+      body: JSON.stringify({version: this.data.version, ...changes}),
+    });
+    this.fresh.begin(changes, state, sending);
     try {
-      const answer = await fetch(address, {
-        method: 'POST', headers: {'Content-Type': 'application/json'},
-        body: JSON.stringify({version: this.data.version, ...changes}),
-      });
+      const answer = await sending;
       if (this.told.address === address) await this.#answered(answer, changes);
     } catch {
+      this.fresh.end();
       this.bar.refuse(this.words('unreachable'));
     } finally {
       this.isSaving = false;
@@ -379,6 +398,7 @@ class Bench {
   }
   async #answered(answer, changes) {
     const {words} = this;
+    if (!answer.ok) this.fresh.end();
     if (answer.ok) {
       this.sent = JSON.stringify(changes);
       this.told = {...this.told, over: false};

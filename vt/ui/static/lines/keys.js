@@ -47,7 +47,7 @@ const actOf = ({key, ctrlKey, metaKey, altKey, target}, isField, isPressed) => {
 const currentRow = bench => bench.table.elementOf(bench.current);
 const hear = which => bench => {
   const place = bench.indexOf(bench.current);
-  if (place >= 0 && (which === 'original' || bench.state.rows[place].base)) bench.hear(place, which);
+  if (place >= 0) bench.hear(place, which);
 };
 const ACTS = {
   save: bench => bench.save(),

@@ -120,5 +120,16 @@ export const asked = (lines, state) => ({
   added: state.rows.filter(row => !row.base).map(fieldsOf),
   speakers: state.speakers.filter(one => changedOf(one).length).map(one => ({id: one.id, ...given(one, changedOf(one))})),
 });
+const matching = (all, isIt) => [...all].filter(isIt).length;
+// Returns the number of each row among the lines of the next version, by its key, once the server has put the new ones of
+// `changes` among those that it has.
+export const numbersOf = (lines, rows, {lines: changed, added}) => {
+  const told = new Map(changed.map(line => [line.id, line.start]));
+  const starts = new Map(lines.map(line => [line.id, told.get(line.id) ?? line.start]));
+  const number = ({base, start}) => base
+    ? matching(starts.keys(), id => id < base.id) + matching(added, one => one.start < starts.get(base.id))
+    : matching(starts.values(), one => one <= start) + matching(added, one => one.start < start);
+  return new Map(rows.map(row => [row.key, number(row)]));
+};
 export const changedOf = speaker => ['label', 'voice'].filter(field => speaker[field] !== speaker.base[field]);
 export const countOf = changes => Object.values(changes).reduce((sum, some) => sum + some.length, 0);

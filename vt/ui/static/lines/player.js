@@ -77,9 +77,13 @@ export class Player {
     this.#start();
   }
   toggle() {
+    if (this.isPlaying) return this.pause();
     this.until = null;
-    if (this.isPlaying) this.film.pause();
-    else this.#start();
+    return this.#start();
+  }
+  pause() {
+    this.until = null;
+    this.film.pause();
   }
   seek(seconds) {
     this.until = null;

@@ -34,7 +34,8 @@ export class RowDrawer {
   update(element, index) {
     const {words, state, data} = this.bench, row = state.rows[index], number = index + 1;
     // With every key that is pressed all rows in sight are shown anew: those that are as they were are passed over.
-    const shown = [row, index, this.bench.current === row.key, this.bench.clashes, state.speakers, this.bench.takes.shown];
+    const shown = [row, index, this.bench.current === row.key, this.bench.clashes, state.speakers, this.bench.takes.shown,
+      this.bench.fresh.has(row.key), this.bench.fresh.isAwaited(row.key)];
     if (this.shown.get(element)?.every((one, place) => one === shown[place])) return;
     this.shown.set(element, shown);
     const own = new Set(changedFields(row));
@@ -52,7 +53,8 @@ export class RowDrawer {
     }
     for (const hear of element.querySelectorAll('[data-hear-line]')) {
       hear.ariaLabel = words(`hear_${hear.dataset.hearLine}`, {number});
-      hear.disabled = hear.dataset.hearLine === 'dub' && !row.base;
+      hear.disabled = !this.bench.canHear(row, hear.dataset.hearLine);
+      hear.ariaBusy = String(hear.dataset.hearLine === 'dub' && this.bench.fresh.isAwaited(row.key));
     }
     this.#unsure(element, row);
     this.fit(element, row);
