@@ -77,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="settings in TOML, for what the environment does not set"
     )
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve", help="serve the page and the routes", description="Serve the page and the routes at HOST and PORT."
+    )
+    serve.set_defaults(run=_serve, verbose=True)
     translate = commands.add_parser("translate", help="dub films", description="Dub films, and write their subtitles.")
     options.add_films(translate)
     options.add_dub(translate)
@@ -198,6 +202,12 @@ def _stderr_discarded(verbose: bool) -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _serve(_: argparse.Namespace) -> NoReturn:
+    """Become the server: it listens to signals and writes its log itself, and this process has nothing left to do."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "vt.server"])  # noqa: S606 (no shell: ourselves, and no arguments)
 
 
 def _translate(arguments: argparse.Namespace) -> int:
