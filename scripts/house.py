@@ -32,7 +32,7 @@ HOUSE = (
     Floor("which models there are, and which stay in memory", ("models",)),
     Floor("one module a library", ("engines",)),
     Floor("where models' files come from", ("model_files",)),
-    Floor("sound and pictures, text, visitors; none of them knows of jobs", ("media", "text", "web")),
+    Floor("sound and pictures, text, visitors, links; none of them knows of jobs", ("media", "text", "web", "links")),
     Floor("the machine below", ("system",)),
     Floor("values that everybody speaks of", ("domain",)),
     Floor("languages, and the settings", ("languages", "settings")),

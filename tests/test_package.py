@@ -152,7 +152,7 @@ def test_no_other_module_takes_what_only_an_extra_brings() -> None:
 
 def test_all_brings_what_every_engine_takes() -> None:
     (line,) = extra_of("all")
-    assert Requirement(line).extras == set(MODULES)
+    assert Requirement(line).extras == {*MODULES, "url"}
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,9 @@ def test_what_graphics_cards_take_is_an_extra_with_its_pin() -> None:
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
 
 
-def test_what_serves_assistants_is_an_extra_that_the_tests_have() -> None:
-    requirements = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["mcp"]]
+@pytest.mark.parametrize("extra", ["mcp", "url"])
+def test_what_serves_assistants_or_follows_links_is_an_extra_that_the_tests_have(extra: str) -> None:
+    requirements = [Requirement(line) for line in extra_of(extra)]
     pinned = lock.pins("requirements-dev.txt")
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
     assert not {one.name for one in requirements} & lock.pins("requirements.txt").keys()

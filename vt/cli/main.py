@@ -266,13 +266,14 @@ def _worked(
         one_file: put all dubs of a film into one file as well.
     """
     # Imported here, so that --help does not have to wait for it.
-    from vt.cli import telling
+    from vt.cli import linked, telling
 
     teller = telling.Json() if arguments.json else telling.Text()
     requests: Sequence[JobRequest] = ()
     try:
-        requests = wanted(arguments)
-        return DONE if _all_done(arguments, requests, teller, chosen, one_file=one_file) else FAILED
+        with linked.brought(arguments, teller):
+            requests = wanted(arguments)
+            return DONE if _all_done(arguments, requests, teller, chosen, one_file=one_file) else FAILED
     except (KeyboardInterrupt, Cancelled):
         teller.stopped(requests)
         raise
