@@ -9,7 +9,7 @@ from typing import Any
 from vt import languages
 from vt.domain import BOTH, Job, JobState, Stage
 from vt.dubbing import subtitling
-from vt.dubbing.report import DubReport, SlowedPart
+from vt.dubbing.report import DubReport, RemoteUse, SlowedPart
 from vt.engines.protocols import Voice
 from vt.jobs.job_service import Outlook
 from vt.jobs.removals import UNDO_SECONDS
@@ -270,6 +270,11 @@ def notes(words: Words, remarks: Iterable[str]) -> str:
 def slowed(words: Words, parts: Sequence[SlowedPart]) -> str:
     """Return where the picture of a dub is slowed, and how much; nothing where it is as it was."""
     return render("slowed", words=words, parts=parts, clock=clock) if parts else ""
+
+
+def usage(words: Words, use: RemoteUse | None) -> str:
+    """Return what a language model took for a translation; nothing where none was asked."""
+    return render("usage", words=words, use=use) if use else ""
 
 
 @dataclass(frozen=True, slots=True)
