@@ -1,123 +1,13 @@
-"""The entry point of a server: `python app.py`, `uvicorn app:app`, and Hugging Face Spaces."""
+"""The entry point of a server in a clone: `python app.py`, `uvicorn app:app`, and Hugging Face Spaces."""
 
 from __future__ import annotations
 
-import gc
-import logging
-import os
-import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # Gradio imports the hub's library
+from vt import server
 
-from fastapi import FastAPI
-
-from vt import services, settings
-from vt.api import (
-    FOREIGN_SHAPES,
-    BodyLimits,
-    ErrorShapes,
-    HostAndOriginCheck,
-    PageAndRoutes,
-    RequestTracing,
-    SecurityHeaders,
-    make_api,
-)
-from vt.errors import FolderTaken, SettingsError
-from vt.system import logs
-from vt.ui.page import make_page, mount_page
-from vt.web import admin
-from vt.web.visitors import Proxies
-
-_GOODBYE_SECONDS = 1
-_MOST_HEARD_BYTES = 4096
-"""Of a message over a web socket: nobody has anything to say there."""
-
-os.umask(0o077)  # films, jobs and the log, which tells of them, are for no other account of this machine
-try:
-    known = settings.load()
-except SettingsError as error:
-    sys.exit(f"vt: {error}")
-os.environ.setdefault("GRADIO_TEMP_DIR", str(known.data_folder.absolute() / "uploads"))
-logs.set_up(known.log_level, known.log_file, known.log_format, known.secrets)
-served = services.build(known)
-try:
-    routes = make_api(served)
-except SettingsError as error:
-    sys.exit(f"vt: {error}")
-
-
-@asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    async with routes.router.lifespan_context(routes):
-        yield
-    served.close()
-
-
-page = mount_page(make_page(served), served, FastAPI(lifespan=_lifespan, openapi_url=None))
-guarded = HostAndOriginCheck(BodyLimits(PageAndRoutes(routes, page), known.max_upload_mb), known)
-shaped = ErrorShapes(guarded, FOREIGN_SHAPES)
-app = RequestTracing(SecurityHeaders(shaped, on_spaces=known.on_spaces), served.factory.metrics)
-# What is here by now stays. A model that goes is followed by a collection, which would look through all of it, and hold
-# up every answer for a tenth of a second.
-gc.freeze()
-# Last: what else is loaded at the same time would count as the models' memory.
-try:
-    served.begin()
-except FolderTaken as error:
-    sys.exit(f"vt: {error.in_full}")
-logging.getLogger("vt").info("%s", admin.summary(known))
-
-
-def main() -> int:
-    """Serve until somebody ends it, and return the exit code."""
-    import uvicorn
-
-    from vt.api import connections
-
-    try:
-        listening = _bound(known.host, known.port)
-    except OSError as error:
-        why = f"{known.host}:{known.port} cannot be listened on: {error.strerror}."
-        sys.stderr.write(f"vt: {why} Is another server running there? PORT chooses another.\n")
-        served.close()  # what was taken up goes back, or it would count as a death of the job
-        return 1
-    host, port = listening.getsockname()[:2]
-    logging.getLogger("vt").info("listening on http://%s:%d", host, port)
-    most = connections.connections()
-    limits = connections.Limits(most, connections.of_each(most), proxies=Proxies(known.proxies))
-    config = uvicorn.Config(
-        app,
-        http=connections.bounded(limits),
-        ws_max_size=_MOST_HEARD_BYTES,
-        ws_per_message_deflate=False,  # a pair of buffers for each line, for messages of 300 bytes
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # would have any program on this machine say for whom it asks
-        server_header=False,
-        timeout_graceful_shutdown=_GOODBYE_SECONDS,
-    )
-    with suppress(KeyboardInterrupt):  # uvicorn has ended in good order by then, and hands the signal on
-        uvicorn.Server(config).run([listening])
-    return 0
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; bound before anything is served, so that a taken port is said in one sentence."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only of a socket that says that it is TCP does asyncio turn off Nagle's delay: 40 ms an answer.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
+made = server.make()
+app = made.app
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(server.serve(made))

@@ -33,19 +33,20 @@ FLOORS = {"listens after": (5.0, 4.0, "s"), "ends after": (5.0, 2.0, "s"), "p99"
 HEARING = """
 import threading
 import app
+from vt import server
 from vt import media
 from vt.domain import Cancel
 import pathlib
 
 def hear():
     info = media.probe(pathlib.Path("samples/sense_and_sensibility.mp4"))
-    samples = media.extract(info, info.audio[0], app.served.settings.data_folder / "speech.pcm")
+    samples = media.extract(info, info.audio[0], app.made.settings.data_folder / "speech.pcm")
     while True:
-        for _ in app.served.factory.get_stt_service().transcribe(samples, Cancel()):
+        for _ in app.made.services.factory.get_stt_service().transcribe(samples, Cancel()):
             pass
 
 threading.Thread(target=hear, daemon=True).start()
-raise SystemExit(app.main())
+raise SystemExit(server.serve(app.made))
 """
 
 

@@ -20,7 +20,10 @@ class Floor:
 
 
 HOUSE = (
-    Floor("entry point of the command line; app.py, the server's, stands beside the folder", ("__main__",)),
+    Floor(
+        "entry points: of the command line, and of a server, which app.py beside the folder starts",
+        ("__main__", "server"),
+    ),
     Floor("faces of one service, unaware of each other", ("ui", "api", "cli")),
     Floor("the wiring of a server", ("services",)),
     Floor("jobs: kept, queued, run, edited; answers: for whoever waits, without a job", ("jobs", "answers")),
@@ -29,7 +32,7 @@ HOUSE = (
     Floor("which models there are, and which stay in memory", ("models",)),
     Floor("one module a library", ("engines",)),
     Floor("where models' files come from", ("model_files",)),
-    Floor("sound and pictures, text, visitors; none of them knows of jobs", ("media", "text", "web")),
+    Floor("sound and pictures, text, visitors, links; none of them knows of jobs", ("media", "text", "web", "links")),
     Floor("the machine below", ("system",)),
     Floor("values that everybody speaks of", ("domain",)),
     Floor("languages, and the settings", ("languages", "settings")),

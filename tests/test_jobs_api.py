@@ -322,13 +322,34 @@ def test_a_subtitle_track_of_the_film_may_stand_in_place_of_listening(server: Se
         assert said in refused(answer, 422)
 
 
-def test_another_language_takes_over_what_was_heard(server: Server, done: str) -> None:
+def _are_joined(server: Server, first: str, second: str, folder: Path) -> None:
+    """See that two dubs of a film come in one file, which is made once, and what cannot share one."""
+    route = f"{JOBS}/{first}/joined"
+    answer = server.ask("GET", route, params={"with": second}).raise_for_status()
+    assert "''talk.es%2Bca.mp4" in answer.headers["content-disposition"]
+    (folder / "both.mp4").write_bytes(answer.content)
+    tracks = [(one["codec_type"], one["tags"]["language"]) for one in streams(folder / "both.mp4")[1:]]
+    assert tracks[:2] == [("audio", "spa"), ("audio", "cat")]
+    assert {("subtitle", "spa"), ("subtitle", "cat")} <= set(tracks)
+    again = server.ask("GET", route, params={"with": second})
+    assert (again.headers["etag"], again.content) == (answer.headers["etag"], answer.content)
+    assert "once" in refused(server.ask("GET", route, params={"with": first}), 422)
+    refused(server.ask("GET", route, params={"with": UNKNOWN}), 404)
+    refused(server.ask("GET", route), 422)
+    refused(server.ask("GET", route, params={"with": [second] * 8}), 422)
+    page = server.ask("GET", f"/films/{first}/joined", params={"with": second})
+    assert page.content == answer.content
+    assert server.ask("GET", f"/films/{first}/joined", params={"with": UNKNOWN}).status_code == 404
+
+
+def test_another_language_takes_over_what_was_heard(server: Server, done: str, tmp_path: Path) -> None:
     job = server.json("POST", JOBS, files={"from_job": (None, done), "target_language": (None, "ca")})
     assert job["request"]["file"] == "talk.mp4"
     assert server.ended(job["id"])["state"] == "done"
     first, second = (server.json("GET", f"{JOBS}/{one}/segments")["segments"] for one in (done, job["id"]))
     assert [line["source_text"] for line in first] == [line["source_text"] for line in second]
     assert [line["text"] for line in first] != [line["text"] for line in second]
+    _are_joined(server, done, job["id"], tmp_path)
     # What is left of one does not depend on the other.
     server.ask("DELETE", f"{JOBS}/{job['id']}")
     assert server.ask("GET", f"{JOBS}/{done}/video").status_code == 200

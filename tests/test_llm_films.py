@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
 from tests.test_factory import settings
 from vt import languages
 from vt import settings as vt_settings
+from vt.cli.report import facts
 from vt.domain import Cancel, Edit, Edits, Wishes
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts
+from vt.dubbing.report import DubReport, read
 from vt.engines.apertium import ApertiumEngine
 from vt.engines.llm import INFO, LlmEngine
 from vt.engines.llm_endpoint import Patience
@@ -33,6 +36,8 @@ from vt.models.catalogue import Catalogue
 from vt.models.inventory import StageInUse
 from vt.models.services import TranslationService
 from vt.settings import Settings
+from vt.ui import fragments
+from vt.ui.words import Words
 
 KEY = "sk-very-secret-1234"
 COUNT = 4
@@ -75,13 +80,21 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return films.film(tmp_path_factory.mktemp("film") / "film.mp4")
 
 
-def dubbed(factory: AIServiceFactory, film: Path, folder: Path, edits: Edits | None = None) -> dict[str, Any]:
-    """Dub with the pieces that are kept in a folder, and return the report."""
+def dubbed(
+    factory: AIServiceFactory,
+    film: Path,
+    folder: Path,
+    edits: Edits | None = None,
+    said: str = SRT,
+    glossary: Path | None = None,
+) -> dict[str, Any]:
+    """Dub what subtitles say with the pieces that are kept in a folder, and return the report."""
     place = folder / str(len(list(folder.iterdir())))
     place.mkdir()
     written = place / "film.srt"
-    written.write_text(SRT)
-    request = asked(film, "es", "en", written, **({"edits": edits} if edits else {}))
+    written.write_text(said)
+    more = {"glossary": glossary, **({"edits": edits} if edits else {})}
+    request = asked(film, "es", "en", written, **more)
     artifacts = Artifacts(folder / "pieces")
     return pipeline.dub(request, Studio(factory), place, artifacts=artifacts).report.as_json()
 
@@ -107,6 +120,13 @@ def test_a_film_is_translated_and_what_that_took_stands_in_its_report(film: Path
     assert use["usage"] == {
         "calls": calls, "prompt_tokens": 100 * calls, "completion_tokens": 10 * calls, "lines_by_others": 0
     }  # fmt: skip
+    told = read(json.dumps(report))
+    took = f"{calls} questions, {100 * calls} tokens asked with, {10 * calls} answered with"
+    assert isinstance(told, DubReport) and ("That took", took) in facts(told)
+    assert fragments.usage(Words("en"), told.engines.translation.usage) == (
+        f'<p class="vt-hint">Questions to the language model: {calls}. '
+        f"Tokens of questions: {100 * calls}, of answers: {10 * calls}.</p>"
+    )
     assert INFO.remark in report["notes"]
     assert f"vt_llm_calls_total {float(calls)}" in metrics
     assert f'vt_llm_tokens_total{{kind="prompt"}} {100.0 * calls}' in metrics
@@ -144,6 +164,62 @@ def test_a_line_that_the_model_fails_with_is_translated_by_the_next_engine(film:
     assert INSTEAD in report["notes"]
     assert any(note.startswith("Apertium translates by rules") for note in report["notes"])
     assert "vt_llm_fallen_lines_total 0.0" not in metrics
+
+
+TERMS = {f"gadget{chr(97 + number)}": f"cacharro{chr(97 + number)}" for number in range(20)}
+PAIRS = [*zip(list(TERMS)[::2], list(TERMS)[1::2], strict=True)]
+OF_TERMS = "".join(
+    f"{number + 1}\n00:00:00,{80 * number:03} --> 00:00:00,{80 * number + 70:03}\n"
+    f"The {one} and the {other} sleep in the old house by the river.\n\n"
+    for number, (one, other) in enumerate(PAIRS)
+)
+
+
+def with_terms(asked: Sequence[Any], *, forgets: Collection[str] = ()) -> str:
+    """Translate lines of `OF_TERMS` with the terms that the question names, but for some of the terms."""
+    rows = []
+    for entry in asked:
+        one, other = ("aparato" if term in forgets else said for term, said in entry["terms"].items())
+        rows.append({"id": entry["id"], "text": f"El {one} y el {other} duermen en la casa vieja junto al río."})
+    return json.dumps({"lines": rows})
+
+
+def glossary_of(terms: Mapping[str, str], folder: Path) -> Path:
+    file = folder / "terms.csv"
+    file.write_text("".join(f"{source},{target}\n" for source, target in terms.items()))
+    return file
+
+
+def test_twenty_terms_of_a_glossary_are_told_and_lines_that_break_one_are_asked_for_again(
+    film: Path, tmp_path: Path
+) -> None:
+    forgetful = partial(with_terms, forgets=set(list(TERMS)[:6:2]))
+    glossary = glossary_of(TERMS, tmp_path)
+    (tmp_path / "work").mkdir()
+    with ChatServer([Answer(forgetful), *[Answer(with_terms)] * 9]) as server, serving(server.url) as factory:
+        report = dubbed(factory, film, tmp_path / "work", said=OF_TERMS, glossary=glossary)
+    first, second = (question.asked for question in server.questions[:2])  # what follows are shorter wordings
+    assert [entry["terms"] for entry in first] == [{term: TERMS[term] for term in pair} for pair in PAIRS]
+    assert [entry["text"] for entry in second] == [entry["text"] for entry in first[:3]]
+    assert report["glossary"] == {"terms": 20, "unmatched": [], "not_held": []}
+    assert all(TERMS[term] in text for pair, text in zip(PAIRS, texts(report), strict=True) for term in pair)
+    assert report["engines"]["translation"]["usage"]["lines_by_others"] == 0
+
+
+def test_a_term_that_the_model_never_holds_is_put_into_its_line_all_the_same(film: Path, tmp_path: Path) -> None:
+    def marked(asked: Sequence[Any]) -> str:
+        if "terms" in asked[0]:
+            return with_terms(asked, forgets=TERMS)
+        rows = [{"id": one["id"], "text": f"El X1Q y el X2Q duermen en la casa {one['id']}."} for one in asked]
+        return json.dumps({"lines": rows})
+
+    glossary = glossary_of(TERMS, tmp_path)
+    (tmp_path / "work").mkdir()
+    with ChatServer([Answer(marked)] * 99) as server, serving(server.url) as factory:
+        report = dubbed(factory, film, tmp_path / "work", said=OF_TERMS, glossary=glossary)
+    assert report["glossary"]["not_held"] == []
+    assert texts(report)[0].startswith("El cacharroa y el cacharrob duermen")
+    assert report["engines"]["translation"]["usage"]["lines_by_others"] == 0
 
 
 @pytest.mark.parametrize(

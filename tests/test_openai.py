@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import json
@@ -219,7 +220,7 @@ def test_a_voice_of_openai_speaks_the_language_of_the_text_and_one_of_this_serve
         ({"response_format": ["mp3"]}, "response_format", 422),
         ({"speed": 4.1}, "speed", 422),
         ({"speed": "fast"}, "speed", 422),
-        ({"stream_format": "sse"}, "stream_format", 422),
+        ({"stream_format": "ws"}, "stream_format", 422),
         ({"input": "..."}, None, 422),
     ],
 )
@@ -227,6 +228,19 @@ def test_what_cannot_be_spoken_is_refused_and_the_field_named(
     server: Server, fields: dict[str, Any], param: str | None, status: int
 ) -> None:
     assert refused(server, status, SPEECH, json=SPOKEN | fields)["param"] == param
+
+
+def test_speech_comes_as_events_that_hold_the_same_sound(server: Server) -> None:
+    wav = SPOKEN | {"response_format": "wav"}
+    whole = server.ask("POST", SPEECH, json=wav).raise_for_status().content
+    answer = server.ask("POST", SPEECH, json=wav | {"stream_format": "sse"}).raise_for_status()
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    *deltas, last = (json.loads(event.removeprefix("data: ")) for event in answer.text.strip().split("\n\n"))
+    assert {event["type"] for event in deltas} == {"speech.audio.delta"}
+    assert b"".join(base64.b64decode(event["audio"]) for event in deltas) == whole
+    assert last == {
+        "type": "speech.audio.done", "usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    }  # fmt: skip
 
 
 def test_bodies_that_are_no_requests_are_refused_and_odd_letters_are_not_said(server: Server) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -10,15 +12,35 @@ import tomllib
 import venv
 import zipfile
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from packaging.requirements import Requirement
 
 from scripts import lock
 from tests.servers import ROOT
+from tests.test_structure import imports
 from vt import __version__
+from vt.engines import extras
+from vt.engines.campplus import CamPlusPlusEngine
+from vt.engines.definition import Site
+from vt.engines.kokoro import KokoroEngine
+from vt.engines.mms import MmsEngine
+from vt.engines.nllb import NllbEngine
+from vt.engines.protocols import EngineInfo
+from vt.engines.pyannet import PyanNetEngine
+from vt.model_files import download
+from vt.settings import Settings
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MODULES = {
+    "kokoro": ("kokoro", "kokoro_parts", "kokoro_phonemes", "onnx_session"),
+    "hub": ("mms", "nllb_conversion"),
+    "speakers": ("campplus", "pyannet"),
+}
+"""The modules of engines that each extra is for, with those that engines share where these load its library."""
+BRINGS = {"ctranslate2.converters": "ctranslate2.converters.transformers"}
+"""The module of a library that takes more than the library itself asks for, by what we import."""
 OFFLINE = ("--quiet", "--no-index", "--no-deps")
 
 
@@ -32,6 +54,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip("wheel", *OFFLINE, "--no-build-isolation", "--wheel-dir", str(out), str(clone))
     (built,) = out.iterdir()
     return built
+
+
+class Lacking(Protocol):
+    """What every engine that takes an extra has."""
+
+    info: EngineInfo
+
+    def lack(self, site: Site) -> str | None:
+        """Say what is to be installed for it."""
 
 
 def pip(*arguments: str) -> None:
@@ -75,11 +106,78 @@ def direct(file: str) -> set[str]:
 
 
 def test_the_package_asks_for_what_is_pinned_with_a_word_on_its_use() -> None:
-    asked = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["server"]]
+    asked = [*PROJECT["project"]["dependencies"], *(line for extra in MODULES for line in extra_of(extra))]
     requirements = [Requirement(line) for line in asked]
     assert {one.name for one in requirements} == direct("requirements.txt")
     pinned = lock.pins("requirements.txt")
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
+
+
+def extra_of(name: str) -> list[str]:
+    return list(PROJECT["project"]["optional-dependencies"][name])
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {Requirement(line).name for line in requirements}
+
+
+def foreign(module: str) -> set[str]:
+    """Return the packages beyond Python's own that a module of the engines imports, wherever in it."""
+    tree = ast.parse((ROOT / "vt" / "engines" / f"{module}.py").read_text(encoding="utf-8"))
+    found = imports(tree)
+    for ours, theirs in BRINGS.items():
+        spec = importlib.util.find_spec(theirs) if ours in found else None
+        if spec and spec.origin:
+            found |= imports(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    return {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"vt"}
+
+
+@pytest.mark.parametrize("extra", MODULES)
+def test_an_extra_brings_just_what_its_engines_import_beyond_the_base(extra: str) -> None:
+    base = {*names(PROJECT["project"]["dependencies"]), "tokenizers", "huggingface_hub"}  # faster-whisper brings both
+    wanted = set().union(*map(foreign, MODULES[extra])) - {name.replace("-", "_") for name in base}
+    assert wanted == names(extra_of(extra)) == set(extras.PACKAGES[extra])
+
+
+def test_no_other_module_takes_what_only_an_extra_brings() -> None:
+    only = {module for modules in extras.PACKAGES.values() for module in modules}
+    theirs = {f"vt/engines/{module}.py" for modules in MODULES.values() for module in modules}
+    found = {}
+    for file in (ROOT / "vt").rglob("*.py"):
+        taken = {name.partition(".")[0] for name in imports(ast.parse(file.read_text(encoding="utf-8")))} & only
+        if taken and file.relative_to(ROOT).as_posix() not in theirs:
+            found[file.name] = taken
+    assert found == {}
+
+
+def test_all_brings_what_every_engine_takes() -> None:
+    (line,) = extra_of("all")
+    assert Requirement(line).extras == {*MODULES, "url"}
+
+
+@pytest.mark.parametrize(
+    ("engine", "extra"),
+    [
+        (MmsEngine(), "hub"),
+        (NllbEngine(), "hub"),
+        (KokoroEngine(), "kokoro"),
+        (CamPlusPlusEngine(), "speakers"),
+        (PyanNetEngine(), "speakers"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.info.name,
+)
+def test_an_engine_whose_library_is_not_installed_names_the_extra(engine: Lacking, extra: str, tmp_path: Path) -> None:
+    source = download.Source(folder=tmp_path)
+    known = Settings(data_dir=tmp_path)
+    bare = Site(known, source, is_installed=lambda _: False)
+    told = engine.lack(bare)
+    missing = ", ".join(extras.PACKAGES[extra])
+    assert told == (
+        f"The engine {engine.info.name} needs what is not installed here ({missing}): "
+        f"pip install 'vt[{extra}]' brings it."
+    )
+    whole = Site(known, source, is_installed=lambda _: True)
+    assert "pip install" not in (engine.lack(whole) or "")
 
 
 def test_what_graphics_cards_take_is_an_extra_with_its_pin() -> None:
@@ -88,8 +186,9 @@ def test_what_graphics_cards_take_is_an_extra_with_its_pin() -> None:
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
 
 
-def test_what_serves_assistants_is_an_extra_that_the_tests_have() -> None:
-    requirements = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["mcp"]]
+@pytest.mark.parametrize("extra", ["mcp", "url"])
+def test_what_serves_assistants_or_follows_links_is_an_extra_that_the_tests_have(extra: str) -> None:
+    requirements = [Requirement(line) for line in extra_of(extra)]
     pinned = lock.pins("requirements-dev.txt")
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
     assert not {one.name for one in requirements} & lock.pins("requirements.txt").keys()

@@ -22,6 +22,7 @@ FOREIGN = {
 HEAVY = {"faster_whisper", "ctranslate2", "torch", "transformers", "onnxruntime"}
 SHARED = {
     "onnx_session",
+    "extras",
     "__init__",
     "protocols",
     "candidate",
@@ -35,7 +36,8 @@ FILES = sorted(CODE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
-def _imports(tree: ast.AST) -> set[str]:
+def imports(tree: ast.AST) -> set[str]:
+    """Return the names of all modules that a module imports, and of what it takes out of them."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -46,7 +48,7 @@ def _imports(tree: ast.AST) -> set[str]:
 
 
 def _rooms_of(file: Path) -> set[str]:
-    names = {name.split(".")[1] for name in _imports(ast.parse(file.read_text())) if name.startswith("vt.")}
+    names = {name.split(".")[1] for name in imports(ast.parse(file.read_text())) if name.startswith("vt.")}
     return {name for name in names if name in FLOORS}
 
 
@@ -57,7 +59,7 @@ def _module(file: Path) -> str:
 def _edges() -> dict[str, set[str]]:
     modules = {_module(file): file for file in FILES}
     return {
-        name: {other for other in _imports(ast.parse(file.read_text())) & set(modules) if not _is_within(name, other)}
+        name: {other for other in imports(ast.parse(file.read_text())) & set(modules) if not _is_within(name, other)}
         for name, file in modules.items()
     }
 
@@ -99,7 +101,7 @@ def test_engines_do_not_know_each_other_nor_the_cache() -> None:
     engines = {file.stem for file in FILES if room_of(file) == "engines"} - SHARED
     for file in FILES:
         if room_of(file) == "engines" and file.stem != "registry":
-            imported = _imports(ast.parse(file.read_text()))
+            imported = imports(ast.parse(file.read_text()))
             family = file.stem.split("_")[0]  # an engine may take several modules
             others = {other for other in engines if other.split("_")[0] != family}
             assert not {f"vt.engines.{other}" for other in others} & imported
@@ -109,10 +111,10 @@ def test_engines_do_not_know_each_other_nor_the_cache() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_heavy_libraries_load_only_inside_functions_of_engines(file: Path) -> None:
     tree = ast.parse(file.read_text())
-    everywhere = {name.split(".")[0] for name in _imports(tree)}
+    everywhere = {name.split(".")[0] for name in imports(tree)}
     if room_of(file) != "engines":
         assert not everywhere & HEAVY
-    at_import = {name.split(".")[0] for node in tree.body for name in _imports(node) if not _is_function(node)}
+    at_import = {name.split(".")[0] for node in tree.body for name in imports(node) if not _is_function(node)}
     assert not at_import & HEAVY
 
 

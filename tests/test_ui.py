@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import string
 import time
 from contextlib import closing
@@ -15,7 +16,7 @@ import gradio as gr
 import pytest
 
 from tests.reports import dub_report
-from vt.domain import NO_EDITS, Job, JobSpec, JobState, Stage
+from vt.domain import NO_EDITS, Finish, Fit, Job, JobSpec, JobState, Stage
 from vt.dubbing.report import DubbedLine, SpeakerUse
 from vt.errors import UploadGone
 from vt.factory import AIServiceFactory, Preloaded
@@ -229,3 +230,23 @@ def test_a_caller_who_follows_too_much_already_is_refused_before_a_job_is_made(t
 @pytest.mark.parametrize(("seconds", "said"), [(7.4, "0:07"), (59.6, "1:00"), (750, "12:30"), (3723, "1:02:03")])
 def test_times_are_read_as_on_a_player(seconds: float, said: str) -> None:
     assert fragments.clock(seconds) == said
+
+
+def dub(name: str, language: str, **more: Any) -> Job:  # noqa: ANN401 (of its request)
+    return replace(JOB, id=name, state=JobState.DONE, version=1, request=JobSpec("talk.mp4", language, **more))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "address"),
+    [
+        ([dub("c", "fr"), dub("b", "es"), dub("a", "es")], "films/c/joined?v=1-1&amp;with=b"),
+        ([dub("b", "es"), dub("a", "es")], None),
+        ([dub("b", "fr", preview=True), dub("a", "es")], None),
+        ([dub("b", "fr", finish=Finish(burn="fr")), dub("a", "es")], None),
+        ([dub("b", "fr", finish=Finish(fit=Fit.PICTURE)), dub("a", "es")], None),
+        ([replace(dub("b", "fr"), state=JobState.RUNNING), dub("a", "es")], None),
+    ],
+)
+def test_a_film_with_several_finished_languages_is_offered_in_one_file(jobs: list[Job], address: str | None) -> None:
+    told = fragments.films(ENGLISH, fragments.by_film([(job, job.request.target_language) for job in jobs], {}), "")
+    assert re.findall(r'href="([^"]*joined[^"]*)"', told) == ([address] if address else [])

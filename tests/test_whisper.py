@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from vt.domain import Cancel, Dropped, Word
 from vt.engines import whisper
 from vt.engines.protocols import Heard
 from vt.engines.whisper import RATE, Whisper
+from vt.engines.whisper_steps import Checking
 from vt.errors import Cancelled, EngineError, ModelUnavailable
 from vt.media import levels
 from vt.model_files import bundle
@@ -369,3 +371,36 @@ def test_as_many_windows_go_together_as_half_of_the_free_memory_of_a_card_takes(
     card: Memory | None, at_once: int
 ) -> None:
     assert whisper.windows_at_once(3 * 2**29, card) == at_once
+
+
+class Stepping:
+    """Notes its steps, and is cancelled while it makes one of them."""
+
+    def __init__(self, cancelled_in: str) -> None:
+        self.cancel, self.made, self._cancelled_in = Cancel(), list[str](), cancelled_in
+
+    def encode(self, _: object) -> str:
+        return self._step("encode")
+
+    def generate(self) -> str:
+        return self._step("generate")
+
+    def add_word_timestamps(self, *_: object) -> str:
+        return self._step("times")
+
+    def _step(self, name: str) -> str:
+        self.made.append(name)
+        if name == self._cancelled_in:
+            self.cancel.set()
+        return name
+
+
+@pytest.mark.parametrize(("during", "made"), [("encode", 1), ("generate", 2), ("times", 3)])
+def test_a_cancel_is_heard_before_the_next_step_of_a_window(during: str, made: int) -> None:
+    model = Stepping(during)
+    checking = Checking(model, model.cancel)
+    with pytest.raises(Cancelled) if made < 3 else nullcontext():
+        checking.encode(np.zeros(1, np.float32))
+        checking.generate()
+        checking.add_word_timestamps([], None)
+    assert model.made == ["encode", "generate", "times"][:made]

@@ -2,6 +2,7 @@
 
 VtError
 ├── InputError             the file or an argument is at fault; nothing was changed
+│   ├── LinkError          the film behind a link cannot be had
 │   ├── MediaError         the media file cannot be used
 │   │   ├── NoSpeechError  the sound holds no speech
 │   │   └── EmptyTrack     a sound track is there, but nothing is in it
@@ -92,6 +93,10 @@ def _made_again(kind: type[VtError], args: tuple[Any, ...], state: dict[str, Any
 
 class InputError(VtError):
     """The file or an argument is at fault."""
+
+
+class LinkError(InputError):
+    """The film behind a link cannot be had."""
 
 
 class MediaError(InputError):

@@ -16,7 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketDisconnect
 
-from vt.api import problems, schemas, uploads
+from vt.api import attended, problems, schemas, uploads
 from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
 from vt.domain import (
@@ -39,6 +39,7 @@ from vt.domain import (
 )
 from vt.dubbing.report import DubbedLine
 from vt.errors import InputError, JobNotFound, TooManyRequests
+from vt.jobs import joined
 from vt.jobs.job_service import Draft, Jobs, disk_errors
 from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import follow
@@ -396,6 +397,38 @@ def _file_of(*media_types: str) -> dict[int | str, dict[str, Any]]:
 async def video(services: Served, threads: OnThreads, job_id: JobId) -> FileResponse:
     """Give the film, in whole or in the range that was asked for; of a sound file, the sound."""
     return _file_response(await threads.read(lambda: services.jobs.film(job_id)))
+
+
+@router.get(
+    "/jobs/{job_id}/joined",
+    summary="Several dubs of a film in one file",
+    response_class=FileResponse,
+    responses=_file_of("video/mp4", "audio/mp4") | documented(400, 404, 409, 416, 422, 429, 500, 503, 507),
+)
+async def joined_dubs(
+    services: Served,
+    threads: OnThreads,
+    request: Request,
+    job_id: JobId,
+    others: Annotated[
+        list[str],
+        Query(
+            alias="with",
+            min_length=1,
+            max_length=joined.MOST - 1,
+            description="The ids of further dubs of the same film.",
+            examples=[["mfrggzdfmztwq2lknnwg23tpob"]],
+        ),
+    ],
+) -> Response:
+    """Give the film with a sound track and a subtitle track of each dub; it is made when it is first asked for."""
+    visitor, ids = visitors.of(request.scope).key, [job_id, *others]
+    with services.answers.held(visitor):
+        return await attended.answered(
+            request,
+            threads.answer,
+            lambda cancel: _file_response(services.jobs.in_one_file(ids, cancel, visitor)),
+        )
 
 
 @router.get(

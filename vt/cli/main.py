@@ -77,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="settings in TOML, for what the environment does not set"
     )
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve", help="serve the page and the routes", description="Serve the page and the routes at HOST and PORT."
+    )
+    serve.set_defaults(run=_serve, verbose=True)
     translate = commands.add_parser("translate", help="dub films", description="Dub films, and write their subtitles.")
     options.add_films(translate)
     options.add_dub(translate)
@@ -200,6 +204,12 @@ def _stderr_discarded(verbose: bool) -> Iterator[None]:
         os.close(nowhere)
 
 
+def _serve(_: argparse.Namespace) -> NoReturn:
+    """Become the server: it listens to signals and writes its log itself, and this process has nothing left to do."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "vt.server"])  # noqa: S606 (no shell: ourselves, and no arguments)
+
+
 def _translate(arguments: argparse.Namespace) -> int:
     return _worked(arguments, options.dubs, _files, one_file=arguments.one_file)
 
@@ -256,13 +266,14 @@ def _worked(
         one_file: put all dubs of a film into one file as well.
     """
     # Imported here, so that --help does not have to wait for it.
-    from vt.cli import telling
+    from vt.cli import linked, telling
 
     teller = telling.Json() if arguments.json else telling.Text()
     requests: Sequence[JobRequest] = ()
     try:
-        requests = wanted(arguments)
-        return DONE if _all_done(arguments, requests, teller, chosen, one_file=one_file) else FAILED
+        with linked.brought(arguments, teller):
+            requests = wanted(arguments)
+            return DONE if _all_done(arguments, requests, teller, chosen, one_file=one_file) else FAILED
     except (KeyboardInterrupt, Cancelled):
         teller.stopped(requests)
         raise

@@ -23,14 +23,24 @@ _MOST_FILMS = 10_000
 _REPORT = ".report.json"
 
 
+def _source(word: str) -> Path | str:
+    """Return what is named: a path, or a link as it is."""
+    from vt import links
+
+    return word if links.is_link(word) else Path(word)
+
+
 def add_films(command: argparse.ArgumentParser) -> None:
     """Add the options that say what is heard, and where the results go."""
     command.add_argument(
         "sources",
         nargs="+",
         metavar="VIDEO",
-        type=Path,
-        help="video or audio files, or folders of them; who speaks in several of them keeps a voice",
+        type=_source,
+        help="video or audio files, folders of them, or links to them; who speaks in several of them keeps a voice",
+    )
+    command.add_argument(
+        "--cookies", type=Path, metavar="FILE", help="for links: cookies of the site, in Netscape's format"
     )
     command.add_argument("--from", dest="origin", default="auto", metavar="LANGUAGE", help="the language spoken")
     command.add_argument("-o", dest="out", type=Path, default=Path("out"), metavar="DIR", help="default: ./out")

@@ -78,6 +78,7 @@ def facts(told: Report) -> list[tuple[str, str]]:
     for name, use in (("Heard by", told.engines.stt), *_other_engines(told)):
         if use:
             found.append((name, " ".join(filter(None, (use.engine, use.model, use.voice, f"on {use.device}")))))
+            found += _of_usage(use.usage)
     if isinstance(told, DubReport):
         timing, loud = told.timing, told.loudness
         found += [
@@ -90,6 +91,15 @@ def facts(told: Report) -> list[tuple[str, str]]:
         found += _of_glossary(told.glossary)
     found += [("Speaker", f"{each.label}, {each.seconds:.0f} s {each.voice}") for each in told.speakers]
     return found
+
+
+def _of_usage(use: report.RemoteUse | None) -> Iterator[tuple[str, str]]:
+    """Tell what a language model took; a server may not count tokens."""
+    if use is None:
+        return
+    counted = f"{use.prompt_tokens:,} tokens asked with, {use.completion_tokens:,} answered with"
+    questions = f"{use.calls:,} questions" if use.calls != 1 else "1 question"
+    yield "That took", f"{questions}, {counted}" if use.prompt_tokens or use.completion_tokens else questions
 
 
 def _of_glossary(use: report.GlossaryUse | None) -> Iterator[tuple[str, str]]:

@@ -78,6 +78,11 @@ class Glossing:
 
     # While lines are translated
 
+    def terms(self, texts: Sequence[str]) -> tuple[tuple[Match, ...], ...]:
+        """Return the terms of each text, for a translator that can be told of them; empty where there are none."""
+        found = tuple(self.finder.matches(reading.composed(text)) for text in texts)
+        return found if any(found) else ()
+
     def translated(self, sources: Sequence[str], ask: Ask) -> list[str]:
         """Return translations that hold the terms of their sources, as far as that can be had."""
         texts = list(ask(sources, range(len(sources))))

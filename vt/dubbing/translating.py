@@ -228,7 +228,8 @@ class Translating:
         lines_said = tuple(segment.text for segment in said)
         spent: list[Spent] = []
 
-        is_again = False
+        glossing, is_again = self.glossing, False
+        identity = glossing.identity
 
         def ask(plain: Sequence[str], lines: Sequence[int]) -> list[str]:
             nonlocal is_again
@@ -237,11 +238,14 @@ class Translating:
                 part = slice(first, first + _BATCH)
                 of_lines = tuple(places[line] for line in lines[part])
                 # Parts of one line have no place of their own among the lines.
-                context = Context(lines_said, of_lines) if len(set(of_lines)) == len(of_lines) else None
+                terms = glossing.terms(plain[part]) if choice.info.is_remote and not is_again else ()
+                context = Context(lines_said, of_lines, terms) if len(set(of_lines)) == len(of_lines) else None
                 share = (1.0, 0.0) if is_again else (len(texts) / len(plain), len(plain[part]) / len(plain))
                 lengths = budgets and [budgets[line] for line in lines[part]]
                 batch = _Batch([*plain[part]], lengths, context, share)
-                name = fingerprint("batch", used, batch.sources, *([lengths] if lengths else []))
+                name = fingerprint(
+                    "batch", used, batch.sources, *([lengths] if lengths else []), *([identity] if terms else [])
+                )
                 texts += self.run.artifacts.json("batch", name, lambda: self._made(service, batch, name))  # noqa: B023
                 took = self.kept_spent(name)
                 spent.append(took.without_fallen if is_again else took)
@@ -249,7 +253,6 @@ class Translating:
             is_again = True
             return texts
 
-        glossing = self.glossing
         made = in_good_form(sources, names, pair, lambda plain: glossing.translated(plain, ask), glossing.without_terms)
         return Made(made, sum(spent, NOTHING_SPENT))
 

@@ -336,7 +336,7 @@ class _Network:
 class CamPlusPlusEngine(OneBundledModel[VoiceEmbedder], DiarizationEngine):
     """How the network is found: set-up puts it here, and it is not downloaded otherwise."""
 
-    info, model, file = INFO, NAME, FILE
+    info, model, file, extra = INFO, NAME, FILE, "speakers"
 
     def load(self, file: Path, threads: int, device: str) -> CamPlusPlus:
         """Load the network."""

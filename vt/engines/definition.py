@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from vt.domain import Cancel
+from vt.engines import extras
 from vt.engines.candidate import Candidate, E
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import (
@@ -44,6 +45,8 @@ class Site:
     """Where models come from and are kept."""
     cards: Callable[[], Cards] = graphics.cards
     preparations: Preparations = field(default_factory=Preparations)
+    is_installed: Callable[[str], bool] = extras.is_installed
+    """Tells whether a library that an extra of the package brings is here."""
 
     @property
     def is_embedded(self) -> bool:
@@ -88,6 +91,10 @@ class Site:
         """Return what gives a sentence where a model's files, or what it is to run on, are not there."""
         is_absent = device != "cpu" and device not in self.graphics
         return lambda: Message(_NO_GPU, device=device) if is_absent else files.lack()
+
+    def missing(self, info: EngineInfo, extra: str) -> Message | None:
+        """Say which extra of the package an engine lacks; None where its libraries are here."""
+        return extras.lack(info.name, extra, self.is_installed)
 
     def shared(self, files: Weights, prepare: Callable[[Cancel], object]) -> Callable[[Cancel], None]:
         """Have a preparation done once for all who want the same files, whoever of them stops waiting."""
@@ -139,6 +146,8 @@ class OneBundledModel(_EngineBase, Generic[E]):
     """Its name, and that of its folder."""
     file: str
     """The name of its file there."""
+    extra: str
+    """Of the package: what brings its library."""
 
     def load(self, file: Path, threads: int, device: str) -> E:
         """Load the model from its file, which has been checked.
@@ -157,9 +166,8 @@ class OneBundledModel(_EngineBase, Generic[E]):
         return site.devices(self.info.kind)
 
     def lack(self, site: Site) -> str | None:
-        """Say that the model is not here, where that is so."""
-        del site
-        return self._lack()
+        """Say that the model or its library is not here, where that is so."""
+        return self._lack(site)
 
     def candidates(self, site: Site) -> Sequence[Candidate[E]]:
         """List the model on each device."""
@@ -174,11 +182,13 @@ class OneBundledModel(_EngineBase, Generic[E]):
         del site
         return (self.model,)
 
-    def _lack(self) -> str | None:
-        return None if bundle.folder(self.model) else bundle.lack(self.model)
+    def _lack(self, site: Site) -> str | None:
+        here = bundle.folder(self.model) is not None
+        return site.missing(self.info, self.extra) or (None if here else bundle.lack(self.model))
 
     def _candidate(self, site: Site, device: str) -> Candidate[E]:
-        files, threads = Weights(self.model, lambda: bundle.folder(self.model), self._lack), site.settings.threads
+        files = Weights(self.model, lambda: bundle.folder(self.model), lambda: self._lack(site))
+        threads = site.settings.threads
         folder = files.here()
         spec: ModelSpec[E] = ModelSpec(
             key=site.key(self.info.kind, self.info.name, self.model, device),

@@ -429,7 +429,8 @@ def _unspoken(language: Language) -> str:
 def _obstacle(site: Site, files: Weights, device: str) -> Callable[[], str | None]:
     other = site.obstacle(files, device)
     return lambda: (
-        other()
+        site.missing(INFO, "kokoro")
+        or other()
         or (None if shutil.which("espeak-ng") else "Kokoro takes the pronunciation from espeak-ng: install espeak-ng.")
     )
 

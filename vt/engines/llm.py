@@ -94,7 +94,12 @@ class LlmPair:
     ) -> Iterator[Attempt]:
         """Yield what became of the sentences; see `RemoteTranslator.attempts`."""
         lines = [
-            Line(text, budgets[number] if budgets else None, context.places[number] if context else None)
+            Line(
+                text,
+                budgets[number] if budgets else None,
+                context.places[number] if context else None,
+                context.terms[number] if context and context.terms else (),
+            )
             for number, text in enumerate(sentences)
         ]
         groups = list(_groups(lines))
@@ -124,6 +129,8 @@ class _Asking:
         self._client, self._context, self._lines = client, context, lines
         # What is in no language, such as a number, stays as it is.
         self._texts: list[str | None] = [None if splitting.has_words(line.text) else line.text for line in lines]
+        self._loose: dict[int, str] = {}
+        """By line: a translation that is good but for a term of the glossary."""
         self._meter = Meter()
         self._why: Message | None = None
 
@@ -150,13 +157,20 @@ class _Asking:
         for number, found in zip(numbers, self._translation.checked(answer, lines), strict=True):
             if isinstance(found, Message):
                 self._why = found
-            else:
+            elif self._translation.holds_terms(self._lines[number], found):
                 self._texts[number] = found
+            else:
+                self._loose.setdefault(number, found)
+
+    def _translated(self) -> tuple[str | None, ...]:
+        """Return a text for each line, as far as there is one; whoever asks sees to terms that are missing."""
+        return tuple(self._loose.get(number) if text is None else text for number, text in enumerate(self._texts))
 
     def _attempt(self, *, is_down: bool) -> Attempt:
         meter = self._meter
-        why = self._why if None in self._texts else None
-        return Attempt(tuple(self._texts), why, is_down, meter.calls, meter.prompt_tokens, meter.completion_tokens)
+        texts = self._translated()
+        why = self._why if None in texts else None
+        return Attempt(texts, why, is_down, meter.calls, meter.prompt_tokens, meter.completion_tokens)
 
 
 def _groups(lines: Sequence[Line]) -> Iterator[list[Line]]:

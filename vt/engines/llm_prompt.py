@@ -17,6 +17,8 @@ from vt.engines.llm_endpoint import UnusableAnswer
 from vt.engines.protocols import Context
 from vt.languages import Language
 from vt.text import identification, splitting
+from vt.text.glossary import matching
+from vt.text.glossary.matching import Match
 from vt.translatable import Message
 
 SCHEMA: Mapping[str, Any] = {
@@ -50,6 +52,8 @@ _RULES = (
     "Keep the meaning, the tone, the form of address, names and numbers. Write as one speaks, without remarks.",
     "Where a line has `at_most`, its translation should have at most so many characters: prefer a shorter wording that "
     "says the same.",
+    "Where a line has `terms`, its translation has for each of them what stands behind it, with the same letters, or "
+    "its plural where the sentence wants that.",
     'Answer with JSON and nothing else, one entry for each `id`: {{"lines": [{{"id": 1, "text": "..."}}]}}',
 )
 _OWN_WORDS = 30
@@ -75,6 +79,8 @@ class Line:
     """Characters that there is time for."""
     place: int | None = None
     """Its number among all lines of the film."""
+    terms: tuple[Match, ...] = ()
+    """Of a glossary, that are in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ class Translation:
 
     def messages(self, lines: Sequence[Line], context: Context | None) -> list[dict[str, str]]:
         """Return the question for some lines, whose ids are their places in the list, from 1."""
-        asked = {"lines": _entries(lines, context)}
+        asked = {"lines": _entries(lines, context, self.target)}
         return [
             {"role": "system", "content": "\n".join(self._rules())},
             {"role": "user", "content": json.dumps(asked, ensure_ascii=False)},
@@ -123,6 +129,10 @@ class Translation:
             "The language model {model} did not answer in {language}.", model=self.model, language=self.target
         )
 
+    def holds_terms(self, line: Line, text: str) -> bool:
+        """Tell whether a translation of a line holds the terms of the glossary that are in it."""
+        return not matching.lost(line.terms, text, self.target)
+
     def _fault(self, original: str, text: str) -> Message | None:
         """Say what is wrong with the translation of one line; None where nothing is."""
         if not text:
@@ -142,9 +152,9 @@ class Translation:
         return "`at_most`" in text or '"id":' in text or any(piece in rules for piece in pieces)
 
 
-def _entries(lines: Sequence[Line], context: Context | None) -> list[dict[str, Any]]:
+def _entries(lines: Sequence[Line], context: Context | None, target: Language) -> list[dict[str, Any]]:
     """Return the lines with what is said around them, in the order of the film."""
-    asked = [_entry(number, line) for number, line in enumerate(lines, 1)]
+    asked = [_entry(number, line, target) for number, line in enumerate(lines, 1)]
     if context is None:
         return asked
     by_place = {line.place: entry for line, entry in zip(lines, asked, strict=True) if line.place is not None}
@@ -156,8 +166,10 @@ def _entries(lines: Sequence[Line], context: Context | None) -> list[dict[str, A
     return [by_place.get(place) or {"context": context.lines[place][:_LONGEST_CONTEXT]} for place in sorted(around)]
 
 
-def _entry(number: int, line: Line) -> dict[str, Any]:
+def _entry(number: int, line: Line, target: Language) -> dict[str, Any]:
     entry: dict[str, Any] = {"id": number, "text": line.text}
+    if line.terms:
+        entry["terms"] = {term.text: term.put(target.code) for term in line.terms}
     return entry if line.budget is None else entry | {"at_most": max(1, int(line.budget))}
 
 

@@ -352,6 +352,8 @@ class MmsEngine(TtsEngine):
 
     def lack(self, site: Site) -> str | None:
         """Say that there is no voice here, where it would have to be downloaded first."""
+        if missing := site.missing(INFO, "hub"):
+            return missing
         here = bool(self.spoken(site, reachable=False))
         return None if here else "No MMS voice is here yet: python -m vt fetch downloads one."
 
@@ -420,6 +422,11 @@ def _files(site: Site, row: Language) -> Weights:
     return sources.of_hub(wanted, name, (*FILES, *WEIGHTS), site.source, site.preparations.told)
 
 
+def _obstacle(site: Site, files: Weights, device: str) -> Callable[[], str | None]:
+    other = site.obstacle(files, device)
+    return lambda: site.missing(INFO, "hub") or other()
+
+
 def _candidate(site: Site, row: Language, device: str) -> Candidate[Synthesizer]:
     files, threads = _files(site, row), site.settings.threads
     halved = site.settings.mms_precision == "bfloat16" and machine.has_bfloat16()
@@ -436,7 +443,7 @@ def _candidate(site: Site, row: Language, device: str) -> Candidate[Synthesizer]
         INFO,
         spec,
         unfit=None if row.mms else Message("{language} cannot be spoken by MMS: it has no voice for it.", language=row),
-        obstacle=site.obstacle(files, device),
+        obstacle=_obstacle(site, files, device),
         downloads=files.downloads,
         insists=True,
         prepare=site.shared(files, files.prepare) if files.obtain else None,

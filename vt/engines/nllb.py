@@ -322,6 +322,8 @@ class NllbEngine(TranslationEngine):
     def lack(self, site: Site) -> str | None:
         """Say that there is no NLLB here, where it would have to be downloaded first."""
         here = bool(self.translated(site, reachable=False)[0])
+        if not here and (missing := site.missing(INFO, "hub")):
+            return missing
         return None if here else "No NLLB model is here yet: python -m vt fetch downloads one."
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Translator]]:
@@ -377,6 +379,17 @@ def _convert(site: Site, checkpoint: Weights, cancel: Cancel) -> None:
     nllb_conversion.convert(checkpoint.folder, target, tell=site.preparations.told, cancel=cancel)
 
 
+def _obstacle(site: Site, files: Weights, device: str) -> Callable[[], str | None]:
+    """Return what gives a sentence where it cannot be had; only to convert a checkpoint takes libraries of an extra."""
+    other = site.obstacle(files, device)
+    return lambda: (None if _is_converted(files) else site.missing(INFO, "hub")) or other()
+
+
+def _is_converted(files: Weights) -> bool:
+    folder = files.here()
+    return folder is not None and nllb_conversion.is_converted(folder)
+
+
 def _candidate(
     site: Site, files: Weights, device: str, pair: tuple[Language, Language], insists: bool
 ) -> Candidate[Translator]:
@@ -386,7 +399,7 @@ def _candidate(
     def prepare(cancel: Cancel) -> None:
         if files.obtain:
             files.prepare(cancel)
-        elif not nllb_conversion.is_converted(files.folder):
+        elif not _is_converted(files):
             _convert(site, files, cancel)
 
     spec: ModelSpec[Nllb] = ModelSpec(
@@ -401,7 +414,7 @@ def _candidate(
         INFO,
         spec,
         unfit=_untranslated(pair),
-        obstacle=site.obstacle(files, device),
+        obstacle=_obstacle(site, files, device),
         downloads=files.downloads,
         insists=insists,
         prepare=site.shared(files, prepare),
@@ -413,9 +426,8 @@ def _candidate(
 
 
 def _bytes(files: Weights) -> int:
-    folder = files.here()
-    if folder and nllb_conversion.is_converted(folder):
-        return estimated_bytes(folder)
+    if _is_converted(files):
+        return estimated_bytes(files.folder)
     return memory_bytes(_known(files.name, "int8_bytes"))
 
 

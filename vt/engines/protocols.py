@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vt.domain import Cancel, Clip, Dropped, Word
 from vt.languages import Language
+from vt.text.glossary.matching import Match
 from vt.translatable import Message
 
 if TYPE_CHECKING:
@@ -143,10 +144,12 @@ class Context:
     """All that is said, in order."""
     places: tuple[int, ...]
     """For each sentence, where it stands in `lines`; each place once."""
+    terms: tuple[tuple[Match, ...], ...] = ()
+    """For each sentence, the terms of a glossary that are in it; empty: there are none, or they need not be known."""
 
     def of(self, part: slice) -> Context:
         """Return the same for a part of the sentences."""
-        return Context(self.lines, self.places[part])
+        return Context(self.lines, self.places[part], self.terms[part])
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,7 @@ class _Network:
 class PyanNetEngine(OneBundledModel[OverlapFinder], OverlapEngine):
     """How the network is found: set-up puts it here. It is small, and runs on the processor alone."""
 
-    info, model, file = INFO, NAME, FILE
+    info, model, file, extra = INFO, NAME, FILE, "speakers"
 
     def devices(self, site: Site) -> Sequence[str]:
         """Return the processor."""

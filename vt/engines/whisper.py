@@ -25,6 +25,7 @@ from vt.engines.definition import AUTO, Site, SttEngine
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import EngineInfo, Heard, Transcriber
 from vt.engines.whisper_repetitions import bare, once
+from vt.engines.whisper_steps import Checking
 from vt.engines.whisper_stretches import stretches_of_sentences, widened
 from vt.errors import EngineError, ModelUnavailable
 from vt.languages import Language
@@ -381,6 +382,7 @@ class Whisper:
 
     def _other_language_of(self, hearing: _Pass, stretch: levels.Region) -> str | None:
         """Return Whisper's code of the language of a stretch, where that is surely another than the film's."""
+        hearing.cancel.check()
         if stretch[1] - stretch[0] < _WORTH_DETECTING:
             return None
         with _translated():
@@ -454,7 +456,7 @@ class Whisper:
         about = [{"offset": start, "duration": end - start} for start, end in clips]
         with _translated():
             # A new one for each call: it keeps the state of its last call.
-            pipeline = BatchedInferencePipeline(self._model)
+            pipeline = BatchedInferencePipeline(Checking(self._model, hearing.cancel))
             found = pipeline.forward(self._padded(hearing.samples, clips), tokenizer, about, options)
         return [_Segment.of(parts[0]) for parts in found]
 

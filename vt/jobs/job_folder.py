@@ -10,6 +10,7 @@ REMARKS = "remarks.json"
 """The file in a folder of results that holds the remarks of its report."""
 
 _RESULTS = re.compile(r"results-([1-9]\d{0,8})")
+_JOINED = "joined-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,14 @@ class JobFolder:
         """Return where the copy of one version's film is that every browser can show; it need not exist."""
         return self.path / f"page-{version}.mp4"
 
+    def joined(self, version: int, mark: str, ending: str) -> Path:
+        """Return where one version's dub is in one file with others, which the mark stands for; it need not exist."""
+        return self.path / f"{_JOINED}{version}-{mark}{ending}"
+
+    def all_joined(self) -> list[Path]:
+        """Return the files in which dubs are together."""
+        return list(self.path.glob(f"{_JOINED}*"))
+
     def results(self, version: int) -> Path:
         """Return the folder with the results of one version."""
         return self.path / f"results-{version}"
@@ -112,4 +121,5 @@ class JobFolder:
             self.peaks(version),
             self.page_copy(version),
         }
+        kept.update(path for path in self.all_joined() if path.name.startswith(f"{_JOINED}{version}-"))
         return [path for path in self.path.iterdir() if path not in kept]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vt import languages, media
-from vt.domain import NO_EDITS, PREVIEW_SECONDS, Edits, Finish, Job, JobSpec, JobState, Wishes
+from vt.domain import NO_EDITS, PREVIEW_SECONDS, Cancel, Edits, Finish, Job, JobSpec, JobState, Wishes
 from vt.dubbing import carrying, first_lines, pipeline, report, subtitling
 from vt.dubbing.artifacts import ArtifactReader, Artifacts
 from vt.dubbing.report import DubbedLine, DubReport, Report, SpeakerUse
@@ -31,7 +31,7 @@ from vt.errors import (
     VtError,
     WrongState,
 )
-from vt.jobs import edit_checks, new_lines, outlines, records, remarks
+from vt.jobs import edit_checks, joined, new_lines, outlines, records, remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.new_lines import NewLine
 from vt.jobs.page_copies import PageCopies
@@ -41,6 +41,7 @@ from vt.jobs.takes import DubTakes
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
 from vt.system import atomic_dirs, disk
+from vt.system.processes import Slots
 from vt.system.sandbox import CORES
 from vt.translatable import Message
 from vt.web.visitors import PerVisitorSemaphore
@@ -52,6 +53,8 @@ _RESERVE = 200 * MB
 """Free disk that no job may use, for the database, the log and other programs."""
 _WORK_BYTES_PER_SECOND = 300_000
 """The most that the files of a run take for a second of film: extracted sound, spoken lines, the dubbed track."""
+_JOINING_SECONDS = 60.0
+"""Whoever wants dubs in one file waits so long for those before them."""
 _LONGEST_NAME = 200
 _LONGEST_KEY = 255
 _KEPT_FORMS = ("srt", "vtt")
@@ -126,6 +129,7 @@ class Jobs:
         self._data, self._store, self._worker = data, store, worker
         self._free = free
         self._copies = PageCopies(media.page_copy)
+        self._joining = Slots(1, patience=_JOINING_SECONDS)
         self._looks = looks or PerVisitorSemaphore(CORES)  # `processes.PROBES` are twice as many
 
     # In
@@ -565,6 +569,40 @@ class Jobs:
             self.report_file(job_id),
             self.film(job_id),
         ]
+
+    def in_one_file(self, job_ids: Sequence[str], cancel: Cancel, visitor: str = "") -> ResultFile:
+        """Return several dubs of one film in one file; it is made when it is first asked for, and kept with the first.
+
+        Args:
+            job_ids: of the dubs: the first gives the picture, and is what plays where nobody chooses.
+            cancel: ends it.
+            visitor: the key of the one who asks.
+
+        Raises:
+            InputError: they are too few or too many, or cannot share one file.
+            JobNotFound: there is no such job.
+            WrongState: one of them has no results yet.
+            NoSuchResult: a film was only written down.
+            StorageError: the disk has no room for it.
+            TooManyRequests: others have theirs made.
+            Cancelled: `cancel` was set.
+        """
+        if not 2 <= len(job_ids) <= joined.MOST:
+            raise InputError("Name 2 to {most} dubs of one film.", most=joined.MOST)
+        with disk_errors(), _or_removed():
+            dubs = [self._dub(job_id) for job_id in job_ids]
+            with self._looks.one(visitor):
+                joined.check(dubs)
+            place = joined.place(dubs)
+            if not place.exists():
+                with self._joining.one(cancel):
+                    if not place.exists():
+                        self._check_disk(2 * sum(dub.film.stat().st_size for dub in dubs))
+                        joined.make(dubs, place, cancel)
+        return ResultFile(place, joined.name(dubs), _TYPES[place.suffix])
+
+    def _dub(self, job_id: str) -> joined.Dub:
+        return joined.Dub(self._store.get(job_id), self._data.folder(job_id), self.film(job_id).path)
 
     def picture(self, job_id: str, visitor: str = "") -> ResultFile:
         """Return a small picture of the film; it is made when it is first asked for.

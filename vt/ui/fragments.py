@@ -9,9 +9,10 @@ from typing import Any
 from vt import languages
 from vt.domain import BOTH, Job, JobState, Stage
 from vt.dubbing import subtitling
-from vt.dubbing.report import DubReport, SlowedPart
+from vt.dubbing.report import DubReport, RemoteUse, SlowedPart
 from vt.engines.protocols import Voice
 from vt.jobs.job_service import Outlook
+from vt.jobs.joined import MOST, has_own_picture
 from vt.jobs.removals import UNDO_SECONDS
 from vt.languages import Language
 from vt.models.inventory import StageInUse
@@ -272,6 +273,11 @@ def slowed(words: Words, parts: Sequence[SlowedPart]) -> str:
     return render("slowed", words=words, parts=parts, clock=clock) if parts else ""
 
 
+def usage(words: Words, use: RemoteUse | None) -> str:
+    """Return what a language model took for a translation; nothing where none was asked."""
+    return render("usage", words=words, use=use) if use else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Film:
     """One film in the list of a browser's jobs, with the dubs that were made of it."""
@@ -299,6 +305,17 @@ def by_film(rows: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> list[
     return [Film(dubs[0][0], tuple(dubs), _kept(dubs, kept)) for dubs in films.values()]
 
 
+def _joined(film: Film) -> str:
+    """Return the address of the film with all its finished dubs in one file; empty where no two can share one."""
+    newest: dict[str, Job] = {}
+    for job, _ in film.dubs:
+        if job.version and job.state is JobState.DONE and not (job.request.preview or has_own_picture(job)):
+            newest.setdefault(job.request.target_language, job)
+    newest.pop("", None)  # only written down
+    dubs = list(newest.values())[:MOST]
+    return job_files.joined([job.id for job in dubs], [job.version for job in dubs]) if len(dubs) > 1 else ""
+
+
 def _kept(dubs: Sequence[tuple[Job, str]], kept: Mapping[str, float]) -> float | None:
     left = [kept[job.id] for job, _ in dubs if job.state.is_over and job.id in kept]
     return max(left) if len(left) == len(dubs) else None
@@ -310,6 +327,7 @@ def films(words: Words, listed: Sequence[Film], shown: str) -> str:
         {
             "film": film,
             "picture": job_files.picture(film.job.id),
+            "joined": _joined(film),
             "date": words.date(film.job.created_at),
             "kept": "" if film.kept_seconds is None else words("kept_for", time=_long(words, film.kept_seconds)),
         }

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 
-from vt.domain import Job
+from vt.domain import Cancel, Job
 from vt.errors import JobNotFound, VtError
 from vt.jobs.archive import zipped
 from vt.jobs.job_service import Jobs
@@ -73,6 +73,13 @@ def everything(job_id: str, version: int) -> str:
     return f"films/{quote(job_id, safe='')}/everything?{version}"
 
 
+def joined(job_ids: Sequence[str], versions: Sequence[int]) -> str:
+    """Return the address of several dubs of one film in one file."""
+    first, *others = (quote(job_id, safe="") for job_id in job_ids)
+    named = "".join(f"&with={other}" for other in others)
+    return f"films/{first}/joined?v={'-'.join(map(str, versions))}{named}"
+
+
 def sample(voice_id: str) -> str:
     """Return the address of a sample of a voice: a route of the public API."""
     return f"api/v1/voices/{quote(voice_id, safe='')}/sample"
@@ -111,6 +118,11 @@ def routes(services: Services) -> APIRouter:
     @router.get("/everything")
     def get_everything(job_id: str) -> Response:
         return archive(services.jobs, lambda: services.jobs.get(job_id))
+
+    @router.get("/joined")
+    def get_joined(job_id: str, request: Request, others: Annotated[list[str], Query(alias="with")]) -> Response:
+        visitor = visitors.of(request.scope).key
+        return answered(lambda: services.jobs.in_one_file([job_id, *others], Cancel(), visitor))
 
     @router.get("/report")
     def get_report(job_id: str) -> Response:

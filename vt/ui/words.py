@@ -174,6 +174,8 @@ _ENGLISH: dict[str, str] = {
     "link_gone": "This link leads nowhere any more",
     "link_gone_why": "It was taken back, or the video was removed.",
     "download_everything": "Everything as ZIP",
+    "download_joined": "All languages in one file",
+    "llm_usage": "Questions to the language model: {calls}. Tokens of questions: {prompt}, of answers: {answers}.",
     "slowed": "Where the picture is slowed",
     "slowed_part": "{start} to {end}: {factor} times as long",
     # Pictures that a browser does not show

@@ -20,6 +20,7 @@ from vt.web.multipart import Upload
 
 FORMS = ("json", "text", "srt", "verbose_json", "vtt")
 _STREAMED = ("json", "text")
+_STREAMS = ("audio", "sse")
 _GRANULARITIES = ("segment", "word")
 MOST_CHARACTERS = 4096
 """Of a text to speak; OpenAI's own limit."""
@@ -63,6 +64,8 @@ class Speaking:
     voice: str
     form: str
     speed: float
+    as_events: bool
+    """Sent as server-sent events, and not as a file."""
     ignored: tuple[str, ...]
 
 
@@ -107,14 +110,14 @@ def speaking_of(content: bytes) -> Speaking:
         raise Refused(
             f"The text is too long: {MOST_CHARACTERS} characters are the most.", "input", "string_above_max_length"
         )
-    if said.get("stream_format", "audio") != "audio":
-        raise Refused("What is spoken is sent as audio: the field stream_format takes audio.", "stream_format")
+    as_events = _one_of(said.get("stream_format") or _STREAMS[0], _STREAMS, "stream_format") == "sse"
     return Speaking(
         _required(said, "model"),
         splitting.readable(text),
         _voice(said.get("voice")),
         _one_of(said.get("response_format") or "mp3", media.FORMATS, "response_format"),
         _speed(said.get("speed")),
+        as_events,
         _ignored([name for name, value in said.items() if value is not None], _SPEAKING),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import zlib
@@ -105,6 +106,16 @@ class Deltas:
 def done(said: Said) -> bytes:
     """Return the last event, which has the whole text."""
     return _event({"type": "transcript.text.done", "text": said.text})
+
+
+def sound(chunk: bytes) -> bytes:
+    """Return the event of some more sound."""
+    return _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode("ascii")})
+
+
+def spoken() -> bytes:
+    """Return the last event of speech. It counts no tokens, for the voices here have none."""
+    return _event({"type": "speech.audio.done", "usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}})
 
 
 def trouble(error: VtError) -> bytes:

@@ -107,8 +107,15 @@ async def speech(services: Served, threads: OnThreads, request: Request) -> Resp
     def work(take: attended.Take, cancel: Cancel) -> None:
         speaking.speak(spoken, services.factory, cancel, take)
 
-    media_type = media.FORMATS[asked.form].media_type
-    return await attended.streamed(request, threads.answer, work, media_type, responses.headers(asked.ignored))
+    def events(take: attended.Take, cancel: Cancel) -> None:
+        speaking.speak(spoken, services.factory, cancel, lambda chunk: take(responses.sound(chunk)))
+        take(responses.spoken())
+
+    named = responses.headers(asked.ignored)
+    if not asked.as_events:
+        return await attended.streamed(request, threads.answer, work, media.FORMATS[asked.form].media_type, named)
+    named["Cache-Control"] = "no-cache"
+    return await attended.streamed(request, threads.answer, events, "text/event-stream", named, responses.trouble)
 
 
 def _speech(asked: requests.Speaking, services: Services) -> Speech:

@@ -262,7 +262,8 @@ class TranslateTab:
         report = self._jobs.dub_report(job.id)
         has_picture = self._jobs.film(job.id).media_type.startswith("video/")
         remarks = fragments.notes(said, self._jobs.remarks(job.id)) + fragments.slowed(said, report.slowed)
-        return {self._watch: fragments.downloads(said, job, report, has_picture) + remarks}
+        took = fragments.usage(said, report.engines.translation.usage)
+        return {self._watch: fragments.downloads(said, job, report, has_picture) + remarks + took}
 
     # Handlers
 

@@ -1,0 +1,178 @@
+"""Obtains the film behind a link, within bounds; says in a sentence why it cannot be had."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import sys
+import tempfile
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import vt
+from vt.domain import Cancel
+from vt.errors import LinkError, ToolError, ToolMissing, ToolStopped
+from vt.links import proxy
+from vt.links.addresses import Endpoint
+from vt.links.proxy import Traffic
+from vt.system import processes, python_child
+from vt.system.sandbox import MB, ChildLimits
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
+_REFUSALS = {
+    "live": "The link leads to something live, which has no end.",
+    "several": "The link leads to several films: name one of them.",
+    "length": "The film behind the link is longer than {minutes:.0f} minutes (VT_MAX_DURATION_MINUTES).",
+    "size": "The film behind the link has more than {most} MB (VT_MAX_UPLOAD_MB).",
+}
+"""By the word that the child says."""
+_ENDING = re.compile(r"[a-z0-9]{1,5}")
+_LONGEST_LINK = 4096
+_LONGEST_NAME_BYTES = 80
+_BESIDE_FILM = 64 * MB
+"""What may come beyond the film: pages, lists of parts."""
+_CHILD = "vt.links.child"
+_TAKES = ("yt_dlp", "psutil")
+"""What the child imports: the first may lie elsewhere than the other packages."""
+_LACK = "Links take the package yt-dlp, which is not installed here: pip install 'vt[url]' brings it."
+_CERTIFICATES = Path("/etc/ssl")
+_ENVIRONMENT = {"YTDLP_NO_PLUGINS": "1", "HOME": "/tmp"}  # noqa: S108 (the sandbox's)
+
+OnBytes = Callable[[int, int], None]
+"""Is told how many bytes have come, and of how many; 0: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a link may bring."""
+
+    megabytes: int
+    minutes: float
+    """Of film."""
+    seconds: float = 3600.0
+    """For all of it."""
+
+
+def is_link(word: str) -> bool:
+    """Tell whether what somebody named is an address rather than a file; not every address can be used."""
+    return _SCHEME.match(word) is not None
+
+
+def obtain(
+    link: str,
+    folder: Path,
+    bounds: Bounds,
+    cancel: Cancel,
+    on_bytes: OnBytes = lambda _, __: None,
+    *,
+    cookies: Path | None = None,
+    allowed: Collection[Endpoint] = (),
+) -> tuple[Path, str]:
+    """Download the film behind a link into a folder, and return its file and a name for it that every disk takes.
+
+    Args:
+        link: http or https.
+        folder: an empty one.
+        bounds: what it may bring.
+        cancel: ends the download.
+        on_bytes: is told how far it is.
+        cookies: a file of them, in Netscape's format, for sites that want to know who asks.
+        allowed: addresses that may be reached although they are not public.
+
+    Raises:
+        LinkError: there is no film to be had.
+        ToolMissing: yt-dlp is not installed.
+        StorageError: the disk is full.
+        Cancelled: `cancel` was set.
+    """
+    _check(link)
+    _home("yt_dlp")
+    said: dict[str, Any] = {}
+
+    def on_line(line: str) -> None:
+        said.update(json.loads(line))
+        if "came" in said:
+            on_bytes(int(said["came"]), int(said["whole"]))
+
+    with tempfile.TemporaryDirectory(prefix="vt-link-") as name:
+        door = Path(name) / "proxy"
+        with proxy.serving(door, bounds.megabytes * MB + _BESIDE_FILM, allowed) as traffic:
+            try:
+                processes.run(_child(door, folder, link, bounds, cookies), cancel, on_line=on_line)
+            except ToolError as error:
+                raise _failure(error, said, traffic, bounds) from error
+    film = folder / "film"
+    if not film.is_file() or not film.stat().st_size:
+        raise LinkError("There is no film to be had behind the link.")
+    return film, _name(str(said.get("title", "")), str(said.get("ending", "")))
+
+
+def _check(link: str) -> None:
+    """Raise where a link cannot be one of a film."""
+    try:
+        parts = urlsplit(link)
+        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if len(link) > _LONGEST_LINK or any(char.isspace() or not char.isprintable() for char in link) or not usable:
+        raise LinkError("A link has to begin with http:// or https:// and the name of a server.")
+
+
+def _child(door: Path, folder: Path, link: str, bounds: Bounds, cookies: Path | None) -> processes.Child:
+    limits = ChildLimits(
+        seconds=bounds.seconds,
+        cpu_seconds=bounds.seconds,
+        memory=4096 * MB,
+        file_bytes=bounds.megabytes * MB + MB,
+        open_files=256,
+    )
+    most_bytes, most_seconds = bounds.megabytes * MB, bounds.minutes * 60
+    arguments = [str(door), str(folder.absolute()), link, str(most_bytes), str(most_seconds)]
+    arguments.append(str(cookies.absolute()) if cookies else "")
+    code = Path(vt.__file__).parent
+    packages = list(dict.fromkeys(map(_home, _TAKES)))
+    shown = [Path(sys.base_prefix), code, *packages, _CERTIFICATES, *([cookies] if cookies else [])]
+    return processes.Child(
+        # Not the link to it in a virtual environment: that leads on to others, which the sandbox does not show.
+        [str(Path(sys.executable).resolve()), "-B", "-m", _CHILD, *arguments],
+        limits,
+        reads=[path for path in shown if path.exists()],
+        writes=[folder, door.parent],
+        environment={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(map(str, (code.parent, *packages)))},
+    )
+
+
+def _home(package: str) -> Path:
+    """Return the folder that a package which is here was installed into."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ToolMissing(_LACK)
+    return Path(spec.origin).parents[1]
+
+
+def _failure(error: ToolError, said: Mapping[str, Any], traffic: Traffic, bounds: Bounds) -> LinkError:
+    """Return why a download failed."""
+    if traffic.refused:
+        return LinkError(
+            "The link leads to {host}, which is no address of the public internet, and so is not opened.",
+            host=traffic.refused[0],
+        )
+    refused = "size" if traffic.came > traffic.most else said.get("refused")
+    if refused in _REFUSALS:
+        return LinkError(_REFUSALS[refused], minutes=bounds.minutes, most=bounds.megabytes)
+    if isinstance(error, ToolStopped):
+        return LinkError("The download of the link took too long, or too much memory.")
+    return LinkError("The link could not be opened: {reason}", reason=python_child.reason(error))
+
+
+def _name(title: str, ending: str) -> str:
+    """Return a title as the name of a file: letters, digits and a few signs, none of them at its ends."""
+    kept = "".join(char if char.isalnum() or char in " -_()" else " " for char in unicodedata.normalize("NFC", title))
+    short = " ".join(kept.split()).encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore")
+    return f"{short.strip(' -_') or 'film'}.{ending if _ENDING.fullmatch(ending) else 'film'}"
