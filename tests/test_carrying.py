@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from vt.domain import Added, Edit, Edits, SpeakerEdit
+from dataclasses import replace
+from pathlib import Path
+
+from tests.asking import asked
+from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer
+from vt import languages
+from vt.domain import Added, Cancel, Edit, Edits, Segment, SpeakerEdit, Transcript
 from vt.dubbing import carrying
+from vt.dubbing.artifacts import ArtifactReader, Artifacts
 from vt.dubbing.carrying import HeardLine
+from vt.dubbing.recognition import Heard
+from vt.dubbing.run import Run
 
 ONE, TWO, THREE = HeardLine(0.2, "Well now.", 0), HeardLine(2.0, "Good day!", 1), HeardLine(4.0, "Good day!", 0)
 WHOLE = [
@@ -37,6 +46,25 @@ def test_added_lines_come_behind_the_same_line_as_before_or_are_lost_with_it() -
     assert found.edits.added == (Added(-1, 0.0, 0.1), Added(1, 1.0, 1.5))
     assert found.edits.lines == {0: Edit(text="FIRST"), 3: Edit(text="CUT OFF"), 4: Edit(text="B")}
     assert found.lost == 1
+
+
+def test_what_is_carried_over_is_kept_for_the_next_edit_and_what_is_lost_is_told(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path / "pieces")
+    edits = Edits({0: Edit(text="A"), 2: Edit(text="C")}, of_preview=True)
+
+    def run_of(*lines: HeardLine, preview: bool, edits: Edits) -> tuple[Run, list[str]]:
+        request = replace(asked(tmp_path / "film.mp4", "es"), preview=preview, edits=edits)
+        run = Run(request, FakeFactory(ScriptedTranscriber([]), ToneSynthesizer()), artifacts, Cancel(), lambda _: None)
+        said = tuple(Segment(at, line.start, line.start + 1, line.text) for at, line in enumerate(lines))
+        heard = Heard(Transcript(languages.ENGLISH, False, said), None, 10.0, ())
+        return run, [str(note) for note in carrying.carry(run, heard)]
+
+    run_of(ONE, TWO, THREE, preview=True, edits=Edits())
+    run, notes = run_of(*WHOLE, preview=False, edits=edits)
+    assert (
+        run.request.edits == carrying.settled(edits, ArtifactReader(tmp_path / "pieces")) == Edits({1: Edit(text="A")})
+    )
+    assert [note.rpartition(" ")[2] for note in notes] == ["1."]
 
 
 def test_edits_of_a_preview_are_kept_as_such() -> None:

@@ -14,7 +14,7 @@ from tests.conftest import vt
 from tests.films import ffmpeg
 from tests.test_jobs import SPEC, Desk
 from vt import media
-from vt.domain import Edit, Edits, JobState
+from vt.domain import Background, Edit, Edits, Finish, JobState
 from vt.jobs.new_lines import NewLine
 
 WANTED = replace(SPEC, preview=True)
@@ -64,6 +64,7 @@ def test_a_preview_ends_where_it_is_quiet_says_what_it_is_and_what_it_made_serve
     assert desk.voice.asked == spoken, "something was spoken twice"
 
 
+@pytest.mark.soak
 def test_what_was_changed_in_a_preview_holds_in_the_whole_film_and_is_changed_further_there(
     desk: Desk, long: Path
 ) -> None:
@@ -74,7 +75,7 @@ def test_what_was_changed_in_a_preview_holds_in_the_whole_film_and_is_changed_fu
     def texts(job_id: str) -> list[str]:
         return [line.text for line in desk.jobs.lines(job_id).segments]
 
-    preview = desk.over(desk.submit(long, WANTED)).id
+    preview = desk.over(desk.submit(long, replace(WANTED, finish=Finish(background=Background.NONE)))).id
     changed(preview, Edits({1: Edit(text="BY HAND.")}), NewLine(0.6, 0.8, "", "NEW."))
     whole = desk.over(desk.again(preview, SPEC)).id
     assert texts(whole) == ["WELL NOW.", "NEW.", "BY HAND.", "SO LONG."]

@@ -216,7 +216,7 @@ export class Chart {
     for (let tick = Math.ceil(this.from / every) * every; tick <= this.from + this.span; tick += every) {
       const x = this.#x(tick);
       pen.fillRect(x, RULER - 4, 1, 4);
-      pen.fillText(clock(tick), Math.min(x + 3, this.width - 34), RULER - 7);
+      pen.fillText(clock(tick), Math.min(x + 8, this.width - 34), RULER - 7);
     }
   }
   #lines(pen, [heard, spoken]) {
