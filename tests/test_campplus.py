@@ -104,6 +104,7 @@ def test_another_network_is_a_sentence(file: Path, tmp_path: Path) -> None:
         CamPlusPlus(tmp_path / "less.pt", 2)
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_the_memory_is_known_before_to_a_quarter(file: Path) -> None:
     done = subprocess.run([sys.executable, "-c", MEASURED, file], cwd=ROOT, capture_output=True, text=True, check=True)

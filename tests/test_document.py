@@ -118,6 +118,7 @@ def test_a_browser_keeps_the_files_whose_names_change_with_their_content_and_no_
     assert "cache-control" not in answered("/assets/index-DphvyggB.js", PlainTextResponse("no", 404))[0]
 
 
+@pytest.mark.soak
 def test_a_script_that_is_asked_for_again_is_compressed_as_well_as_can_be_and_no_other() -> None:
     def script(number: int) -> PlainTextResponse:
         return PlainTextResponse("".join(f"let a{number}_{at} = {at * at};" for at in range(500)))

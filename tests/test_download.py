@@ -379,6 +379,7 @@ def test_a_silent_hub_is_not_waited_for_without_end(hub: HubServer, cache: Path)
         download.download(REPO, PATTERNS, at(hub.endpoint, cache, stall_seconds=0.2))
 
 
+@pytest.mark.soak
 def test_a_line_that_falls_silent_midway_is_given_up_and_taken_up_again(hub: HubServer, cache: Path) -> None:
     hub.troubles.append(Trouble("GET /store/", after=HALF, stall=True))
     assert weights(download.download(REPO, PATTERNS, at(hub.endpoint, cache, stall_seconds=5.0, tries=9))) == WEIGHTS

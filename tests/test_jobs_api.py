@@ -705,6 +705,7 @@ def test_a_film_that_lasts_too_long_is_refused(narrow: Server, films: Path, tmp_
     assert "VT_MAX_DURATION_MINUTES" in refused(narrow.ask("POST", JOBS, files=files, data=ES), 422)
 
 
+@pytest.mark.soak
 def test_a_visitor_with_as_many_jobs_as_one_may_have_is_told_when_to_come_again(
     server: Server, done: str, at_work: str
 ) -> None:
@@ -724,6 +725,7 @@ def test_a_visitor_with_as_many_jobs_as_one_may_have_is_told_when_to_come_again(
             server.ask("DELETE", f"{JOBS}/{job}")
 
 
+@pytest.mark.soak
 def test_a_full_queue_says_when_to_come_again(narrow: Server, films: Path, tmp_path: Path) -> None:
     running = narrow.submit(_small(films / "long.m4a", tmp_path, 5 * 60), **ES)
     wait_for(lambda: narrow.json("GET", f"{JOBS}/{running}")["stage"] == "transcribe")

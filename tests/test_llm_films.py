@@ -206,6 +206,7 @@ def test_twenty_terms_of_a_glossary_are_told_and_lines_that_break_one_are_asked_
     assert report["engines"]["translation"]["usage"]["lines_by_others"] == 0
 
 
+@pytest.mark.soak
 def test_a_term_that_the_model_never_holds_is_put_into_its_line_all_the_same(film: Path, tmp_path: Path) -> None:
     def marked(asked: Sequence[Any]) -> str:
         if "terms" in asked[0]:

@@ -107,6 +107,7 @@ def test_the_dubs_of_each_film_are_in_one_file_as_well(folder: Path) -> None:
     assert not any(name.startswith(".") for name in names(folder))
 
 
+@pytest.mark.soak
 def test_a_disk_that_is_full_when_the_dubs_are_put_together_leaves_them_and_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

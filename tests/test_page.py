@@ -178,6 +178,7 @@ BEN: It was rather long.
 """
 
 
+@pytest.mark.soak
 def test_a_speaker_gets_a_name_and_a_voice_and_only_their_lines_are_spoken_again(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from tests.fuzz.harness import Act, Bench, Case
 from vt import media
 from vt.errors import MediaError, ToolError
 
-CASES = 20
+CASES = 12
 SEED = 1811
 
 
