@@ -203,7 +203,7 @@ NOT_ON_THE_PAGE = {
     *("answers/speaking.py", "api/libre/requests.py", "api/uploads.py", "api/routes.py"),
     *("cli/speech.py", "api/mcp/answers.py", "api/mcp/tools.py"),
     *("cli/transcripts.py", "cli/licences.py", "cli/report.py", "jobs/recovery.py", "settings.py"),
-    *("links/download.py", "cli/linked.py"),
+    "cli/linked.py",
     "system/folders.py", "system/atomic_dirs.py", "system/logs.py", "web/multipart.py", "api/jobs.py",
     "ui/endpoints.py", "ui/gateway/calls.py", "ui/gateway/routes.py", "ui/gateway/file_routes.py",
     "ui/gateway/results.py", "ui/line_routes.py",
