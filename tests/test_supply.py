@@ -26,7 +26,7 @@ LOCKS = (
     "requirements-dev.lock",
     "requirements-cuda.lock",
     "requirements-cpu.lock",
-    "requirements-models.txt",
+    "vt/model_files/requirements-models.txt",
 )
 
 
@@ -86,7 +86,7 @@ def test_the_image_brings_all_files_that_set_up_takes(tmp_path: Path) -> None:
         for name in names:
             shutil.copy(ROOT / name, tmp_path / target)
     script = (ROOT / "scripts" / "setup").read_text(encoding="utf-8")
-    assert all((tmp_path / name).is_file() for name in re.findall(r"requirements[\w-]*\.(?:lock|txt)", script)
+    assert all((tmp_path / name).is_file() for name in re.findall(r"[\w/]*requirements[\w-]*\.(?:lock|txt)", script)
                if "dev" not in name)  # fmt: skip
     # With no index at all: it says so, and the image is made without them.
     script = "import runpy, sys; sys.prefix = 'prefix'\nrunpy.run_module('scripts.models', run_name='__main__')"

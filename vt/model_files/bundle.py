@@ -1,17 +1,29 @@
-"""The models that set-up puts beside the Python packages: what they are, and whether they are here and whole."""
+"""The models that come with vt, by set-up or a command: what they are, and whether they are here and whole."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import site
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from vt.errors import ModelUnavailable
 
-ROOT = Path(sys.prefix) / "share" / "vt" / "models"
+_BELOW = Path("share") / "vt" / "models"
+ROOT = Path(sys.prefix) / _BELOW
 """Where scripts/setup puts them; each in the folder that is its name."""
+_OF_USER = Path(site.getuserbase()) / _BELOW
+"""Where they go if nobody may write there: ~/.local/share/vt/models."""
+IS_CLONE = (Path(__file__).parents[2] / "scripts" / "setup").is_file()
+"""Whether this code lies in a clone, where scripts/setup is; else pip has installed it."""
+ROOTS = (ROOT,) if IS_CLONE or not _OF_USER.is_absolute() else (ROOT, _OF_USER)
+"""Where they are looked for, in this order; a clone has its own alone."""
+COMMAND = "scripts/setup models" if IS_CLONE else "vt fetch bundled"
+"""What brings them here."""
 _FIREFOX = "https://github.com/mozilla/firefox-translations-models"
 
 
@@ -162,41 +174,68 @@ MODELS = {
 """By name. Sizes and sums are those of the files that were tried."""
 
 
-def folder(name: str, root: Path = ROOT) -> Path | None:
-    """Return the folder of a model of the table where all of its files are there at their sizes; else None."""
-    place = root / name
-    return place if MODELS[name].is_whole(place) else None
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
-def at(place: Path, root: Path = ROOT) -> str | None:
+def home(
+    roots: tuple[Path, ...] = ROOTS,
+    *,
+    is_own: bool = sys.prefix != sys.base_prefix,
+    may_write: Callable[[Path], bool] = _may_write,
+) -> Path:
+    """Return where they are to be put: beside the packages where that may be written, else in the user's home.
+
+    Args:
+        roots: where they are looked for.
+        is_own: the packages are in a virtual environment, not among those of the system.
+        may_write: tells whether this process may put something into a folder that exists.
+    """
+    place = next(place for place in (roots[0], *roots[0].parents) if place.exists())
+    return roots[0] if is_own and may_write(place) else roots[-1]
+
+
+def folder(name: str, *roots: Path) -> Path | None:
+    """Return the folder of a model of the table where all of its files are there at their sizes; else None.
+
+    Args:
+        name: of the model.
+        roots: where to look for it; none: where they are looked for here.
+    """
+    places = (root / name for root in roots or ROOTS)
+    return next((place for place in places if MODELS[name].is_whole(place)), None)
+
+
+def at(place: Path, *roots: Path) -> str | None:
     """Return the name of the model of the table whose folder `place` is; None for any other folder."""
     resolved = place.resolve()
-    return next((name for name in MODELS if (root / name).resolve() == resolved), None)
+    return next((name for name in MODELS for root in roots or ROOTS if (root / name).resolve() == resolved), None)
 
 
 @lru_cache(maxsize=64)
-def check(name: str, root: Path = ROOT) -> Path:
+def check(name: str, *roots: Path) -> Path:
     """Return a model's folder, once its files were compared with their sums; once in the life of a process.
 
     Raises:
         ModelUnavailable: a file is missing, or another one.
     """
-    model, place = MODELS[name], folder(name, root)
+    model, place = MODELS[name], folder(name, *roots)
     if place is None:
         raise ModelUnavailable(lack(name))
     if changed := model.changed(place):
         raise ModelUnavailable(
-            "{title} in {place} cannot be used: {changed} changed since it was put there. Run scripts/setup models.",
+            "{title} in {place} cannot be used: {changed} changed since it was put there. Run {command}.",
             title=model.title,
             place=place,
             changed=" and ".join(changed),
+            command=COMMAND,
         )
     return place
 
 
 def lack(name: str) -> str:
     """Return the sentence for a model of the table that is not here."""
-    return f"{MODELS[name].title} is not here, or not whole: run scripts/setup models."
+    return f"{MODELS[name].title} is not here, or not whole: run {COMMAND}."
 
 
 def _sum(file: Path) -> str:
