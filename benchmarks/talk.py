@@ -111,13 +111,25 @@ def dubbed(path: Path, seconds: float, target: str, background: str, folder: Pat
 
 
 def _held(processes: Sequence[psutil.Process]) -> int:
-    total = 0
-    for process in processes:
+    """Return the memory of a command and its children, what they share once.
+
+    A child that has not begun its own program yet has its parent's memory, and would count as much again.
+    """
+    total, own = 0, _command(processes[0])
+    for number, process in enumerate(processes):
         try:
-            total += process.memory_full_info().pss
+            if not number or _command(process) != own:
+                total += process.memory_full_info().pss
         except psutil.Error:  # it has just ended
             continue
     return total
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def told(run: Run) -> None:
