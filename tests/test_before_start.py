@@ -99,6 +99,7 @@ def test_several_films_become_a_job_each_and_one_that_is_none_is_named_and_stops
         expect(trouble.locator("p")).to_have_count(9)
 
 
+@pytest.mark.soak
 def test_how_far_an_upload_is_is_told_in_mb_and_per_cent_and_it_can_be_cancelled(
     browser: Browser, server: Server, clips: list[Path], tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_change_that_is_cancelled_leaves_the_dub_as_it_was(client: Client, ser
         server.ask("DELETE", f"/api/v1/jobs/{job}").raise_for_status()
 
 
+@pytest.mark.soak
 def test_the_sample_is_transcribed_and_nothing_more(client: Client) -> None:
     text, subtitles = client.predict(handle_file(SAMPLE), api_name="/transcribe")
     said, heard = words(TRANSCRIPT.read_text(encoding="utf-8")), words(text)

@@ -151,7 +151,7 @@ def test_what_a_link_leads_on_to_is_checked_as_well(
 @pytest.mark.parametrize(
     ("path", "bounds", "sentence"),
     [
-        ("/two.html", BOUNDS, "leads to several films"),
+        pytest.param("/two.html", BOUNDS, "leads to several films", marks=pytest.mark.soak),
         ("/endless.mp4", replace(BOUNDS, megabytes=1), r"has more than 1 MB"),
         pytest.param("/nothing", BOUNDS, "could not be opened: .*404", marks=pytest.mark.soak),
         pytest.param("/film.mp4", replace(BOUNDS, seconds=0.05), "took too long", marks=pytest.mark.soak),

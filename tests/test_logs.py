@@ -218,6 +218,7 @@ def test_what_a_server_keeps_is_for_no_other_account(server: Server) -> None:
     assert [path for path in kept if path.stat().st_mode & 0o077] == []
 
 
+@pytest.mark.soak
 def test_every_line_of_a_server_is_an_object_the_web_servers_own_too(server: Server) -> None:
     assert server.ask("GET", "/health").status_code == 200
     lines = objects(server.log)

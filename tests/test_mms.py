@@ -199,6 +199,7 @@ def test_a_long_line_is_spoken_in_parts_with_all_of_its_words(voice: Mms) -> Non
     assert said(voice, line).seconds > 5 * said(voice, sentence).seconds
 
 
+@pytest.mark.soak
 def test_a_long_line_without_spaces_is_spoken_too(voice: Mms) -> None:
     lengths = [len(part) // 2 for part in tokens_of(voice, "ab" * 1000)]
     assert max(lengths) <= 300

@@ -244,6 +244,7 @@ def slow_answers(page: Page) -> Iterator[list[Route]]:
         route.continue_()
 
 
+@pytest.mark.soak
 def test_subtitles_that_are_chosen_while_the_film_is_looked_at_are_looked_at_too(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
@@ -275,6 +276,7 @@ def test_what_is_no_film_is_refused_in_a_sentence_and_the_next_choice_is_taken(
         expect(trouble).to_be_hidden()
 
 
+@pytest.mark.soak
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent_and_the_next_choice_is_taken(
     browser: Browser, strict: Server, tmp_path: Path
 ) -> None:

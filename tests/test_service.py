@@ -309,6 +309,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in said(tmp_path)
 
 
+@pytest.mark.soak
 def test_a_setting_that_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         APP, cwd=ROOT, env=environment(tmp_path, PORT="abc"), capture_output=True, text=True, check=False

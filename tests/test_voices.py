@@ -65,6 +65,7 @@ def test_a_voice_that_there_is_not_is_not_found_and_the_nearest_are_named(server
     refused(server.ask("GET", f"{VOICES}/%00%0a/sample"), 404)
 
 
+@pytest.mark.soak
 def test_a_voice_whose_model_is_not_here_is_not_fetched_for_a_stranger(tmp_path: Path) -> None:
     away = {"VT_ENGINES": "auto", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")}
     with running(tmp_path / "server", **away) as server:

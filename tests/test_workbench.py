@@ -156,6 +156,7 @@ def test_a_stranger_gets_a_page_in_one_language_a_picker_of_what_is_taken_and_no
         expect(page.locator("#vt-film")).to_contain_text("Drop File Here")
 
 
+@pytest.mark.soak
 def test_a_refused_manager_reads_why_and_an_open_tab_rests(browser: Browser, guarded: Server) -> None:
     with page_of(browser, guarded.url) as page:
         page.get_by_role("tab", name="Models").click()
