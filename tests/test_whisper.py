@@ -11,10 +11,12 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
 import pytest
+from faster_whisper import BatchedInferencePipeline
 from numpy.typing import NDArray
 
 from tests.sounds import noise, pcm, silence
@@ -211,6 +213,35 @@ def test_a_moment_of_silence_is_nothing(closed: Whisper, count: int) -> None:
 
 def test_loud_noise_is_not_taken_for_speech(engine: Whisper) -> None:
     assert words(heard(engine, pcm(noise(10, RATE, -20)))) == []
+
+
+class Doubting(BatchedInferencePipeline):  # type: ignore[misc]
+    """Takes windows of a length or more for no speech, as Whisper at times does where one begins within a sentence."""
+
+    longest_heard = 6.0
+
+    def forward(
+        self, _features: object, _tokenizer: object, about: list[dict[str, float]], _options: object
+    ) -> list[list[dict[str, Any]]]:
+        return [[self._part(**one)] for one in about]
+
+    def _part(self, offset: float, duration: float) -> dict[str, Any]:
+        is_heard = duration < self.longest_heard
+        word = {"start": offset + 1.0, "end": offset + 1.5, "word": " Well.", "probability": 0.9}
+        return {
+            **{"text": " Well.", "words": [word], "compression_ratio": 1.0},
+            **{"no_speech_prob": 0.1 if is_heard else 0.7, "avg_logprob": -0.2 if is_heard else -0.6},
+        }
+
+
+def test_a_long_window_that_seems_to_hold_no_speech_is_heard_once_more_in_halves(
+    engine: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faster_whisper.BatchedInferencePipeline", Doubting)
+    found = words(heard(engine, pcm(noise(10, RATE, -20))))
+    assert {word.start > 5 for word in found} == {False, True}
+    monkeypatch.setattr(Doubting, "longest_heard", 0.0)
+    assert stretches(heard(engine, pcm(noise(10, RATE, -20)))) == [(0.0, 10.0)]
 
 
 # Threads

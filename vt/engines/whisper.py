@@ -115,6 +115,8 @@ _PROBABLY_NO_SPEECH = 0.6
 _VERY_LOW_SCORE = -1.0
 _LOW_SCORE = -0.5
 """Half of Whisper's own: over beeps and tones a made-up word comes with -0.6 to -2.5, and speech with -0.4 at worst."""
+_WORTH_HALVING = 6.0
+"""Seconds of a window that is heard once more in halves where it was taken for no speech."""
 _MAYBE_NO_SPEECH = 0.3
 _HALLUCINATIONS = {
     "you",
@@ -316,7 +318,8 @@ class Whisper:
                 return [
                     [
                         mended
-                        for part in self._retried_if_repeating(hearing, window, segment)
+                        for whole in self._retried_if_repeating(hearing, window, segment)
+                        for part in self._halved_if_no_speech(hearing, segment, whole)
                         for mended in self._with_other_languages(hearing, window, part)
                     ]
                     for window, segment in zip(batch, found, strict=True)
@@ -335,6 +338,32 @@ class Whisper:
         if segment.compression_ratio > _REPEATING:
             return self._with_other_temperatures(hearing, window)
         return hearing.accepted_or_dropped(segment, window)
+
+    def _halved_if_no_speech(
+        self, hearing: _Pass, segment: _Segment, found: Heard | Dropped
+    ) -> Iterator[Heard | Dropped]:
+        """Yield what is heard in the halves of a window in which there seemed to be no speech; itself if that is none.
+
+        Of a window that begins within a sentence Whisper at times writes down the end alone, and doubts even that.
+        """
+        if (
+            not isinstance(found, Dropped)
+            or not found.reason.startswith(_NO_SPEECH)
+            or segment.no_speech_prob > _SURELY_NO_SPEECH
+            or found.end - found.start < _WORTH_HALVING
+        ):
+            yield found
+            return
+        start, end = found.start, found.end
+        third = (end - start) / 3
+        middle = levels.quietest(hearing.level, start + third, end - third)
+        halves = [(start, middle), (middle, end)]
+        parts = [
+            part
+            for half, own in zip(halves, self._segments(hearing, halves, *self._options(hearing)), strict=True)
+            for part in (hearing.accepted_or_dropped(own, half) if own.avg_logprob > _LOW_SCORE else ())
+        ]
+        yield from parts if any(isinstance(part, Heard) for part in parts) else (found,)
 
     # Other languages in between
 
