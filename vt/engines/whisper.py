@@ -358,11 +358,12 @@ class Whisper:
         third = (end - start) / 3
         middle = levels.quietest(hearing.level, start + third, end - third)
         halves = [(start, middle), (middle, end)]
-        parts = [
-            part
-            for half, own in zip(halves, self._segments(hearing, halves, *self._options(hearing)), strict=True)
-            for part in (hearing.accepted_or_dropped(own, half) if own.avg_logprob > _LOW_SCORE else ())
-        ]
+        parts = list[Heard | Dropped]()
+        for half, own in zip(halves, self._segments(hearing, halves, *self._options(hearing)), strict=True):
+            if own.avg_logprob > _LOW_SCORE:
+                parts += hearing.accepted_or_dropped(own, half)
+            elif not hearing.trusting:  # after the first pass it is looked at again
+                parts.append(Dropped(*half, own.text.strip(), found.reason))
         yield from parts if any(isinstance(part, Heard) for part in parts) else (found,)
 
     # Other languages in between
