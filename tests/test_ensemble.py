@@ -197,8 +197,11 @@ class DearFactory(FakeFactory):
         return TtsService(dear, lambda: nullcontext(self.spoken))
 
 
-def test_a_slow_voice_speaks_an_edited_line_once_where_that_has_time_to_spare(film: Path, tmp_path: Path) -> None:
-    text, request = "No mucho.", request_for(film, tmp_path)
+@pytest.mark.parametrize(("text", "tempo"), [("No mucho.", 0.9), ("No fue tan largo, lo digo con toda franqueza", 1.1)])
+def test_a_slow_voice_speaks_an_edited_line_once_at_the_rate_that_it_will_have(
+    film: Path, tmp_path: Path, text: str, tempo: float
+) -> None:
+    request = request_for(film, tmp_path)
     for edits in (Edits(), Edits({3: Edit(text=text)})):
         voice = ToneSynthesizer()
         served = DearFactory(ScriptedTranscriber([]), voice)
@@ -207,9 +210,9 @@ def test_a_slow_voice_speaks_an_edited_line_once_where_that_has_time_to_spare(fi
     line = report.segments[3]
     ((asked_for, rate),) = voice.asked
     assert asked_for == text
-    assert rate == pytest.approx(0.9 * 1.005 * report.base_rate, abs=1e-3)
+    assert rate == pytest.approx(tempo * 1.005 * report.base_rate, abs=1e-3)
     assert line.natural_seconds == pytest.approx(len(text) * 0.05 / report.base_rate, rel=0.02)
-    assert line.tempo == pytest.approx(0.9, abs=0.01)
+    assert line.tempo == pytest.approx(tempo, abs=0.01)
 
 
 @pytest.mark.soak

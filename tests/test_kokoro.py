@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tests.tiny_kokoro import tiny_kokoro
 from tests.tiny_onnx import FLOAT16, INT32, INT64
 from vt.domain import Cancel, Clip, Word
 from vt.dubbing import pipeline
-from vt.engines import kokoro
+from vt.engines import kokoro, onnx_session
 from vt.engines.kokoro import Kokoro
 from vt.engines.kokoro_parts import divided
 from vt.engines.kokoro_phonemes import phonemes
@@ -281,6 +282,33 @@ def test_the_estimate_grows_with_the_file_and_the_threads_up_to_a_bound(file: Pa
     reckoned = [kokoro.estimated_bytes(file, threads) for threads in (1, 2, 4, 64)]
     assert reckoned[0] < reckoned[1] < reckoned[2] == reckoned[3]
     assert kokoro.estimated_bytes(tmp_path / "none.onnx", 2) == 0
+
+
+def test_a_line_alone_gets_all_threads_from_a_session_of_its_own_that_is_loaded_once(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, load = list[int](), onnx_session.load
+
+    def counted(model: str, path: Path, threads: int, device: str) -> object:
+        loaded.append(threads)
+        return load(model, path, threads, device)
+
+    monkeypatch.setattr(onnx_session, "load", counted)
+    spanish = Kokoro(file, "ef_dora", threads=2)
+    several = [clip.samples for clip in spanish.speak([("casa", 1.0), ("camino", 1.0)], Cancel())]
+    assert loaded == [1]
+    assert np.array_equal(said(spanish.speaking("ef_dora"), "casa").samples, several[0])
+    assert np.array_equal(said(spanish, "camino").samples, several[1])
+    assert loaded == [1, 2]
+    spanish.close()
+
+
+def test_a_line_alone_is_spoken_where_the_file_has_gone_since_it_was_loaded(file: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "model.onnx"
+    gone.write_bytes(file.read_bytes())
+    with closing(Kokoro(gone, "ef_dora", threads=2)) as spanish:
+        gone.unlink()
+        assert len(said(spanish, "casa").samples)
 
 
 def sessions() -> int:

@@ -389,8 +389,8 @@ def planned(ensemble: Ensemble, calibration: Calibration, heard: Heard, worded: 
 def _first_take(ensemble: Ensemble, line: int, take: Take, guessed: Placement) -> Take:
     """Return how an edited line is spoken first: at the base rate, from which its length is measured exactly.
 
-    Where speaking is slow, and the line will not need all of its time, it is spoken at the rate that it will probably
-    have, so that this is not done twice; its length at the base rate is then known to 5 % or so.
+    Where speaking is slow, the line is spoken at the rate that it will probably have, so that this is mostly not done
+    twice; its length at the base rate is then known to 5 % or so.
 
     Args:
         ensemble: speaks it.
@@ -398,8 +398,8 @@ def _first_take(ensemble: Ensemble, line: int, take: Take, guessed: Placement) -
         take: at the base rate.
         guessed: where it would be placed.
     """
-    will_rest = bool(take.text) and guessed.tempo < 1.0
-    return speaking.take_of(take, guessed, take.rate, dear=True) if ensemble.is_dear(line) and will_rest else take
+    is_guessed = bool(take.text) and ensemble.is_dear(line)
+    return speaking.take_of(take, guessed, take.rate, dear=True) if is_guessed else take
 
 
 def _pace(worded: Worded, language: Language) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
@@ -167,7 +168,9 @@ def estimated_bytes(file: str | Path, threads: int) -> int:
 def needed_bytes(size: int, threads: int) -> int:
     """Return what a model whose file has so many bytes takes in memory while all its threads speak."""
     factor = next((factor for most, factor in _LOADED if size <= most), _LOADED_ELSE)
-    return round(size * factor) + _tokens_at_once(_workers(threads)[0]) * _BYTES_A_TOKEN
+    at_once = _workers(threads)[0]
+    sessions = 2 if at_once > 1 else 1
+    return round(size * factor * sessions) + _tokens_at_once(at_once) * _BYTES_A_TOKEN
 
 
 def _tokens_at_once(at_once: int) -> int:
@@ -184,8 +187,9 @@ def _workers(threads: int) -> tuple[int, int]:
 class Kokoro:
     """One voice. Several threads share one session: each speaks a part of a line by itself, from start to end.
 
-    That is faster than to have several threads work on one part, which wait for each other at each of its 2,500 steps,
-    and it needs the weights only once.
+    That is faster than to have several threads work on one part, which wait for each other at each of its 2,500 steps.
+    Only a line that is spoken alone, as after an edit, gets all threads, from a session of its own: somebody waits for
+    it, and the other threads would rest.
     """
 
     def __init__(self, file: str | Path, voice_id: str, threads: int, device: str = "cpu") -> None:
@@ -206,6 +210,7 @@ class Kokoro:
         # However many requests there are: memory was counted for so many parts.
         self._turns = Turns(self._at_once, _PARTS_A_ROUND, _tokens_at_once(self._at_once))
         self._session = onnx_session.load("Kokoro", Path(file), inside, device)
+        self._wide = _Wide(Path(file), threads) if self._at_once > 1 and device == "cpu" else None
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
     def speaking(self, voice_id: str) -> Kokoro:
@@ -227,9 +232,11 @@ class Kokoro:
         """
         stopping = Cancel()
         cancel.add(stopping.set)
+        groups = self.parts(lines, cancel)
+        alone = ([(*part, len(lines) == len(parts) == 1) for part in parts] for parts in groups)
         lines_of_parts = run_groups_ahead(
             lambda part: self._spoken(*part, stopping),
-            self.parts(lines, cancel),
+            alone,
             threads=self._at_once,
             ahead=2 * self._at_once,
             name="kokoro",
@@ -255,10 +262,13 @@ class Kokoro:
                 # Slower speech is longer, and memory grows with the length of the sound.
                 yield [(part, speed) for part in divided(known, int(_LONGEST * min(1.0, speed)))]
 
-    def _spoken(self, phoneme_text: str, speed: float, stopping: Cancel) -> NDArray[np.int16]:
-        """Return the sound of a part, and the pause behind it."""
-        with self._turns.one(len(phoneme_text) / min(1.0, speed), stopping):
-            wave = self._inferred(self._inputs(phoneme_text, speed), stopping)
+    def _spoken(self, phoneme_text: str, speed: float, is_alone: bool, stopping: Cancel) -> NDArray[np.int16]:
+        """Return the sound of a part, and the pause behind it; `is_alone`: it is all that is asked for."""
+        session, size, most = self._session, len(phoneme_text) / min(1.0, speed), _tokens_at_once(self._at_once)
+        if is_alone and self._wide and self._turns.has_room(most):
+            session, size = self._wide.session() or session, most
+        with self._turns.one(size, stopping):
+            wave = self._inferred(session, self._inputs(phoneme_text, speed), stopping)
         machine.trim()  # what the library has freed lies between what others hold, and would stay with the process
         samples = levels.trimmed(levels.to_int16(np.asarray(wave, np.float32).reshape(-1)), SAMPLE_RATE)
         pause = _PAUSES.get(phoneme_text.rstrip('"”) ')[-1:], _PAUSE) / speed
@@ -276,9 +286,9 @@ class Kokoro:
         }
         return {name: np.asarray(value, _TYPES[self._types[name]]) for name, value in fed.items()}
 
-    def _inferred(self, arrays: dict[str, NDArray[Any]], stopping: Cancel) -> NDArray[Any]:
+    def _inferred(self, session: Any, arrays: dict[str, NDArray[Any]], stopping: Cancel) -> NDArray[Any]:  # noqa: ANN401
         try:
-            return onnx_session.run(self._session, self._output, arrays, self._arenas, stopping)
+            return onnx_session.run(session, self._output, arrays, self._arenas, stopping)
         except Exception as error:  # the library raises classes of its own that it does not name
             stopping.check()
             reason = " ".join(str(error).split())[:300]
@@ -286,7 +296,22 @@ class Kokoro:
 
     def close(self) -> None:
         """Let go of the model; whoever closes it collects the garbage."""
-        self._session = None
+        self._session = self._wide = None
+
+
+class _Wide:
+    """The same model once more, all threads of which work on one part. It is loaded when it is needed first."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        self._file, self._threads = file, threads
+        self._session: Any = None
+        self._loading = threading.Lock()
+
+    def session(self) -> Any:  # noqa: ANN401 (onnxruntime's)
+        """Return the session; None where it cannot be loaded, as when the file was removed meanwhile."""
+        with self._loading, suppress(ModelUnavailable):
+            self._session = self._session or onnx_session.load("Kokoro", self._file, self._threads, "cpu")
+        return self._session
 
 
 def styles(one: Voice) -> NDArray[np.float32]:
