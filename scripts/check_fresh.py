@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OF_THE_NETWORK = re.compile(r"(?i)(PIP|SSL)_.*|CURL_CA_BUNDLE|\w+_proxy")
 """The variables that say how this machine reaches packages."""
 _PATIENCE_SECONDS = 60
+_PREFIX = "vt-fresh."
+"""What the folder of a run is called, before the number of its process."""
 
 
 class Failed(Exception):
@@ -59,16 +62,32 @@ class Room:
         Raises:
             Failed: it ended badly; what it said is printed.
         """
-        done = subprocess.run(
-            self.argv(command, user, folder), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            print(f"{done.stdout}{done.stderr}", file=sys.stderr)
-            raise Failed(f"{shlex.join(command)} ended with {done.returncode}.")
+        code, said = finished(self.argv(command, user, folder))
+        if code:
+            print(said, file=sys.stderr)
+            raise Failed(f"{shlex.join(command)} ended with {code}.")
 
     def shell(self, line: str, user: str = "root", folder: str = "/") -> None:
         """Run a line of a shell; see `run`."""
         self.run(["sh", "-c", line], user, folder)
+
+
+def finished(argv: Sequence[str]) -> tuple[int, str]:
+    """Run a program to its end, and return its exit code and what it said; who ends this ends all that it started."""
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            said, _ = running.communicate()
+        except BaseException:
+            os.killpg(running.pid, signal.SIGKILL)
+            raise
+    return running.returncode, said
 
 
 def bootstrapped(folder: Path, release: str, packages: Sequence[str]) -> Room:
@@ -76,9 +95,9 @@ def bootstrapped(folder: Path, release: str, packages: Sequence[str]) -> Room:
     mirror = "http://deb.debian.org/debian"
     include = [f"--include={','.join(packages)}"] if packages else []
     argv = ["debootstrap", "--variant=minbase", *include, release, str(folder), mirror]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"debootstrap ended with {done.returncode}: {done.stdout[-500:]}")
+    code, said = finished(argv)
+    if code:
+        raise Failed(f"debootstrap ended with {code}: {said[-500:]}")
     (folder / "etc/apt/sources.list").write_text(f"deb {mirror} {release} main\n", encoding="utf-8")
     return Room(folder, {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", **network()})
 
@@ -317,6 +336,14 @@ def ended(serving: subprocess.Popen[bytes]) -> None:
         raise Failed(f"The server ended with {code}.")
 
 
+def sweep(places: Path) -> None:
+    """Remove the folders of runs that were killed; their mounts went with them."""
+    for left in places.glob(f"{_PREFIX}*"):
+        pid = left.name.removeprefix(_PREFIX).split(".")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            subprocess.run(["rm", "-rf", "--one-file-system", str(left)], check=False)
+
+
 def main() -> int:
     """Check as the arguments say, and return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/check-fresh", description=__doc__)
@@ -327,7 +354,9 @@ def main() -> int:
     if os.geteuid() or not shutil.which("debootstrap"):
         print("check-fresh: this takes root, and the package debootstrap.", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="vt-fresh."))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}."))
     try:
         if arguments.who == "image":
             as_image(folder, arguments.release)
@@ -348,7 +377,7 @@ def main() -> int:
         return 0
     finally:
         if arguments.keep:
-            print(f"kept: {folder}")
+            print(f"kept: {folder.rename(folder.with_name(folder.name.replace(_PREFIX, 'kept-vt-fresh.')))}")
         else:
             subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=False)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +112,12 @@ def test_the_container_for_developers_is_set_up_for_the_tests() -> None:
     text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
     told = json.loads(re.sub(r"(?m)^\s*//.*$", "", text))
     assert told["postCreateCommand"] == "./scripts/setup dev"
+
+
+def test_what_a_killed_run_left_is_removed_and_that_of_one_under_way_is_not(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for name in (f"vt-fresh.{dead.pid}.abc", f"vt-fresh.{os.getpid()}.abc", "kept-vt-fresh.1.abc"):
+        (tmp_path / name / "root").mkdir(parents=True)
+    check_fresh.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"vt-fresh.{os.getpid()}.abc", "kept-vt-fresh.1.abc"}
