@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_links
@@ -27,13 +25,7 @@ from tests.servers import Server, running, wait_for
 from tests.test_gateway import stranger
 from tests.test_links import HERE, serving
 from tests.test_page import PATIENCE_MS
-from vt.domain import Cancel
-from vt.errors import StorageError
-from vt.factory import AIServiceFactory
-from vt.services import Services
-from vt.settings import Settings
 from vt.ui.gateway import uploads
-from vt.ui.gateway.links import LinkRoute, Obtain
 
 PATH = "/films/link"
 SERVER = """
@@ -116,7 +108,8 @@ def held(server: Server, site: str) -> Iterator[None]:
     asking = {"json": {"link": f"{site}/held.mp4"}, "timeout": 60}
     with httpx.stream("POST", f"{server.url}{PATH}", **asking) as answer:
         assert answer.status_code == 200
-        next(line for line in answer.iter_lines() if json.loads(line)["came"])
+        lines = answer.iter_lines()  # to forget them would be to leave
+        assert any(json.loads(line)["came"] for line in lines)
         yield
 
 
@@ -248,76 +241,9 @@ def test_a_film_that_is_being_fetched_is_told_of_and_can_be_cancelled(page: Page
     expect(panel).to_contain_text("Fetching")
     expect(panel).to_contain_text(site.removeprefix("http://"))
     expect(panel).to_contain_text("0.5 of 1.0 MB")
-    expect(panel).to_contain_text("50 %")
+    expect(panel).to_contain_text(re.compile("(49|50) %"))
     assert findings(page, "a film that comes", [("light", *WIDE), ("dark", *NARROW)]) == []
     panel.get_by_role("button", name="Cancel").click()
     expect(panel).to_be_hidden()
     wait_for(lambda: folders(linked) == before)
     expect(page.locator("#vt-upload-trouble [role=alert]")).to_have_count(0)
-
-
-# Without a server
-
-
-@contextmanager
-def services(folder: Path, **more: Any) -> Iterator[Services]:  # noqa: ANN401 (of the settings)
-    chosen = Settings(data_dir=folder / "data", preload_models=False, engines="embedded", **more)
-    with closing(Services(chosen, AIServiceFactory(chosen))) as made:
-        yield made
-
-
-async def asked(served: Services, obtain: Obtain, count: int) -> list[httpx.Response]:
-    """Ask for so many films at once, each from an address of its own, and return the answers."""
-    app = FastAPI()
-    app.router.routes.append(LinkRoute(served, obtain).route())
-
-    async def ask(number: int) -> httpx.Response:
-        transport = httpx.ASGITransport(app, client=(f"192.0.2.{number}", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-            return await client.post(PATH, json={"link": "https://films.example/a"})
-
-    return await asyncio.gather(*map(ask, range(count)))
-
-
-def test_only_a_few_films_come_at_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    all_here = threading.Barrier(4)
-
-    def obtain(link: str, folder: Path, *_: object) -> tuple[Path, str]:
-        all_here.wait(60)
-        (folder / "film").write_text(link)
-        return folder / "film", "film.mp4"
-
-    with services(tmp_path) as served:
-        answers = asyncio.run(asked(served, obtain, 6))
-    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 429, 429]
-    paths = [Path(told(answer)[-1]["path"]) for answer in answers if answer.status_code == 200]
-    assert {path.read_text() for path in paths} == {"https://films.example/a"}
-    assert {path.parent for path in paths} == set((tmp_path / "uploads").iterdir())
-
-
-def test_a_disk_that_fills_up_meanwhile_ends_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-
-    def obtain(_: str, folder: Path, __: object, cancel: Cancel, on_bytes: Any) -> tuple[Path, str]:  # noqa: ANN401
-        (folder / "film").write_bytes(b"film")
-        on_bytes(4, 2**60)
-        raise AssertionError(f"it went on, and {cancel.is_set}")
-
-    with services(tmp_path) as served:
-        (answer,) = asyncio.run(asked(served, obtain, 1))
-        with pytest.raises(StorageError) as full:
-            served.jobs.check_reserve(tmp_path, 2**60)
-    assert told(answer)[-1] == {"refused": str(full.value)}
-    assert list((tmp_path / "uploads").iterdir()) == []
-
-
-@pytest.mark.parametrize("is_wanted", [True, False])
-def test_where_yt_dlp_is_missing_the_page_takes_no_links_and_the_log_says_so_once(
-    is_wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setitem(sys.modules, "yt_dlp", None)
-    with caplog.at_level(logging.WARNING), services(tmp_path, links=is_wanted) as served:
-        served.begin()
-    assert not served.takes_links
-    assert [record.message.count("yt-dlp is not here") for record in caplog.records] == [1] * is_wanted

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -100,13 +99,11 @@ def obtain(
         if "came" in said:
             on_bytes(int(said["came"]), int(said["whole"]))
 
-    with tempfile.TemporaryDirectory(prefix="vt-link-") as name:
-        door = Path(name) / "proxy"
-        with proxy.serving(door, bounds.megabytes * MB + _BESIDE_FILM, allowed) as traffic:
-            try:
-                processes.run(_child(door, folder, link, bounds, cookies), cancel, slots=_SLOTS, on_line=on_line)
-            except ToolError as error:
-                raise _failure(error, said, traffic, bounds) from error
+    with proxy.door() as door, proxy.serving(door, bounds.megabytes * MB + _BESIDE_FILM, allowed) as traffic:
+        try:
+            processes.run(_child(door, folder, link, bounds, cookies), cancel, slots=_SLOTS, on_line=on_line)
+        except ToolError as error:
+            raise _failure(error, said, traffic, bounds) from error
     film = folder / "film"
     if not film.is_file() or not film.stat().st_size:
         raise LinkError("There is no film to be had behind the link.")

@@ -86,12 +86,12 @@ class LinkRoute:
             while not (await asyncio.wait([work], timeout=_TELL_SECONDS))[0]:
                 yield _line(came=coming.came, whole=coming.whole)
             yield _outcome(work, said)
-            is_taken = work.exception() is None
+            is_taken = True
         finally:
             coming.cancel.set()
             with CancelScope(shield=True):
                 await asyncio.wait([work])
-                if not is_taken:
+                if work.cancelled() or work.exception() or not is_taken:
                     await to_thread.run_sync(coming.discard)
 
 
