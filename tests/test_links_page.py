@@ -105,8 +105,8 @@ def downloads(server: Server) -> list[psutil.Process]:
 @contextmanager
 def held(server: Server, site: str) -> Iterator[None]:
     """Have a film come that does not come to its end, until the block ends; then leave."""
-    asking = {"json": {"link": f"{site}/held.mp4"}, "timeout": 60}
-    with httpx.stream("POST", f"{server.url}{PATH}", **asking) as answer:
+    link = {"link": f"{site}/held.mp4"}
+    with httpx.stream("POST", f"{server.url}{PATH}", json=link, timeout=60) as answer:
         assert answer.status_code == 200
         lines = answer.iter_lines()  # to forget them would be to leave
         assert any(json.loads(line)["came"] for line in lines)

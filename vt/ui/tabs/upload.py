@@ -82,9 +82,9 @@ class UploadTab:
         self.film = gr.File(
             label=label("film"), file_count="multiple", elem_id="vt-film", height=260, elem_classes="vt-drop"
         )
-        here = self._services.takes_links
-        script, most_films = scripts.FETCH_LINK if here else None, {"most_films": MOST_FILMS}
-        self._link = gr.HTML(js_on_load=script, visible=here, elem_id="vt-link", **most_films, **PLAIN)
+        is_here = self._services.takes_links
+        asking: dict[str, Any] = {"js_on_load": scripts.FETCH_LINK if is_here else None, "most_films": MOST_FILMS}
+        self._link = gr.HTML(visible=is_here, elem_id="vt-link", **asking, **PLAIN)
         self._sending = gr.HTML(**PLAIN, elem_id="vt-sending")
         most = self._services.settings.max_upload_mb * 2**20
         films = ",".join(f".{name}" for name in self._formats)
