@@ -46,7 +46,7 @@ SLOW_FILES = {
     *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
     *("test_subtitle_tracks", "test_track_choice"),
     *("test_background", "test_burning", "test_fitting", "test_known_voices", "test_overlapping", "test_phrases"),
-    *("test_wordings", "test_number_formats", "test_lines_page", "test_workbench"),
+    *("test_wordings", "test_number_formats", "test_lines_page", "test_links_page", "test_workbench"),
     *("test_docs", "test_recovery", "test_report", "test_setup_models", "test_supply", "test_voice_samples"),
     *("test_catalogues", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
 }

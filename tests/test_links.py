@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -271,3 +272,20 @@ def test_the_proxy_lets_only_so_many_bytes_through(site: tuple[str, int], tmp_pa
         asking.sendall(f"GET {site[0]}/film.mp4 HTTP/1.1\r\nHost: {HERE}\r\n\r\n".encode())
         came = b"".join(iter(lambda: asking.recv(65536), b""))
     assert 0 < len(came) <= 100_000 < traffic.came
+
+
+def test_what_a_killed_download_left_in_the_folder_for_sockets_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, new, at_work = (tmp_path / f"vt-link-{name}" for name in ("left", "new", "at-work"))
+    for folder in (left, new, at_work):
+        folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(left / "proxy"))
+    with proxy.serving(at_work / "proxy", 1):
+        for folder in (left, at_work):
+            os.utime(folder, (0, 0))
+        with proxy.door() as door:
+            assert set(tmp_path.iterdir()) == {new, at_work, door.parent}
+    assert set(tmp_path.iterdir()) == {new, at_work}

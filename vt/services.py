@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vt import __version__, languages
+from vt import __version__, languages, links
 from vt.domain import Wishes
 from vt.dubbing.voice_samples import Samples
 from vt.engines.protocols import Voice
@@ -28,7 +28,7 @@ from vt.model_files import download
 from vt.models.inventory import KnownModel
 from vt.models.monitor import JobWatch
 from vt.settings import Settings
-from vt.system import atomic_dirs, folders, machine
+from vt.system import atomic_dirs, folders, machine, sandbox
 from vt.system.metrics import Load
 from vt.system.processes import TALLY
 from vt.translatable import Message
@@ -60,6 +60,8 @@ class Services:
         self.answers = ConcurrencyLimit("requests that are answered at once", each=8, total=32)
         """Recordings that are heard, and texts that are translated or spoken, while their senders wait. They share the
         models with the jobs, turn by turn."""
+        self.takes_links = settings.links and links.are_possible()
+        """Whether the page takes films by link."""
         self.samples = Samples(factory)
         self._lacking: tuple[str, ...] | None = None
         self.version = __version__
@@ -88,10 +90,25 @@ class Services:
         except StorageError as error:  # said by health, and to whoever comes with a job
             self._trouble = error.message
             _log.error("%s", error.in_full)
+        if self.settings.links:
+            self._warn_of_links()
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
         if self.settings.preload_models:
             self.factory.preload_default_models()
+
+    def _warn_of_links(self) -> None:
+        """Say what keeps the page from taking links, or makes that less safe."""
+        if not self.takes_links:
+            _log.warning(
+                "VT_LINKS is true, but the Python package yt-dlp is not here, so the page takes no links: "
+                "pip install 'vt[url]' brings it."
+            )
+        elif not sandbox.best().hides:
+            _log.warning(
+                "VT_LINKS is true, but no sandbox works here that takes the network away: yt-dlp is told to go by the "
+                "proxy that reaches public addresses alone, and nothing makes it (docs/SECURITY.md)."
+            )
 
     @property
     def jobs(self) -> Jobs:

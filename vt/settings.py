@@ -272,6 +272,8 @@ class Settings(BaseSettings):
     where a proxy stands before it."""
     mcp: Switch = Field(False, alias="VT_MCP")
     """Offer tools to assistants at /mcp, by the Model Context Protocol; the Python package mcp has to be there."""
+    links: Switch = Field(False, alias="VT_LINKS")
+    """Take films by link on the page; the Python package yt-dlp has to be there."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(
         "INFO", alias="LOG_LEVEL"
     )

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -31,9 +30,12 @@ _LONGEST_NAME_BYTES = 80
 _BESIDE_FILM = 64 * MB
 """What may come beyond the film: pages, lists of parts."""
 _CHILD = "vt.links.child"
-_TAKES = ("yt_dlp", "psutil")
+_PACKAGE = "yt_dlp"
+_TAKES = (_PACKAGE, "psutil")
 """What the child imports: the first may lie elsewhere than the other packages."""
 _CERTIFICATES = Path("/etc/ssl")
+_SLOTS = processes.Slots(8, patience=20.0)
+"""Downloads that run at a time. Apart from the work of jobs, which must not wait for them: they may take an hour."""
 _ENVIRONMENT = {"YTDLP_NO_PLUGINS": "1", "HOME": "/tmp"}  # noqa: S108 (the sandbox's)
 
 OnBytes = Callable[[int, int], None]
@@ -49,6 +51,11 @@ class Bounds:
     """Of film."""
     seconds: float = 3600.0
     """For all of it."""
+
+
+def are_possible() -> bool:
+    """Tell whether links can be followed here: whether yt-dlp is installed."""
+    return importlib.util.find_spec(_PACKAGE) is not None
 
 
 def is_link(word: str) -> bool:
@@ -84,7 +91,7 @@ def obtain(
         Cancelled: `cancel` was set.
     """
     _check(link)
-    _home("yt_dlp")
+    _home(_PACKAGE)
     said: dict[str, Any] = {}
 
     def on_line(line: str) -> None:
@@ -92,13 +99,11 @@ def obtain(
         if "came" in said:
             on_bytes(int(said["came"]), int(said["whole"]))
 
-    with tempfile.TemporaryDirectory(prefix="vt-link-") as name:
-        door = Path(name) / "proxy"
-        with proxy.serving(door, bounds.megabytes * MB + _BESIDE_FILM, allowed) as traffic:
-            try:
-                processes.run(_child(door, folder, link, bounds, cookies), cancel, on_line=on_line)
-            except ToolError as error:
-                raise _failure(error, said, traffic, bounds) from error
+    with proxy.door() as door, proxy.serving(door, bounds.megabytes * MB + _BESIDE_FILM, allowed) as traffic:
+        try:
+            processes.run(_child(door, folder, link, bounds, cookies), cancel, slots=_SLOTS, on_line=on_line)
+        except ToolError as error:
+            raise _failure(error, said, traffic, bounds) from error
     film = folder / "film"
     if not film.is_file() or not film.stat().st_size:
         raise LinkError("There is no film to be had behind the link.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
+import shutil
 import socket
 import socketserver
+import tempfile
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +23,10 @@ from vt.links.addresses import Endpoint
 _MOST_HEAD_BYTES = 32 * 1024
 _HEAD_SECONDS, _CONNECT_SECONDS, _IDLE_SECONDS = 10.0, 15.0, 60.0
 _MOST_CONNECTIONS = 64
+_DOORS, _SOCKET = "vt-link-", "proxy"
+"""The beginning of the names of sockets' folders, and the name of each socket."""
+_NEW_SECONDS = 60.0
+"""A folder is not looked at before: its proxy may be about to listen."""
 _BLOCK = 1 << 16
 _REQUEST = re.compile(rb"([A-Z]{3,10}) (\S{1,16384}) HTTP/1\.[01]")
 _HOP_BY_HOP = (b"connection:", b"proxy-connection:", b"proxy-authorization:", b"keep-alive:")
@@ -147,6 +155,36 @@ class _Handler(socketserver.BaseRequestHandler):
                     if not block or (source is remote and not self.server.traffic.takes(len(block))):
                         return
                     others[source].sendall(block)
+
+
+@contextmanager
+def door() -> Iterator[Path]:
+    """Return the place of a socket in a folder of its own, which goes when the block ends.
+
+    It is where sockets can be on any machine, and so is no part of what is downloaded. What killed processes left there
+    is removed first.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{_DOORS}*"):
+        if _is_left(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_DOORS) as name:
+        yield Path(name) / _SOCKET
+
+
+def _is_left(folder: Path) -> bool:
+    """Tell whether a folder of a socket is ours, and nobody listens there any more."""
+    try:
+        known = folder.lstat()
+        if known.st_uid != os.getuid() or time.time() - known.st_mtime < _NEW_SECONDS:
+            return False
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.setblocking(False)
+            asking.connect(str(folder / _SOCKET))
+    except (ConnectionRefusedError, FileNotFoundError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

@@ -109,6 +109,11 @@ def sending(words: Words) -> str:
     return render("sending", words=words, **words.those("sent_"))
 
 
+def link_field(words: Words) -> str:
+    """Return the field for a link to a film; what is typed there goes to the server by a script alone."""
+    return render("link_field", words=words)
+
+
 def chosen(words: Words, films: Sequence[tuple[str, float]]) -> str:
     """Return which films are chosen together, each with its length in seconds."""
     return render("chosen", words=words, title=words.counted("chosen", len(films)), films=films, clock=clock)

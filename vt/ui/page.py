@@ -16,6 +16,7 @@ from vt.services import Services
 from vt.ui import endpoints, fragments, job_files, model_watch, scripts, shared_pages, theme, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.file_routes import Intake
+from vt.ui.gateway.links import LinkRoute
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.routes import Doors
 from vt.ui.line_routes import LineRoutes
@@ -108,6 +109,8 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
     app.include_router(shared_pages.routes(services))
     app.include_router(model_watch.routes(services))
     app.include_router(Intake(services).routes())
+    if services.takes_links:
+        app.router.routes.append(LinkRoute(services).route())
     # This one allows no other site; without it Gradio would add one that allows some.
     app.add_middleware(CORSMiddleware)
     results = Results(page)

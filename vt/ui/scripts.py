@@ -23,6 +23,7 @@ SAVE_MEMORY = _script("save_memory") + _script("follow_address")
 SAVE_SUBJECT = _script("save_subject")
 FOLLOW_JOBS = _script("follow_jobs")
 SEND_FILES = _script("send_files")
+FETCH_LINK = _script("fetch_link")
 PICK = _script("pick")
 HEAR_VOICE = _script("hear_voice")
 LINES = _script("lines") + HEAR_VOICE

@@ -42,7 +42,7 @@ _OPEN = {
         re.compile(rf"{_API}/(?:upload_progress|queue/data|heartbeat/(?P<session>[^/]+)|call/[^/]+/(?P<event>[^/]+))"),
     ),
     "call": (("POST",), re.compile(rf"{_API}/(?:(?P<route>run|call)/(?P<name>[^/]+)|queue/join|cancel|reset)")),
-    "upload": (("POST",), re.compile(rf"{_API}/upload")),
+    "upload": (("POST",), re.compile(rf"{_API}/upload|/films/link")),
     "lines": (("POST",), re.compile(r"/films/[^/]+/lines")),
 }
 """The routes that the page and gradio_client use, grouped by how a request is checked. All others are closed."""

@@ -13,12 +13,16 @@ const draw = () => {
   shown.hidden = !under.length;
   if (!under.length) return;
   const [all, sent] = ['all', 'sent'].map(part => under.reduce((sum, one) => sum + one[part], 0));
-  const percent = all ? Math.floor(100 * sent / all) : 0;
+  const percent = all ? Math.floor(100 * Math.min(sent / all, 1)) : 0;
+  // Of what the server fetches, it may not know how much it will be.
+  const isKnown = under.every(one => one.all !== null);
+  const bar = shown.querySelector('progress'), what = shown.querySelector('strong');
+  what.textContent = bar.ariaLabel = what.dataset[under.at(-1).isFetched ? 'fetched' : 'sent'];
   shown.querySelector('[data-name]').textContent = under.at(-1).name;
   shown.querySelector('[data-amount]').textContent =
-    shown.dataset.amount.replace('{sent}', megabytes(sent)).replace('{all}', megabytes(all));
-  shown.querySelector('[data-percent]').textContent = `${percent} %`;
-  shown.querySelector('progress').value = percent;
+    shown.dataset.amount.replace('{sent}', megabytes(sent)).replace('{all}', isKnown ? megabytes(all) : '?');
+  shown.querySelector('[data-percent]').textContent = isKnown ? `${percent} %` : '';
+  bar.value = isKnown ? percent : 0;
 };
 // Asks with XMLHttpRequest, as fetch does not tell how much has been sent.
 const send = (address, file, upload) => new Promise(resolve => {
@@ -67,6 +71,12 @@ document.addEventListener('click', event => {
     upload.isCancelled = true;
     upload.request?.abort();
   }
+});
+// A film that the server fetches, as another script tells of it
+document.addEventListener('vt-coming', event => {
+  if (event.detail.isOver) sending.delete(event.detail);
+  else sending.add(event.detail);
+  draw();
 });
 // Before they are sent
 const sorted = files => {

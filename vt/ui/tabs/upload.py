@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from urllib.parse import quote
 import gradio as gr
 from gradio.events import Dependency
 
-from vt.errors import InputError, MediaError, VtError
+from vt.errors import InputError, MediaError, UploadGone, VtError
 from vt.jobs.job_service import disk_errors, plain_name
 from vt.services import Services
 from vt.ui import fragments, scripts, words
 from vt.ui.gateway import uploads
 from vt.ui.gateway.uploads import Owner
-from vt.ui.shared import MOST_FILMS, PLAIN, QUIET, Shared, Subject, Updates, listed, owner, told
+from vt.ui.shared import MOST_FILMS, PLAIN, QUIET, Shared, Subject, Updates, event_value, listed, owner, told
 from vt.ui.words import Words, label
 
 _SAMPLE = Path(__file__).parents[3] / "samples" / "sense_and_sensibility.mp4"
@@ -81,6 +82,9 @@ class UploadTab:
         self.film = gr.File(
             label=label("film"), file_count="multiple", elem_id="vt-film", height=260, elem_classes="vt-drop"
         )
+        is_here = self._services.takes_links
+        asking: dict[str, Any] = {"js_on_load": scripts.FETCH_LINK if is_here else None, "most_films": MOST_FILMS}
+        self._link = gr.HTML(visible=is_here, elem_id="vt-link", **asking, **PLAIN)
         self._sending = gr.HTML(**PLAIN, elem_id="vt-sending")
         most = self._services.settings.max_upload_mb * 2**20
         films = ",".join(f".{name}" for name in self._formats)
@@ -102,12 +106,14 @@ class UploadTab:
         chosen += [self.film.delete, self._refused.submit]
         # Subtitles may be chosen while the film is looked at: both are looked at after that.
         looked: Dependency = gr.on(chosen, self._look, given, seen, trigger_mode="always_last", **QUIET)
-        return [looked, laid.then(self._look, given, seen, **QUIET)]
+        fetched = self._link.select(self._add, self.film, [self.film, self._refused], **QUIET)
+        return [looked, *(one.then(self._look, given, seen, **QUIET) for one in (laid, fetched))]
 
     @property
     def texts(self) -> list[gr.HTML]:
         """The components that `written` fills."""
-        return [self._head, self._sample_hint, self._subtitles_hint, self._limits, self._sending, self._languages]
+        hints = [self._sample_hint, self._subtitles_hint, self._limits]
+        return [self._head, *hints, self._link, self._sending, self._languages]
 
     def written(self, said: Words) -> Updates:
         """Return the tab's own texts."""
@@ -120,6 +126,7 @@ class UploadTab:
             self._sample_hint: fragments.small_print(said("sample_hint")),
             self._subtitles_hint: fragments.small_print(said("subtitles_hint")),
             self._limits: limits,
+            self._link: fragments.link_field(said) if self._services.takes_links else "",
             self._sending: fragments.sending(said),
             self._languages: fragments.languages_here(said, self._services.factory.grades()),
         }
@@ -219,6 +226,20 @@ class UploadTab:
             self.go: gr.Button(interactive=can_go),
             self._shared.subject: subject.kept() if can_go else None,
         }
+
+    def _add(self, films: object, came: gr.EventData, request: gr.Request) -> Updates:
+        """Choose a film that came by a link with those that are chosen already; `_look` says what is left out, and why.
+
+        What did not come is named in place of the film, with the sentence that the server had for it.
+        """
+        whose, chosen = owner(request), []
+        if not event_value(came, "film"):
+            return {self._refused: [{name: event_value(came, name) for name in ("file", "why")}]}
+        for film in (*listed(films), event_value(came, "film")):
+            with suppress(UploadGone):
+                chosen.append(uploads.own(film, whose))
+        left_out = [{"file": film.name} for film in chosen[MOST_FILMS:]]
+        return {self.film: [str(film) for film in chosen[:MOST_FILMS]] or None, self._refused: left_out}
 
     def _lay_sample(self, request: gr.Request) -> Updates:
         """Copy the sample to the uploads, as if it had been uploaded, and return its path."""
