@@ -36,6 +36,7 @@ _FEW = 10
 """One line of subtitles among so many may begin behind the end of the film; more are another film's."""
 _MOST_TRACKS = 8
 """So many are listened to in search of one that is not silent."""
+_INFO = TypeAdapter(MediaInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,13 @@ def examine(
         request: what is asked for.
         checker: knows which models there are.
         cancel: ends it.
-        artifacts: where a subtitle track that is read out of the film is kept; None: nowhere.
+        artifacts: where it is kept what is in the film, and a subtitle track that is read out of it; None: nowhere.
 
     Raises:
         InputError: the file or the languages are at fault.
         ModelUnavailable: a stage has no model or engine.
     """
-    info = media.probe(request.source, cancel)
+    info = _looked_into(request.source, cancel, artifacts)
     tracks = track_choice.choose(info, request)
     track, *others = tracks.ranked or (None,)
     notes = list(tracks.notes)
@@ -108,6 +109,16 @@ def examine(
     if request.finish.background == Background.KEEP:
         checker.check_separation()
     return examined
+
+
+def _looked_into(film: Path, cancel: Cancel, artifacts: Artifacts | None) -> MediaInfo:
+    """Return what is in a film. Where it was found out before nothing is started: after an edit somebody waits."""
+    if artifacts is None:
+        return media.probe(film, cancel)
+    media.check_readable(film)
+    name = fingerprint("probe", artifacts.identity(film), film.name)
+    known = artifacts.json("probe", name, lambda: _INFO.dump_python(media.probe(film, cancel), mode="json"))
+    return replace(_INFO.validate_python(known), path=film)
 
 
 def name_of(run: Run) -> str:
