@@ -134,8 +134,8 @@ def _reason(error: Exception) -> str:
     return told.partition("; please report this issue")[0]
 
 
-def _work(place: str, folder: str, link: str, most_bytes: str, most_seconds: str, cookies: str) -> None:
-    own = ""
+def _work(place: str, folder: str, most_bytes: str, most_seconds: str, cookies: str) -> None:
+    own, link = "", sys.stdin.read()
     if cookies:  # yt-dlp writes into the file that it is given
         own = shutil.copyfile(cookies, f"{folder}/cookies")
     try:
@@ -145,7 +145,7 @@ def _work(place: str, folder: str, link: str, most_bytes: str, most_seconds: str
 
 
 def main(arguments: list[str]) -> int:
-    """Download; the last line on stderr says what went wrong."""
+    """Download the film behind the link on stdin; the last line on stderr says what went wrong."""
     return python_child.exit_code(lambda: _work(*arguments))
 
 

@@ -130,7 +130,7 @@ def _child(door: Path, folder: Path, link: str, bounds: Bounds, cookies: Path | 
         open_files=256,
     )
     most_bytes, most_seconds = bounds.megabytes * MB, bounds.minutes * 60
-    arguments = [str(door), str(folder.absolute()), link, str(most_bytes), str(most_seconds)]
+    arguments = [str(door), str(folder.absolute()), str(most_bytes), str(most_seconds)]
     arguments.append(str(cookies.absolute()) if cookies else "")
     code = Path(vt.__file__).parent
     packages = list(dict.fromkeys(map(_home, _TAKES)))
@@ -139,6 +139,7 @@ def _child(door: Path, folder: Path, link: str, bounds: Bounds, cookies: Path | 
         # Not the link to it in a virtual environment: that leads on to others, which the sandbox does not show.
         [str(Path(sys.executable).resolve()), "-B", "-m", _CHILD, *arguments],
         limits,
+        stdin=link.encode(),  # no argument: those, every account of the machine may read
         reads=[path for path in shown if path.exists()],
         writes=[folder, door.parent],
         environment={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(map(str, (code.parent, *packages)))},
