@@ -305,6 +305,20 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent_and_the_next_choi
 
 
 @pytest.mark.soak
+def test_a_sample_that_cannot_be_laid_among_the_uploads_says_why(browser: Browser, tmp_path: Path) -> None:
+    with running(tmp_path, VT_MAX_UPLOAD_MB="1") as server, opened(browser, server) as page:
+        trouble = page.locator("#vt-upload-trouble [role=alert]")
+        for _ in range(60):  # each counts among what its visitor has uploaded and no job has taken
+            page.click("#vt-sample")
+            page.wait_for_timeout(500)
+            if trouble.is_visible():
+                break
+        expect(trouble).to_contain_text("sense_and_sensibility.mp4: ")
+        page.wait_for_timeout(1000)
+        expect(trouble).to_be_visible()
+
+
+@pytest.mark.soak
 def test_a_language_that_is_gone_since_the_page_was_loaded_is_told_of(browser: Browser, tmp_path: Path) -> None:
     port, speechless = str(free_port()), tmp_path / "bin"
     speechless.mkdir()

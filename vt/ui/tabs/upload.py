@@ -101,7 +101,7 @@ class UploadTab:
         """Connect events with their handlers, and return the events that a film has been chosen or removed."""
         given = [self.film, self.subtitles, self._refused]
         seen = [self.film, self._facts, self._trouble, self.go, self._shared.subject]
-        laid = self._sample.click(self._lay_sample, None, [self.film, self._trouble], **QUIET)
+        laid = self._sample.click(self._lay_sample, None, [self.film, self._refused], **QUIET)
         chosen = [one for file in (self.film, self.subtitles) for one in (file.upload, file.clear)]
         chosen += [self.film.delete, self._refused.submit]
         # Subtitles may be chosen while the film is looked at: both are looked at after that.
@@ -242,17 +242,16 @@ class UploadTab:
         return {self.film: [str(film) for film in chosen[:MOST_FILMS]] or None, self._refused: left_out}
 
     def _lay_sample(self, request: gr.Request) -> Updates:
-        """Copy the sample to the uploads, as if it had been uploaded, and return its path."""
-        said, whose = words.of(request), owner(request)
-
-        def lay() -> Updates:
+        """Copy the sample to the uploads, as if it had been uploaded; `_look` says why it could not be done."""
+        said, whose, name = words.of(request), owner(request), self._film_to_try.name
+        try:
             with disk_errors():
                 uploads.check(self._services.jobs, whose, self._film_to_try.stat().st_size)
-                place = uploads.place(self._film_to_try.name, whose)
+                place = uploads.place(name, whose)
                 shutil.copyfile(self._film_to_try, place)  # no link: a linked upload counts as taken by a job
-            return {self.film: [str(place)]}
-
-        return told(said, "trouble_file", lay, self._trouble)
+        except VtError as error:
+            return {self._refused: [{"file": name, "why": said.sentence(error.message)}]}
+        return {self.film: [str(place)]}
 
 
 def _hidden() -> gr.HTML:
