@@ -124,6 +124,7 @@ def test_where_a_card_that_should_be_full_is_not_the_step_says_so(stand_in: Benc
     ]
 
 
+@pytest.mark.soak
 def test_whatever_goes_wrong_in_a_step_is_told_and_raised_no_further(stand_in: Bench, tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     broken = Bench(tmp_path, device="cpu", nllb=stand_in.nllb, used=lambda: 0)

@@ -289,6 +289,7 @@ def lines(server: Server, job: str) -> list[tuple[str, str, int]]:
     return [(line["source_text"], line["text"], line["speaker"]) for line in found]
 
 
+@pytest.mark.soak
 def test_a_line_is_cut_in_two_removed_added_and_joined_and_the_others_are_spoken_as_before(
     page: Page, server: Server, jobs: tuple[str, str]
 ) -> None:

@@ -69,6 +69,7 @@ def sentence(number: int) -> str:
 # --- translating -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_glossary_of_twenty_terms_holds(model: Nllb) -> None:
     assert lost_of(model.between("eng_Latn", "spa_Latn"), "es") == []
 

@@ -53,9 +53,9 @@ class Times:
 class Life:
     """A server's life: from a start to a death, with a worker that runs nothing by itself."""
 
-    def __init__(self, folder: Path, times: Times | None = None) -> None:
+    def __init__(self, folder: Path, times: Times | None = None, database: Path | None = None) -> None:
         times = times or Times()
-        self.data = DataFolder(folder)
+        self.data = DataFolder(folder, database)
         self.store = Store(self.data.database, lambda: times.wall, elapsed=lambda: times.seconds)
         self.worker = Worker(self.store, self.data, Nobody(), at_once=0)
         self.worker.begin()

@@ -210,7 +210,7 @@ NOT_ON_THE_PAGE = {
     # Of models that cannot be had, which only whoever runs the server can mend.
     "model_files/bundle.py", "model_files/download.py", "engines/firefox.py", "engines/kokoro.py", "engines/mms.py",
     "engines/nllb.py", "engines/nllb_conversion.py", "engines/whisper.py", "factory.py", "models/catalogue.py",
-    "engines/campplus.py", "engines/pyannet.py", "jobs/store.py",
+    "engines/campplus.py", "engines/pyannet.py", "jobs/store.py", "jobs/database_place.py",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from vt.dubbing.voice_samples import Samples
 from vt.engines.protocols import Voice
 from vt.errors import FolderTaken, StorageError, VtError
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
-from vt.jobs import recovery
+from vt.jobs import database_place, recovery
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_service import Jobs
 from vt.jobs.removals import Removals
@@ -28,7 +28,7 @@ from vt.model_files import download
 from vt.models.inventory import KnownModel
 from vt.models.monitor import JobWatch
 from vt.settings import Settings
-from vt.system import atomic_dirs, folders, machine, sandbox
+from vt.system import disk, folders, machine, sandbox
 from vt.system.metrics import Load
 from vt.system.processes import TALLY
 from vt.translatable import Message
@@ -186,7 +186,7 @@ class Services:
         with suppress(StorageError):
             jobs = self._backend.waiting_and_running() if self._backend else {}
         with suppress(OSError):
-            free = atomic_dirs.free_bytes(self.settings.data_folder)
+            free = disk.free_bytes(self.settings.data_folder)
         at_work = {what: limit.at_work for what, limit in limits.items()}
         running, ended = TALLY.counts()
         return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, running, ended, free)
@@ -287,7 +287,11 @@ class JobBackend:
     def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:
         self._path = settings.data_folder
         with ExitStack() as opened:
-            data = opened.enter_context(DataFolder(settings.data_folder))
+            database = database_place.database(settings)
+            database_place.prepare(database, settings)
+            if database.parent != settings.data_folder.absolute():
+                _log.info("the jobs' database is kept in %s, apart from the data folder", database.parent)
+            data = opened.enter_context(DataFolder(settings.data_folder, database))
             self._store = opened.enter_context(closing(Store(data.database)))
             worker = Worker(
                 self._store,

@@ -15,8 +15,7 @@ from vt.engines import apertium, translation_routes, whisper
 from vt.engines.candidate import Candidate
 from vt.engines.translation_routes import Hop
 from vt.errors import ToolMissing, VtError
-from vt.jobs import recovery, store
-from vt.jobs.store import DATABASE
+from vt.jobs import database_place, recovery, store
 from vt.languages import Language
 from vt.model_files import bundle, hub
 from vt.models.cache import ModelCache
@@ -77,7 +76,7 @@ def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | No
     yield from _stages(settings, catalogue, asked)
     yield from _licences(catalogue)
     yield _memory(settings)
-    yield _jobs(settings.data_folder)
+    yield _jobs(settings.data_folder, database_place.database(settings))
 
 
 def remedy(*, is_clone: bool = bundle.IS_CLONE) -> str:
@@ -200,12 +199,12 @@ def _size(candidate: Candidate[Any]) -> str:
     return f", about {candidate.download_bytes / 10**6:.0f} MB" if candidate.download_bytes else ""
 
 
-def _jobs(data_folder: Path) -> Finding:
+def _jobs(data_folder: Path, database: Path) -> Finding:
     """Tell whether a server could read its jobs; nothing is made or changed."""
-    database = data_folder / DATABASE
     told = store.damage(database) if database.is_file() else None
     told = told or recovery.kept_aside(data_folder)
-    return Finding("jobs", told is None, told or f"kept in {data_folder}", needed=False)
+    apart = "" if database.is_relative_to(data_folder.absolute()) else f", their database in {database.parent}"
+    return Finding("jobs", told is None, told or f"kept in {data_folder}{apart}", needed=False)
 
 
 def _memory(settings: Settings) -> Finding:

@@ -339,10 +339,13 @@ def _write(target: Path, text: str) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     from vt import settings
     from vt.cli import doctor
-    from vt.jobs import recovery
+    from vt.jobs import database_place, recovery
 
     if arguments.repair:
-        for line in recovery.repair(settings.load().data_folder).told:
+        known = settings.load()
+        database = database_place.database(known)
+        database_place.prepare(database, known)
+        for line in recovery.repair(known.data_folder, database=database).told:
             _say(line)
         return DONE
     findings = []

@@ -52,6 +52,7 @@ from vt.errors import MediaError
 from vt.languages import Language
 from vt.media import Burn, Loudness, Named, Slowing, Soft
 from vt.models.services import TtsService
+from vt.system import disk
 from vt.text import subtitles
 from vt.translatable import Message
 
@@ -173,7 +174,7 @@ class _Results:
     def check_names(self) -> None:
         """Raise where the longest name of a result would be too long for the file system."""
         longest = os.fsencode(self._report.name)
-        if len(longest) > os.pathconf(self.folder, "PC_NAME_MAX"):
+        if len(longest) > disk.longest_name(self.folder):
             raise MediaError(
                 "The name of {file} is too long for those of its results: shorten it.", file=self.run.request.source
             )

@@ -13,7 +13,7 @@ from typing import Any
 
 from vt.domain import Cancel
 from vt.errors import ModelUnavailable, ToolError, ToolStopped
-from vt.system import atomic_dirs, python_child
+from vt.system import atomic_dirs, disk, python_child
 from vt.system.atomic_dirs import GB, Tell
 from vt.system.processes import run
 from vt.system.sandbox import CORES, ChildLimits
@@ -93,7 +93,7 @@ def convert(
     compute_type: str = "int8",
     tell: Tell,
     cancel: Cancel,
-    free: Callable[[Path], int] = atomic_dirs.free_bytes,
+    free: Callable[[Path], int] = disk.free_bytes,
 ) -> None:
     """Convert the checkpoint in `source` into `target`, unless that has been done.
 

@@ -40,7 +40,7 @@ from vt.jobs.store import ID, DataFolder, Store, Submission, new_id
 from vt.jobs.takes import DubTakes
 from vt.jobs.worker import Hear, Worker, file_names
 from vt.settings import Settings
-from vt.system import atomic_dirs, disk
+from vt.system import disk
 from vt.system.processes import Slots
 from vt.system.sandbox import CORES
 from vt.translatable import Message
@@ -111,7 +111,7 @@ class Jobs:
         data: DataFolder,
         store: Store,
         worker: Worker,
-        free: Callable[[Path], int] = atomic_dirs.free_bytes,
+        free: Callable[[Path], int] = disk.free_bytes,
         looks: PerVisitorSemaphore | None = None,
     ) -> None:
         """Serve the jobs of a worker.

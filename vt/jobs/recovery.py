@@ -98,10 +98,17 @@ def take_stock(data: DataFolder, store: Store) -> list[Job]:
     return found
 
 
-def repair(path: Path, say_when: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Repair:
+def repair(
+    path: Path, say_when: Callable[[], datetime] = lambda: datetime.now(UTC), database: Path | None = None
+) -> Repair:
     """Restore all jobs from their folders, into a new database where the old one cannot be read.
 
     A second call changes nothing more.
+
+    Args:
+        path: the data folder.
+        say_when: tells the time, for the name of a damaged database.
+        database: where it is not in that.
 
     Raises:
         FolderTaken: a server uses the data folder.
@@ -110,7 +117,7 @@ def repair(path: Path, say_when: Callable[[], datetime] = lambda: datetime.now(U
     """
     if not path.is_dir():
         raise InputError("There is no data folder {file} to repair: name yours in VT_DATA_DIR.", file=path)
-    with DataFolder(path) as data:
+    with DataFolder(path, database) as data:
         damaged = _moved_away(data.database, say_when())
         with closing(Store(data.database)) as store:
             known = len(store.versions())

@@ -133,8 +133,11 @@ class DataFolder:
         StorageError: it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, database: Path | None = None) -> None:
+        """Take the folder `path`; `database`: the jobs' database where it lies elsewhere."""
         self.path = path.absolute()
+        self.database = database or self.path / DATABASE
+        """Where the jobs are kept."""
         try:
             self.jobs.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / "lock").open("w")
@@ -178,11 +181,6 @@ class DataFolder:
     @property
     def _reserve(self) -> Path:
         return self.path / "reserve"
-
-    @property
-    def database(self) -> Path:
-        """Where the jobs are kept."""
-        return self.path / DATABASE
 
     @property
     def jobs(self) -> Path:

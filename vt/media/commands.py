@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 import ffmpeg
 
 from vt.errors import MediaError, ToolStopped, VtError
+from vt.system import disk
 from vt.system.processes import TOOL, Child, run
 from vt.system.sandbox import CORES, MB
 
@@ -118,7 +118,7 @@ def too_many_streams(path: Path) -> MediaError:
 def room_on_disk(target: Path) -> int:
     """Return how large a file may become on its disk: a tenth of what is free stays so, for others."""
     try:
-        return int(0.9 * shutil.disk_usage(target.parent).free)
+        return int(0.9 * disk.free_bytes(target.parent))
     except FileNotFoundError:  # it is told of when the file is to be made
         return 0
 

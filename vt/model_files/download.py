@@ -72,7 +72,7 @@ _log = logging.getLogger(__name__)
 def free_bytes(folder: Path) -> int:
     """Return how much room there is on the disk of `folder`, which need not exist yet."""
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    return shutil.disk_usage(existing).free
+    return disk.free_bytes(existing)
 
 
 @dataclass(frozen=True, slots=True)

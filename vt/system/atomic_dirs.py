@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from vt.domain import Cancel
 from vt.errors import StorageError
-from vt.system import folders
+from vt.system import disk, folders
 from vt.translatable import Message
 
 _POLL_SECONDS = 0.2
@@ -19,11 +19,6 @@ GB = 10**9
 
 Tell = Callable[[Message], object]
 """Is called with a sentence for the user about the progress."""
-
-
-def free_bytes(folder: Path) -> int:
-    """Return how many bytes are free on the disk of a folder."""
-    return shutil.disk_usage(folder).free
 
 
 def build_dir_atomically(
@@ -34,7 +29,7 @@ def build_dir_atomically(
     needed_bytes: int,
     tell: Tell,
     cancel: Cancel,
-    free: Callable[[Path], int] = free_bytes,
+    free: Callable[[Path], int] = disk.free_bytes,
 ) -> None:
     """Have `build` fill a folder beside `target`, and rename it to `target` when it is complete.
 

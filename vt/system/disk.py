@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from vt.errors import StorageError, VtError
+
+_OF_DISKS = ("fuse.fuse-overlayfs", "fuse.lxcfs")
+"""File systems of programs that show disks of the machine."""
+_UNTOLD = 2**50
+"""Bytes: a petabyte."""
+_USUAL_NAME = 255
 
 
 def is_full(error: OSError) -> bool:
     """Tell whether an error says that the disk is full, or the user's quota."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes are free on the disk of a folder; without an end where it tells no size, as some buckets.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    usage = shutil.disk_usage(folder)
+    return usage.free if usage.total else _UNTOLD
+
+
+def longest_name(folder: Path) -> int:
+    """Return how many bytes the name of a file in a folder may have."""
+    return os.pathconf(folder, "PC_NAME_MAX") or _USUAL_NAME
+
+
+def is_of_a_program(path: Path) -> bool:
+    """Tell whether a path lies on a file system that a program serves (FUSE), as mounted buckets do.
+
+    Those of containers and of Windows' disks, which are disks of the machine, do not count.
+    """
+    here, kind, depth = path.resolve(), "", -1
+    for mount in psutil.disk_partitions(all=True):
+        place = Path(mount.mountpoint)
+        if here.is_relative_to(place) and len(place.parts) >= depth:  # of two in one place the later one is seen
+            kind, depth = mount.fstype, len(place.parts)
+    return kind.partition(".")[0] == "fuse" and kind not in _OF_DISKS
 
 
 def full() -> StorageError:
