@@ -769,14 +769,14 @@ def test_the_estimate_is_near_what_the_bundled_model_takes(tmp_path: Path) -> No
 
 
 def cut(target: Path, seconds: str) -> Path:
-    argv = ["ffmpeg", "-v", "error", "-ss", seconds, "-i", str(SAMPLE), "-t", "7", "-c:v", "copy", "-c:a", "aac"]
+    argv = ["ffmpeg", "-v", "error", "-i", str(SAMPLE), "-t", seconds, "-c:v", "copy", "-c:a", "aac"]
     subprocess.run([*argv, str(target)], check=True)
     return target
 
 
 def test_the_dub_of_a_second_film_in_the_same_process_loads_nothing(bench: Bench, tmp_path: Path) -> None:
     factory, loads = bench.real(), []
-    for name, seconds in (("first", "0"), ("second", "20")):
+    for name, seconds in (("first", "7"), ("second", "6.9")):  # the same voice: another might need another model
         (tmp_path / name).mkdir()
         film = cut(tmp_path / f"{name}.mp4", seconds)
         result = pipeline.dub(asked(film, "es"), factory, tmp_path / name)

@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -129,7 +130,9 @@ class Endpoint:
         try:
             return loop.run_until_complete(self._together(works, cancel))
         finally:
-            # Unlike asyncio.run it does not wait for a look-up of a name, which nothing can interrupt.
+            # Answers that were not read to their end are closed. Unlike asyncio.run this does not wait for a look-up of
+            # a name, which nothing can interrupt.
+            loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
     async def _together(self, works: Sequence[Callable[[httpx.AsyncClient], Awaitable[T]]], cancel: Cancel) -> list[T]:
@@ -242,10 +245,11 @@ class Endpoint:
                 client.stream("POST", f"{self._url}/chat/completions", json=body) as response,
             ):
                 came = bytearray()
-                async for chunk in response.aiter_raw():
-                    came += chunk
-                    if len(came) > self.patience.answer_bytes:
-                        raise UnusableAnswer
+                async with aclosing(response.aiter_raw()) as chunks:
+                    async for chunk in chunks:
+                        came += chunk
+                        if len(came) > self.patience.answer_bytes:
+                            raise UnusableAnswer
                 return response.status_code, _retry_after(response.headers.get("Retry-After", "")), bytes(came)
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout) as error:
             raise ModelUnavailable(
