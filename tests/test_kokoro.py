@@ -281,6 +281,7 @@ def test_the_voices_are_whole_and_each_has_its_own_vectors() -> None:
 def test_the_estimate_grows_with_the_file_and_the_threads_up_to_a_bound(file: Path, tmp_path: Path) -> None:
     reckoned = [kokoro.estimated_bytes(file, threads) for threads in (1, 2, 4, 64)]
     assert reckoned[0] < reckoned[1] < reckoned[2] == reckoned[3]
+    assert kokoro.estimated_bytes(file, 2, "cuda") < reckoned[1]  # nothing is there twice
     assert kokoro.estimated_bytes(tmp_path / "none.onnx", 2) == 0
 
 

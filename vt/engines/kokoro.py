@@ -157,20 +157,25 @@ def default_voice(language_code: str) -> Voice | None:
     return next((one for one in VOICES if one.language_code == language_code), None)
 
 
-def estimated_bytes(file: str | Path, threads: int) -> int:
+def estimated_bytes(file: str | Path, threads: int, device: str = "cpu") -> int:
     """Return what the model in a file takes in memory while all its threads speak; 0 where there is no file."""
     file = Path(file)
     if not file.is_file():
         return 0
-    return needed_bytes(file.stat().st_size, threads)
+    return needed_bytes(file.stat().st_size, threads, device)
 
 
-def needed_bytes(size: int, threads: int) -> int:
+def needed_bytes(size: int, threads: int, device: str = "cpu") -> int:
     """Return what a model whose file has so many bytes takes in memory while all its threads speak."""
     factor = next((factor for most, factor in _LOADED if size <= most), _LOADED_ELSE)
     at_once = _workers(threads)[0]
-    sessions = 2 if at_once > 1 else 1
+    sessions = 2 if _has_wide(at_once, device) else 1
     return round(size * factor * sessions) + _tokens_at_once(at_once) * _BYTES_A_TOKEN
+
+
+def _has_wide(at_once: int, device: str) -> bool:
+    """Tell whether a line that is spoken alone gets a session of its own: on a card one run has all of it anyway."""
+    return at_once > 1 and device == "cpu"
 
 
 def _tokens_at_once(at_once: int) -> int:
@@ -210,7 +215,7 @@ class Kokoro:
         # However many requests there are: memory was counted for so many parts.
         self._turns = Turns(self._at_once, _PARTS_A_ROUND, _tokens_at_once(self._at_once))
         self._session = onnx_session.load("Kokoro", Path(file), inside, device)
-        self._wide = _Wide(Path(file), threads) if self._at_once > 1 and device == "cpu" else None
+        self._wide = _Wide(Path(file), threads) if _has_wide(self._at_once, device) else None
         self._tokens, self._types, self._output = _interface(self._session, Path(file))
 
     def speaking(self, voice_id: str) -> Kokoro:
@@ -470,7 +475,9 @@ def _candidate(site: Site, language: Language, chosen: str, device: str) -> Cand
         name=files.name,
         device=device,
         load=lambda: _loaded(files, threads, device),
-        estimated_bytes=estimated_bytes(file, threads) if file else needed_bytes(DOWNLOAD_BYTES["int8"], threads),
+        estimated_bytes=estimated_bytes(file, threads, device)
+        if file
+        else needed_bytes(DOWNLOAD_BYTES["int8"], threads, device),
     )
     return Candidate(
         INFO,
