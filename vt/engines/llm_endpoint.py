@@ -11,13 +11,13 @@ import functools
 import json
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import SecretStr
 
@@ -245,7 +245,8 @@ class Endpoint:
                 client.stream("POST", f"{self._url}/chat/completions", json=body) as response,
             ):
                 came = bytearray()
-                async with aclosing(response.aiter_raw()) as chunks:
+                generator = cast("AsyncGenerator[bytes]", response.aiter_raw())  # httpx names its iterator only
+                async with aclosing(generator) as chunks:
                     async for chunk in chunks:
                         came += chunk
                         if len(came) > self.patience.answer_bytes:
