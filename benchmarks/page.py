@@ -40,6 +40,8 @@ CHROMIUM = "/usr/bin/chromium"
 _VISITS, _KEYS, _EDITS = 5, 100, 5
 _VIEWPORT: Any = {"width": 1280, "height": 900}
 _LINE_SECONDS = 4
+_LOOK_MS = 20
+"""How often it is looked whether something is heard: at every frame, Chromium would draw frames for nothing else."""
 _PATIENCE_MS = 600_000
 _SAVE = "[data-save]:not([data-busy])"
 _BENCH = f".vt-lines {_SAVE}"
@@ -189,7 +191,7 @@ def heard_again(page: Page, url: str, job: str) -> float:
         began = time.monotonic()
         page.click("[data-save]:enabled")
         page.click(f"[data-row='line {line}'] [data-hear-line=dub]")
-        page.wait_for_function("count => sounds.length > count", arg=edit)
+        page.wait_for_function("count => sounds.length > count", arg=edit, polling=_LOOK_MS)
         taken.append(time.monotonic() - began)
         heard = page.evaluate(_HEARD, edit)
         page.wait_for_selector(f".vt-lines[data-version='{version}'] {_SAVE}")

@@ -21,7 +21,7 @@ from vt.dubbing.casting import Role, Voicing
 from vt.dubbing.ensemble import Calibration, Ensemble, Plan
 from vt.dubbing.line_levels import LineLevels
 from vt.dubbing.speaking import ClipCache, Take, VoiceCalibration
-from vt.dubbing.track import DubTrack, Level
+from vt.dubbing.track import DubTrack, Level, Spoken
 from vt.errors import Cancelled
 from vt.media import Loudness, weighting
 from vt.settings import LOUDNESS
@@ -84,7 +84,7 @@ def recorded(
         measured = Calibration((calibration,), alone.needed)
         louder = originals or [0.0] * len(plan)
         spoken = ensemble.speak(alone, measured, dubbed, texts, Plan(plan, {}), louder, LineLevels(artifacts, ES))
-        placements = [line.placement for line in spoken]
+        placements = [line.placement for _, line in spoken]
         loudness = tracks.finished(dubbed, folder / "dub.m4a")
     return folder / "dub.m4a", placements, loudness
 
@@ -148,9 +148,41 @@ def test_a_line_that_has_to_hurry_a_little_is_stretched_where_speaking_it_again_
     with DubTrack(borders, engine.sample_rate, Level(0.0), artifacts, cancel) as dubbed:
         alone = one_voice(cache, 1)
         measured = Calibration((VoiceCalibration(1.0, (natural,), engine.sample_rate, 0.0),), alone.needed)
-        (spoken,) = ensemble.speak(alone, measured, dubbed, [text], Plan(plan, {}), [0.0], LineLevels(artifacts, ES))
+        ((_, spoken),) = ensemble.speak(
+            alone, measured, dubbed, [text], Plan(plan, {}), [0.0], LineLevels(artifacts, ES)
+        )
     assert [rate for _, rate in engine.asked] == [pytest.approx(asked, abs=1e-4)]
     assert spoken.placement.seconds == pytest.approx(natural / 1.05, rel=0.02)
+
+
+class Noting(DubTrack):
+    """Notes when the lines start that are added."""
+
+    added: list[float]
+
+    def add(self, line: Spoken) -> None:
+        self.added.append(line.start)
+        super().add(line)
+
+
+def test_edited_lines_are_spoken_first_and_the_track_takes_all_in_their_order(artifacts: Artifacts) -> None:
+    engine, cancel = ToneSynthesizer(), Cancel()
+    cache = taking(engine, artifacts, cancel)
+    calibration = calibrated(engine, artifacts)
+    plan, edited = planned(calibration), len(TEXTS) - 1
+    placed = Plan(plan, {}, {edited: Take(TEXTS[edited], calibration.base_rate)})
+    borders = track.cuts(plan, FILM, calibration.sample_rate)
+    noting = Noting(borders, calibration.sample_rate, Level(0.0), artifacts, cancel)
+    noting.added = []
+    with noting as dubbed:
+        alone = one_voice(cache, len(TEXTS))
+        measured, quiet = Calibration((calibration,), alone.needed), [0.0] * len(plan)
+        order = [
+            line for line, _ in ensemble.speak(alone, measured, dubbed, TEXTS, placed, quiet, LineLevels(artifacts, ES))
+        ]
+    assert order == [edited, *range(edited)]
+    assert len(noting.added) == len(TEXTS)
+    assert noting.added == sorted(noting.added)
 
 
 def test_the_calibration_tells_how_far_it_is_after_every_line(artifacts: Artifacts) -> None:

@@ -8,8 +8,10 @@ import os
 import re
 import struct
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,6 +32,8 @@ _DIGITS = 64
 _BLOCK = 4096
 """Bytes that the smallest file takes on the disk."""
 _RATE = struct.Struct("<I")
+_UNSETTLED_NS = 2 * 10**9
+"""A file that was written so lately may be written again with the same time: the clocks of file systems are coarse."""
 
 
 def fingerprint(*parts: Json) -> str:
@@ -149,7 +153,7 @@ class Artifacts(ArtifactReader):
     def file(self, kind: str, fingerprint: str, suffix: str, make: Callable[[Path], object]) -> Path:
         """Return the path of a file; where it is missing or damaged, make it first.
 
-        The whole file is read for its checksum (about a second for each 900 MB).
+        The whole file is read for its checksum (about a second for each 900 MB), once in this process.
 
         Args:
             kind: what it is.
@@ -249,13 +253,29 @@ class Artifacts(ArtifactReader):
 
 
 def _digest_of(path: Path) -> str | None:
-    """Return the SHA-256 of a file's content, or None where there is no such file."""
+    """Return the SHA-256 of a file's content, or None where there is no such file.
+
+    A file that has not changed since this process read it is not read again: a long film's sound is a gigabyte.
+    """
     with _translated():
         try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            facts = path.stat()
+            if time.time_ns() - facts.st_mtime_ns < _UNSETTLED_NS:
+                return _content_digest(path)
+            return _known_digest(path, (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns))
         except FileNotFoundError:
             return None
+
+
+def _content_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _known_digest(path: Path, facts: tuple[int, ...]) -> str:
+    del facts  # they tell one content of the path from another
+    return _content_digest(path)
 
 
 def _files_of(folder: Path) -> list[Path]:

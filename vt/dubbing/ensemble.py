@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from pydantic import TypeAdapter
 
@@ -472,8 +473,10 @@ def speak(
     plan: Plan,
     originals: Sequence[float],
     levels: LineLevels,
-) -> Iterator[SpokenLine]:
-    """Speak the lines into the track, in order, and yield each as it was spoken.
+) -> Iterator[tuple[int, SpokenLine]]:
+    """Speak the lines into the track, and yield each, by its number, as it was spoken.
+
+    They come in order, but for the edited ones, which come first: somebody may be waiting to hear them.
 
     Args:
         ensemble: the voices.
@@ -486,25 +489,36 @@ def speak(
     """
     whole = [[Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True)]
     lines = [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
+    order = [*plan.spoken, *(line for line in range(len(lines)) if line not in plan.spoken)]
     takes = [
         (line, _take_of(ensemble, calibration, line, part, plan.spoken.get(line)))
-        for line, parts in enumerate(lines)
-        for part in parts
+        for line in order
+        for part in lines[line]
     ]
     clips = zip(takes, ensemble.clips(takes), strict=True)
-    for line, parts in enumerate(lines):
-        end, sounds = plan.placements[line].start, list[Spoken]()
-        own = [next(clips) for _ in parts]
+    early: dict[int, SpokenLine] = {}
+    due = 0
+    for line in order:
+        own = [(take, clip) for (_, take), clip in islice(clips, len(lines[line]))]
         cache = ensemble.caches[ensemble.needed.who[line]]
-        loudness = levels.level([cache.name(take) for (_, take), _ in own], [clip for _, clip in own])
+        loudness = levels.level([cache.name(take) for take, _ in own], [clip for _, clip in own])
         gain = calibration.line_gain(line, loudness, originals[line])
-        for part, ((_, take), clip) in zip(parts, own, strict=True):
-            spoken = cache.fitted(take, clip, part.placement)
-            if spoken.seconds:
-                sounds.append(replace(spoken, gain=gain))
-                track.add(sounds[-1])
-            end = part.placement.start + spoken.seconds
-        yield SpokenLine(replace(plan.placements[line], end=end), tuple(sounds))
+        early[line] = _spoken(cache, plan.placements[line], lines[line], own, gain)
+        yield line, early[line]
+        while due in early:  # the track takes them in the order of their starts
+            for sound in early.pop(due).sounds:
+                track.add(sound)
+            due += 1
+
+
+def _spoken(
+    cache: ClipCache, planned: Placement, parts: Sequence[Part], clips: Sequence[tuple[Take, Clip]], gain: float
+) -> SpokenLine:
+    """Return a line as it was spoken, each of its phrases at its place."""
+    fitted = [cache.fitted(take, clip, part.placement) for part, (take, clip) in zip(parts, clips, strict=True)]
+    ends = [planned.start, *(part.placement.start + sound.seconds for part, sound in zip(parts, fitted, strict=True))]
+    sounds = tuple(replace(sound, gain=gain) for sound in fitted if sound.seconds)
+    return SpokenLine(replace(planned, end=ends[-1]), sounds)
 
 
 def _take_of(ensemble: Ensemble, calibration: Calibration, line: int, part: Part, spoken: Take | None) -> Take:

@@ -360,14 +360,16 @@ class _Dub:
         keys = line_takes.keys(self.run.request.edits, len(script.texts))
         return FreshLines(self.folder / FRESH_LINES, self.run.artifacts, before, keys)
 
-    def _speak(self, lines: Iterator[SpokenLine], count: int, fresh: FreshLines, level: Level) -> list[SpokenLine]:
-        spoken: list[SpokenLine] = []
+    def _speak(
+        self, lines: Iterator[tuple[int, SpokenLine]], count: int, fresh: FreshLines, level: Level
+    ) -> list[SpokenLine]:
+        spoken: dict[int, SpokenLine] = {}
         with self.run.stage(Stage.SPEAK):
-            for line in lines:
-                fresh.keep(len(spoken), line_takes.sounds(line.sounds, line.placement.start, level.gain))
-                spoken.append(line)
+            for number, line in lines:
+                fresh.keep(number, line_takes.sounds(line.sounds, line.placement.start, level.gain))
+                spoken[number] = line
                 self.run.tell(Stage.SPEAK, 0.5 + len(spoken) / count / 2)
-        return spoken
+        return [spoken[number] for number in range(count)]
 
     def _keep_takes(
         self, heard_name: str, script: Script, voices: Ensemble, spoken: Sequence[SpokenLine], gain: float

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -319,6 +319,7 @@ class _Wide:
         return self._session
 
 
+@lru_cache(maxsize=8)
 def styles(one: Voice) -> NDArray[np.float32]:
     """Return the style vectors of a voice, shape (510, 256): row n for a text of n + 1 tokens."""
     size = ROWS * STYLE * 2

@@ -20,7 +20,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 _TABLE = Path(__file__).with_name("shorter_wordings.tsv")
@@ -39,7 +39,7 @@ class _Rule:
     instead: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Rules:
     """Of one language."""
 
@@ -48,11 +48,13 @@ class _Rules:
     doubled: set[str] = field(default_factory=set)
     negations: list[str] = field(default_factory=list)
     affirmations: list[str] = field(default_factory=list)
+    longest: int = 0
+    """How many words the longest phrase has."""
 
-    @property
-    def longest(self) -> int:
-        """How many words the longest phrase has."""
-        return max(map(len, self.phrases), default=0)
+    def add(self, words: tuple[str, ...], rule: _Rule) -> None:
+        """Add a rule for a phrase."""
+        self.phrases[words] = rule
+        self.longest = max(self.longest, len(words))
 
 
 @cache
@@ -66,7 +68,7 @@ def _rules() -> Mapping[str, _Rules]:
         elif kind in ("negation", "affirmation"):
             (rules.negations if kind == "negation" else rules.affirmations).append(said.lower())
         else:
-            rules.phrases[tuple(said.lower().split())] = _Rule(kind, instead)
+            rules.add(tuple(said.lower().split()), _Rule(kind, instead))
     return found
 
 
@@ -77,12 +79,12 @@ def has_rules(code: str) -> bool:
 
 def without_fillers(text: str, code: str) -> str:
     """Return a text without hesitations, fillers and doubled words; as it is where nothing else would be left."""
-    return _applied(text, code, {"filler", "aside"})
+    return _applied(text, code, frozenset({"filler", "aside"}))
 
 
 def shortest(text: str, code: str) -> str:
     """Return a text that is shortened by all rules of its language."""
-    return _applied(text, code, {"filler", "aside", "shorter", "opener"})
+    return _applied(text, code, frozenset({"filler", "aside", "shorter", "opener"}))
 
 
 def says_as_much(wording: str, text: str, code: str) -> bool:
@@ -103,7 +105,8 @@ def _is_negated(text: str, rules: _Rules) -> bool:
     return any(fnmatchcase(word, pattern) for word in words for pattern in rules.negations)
 
 
-def _applied(text: str, code: str, kinds: Collection[str]) -> str:
+@lru_cache(maxsize=8192)  # the lines of a few films, which are asked for with every edit
+def _applied(text: str, code: str, kinds: frozenset[str]) -> str:
     rules = _rules().get(code)
     if rules is None:
         return text

@@ -34,7 +34,7 @@ _WORDS = "bench_"
 _LAST_LINE = 99_999
 _PATIENCE_SECONDS = 20.0
 """So long a browser is kept waiting for a line that is being spoken: proxies may break off what takes longer."""
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.02
 """How often it is looked whether that is done: no job says so, as its progress is told twice a second at most."""
 
 
