@@ -28,6 +28,7 @@ HOUSE = (
     Floor("the wiring of a server", ("services",)),
     Floor("jobs: kept, queued, run, edited; answers: for whoever waits, without a job", ("jobs", "answers")),
     Floor("dubbing: hear, translate, speak, place, mix, mux", ("dubbing",)),
+    Floor("the same models on many machines", ("cluster",)),
     Floor("which model serves this request", ("factory",)),
     Floor("which models there are, and which stay in memory", ("models",)),
     Floor("one module a library", ("engines",)),

@@ -263,6 +263,11 @@ class Settings(BaseSettings):
     """The longest film that a server takes, in minutes."""
     jobs_at_once: int = Field(1, ge=1, le=64, alias="VT_JOBS_AT_ONCE")
     """How many films a server dubs at the same time."""
+    executor: Annotated[Literal["local", "ray"], BeforeValidator(_lower)] = Field("local", alias="VT_EXECUTOR")
+    """Where the models of jobs work: local, in the server; ray, on the machines of the Ray cluster at RAY_ADDRESS."""
+    storage_url: Annotated[str, BeforeValidator(_stripped)] = Field("", alias="VT_STORAGE_URL")
+    """Where sound lies while it travels in a cluster, as a URL of fsspec, such as s3://bucket/folder or
+    file:///shared/folder; none: Ray's own store."""
     queue_size: int = Field(64, ge=1, alias="VT_QUEUE_SIZE")
     """How many jobs may wait for their turn."""
     visitor_jobs: int = Field(8, ge=1, alias="VT_VISITOR_JOBS")

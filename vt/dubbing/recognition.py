@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -18,6 +18,7 @@ from vt.errors import EngineError, LanguageError, ModelBusy, ModelUnavailable, N
 from vt.languages import Language
 from vt.media import MediaInfo, Track, levels
 from vt.models.services import SttService
+from vt.system.lookahead import run_ahead
 from vt.text import sentences
 from vt.translatable import Message
 
@@ -45,6 +46,7 @@ class Heard:
     listened for that."""
 
 
+_T = TypeVar("_T")
 _FOUND: TypeAdapter[list[Dropped | list[Word]]] = TypeAdapter(list[Dropped | list[Word]])
 
 
@@ -146,10 +148,25 @@ class Recognition:
     def _found(self, stt: SttService, language: Language) -> Iterator[Dropped | list[Word]]:
         """Yield what is heard, in seconds of the film; a chunk that was finished before is not recognised again."""
         used: list[Json] = [stt.choice.info.name, stt.choice.model, language.code, self.run.services.settings.vad]
-        for start, end in levels.chunks(self.samples, media.SPEECH_RATE, _CHUNK_SECONDS):
-            name = fingerprint("window", self.sounding, start, end, used)
-            yield from self.run.kept("window", name, _FOUND, lambda: self._chunk(stt, start, end))  # noqa: B023
+
+        def found(chunk: tuple[float, float]) -> Iterable[Dropped | list[Word]]:
+            name = fingerprint("window", self.sounding, *chunk, used)
+            heard: list[Dropped | list[Word]] = self.run.kept("window", name, _FOUND, lambda: self._chunk(stt, *chunk))
+            return heard
+
+        chunks = levels.chunks(self.samples, media.SPEECH_RATE, _CHUNK_SECONDS)
+        for (_, end), heard in zip(chunks, self._ahead(found, chunks, stt.at_once), strict=True):
+            yield from heard
             self._tell(end)
+
+    def _ahead(
+        self, work: Callable[[tuple[float, float]], _T], chunks: Sequence[tuple[float, float]], at_once: int
+    ) -> Iterator[_T]:
+        """Yield what `work` makes of each chunk, in order, so many at a time."""
+        if at_once == 1 or len(chunks) == 1:
+            return map(work, chunks)
+        threads, cancel = min(at_once, len(chunks)), self.run.cancel
+        return run_ahead(work, chunks, threads=threads, ahead=threads, name="vt-hear", cancel=cancel)
 
     def _chunk(self, stt: SttService, start: float, end: float) -> list[Dropped | list[Word]]:
         rate = media.SPEECH_RATE

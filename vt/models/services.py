@@ -98,11 +98,21 @@ class Service(Generic[E]):
 class SttService(Service[Transcriber]):
     """Recognises speech."""
 
-    def __init__(self, choice: Choice, lease: Leases[Transcriber], language: Language | None, detects: bool) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        lease: Leases[Transcriber],
+        language: Language | None,
+        detects: bool,
+        *,
+        at_once: int = 1,
+    ) -> None:
         super().__init__(choice, lease)
         self.language = language
         """The language that it recognises: the requested one, or the model's only one; None: the detected one."""
         self.detects = detects
+        self.at_once = at_once
+        """How many sounds it recognises at the same time, each for a thread of its own."""
 
     def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:
         """Return the language that is spoken in mono 16 kHz samples, and its probability."""
@@ -111,7 +121,7 @@ class SttService(Service[Transcriber]):
 
     def hearing(self, language: Language) -> SttService:
         """Return the same model's service for one language."""
-        return SttService(self.choice, self._lease, language, self.detects)
+        return SttService(self.choice, self._lease, language, self.detects, at_once=self.at_once)
 
     def prompted(self, prompt: str) -> SttService:
         """Return the same model's service, told of words that it may meet; an empty prompt tells nothing."""

@@ -107,14 +107,14 @@ def _printable(line: str) -> str:
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in line)
 
 
-def set_up(level: str, file: Path, form: Form = "text", secrets: Sequence[str] = ()) -> None:
+def set_up(level: str, file: Path | None, form: Form = "text", secrets: Sequence[str] = ()) -> None:
     """Log to the console and to `file`, which rotates; a second call replaces the first.
 
     For servers only. If the file cannot be written, that is logged, and the server goes on without it.
 
     Args:
         level: the lowest level that is logged.
-        file: made with its folder where missing.
+        file: made with its folder where missing; None: only the console.
         form: lines for people, or JSON objects.
         secrets: are replaced by asterisks.
     """
@@ -126,6 +126,8 @@ def set_up(level: str, file: Path, form: Form = "text", secrets: Sequence[str] =
     formatter = (_JsonFormatter if form == "json" else _Formatter)(tuple(secret for secret in secrets if secret))
     _add(logging.StreamHandler(), _CONSOLE, formatter)
     _redirect_server_lines()
+    if file is None:
+        return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         rotating = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")

@@ -1,0 +1,393 @@
+"""The hosts of a cluster: which there are, what each is at, and which of them gets the next piece."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from vt.cluster.nodes import HostLost, Node, Nodes, RemoteHost
+from vt.cluster.pieces import Ask, Ended, Facts, Offer, Piece, facts
+from vt.cluster.ray_nodes import PIECES_AT_ONCE
+from vt.cluster.storage import Storage, UrlStorage
+from vt.domain import Cancel
+from vt.errors import EngineError, ModelBusy, ModelUnavailable, VtError
+from vt.translatable import Message
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+"""How often the nodes are looked at."""
+_START_SECONDS = 120.0
+"""A host that is not up after that is given up; its Python has to load, and its node may be busy."""
+_CALL_SECONDS = 10.0
+_OFFER_SECONDS = 1800.0
+"""An offer comes once the model is loaded, which may have to be downloaded."""
+_PATIENCE_SECONDS = 60.0
+"""So long a piece waits where there is no host at all; then the job goes back into the queue."""
+_LACKING_SECONDS = 120.0
+"""How long a host that could not serve something is not asked for that again."""
+_KNOWN_SECONDS = 600.0
+"""How long an offer holds: so that all pieces of a job are served alike."""
+_MOST_LOST = 4
+"""A piece that so many hosts did not survive is not given to another one: it may be what they died of."""
+_AGAIN_SECONDS = 15.0
+"""How long a node whose host was lost, or did not come up, waits for the next one."""
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A host that is up."""
+
+    node: Node
+    remote: RemoteHost
+    at: int = 0
+    """How many pieces it works on."""
+    warm: set[Ask] = field(default_factory=set)
+    """What it has served: its models are probably in memory."""
+    lacks: dict[Ask, tuple[float, VtError]] = field(default_factory=dict)
+    """Until when it is not asked for something, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """What a host is at."""
+
+    name: str
+    processors: int
+    pieces: int
+    """Under way at this moment."""
+    done: int
+    """In all."""
+
+
+class Hosts:
+    """Keeps a host on every node, and gives pieces to them. Any thread may call any method.
+
+    Its lock is held for moments only: never while a host is asked for something.
+    """
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        given: Mapping[str, Any],
+        *,
+        storage_url: str = "",
+        preload: bool = False,
+        own: Callable[[], Facts] = facts,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = _PATIENCE_SECONDS,
+    ) -> None:
+        """Make it; `begin` connects.
+
+        Args:
+            nodes: the cluster.
+            given: the server's settings, for the hosts.
+            storage_url: where sound travels; empty: in the cluster's own store.
+            preload: whether a host that comes up loads the default models.
+            own: the facts about this server, which those of the hosts have to equal.
+            clock: in seconds.
+            patience: for how many seconds a piece waits where there is no host.
+        """
+        self._nodes, self._given, self._storage_url, self._preload = nodes, given, storage_url, preload
+        self._own, self._clock, self._patience = own, clock, patience
+        self._changed = threading.Condition()
+        self._running: dict[str, _Running] = {}
+        self._refused: dict[str, str] = {}
+        """By node: why it may not serve."""
+        self._later: dict[str, float] = {}
+        """By node: when it may be tried again."""
+        self._starting: set[str] = set()
+        self._offers: dict[Ask, tuple[float, Offer]] = {}
+        self._done: Counter[str] = Counter()
+        self._closing = threading.Event()
+        self._starters = ThreadPoolExecutor(8, "vt-host")
+        self._watcher = threading.Thread(target=self._watch, name="vt-nodes", daemon=True)
+
+    def begin(self) -> None:
+        """Connect to the cluster, and have hosts started.
+
+        Raises:
+            SettingsError: there is no cluster.
+        """
+        self._nodes.begin()
+        self.storage: Storage = UrlStorage(self._storage_url) if self._storage_url else self._nodes.store()
+        self._watcher.start()
+
+    def close(self) -> None:
+        """End the hosts, and leave the cluster."""
+        self._closing.set()
+        self._starters.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            running = list(self._running.values())
+            self._running.clear()
+            self._changed.notify_all()
+        for host in running:
+            host.remote.stop()
+        if self._watcher.ident is not None:
+            self._watcher.join(2 * _LOOK_SECONDS)
+            self._nodes.close()
+
+    # What there is
+
+    @property
+    def room(self) -> int:
+        """How many pieces may be under way at a time; at least 1."""
+        with self._changed:
+            return max(1, PIECES_AT_ONCE * len(self._running))
+
+    def states(self) -> list[HostState]:
+        """Return what each host is at, by name."""
+        with self._changed:
+            found = [
+                HostState(one.node.name, one.node.processors, one.at, self._done[one.node.id])
+                for one in self._running.values()
+            ]
+        return sorted(found, key=lambda state: state.name)
+
+    def notes(self) -> list[Message]:
+        """Say in sentences which nodes do not serve, and why; and that there are none, where that is so."""
+        with self._changed:
+            notes = [Message(sentence) for sentence in self._refused.values()]
+            if not self._running:
+                notes.append(Message("No machine of the cluster is ready: jobs wait for one."))
+        return notes
+
+    def each(self, method: str, *arguments: object) -> dict[str, Any]:
+        """Call a method of every host, all at the same time, and return what each returned, by its name.
+
+        Who does not answer is left out.
+        """
+        with self._changed:
+            running = list(self._running.values())
+        if not running:
+            return {}
+
+        def asked(host: _Running) -> tuple[str, Any] | None:
+            try:
+                return host.node.name, host.remote.call(method, *arguments, seconds=_CALL_SECONDS)
+            except HostLost:
+                return None
+
+        with ThreadPoolExecutor(min(32, len(running)), "vt-ask") as pool:
+            return dict(found for found in pool.map(asked, running) if found)
+
+    # Pieces
+
+    def offer(self, ask: Ask, cancel: Cancel) -> Offer:
+        """Return how something is served by this cluster.
+
+        Raises:
+            LanguageError: no host serves that.
+            ModelUnavailable: no host has a model for it.
+            ModelBusy: there is no host at this time, or no memory.
+            Cancelled: `cancel` was set.
+        """
+        with self._changed:
+            until, known = self._offers.get(ask, (0.0, None))
+            if known and self._clock() < until:
+                return known
+        while True:
+            with self._one(ask, cancel) as host:
+                try:
+                    found = host.remote.call("offer", ask, seconds=_OFFER_SECONDS)
+                except HostLost:
+                    self._lose(host)
+                    continue
+            if isinstance(found, ModelBusy):
+                raise found
+            if isinstance(found, VtError):
+                self._lacks(host, ask, found)
+                continue
+            host.warm.add(ask)
+            with self._changed:
+                self._offers[ask] = self._clock() + _KNOWN_SECONDS, found
+            offer: Offer = found
+            return offer
+
+    def stream(self, piece: Piece, cancel: Cancel) -> Generator[Any, None, None]:
+        """Yield what a piece gives, whichever host does it; one whose host is lost is done again by another.
+
+        Raises:
+            VtError: as the service that is asked for.
+            ModelBusy: there is no host at this time.
+            Cancelled: `cancel` was set.
+        """
+        told, lost = 0, 0
+        while True:
+            with self._one(piece.ask, cancel) as host:
+                try:
+                    for answer in self._answers(host, piece, cancel, told):
+                        told += 1
+                        yield answer
+                except HostLost as error:
+                    self._lose(host)
+                    lost += 1
+                    if lost == _MOST_LOST:
+                        raise EngineError(
+                            "A piece of work was given up: {count} machines died at it.", count=lost
+                        ) from error
+                except _Unlike as unlike:
+                    self._lacks(host, piece.ask, unlike.error)
+                else:
+                    return
+
+    def _answers(self, host: _Running, piece: Piece, cancel: Cancel, told: int) -> Iterator[Any]:
+        """Yield what a host gives, without the first `told` answers, which another one gave before it was lost."""
+        with closing(host.remote.stream(uuid.uuid4().hex, piece, cancel)) as answers:
+            for place, answer in enumerate(answers):
+                cancel.beat()
+                if isinstance(answer, Ended):
+                    if answer.is_unlike and answer.error and not place:
+                        raise _Unlike(answer.error)
+                    if answer.error:
+                        raise answer.error
+                    host.warm.add(piece.ask)
+                    self._done[host.node.id] += 1
+                    return
+                if place >= told:
+                    yield answer
+        raise HostLost("its answers broke off")
+
+    @contextmanager
+    def _one(self, ask: Ask, cancel: Cancel) -> Iterator[_Running]:
+        """Wait for a host that has room, and count the piece while the block runs."""
+        host = self._awaited(ask, cancel)
+        try:
+            yield host
+        finally:
+            with self._changed:
+                host.at -= 1
+                self._changed.notify_all()
+
+    def _awaited(self, ask: Ask, cancel: Cancel) -> _Running:
+        until = self._clock() + self._patience
+        with self._changed:
+            while True:
+                cancel.check()
+                if self._running:
+                    until = self._clock() + self._patience
+                    able = self._able(ask)
+                    free = [host for host in able if host.at < PIECES_AT_ONCE]
+                    if free:
+                        host = min(free, key=lambda one: (one.at, ask not in one.warm))
+                        host.at += 1
+                        return host
+                elif self._clock() > until or self._closing.is_set():
+                    raise ModelBusy("No machine of the cluster is ready: try again later.")
+                self._changed.wait(0.2)
+
+    def _able(self, ask: Ask) -> Sequence[_Running]:
+        """Return the hosts that are not known to lack something; raise why, where all do."""
+        now, why = self._clock(), None
+        able = []
+        for host in self._running.values():
+            until, error = host.lacks.get(ask, (0.0, None))
+            if now < until:
+                why = error
+            else:
+                able.append(host)
+        if not able and why:
+            raise why
+        return able
+
+    def _lacks(self, host: _Running, ask: Ask, error: VtError) -> None:
+        _log.warning("%s does not serve a piece: %s", host.node.name, error)
+        with self._changed:
+            host.lacks[ask] = self._clock() + _LACKING_SECONDS, error
+            self._changed.notify_all()
+
+    def _lose(self, host: _Running) -> None:
+        """Take a host out; where its node is there, it gets another."""
+        with self._changed:
+            if self._running.get(host.node.id) is not host:
+                return
+            del self._running[host.node.id]
+            self._later[host.node.id] = self._clock() + _AGAIN_SECONDS
+            self._changed.notify_all()
+        _log.warning("%s is lost: its pieces are done by others", host.node.name)
+        host.remote.stop()
+
+    # Nodes
+
+    def _watch(self) -> None:
+        while not self._closing.is_set():
+            with suppress(Exception):  # the cluster's head does not answer: the next round asks again
+                self._look()
+            self._closing.wait(_LOOK_SECONDS)
+
+    def _look(self) -> None:
+        there = self._nodes.alive()
+        with self._changed:
+            gone = [host for id, host in self._running.items() if id not in there]
+            self._refused = {id: why for id, why in self._refused.items() if id in there}
+            taken = {*self._running, *self._starting, *self._refused}
+            new = [one for id, one in there.items() if id not in taken and self._clock() >= self._later.get(id, 0.0)]
+            self._starting.update(one.id for one in new)
+        for host in gone:
+            self._lose(host)
+        for node in new:
+            self._starters.submit(self._start, node)
+
+    def _start(self, node: Node) -> None:
+        """Start a host on a node, and let it serve if it is of this server's kind."""
+        refusal, running = "", None
+        try:
+            remote = self._nodes.start(node, self._given)
+            try:
+                difference = remote.call("about", seconds=_START_SECONDS).difference(self._own())
+            except HostLost as error:
+                remote.stop()
+                _log.warning("%s does not come up: %s", node.name, error)
+            else:
+                if difference:
+                    remote.stop()
+                    refusal = _refusal(node, difference)
+                else:
+                    running = _Running(node, remote)
+        except Exception:  # noqa: BLE001 (whatever the cluster's library raises)
+            _log.exception("%s does not come up", node.name)
+        self._started(node, running, refusal)
+
+    def _started(self, node: Node, running: _Running | None, refusal: str) -> None:
+        with self._changed:
+            self._starting.discard(node.id)
+            if self._closing.is_set():
+                running, refusal = None, ""
+            if running:
+                self._running[node.id] = running
+            elif refusal:
+                self._refused[node.id] = refusal
+            else:
+                self._later[node.id] = self._clock() + _AGAIN_SECONDS
+            self._changed.notify_all()
+        if refusal:
+            _log.warning("%s", refusal)
+        elif running:
+            _log.info("%s is ready: %d processors", node.name, node.processors)
+            if self._preload:
+                with suppress(HostLost):
+                    running.remote.call("preload", (), seconds=_CALL_SECONDS)
+
+
+class _Unlike(Exception):
+    """A host does not serve a piece as it has to be served."""
+
+    def __init__(self, error: VtError | MemoryError) -> None:
+        super().__init__()
+        self.error = error if isinstance(error, VtError) else ModelUnavailable("The memory did not suffice.")
+
+
+def _refusal(node: Node, difference: str) -> Message:
+    return Message(
+        "The machine {name} of the cluster does not serve: {difference}. Install the same there.",
+        name=node.name,
+        difference=difference,
+    )
