@@ -24,6 +24,7 @@ from vt.domain import JobState
 from vt.errors import StorageError
 from vt.factory import AIServiceFactory
 from vt.jobs import database_place, recovery
+from vt.jobs.executors.local import LocalExecutor
 from vt.services import JobBackend
 from vt.settings import Settings
 from vt.system import disk
@@ -120,7 +121,7 @@ def test_server_doctor_and_repair_agree_on_where_it_is(bucket: Path) -> None:
     known = settings(bucket)
     place = database_place.database(known)
     with closing(AIServiceFactory(known)) as factory:
-        JobBackend(known, factory).close()
+        JobBackend(known, factory, LocalExecutor(factory)).close()
     assert place.is_file()
     assert not list((bucket / "jobs").iterdir())
     told = next(one.told for one in doctor.examine(known, obstacle=lambda: None) if one.name == "jobs")

@@ -76,7 +76,7 @@ def make() -> Made:
     # Last: what else is loaded at the same time would count as the models' memory.
     try:
         served.begin()
-    except FolderTaken as error:
+    except (FolderTaken, SettingsError) as error:
         sys.exit(f"vt: {error.in_full}")
     logging.getLogger("vt").info("%s", admin.summary(known))
     return Made(app, known, served)

@@ -12,12 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vt import __version__, languages, links
+from vt.cluster import overview
+from vt.cluster.hosts import Hosts
 from vt.domain import Wishes
 from vt.dubbing.voice_samples import Samples
 from vt.engines.protocols import Voice
 from vt.errors import FolderTaken, StorageError, VtError
 from vt.factory import AIServiceFactory, Preloaded, get_ai_factory
 from vt.jobs import database_place, recovery
+from vt.jobs.executors import ray
+from vt.jobs.executors.base import Executor
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_service import Jobs
 from vt.jobs.removals import Removals
@@ -44,9 +48,11 @@ _KEPT_FILMS = 16
 class Services:
     """What every face of a server stands on."""
 
-    def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:
+    def __init__(self, settings: Settings, factory: AIServiceFactory, hosts: Hosts | None = None) -> None:
+        """`hosts` do the pieces of jobs, where the settings name a cluster."""
         self.settings = settings
         self.factory = factory
+        self.hosts = hosts
         self.uploads = ConcurrencyLimit("uploads", each=8, total=256)
         """Films that come in, from the first byte until their job is in the queue; of routes and page together."""
         # As many as uploads of a visitor: whoever was let in with a film is not sent away when it has come.
@@ -82,7 +88,10 @@ class Services:
 
         Raises:
             FolderTaken: another server owns the data folder.
+            SettingsError: the cluster that the settings name is not there.
         """
+        if self.hosts:
+            self.hosts.begin()
         try:
             self._told = self._opened().notes()
         except FolderTaken:
@@ -94,7 +103,7 @@ class Services:
             self._warn_of_links()
         self._lacking = self._looked()
         threading.Thread(target=self._look, name="vt-look", daemon=True).start()
-        if self.settings.preload_models:
+        if self.settings.preload_models and self.hosts is None:  # hosts load theirs as they come up
             self.factory.preload_default_models()
 
     def _warn_of_links(self) -> None:
@@ -122,7 +131,8 @@ class Services:
     def _opened(self) -> JobBackend:
         with self._opening:
             if self._backend is None:
-                self._backend = JobBackend(self.settings, self.factory)
+                executor = ray.executor(self.factory, self.hosts) if self.hosts else LocalExecutor(self.factory)
+                self._backend = JobBackend(self.settings, self.factory, executor)
             return self._backend
 
     def _look(self) -> None:
@@ -149,14 +159,20 @@ class Services:
 
         No sentence says where files lie on this machine; the same holds for `health` and `preload`.
         """
-        self._was_ready = self._was_ready or self.factory.wait_for_preload(0.0)
+        self._was_ready = self._was_ready or (self._has_host() and self.factory.wait_for_preload(0.0))
         return self._was_ready, _without_paths(self.factory.preload_status())
+
+    def _has_host(self) -> bool:
+        return self.hosts is None or bool(self.hosts.states())
 
     def health(self) -> dict[str, Any]:
         """Return how the service is doing; never waits for a model."""
         factory = self.factory.health_check()
-        lacks = self._lacks()
+        lacks, absent = self._lacks(), self.hosts.notes() if self.hosts else []
+        if absent and factory["status"] == "healthy":
+            factory["status"] = "degraded"
         translation = "unhealthy" if lacks else factory["status"]
+        notes = (*lacks, *absent, *self.factory.notes(), *self._told)
         return {
             "status": translation,
             "ai_service_factory": factory,
@@ -166,7 +182,7 @@ class Services:
                 "hugging_face_token_configured": self.settings.token is not None,
                 "accepted_video_formats": list(ACCEPTED_FORMATS),
             },
-            "notes": [Message(note).with_file_names({}) for note in (*lacks, *self.factory.notes(), *self._told)],
+            "notes": [Message(note).with_file_names({}) for note in notes],
         }
 
     def _lacks(self) -> tuple[str, ...]:
@@ -193,7 +209,12 @@ class Services:
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""
-        return {"status": "success", "timestamp": _now(), "model_cache": self.factory.get_model_status()}
+        return {"status": "success", "timestamp": _now(), "model_cache": self.model_cache()}
+
+    def model_cache(self) -> dict[str, Any]:
+        """Return the models in memory, here and on the hosts."""
+        own = self.factory.get_model_status()
+        return overview.together(own, self.hosts.models()) if self.hosts else own
 
     def model_files(self) -> dict[str, Any]:
         """Return the models that are on this machine or could be, and how much room there is for more."""
@@ -257,19 +278,37 @@ class Services:
         Raises:
             UnknownModel: a name is unknown here; then none is loaded.
         """
-        return _without_paths(self.factory.preload(names) if names else self.factory.preload_default_models())
+        started = _without_paths(self.factory.preload(names) if names else self.factory.preload_default_models())
+        if self.hosts:
+            self.hosts.each("preload", tuple(names or ()))
+        return started
 
     def clear(self) -> dict[str, Any]:
         """Free every model, and say which went, how much that freed, and which go with their last lease."""
         result = self.factory.clear_cache()
-        return _cleared(result.freed, result.freed_bytes, result.retiring)
+        return self._cleared("", result.freed, result.freed_bytes, result.retiring)
 
     def evict(self, cache_key: str) -> dict[str, Any] | None:
         """Free one model, and say the same; None where there is none of that key."""
         result = self.factory.evict_model(cache_key)
-        if not (result.freed or result.retiring):
-            return None
-        return _cleared(result.freed, result.freed_bytes, result.retiring)
+        cleared = self._cleared(cache_key, result.freed, result.freed_bytes, result.retiring)
+        return cleared if cleared["freed"] or cleared["retiring"] else None
+
+    def _cleared(
+        self, cache_key: str, freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]
+    ) -> dict[str, Any]:
+        """Return what went here, with what goes on the hosts for the same wish: for one model, or for all."""
+        went, going = list(freed), list(retiring)
+        for freed_there, size, retiring_there in self.hosts.each("clear", cache_key).values() if self.hosts else ():
+            went += freed_there
+            going += retiring_there
+            freed_bytes += size
+        return {
+            "status": "retiring" if going else "success",
+            "freed": went,
+            "freed_mb": round(freed_bytes / 2**20, 1),
+            "retiring": going,
+        }
 
     def close(self) -> None:
         """End what runs, so that it goes on at the next start, and free the models."""
@@ -278,13 +317,15 @@ class Services:
         if self._backend:
             self._backend.jobs.close()
             self._backend.close()
+        if self.hosts:
+            self.hosts.close()
         self.factory.close()
 
 
 class JobBackend:
     """The data folder with all that works on it."""
 
-    def __init__(self, settings: Settings, factory: AIServiceFactory) -> None:
+    def __init__(self, settings: Settings, factory: AIServiceFactory, executor: Executor) -> None:
         self._path = settings.data_folder
         with ExitStack() as opened:
             database = database_place.database(settings)
@@ -296,7 +337,7 @@ class JobBackend:
             worker = Worker(
                 self._store,
                 data,
-                LocalExecutor(factory),
+                executor,
                 at_once=settings.jobs_at_once,
                 queue_size=settings.queue_size,
                 visitor_jobs=settings.visitor_jobs,
@@ -346,15 +387,6 @@ def _file_row(model: KnownModel) -> dict[str, Any]:
     }
 
 
-def _cleared(freed: Sequence[str], freed_bytes: int, retiring: Sequence[str]) -> dict[str, Any]:
-    return {
-        "status": "retiring" if retiring else "success",
-        "freed": list(freed),
-        "freed_mb": round(freed_bytes / 2**20, 1),
-        "retiring": list(retiring),
-    }
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -369,4 +401,5 @@ def build(settings: Settings) -> Services:
     Raises:
         SettingsError: the process has a factory already, with other settings.
     """
-    return Services(settings, get_ai_factory(settings))
+    hosts = ray.cluster(settings) if settings.executor == "ray" else None
+    return Services(settings, get_ai_factory(settings), hosts)

@@ -65,7 +65,7 @@ def models(state: dict[str, Any]) -> str:
     cache = state["model_cache"]
     lines = [
         f"{model['cache_key']}  {model['state']}  {model['memory_usage_mb']:.1f} MB  "
-        f"{model['leases']} in use  idle {model['idle_seconds']:.0f} s"
+        f"{model['leases']} in use  idle {model['idle_seconds']:.0f} s  {model.get('node', '')}".rstrip()
         for model in cache["models"]
     ]
     machine, *cards = cache["memory"]

@@ -94,7 +94,7 @@ class RemoteTranscriber(_Remote):
 
     def transcribe(self, samples: NDArray[Any], language: Language, cancel: Cancel) -> Iterator[Heard | Dropped]:
         """Yield what was heard: one piece of work, for who recognises a stretch has to know all of it."""
-        yield from self._asked(cancel, "transcribe", samples, language.code)
+        yield from self._asked(cancel, "transcribe", samples, language)
 
     def detect(self, samples: NDArray[Any]) -> tuple[Language, float]:
         """Return the language that is spoken, and its probability."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from vt import languages, settings
+from vt import settings
 from vt.cluster.pieces import Ask, Ended, Facts, Offer, Piece, alike, facts
 from vt.cluster.storage import opened
 from vt.domain import Cancel
@@ -16,6 +16,7 @@ from vt.engines.candidate import Choice
 from vt.engines.protocols import ManyVoiced
 from vt.errors import EngineError, LanguageError, ModelUnavailable, VtError
 from vt.factory import AIServiceFactory, get_ai_factory
+from vt.languages import Language
 from vt.models.cache import forget, is_out_of_memory
 from vt.models.services import (
     DiarizationService,
@@ -88,7 +89,7 @@ class Host:
         except VtError as error:
             return error
         if isinstance(service, SttService):
-            return Offer(service.choice, service.language.code if service.language else "", service.detects)
+            return Offer(service.choice, service.language, service.detects)
         return Offer(service.choice, has_many_voices=voices)
 
     def work(self, number: str, piece: Piece) -> Iterator[Any]:
@@ -148,8 +149,7 @@ class Host:
         yield from _METHODS[piece.method](service, *arguments, cancel)
 
     def _service(self, ask: Ask, cancel: Cancel) -> Service[Any]:
-        make = self._factory
-        source, target = (languages.get(code) if code else None for code in (ask.source, ask.target))
+        make, source, target = self._factory, ask.source, ask.target
         match ask.kind:
             case "stt":
                 return make.stt_service(source, ask.model, cancel=cancel, after=ask.after)
@@ -193,8 +193,8 @@ def _unexpected(error: Exception) -> Ended:
     return Ended(EngineError("A machine of the cluster met an unexpected error ({reason}).", reason=reason))
 
 
-def _transcribed(service: SttService, samples: Any, code: str, cancel: Cancel) -> Iterator[Any]:  # noqa: ANN401
-    return service.hearing(languages.get(code)).transcribe(samples, cancel)
+def _transcribed(service: SttService, samples: Any, language: Language, cancel: Cancel) -> Iterator[Any]:  # noqa: ANN401
+    return service.hearing(language).transcribe(samples, cancel)
 
 
 def _detected(service: SttService, samples: Any, cancel: Cancel) -> Iterator[Any]:  # noqa: ANN401

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
 """How often the nodes are looked at."""
+_MODELS_SECONDS = 3.0
+"""How often they are asked which models they have."""
 _START_SECONDS = 120.0
 """A host that is not up after that is given up; its Python has to load, and its node may be busy."""
 _CALL_SECONDS = 10.0
@@ -109,7 +111,11 @@ class Hosts:
         self._done: Counter[str] = Counter()
         self._closing = threading.Event()
         self._starters = ThreadPoolExecutor(8, "vt-host")
-        self._watcher = threading.Thread(target=self._watch, name="vt-nodes", daemon=True)
+        self._models: dict[str, Any] = {}
+        self._threads = [
+            threading.Thread(target=self._watch, name="vt-nodes", daemon=True),
+            threading.Thread(target=self._ask_for_models, name="vt-models", daemon=True),
+        ]
 
     def begin(self) -> None:
         """Connect to the cluster, and have hosts started.
@@ -119,7 +125,8 @@ class Hosts:
         """
         self._nodes.begin()
         self.storage: Storage = UrlStorage(self._storage_url) if self._storage_url else self._nodes.store()
-        self._watcher.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """End the hosts, and leave the cluster."""
@@ -131,9 +138,10 @@ class Hosts:
             self._changed.notify_all()
         for host in running:
             host.remote.stop()
-        if self._watcher.ident is not None:
-            self._watcher.join(2 * _LOOK_SECONDS)
-            self._nodes.close()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(2 * _LOOK_SECONDS)
+        self._nodes.close()
 
     # What there is
 
@@ -159,6 +167,12 @@ class Hosts:
             if not self._running:
                 notes.append(Message("No machine of the cluster is ready: jobs wait for one."))
         return notes
+
+    def models(self) -> dict[str, Any]:
+        """Return the state of each host's model cache as it was seen last, by the host's name; never waits."""
+        with self._changed:
+            there = {host.node.name for host in self._running.values()}
+            return {name: state for name, state in self._models.items() if name in there}
 
     def each(self, method: str, *arguments: object) -> dict[str, Any]:
         """Call a method of every host, all at the same time, and return what each returned, by its name.
@@ -322,6 +336,12 @@ class Hosts:
             with suppress(Exception):  # the cluster's head does not answer: the next round asks again
                 self._look()
             self._closing.wait(_LOOK_SECONDS)
+
+    def _ask_for_models(self) -> None:
+        while not self._closing.wait(_MODELS_SECONDS):
+            found = self.each("models")
+            with self._changed:
+                self._models = found
 
     def _look(self) -> None:
         there = self._nodes.alive()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from vt import __version__
 from vt.engines.candidate import Choice
 from vt.errors import VtError
+from vt.languages import Language
 
 Kind = Literal["stt", "translation", "tts", "diarization", "overlap"]
 _PACKAGE = Path(__file__).parent.parent
@@ -23,12 +24,12 @@ _LIBRARIES = ("faster-whisper", "ctranslate2", "onnxruntime", "torch", "transfor
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Which model is asked for: the arguments of the AI service factory, languages as their codes."""
+    """Which model is asked for: the arguments of the AI service factory."""
 
     kind: Kind
-    source: str = ""
-    """Of recognition: what is heard, empty where that is to be found out; of translation: what it translates from."""
-    target: str = ""
+    source: Language | None = None
+    """Of recognition: what is heard, None where that is to be found out; of translation: what it translates from."""
+    target: Language | None = None
     """What is translated to, or spoken."""
     model: str | None = None
     """Of recognition: the size that is wanted."""
@@ -44,8 +45,8 @@ class Offer:
     """How a host serves what is asked for."""
 
     choice: Choice
-    language: str = ""
-    """Of recognition: the code of the language that it hears; empty where it finds that out."""
+    language: Language | None = None
+    """Of recognition: what it hears; None where it finds that out."""
     detects: bool = False
     has_many_voices: bool = False
     """Of speech: the model speaks with any of several voices."""

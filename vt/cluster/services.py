@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from vt import languages
 from vt.cluster.engines import (
     RemoteEmbedder,
     RemoteOverlaps,
@@ -70,11 +69,10 @@ class ClusterServices:
         after: Choice | None = None,
     ) -> SttService:
         """Return what recognises speech."""
-        ask = Ask("stt", language.code if language else "", model=model_size, after=after)
+        ask = Ask("stt", language, model=model_size, after=after)
         offer = self._offer(ask, cancel)
-        hears = languages.get(offer.language) if offer.language else None
         lease = self._lease(RemoteTranscriber, ask, offer)
-        return SttService(offer.choice, lease, hears, offer.detects, at_once=self._hosts.room)
+        return SttService(offer.choice, lease, offer.language, offer.detects, at_once=self._hosts.room)
 
     def translation_service(
         self,
@@ -91,7 +89,7 @@ class ClusterServices:
             return self._factory.translation_service(
                 source, target, cancel=cancel, after=after, engine=engine, listening=listening
             )
-        ask = Ask("translation", source.code, target.code, engine=engine, listening=listening, after=after)
+        ask = Ask("translation", source, target, engine=engine, listening=listening, after=after)
         offer = self._offer(ask, cancel)
         return TranslationService(offer.choice, self._lease(RemoteTranslator, ask, offer))
 
@@ -105,7 +103,7 @@ class ClusterServices:
         engine: str = "",
     ) -> TtsService:
         """Return what speaks."""
-        ask = Ask("tts", target=language.code, voice=voice, engine=engine, after=after)
+        ask = Ask("tts", target=language, voice=voice, engine=engine, after=after)
         offer = self._offer(ask, cancel)
         make = RemoteVoices if offer.has_many_voices else RemoteSynthesizer
         return TtsService(offer.choice, self._lease(make, ask, offer))

@@ -463,9 +463,15 @@ def models(words: Words, cache: Mapping[str, Any]) -> str:
     return _grid(words, words("models_memory"), _IN_MEMORY, rows, words("models_none"))
 
 
+def _key(model: Mapping[str, Any]) -> str:
+    """Return the key of a model, with the machine of a cluster that has it."""
+    node = model.get("node")
+    return f"{model['cache_key']} ({node})" if node else str(model["cache_key"])
+
+
 def _model(words: Words, model: Mapping[str, Any]) -> tuple[object, ...]:
     return (
-        model["cache_key"],
+        _key(model),
         words(f"kind_{model['model_type']}"),
         words(f"model_{model['state']}"),
         words.number(model["memory_usage_mb"], 1),

@@ -67,8 +67,8 @@ def routes(services: Services) -> APIRouter:
 
 def mark(services: Services) -> str:
     """Return a value that changes when the tab has something else to show; the mere passing of time changes nothing."""
-    cache, health = services.factory.get_model_status(), services.health()
-    models = [(model["cache_key"], model["state"], model["leases"]) for model in cache["models"]]
+    cache, health = services.model_cache(), services.health()
+    models = [(model.get("node"), model["cache_key"], model["state"], model["leases"]) for model in cache["models"]]
     preload = [(model.name, model.state) for model in services.readiness()[1]]
     factory = services.factory
     behind = factory.inventory.mark, factory.troubles.count, services.queue()

@@ -108,8 +108,8 @@ class ModelsTab:
         }
 
     def _stored(self, said: Words, chosen: object) -> Updates:
-        cache, disk = self._services.factory.get_model_status(), self._services.model_files()
-        keys = [model["cache_key"] for model in cache["models"]]
+        cache, disk = self._services.model_cache(), self._services.model_files()
+        keys = [*dict.fromkeys(model["cache_key"] for model in cache["models"])]
         kept = next((key for key in keys if key == chosen), next(iter(keys), None))
         return {
             self._memory: fragments.memory(said, cache),
