@@ -90,6 +90,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ("Tokens, in an hour", "short", (("sum by (kind) (increase(vt_llm_tokens_total[1h]))", "{{kind}}"),)),
         ("Lines left to others, in an hour", "short", (("increase(vt_llm_fallen_lines_total[1h])", "lines"),)),
     ),
+    "The cluster": (
+        ("Machines that are ready", "short", (("vt_cluster_machines", "ready"),)),
+        ("Pieces under way", "short", (("vt_cluster_pieces", "{{machine}}"),)),
+        ("Pieces done", "ops", ((f"rate(vt_cluster_pieces_total{_RATE})", "{{machine}}"),)),
+    ),
     "The machine": (
         ("Memory of the process", "bytes", (("process_resident_memory_bytes", "resident"),)),
         ("Processor", "percentunit", ((f"rate(process_cpu_seconds_total{_RATE})", "cores"),)),

@@ -115,6 +115,7 @@ def test_no_label_can_be_filled_by_a_stranger_or_hold_an_id() -> None:
         "program",
         "how",
         "device",
+        "machine",  # of the cluster, by its address
     }
 
 

@@ -152,7 +152,7 @@ def test_no_other_module_takes_what_only_an_extra_brings() -> None:
 
 def test_all_brings_what_every_engine_takes() -> None:
     (line,) = extra_of("all")
-    assert Requirement(line).extras == {*MODULES, "url"}
+    assert Requirement(line).extras == {*MODULES, "url", "ray"}
 
 
 @pytest.mark.parametrize(

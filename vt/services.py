@@ -205,7 +205,17 @@ class Services:
             free = disk.free_bytes(self.settings.data_folder)
         at_work = {what: limit.at_work for what, limit in limits.items()}
         running, ended = TALLY.counts()
-        return Load(jobs, at_work, {what: limit.most for what, limit in limits.items()}, running, ended, free)
+        states = self.hosts.states() if self.hosts else []
+        return Load(
+            jobs,
+            at_work,
+            {what: limit.most for what, limit in limits.items()},
+            running,
+            ended,
+            free,
+            {host.name: host.pieces for host in states} if self.hosts else None,
+            {host.name: host.done for host in states},
+        )
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache."""

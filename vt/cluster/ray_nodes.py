@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -21,6 +22,7 @@ _CONTROLS = 4
 """Threads of a host for what is answered at once, whatever it works on."""
 _LOOK_SECONDS = 0.25
 _NAMESPACE = "vt"
+_CONNECT_SECONDS = 5.0
 
 
 class RayNodes:
@@ -36,6 +38,7 @@ class RayNodes:
             raise SettingsError(
                 "VT_EXECUTOR is ray, but the Python package ray is not here: pip install 'vt[ray]' brings it."
             ) from error
+        _check_address(os.environ.get("RAY_ADDRESS", ""))
         try:
             ray.init(namespace=_NAMESPACE, ignore_reinit_error=True, logging_level=logging.WARNING)
         except Exception as error:  # whatever Ray raises where nobody answers, or somebody of another version
@@ -81,6 +84,21 @@ class RayNodes:
         import ray
 
         ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Raise where nobody listens at an address, for which Ray would wait for minutes; other forms are left to Ray."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()) or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SettingsError(
+            "VT_EXECUTOR is ray, but nobody answers at {address} ({reason}): check RAY_ADDRESS.",
+            address=address,
+            reason=error.strerror or "no answer",
+        ) from error
 
 
 class RayHost:

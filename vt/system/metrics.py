@@ -76,6 +76,9 @@ READ: tuple[Described, ...] = (
         "programs that have ended: well, failed, stopped (at a limit, or by the system), cancelled, not started",
         ("program", "how"),
     ),
+    Described("vt_cluster_machines", "gauge", "machines of the cluster that are ready, where jobs run on one"),
+    Described("vt_cluster_pieces", "gauge", "pieces of jobs that a machine works on", ("machine",)),
+    Described("vt_cluster_pieces_total", "counter", "pieces of jobs that a machine has done", ("machine",)),
     Described("vt_free_disk_bytes", "gauge", "room on the disk of the data folder"),
     Described("vt_model_hits_total", "counter", "leases that found their model ready"),
     Described("vt_model_misses_total", "counter", "leases that had to wait or to load"),
@@ -138,6 +141,9 @@ class Load:
     """By program, and by way of ending."""
     free_disk_bytes: int | None = None
     """None where it is not known."""
+    pieces: Mapping[str, int] | None = None
+    """Under way on each machine of the cluster, by name; None where there is none."""
+    pieces_done: Mapping[str, int] = field(default_factory=dict)
 
     def readings(self) -> dict[str, Reading]:
         """Return it by the names of the metrics."""
@@ -148,6 +154,9 @@ class Load:
             "vt_children": self.children,
             "vt_children_ended_total": self.children_ended,
         }
+        if self.pieces is not None:
+            found["vt_cluster_machines"] = len(self.pieces)
+            found |= {"vt_cluster_pieces": self.pieces, "vt_cluster_pieces_total": self.pieces_done}
         return found if self.free_disk_bytes is None else found | {"vt_free_disk_bytes": self.free_disk_bytes}
 
 
