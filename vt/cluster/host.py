@@ -164,7 +164,7 @@ class Host:
                 return make.get_diarization_service(cancel=cancel, after=ask.after)
             case "overlap":
                 return make.get_overlap_service(cancel=cancel, after=ask.after)
-        raise ModelUnavailable("Nobody here serves that.")
+        raise ModelUnavailable("No machine of the cluster serves that.")
 
 
 def _own_factory(own: Settings) -> AIServiceFactory:

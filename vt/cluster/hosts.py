@@ -18,7 +18,7 @@ from vt.cluster.pieces import Ask, Ended, Facts, Offer, Piece, facts
 from vt.cluster.ray_nodes import PIECES_AT_ONCE
 from vt.cluster.storage import Storage, UrlStorage
 from vt.domain import Cancel
-from vt.errors import EngineError, ModelBusy, ModelUnavailable, VtError
+from vt.errors import EngineError, ModelBusy, VtError
 from vt.translatable import Message
 
 _log = logging.getLogger(__name__)
@@ -246,7 +246,7 @@ class Hosts:
                     lost += 1
                     if lost == _MOST_LOST:
                         raise EngineError(
-                            "A piece of work was given up: {count} machines died at it.", count=lost
+                            "A piece of work was given up: one machine after the other died at it."
                         ) from error
                 except _Unlike as unlike:
                     self._lacks(host, piece.ask, unlike.error)
@@ -259,7 +259,7 @@ class Hosts:
             for place, answer in enumerate(answers):
                 cancel.beat()
                 if isinstance(answer, Ended):
-                    if answer.is_unlike and answer.error and not place:
+                    if answer.is_unlike and isinstance(answer.error, VtError) and not place:
                         raise _Unlike(answer.error)
                     if answer.error:
                         raise answer.error
@@ -400,12 +400,12 @@ class Hosts:
 class _Unlike(Exception):
     """A host does not serve a piece as it has to be served."""
 
-    def __init__(self, error: VtError | MemoryError) -> None:
+    def __init__(self, error: VtError) -> None:
         super().__init__()
-        self.error = error if isinstance(error, VtError) else ModelUnavailable("The memory did not suffice.")
+        self.error = error
 
 
-def _refusal(node: Node, difference: str) -> Message:
+def _refusal(node: Node, difference: Message) -> Message:
     return Message(
         "The machine {name} of the cluster does not serve: {difference}. Install the same there.",
         name=node.name,

@@ -15,6 +15,7 @@ from vt import __version__
 from vt.engines.candidate import Choice
 from vt.errors import VtError
 from vt.languages import Language
+from vt.translatable import Message
 
 Kind = Literal["stt", "translation", "tts", "diarization", "overlap"]
 _PACKAGE = Path(__file__).parent.parent
@@ -82,18 +83,15 @@ class Facts:
     python: str
     libraries: Mapping[str, str]
 
-    def difference(self, server: Facts) -> str:
-        """Say in half a sentence in what a host differs from its server; empty where it does not."""
-        if self.version != server.version:
-            return f"it has vt {self.version}, and the server {server.version}"
-        if self.python != server.python:
-            return f"it has Python {self.python}, and the server {server.python}"
+    def difference(self, server: Facts) -> Message | None:
+        """Say in half a sentence in what a host differs from its server; None where it does not."""
+        pairs = [("vt", self.version, server.version), ("Python", self.python, server.python)]
         names = sorted({*self.libraries, *server.libraries})
-        for name in names:
-            here, there = self.libraries.get(name, "none"), server.libraries.get(name, "none")
+        pairs += [(name, self.libraries.get(name, "-"), server.libraries.get(name, "-")) for name in names]
+        for name, here, there in pairs:
             if here != there:
-                return f"it has {name} {here}, and the server {there}"
-        return "its files of vt are not those of the server" if self.code != server.code else ""
+                return Message("it has {name} {here}, and the server {there}", name=name, here=here, there=there)
+        return None if self.code == server.code else Message("its files of vt are not those of the server")
 
 
 @cache
