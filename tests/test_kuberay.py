@@ -16,7 +16,7 @@ from vt.settings import Settings
 
 MANIFEST = ROOT / "deploy" / "kuberay.yaml"
 DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all(MANIFEST.read_text(encoding="utf-8")))
-OF_THE_CLUSTER = {"VT_EXECUTOR", "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}
+OF_THE_CLUSTER = {"VT_EXECUTOR", "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "PYTHONPATH"}
 SECRET = re.compile(r"TOKEN$|_KEY$|PASSWORD|SECRET")
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
