@@ -9,7 +9,8 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,6 +87,7 @@ class Hosts:
         own: Callable[[], Facts] = facts,
         clock: Callable[[], float] = time.monotonic,
         patience: float = _PATIENCE_SECONDS,
+        look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         """Make it; `begin` connects.
 
@@ -97,9 +99,10 @@ class Hosts:
             own: the facts about this server, which those of the hosts have to equal.
             clock: in seconds.
             patience: for how many seconds a piece waits where there is no host.
+            look_seconds: how often the nodes are looked at.
         """
         self._nodes, self._given, self._storage_url, self._preload = nodes, given, storage_url, preload
-        self._own, self._clock, self._patience = own, clock, patience
+        self._own, self._clock, self._patience, self._look_seconds = own, clock, patience, look_seconds
         self._changed = threading.Condition()
         self._running: dict[str, _Running] = {}
         self._refused: dict[str, str] = {}
@@ -202,26 +205,29 @@ class Hosts:
             LanguageError: no host serves that.
             ModelUnavailable: no host has a model for it.
             ModelBusy: there is no host at this time, or no memory.
+            EngineError: hosts died of it.
             Cancelled: `cancel` was set.
         """
         with self._changed:
             until, known = self._offers.get(ask, (0.0, None))
             if known and self._clock() < until:
                 return known
+        lost = 0
         while True:
             with self._one(ask, cancel) as host:
                 try:
                     found = host.remote.call("offer", ask, seconds=_OFFER_SECONDS)
-                except HostLost:
-                    self._lose(host)
+                except HostLost as error:
+                    lost += 1
+                    self._lose(host, lost, error)
                     continue
             if isinstance(found, ModelBusy):
                 raise found
             if isinstance(found, VtError):
                 self._lacks(host, ask, found)
                 continue
-            host.warm.add(ask)
             with self._changed:
+                host.warm.add(ask)
                 self._offers[ask] = self._clock() + _KNOWN_SECONDS, found
             offer: Offer = found
             return offer
@@ -242,12 +248,8 @@ class Hosts:
                         told += 1
                         yield answer
                 except HostLost as error:
-                    self._lose(host)
                     lost += 1
-                    if lost == _MOST_LOST:
-                        raise EngineError(
-                            "A piece of work was given up: {count} machines died at it.", count=lost
-                        ) from error
+                    self._lose(host, lost, error)
                 except _Unlike as unlike:
                     self._lacks(host, piece.ask, unlike.error)
                 else:
@@ -263,8 +265,9 @@ class Hosts:
                         raise _Unlike(answer.error)
                     if answer.error:
                         raise answer.error
-                    host.warm.add(piece.ask)
-                    self._done[host.node.id] += 1
+                    with self._changed:
+                        host.warm.add(piece.ask)
+                        self._done[host.node.id] += 1
                     return
                 if place >= told:
                     yield answer
@@ -309,7 +312,7 @@ class Hosts:
             else:
                 able.append(host)
         if not able and why:
-            raise why
+            raise copy(why)  # an error that is raised keeps what the frames on its way hold
         return able
 
     def _lacks(self, host: _Running, ask: Ask, error: VtError) -> None:
@@ -318,7 +321,13 @@ class Hosts:
             host.lacks[ask] = self._clock() + _LACKING_SECONDS, error
             self._changed.notify_all()
 
-    def _lose(self, host: _Running) -> None:
+    def _lose(self, host: _Running, lost: int, error: HostLost) -> None:
+        """Take out a host that did not survive a piece, as the so-manieth; raise where no other one is to die of it."""
+        self._take_out(host)
+        if lost == _MOST_LOST:
+            raise EngineError("A piece of work was given up: {count} machines died at it.", count=lost) from error
+
+    def _take_out(self, host: _Running) -> None:
         """Take a host out; where its node is there, it gets another."""
         with self._changed:
             if self._running.get(host.node.id) is not host:
@@ -335,7 +344,7 @@ class Hosts:
         while not self._closing.is_set():
             with suppress(Exception):  # the cluster's head does not answer: the next round asks again
                 self._look()
-            self._closing.wait(_LOOK_SECONDS)
+            self._closing.wait(self._look_seconds)
 
     def _ask_for_models(self) -> None:
         while not self._closing.wait(_MODELS_SECONDS):
@@ -352,31 +361,32 @@ class Hosts:
             new = [one for id, one in there.items() if id not in taken and self._clock() >= self._later.get(id, 0.0)]
             self._starting.update(one.id for one in new)
         for host in gone:
-            self._lose(host)
+            self._take_out(host)
         for node in new:
             self._starters.submit(self._start, node)
 
     def _start(self, node: Node) -> None:
-        """Start a host on a node, and let it serve if it is of this server's kind."""
+        """Start a host on a node, and let it serve if it is of this server's kind; any other is stopped."""
         refusal, running = "", None
-        try:
-            remote = self._nodes.start(node, self._given)
+        with ExitStack() as unused:
             try:
+                remote = self._nodes.start(node, self._given)
+                unused.callback(remote.stop)
                 difference = remote.call("about", seconds=_START_SECONDS).difference(self._own())
             except HostLost as error:
-                remote.stop()
                 _log.warning("%s does not come up: %s", node.name, error)
+            except Exception:  # noqa: BLE001 (whatever the cluster's library raises)
+                _log.exception("%s does not come up", node.name)
             else:
                 if difference:
-                    remote.stop()
                     refusal = _refusal(node, difference)
                 else:
                     running = _Running(node, remote)
-        except Exception:  # noqa: BLE001 (whatever the cluster's library raises)
-            _log.exception("%s does not come up", node.name)
-        self._started(node, running, refusal)
+            if self._started(node, running, refusal):
+                unused.pop_all()
 
-    def _started(self, node: Node, running: _Running | None, refusal: str) -> None:
+    def _started(self, node: Node, running: _Running | None, refusal: str) -> bool:
+        """Take down what became of a node, and tell whether it serves."""
         with self._changed:
             self._starting.discard(node.id)
             if self._closing.is_set():
@@ -395,6 +405,7 @@ class Hosts:
             if self._preload:
                 with suppress(HostLost):
                     running.remote.call("preload", (), seconds=_CALL_SECONDS)
+        return running is not None
 
 
 class _Unlike(Exception):
