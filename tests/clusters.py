@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, cast
 
+from numpy.typing import NDArray
+
 from tests.fakes import FakeFactory, choice
 from vt.cluster.host import Host
 from vt.cluster.hosts import Hosts
@@ -152,6 +154,10 @@ class LocalHost:
         """Do nothing: it is this process."""
 
 
+def _itself(reference: Any) -> Any:  # noqa: ANN401
+    return reference
+
+
 def _travelled(value: Any) -> Any:  # noqa: ANN401
     return pickle.loads(pickle.dumps(value))  # noqa: S301 (our own)
 
@@ -164,8 +170,8 @@ class ScriptedNodes:
         self.started: list[tuple[str, RemoteHost]] = []
         """Every host so far, with the name of its node."""
         self.given: Mapping[str, Any] = {}
-        self.kept: dict[str, Any] = {}
-        """What is in the store."""
+        self.stored: list[int] = []
+        """The lengths of the sounds that were put into the store."""
         self.has_begun = self.is_closed = False
         self._make = make or (lambda _: ScriptedHost())
 
@@ -185,14 +191,13 @@ class ScriptedNodes:
         return host
 
     def store(self) -> ObjectStore:
-        """Return a store that is a dict."""
+        """Return a store whose references are the sounds themselves."""
 
-        def put(samples: object) -> str:
-            name = str(len(self.kept))
-            self.kept[name] = samples
-            return name
+        def put(samples: NDArray[Any]) -> NDArray[Any]:
+            self.stored.append(len(samples))
+            return samples
 
-        return ObjectStore(put, self.kept.__getitem__)
+        return ObjectStore(put, _itself)
 
     def close(self) -> None:
         """Write it down."""

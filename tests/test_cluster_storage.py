@@ -54,7 +54,8 @@ def test_a_large_sound_is_kept_in_the_clusters_store() -> None:
     nodes = ScriptedNodes()
     with nodes.store().held(LARGE) as parcel:
         assert isinstance(parcel, Stored)
-        assert nodes.kept[parcel.reference] is LARGE
+        assert parcel.reference is LARGE
+        assert nodes.stored == [len(LARGE)]
 
 
 def test_a_large_sound_is_a_file_of_the_folder_while_it_is_held(tmp_path: Path) -> None:
