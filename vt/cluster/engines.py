@@ -179,8 +179,12 @@ class RemoteOverlaps(_Remote):
 def _cut(
     samples: NDArray[Any], stretches: Sequence[tuple[float, float]]
 ) -> tuple[NDArray[Any], list[tuple[float, float]]]:
-    """Return the part of a sound that some stretches are in, and the stretches in seconds from its start."""
-    first = int(min(start for start, _ in stretches) * SPEECH_RATE)
-    last = int(max(end for _, end in stretches) * SPEECH_RATE) + 1
-    before = first / SPEECH_RATE
-    return samples[max(0, first) : last], [(start - before, end - before) for start, end in stretches]
+    """Return the part of a sound that some stretches are in, and the stretches in seconds from its start.
+
+    It begins at a whole second, so that times lose nothing, and has a second more on either side: engines hear a little
+    of what is around a stretch.
+    """
+    first = max(0, int(min(start for start, _ in stretches)) - 1)
+    last = int(max(end for _, end in stretches)) + 2
+    part = samples[first * SPEECH_RATE : last * SPEECH_RATE]
+    return part, [(start - first, end - first) for start, end in stretches]

@@ -53,7 +53,7 @@ OF_NODES = {
 }
 """Settings that each node has of its own; all others are those of the server, or a dub would sound otherwise there."""
 _MOST_EARLY = 1000
-"""Pieces that were cancelled before they began, of which a host knows."""
+"""Pieces that were cancelled before they began, or after their end, of which a host knows."""
 
 
 def given_by(server: Settings) -> dict[str, Any]:
@@ -74,6 +74,9 @@ class Host:
         """
         self._factory = factory or _own_factory(_settings(given, processors))
         self._cancels: dict[str, Cancel] = {}
+        """Of the pieces under way."""
+        self._early: dict[str, None] = {}
+        """Pieces that were cancelled while they were not under way, in order."""
         self._lock = threading.Lock()
 
     def about(self) -> Facts:
@@ -88,13 +91,16 @@ class Host:
                 voices = isinstance(engine, ManyVoiced)
         except VtError as error:
             return error
+        except Exception as error:  # noqa: BLE001 (else the host would be taken for dead)
+            told = _unexpected(error)
+            return told if isinstance(told, VtError) else ModelUnavailable("The memory did not suffice.")
         if isinstance(service, SttService):
             return Offer(service.choice, service.language, service.detects)
         return Offer(service.choice, has_many_voices=voices)
 
     def work(self, number: str, piece: Piece) -> Iterator[Any]:
         """Yield what a piece gives, and at the end how that went."""
-        cancel = self._cancel_of(number)
+        cancel = self._begun(number)
         try:
             # Not `yield from`: Ray sends values into the generator, which plain iterators within would not take.
             for answer in self._done(piece, cancel):  # noqa: UP028
@@ -103,14 +109,21 @@ class Host:
         except VtError as error:
             yield Ended(error, is_unlike=isinstance(error, ModelUnavailable | LanguageError))
         except Exception as error:  # noqa: BLE001 (whatever it is, the server has to hear of it)
-            yield _unexpected(error)
+            yield Ended(_unexpected(error))
         finally:
             with self._lock:
                 self._cancels.pop(number, None)
 
     def cancel(self, number: str) -> None:
         """End a piece, whether or not it has begun."""
-        self._cancel_of(number).set()
+        with self._lock:
+            cancel = self._cancels.get(number)
+            if cancel is None:
+                self._early[number] = None
+                if len(self._early) > _MOST_EARLY:
+                    del self._early[next(iter(self._early))]
+        if cancel:
+            cancel.set()
 
     def models(self) -> dict[str, Any]:
         """Return the state of the model cache; see `AIServiceFactory.get_model_status`."""
@@ -130,11 +143,15 @@ class Host:
         """Free every model."""
         self._factory.close()
 
-    def _cancel_of(self, number: str) -> Cancel:
+    def _begun(self, number: str) -> Cancel:
+        """Return what cancels a piece that begins."""
+        cancel = Cancel()
         with self._lock:
-            if len(self._cancels) > _MOST_EARLY:  # cancelled after their end: nobody asks for them any more
-                del self._cancels[next(iter(self._cancels))]
-            return self._cancels.setdefault(number, Cancel())
+            self._cancels[number] = cancel
+            if number in self._early:
+                del self._early[number]
+                cancel.set()
+        return cancel
 
     def _done(self, piece: Piece, cancel: Cancel) -> Iterator[Any]:
         cancel.check()
@@ -183,14 +200,14 @@ def _name(choice: Choice) -> str:
     return " ".join(filter(None, (choice.info.name, choice.model, choice.voice)))
 
 
-def _unexpected(error: Exception) -> Ended:
-    """Return the end of a piece that met an error which nobody foresaw; its text may name paths of this machine."""
+def _unexpected(error: Exception) -> VtError | MemoryError:
+    """Return what is told of an error that nobody foresaw, whose text may name paths of this machine."""
     if is_out_of_memory(error):
         forget(error)
-        return Ended(MemoryError())
+        return MemoryError()
     _log.error("a piece met an unexpected error", exc_info=error)
     reason = type(error).__name__
-    return Ended(EngineError("A machine of the cluster met an unexpected error ({reason}).", reason=reason))
+    return EngineError("A machine of the cluster met an unexpected error ({reason}).", reason=reason)
 
 
 def _transcribed(service: SttService, samples: Any, language: Language, cancel: Cancel) -> Iterator[Any]:  # noqa: ANN401

@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,8 @@ _MODELS_SECONDS = 3.0
 _START_SECONDS = 120.0
 """A host that is not up after that is given up; its Python has to load, and its node may be busy."""
 _CALL_SECONDS = 10.0
+_CHECK_SECONDS = 0.2
+"""How often a piece that waits looks whether it is wanted still."""
 _OFFER_SECONDS = 1800.0
 """An offer comes once the model is loaded, which may have to be downloaded."""
 _PATIENCE_SECONDS = 60.0
@@ -56,6 +59,25 @@ class _Running:
     """What it has served: its models are probably in memory."""
     lacks: dict[Ask, tuple[float, VtError]] = field(default_factory=dict)
     """Until when it is not asked for something, and why."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A piece that waits for a host."""
+
+    ask: Ask
+    placed: threading.Event = field(default_factory=threading.Event)
+    """Set once one of these two is there."""
+    host: _Running | None = None
+    error: VtError | None = None
+    """Why no host can serve it."""
+
+    def result(self) -> _Running:
+        """Return the host, or raise the error."""
+        if self.error:
+            raise self.error
+        assert self.host is not None  # noqa: S101 (what `placed` says)
+        return self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +108,7 @@ class Hosts:
         own: Callable[[], Facts] = facts,
         clock: Callable[[], float] = time.monotonic,
         patience: float = _PATIENCE_SECONDS,
+        look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         """Make it; `begin` connects.
 
@@ -97,16 +120,18 @@ class Hosts:
             own: the facts about this server, which those of the hosts have to equal.
             clock: in seconds.
             patience: for how many seconds a piece waits where there is no host.
+            look_seconds: how often the nodes are looked at.
         """
         self._nodes, self._given, self._storage_url, self._preload = nodes, given, storage_url, preload
-        self._own, self._clock, self._patience = own, clock, patience
-        self._changed = threading.Condition()
+        self._own, self._clock, self._patience, self._look_seconds = own, clock, patience, look_seconds
+        self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._refused: dict[str, str] = {}
         """By node: why it may not serve."""
         self._later: dict[str, float] = {}
         """By node: when it may be tried again."""
         self._starting: set[str] = set()
+        self._queue: deque[_Waiting] = deque()
         self._offers: dict[Ask, tuple[float, Offer]] = {}
         self._done: Counter[str] = Counter()
         self._closing = threading.Event()
@@ -132,10 +157,9 @@ class Hosts:
         """End the hosts, and leave the cluster."""
         self._closing.set()
         self._starters.shutdown(wait=False, cancel_futures=True)
-        with self._changed:
+        with self._lock:
             running = list(self._running.values())
             self._running.clear()
-            self._changed.notify_all()
         for host in running:
             host.remote.stop()
         for thread in self._threads:
@@ -148,12 +172,12 @@ class Hosts:
     @property
     def room(self) -> int:
         """How many pieces may be under way at a time; at least 1."""
-        with self._changed:
+        with self._lock:
             return max(1, PIECES_AT_ONCE * len(self._running))
 
     def states(self) -> list[HostState]:
         """Return what each host is at, by name."""
-        with self._changed:
+        with self._lock:
             found = [
                 HostState(one.node.name, one.node.processors, one.at, self._done[one.node.id])
                 for one in self._running.values()
@@ -162,7 +186,7 @@ class Hosts:
 
     def notes(self) -> list[Message]:
         """Say in sentences which nodes do not serve, and why; and that there are none, where that is so."""
-        with self._changed:
+        with self._lock:
             notes = [Message(sentence) for sentence in self._refused.values()]
             if not self._running:
                 notes.append(Message("No machine of the cluster is ready: jobs wait for one."))
@@ -170,7 +194,7 @@ class Hosts:
 
     def models(self) -> dict[str, Any]:
         """Return the state of each host's model cache as it was seen last, by the host's name; never waits."""
-        with self._changed:
+        with self._lock:
             there = {host.node.name for host in self._running.values()}
             return {name: state for name, state in self._models.items() if name in there}
 
@@ -179,7 +203,7 @@ class Hosts:
 
         Who does not answer is left out.
         """
-        with self._changed:
+        with self._lock:
             running = list(self._running.values())
         if not running:
             return {}
@@ -202,26 +226,29 @@ class Hosts:
             LanguageError: no host serves that.
             ModelUnavailable: no host has a model for it.
             ModelBusy: there is no host at this time, or no memory.
+            EngineError: hosts died of it.
             Cancelled: `cancel` was set.
         """
-        with self._changed:
+        with self._lock:
             until, known = self._offers.get(ask, (0.0, None))
             if known and self._clock() < until:
                 return known
+        lost = 0
         while True:
             with self._one(ask, cancel) as host:
                 try:
                     found = host.remote.call("offer", ask, seconds=_OFFER_SECONDS)
-                except HostLost:
-                    self._lose(host)
+                except HostLost as error:
+                    lost += 1
+                    self._lose(host, lost, error)
                     continue
             if isinstance(found, ModelBusy):
                 raise found
             if isinstance(found, VtError):
                 self._lacks(host, ask, found)
                 continue
-            host.warm.add(ask)
-            with self._changed:
+            with self._lock:
+                host.warm.add(ask)
                 self._offers[ask] = self._clock() + _KNOWN_SECONDS, found
             offer: Offer = found
             return offer
@@ -242,12 +269,8 @@ class Hosts:
                         told += 1
                         yield answer
                 except HostLost as error:
-                    self._lose(host)
                     lost += 1
-                    if lost == _MOST_LOST:
-                        raise EngineError(
-                            "A piece of work was given up: one machine after the other died at it."
-                        ) from error
+                    self._lose(host, lost, error)
                 except _Unlike as unlike:
                     self._lacks(host, piece.ask, unlike.error)
                 else:
@@ -263,8 +286,9 @@ class Hosts:
                         raise _Unlike(answer.error)
                     if answer.error:
                         raise answer.error
-                    host.warm.add(piece.ask)
-                    self._done[host.node.id] += 1
+                    with self._lock:
+                        host.warm.add(piece.ask)
+                        self._done[host.node.id] += 1
                     return
                 if place >= told:
                     yield answer
@@ -273,30 +297,60 @@ class Hosts:
     @contextmanager
     def _one(self, ask: Ask, cancel: Cancel) -> Iterator[_Running]:
         """Wait for a host that has room, and count the piece while the block runs."""
-        host = self._awaited(ask, cancel)
+        host = self._awaited(_Waiting(ask), cancel)
         try:
             yield host
         finally:
-            with self._changed:
+            with self._lock:
                 host.at -= 1
-                self._changed.notify_all()
+                self._place()
 
-    def _awaited(self, ask: Ask, cancel: Cancel) -> _Running:
-        until = self._clock() + self._patience
-        with self._changed:
-            while True:
+    def _awaited(self, waiting: _Waiting, cancel: Cancel) -> _Running:
+        """Return the host that the piece is given to, counted there already."""
+        until, is_wanted = self._clock() + self._patience, False
+        with self._lock:
+            self._queue.append(waiting)
+            self._place()
+        try:
+            while not waiting.placed.wait(_CHECK_SECONDS):
                 cancel.check()
-                if self._running:
-                    until = self._clock() + self._patience
-                    able = self._able(ask)
-                    free = [host for host in able if host.at < PIECES_AT_ONCE]
-                    if free:
-                        host = min(free, key=lambda one: (one.at, ask not in one.warm))
-                        host.at += 1
-                        return host
-                elif self._clock() > until or self._closing.is_set():
-                    raise ModelBusy("No machine of the cluster is ready: try again later.")
-                self._changed.wait(0.2)
+                with self._lock:
+                    if self._running:
+                        until = self._clock() + self._patience
+                    elif self._closing.is_set() or self._clock() > until:
+                        raise ModelBusy("No machine of the cluster is ready: try again later.")
+            cancel.check()
+            is_wanted = True
+        finally:
+            if not is_wanted:
+                self._leave(waiting)
+        return waiting.result()
+
+    def _leave(self, waiting: _Waiting) -> None:
+        """Take a piece out that waits no longer; a host that it was given to meanwhile gets another."""
+        with self._lock:
+            with suppress(ValueError):
+                self._queue.remove(waiting)
+            if waiting.host:
+                waiting.host.at -= 1
+                self._place()
+
+    def _place(self) -> None:
+        """Give hosts with room to the pieces that wait, those first that came first. The lock is held."""
+        for waiting in list(self._queue):
+            if all(host.at >= PIECES_AT_ONCE for host in self._running.values()):
+                return  # each piece that ends calls again: so no waiting piece has to look by itself
+            try:
+                free = [host for host in self._able(waiting.ask) if host.at < PIECES_AT_ONCE]
+            except VtError as error:
+                waiting.error = error
+            else:
+                if not free:
+                    continue
+                waiting.host = min(free, key=lambda one: (one.at, waiting.ask not in one.warm))
+                waiting.host.at += 1
+            self._queue.remove(waiting)
+            waiting.placed.set()
 
     def _able(self, ask: Ask) -> Sequence[_Running]:
         """Return the hosts that are not known to lack something; raise why, where all do."""
@@ -309,23 +363,29 @@ class Hosts:
             else:
                 able.append(host)
         if not able and why:
-            raise why
+            raise copy(why)  # an error that is raised keeps what the frames on its way hold
         return able
 
     def _lacks(self, host: _Running, ask: Ask, error: VtError) -> None:
         _log.warning("%s does not serve a piece: %s", host.node.name, error)
-        with self._changed:
+        with self._lock:
             host.lacks[ask] = self._clock() + _LACKING_SECONDS, error
-            self._changed.notify_all()
+            self._place()
 
-    def _lose(self, host: _Running) -> None:
+    def _lose(self, host: _Running, lost: int, error: HostLost) -> None:
+        """Take out a host that did not survive a piece, as the so-manieth; raise where no other one is to die of it."""
+        self._take_out(host)
+        if lost == _MOST_LOST:
+            raise EngineError("A piece of work was given up: one machine after the other died at it.") from error
+
+    def _take_out(self, host: _Running) -> None:
         """Take a host out; where its node is there, it gets another."""
-        with self._changed:
+        with self._lock:
             if self._running.get(host.node.id) is not host:
                 return
             del self._running[host.node.id]
             self._later[host.node.id] = self._clock() + _AGAIN_SECONDS
-            self._changed.notify_all()
+            self._place()
         _log.warning("%s is lost: its pieces are done by others", host.node.name)
         host.remote.stop()
 
@@ -335,49 +395,50 @@ class Hosts:
         while not self._closing.is_set():
             with suppress(Exception):  # the cluster's head does not answer: the next round asks again
                 self._look()
-            self._closing.wait(_LOOK_SECONDS)
+            self._closing.wait(self._look_seconds)
 
     def _ask_for_models(self) -> None:
         while not self._closing.wait(_MODELS_SECONDS):
             found = self.each("models")
-            with self._changed:
+            with self._lock:
                 self._models = found
 
     def _look(self) -> None:
         there = self._nodes.alive()
-        with self._changed:
+        with self._lock:
             gone = [host for id, host in self._running.items() if id not in there]
             self._refused = {id: why for id, why in self._refused.items() if id in there}
             taken = {*self._running, *self._starting, *self._refused}
             new = [one for id, one in there.items() if id not in taken and self._clock() >= self._later.get(id, 0.0)]
             self._starting.update(one.id for one in new)
         for host in gone:
-            self._lose(host)
+            self._take_out(host)
         for node in new:
             self._starters.submit(self._start, node)
 
     def _start(self, node: Node) -> None:
-        """Start a host on a node, and let it serve if it is of this server's kind."""
+        """Start a host on a node, and let it serve if it is of this server's kind; any other is stopped."""
         refusal, running = "", None
-        try:
-            remote = self._nodes.start(node, self._given)
+        with ExitStack() as unused:
             try:
+                remote = self._nodes.start(node, self._given)
+                unused.callback(remote.stop)
                 difference = remote.call("about", seconds=_START_SECONDS).difference(self._own())
             except HostLost as error:
-                remote.stop()
                 _log.warning("%s does not come up: %s", node.name, error)
+            except Exception:  # noqa: BLE001 (whatever the cluster's library raises)
+                _log.exception("%s does not come up", node.name)
             else:
                 if difference:
-                    remote.stop()
                     refusal = _refusal(node, difference)
                 else:
                     running = _Running(node, remote)
-        except Exception:  # noqa: BLE001 (whatever the cluster's library raises)
-            _log.exception("%s does not come up", node.name)
-        self._started(node, running, refusal)
+            if self._started(node, running, refusal):
+                unused.pop_all()
 
-    def _started(self, node: Node, running: _Running | None, refusal: str) -> None:
-        with self._changed:
+    def _started(self, node: Node, running: _Running | None, refusal: str) -> bool:
+        """Take down what became of a node, and tell whether it serves."""
+        with self._lock:
             self._starting.discard(node.id)
             if self._closing.is_set():
                 running, refusal = None, ""
@@ -387,7 +448,7 @@ class Hosts:
                 self._refused[node.id] = refusal
             else:
                 self._later[node.id] = self._clock() + _AGAIN_SECONDS
-            self._changed.notify_all()
+            self._place()
         if refusal:
             _log.warning("%s", refusal)
         elif running:
@@ -395,6 +456,7 @@ class Hosts:
             if self._preload:
                 with suppress(HostLost):
                     running.remote.call("preload", (), seconds=_CALL_SECONDS)
+        return running is not None
 
 
 class _Unlike(Exception):

@@ -77,7 +77,7 @@ class AtUrl:
             system, path = _system_of(self.url)
             with system.open(path, "rb") as file:
                 content = file.read(_LARGEST_BYTES)
-        samples: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+            samples: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
         return samples
 
 
