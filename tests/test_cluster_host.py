@@ -132,7 +132,7 @@ def test_what_nobody_serves_is_answered_with_the_error_and_not_raised(host: Host
 
 @pytest.mark.parametrize("kind", ["translation", "tts", "nonsense"])
 def test_an_ask_that_lacks_its_languages_is_served_by_nobody(host: Host, kind: Kind) -> None:
-    assert str(lacking(host, Ask(kind))) == "Nobody here serves that."
+    assert str(lacking(host, Ask(kind))) == "No machine of the cluster serves that."
 
 
 def test_an_unexpected_error_of_an_offer_is_answered_too_for_the_host_lives_on() -> None:
@@ -300,10 +300,10 @@ def test_what_is_given_can_travel_and_names_no_folder_of_the_server(tmp_path: Pa
 def test_facts_are_those_of_the_process_and_the_first_difference_is_named() -> None:
     own = facts()
     assert scripted()[0].about() == own
-    assert own.difference(own) == ""
+    assert own.difference(own) is None
     assert {"numpy", "onnxruntime"} <= own.libraries.keys()
     assert replace(own, code="").difference(own) == "its files of vt are not those of the server"
     assert FACTS.difference(replace(FACTS, libraries={"numpy": "2.0", "torch": "2.4"})) == (
-        "it has torch none, and the server 2.4"
+        "it has torch -, and the server 2.4"
     )
     assert replace(FACTS, version="2", code="other").difference(FACTS) == "it has vt 2, and the server 1.0"

@@ -344,6 +344,7 @@ class Hosts:
                 free = [host for host in self._able(waiting.ask) if host.at < PIECES_AT_ONCE]
             except VtError as error:
                 waiting.error = error
+                self._offers.pop(waiting.ask, None)  # who made it may be gone, and others may offer something else
             else:
                 if not free:
                     continue
