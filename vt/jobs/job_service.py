@@ -369,7 +369,7 @@ class Jobs:
         Raises:
             JobNotFound: there is no such job.
         """
-        return self._store.link(job_id)
+        return self._worker.link(job_id)
 
     def link_of(self, job_id: str) -> str:
         """Return the secret of a job's link; empty: it has none.
@@ -385,7 +385,7 @@ class Jobs:
         Raises:
             JobNotFound: there is no such job.
         """
-        self._store.unlink(job_id)
+        self._worker.unlink(job_id)
 
     def linked(self, secret: str) -> Job:
         """Return the job that a link leads to.
