@@ -267,7 +267,7 @@ def test_a_word_that_is_damaged_is_nobodys(machines: Machines, damage: bytes) ->
 def test_keys_limits_links_and_ages_go_on_with_a_new_database(machines: Machines) -> None:
     times = Times()
     with machines.runs("a", times) as life:
-        job_id = life.submitted("192.0.2.1", Submission("my key", "digest", 60.0))
+        job_id = life.submitted("192.0.2.1", Submission("my key", "digest", 60.0, "ana"))
         life.finishes(job_id)
         link = life.worker.link(job_id)
         others = life.worker.link(life.done())
@@ -282,6 +282,8 @@ def test_keys_limits_links_and_ages_go_on_with_a_new_database(machines: Machines
         with pytest.raises(InputError, match="another request"):
             life.store.submitted("192.0.2.1", Submission("my key", "other"))
         assert life.store.of_visitor("192.0.2.1") == [job_id]
+        assert life.store.of_person("ana") == [job_id]
+        assert life.store.of_person("") == life.store.of_person("ben") == []
         assert life.store.linked(link).id == job_id
         with pytest.raises(JobNotFound):
             life.store.linked(others)
@@ -294,17 +296,18 @@ def test_keys_limits_links_and_ages_go_on_with_a_new_database(machines: Machines
         assert not life.store.page(9)
 
 
-def test_nothing_in_the_bucket_tells_a_visitor_or_a_key(machines: Machines) -> None:
+def test_nothing_in_the_bucket_tells_a_visitor_a_person_or_a_key(machines: Machines) -> None:
     with machines.runs("a") as life:
-        life.submitted("192.0.2.1", Submission("my key", "digest"))
+        life.submitted("192.0.2.1", Submission("my key", "digest", person="the key of ana"))
     for file in machines.bucket.rglob("*"):
         content = file.read_bytes() if file.is_file() else b""
         assert b"192.0.2.1" not in content
         assert b"my key" not in content
+        assert b"the key of ana" not in content
 
 
 def test_a_record_of_an_earlier_version_is_read_and_its_job_is_as_old_as_the_database(machines: Machines) -> None:
-    new = {"seconds", "deaths", "finished_pieces", "submission", "digest", "link", "touched_ms", "ran_ms"}
+    new = {"seconds", "deaths", "finished_pieces", "submission", "digest", "link", "touched_ms", "ran_ms", "person"}
     times = Times()
     with machines.runs("a", times) as life:
         job_id = life.done()

@@ -744,6 +744,8 @@ class Kept:
     """The served time (see `Store`) at its last change; None: not known."""
     ran_ms: int = 0
     """How long its first run took; 0: not known."""
+    person: str = ""
+    """A hash of the account that it belongs to; empty: it belongs to whoever knows its id."""
 
 
 @dataclass(frozen=True, slots=True)

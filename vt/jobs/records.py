@@ -64,7 +64,8 @@ class Record:
     link: str = ""
     touched_ms: _Count | None = None
     ran_ms: _Count = 0
-    """The last five are those of `Kept`. Records of older versions lack all from `seconds` on."""
+    person: str = ""
+    """The last six are those of `Kept`. Records of older versions lack all from `seconds` on."""
     format: Literal[1] = 1
     """The version of the file's format."""
 

@@ -111,6 +111,8 @@ class Submission:
     """Of all that was asked for under that key."""
     seconds: float = 0.0
     """The film's length; 0: not known."""
+    person: str = ""
+    """The key of whoever it belongs to; empty: to whoever knows its id."""
 
 
 UNNAMED = Submission()
@@ -364,9 +366,15 @@ def m009_word(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE heartbeat SET word = lower(hex(randomblob(16)))")
 
 
+def m010_people(connection: Connection) -> None:
+    """Who a job belongs to, as a hash; empty: whoever knows its id."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN person TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_person ON jobs (person, created_ms) WHERE person != ''")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     *(m001_jobs, m002_mended, m003_served, m004_turns, m005_failure, m006_submissions, m007_lengths, m008_links),
-    m009_word,
+    *(m009_word, m010_people),
 )
 """In order. Each runs once for a database, which keeps the names of those that have run."""
 
@@ -398,6 +406,7 @@ _jobs = Table(
     Column("claimed_ms", Integer),
     Column("ran_ms", Integer),
     Column("link", String),
+    Column("person", String),
 )
 
 _WAITS = _jobs.c.state == JobState.QUEUED.value
@@ -513,6 +522,7 @@ class Store:
             values["visitor"] = self._checked_visitor(connection, share)
             values["submission"] = _submission_hash(connection, share.visitor, submission.key)
             values |= {"digest": submission.digest, "seconds": submission.seconds}
+            values["person"] = _person_hash(connection, submission.person)
             _check_room(connection, limit)
             return self._insert(connection, job_id, values)
 
@@ -555,7 +565,7 @@ class Store:
 
     def _insert(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
         row = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self.served_ms()}
-        row |= {"claimed_ms": 0, "ran_ms": 0, "link": ""}
+        row |= {"claimed_ms": 0, "ran_ms": 0, "link": "", "person": ""}
         row |= values | _queue_end(connection, values["visitor"])
         return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
@@ -570,6 +580,13 @@ class Store:
             return list(
                 connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _visitor_hash(connection, visitor)))
             )
+
+    def of_person(self, person: str) -> list[str]:
+        """Return the ids of the jobs that belong to a person, the newest first; none for an empty key."""
+        with self._reading() as connection:
+            name = _person_hash(connection, person)
+            theirs = select(_jobs.c.id).where((_jobs.c.person == name) & (_jobs.c.person != ""))
+            return list(connection.scalars(theirs.order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc())))
 
     def page(self, limit: int, offset: int = 0) -> list[Job]:
         """Return at most `limit` jobs, the newest first, after `offset` others."""
@@ -921,10 +938,15 @@ def _get_job(connection: Connection, job_id: str) -> Job:
     return _job(row)
 
 
-def _visitor_hash(connection: Connection, visitor: str) -> str:
+def _visitor_hash(connection: Connection, visitor: str, digest_size: int = 8) -> str:
     """Return the hash under which this database knows a visitor."""
     secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
-    return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
+    return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=digest_size).hexdigest()
+
+
+def _person_hash(connection: Connection, person: str) -> str:
+    """Return the hash under which a person is kept, which says whose a job is; empty: it is nobody."""
+    return _visitor_hash(connection, f"person {person}", 32) if person else ""
 
 
 def _submission_hash(connection: Connection, visitor: str, key: str) -> str:
