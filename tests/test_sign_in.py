@@ -368,6 +368,18 @@ def test_a_code_of_another_browser_signs_nobody_in(space: Space) -> None:
     assert theirs.button()["link"] == LOGIN
 
 
+def test_a_browser_without_cookies_is_told_so_and_not_sent_round_and_round(visitor: Visitor) -> None:
+    answer, rounds = visitor.ask("GET", LOGIN), 0
+    while answer.is_redirect:
+        visitor.cookies.clear()
+        where = urlsplit(answer.headers["location"])
+        back = visitor.space.provider.consent(dict(parse_qsl(where.query)), "ana") if where.port else where.geturl()
+        rounds, path = rounds + 1, urlsplit(back)
+        answer = visitor.ask("GET", f"{path.path}?{path.query}")
+    assert (answer.status_code, rounds) == (422, 10)
+    assert "keeps no cookies" in answer.json()["error"]
+
+
 def test_an_address_leads_nowhere_but_to_the_page(visitor: Visitor) -> None:
     asked = urlsplit(visitor.ask("GET", f"{LOGIN}?_target_url=https://evil.example").headers["location"])
     (redirect,) = parse_qs(asked.query)["redirect_uri"]

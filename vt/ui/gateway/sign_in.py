@@ -16,7 +16,7 @@ from gradio.utils import get_space
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 
-from vt.errors import NoSuchCall, WrongMethod, WrongType
+from vt.errors import BadCall, NoSuchCall, WrongMethod, WrongType
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +28,9 @@ LOGIN, LOGOUT = "/login/huggingface", "/logout"
 _BACK = "/login/callback"
 """Where the provider sends the browser back to."""
 ROUTES = (LOGIN, _BACK, LOGOUT)
-_QUERIES = {LOGIN: {"_nb_redirects"}, _BACK: {"code", "state", "error", "_nb_redirects"}, LOGOUT: set[str]()}
+_TRIES, _MOST_TRIES = "_nb_redirects", 4
+"""How often a browser came back without the cookie that it was given."""
+_QUERIES = {LOGIN: {_TRIES}, _BACK: {"code", "state", "error", _TRIES}, LOGOUT: set[str]()}
 """What Gradio is told of an address, so that it leads nowhere but to the page."""
 _NEEDED = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
 _PACKAGES = ("authlib", "itsdangerous")
@@ -77,12 +79,14 @@ def checked(scope: Scope) -> Scope:
     if path == LOGOUT and Headers(scope=scope).get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         raise WrongType("A page of another site may not sign anybody out here.")
     told = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=16)
-    kept = [(name, value) for name, value in told if name in _QUERIES[path] and _is_plain(name, value)]
+    kept = {name: value for name, value in told if name in _QUERIES[path] and _is_plain(name, value)}
+    if path == LOGIN and int(kept.get(_TRIES, 0)) > _MOST_TRIES:  # Gradio would go round and round
+        raise BadCall("Nobody can sign in by a browser that keeps no cookies: allow them for this page.")
     return {**scope, "query_string": urlencode(kept).encode()}
 
 
 def _is_plain(name: str, value: str) -> bool:
-    return name != "_nb_redirects" or (len(value) == 1 and "0" <= value <= "9")
+    return name != _TRIES or (len(value) == 1 and "0" <= value <= "9")
 
 
 class SignIn:
