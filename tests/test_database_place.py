@@ -392,6 +392,8 @@ def test_on_a_slow_bucket_that_forgets_what_was_not_closed_no_job_is_lost_with_t
         server.process.kill()
     with mounted(kept, bucket), start(other) as server:
         assert server.ended(under_way)["state"] == "done"
+        record = bucket / "data" / "jobs" / under_way / "job.json"
+        wait_for(lambda: '"state": "done"' in record.read_text())  # a moment later: else it would be done once more
         server.process.kill()
     with mounted(kept, bucket), start(machine) as server:
         assert server.json("GET", f"/api/v1/jobs/{under_way}")["state"] == "done"
