@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
-SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server", "stand_in"}
+SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server", "space", "stand_in"}
 SLOW_FILES = {
     *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
     *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),

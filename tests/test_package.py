@@ -186,8 +186,8 @@ def test_what_graphics_cards_take_is_an_extra_with_its_pin() -> None:
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []
 
 
-@pytest.mark.parametrize("extra", ["mcp", "url"])
-def test_what_serves_assistants_or_follows_links_is_an_extra_that_the_tests_have(extra: str) -> None:
+@pytest.mark.parametrize("extra", ["mcp", "url", "login"])
+def test_what_serves_assistants_follows_links_or_signs_in_is_an_extra_that_the_tests_have(extra: str) -> None:
     requirements = [Requirement(line) for line in extra_of(extra)]
     pinned = lock.pins("requirements-dev.txt")
     assert [one.name for one in requirements if not one.specifier.contains(pinned[one.name])] == []

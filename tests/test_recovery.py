@@ -21,7 +21,7 @@ from vt.errors import FolderTaken, InputError, JobNotFound, StorageError
 from vt.jobs import records, recovery
 from vt.jobs.recovery import repair
 from vt.jobs.removals import Removals
-from vt.jobs.store import DataFolder, Store, damage, new_id
+from vt.jobs.store import UNNAMED, DataFolder, Store, Submission, damage, new_id
 from vt.jobs.worker import Worker
 from vt.translatable import Message
 
@@ -56,21 +56,26 @@ class Life:
     def __init__(self, folder: Path, times: Times | None = None, database: Path | None = None) -> None:
         times = times or Times()
         self.data = DataFolder(folder, database)
-        self.store = Store(self.data.database, lambda: times.wall, elapsed=lambda: times.seconds)
+        self.store = recovery.open_store(
+            self.data, lambda path: Store(path, lambda: times.wall, elapsed=lambda: times.seconds)
+        )
         self.worker = Worker(self.store, self.data, Nobody(), at_once=0)
         self.worker.begin()
 
-    def submitted(self) -> str:
+    def submitted(self, visitor: str = "", submission: Submission = UNNAMED) -> str:
         job_id = new_id()
         self.data.job(job_id).mkdir()
         self.data.input(job_id).write_text("film")
-        return self.worker.submit(job_id, SPEC).id
+        return self.worker.submit(job_id, SPEC, visitor, submission=submission).id
 
     def done(self) -> str:
         job_id = self.submitted()
+        self.finishes(job_id)
+        return job_id
+
+    def finishes(self, job_id: str) -> None:
         assert self.store.claim()
         self.run_ends(job_id, lambda: self.store.finish(job_id))
-        return job_id
 
     def run_ends(self, job_id: str, change: Callable[[], Job]) -> None:
         """Do as the worker does when a run has ended."""

@@ -206,7 +206,7 @@ NOT_ON_THE_PAGE = {
     "cli/linked.py",
     "system/folders.py", "system/atomic_dirs.py", "system/logs.py", "web/multipart.py", "api/jobs.py",
     "ui/endpoints.py", "ui/gateway/calls.py", "ui/gateway/routes.py", "ui/gateway/file_routes.py",
-    "ui/gateway/results.py", "ui/line_routes.py",
+    "ui/gateway/results.py", "ui/gateway/sign_in.py", "ui/line_routes.py",
     # Of models that cannot be had, which only whoever runs the server can mend.
     "model_files/bundle.py", "model_files/download.py", "engines/firefox.py", "engines/kokoro.py", "engines/mms.py",
     "engines/nllb.py", "engines/nllb_conversion.py", "engines/whisper.py", "factory.py", "models/catalogue.py",

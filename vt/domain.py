@@ -731,6 +731,24 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the server keeps of a job for itself."""
+
+    submission: str = ""
+    """A hash of the key under which it was sent, with its visitor; empty: there was none."""
+    digest: str = ""
+    """Of all that was asked for under that key."""
+    link: str = ""
+    """The secret of the link by which others may look at the results; empty: there is none."""
+    touched_ms: int | None = None
+    """The served time (see `Store`) at its last change; None: not known."""
+    ran_ms: int = 0
+    """How long its first run took; 0: not known."""
+    person: str = ""
+    """A hash of the account that it belongs to; empty: it belongs to whoever knows its id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One dub in the queue, at work or finished, as it stood when it was read."""
 
@@ -761,6 +779,7 @@ class Job:
     """For whom it counts: what stands for an address, and does not tell it; empty: for nobody."""
     seconds: float = 0.0
     """The film's length; 0: not known."""
+    kept: Kept = Kept()
 
     def as_json(self) -> dict[str, Any]:
         """Return what its owner may see."""

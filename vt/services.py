@@ -25,7 +25,7 @@ from vt.jobs.executors.base import Executor
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_service import Jobs
 from vt.jobs.removals import Removals
-from vt.jobs.store import DataFolder, Store
+from vt.jobs.store import DataFolder
 from vt.jobs.worker import Worker
 from vt.media import ACCEPTED_FORMATS
 from vt.model_files import download
@@ -343,7 +343,7 @@ class JobBackend:
             if database.parent != settings.data_folder.absolute():
                 _log.info("the jobs' database is kept in %s, apart from the data folder", database.parent)
             data = opened.enter_context(DataFolder(settings.data_folder, database))
-            self._store = opened.enter_context(closing(Store(data.database)))
+            self._store = opened.enter_context(closing(recovery.open_store(data)))
             worker = Worker(
                 self._store,
                 data,

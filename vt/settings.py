@@ -256,7 +256,7 @@ class Settings(BaseSettings):
     """Jobs, their database and converted models."""
     database_dir: Annotated[Path, AfterValidator(_at_home)] | None = Field(None, alias="VT_DATABASE_DIR")
     """The jobs' database, where it is not in the data folder: on a disk of the machine, which need not last, for a data
-    folder on a mounted bucket. A database that is missing is made anew from the jobs' folders."""
+    folder on a mounted bucket. One that is missing, or older than the folder, is made anew."""
     max_upload_mb: int = Field(500, ge=1, alias="VT_MAX_UPLOAD_MB")
     """The largest film that a server takes, in megabytes."""
     max_duration_minutes: float = Field(120, gt=0, allow_inf_nan=False, alias="VT_MAX_DURATION_MINUTES")

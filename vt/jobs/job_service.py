@@ -180,7 +180,7 @@ class Jobs:
         """The size in bytes of the largest film that is taken."""
         return self._settings.max_upload_mb * MB
 
-    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "", key: str = "") -> Job:
+    def submit(self, draft: Draft, spec: JobSpec, visitor: str = "", key: str = "", person: str = "") -> Job:
         """Check a job, and put it into the queue; the film is in the draft's folder.
 
         Where the visitor has sent the same under the same key before, the job that came of it is returned.
@@ -190,6 +190,7 @@ class Jobs:
             spec: what is to be done with it.
             visitor: the `key` of the `Visitor` whose limits the job counts for; empty: nobody's.
             key: the sender's own name for this request; empty: it has none.
+            person: the key of whoever the job is to belong to; empty: to whoever knows its id.
 
         Raises:
             InputError: the film, the subtitles, the languages or the track are at fault, or the key is: it is too long,
@@ -204,7 +205,7 @@ class Jobs:
             raise InputError("A key of a request has at most {most} characters.", most=_LONGEST_KEY)
         spec, seconds = self._checked(draft, spec, visitor)
         with disk_errors():
-            submission = Submission(key, _digest(draft, spec) if key else "", seconds)
+            submission = Submission(key, _digest(draft, spec) if key else "", seconds, person)
         return self._worker.submit(draft.id, spec, visitor, draft.edits, submission)
 
     def reuse(self, draft: Draft, job_id: str, spec: JobSpec, *, keeps_wishes: bool = True) -> JobSpec:
@@ -369,7 +370,7 @@ class Jobs:
         Raises:
             JobNotFound: there is no such job.
         """
-        return self._store.link(job_id)
+        return self._worker.link(job_id)
 
     def link_of(self, job_id: str) -> str:
         """Return the secret of a job's link; empty: it has none.
@@ -385,7 +386,7 @@ class Jobs:
         Raises:
             JobNotFound: there is no such job.
         """
-        self._store.unlink(job_id)
+        self._worker.unlink(job_id)
 
     def linked(self, secret: str) -> Job:
         """Return the job that a link leads to.
@@ -406,6 +407,10 @@ class Jobs:
             JobNotFound: there is no such job.
         """
         return self._store.get(job_id)
+
+    def of_person(self, person: str) -> list[str]:
+        """Return the ids of the jobs that belong to a person, the newest first; none for an empty key."""
+        return self._store.of_person(person) if person else []
 
     def page(self, limit: int, offset: int = 0) -> list[Job]:
         """Return at most `limit` jobs, the newest first, after `offset` others."""

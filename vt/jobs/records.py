@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from vt.domain import Edits, Job, JobSpec, JobState
+from vt.domain import Edits, Job, JobSpec, JobState, Kept
 from vt.jobs.job_folder import JobFolder
 from vt.system import folders
 from vt.translatable import Message, restored
@@ -37,6 +37,9 @@ def _message(kept: object) -> Message | None:
     return restored(kept, None)
 
 
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """The content of the file. It holds no progress: a restored job runs again, from its artifacts."""
@@ -53,11 +56,22 @@ class Record:
     visitor: str = ""
     failure: Annotated[Message | None, BeforeValidator(_message)] = None
     """The message that `error` is the English sentence of; None where there is none, or it cannot be read."""
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    deaths: _Count = 0
+    finished_pieces: _Count = 0
+    submission: str = ""
+    digest: str = ""
+    link: str = ""
+    touched_ms: _Count | None = None
+    ran_ms: _Count = 0
+    person: str = ""
+    """The last six are those of `Kept`. Records of older versions lack all from `seconds` on."""
     format: Literal[1] = 1
     """The version of the file's format."""
 
 
 _RECORD = TypeAdapter(Record)
+_KEPT = [field.name for field in fields(Kept)]
 
 
 def of(job: Job) -> Record:
@@ -73,6 +87,10 @@ def of(job: Job) -> Record:
         mended=job.mended,
         visitor=job.visitor,
         failure=job.error,
+        seconds=job.seconds,
+        deaths=job.deaths,
+        finished_pieces=job.finished_pieces,
+        **{name: getattr(job.kept, name) for name in _KEPT},
     )
 
 

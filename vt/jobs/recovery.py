@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vt.domain import NO_EDITS, Job, JobState
-from vt.errors import DatabaseDamaged, InputError, WrongState
+from vt.errors import DatabaseDamaged, InputError, StorageError, WrongState
 from vt.jobs import records
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.records import Record
@@ -67,6 +67,68 @@ def _kept_aside_sentence(count: int) -> str:
     )
 
 
+def open_store(data: DataFolder, make: Callable[[Path], Store] = Store) -> Store:
+    """Open the jobs' database; one that the jobs went on without is put aside, and a new one takes its place.
+
+    A database apart from the data folder may be older than that: another machine has used the folder since, and this
+    one still has its own database from before. So the folder notes the word of the database that is used, and only
+    that one is believed. A database in the folder goes where the folder goes, and is believed without a word, unless
+    one apart from it has been used since.
+
+    A death on the way does no harm: until the word is noted the next start does the same again, and from then on
+    `take_stock` brings the jobs that are still missing.
+
+    Raises:
+        StorageError: it cannot be opened, or the data folder cannot be written.
+    """
+    store = make(data.database)
+    try:
+        if _is_outdated(data, store):
+            store.close()
+            _put_outdated_aside(data.database)
+            store = make(data.database)
+        _go_on(data, store)
+    except OSError as error:
+        store.close()
+        raise data.unusable(error) from error
+    except StorageError:
+        store.close()
+        raise
+    return store
+
+
+def _is_outdated(data: DataFolder, store: Store) -> bool:
+    if not store.is_settled() and not store.versions():  # it is new: there is nothing to believe
+        return False
+    owner = data.notes.owner
+    return store.word() != owner if data.is_apart or owner is not None else False
+
+
+def _put_outdated_aside(database: Path) -> None:
+    """Rename a database that is closed; only the last one that was put aside is kept."""
+    _log.warning("the jobs' database is older than the data folder: it is put aside, and made anew from the folders")
+    kept = database.with_name(f"{database.name}.outdated")
+    for ending in ("-wal", "-shm", ""):  # the database last: if this is killed, the next start does it again
+        beside = database.with_name(database.name + ending)
+        if beside.exists():
+            beside.replace(kept.with_name(kept.name + ending))
+        else:
+            kept.with_name(kept.name + ending).unlink(missing_ok=True)
+
+
+def _go_on(data: DataFolder, store: Store) -> None:
+    """Have the database and the data folder know what is to be known of each other."""
+    owner, word, notes = data.notes.owner, store.word(), data.notes
+    if owner != word and (data.is_apart or owner is not None):
+        notes.name_owner(word)
+    store.go_on(notes.secret, notes.served_ms)
+    if not notes.secret:
+        try:
+            notes.keep_secret(store.secret())
+        except OSError as error:  # a full disk; only with the database would anything be lost
+            _log.warning("the data folder has no copy of the key of the database: %s", error.strerror)
+
+
 def take_stock(data: DataFolder, store: Store) -> list[Job]:
     """Compare the jobs' folders with the database at a start, and return the jobs that were restored.
 
@@ -119,7 +181,7 @@ def repair(
         raise InputError("There is no data folder {file} to repair: name yours in VT_DATA_DIR.", file=path)
     with DataFolder(path, database) as data:
         damaged = _moved_away(data.database, say_when())
-        with closing(Store(data.database)) as store:
+        with closing(open_store(data)) as store:
             known = len(store.versions())
             _bring_back(data)
             restored = tuple(take_stock(data, store))

@@ -66,6 +66,12 @@ class Removals:
         timer.cancel()
         return True
 
+    @property
+    def waiting(self) -> set[str]:
+        """The ids of the jobs that are about to be removed."""
+        with self._lock:
+            return set(self._waiting)
+
     def close(self) -> None:
         """Remove at once whatever waits for it."""
         with self._lock:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from vt.domain import NO_EDITS, Edits, Job, JobSpec, JobState, Stage
+from vt.domain import NO_EDITS, Edits, Job, JobSpec, JobState, Kept, Stage
 from vt.errors import (
     DatabaseDamaged,
     FolderTaken,
@@ -51,6 +51,7 @@ from vt.errors import (
     TooManyJobs,
     WrongState,
 )
+from vt.jobs.folder_notes import FolderNotes
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.records import Record
 from vt.translatable import Message, restored
@@ -110,6 +111,8 @@ class Submission:
     """Of all that was asked for under that key."""
     seconds: float = 0.0
     """The film's length; 0: not known."""
+    person: str = ""
+    """The key of whoever it belongs to; empty: to whoever knows its id."""
 
 
 UNNAMED = Submission()
@@ -138,16 +141,18 @@ class DataFolder:
         self.path = path.absolute()
         self.database = database or self.path / DATABASE
         """Where the jobs are kept."""
+        self.notes = FolderNotes(self.path)
+        """What the folder says of its database."""
         try:
             self.jobs.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / "lock").open("w")
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
         try:
             is_ours = lock_descriptor(self._lock.fileno(), blocking=False)
         except OSError as error:
             self._lock.close()
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
         if not is_ours:
             self._lock.close()
             raise self._taken()
@@ -186,6 +191,11 @@ class DataFolder:
     def jobs(self) -> Path:
         """Where the jobs' folders are."""
         return self.path / "jobs"
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the database lies elsewhere, and does not go where the folder goes."""
+        return self.database != self.path / DATABASE
 
     @property
     def aside(self) -> Path:
@@ -249,7 +259,8 @@ class DataFolder:
             where=self.path,
         )
 
-    def _unusable(self, error: OSError) -> StorageError:
+    def unusable(self, error: OSError) -> StorageError:
+        """Return the error that says why the folder cannot be written."""
         return StorageError(
             "The data folder cannot be written ({reason}): name another one in VT_DATA_DIR.",
             where=self.path,
@@ -349,8 +360,21 @@ def m008_links(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE UNIQUE INDEX jobs_by_link ON jobs (link) WHERE link != ''")
 
 
+def m009_word(connection: Connection) -> None:
+    """A word that only this database has, and its copies: the data folder notes that of the one that was used last."""
+    connection.exec_driver_sql("ALTER TABLE heartbeat ADD COLUMN word TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("UPDATE heartbeat SET word = lower(hex(randomblob(16)))")
+
+
+def m010_people(connection: Connection) -> None:
+    """Who a job belongs to, as a hash; empty: whoever knows its id."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN person TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("CREATE INDEX jobs_by_person ON jobs (person, created_ms) WHERE person != ''")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     *(m001_jobs, m002_mended, m003_served, m004_turns, m005_failure, m006_submissions, m007_lengths, m008_links),
+    *(m009_word, m010_people),
 )
 """In order. Each runs once for a database, which keeps the names of those that have run."""
 
@@ -382,6 +406,7 @@ _jobs = Table(
     Column("claimed_ms", Integer),
     Column("ran_ms", Integer),
     Column("link", String),
+    Column("person", String),
 )
 
 _WAITS = _jobs.c.state == JobState.QUEUED.value
@@ -497,6 +522,7 @@ class Store:
             values["visitor"] = self._checked_visitor(connection, share)
             values["submission"] = _submission_hash(connection, share.visitor, submission.key)
             values |= {"digest": submission.digest, "seconds": submission.seconds}
+            values["person"] = _person_hash(connection, submission.person)
             _check_room(connection, limit)
             return self._insert(connection, job_id, values)
 
@@ -518,7 +544,10 @@ class Store:
         return None if row is None else _job(row)
 
     def restore(self, job_id: str, record: Record) -> Job:
-        """Add a job from its record, because the database has lost it; a queued one goes to the end of the queue."""
+        """Add a job from its record, because the database has lost it; a queued one goes to the end of the queue.
+
+        A link that leads to another job already, as of a folder that was copied, is dropped.
+        """
         values = asdict(record)
         del values["format"]
         values["state"], values["request"] = record.state.value, record.request.as_json()
@@ -527,15 +556,17 @@ class Store:
         values["fraction"] = 1.0 if record.state is JobState.DONE else 0.0
         values["created_ms"] = _since_epoch(values.pop("created_at"))
         values["updated_ms"] = _since_epoch(values.pop("updated_at"))
+        now = self.served_ms()
+        values["touched_ms"] = now if record.touched_ms is None else min(now, record.touched_ms)
         with self._writing() as connection:
+            if not ID.fullmatch(record.link) or _linked(connection, record.link):
+                values["link"] = ""
             return self._insert(connection, job_id, values)
 
     def _insert(self, connection: Connection, job_id: str, values: dict[str, Any]) -> Job:
-        more = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self._served_now_ms()}
-        more |= {"claimed_ms": 0, "ran_ms": 0, "link": ""}
-        row = (
-            {"submission": "", "digest": "", "seconds": 0.0} | values | more | _queue_end(connection, values["visitor"])
-        )
+        row = {"id": job_id, "deaths": 0, "finished_pieces": 0, "touched_ms": self.served_ms()}
+        row |= {"claimed_ms": 0, "ran_ms": 0, "link": "", "person": ""}
+        row |= values | _queue_end(connection, values["visitor"])
         return _job(connection.execute(insert(_jobs).values(row).returning(_jobs)).one())
 
     def get(self, job_id: str) -> Job:
@@ -549,6 +580,13 @@ class Store:
             return list(
                 connection.scalars(select(_jobs.c.id).where(_jobs.c.visitor == _visitor_hash(connection, visitor)))
             )
+
+    def of_person(self, person: str) -> list[str]:
+        """Return the ids of the jobs that belong to a person, the newest first; none for an empty key."""
+        with self._reading() as connection:
+            name = _person_hash(connection, person)
+            theirs = select(_jobs.c.id).where((_jobs.c.person == name) & (_jobs.c.person != ""))
+            return list(connection.scalars(theirs.order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc())))
 
     def page(self, limit: int, offset: int = 0) -> list[Job]:
         """Return at most `limit` jobs, the newest first, after `offset` others."""
@@ -569,7 +607,7 @@ class Store:
 
     def expired(self, age: timedelta) -> list[str]:
         """Return the ids of the jobs that are over and have not changed for that much served time, oldest first."""
-        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self._served_now_ms() - age // _MILLISECOND)
+        old = _jobs.c.state.in_(_OVER) & (_jobs.c.touched_ms < self.served_ms() - age // _MILLISECOND)
         with self._reading() as connection:
             return list(connection.scalars(select(_jobs.c.id).where(old).order_by(_jobs.c.touched_ms)))
 
@@ -601,7 +639,7 @@ class Store:
 
     def untouched_seconds(self, job_ids: Sequence[str]) -> dict[str, float]:
         """Return for how much served time each of these jobs has not changed; one that does not exist is left out."""
-        now = self._served_now_ms()
+        now = self.served_ms()
         with self._reading() as connection:
             rows = connection.execute(select(_jobs.c.id, _jobs.c.touched_ms).where(_jobs.c.id.in_(job_ids)))
             return {row.id: (now - row.touched_ms) / 1000 for row in rows}
@@ -635,7 +673,7 @@ class Store:
             JobNotFound: it leads to none, or no longer.
         """
         with self._reading() as connection:
-            row = connection.execute(select(_jobs).where((_jobs.c.link == secret) & (_jobs.c.link != ""))).one_or_none()
+            row = _linked(connection, secret)
         if row is None:
             raise JobNotFound
         return _job(row)
@@ -650,7 +688,7 @@ class Store:
             if job_id is None:
                 return None
             turn = (connection.scalar(select(func.max(_jobs.c.turn)).where(_WAITS)) or 0) + 1
-            now = {"claimed_ms": self._served_now_ms()}
+            now = {"claimed_ms": self.served_ms()}
             job = self._set_state(connection, job_id, _QUEUED, JobState.RUNNING, begun=1, turn=turn, **now)
             others = _WAITS & (_jobs.c.visitor == job.visitor)
             connection.execute(update(_jobs).where(others).values(turn=turn))
@@ -664,7 +702,7 @@ class Store:
     def finish(self, job_id: str) -> Job:
         """Set a running job done, and count its version up: new results are in its folder."""
         values = {"version": _jobs.c.version + 1, "fraction": 1.0, "deaths": 0, "finished_pieces": 0}
-        ran_ms = case((_jobs.c.version == 0, self._served_now_ms() - _jobs.c.claimed_ms), else_=_jobs.c.ran_ms)
+        ran_ms = case((_jobs.c.version == 0, self.served_ms() - _jobs.c.claimed_ms), else_=_jobs.c.ran_ms)
         values |= {"mended": _jobs.c.edits, "ran_ms": ran_ms}
         with self._writing() as connection:
             return self._set_state(connection, job_id, _RUNNING, JobState.DONE, **values)
@@ -753,6 +791,30 @@ class Store:
         with self._writing() as connection:
             connection.exec_driver_sql("UPDATE heartbeat SET settled = 1")
 
+    def word(self) -> str:
+        """Return the word that only this database has, and its copies."""
+        return self._said("SELECT word FROM heartbeat")
+
+    def secret(self) -> str:
+        """Return the key of the hashes under which visitors are known."""
+        return self._said("SELECT secret FROM heartbeat")
+
+    def go_on(self, secret: str, served_ms: int) -> None:
+        """Go on where another database of the data folder was lost; to be called at a start, before anything else.
+
+        Args:
+            secret: the key of that one's hashes; empty: this one keeps its own.
+            served_ms: the served time until then; a shorter one than this database knows is not taken.
+        """
+        if secret and secret != self.secret():
+            with self._writing() as connection:
+                connection.exec_driver_sql("UPDATE heartbeat SET secret = ?", (secret,))
+        self._served_ms = max(self._served_ms, served_ms)
+
+    def _said(self, question: str) -> str:
+        with self._reading() as connection:
+            return str(connection.exec_driver_sql(question).scalar() or "")
+
     def obstacle(self) -> str | None:
         """Say in a sentence why no job can be stored now, if so; and store the served time.
 
@@ -765,7 +827,7 @@ class Store:
                     "server again, which finds the jobs in their folders."
                 )
             with self._writing(_TICK) as connection:
-                values = (self._milliseconds(), self._served_now_ms())
+                values = (self._milliseconds(), self.served_ms())
                 beat = connection.exec_driver_sql("UPDATE heartbeat SET at_ms = ?, served_ms = ?", values)
                 return None if beat.rowcount else "The database lacks what was in it: start the server again."
         except StorageError as error:
@@ -810,7 +872,7 @@ class Store:
         here = _get_job(connection, job_id).state
         if here not in allowed:
             raise WrongState(here)
-        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self._served_now_ms()}
+        values |= {"state": state.value, "updated_ms": self._milliseconds(), "touched_ms": self.served_ms()}
         change = update(_jobs).where(_jobs.c.id == job_id).values(values).returning(_jobs)
         return _job(connection.execute(change).one())
 
@@ -827,7 +889,7 @@ class Store:
     def _milliseconds(self) -> int:
         return _since_epoch(self._clock())
 
-    def _served_now_ms(self) -> int:
+    def served_ms(self) -> int:
         """Return the served time in ms: that of earlier servers, which is stored, and that of this one."""
         return self._served_ms + int(1000 * (self._elapsed() - self._opened_at))
 
@@ -876,10 +938,15 @@ def _get_job(connection: Connection, job_id: str) -> Job:
     return _job(row)
 
 
-def _visitor_hash(connection: Connection, visitor: str) -> str:
+def _visitor_hash(connection: Connection, visitor: str, digest_size: int = 8) -> str:
     """Return the hash under which this database knows a visitor."""
     secret = connection.exec_driver_sql("SELECT secret FROM heartbeat").scalar_one()
-    return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=8).hexdigest()
+    return hashlib.blake2b(visitor.encode(), key=bytes.fromhex(secret), digest_size=digest_size).hexdigest()
+
+
+def _person_hash(connection: Connection, person: str) -> str:
+    """Return the hash under which a person is kept, which says whose a job is; empty: it is nobody."""
+    return _visitor_hash(connection, f"person {person}", 32) if person else ""
 
 
 def _submission_hash(connection: Connection, visitor: str, key: str) -> str:
@@ -892,6 +959,10 @@ def _link(connection: Connection, job_id: str) -> str:
     if secret is None:
         raise JobNotFound
     return str(secret)
+
+
+def _linked(connection: Connection, secret: str) -> Row[Any] | None:
+    return connection.execute(select(_jobs).where((_jobs.c.link == secret) & (_jobs.c.link != ""))).one_or_none()
 
 
 def _before(rows: Sequence[Row[Any]], job_id: str) -> list[Row[Any]]:
@@ -932,8 +1003,9 @@ def _failed(why: Message | None) -> dict[str, Any]:
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
     values["error"] = restored(values.pop("failure"), values["error"])
-    for name in ("place", "turn", "begun", "touched_ms", "submission", "digest", "claimed_ms", "ran_ms", "link"):
+    for name in ("place", "turn", "begun", "claimed_ms"):
         del values[name]
+    values["kept"] = Kept(**{field.name: values.pop(field.name) for field in fields(Kept)})
     values["state"] = JobState(values["state"])
     values["stage"] = values["stage"] and Stage(values["stage"])
     values["request"] = JobSpec.from_json(values["request"])

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,6 +155,7 @@ class Worker:
             runs = dict(self._runs)
         for run in runs.values():
             run.cancel.set()
+        self._note_served_time()
         until = time.monotonic() + self._goodbye_seconds
         for job_id, run in runs.items():
             if not run.ended.wait(max(0.0, until - time.monotonic())):
@@ -250,6 +251,28 @@ class Worker:
         job = self._change_state(lambda: self._store.edit(job_id, version, edits, self._queue_size, share))
         self._wake_threads()
         return job
+
+    def link(self, job_id: str) -> str:
+        """Return the secret of the link by which others may see the results of a job; it is made where there is none.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        with self._state_lock:
+            secret = self._with_disk_reserve(lambda: self._store.link(job_id))
+            self._record(self._store.get(job_id))
+        return secret
+
+    def unlink(self, job_id: str) -> None:
+        """Have a job's link lead nowhere any more.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        with self._state_lock:
+            job = self._store.get(job_id)
+            self._record(replace(job, kept=replace(job.kept, link="")))  # first: else a lost database could revive it
+            self._with_disk_reserve(lambda: self._store.unlink(job_id))
 
     def cancel(self, job_id: str) -> Job:
         """End a job for good. Its state changes at once; its run is told to end, and ends a moment later.
@@ -508,7 +531,13 @@ class Worker:
             with suppress(StorageError):
                 self.expire()
             self._data.reserve()
+            self._note_served_time()
             self._closing.wait(period)
+
+    def _note_served_time(self) -> None:
+        """Have the data folder say for how long servers have run on it, in case the database is lost."""
+        with suppress(OSError):
+            self._data.notes.note_served(self._store.served_ms())
 
 
 def message_for(error: Exception) -> Message:

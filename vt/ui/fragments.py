@@ -74,8 +74,10 @@ def nothing_here(what: str, sentence: str) -> str:
 # Upload
 
 
-def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: Iterable[str]) -> str:
-    """Return what may be uploaded, and how long it is kept."""
+def limits(
+    words: Words, megabytes: int, minutes: float, hours: float, formats: Iterable[str], *, is_known: bool = False
+) -> str:
+    """Return what may be uploaded, how long it is kept, and who finds it again; `is_known`: somebody has signed in."""
     return render(
         "limits",
         words=words,
@@ -83,6 +85,7 @@ def limits(words: Words, megabytes: int, minutes: float, hours: float, formats: 
         minutes=_without_point(minutes),
         hours=_without_point(hours),
         formats=formats,
+        is_known=is_known,
     )
 
 

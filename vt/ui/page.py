@@ -10,23 +10,24 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from vt.services import Services
 from vt.ui import endpoints, fragments, job_files, model_watch, scripts, shared_pages, theme, words
-from vt.ui.gateway import uploads
+from vt.ui.gateway import sign_in, uploads
 from vt.ui.gateway.file_routes import Intake
 from vt.ui.gateway.links import LinkRoute
 from vt.ui.gateway.results import Results
 from vt.ui.gateway.routes import Doors
 from vt.ui.line_routes import LineRoutes
 from vt.ui.progress import ProgressRoute
-from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Memory, Shared, Subject, Updates, owner, told
+from vt.ui.shared import MODELS, PLAIN, QUIET, TRANSLATE, UPLOAD, Shared, Subject, Updates, owner, remembered, told
 from vt.ui.tabs.models import ModelsTab
 from vt.ui.tabs.translate import TranslateTab
 from vt.ui.tabs.upload import UploadTab
 from vt.ui.tabs.voices import offered
-from vt.ui.words import label
+from vt.ui.words import Words, label
 from vt.web import visitors
 
 _STYLE = scripts.STATIC / "style.css"
@@ -41,8 +42,9 @@ _RESULTS_SWEEP_SECONDS = 15.0
 def make_page(services: Services) -> gr.Blocks:
     """Return the page with all its tabs and endpoints."""
     page = gr.Blocks(title="vt, the video translator", analytics_enabled=False)
+    button = _sign_in_button() if sign_in.is_offered() else None
     with page:
-        _build(services, page)
+        _build(services, page, button)
         endpoints.add(services)
     page.queue(api_open=False, default_concurrency_limit=_WORKERS)
     page.state_session_capacity = _MOST_SESSIONS
@@ -51,8 +53,10 @@ def make_page(services: Services) -> gr.Blocks:
     return page
 
 
-def _build(services: Services, page: gr.Blocks) -> None:
+def _build(services: Services, page: gr.Blocks, button: gr.LoginButton | None) -> None:
     head = gr.HTML(elem_id="vt-head", js_on_load=scripts.PAGE, **PLAIN)
+    if button:
+        button.render()  # type: ignore[no-untyped-call]
     memory = gr.HTML(
         None, html_template="", js_on_load=scripts.SAVE_MEMORY, visible="hidden", most_jobs=scripts.MOST_JOBS, **PLAIN
     )
@@ -68,10 +72,12 @@ def _build(services: Services, page: gr.Blocks) -> None:
     translate.wire(upload.wire())
 
     def load(kept: object, request: gr.Request) -> Updates:
-        said, known = words.of(request), Memory.of(kept)
+        said, known = words.of(request), remembered(kept, request)
         subject, place = Subject.of(_of(kept, "subject")), _of(kept, "place")
         top = fragments.head(said, may_manage=_may_manage(services, request))
-        written: Updates = {head: top, **upload.written(said)}
+        written: Updates = {head: top, **upload.written(said, is_known=bool(known.person))}
+        if button:
+            written[button] = _signing(said, request)
         tab = TRANSLATE if known.view or place == TRANSLATE else MODELS if place == MODELS else UPLOAD
 
         def shown() -> Updates:
@@ -86,8 +92,22 @@ def _build(services: Services, page: gr.Blocks) -> None:
             written[tabs] = gr.Tabs(selected=tab)
         return {**written, **told(said, "trouble_job", shown, translate.trouble)}
 
-    changed = [head, tabs, *upload.texts, *upload.everything, *translate.everything]
+    changed = [head, *([button] if button else []), tabs, *upload.texts, *upload.everything, *translate.everything]
     page.load(load, [memory], changed, js=scripts.LOAD_MEMORY, **QUIET)
+
+
+def _sign_in_button() -> gr.LoginButton:
+    """Return Gradio's button, by which it knows of sign-in; within a page it would get words and events of its own."""
+    return gr.LoginButton(visible=False, icon=None, variant="secondary", size="sm", elem_id="vt-sign-in")
+
+
+def _signing(said: Words, request: gr.Request) -> gr.Button:
+    """Return the button by which somebody signs in, in a tab of its own, or out."""
+    person = sign_in.person_of(request.request.scope) if request.request else None
+    if person:
+        return gr.Button(said("sign_out", name=person.name), link=sign_in.LOGOUT, link_target="_self", visible=True)
+    # A frame's cookies are withheld by many browsers, so that nobody could come back into one.
+    return gr.Button(said("sign_in"), link=sign_in.LOGIN, link_target="_blank", visible=True)
 
 
 def _may_manage(services: Services, request: gr.Request) -> bool:
@@ -126,8 +146,9 @@ def mount_page(page: gr.Blocks, services: Services, app: FastAPI) -> Doors:
         footer_links=[],
         run_history=False,
         show_error=False,
+        app_kwargs={"middleware": [Middleware(sign_in.SignIn)]} if page.expects_oauth else None,
     )
-    return Doors(app, page, results, embedded=services.settings.on_spaces)
+    return Doors(app, page, results, embedded=services.settings.on_spaces, signs_in=page.expects_oauth)
 
 
 def _sweeping(lifespan: Any, services: Services, results: Results) -> Any:  # noqa: ANN401 (Starlette's, which the state's type makes)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -51,16 +51,19 @@ class Memory:
     """The ids of its jobs, the newest first."""
     view: str = ""
     """The id of the job that is shown; empty: none."""
+    person: str = ""
+    """The key of whoever has signed in; the browser neither keeps it nor says it."""
 
     @classmethod
-    def of(cls, kept: object) -> Memory:
-        """Return the valid part of a browser's memory."""
+    def of(cls, kept: object, person: str = "") -> Memory:
+        """Return the valid part of a browser's memory; `person`: the key of whoever has signed in."""
         known = kept if isinstance(kept, Mapping) else {}
         jobs, view = known.get("jobs"), known.get("view")
         found = jobs[:MOST_JOBS] if isinstance(jobs, list) else ()
         return cls(
             tuple(job for job in found if isinstance(job, str) and ID.fullmatch(job)),
             view if isinstance(view, str) and ID.fullmatch(view) else "",
+            person,
         )
 
     def kept(self) -> dict[str, Any]:
@@ -70,15 +73,16 @@ class Memory:
     def with_job(self, job_id: str) -> Memory:
         """Return it with one more job, which is shown."""
         others = tuple(job for job in self.jobs if job != job_id)
-        return Memory((job_id, *others)[:MOST_JOBS], job_id)
+        return replace(self, jobs=(job_id, *others)[:MOST_JOBS], view=job_id)
 
     def without(self, job_id: str) -> Memory:
         """Return it without a job."""
-        return Memory(tuple(job for job in self.jobs if job != job_id), "" if self.view == job_id else self.view)
+        others = tuple(job for job in self.jobs if job != job_id)
+        return replace(self, jobs=others, view="" if self.view == job_id else self.view)
 
     def looking_at(self, job_id: str) -> Memory:
         """Return it with another job shown, or none; one that is new to it comes first."""
-        return Memory(self.jobs, job_id) if not job_id or job_id in self.jobs else self.with_job(job_id)
+        return replace(self, view=job_id) if not job_id or job_id in self.jobs else self.with_job(job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +182,51 @@ def listed(files: object) -> list[object]:
     return [file for file in several if file][:MOST_FILMS]
 
 
-def known(jobs: Jobs, memory: Memory) -> list[Job]:
-    """Return those of a browser's jobs that still exist."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The jobs that a page shows, as they are now."""
+
+    theirs: tuple[Job, ...]
+    """Those that belong to whoever has signed in, the newest first."""
+    others: tuple[Job, ...]
+    """Those of the browser's that still exist, and belong to nobody."""
+    of_others: frozenset[str]
+    """The ids of those that the browser knows, and that belong to somebody else: they are not shown."""
+
+    @classmethod
+    def of(cls, jobs: Jobs, memory: Memory, going: Collection[str] = ()) -> Known:
+        """Look up the jobs that a browser knows, and those of whoever has signed in there, but for `going`."""
+        theirs = [job_id for job_id in jobs.of_person(memory.person) if job_id not in going]
+        found = _existing(jobs, [job_id for job_id in (*memory.jobs, memory.view) if job_id and job_id not in theirs])
+        return cls(
+            tuple(_existing(jobs, _with(memory.view, theirs))),
+            tuple(job for job in found if not job.kept.person and job.id in memory.jobs),
+            frozenset(job.id for job in found if job.kept.person),
+        )
+
+    @property
+    def all(self) -> list[Job]:
+        """All that are shown, in their order."""
+        return [*self.theirs, *self.others]
+
+
+def _with(job_id: str, listed: list[str]) -> list[str]:
+    """Return as many ids as a page shows, this one among them if it is in the list."""
+    shown = listed[:MOST_JOBS]
+    return shown if job_id in shown or job_id not in listed else [*shown[:-1], job_id]
+
+
+def _existing(jobs: Jobs, ids: Iterable[str]) -> list[Job]:
     found = []
-    for job_id in memory.jobs:
-        try:
+    for job_id in dict.fromkeys(ids):
+        with suppress(JobNotFound):
             found.append(jobs.get(job_id))
-        except JobNotFound:
-            continue
     return found
+
+
+def remembered(kept: object, request: gr.Request) -> Memory:
+    """Return what a browser remembers, for whoever has signed in there."""
+    return Memory.of(kept, owner(request).person)
 
 
 def native(code: str) -> str:

@@ -28,6 +28,8 @@ _ENGLISH: dict[str, str] = {
     "tab_upload": "Upload",
     "tab_translate": "Translate",
     "tab_models": "Models",
+    "sign_in": "Sign in with Hugging Face",
+    "sign_out": "Sign out ({name})",
     # Upload
     "upload_title": "Choose a video",
     "upload_lead": (
@@ -52,6 +54,7 @@ _ENGLISH: dict[str, str] = {
     "limit_size": "Up to <b>{megabytes} MB</b>",
     "limit_formats": "Formats: {formats}",
     "limit_private": "Only this browser knows the way to your videos.",
+    "limit_account": "Your account finds your videos again, from any browser.",
     "by_link": "Or a link",
     "fetch": "Fetch the video",
     "fetching": "Fetching",
@@ -324,6 +327,8 @@ _ENGLISH: dict[str, str] = {
     "trouble_change": "The change was not taken",
     "trouble_gone": "This video is no longer here",
     "gone": "It was removed, or its time here is over. Upload it again to have it dubbed.",
+    "trouble_account": "This video belongs to an account",
+    "of_account": "Sign in with that account to see it.",
     "no_target": "Choose the language to translate into.",
     "too_long": "{file} lasts {minutes} minutes, and this server takes at most {limit}: cut it into parts.",
     "too_large": (

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse, Response
 
 from vt.errors import BadCall, BrokenCall, NoSuchCall, TooManyRequests, WrongMethod, WrongType
-from vt.ui.gateway import document
+from vt.ui.gateway import document, sign_in
 from vt.ui.gateway.calls import SESSION, Calls
 from vt.ui.gateway.compression import Compressor
 from vt.ui.gateway.results import Results
@@ -53,7 +53,9 @@ _THREADS = 4
 class Doors:
     """An ASGI application in front of the one that Gradio is mounted in."""
 
-    def __init__(self, app: ASGIApp, page: gr.Blocks, results: Results, *, embedded: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, page: gr.Blocks, results: Results, *, embedded: bool, signs_in: bool = False
+    ) -> None:
         """Put the guard in front of an application.
 
         Args:
@@ -61,11 +63,12 @@ class Doors:
             page: whose functions may be called.
             results: the results of the page's calls that wait to be fetched.
             embedded: the page is shown in a frame of another site, so that its cookies are third-party cookies.
+            signs_in: visitors may sign in.
         """
         self._app = app
         self._calls = Calls(page)
         self._results = results
-        self._embedded = embedded
+        self._embedded, self._signs_in = embedded, signs_in
         self._threads = CapacityLimiter(_THREADS)
         self._compressor = Compressor()
         self._at_work = ConcurrencyLimit("calls", each=32, total=512)
@@ -85,8 +88,12 @@ class Doors:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door, found = _door(scope["method"], scope["path"])
         visitor = visitors.of(scope).key
+        if self._signs_in and scope["path"] in sign_in.ROUTES:
+            with self._at_work.held(visitor):
+                await self._app(sign_in.checked(scope), receive, send)
+            return
+        door, found = _door(scope["method"], scope["path"])
         if door == "call":
             with self._at_work.held(visitor):
                 await self._call(found, visitor, scope, receive, send)

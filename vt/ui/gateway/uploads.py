@@ -22,6 +22,7 @@ from vt.domain import JobSpec, file_of_subtitles, subtitle_track
 from vt.errors import TooManyWaiting, UploadGone
 from vt.jobs.job_service import Draft, Jobs, plain_name
 from vt.system import disk
+from vt.ui.gateway import sign_in
 from vt.web import visitors
 
 COOKIE = "vt-visitor"
@@ -55,12 +56,16 @@ class Owner:
     """The `key` of the visitor."""
     browser: str = ""
     """The value of the cookie; empty: none was sent."""
+    person: str = ""
+    """The key of whoever has signed in, to whom new jobs belong; uploads belong to the browser all the same."""
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> Owner:
         """Return the owner of an ASGI scope."""
         cookie = HTTPConnection(dict(scope)).cookies.get(COOKIE, "")
-        return cls(visitors.of(scope).key, cookie if COOKIE_FORM.fullmatch(cookie) else "")
+        person = sign_in.person_of(scope)
+        browser = cookie if COOKIE_FORM.fullmatch(cookie) else ""
+        return cls(visitors.of(scope).key, browser, person.key if person else "")
 
     @property
     def marks(self) -> dict[str, str]:

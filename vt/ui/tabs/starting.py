@@ -102,7 +102,7 @@ class Start:
                 captions = uploads.nowhere(spec.subtitles) if spec.subtitles else self.captions
                 spec = uploads.fill(draft, replace(spec, subtitles=None), film, captions, whose)
                 spec = uploads.add_glossary(draft, spec, self.glossary, whose)
-            return jobs.submit(draft, spec, whose.address, self._key(wanted))
+            return jobs.submit(draft, spec, whose.address, self._key(wanted), whose.person)
 
     def _key(self, wanted: _Wanted) -> str:
         """Return the name of the request for one dub, by which it is known when it comes twice."""

@@ -27,17 +27,18 @@ from vt.ui.shared import (
     QUIET,
     TRANSLATE,
     UPLOAD,
+    Known,
     Memory,
     Row,
     Shared,
     Subject,
     Updates,
     event_value,
-    known,
     listed,
     native,
     number,
     owner,
+    remembered,
     text,
     told,
 )
@@ -203,11 +204,15 @@ class TranslateTab:
 
     def shown(self, said: Words, memory: Memory, subject: Subject | None = None) -> Updates:
         """Return the whole tab: with a job, with a film for which languages are chosen, or with neither."""
-        found = known(self._jobs, memory)
+        seen = Known.of(self._jobs, memory, self._services.removals.waiting)
+        found = seen.all
         job = next((job for job in found if job.id == memory.view), None)
         lost = bool(memory.view) and job is None
-        memory = Memory(tuple(job.id for job in found), job.id if job else "")
-        gone = fragments.error(said("trouble_gone"), said("gone"))
+        is_foreign = memory.view in seen.of_others
+        # A browser may have several users: what belongs to an account is kept there by nobody but the account.
+        memory = replace(memory, jobs=tuple(job.id for job in seen.others), view=job.id if job else "")
+        why = ("trouble_account", "of_account") if is_foreign else ("trouble_gone", "gone")
+        gone = fragments.error(*map(said, why))
         kept = self._jobs.kept_seconds([job.id for job in found]) if found else {}
         rows = [(other, native(other.request.target_language)) for other in found]
         return {
@@ -269,7 +274,7 @@ class TranslateTab:
 
     def _changed(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Draw the tab again, because a job is no longer as the page shows it."""
-        said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
+        said, memory, subject = words.of(request), remembered(kept, request), Subject.of(held)
 
         def look() -> Updates:
             shown = self.shown(said, memory, subject)
@@ -286,7 +291,8 @@ class TranslateTab:
 
     def _to_languages(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Go to the choice of languages for the chosen film, whichever job was looked at since."""
-        memory, subject, there = Memory.of(kept), Subject.of(held), {self._shared.tabs: gr.Tabs(selected=TRANSLATE)}
+        memory, subject = remembered(kept, request), Subject.of(held)
+        there = {self._shared.tabs: gr.Tabs(selected=TRANSLATE)}
         return {**there, **(self._composing(words.of(request), memory, subject) if subject else {})}
 
     def restored(self, said: Words, memory: Memory, subject: Subject | None) -> Updates:
@@ -297,7 +303,7 @@ class TranslateTab:
 
     def _composed(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Show the choice of languages for a film, or hide it where no film is chosen any more."""
-        said, memory, subject = words.of(request), Memory.of(kept), Subject.of(held)
+        said, memory, subject = words.of(request), remembered(kept, request), Subject.of(held)
         if subject is None:
             return {self._lost: gr.skip()} if memory.view else self.shown(said, memory)
         return self._composing(said, memory, subject)
@@ -311,7 +317,7 @@ class TranslateTab:
         subject = Subject.of(held)
         if subject is None or not subject.job_id:
             return {self._shared.tabs: gr.Tabs(selected=UPLOAD)}
-        memory = Memory.of(kept).looking_at(subject.job_id)
+        memory = remembered(kept, request).looking_at(subject.job_id)
         return {**self.shown(words.of(request), memory), self._shared.subject: None}
 
     def _begin(
@@ -364,7 +370,7 @@ class TranslateTab:
             whose = owner(request)
             start = Start(self._services, subject, _films(subject, film, whose), subtitles, glossary, whose)
             started = start.started([spec, *(_in(spec, code) for code in spoken[1:])])
-            return self._after(said, Memory.of(kept), started, whose)
+            return self._after(said, remembered(kept, request), started, whose)
 
         return told(said, "trouble_start", submit, self._start_trouble)
 
@@ -390,7 +396,7 @@ class TranslateTab:
         return told(said, "trouble_start", look, self._start_trouble)
 
     def _stop(self, kept: object, request: gr.Request) -> Updates:
-        said, memory = words.of(request), Memory.of(kept)
+        said, memory = words.of(request), remembered(kept, request)
 
         def cancel() -> Updates:
             with suppress(WrongState):  # it has just ended
@@ -401,7 +407,7 @@ class TranslateTab:
 
     def _again(self, kept: object, request: gr.Request) -> Updates:
         """Show the choice of languages for the film of this job."""
-        said, memory = words.of(request), Memory.of(kept)
+        said, memory = words.of(request), remembered(kept, request)
 
         def compose() -> Updates:
             spec = self._jobs.get(memory.view).request
@@ -416,20 +422,20 @@ class TranslateTab:
 
     def _dub_whole(self, kept: object, request: gr.Request) -> Updates:
         """Have the whole film of a preview dubbed, with the same choices; once, however often that is pressed."""
-        said, memory, whose = words.of(request), Memory.of(kept), owner(request).address
+        said, memory, whose = words.of(request), remembered(kept, request), owner(request)
 
         def submit() -> Updates:
             spec = JobSpec("", self._jobs.get(memory.view).request.target_language)
-            with self._services.probes.held(whose), self._jobs.draft() as draft:
+            with self._services.probes.held(whose.address), self._jobs.draft() as draft:
                 spec = self._jobs.reuse(draft, memory.view, spec)
-                job = self._jobs.submit(draft, spec, whose, f"whole {memory.view}")
+                job = self._jobs.submit(draft, spec, whose.address, f"whole {memory.view}", whose.person)
             return self.shown(said, memory.with_job(job.id))
 
         return told(said, "trouble_start", submit, self._lost)
 
     def _forget(self, kept: object, held: object, request: gr.Request) -> Updates:
         """Have a job removed in a few seconds, in which that can be taken back; the page is without it at once."""
-        said, memory = words.of(request), Memory.of(kept)
+        said, memory = words.of(request), remembered(kept, request)
         if not memory.view:
             return {self._lost: gr.skip()}
 
@@ -451,7 +457,7 @@ class TranslateTab:
 
         def bring() -> Updates:
             self._services.removals.take_back(wanted)
-            return self.restored(said, Memory.of(kept).looking_at(wanted), Subject.of(held))
+            return self.restored(said, remembered(kept, request).looking_at(wanted), Subject.of(held))
 
         return {**told(said, "trouble_gone", bring, self._lost), self._undo: ""}
 
@@ -492,7 +498,7 @@ class TranslateTab:
 
     def _open(self, kept: object, held: object, picked: gr.EventData, request: gr.Request) -> Updates:
         wanted = Memory.of({"view": event_value(picked, "job")}).view
-        said, memory = words.of(request), Memory.of(kept).looking_at(wanted)
+        said, memory = words.of(request), remembered(kept, request).looking_at(wanted)
         return told(said, "trouble_gone", lambda: self.restored(said, memory, Subject.of(held)), self._lost)
 
     def _heard_or_not(self, came: gr.EventData, request: gr.Request) -> gr.HTML:

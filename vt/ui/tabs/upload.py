@@ -115,12 +115,11 @@ class UploadTab:
         hints = [self._sample_hint, self._subtitles_hint, self._limits]
         return [self._head, *hints, self._link, self._sending, self._languages]
 
-    def written(self, said: Words) -> Updates:
-        """Return the tab's own texts."""
+    def written(self, said: Words, *, is_known: bool = False) -> Updates:
+        """Return the tab's own texts; `is_known`: somebody has signed in."""
         settings = self._services.settings
-        limits = fragments.limits(
-            said, settings.max_upload_mb, settings.max_duration_minutes, settings.retention_hours, self._formats
-        )
+        sizes = (settings.max_upload_mb, settings.max_duration_minutes, settings.retention_hours)
+        limits = fragments.limits(said, *sizes, self._formats, is_known=is_known)
         return {
             self._head: fragments.heading(said("upload_title"), said("upload_lead")),
             self._sample_hint: fragments.small_print(said("sample_hint")),
