@@ -93,7 +93,11 @@ class Host:
             return error
         except Exception as error:  # noqa: BLE001 (else the host would be taken for dead)
             told = _unexpected(error)
-            return told if isinstance(told, VtError) else ModelUnavailable("The memory did not suffice.")
+            return (
+                told
+                if isinstance(told, VtError)
+                else ModelUnavailable("The memory of a machine of the cluster did not suffice.")
+            )
         if isinstance(service, SttService):
             return Offer(service.choice, service.language, service.detects)
         return Offer(service.choice, has_many_voices=voices)
