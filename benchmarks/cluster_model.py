@@ -74,10 +74,10 @@ class Costs:
     piece_waits: float = 0.0003
     """The same for each second that a piece is out, in which a thread looks four times: 0.28 ms were measured."""
     queued_look: float = 0.000025
-    """The same each time that a piece looks for a node with room, five times a second and whenever another piece is
-    back: 25 us were measured of a thread that does so, and 142 us among 1,000 nodes."""
-    queued_look_node: float = 1.2e-7
-    """What that takes more for each node."""
+    """The same each time that a piece which waits looks whether it is wanted still, five times a second: as much was
+    measured of a thread that looked for a node with room, too, which it need not."""
+    placed_node: float = 1.2e-7
+    """The same for each node, whenever a node is chosen for a piece: from 25 us to 142 us among 1,000 nodes."""
     node_watched: float = 0.0003
     """The same for each node and second: it is asked for its models every 3 s, which took 0.43 ms, and seen in a list
     of all nodes every second, which took 0.22 ms for one node."""
@@ -226,15 +226,11 @@ class Model:
         heapq.heappush(self._events, (self.now if when is None else when, self._number, steps))
 
     def _watch(self) -> Steps:
-        """Ask the nodes once a second how they are, and let the pieces that wait look for room."""
+        """Ask the nodes once a second how they are, and let the pieces that wait look whether they are wanted still."""
         while True:
             yield self.python, self.costs.node_watched * len(self.nodes)
-            yield self.python, 5 * self._looks()
+            yield self.python, 5 * self.costs.queued_look * len(self._queue)
             yield Servers(), 1.0
-
-    def _looks(self) -> float:
-        """Return what it costs if every piece that waits looks for a node once."""
-        return len(self._queue) * (self.costs.queued_look + self.costs.queued_look_node * len(self.nodes))
 
     def _start(self) -> None:
         spread = self._random.uniform(-self.costs.spread, self.costs.spread)
@@ -290,12 +286,12 @@ class Model:
 
     def _done(self, node: Node, job: Job, piece: Piece) -> Steps:
         costs, began = self.costs, self.now
-        yield self.python, costs.piece_message
+        yield self.python, costs.piece_message + costs.placed_node * len(self.nodes)
         yield self.out, piece.bytes_out
         yield node.work, piece.cost
         yield self.back, piece.bytes_back
         out = self.now - began
-        yield self.python, costs.answer_message * piece.answers + costs.piece_waits * out + self._looks()
+        yield self.python, costs.answer_message * piece.answers + costs.piece_waits * out
         if node.pieces < len(self._with_room):
             del self._with_room[node.pieces][node]
         node.pieces -= 1

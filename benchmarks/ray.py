@@ -33,7 +33,7 @@ from vt.settings import Settings
 
 FLOORS = {"jobs": 1.7, "one film": 1.7, "overhead": 1.1}
 """The first two at least, of two nodes against one; the last at most, of one node against no cluster."""
-_AT_ONCE, _WARM_UP = 3, 3
+_AT_ONCE, _WARM_UP = 3, 2
 
 
 @contextmanager
