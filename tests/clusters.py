@@ -90,9 +90,11 @@ class ScriptedHost:
         self.stopped = threading.Event()
         self._lock = threading.Lock()
 
-    def call(self, method: str, *arguments: Any, seconds: float) -> Any:  # noqa: ANN401
+    def call(self, method: str, *arguments: Any, seconds: float, cancel: Cancel | None = None) -> Any:  # noqa: ANN401
         """Answer; see `RemoteHost.call`."""
         assert seconds > 0
+        if cancel:
+            cancel.check()
         self.calls.append((method, *arguments))
         answers = {"about": self.about, "offer": self.offer, "models": STATE, "clear": self.cleared}
         answer = answers.get(method)
@@ -130,9 +132,9 @@ class LocalHost:
         self.host = Host({}, factory=cast(AIServiceFactory, factory))
         self.cancelled: list[str] = []
 
-    def call(self, method: str, *arguments: Any, seconds: float) -> Any:  # noqa: ANN401
+    def call(self, method: str, *arguments: Any, seconds: float, cancel: Cancel | None = None) -> Any:  # noqa: ANN401
         """Call the host; see `RemoteHost.call`."""
-        del seconds
+        del seconds, cancel
         return FACTS if method == "about" else _travelled(getattr(self.host, method)(*_travelled(arguments)))
 
     def stream(self, number: str, piece: Piece, cancel: Cancel) -> Generator[Any, None, None]:

@@ -237,7 +237,7 @@ class Hosts:
         while True:
             with self._one(ask, cancel) as host:
                 try:
-                    found = host.remote.call("offer", ask, seconds=_OFFER_SECONDS)
+                    found = host.remote.call("offer", ask, seconds=_OFFER_SECONDS, cancel=cancel)
                 except HostLost as error:
                     lost += 1
                     self._lose(host, lost, error)

@@ -29,8 +29,11 @@ class Node:
 class RemoteHost(Protocol):
     """A host on a node. Whatever is called may raise `HostLost`."""
 
-    def call(self, method: str, *arguments: Any, seconds: float) -> Any:  # noqa: ANN401 (whatever it returns)
-        """Call a method of `Host`, and return what it returns; who does not answer in so many seconds is lost."""
+    def call(self, method: str, *arguments: Any, seconds: float, cancel: Cancel | None = None) -> Any:  # noqa: ANN401
+        """Call a method of `Host`, and return what it returns; who does not answer in so many seconds is lost.
+
+        Setting `cancel` ends the waiting, and nothing there: others may wait for the same.
+        """
         ...
 
     def stream(self, number: str, piece: Piece, cancel: Cancel) -> Generator[Any, None, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,6 +19,8 @@ from vt.errors import Cancelled, SettingsError
 
 PIECES_AT_ONCE = 2
 """What a host works on at a time: while one piece reads or waits, the other computes."""
+_LONG = ("offer",)
+"""What loads a model, and so counts as a piece."""
 _CONTROLS = 4
 """Threads of a host for what is answered at once, whatever it works on."""
 _LOOK_SECONDS = 0.25
@@ -107,13 +110,18 @@ class RayHost:
     def __init__(self, actor: Any) -> None:  # noqa: ANN401 (Ray's handle)
         self._actor = actor
 
-    def call(self, method: str, *arguments: Any, seconds: float) -> Any:  # noqa: ANN401 (whatever it returns)
+    def call(self, method: str, *arguments: Any, seconds: float, cancel: Cancel | None = None) -> Any:  # noqa: ANN401
         """Call a method of the host; see `RemoteHost.call`."""
         import ray
 
         with _translated():
-            asked = getattr(self._actor, method).options(concurrency_group="control").remote(*arguments)
-            return ray.get(asked, timeout=seconds)
+            group = "work" if method in _LONG else "control"
+            asked = getattr(self._actor, method).options(concurrency_group=group).remote(*arguments)
+            until = time.monotonic() + seconds
+            while not ray.wait([asked], timeout=_LOOK_SECONDS)[0] and time.monotonic() < until:
+                if cancel:
+                    cancel.check()
+            return ray.get(asked, timeout=0)
 
     def stream(self, number: str, piece: Piece, cancel: Cancel) -> Generator[Any, None, None]:
         """Yield what a piece gives; see `RemoteHost.stream`."""
