@@ -89,7 +89,7 @@ def report_of(server: Server, job_id: str) -> dict[str, Any]:
 
 
 def nodes_with_models(server: Server) -> set[str]:
-    return {model["node"] for model in server.json("GET", "/api/v1/models")["model_cache"]["models"]} - {""}
+    return {model["node"] for model in server.json("GET", "/api/v1/models")["model_cache"]["models"] if "node" in model}
 
 
 def has_begun(server: Server, job_id: str) -> bool:

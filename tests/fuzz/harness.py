@@ -33,6 +33,8 @@ Tell = Callable[[str], object]
 CASE_SECONDS = 150.0
 """Only what hangs takes so long: looking into a film may take 60 s, and each of a job's programs has its own limit."""
 _WARM_CASES = 40
+_NOTED_LATER = "served-time"
+"""A note of the server's own, which it makes now and then."""
 _SAMPLED = 10
 GROWTH_BYTES = 80 * 2**20
 _LONGEST_SENTENCE = 600
@@ -253,7 +255,7 @@ class Bench:
 
     def _listed(self) -> set[str]:
         jobs = {str(path.relative_to(self._data)) for path in (self._data / "jobs").rglob("*")}
-        return jobs | {path.name for path in self._data.iterdir()}
+        return jobs | {path.name for path in self._data.iterdir() if path.name.removesuffix(".new") != _NOTED_LATER}
 
     @property
     def grown(self) -> int:

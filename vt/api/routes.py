@@ -143,7 +143,7 @@ async def metrics(services: Served, threads: OnThreads) -> Response:
     return Response(told, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@_models.get("", summary="What is in memory")
+@_models.get("", summary="What is in memory", response_model_exclude_none=True)
 async def models(services: Served) -> schemas.Models:
     """Say which models are in memory, what they take, and how often they were found there."""
     return schemas.Models(**services.models())

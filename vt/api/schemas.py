@@ -76,7 +76,9 @@ class Model(BaseModel):
     state: Literal["loading", "ready", "retiring"] = Field(description="retiring: goes with its last lease.")
     leases: int = Field(description="How many use it now.", examples=[0])
     idle_seconds: float = Field(description="Since the last use ended.", examples=[12.5])
-    node: str = Field("", description="The machine of a cluster that has it; empty: the server.", examples=[""])
+    node: str | None = Field(
+        None, description="The machine of a cluster that has it; of the server's own there is none.", examples=[None]
+    )
 
 
 class DeviceMemory(BaseModel):
