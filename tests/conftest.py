@@ -60,7 +60,16 @@ SLOW_FILES = {
 }
 """Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
 FIRST = (
-    *("test_page", "test_siege", "test_expressions", "test_readme", "test_cli", "test_files", "test_jobs_api"),
+    *(
+        "test_ray",
+        "test_page",
+        "test_siege",
+        "test_expressions",
+        "test_readme",
+        "test_cli",
+        "test_files",
+        "test_jobs_api",
+    ),
     *("test_media", "test_gateway", "test_formats"),
 )
 """The files that take longest. They begin, so that no process has one of them left when the others are done."""
