@@ -44,6 +44,15 @@ def test_sound_arrives_as_it_was_sent(storage: Storage, samples: NDArray[Any]) -
         assert np.array_equal(arrived, samples)
 
 
+def test_a_store_that_takes_no_more_says_so_in_a_sentence() -> None:
+    def full(_: NDArray[Any]) -> Any:  # noqa: ANN401 (a reference)
+        raise OSError(28, NAMED)
+
+    with pytest.raises(StorageError, match="storage of the cluster cannot be used") as raised:
+        ObjectStore(full, lambda _: LARGE).held(LARGE).__enter__()
+    assert NAMED not in str(raised.value)
+
+
 def test_a_small_sound_travels_in_the_message(storage: Storage, tmp_path: Path) -> None:
     with storage.held(SMALL) as parcel:
         assert isinstance(parcel, Enclosed)

@@ -60,7 +60,7 @@ class _Remote:
         """Yield what `work` gives for all items, in order, several pieces at a time.
 
         Args:
-            items: are divided into pieces of about the same size: a few for each that may be under way.
+            items: are divided into pieces of about the same size: one for each that may be under way, or more.
             most: how many items a piece holds at most.
             cancel: ends the work.
             work: yields what a piece gives, in a thread of its own.

@@ -90,8 +90,17 @@ class ObjectStore:
 
     @contextmanager
     def held(self, samples: NDArray[Any]) -> Iterator[Parcel]:
-        """Keep a sound while the block runs: it goes with the last reference to it."""
-        yield Enclosed(samples) if samples.nbytes <= SMALL_BYTES else Stored(self.put(samples), self.read)
+        """Keep a sound while the block runs: it goes with the last reference to it.
+
+        Raises:
+            StorageError: the store takes no more.
+        """
+        if samples.nbytes <= SMALL_BYTES:
+            yield Enclosed(samples)
+            return
+        with _translated():
+            stored = Stored(self.put(samples), self.read)
+        yield stored
 
 
 @dataclass(frozen=True, slots=True)
