@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.overhead import SAMPLE, talk
+from benchmarks.results import tell
 from vt.domain import Edit, Edits, JobSpec, JobState
 from vt.jobs.job_service import Jobs
 from vt.services import Services, build
@@ -33,7 +33,7 @@ def ended(jobs: Jobs, job_id: str, began: float) -> tuple[float, dict[str, Any]]
     return seconds, jobs.report(job_id).as_json()
 
 
-def told(name: str, seconds: float, report: dict[str, Any]) -> None:
+def shown(name: str, seconds: float, report: dict[str, Any]) -> None:
     """Print one line on a run."""
     stages = {stage["name"]: round(stage["seconds"], 2) for stage in report["stages"]}
     print(f"{name:<24} {seconds:6.2f} s  {stages}", flush=True)
@@ -61,7 +61,7 @@ def measure(services: Services, film: Path, edits: int) -> None:
     services.factory.wait_for_preload()
     jobs = services.jobs
     job_id, whole, report = dubbed(jobs, film)
-    told(f"whole, {len(report['segments'])} lines", whole, report)
+    shown(f"whole, {len(report['segments'])} lines", whole, report)
     loads = services.factory.get_model_status()["loads"]
     taken, repeated = [], False
     for number in range(edits):
@@ -71,10 +71,11 @@ def measure(services: Services, film: Path, edits: int) -> None:
         seconds, found = edited(jobs, job_id, line, edit)
         repeated |= any(stage["name"] == "transcribe" for stage in found["stages"])
         taken.append(seconds)
-        told(f"line {line}", seconds, found)
+        shown(f"line {line}", seconds, found)
     loads = services.factory.get_model_status()["loads"] - loads
-    print(f"median ratio {statistics.median(taken) / whole:.3f} (at most 0.100)")
-    print(f"models loaded again: {loads} (none)   recognition repeated: {repeated} (False)")
+    tell("one line changed / the whole dub", [seconds / whole for seconds in taken], floor=0.1)
+    tell("models loaded again", loads, floor=0)
+    tell("films heard again", int(repeated), floor=0)
 
 
 def main() -> None:

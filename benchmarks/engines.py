@@ -1,4 +1,4 @@
-"""What CTranslate2 in int8 is worth for NLLB: tokens a second and memory, against transformers in float32.
+"""What NLLB costs by CTranslate2 in int8, beside transformers in float32: in batches, and line by line.
 
 Run by hand: .venv/bin/python -m benchmarks.engines [--threads 2] [--lines 64]
 
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.results import tell
 from tests.tiny_models import LINES, Size, tiny_nllb
 from vt.domain import Cancel
 from vt.engines import nllb, nllb_conversion
@@ -45,8 +46,8 @@ def peak_bytes() -> int:
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def with_transformers(source: Path, texts: list[str], threads: int) -> list[str]:
-    """Translate greedily in float32, in padded batches of lines of about one length."""
+def with_transformers(source: Path, texts: list[str], threads: int, size: int) -> list[str]:
+    """Translate greedily in float32, in padded batches of so many lines of about one length."""
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -58,8 +59,8 @@ def with_transformers(source: Path, texts: list[str], threads: int) -> list[str]
     found: dict[str, str] = {}
     model.generate(**tokenizer(order[0], return_tensors="pt"), forced_bos_token_id=target, max_new_tokens=8)  # warm
     began = time.perf_counter()
-    for first in range(0, len(order), BATCH):
-        batch = order[first : first + BATCH]
+    for first in range(0, len(order), size):
+        batch = order[first : first + size]
         inputs = tokenizer(batch, return_tensors="pt", padding=True)
         with torch.inference_mode():
             said = model.generate(**inputs, forced_bos_token_id=target, num_beams=1, max_new_tokens=200)
@@ -111,7 +112,8 @@ def _in_child(kind: str, folder: Path, count: int, threads: int) -> dict[str, fl
 def _child(kind: str, folder: Path, count: int, threads: int) -> None:
     texts = lines(count)
     ways: dict[str, Callable[[], list[str]]] = {
-        "transformers": lambda: with_transformers(folder, texts, threads),
+        "transformers": lambda: with_transformers(folder, texts, threads, BATCH),
+        "one by one": lambda: with_transformers(folder, texts, threads, 1),
         "greedy": lambda: with_ours(folder, texts, threads, 1),
         "beam": lambda: with_ours(folder, texts, threads, nllb.BEAM),
         "growing": lambda: growing(folder, texts, threads),
@@ -120,30 +122,26 @@ def _child(kind: str, folder: Path, count: int, threads: int) -> None:
         sys.exit(f"{kind} has not translated each line into itself, so that its speed says nothing")
 
 
-def _told(name: str, value: str, floor: str = "", goal: str = "") -> None:
-    print(f"{name:<58} {value:>14}   {f'floor {floor}, goal {goal}' if floor else ''}")
-
-
 def _compared(source: Path, target: Path, count: int, threads: int) -> None:
     texts, fit = lines(count), nllb.Nllb(target, threads)
     tokens = sum(len(fit._tokenize(text)) for text in texts)
     fit.close()
-    base = _in_child("transformers", source, count, threads)
+    base, single = (_in_child(kind, source, count, threads) for kind in ("transformers", "one by one"))
     found = {kind: _in_child(kind, target, count, threads) for kind in ("greedy", "beam")}
-    for kind, one in {"transformers, float32, greedy": base, **found}.items():
-        _told(kind, f"{tokens / one['seconds']:.0f} tokens/s")
-        _told(f"{kind}, peak memory", f"{one['peak'] / MB:.0f} MB")
-    _told("greedy, times as fast", f"{base['seconds'] / found['greedy']['seconds']:.2f}", "4", "4.5")
-    _told("beam of 4, times as fast as their greedy", f"{base['seconds'] / found['beam']['seconds']:.2f}", "1", "1")
+    named = {"transformers, float32, batches": base, "transformers, float32, line by line": single}
+    for kind, one in {**named, **{f"vt, {kind}": one for kind, one in found.items()}}.items():
+        tell(f"{kind}: tokens a second", tokens / one["seconds"], more=True)
+        tell(f"{kind}: most memory", one["peak"] / MB, "MB")
+    greedy, beam = found["greedy"]["seconds"], found["beam"]["seconds"]
+    tell("vt, greedy: times as fast as batches", base["seconds"] / greedy, floor=4, goal=4.5, more=True)
+    tell("vt, greedy: times as fast as line by line", single["seconds"] / greedy, floor=4, goal=8, more=True)
+    tell("vt, beam of 4: times as fast as greedy batches", base["seconds"] / beam, floor=1, more=True)
     for kind, one in found.items():
-        _told(f"{kind}, share of the memory", f"{one['peak'] / base['peak']:.0%}", "50%", "45%")
-    estimate = nllb.estimated_bytes(target)
-    _told("estimate of our memory before loading", f"{estimate / MB:.0f} MB")
+        tell(f"vt, {kind}: share of the memory", one["peak"] / base["peak"], floor=0.5, goal=0.45)
+    tell("vt: memory as it is estimated before a load", nllb.estimated_bytes(target) / MB, "MB")
     grown = _in_child("growing", target, _MANY, threads)
-    growth = grown["after"] / grown["before"] - 1
-    _told(
-        f"memory after 50 lines, growth by line {_MANY}", f"{grown['before'] / MB:.0f} MB {growth:+.1%}", "10%", "10%"
-    )
+    growth = 100 * (grown["after"] / grown["before"] - 1)
+    tell(f"vt: growth of memory from line 50 to line {_MANY}", growth, "%", floor=10)
 
 
 def main() -> None:
@@ -160,7 +158,7 @@ def main() -> None:
         source = tiny_nllb(Path(place) / "source", size=TRUE_SIZE)
         began = time.perf_counter()
         nllb_conversion.convert(source, Path(place) / "converted", tell=print, cancel=Cancel())
-        _told("conversion", f"{time.perf_counter() - began:.0f} s")
+        tell("conversion, once", time.perf_counter() - began, "s")
         _compared(source, Path(place) / "converted", options.lines, options.threads)
 
 

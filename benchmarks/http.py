@@ -21,14 +21,14 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.results import tell
+
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 RATE = 50.0
 _PAUSE_SECONDS = 2.0  # between two loads of all models
 _POLL_SECONDS = 0.2  # for the end of a job
 _DUBS = 2
-FLOORS = {"listens after": (5.0, 4.0, "s"), "ends after": (5.0, 2.0, "s"), "p99": (50.0, 20.0, "ms")}
-"""Floor, goal and unit."""
 # The server as it is, but for a thread that hears the sample over and over, as a job would.
 HEARING = """
 import threading
@@ -140,13 +140,6 @@ async def dubbing(url: str, seconds: float) -> tuple[list[float], int]:
     return await asked, done
 
 
-def say(name: str, kind: str, value: float) -> None:
-    """Print a number beside what is wanted of it."""
-    floor, goal, unit = FLOORS[kind]
-    verdict = "goal" if value <= goal else "floor" if value <= floor else "MISSED"
-    print(f"{name:34} {value:8.2f} {unit:3} floor {floor:g}, goal {goal:g}: {verdict}")
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -156,7 +149,7 @@ def main() -> None:
     for _ in range(3):
         with server("app.py", ended=ends) as (_, took):
             starts.append(took)
-    say("listens after (median of 3)", "listens after", statistics.median(starts))
+    tell("listens after", starts, "s", floor=5, goal=4)
     with server("app.py") as (url, _):
         time.sleep(3.0)
         cases = {"idle": asyncio.run(load(url, seconds)), "loading models": asyncio.run(reloading(url, seconds))}
@@ -164,14 +157,14 @@ def main() -> None:
         time.sleep(3.0)
         cases["two dubs"], dubs = asyncio.run(dubbing(url, seconds))
     print(f"{dubs} dubs in {seconds:g} s")
-    say("ends after (most of 4)", "ends after", max(ends))
+    tell("ends after", ends, "s", floor=5, goal=2)
     with server("-c", HEARING) as (url, _):
         time.sleep(5.0)
         cases["hearing a film"] = asyncio.run(load(url, seconds))
     for name, answers in cases.items():
         hundredths = statistics.quantiles(answers, n=100)
         print(f"{name:34} median {statistics.median(answers):.2f} ms, {len(answers)} answers in {max(answers):.1f} ms")
-        say(f"/health, {name}: p99", "p99", hundredths[98])
+        tell(f"/health, {name}: p99", hundredths[98], "ms", floor=50, goal=20)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.results import tell
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
@@ -61,7 +62,7 @@ def main() -> None:
             whole, stages = measure(film, Path(name) / "out")
             ratios.append(whole / sum(stages[stage] for stage in CORE))
             print(f"{whole:6.1f} s, ratio {ratios[-1]:.3f}", {stage: round(s, 1) for stage, s in stages.items()})
-    print(f"median ratio {statistics.median(ratios):.3f} (at most 1.10, goal 1.05)")
+    tell("whole run / recognising, translating and speaking", ratios, floor=1.10, goal=1.05)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""What jobs cost that lie in the store, and pieces that lie in a folder: milliseconds each, the median and the worst.
+"""What jobs cost that lie in the store, and pieces that lie in a folder: milliseconds each, and how they grow.
 
-Run by hand: .venv/bin/python -m benchmarks.store [--jobs 1000]
+Run by hand: .venv/bin/python -m benchmarks.store [--jobs 1 10 100 1000]
+
+The exponent says how a time grows with the number of jobs: 0 not at all, 1 as much.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.fits import exponent
+from benchmarks.results import tell
 from vt.domain import Cancel, Clip, Edit, Edits, JobRequest, JobSpec, Progress, Stage, Wishes
 from vt.dubbing.artifacts import Artifacts, count, fingerprint
 from vt.jobs import records
@@ -24,12 +28,14 @@ from vt.jobs.worker import Worker
 
 SPEC = JobSpec("a talk of ten minutes.mp4", "es", wishes=Wishes("espeak-ng-es"))
 EDITS = Edits({number: Edit("Una línea que alguien ha escrito de nuevo.") for number in range(20)})
+GROWTH = {"start": 1.0, "get": 0.2, "page": 1.0, "counts": 1.0, "create": 0.2, "claim": 0.2, "progress": 0.2}
+"""How the time of each may grow at most."""
 PIECES = 3000
 PIECES_OF_A_JOB = 20
 
 
-def told(name: str, action: Callable[[], object], times: int) -> None:
-    """Do something so many times and print how long it takes."""
+def told(name: str, action: Callable[[], object], times: int) -> float:
+    """Do something so many times, print how long it takes, and return the median in ms."""
     taken = []
     for _ in range(times):
         began = time.perf_counter()
@@ -38,6 +44,7 @@ def told(name: str, action: Callable[[], object], times: int) -> None:
     taken.sort()
     p99 = taken[min(len(taken) - 1, len(taken) * 99 // 100)]
     print(f"{name:<52} median {statistics.median(taken):8.2f} ms   p99 {p99:8.2f} ms   worst {taken[-1]:8.2f} ms")
+    return statistics.median(taken)
 
 
 class Nobody:
@@ -69,24 +76,25 @@ def fill(data: DataFolder, jobs: int) -> None:
     store.close()
 
 
-def queries(data: DataFolder, jobs: int) -> None:
-    """Time the start and every query."""
-    told("start: open, check, migrate, sweep, recover", lambda: _start(data), 10)
+def queries(data: DataFolder, jobs: int) -> dict[str, float]:
+    """Time the start and every query; return the medians in ms."""
+    found = {"start": told("start: open, check, migrate, sweep, recover", lambda: _start(data), 10)}
     store = Store(data.database)
     one = store.page(1)[0].id
-    told("get", lambda: store.get(one), 200)
-    told("page of 100, the last", lambda: store.page(100, jobs - 100), 50)
-    told("counts", store.counts, 200)
+    found["get"] = told("get", lambda: store.get(one), 200)
+    found["page"] = told("page of 100, the last", lambda: store.page(100, max(0, jobs - 100)), 50)
+    found["counts"] = told("counts", store.counts, 200)
     told("versions", store.versions, 50)
     told("expired, all", lambda: store.expired(timedelta()), 50)
-    told("create (synced)", lambda: store.create(new_id(), SPEC, 10**6), 100)
-    told("claim (synced)", store.claim, 50)
+    found["create"] = told("create (synced)", lambda: store.create(new_id(), SPEC, 10**6), 100)
+    found["claim"] = told("claim (synced)", store.claim, 50)
     running = store.claim()
     if running:
-        told("progress", lambda: store.progress(running.id, Stage.SPEAK, 0.5), 500)
+        found["progress"] = told("progress", lambda: store.progress(running.id, Stage.SPEAK, 0.5), 500)
     told("obstacle, alone", store.obstacle, 500)
     ticking(store)
     store.close()
+    return found
 
 
 def ticking(store: Store) -> None:
@@ -136,15 +144,23 @@ def artifacts(folder: Path) -> None:
 
 
 def main() -> None:
-    """Print one line for each thing."""
+    """Print one line for each thing, and how the times grow."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=1000)
-    jobs = parser.parse_args().jobs
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 10, 100, 1000])
+    counts = parser.parse_args().jobs
+    found: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as name:
-        with DataFolder(Path(name) / "data") as data:
-            fill(data, jobs)
-            queries(data, jobs)
+        for jobs in counts:
+            print(f"with {jobs:,} jobs:")
+            with DataFolder(Path(name) / f"data{jobs}") as data:
+                fill(data, jobs)
+                found.append(queries(data, jobs))
         artifacts(Path(name))
+    for what, most in GROWTH.items():
+        taken = [medians[what] for medians in found]
+        tell(f"{what}, with {counts[-1]:,} jobs", taken[-1], "ms")
+        if len(counts) > 1:
+            tell(f"{what}: exponent", exponent(counts, taken), floor=most)
 
 
 if __name__ == "__main__":

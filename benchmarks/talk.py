@@ -1,12 +1,12 @@
-"""A whole talk, dubbed with the engines that need no download: how fast, what takes the time, and in what memory.
+"""Whole talks, dubbed with the engines that need no download: how fast, what takes the time, and in what memory.
 
-Run by hand: .venv/bin/python -m benchmarks.talk TEXT [--minutes 10] [--to es] [--background duck] [--long 120]
-             [--captions]
+Run by hand: .venv/bin/python -m benchmarks.talk [--minutes 10 120] [--to es] [--background duck] [--captions]
+             [--text FILE]
 
-TEXT holds English sentences, one a line. espeak-ng speaks them into a film of which four fifths are speech; the rest is
-pauses. With --background there is soft music under all of it. --long dubs a longer film as well, whose lines come again
-in another order, and compares memory and time of both. With --captions the sentences come as subtitles, and nothing is
-recognised: two hours take some minutes then.
+espeak-ng speaks sentences into films of which four fifths are speech; the rest is pauses. They are those of the
+Declaration of Human Rights (see texts.py), or of FILE, one a line. With --background there is soft music under all of
+it. Of several lengths, time and memory are compared: the exponent says how they grow, 1 as the film does. With
+--captions the sentences come as subtitles, and nothing is recognised: two hours take some minutes then.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from benchmarks import texts
+from benchmarks.fits import exponent
+from benchmarks.results import tell
 from vt.domain import Background, Cancel
 from vt.engines.espeak import NATIVE_RATE, Espeak
 
@@ -52,21 +55,20 @@ class Run:
     report: dict[str, Any]
 
 
-def lines(text: Path) -> Iterator[str]:
+def lines(sentences: Sequence[str]) -> Iterator[str]:
     """Yield the sentences for ever, each time in another order, and with a number so that none is said twice."""
-    sentences = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
     for turn in count():
         order = random.Random(turn).sample(sentences, len(sentences))  # noqa: S311
         yield from order if not turn else (f"Part {turn + 1}: {sentence}" for sentence in order)
 
 
-def film(text: Path, seconds: float, path: Path, *, music: bool) -> Path:
+def film(sentences: Sequence[str], seconds: float, path: Path, *, music: bool) -> Path:
     """Make a film that lasts so long, with or without music, and its subtitles beside it."""
     spoken: list[NDArray[np.int16]] = []
     cues: list[str] = []
     length = 0
     voice = Espeak("en-us", os.cpu_count() or 1)
-    source = lines(text)
+    source = lines(sentences)
     while length < seconds * NATIVE_RATE:
         some = [(next(source), 1.0) for _ in range(20)]
         for (sentence, _), clip in zip(some, voice.speak(some, Cancel()), strict=True):
@@ -135,39 +137,55 @@ def _command(process: psutil.Process) -> list[str]:
 def told(run: Run) -> None:
     """Print what a run took."""
     engines = {kind: engine["engine"] for kind, engine in run.report["engines"].items() if engine}
-    print(f"{run.film_seconds / 60:.0f} minutes by {engines}")
+    print(f"{run.film_seconds / 60:g} minutes by {engines}")
     for stage in run.report["stages"]:
         print(f"  {stage['name']:<12} {stage['seconds']:8.1f} s")
+    print(f"  {run.report['timing']}")
     rest = 1 - sum(stage["seconds"] for stage in run.report["stages"] if stage["name"] in _CORE) / run.seconds
-    print(f"  all but recognising, translating and speaking: {rest:.1%} of the run (at most 8 %)")
-    ratio = run.film_seconds / run.seconds
-    print(f"  {run.seconds:.0f} s: {ratio:.2f} times as fast as the film (floor 1.5, goal 2.5)")
-    print(f"  peak {run.peak_bytes / _MB:.0f} MB; {run.report['timing']}")
+    tell(f"{name_of(run)}: share of all but recognising, translating and speaking", 100 * rest, "%")
+    tell(f"{name_of(run)}: times as fast as the film", run.film_seconds / run.seconds, floor=1.5, goal=2.5, more=True)
+    tell(f"{name_of(run)}: seconds a minute of film", run.seconds / run.film_seconds * 60, "s")
+    tell(f"{name_of(run)}: most memory", run.peak_bytes / _MB, "MB")
+
+
+def name_of(run: Run) -> str:
+    """How a run is called among the results."""
+    return f"{run.film_seconds / 60:g} min"
+
+
+def growth(runs: Sequence[Run]) -> None:
+    """Print how time and memory grow with the film."""
+    sizes = [run.film_seconds for run in runs]
+    tell("time: exponent of the film's length", exponent(sizes, [run.seconds for run in runs]), floor=1.05, goal=1.0)
+    tell("memory: exponent of the film's length", exponent(sizes, [float(run.peak_bytes) for run in runs]), floor=0.1)
+    long, short = runs[-1], runs[-2]
+    more = (long.peak_bytes - short.peak_bytes) / _MB / ((long.film_seconds - short.film_seconds) / 60)
+    tell(f"memory added a minute of film, from {name_of(short)} to {name_of(long)}", more, "MB")
 
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("text", type=Path)
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--text", type=Path)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[10.0])
     parser.add_argument("--to", default="es")
     parser.add_argument("--background", default=Background.NONE, choices=[*Background])
-    parser.add_argument("--long", type=float, default=0.0)
     parser.add_argument("--captions", action="store_true")
     wanted = parser.parse_args()
+    sentences = wanted.text.read_text(encoding="utf-8").splitlines() if wanted.text else list(texts.sentences("en"))
+    runs = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        runs = []
-        for minutes in filter(None, (wanted.minutes, wanted.long)):
+        for minutes in wanted.minutes:
             has_music = wanted.background != Background.NONE
-            path = film(wanted.text, minutes * 60, folder / f"talk{minutes:.0f}.mp4", music=has_music)
+            path = film(
+                [line for line in sentences if line.strip()], minutes * 60, folder / "talk.mp4", music=has_music
+            )
             how = {"captions": wanted.captions}
             runs.append(dubbed(path, minutes * 60, wanted.to, wanted.background, folder / "out", **how))
             told(runs[-1])
-        if len(runs) > 1:
-            print(f"peak of the long film: {runs[1].peak_bytes / runs[0].peak_bytes:.2f} (at most 1.10)")
-            pace = runs[1].seconds / runs[0].seconds / (runs[1].film_seconds / runs[0].film_seconds)
-            print(f"time of the long film for its length: {pace:.3f} (at most 1.017: 12.2 for 12 times the length)")
+    if len(runs) > 1:
+        growth(runs)
 
 
 if __name__ == "__main__":

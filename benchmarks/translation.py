@@ -1,9 +1,10 @@
 """How well each route of translation does: chrF by sacrebleu on lines with their translations.
 
-Run by hand: .venv/bin/python -m benchmarks.translation FOLDER [--models FOLDER] [--table]
+Run by hand: .venv/bin/python -m benchmarks.translation [FOLDER] [--models FOLDER] [--table]
 
 FOLDER holds pairs of files of as many lines, such as flores-dev.200.en-es.en and flores-dev.200.en-es.es. Files whose
-first language has the same lines give pairs of their second languages, too. --table prints
+first language has the same lines give pairs of their second languages, too. Without it the lines are those of the
+Declaration of Human Rights (see texts.py), which are harder: long, and solemn. --table prints
 vt/engines/translation_routes.tsv.
 """
 
@@ -14,13 +15,15 @@ import datetime
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import sacrebleu
 
+from benchmarks.results import tell
+from benchmarks.texts import parallel
 from vt import languages
 from vt.domain import Cancel
 from vt.engines import apertium, firefox, translation_routes
@@ -32,6 +35,8 @@ FLOORS = {("en", "es"): 50.0, ("en", "ca"): 59.0, ("en", "fr"): 51.0, ("es", "en
 _RIDGE = 0.03
 """How much a fitted cost is drawn to the usual one."""
 _LEAST = 0.01
+PAIRS = (("en", "es"), ("en", "fr"), ("en", "ca"), ("es", "en"), ("fr", "en"), ("ca", "en"))
+"""Of which the Declaration is translated."""
 Pair = tuple[str, str]
 Lines = tuple[str, ...]
 
@@ -151,18 +156,52 @@ def _shown(found: list[Result], pairs: dict[Pair, tuple[Lines, Lines]]) -> Itera
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--lines", type=int, default=1000, help="at most so many of each pair")
     parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
-    began, pairs, engines = time.monotonic(), texts(options.folder), Engines(options.models)
+    began, engines = time.monotonic(), Engines(options.models)
+    pairs = texts(options.folder) if options.folder else declared(PAIRS)
+    pairs = {pair: (lines[: options.lines], wanted[: options.lines]) for pair, (lines, wanted) in pairs.items()}
     found = list(results(engines, pairs))
     for engine in engines.loaded.values():
         engine.close()
-    name = next(options.folder.glob("*.*-*.*")).name.rsplit(".", 2)[0]
+    name = next(options.folder.glob("*.*-*.*")).name.rsplit(".", 2)[0] if options.folder else "udhr"
     for line in table(found, name) if options.table else _shown(found, pairs):
         print(line)
     print(f"{len(found)} routes in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    if not options.table:
+        gains(found, pairs)
+
+
+def declared(wanted: Iterable[Pair]) -> dict[Pair, tuple[Lines, Lines]]:
+    """Return the lines of the Declaration of Human Rights for each pair."""
+    found = {}
+    for pair in wanted:
+        lines, translations = zip(*parallel(pair), strict=True)
+        found[pair] = (tuple(lines), tuple(translations))
+    return found
+
+
+def gains(found: list[Result], pairs: Iterable[Pair]) -> None:
+    """Print how good the route is that vt takes, beside the best of all and beside Apertium alone."""
+    here = {hop for one in found for hop in one.hops}
+    for source, target in sorted(pairs):
+        mine = [one for one in found if (one.hops[0].source, one.hops[-1].target) == (source, target)]
+        taken = translation_routes.find(here, source, target)[0]
+        (chrf,) = (one.chrf for one in mine if one.hops == taken.hops)
+        tell(f"{source} to {target}: chrF of {taken}", chrf, more=True)
+        tell(
+            f"{source} to {target}: its chrF / that of the best route",
+            chrf / mine[0].chrf,
+            floor=0.95,
+            goal=1,
+            more=True,
+        )
+        alone = [one.chrf for one in mine if {hop.engine for hop in one.hops} == {"apertium"}]
+        if alone:
+            tell(f"{source} to {target}: its chrF / that of Apertium alone", chrf / alone[0], floor=1, more=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from benchmarks.results import tell
 from tests.tiny_voices import LATIN, write_tokenizer
 from vt.domain import Cancel
 from vt.engines import kokoro, mms
@@ -39,11 +40,6 @@ TALK = (
     "Al final, nadie supo decir quién había cerrado la puerta.",
 )
 SHORT = ("buenos días", "hasta luego", "son las diez", "no lo sé", "vamos a casa", "qué tal estás")
-
-
-def told(name: str, value: str, floor: str = "") -> None:
-    """Print one result."""
-    print(f"{name:<62} {value:>12}   {'floor ' + floor if floor else ''}", flush=True)
 
 
 def made(folder: Path) -> Path:
@@ -84,11 +80,11 @@ def speed(voice: Mms, halved: Mms, rounds: int) -> None:
         full.append(_seconds(lambda: spoken(voice)))
         half.append(_seconds(lambda: spoken(halved)))
     length = len(reference) / 16_000
-    told("float32: seconds of work a second of speech, median", f"{statistics.median(full) / length:.2f}")
-    told("bfloat16 decoder: the same", f"{statistics.median(half) / length:.2f}")
+    tell("MMS, float32: seconds of work a second of speech", [one / length for one in full], "s")
+    tell("MMS, bfloat16 decoder: seconds of work a second of speech", [one / length for one in half], "s")
     ratios = [a / b for a, b in zip(full, half, strict=True)]
-    told("bfloat16: times as fast, median", f"{statistics.median(ratios):.2f}", "1.5 to be offered")
-    told("bfloat16: log-spectral distance to float32", f"{spectral_distance(reference, other):.2f} dB")
+    tell("MMS, bfloat16: times as fast", ratios, more=True)
+    tell("MMS, bfloat16: log-spectral distance to float32", spectral_distance(reference, other), "dB")
 
 
 def _seconds(action: Callable[[], object]) -> float:
@@ -109,10 +105,10 @@ def loads(folder: Path, voice: Mms, rounds: int, threads: int) -> None:
         warm.append(_seconds(lambda: spoken(voice, text)))  # noqa: B023
         cold.append(_seconds(lambda: usual(folder, text)))  # noqa: B023
     once = load + DUB * statistics.mean(warm)
-    told("load", f"{load:.2f} s")
-    told("a short line, loaded already", f"{statistics.mean(warm):.2f} s")
-    told("a short line with its own load", f"{statistics.mean(cold):.2f} s")
-    told(f"a load for each of {DUB} lines: times as slow", f"{DUB * statistics.mean(cold) / once:.2f}", "5")
+    tell("MMS: load", load, "s")
+    tell("MMS: a short line, loaded already", statistics.mean(warm), "s")
+    tell("MMS: a short line with its own load, by transformers", statistics.mean(cold), "s")
+    tell(f"a load for each of {DUB} lines: times as slow as vt", DUB * statistics.mean(cold) / once, floor=5, more=True)
 
 
 def usual(folder: Path, text: str) -> None:
@@ -136,7 +132,7 @@ def memory(voice: Mms, lines: int = 500) -> None:
         if number == 49:
             after_fifty = process.memory_info().rss
     grown = process.memory_info().rss / after_fifty - 1
-    told(f"memory after 50 lines, and growth by line {lines}", f"{after_fifty / MB:.0f} MB {grown:+.1%}", "10%")
+    tell(f"MMS: growth of memory from line 50 to line {lines}", 100 * grown, "%", floor=10)
 
 
 def estimate(folder: Path, threads: int) -> None:
@@ -147,11 +143,9 @@ def estimate(folder: Path, threads: int) -> None:
     loaded = process.memory_info().rss
     spoken(voice, (LINE + " ") * 4)
     used = process.memory_info().rss
-    told("memory: reckoned", f"{mms.estimated_bytes(folder) / MB:.0f} MB")
-    told(
-        "memory: loaded, and after a line of 270 characters",
-        f"{(loaded - before) / MB:.0f}, {(used - before) / MB:.0f} MB",
-    )
+    tell("MMS: memory as it is estimated before a load", mms.estimated_bytes(folder) / MB, "MB")
+    tell("MMS: memory, loaded", (loaded - before) / MB, "MB")
+    tell("MMS: memory after a line of 270 characters", (used - before) / MB, "MB")
     voice.close()
 
 
@@ -193,8 +187,8 @@ def kokoro_speed(file: Path, rounds: int, threads: int) -> None:
         theirs = _seconds(lambda: [plain.run(None, one) for one in fed])
         ours.append(_seconds(lambda: list(engine.speak(lines, Cancel()))))
         ratios.append(theirs / ours[-1])
-    told("Kokoro: seconds of work a second of speech, median", f"{statistics.median(ours) / length:.2f}")
-    told("Kokoro: times as fast as one session of two threads, median", f"{statistics.median(ratios):.2f}", "1.2")
+    tell("Kokoro: seconds of work a second of speech", [one / length for one in ours], "s")
+    tell("Kokoro: times as fast as one session of two threads", ratios, floor=1.2, more=True)
 
 
 def kokoro_memory(file: Path, lines: int, threads: int) -> None:
@@ -207,9 +201,10 @@ def kokoro_memory(file: Path, lines: int, threads: int) -> None:
     list(engine.speak([(" ".join(TALK) + " " + TALK[0], 1.0)] * 2 * threads, Cancel()))
     most, left = peak.end()
     reckoned = kokoro.estimated_bytes(file, threads) / MB
-    told("Kokoro: memory reckoned", f"{reckoned:.0f} MB")
-    told("Kokoro: at most, and after lines of 400 tokens", f"{most:.0f}, {left:.0f} MB")
-    told("Kokoro: measured / reckoned", f"{most / reckoned:.2f} {left / reckoned:.2f}", "0.75..1.25")
+    tell("Kokoro: memory as it is estimated before a load", reckoned, "MB")
+    tell("Kokoro: at most, in lines of 400 tokens", most, "MB")
+    tell("Kokoro: most memory / estimated", most / reckoned, floor=1.25)
+    tell("Kokoro: memory after these lines / estimated", left / reckoned, floor=1.25)
     process, after_fifty = psutil.Process(), 0
     many = [(f"{TALK[number % len(TALK)]} {number}", 1.0) for number in range(lines)]
     for number, _ in enumerate(engine.speak(many, Cancel())):
@@ -217,7 +212,7 @@ def kokoro_memory(file: Path, lines: int, threads: int) -> None:
             after_fifty = process.memory_info().rss
     if after_fifty:
         grown = process.memory_info().rss / after_fifty - 1
-        told(f"Kokoro: memory after 50 lines, growth by line {lines}", f"{after_fifty / MB:.0f} MB {grown:+.1%}", "10%")
+        tell(f"Kokoro: growth of memory from line 50 to line {lines}", 100 * grown, "%", floor=10)
     engine.close()
 
 

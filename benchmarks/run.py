@@ -1,0 +1,244 @@
+"""Run all benchmarks one after the other, and write what they found: RESULTS.md and results.json.
+
+Run, at rest: benchmarks/run [--quick] [--only NAME ...] [--into FOLDER]
+
+It takes about half an hour, --quick about five minutes. --only runs some of them and keeps the others' figures as they
+are. Before and after each of them a second goes by in which it is seen how busy the machine is with other work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.results import KEPT, Result, Verdict
+
+ROOT = Path(__file__).parent.parent
+BUSY = 0.1
+"""From which share of the processors on, that others take before or after a benchmark, its figures are marked."""
+LIBRARIES = ("torch", "ctranslate2", "faster-whisper", "onnxruntime", "transformers", "gradio", "numpy")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One of them, as it is run here."""
+
+    module: str
+    title: str
+    arguments: tuple[str, ...] = ()
+    quick: tuple[str, ...] | None = None
+    """Its arguments with --quick; None: it takes too long for that, and is left out."""
+    minutes: float = 15.0
+    """After which it is stopped."""
+
+    def command(self, *, quick: bool = False) -> str:
+        """What a reader types to repeat it."""
+        arguments = (self.quick or ()) if quick else self.arguments
+        return " ".join((".venv/bin/python -m", f"benchmarks.{self.module}", *arguments))
+
+
+BENCHMARKS = (
+    Benchmark("recognition", "Hearing, beside faster-whisper's own ways", ("--runs", "2"), ("--seconds", "60")),
+    Benchmark("engines", "Translation by NLLB-200, beside transformers"),
+    Benchmark("voices", "Voices, beside a load for each line", ("--spoken", "60")),
+    Benchmark("sound", "The sound of a long film, beside one array", (), ("--minutes", "20")),
+    Benchmark("residency", "Models that stay in memory, beside a load for each use", (), ("--cycles", "5")),
+    Benchmark("peers", "Programs of others, on the same film"),
+    Benchmark("overhead", "What a dub costs beside its engines", ("--runs", "2"), ("--runs", "1", "--minutes", "2")),
+    Benchmark("edits", "One line changed, beside the whole dub", (), ("--minutes", "2", "--edits", "3")),
+    Benchmark("quality", "How good a dub is", (), ()),
+    Benchmark("translation", "How good translations are, by route", (), ("--lines", "10")),
+    Benchmark("speakers", "Who speaks", ("--dialogues", "5")),
+    Benchmark("talk", "Longer films", ("--minutes", "1", "10", "30"), ("--minutes", "1", "3")),
+    Benchmark("talk", "Longer films, by their captions", ("--minutes", "1", "10", "60", "120", "--captions")),
+    Benchmark("store", "More jobs", (), ("--jobs", "1", "10", "100")),
+    Benchmark("listeners", "More listeners", (), ("--listeners", "1", "30")),
+    Benchmark("load", "A crowd of visitors", ("--uploads", "100", "--jobs", "20")),
+    Benchmark("http", "The server", ("--seconds", "10"), ("--seconds", "3")),
+    Benchmark("page", "The page, in Chromium", ("--minutes", "5")),
+    Benchmark("ray", "A cluster of two nodes on this machine", ("--jobs", "8", "--minutes", "6")),
+)
+"""In the order of the results."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one benchmark."""
+
+    module: str
+    title: str
+    command: str
+    seconds: float
+    busy: float
+    """The share of the processors that others took just before or after, whichever was more."""
+    failed: str = ""
+    """Why there is nothing, or not all."""
+    left_out: Sequence[str] = ()
+    """What could not be run here, and why."""
+    results: Sequence[Result] = field(default_factory=tuple)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the figures are those of a machine that had other work."""
+        return self.busy > BUSY
+
+    def kept(self) -> dict[str, Any]:
+        """Return this as JSON keeps it."""
+        return {**asdict(self), "results": [one.kept() for one in self.results]}
+
+    @classmethod
+    def read(cls, kept: dict[str, Any]) -> Outcome:
+        """Return what was kept as JSON."""
+        return cls(**{**kept, "results": tuple(Result.read(one) for one in kept["results"])})
+
+
+def busy() -> float:
+    """Return which share of the processors is at work during a second in which this process does nothing."""
+    return psutil.cpu_percent(interval=1.0) / 100
+
+
+def run(benchmark: Benchmark, *, quick: bool) -> Outcome:
+    """Run one in a process of its own, what it prints shown."""
+    arguments = (benchmark.quick or ()) if quick else benchmark.arguments
+    print(f"\n== {benchmark.command(quick=quick)}", flush=True)
+    before, began = busy(), time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name) / "results"
+        place.touch()
+        argv = [sys.executable, "-m", f"benchmarks.{benchmark.module}", *arguments]
+        failed = _failure(argv, {**os.environ, KEPT: str(place)}, benchmark.minutes * 60)
+        lines = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+    seconds = round(time.monotonic() - began, 1)
+    results = tuple(Result.read(line) for line in lines if "left_out" not in line)
+    left_out = tuple(line["left_out"] for line in lines if "left_out" in line)
+    most = round(max(before, busy()), 2)
+    command = benchmark.command(quick=quick)
+    return Outcome(benchmark.module, benchmark.title, command, seconds, most, failed, left_out, results)
+
+
+def _failure(argv: Sequence[str], environment: dict[str, str], seconds: float) -> str:
+    try:
+        code = subprocess.run(argv, env=environment, cwd=ROOT, timeout=seconds, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return f"It was stopped after {seconds / 60:.0f} minutes."
+    return f"It ended with exit code {code}." if code else ""
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures were measured on."""
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    model = next((line.partition(": ")[2] for line in info.splitlines() if line.startswith("model name")), "")
+    found = {
+        "processors": f"{os.cpu_count()} of {model or platform.processor() or 'a kind that does not tell'}",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{_system()}, Linux {platform.release()}" if platform.system() == "Linux" else platform.platform(),
+        "Python": platform.python_version(),
+        "vt": f"{importlib.metadata.version('vt')}, {_commit()}",
+    }
+    return found | {name: _version(name) for name in LIBRARIES}
+
+
+def _system() -> str:
+    return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    argv = ["git", "log", "-1", "--format=%h of %as"]
+    found = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    return f"commit {found.stdout.strip()}" if found.stdout else "no clone"
+
+
+def page(kept: dict[str, Any]) -> str:
+    """Return RESULTS.md."""
+    outcomes = [Outcome.read(one) for one in kept["benchmarks"]]
+    lines = [
+        "# What was measured",
+        "",
+        "`benchmarks/run` writes this page and `results.json`; what each benchmark does",
+    ]
+    lines += ["is told in [docs/BENCHMARKS.md](../docs/BENCHMARKS.md).", ""]
+    lines += [f"{kept['began']}, {kept['minutes']:.0f} minutes{' (quick)' if kept['quick'] else ''}:", ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in kept["machine"].items()), ""]
+    lines += [_summary(outcomes), ""]
+    for outcome in outcomes:
+        lines += _section(outcome)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _summary(outcomes: Iterable[Outcome]) -> str:
+    results = [(outcome, one) for outcome in outcomes for one in outcome.results if one.verdict != Verdict.NONE]
+    missed = [f"{one.name} ({outcome.module})" for outcome, one in results if one.verdict == Verdict.MISSED]
+    goals = sum(one.verdict == Verdict.GOAL for _, one in results)
+    told = f"Of {len(results)} figures that have a floor or a goal, {goals} reach the goal, "
+    told += f"{len(results) - goals - len(missed)} the floor, and {len(missed)} miss it"
+    return f"{told}: {'; '.join(missed)}." if missed else f"{told}."
+
+
+def _section(outcome: Outcome) -> list[str]:
+    lines = [f"## {outcome.title}", "", f"`{outcome.command}`", ""]
+    if outcome.is_loaded:
+        lines += [f"**Beside other work, which took {outcome.busy:.0%} of the processors.**", ""]
+    if outcome.failed:
+        lines += [f"**{outcome.failed}**", ""]
+    if outcome.results:
+        lines += ["| what | measured | from, to | wanted | reached |", "|---|---|---|---|---|"]
+        for one in outcome.results:
+            lines.append(f"| {one.name} | {one.figure} | {one.spread} | {one.wanted} | {one.verdict} |")
+        lines.append("")
+    return lines + [f"- Not run: {why}" for why in outcome.left_out] + [""] * bool(outcome.left_out)
+
+
+def main() -> None:
+    """Run them, and write after each, so that what is done stays."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="smaller, and not all of them")
+    parser.add_argument("--only", nargs="+", choices=[one.module for one in BENCHMARKS], metavar="NAME")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent, metavar="FOLDER")
+    wanted = parser.parse_args()
+    wanted.into.mkdir(parents=True, exist_ok=True)
+    before = _kept(wanted.into / "results.json") if wanted.only else {}
+    began, now = time.monotonic(), datetime.datetime.now(tz=datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
+    done: dict[str, Outcome] = {one["title"]: Outcome.read(one) for one in before.get("benchmarks", ())}
+    for benchmark in chosen(wanted.only, quick=wanted.quick):
+        done[benchmark.title] = run(benchmark, quick=wanted.quick)
+        minutes = (time.monotonic() - began) / 60
+        kept = {"began": now, "minutes": round(minutes, 1), "quick": wanted.quick, "machine": machine()}
+        kept["benchmarks"] = [done[one.title].kept() for one in BENCHMARKS if one.title in done]
+        (wanted.into / "results.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        (wanted.into / "RESULTS.md").write_text(page(kept), encoding="utf-8")
+    sys.exit(any(outcome.failed for outcome in done.values()))
+
+
+def chosen(modules: Sequence[str] | None, *, quick: bool) -> list[Benchmark]:
+    """Return the benchmarks of these modules, or all; with --quick those that are quick."""
+    return [one for one in BENCHMARKS if one.module in (modules or [one.module]) and not (quick and one.quick is None)]
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
+
+
+if __name__ == "__main__":
+    main()
