@@ -62,7 +62,7 @@ def _high(result: Result) -> float:
 
 
 def read(file: Path) -> dict[str, Result]:
-    """Return the results of a run by benchmark and name.
+    """Return the results of a run by the title of the benchmark and their name.
 
     Raises:
         SystemExit: the file cannot be read, or is none of benchmarks/run.
@@ -71,7 +71,7 @@ def read(file: Path) -> dict[str, Result]:
         outcomes = [Outcome.read(one) for one in json.loads(file.read_text(encoding="utf-8"))["benchmarks"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.exit(f"{file} is no results.json of benchmarks/run: {error}")
-    return {f"{outcome.module}: {one.name}": one for outcome in outcomes for one in outcome.results}
+    return {f"{outcome.title}: {one.name}": one for outcome in outcomes for one in outcome.results}
 
 
 def changes(old: dict[str, Result], new: dict[str, Result]) -> Iterator[Change]:

@@ -28,8 +28,18 @@ import psutil
 from benchmarks.results import KEPT, Result, Verdict
 
 ROOT = Path(__file__).parent.parent
+KEPT_AS = Path(__file__).with_name("results.json")
 BUSY = 0.1
 """From which share of the processors on, that others take before or after a benchmark, its figures are marked."""
+HEARING = "Hearing, beside faster-whisper's own ways"
+TRANSLATING = "Translation by NLLB-200, beside transformers"
+SPEAKING = "Voices, beside a load for each line"
+SOUND = "The sound of a long film, beside one array"
+EDITING = "One line changed, beside the whole dub"
+QUALITY = "How good a dub is"
+LONGER = "Longer films"
+DUB = 100
+"""Lines of a dub, for which benchmarks.voices reckons."""
 LIBRARIES = ("torch", "ctranslate2", "faster-whisper", "onnxruntime", "transformers", "gradio", "numpy")
 
 
@@ -52,18 +62,18 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("recognition", "Hearing, beside faster-whisper's own ways", ("--runs", "2"), ("--seconds", "60")),
-    Benchmark("engines", "Translation by NLLB-200, beside transformers"),
-    Benchmark("voices", "Voices, beside a load for each line", ("--spoken", "60")),
-    Benchmark("sound", "The sound of a long film, beside one array", (), ("--minutes", "20")),
+    Benchmark("recognition", HEARING, ("--runs", "2"), ("--seconds", "60")),
+    Benchmark("engines", TRANSLATING),
+    Benchmark("voices", SPEAKING, ("--spoken", "60")),
+    Benchmark("sound", SOUND, (), ("--minutes", "20")),
     Benchmark("residency", "Models that stay in memory, beside a load for each use", (), ("--cycles", "5")),
     Benchmark("peers", "Programs of others, on the same film"),
     Benchmark("overhead", "What a dub costs beside its engines", ("--runs", "2"), ("--runs", "1", "--minutes", "2")),
-    Benchmark("edits", "One line changed, beside the whole dub", (), ("--minutes", "2", "--edits", "3")),
-    Benchmark("quality", "How good a dub is", (), ()),
+    Benchmark("edits", EDITING, (), ("--minutes", "2", "--edits", "3")),
+    Benchmark("quality", QUALITY, (), ()),
     Benchmark("translation", "How good translations are, by route", (), ("--lines", "10")),
     Benchmark("speakers", "Who speaks", ("--dialogues", "5")),
-    Benchmark("talk", "Longer films", ("--minutes", "1", "10", "30"), ("--minutes", "1", "3")),
+    Benchmark("talk", LONGER, ("--minutes", "1", "10", "30"), ("--minutes", "1", "3")),
     Benchmark("talk", "Longer films, by their captions", ("--minutes", "1", "10", "60", "120", "--captions")),
     Benchmark("store", "More jobs", (), ("--jobs", "1", "10", "100")),
     Benchmark("listeners", "More listeners", (), ("--listeners", "1", "30")),
@@ -73,6 +83,22 @@ BENCHMARKS = (
     Benchmark("ray", "A cluster of two nodes on this machine", ("--jobs", "8", "--minutes", "6")),
 )
 """In the order of the results."""
+
+
+SHOWN = {
+    (HEARING, "vt: times as fast as batched"): "hearing: {} times as fast as faster-whisper's batched pipeline",
+    (
+        TRANSLATING,
+        "vt, greedy: times as fast as line by line",
+    ): "NLLB-200: {} times as fast as transformers line by line",
+    (SPEAKING, f"a load for each of {DUB} lines: times as slow as vt"): "MMS: {} times as fast as a load for each line",
+    (SOUND, "vt: share of the array's memory"): "an hour's sound: {} of the memory of one array",
+    (EDITING, "one line changed / the whole dub"): "one line changed: {} of the time of the whole dub",
+    (QUALITY, "speech of a line within its original's time, overlap"): "in time: {} of a line overlaps its original",
+    (QUALITY, "words of the dub that Whisper base hears otherwise"): "{} of the dub's words are heard otherwise",
+    (LONGER, "30 min: times as fast as the film"): "half an hour is dubbed {} times as fast as it plays",
+}
+"""By title and name, what the README says of it."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +129,8 @@ class Outcome:
     @classmethod
     def read(cls, kept: dict[str, Any]) -> Outcome:
         """Return what was kept as JSON."""
-        return cls(**{**kept, "results": tuple(Result.read(one) for one in kept["results"])})
+        results = tuple(Result.read(one) for one in kept["results"])
+        return cls(**{**kept, "left_out": tuple(kept["left_out"]), "results": results})
 
 
 def busy() -> float:
@@ -193,6 +220,14 @@ def _summary(outcomes: Iterable[Outcome]) -> str:
     told = f"Of {len(results)} figures that have a floor or a goal, {goals} reach the goal, "
     told += f"{len(results) - goals - len(missed)} the floor, and {len(missed)} miss it"
     return f"{told}: {'; '.join(missed)}." if missed else f"{told}."
+
+
+def readme(kept: dict[str, Any]) -> str:
+    """Return the list of the README: of each thing that matters most to a reader one figure."""
+    found = {
+        (one["title"], result["name"]): Result.read(result) for one in kept["benchmarks"] for result in one["results"]
+    }
+    return "\n".join(f"- {text.format(found[key].figure)}" for key, text in SHOWN.items() if key in found)
 
 
 def _section(outcome: Outcome) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from benchmarks import run
 from scripts import gpu_check
 from scripts.house import FLOORS, HOUSE, modules
 from tests.caption_kinds import KINDS_OF_CAPTIONS
@@ -138,6 +139,11 @@ def gpu_table() -> str:
     return gpu_check.table(json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None)
 
 
+def measured_table() -> str:
+    """Return the figures of the last run of all benchmarks that matter most."""
+    return run.readme(json.loads(run.KEPT_AS.read_text(encoding="utf-8")))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "house": drawing,
     "modules": modules_table,
@@ -148,6 +154,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "films": films_table,
     "captions": captions_table,
     "gpu": gpu_table,
+    "measured": measured_table,
 }
 """By the names that their places in the pages have."""
 _PLACE = re.compile(r"(?ms)(^<!-- (\w+): begin[^\n]*-->\n)(.*?)(^<!-- \2: end -->$)")
