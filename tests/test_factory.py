@@ -46,6 +46,7 @@ from vt.model_files.hub import Hub
 from vt.model_files.hub import of as hub_of
 from vt.models.cache import CacheObserver, ModelCache
 from vt.models.catalogue import Catalogue
+from vt.models.latest_choices import KEPT_SECONDS, LatestChoices, Served
 from vt.settings import Settings
 from vt.system import machine
 
@@ -103,10 +104,13 @@ class Scripted(Catalogue):
         self.before_load: Callable[[], object] = lambda: None
         self.lacking: tuple[str, ...] = ()
         self.lacks: set[str] = set()
+        self.looks = 0
+        """How often somebody had the candidates listed, for which a real catalogue looks at the disk."""
 
     def stt(self, language: Language | None, model: str | None = None) -> Sequence[Candidate[Transcriber]]:
         """List the scripted candidates; one whose name begins with "bad" cannot be loaded."""
         del language, model
+        self.looks += 1
         return [self._candidate(name) for name in self.names]
 
     def missing(self) -> tuple[str, ...]:
@@ -137,10 +141,12 @@ class Bench:
     def __init__(self) -> None:
         self.factories: list[AIServiceFactory] = []
 
-    def scripted(self, *names: str, **fields: object) -> tuple[AIServiceFactory, Scripted]:
+    def scripted(
+        self, *names: str, clock: Callable[[], float] = time.monotonic, **fields: object
+    ) -> tuple[AIServiceFactory, Scripted]:
         chosen = settings(**fields)
         catalogue = Scripted(chosen, *names)
-        self.factories.append(AIServiceFactory(chosen, catalogue=catalogue, make_cache=impatient))
+        self.factories.append(AIServiceFactory(chosen, catalogue=catalogue, make_cache=impatient, clock=clock))
         return self.factories[-1], catalogue
 
     def real(self, **fields: object) -> AIServiceFactory:
@@ -320,6 +326,107 @@ def test_evicting_one_model_by_its_key_tells_what_became_of_it(bench: Bench) -> 
     factory.get_stt_service()
     assert factory.evict_model("stt_only").outcome == "freed"
     assert factory.evict_model("stt_only").outcome == "unknown"
+
+
+# A warm model and the disk
+
+
+class Warm:
+    """A factory with a clock of its own, whose small model stands in for one that is not there and is warm."""
+
+    def __init__(self, bench: Bench, *names: str) -> None:
+        self.now = 100.0
+        self.factory, self.catalogue = bench.scripted(*(names or ("model", "small")), clock=lambda: self.now)
+        self.catalogue.lacks.add("model")
+        for _ in range(2):  # the first call loads, which is a change
+            self.factory.get_stt_service()
+
+    def model(self) -> str:
+        return self.factory.get_stt_service().choice.model
+
+    def looks(self) -> int:
+        """Ask once more, and return how often that had the candidates listed."""
+        before = self.catalogue.looks
+        self.factory.get_stt_service()
+        return self.catalogue.looks - before
+
+
+def test_a_warm_model_is_served_without_a_look_at_the_disk_and_counts_as_used(bench: Bench) -> None:
+    warm = Warm(bench)
+    before = warm.factory.get_model_status()
+    services = [warm.factory.get_stt_service() for _ in range(5)]
+    assert [warm.looks() for _ in range(3)] == [0, 0, 0]
+    assert {str(service.choice.fallback_reason) for service in services} == {"The model model is not there."}
+    assert warm.factory.get_model_status()["hits"] == before["hits"] + 8
+    with services[-1] as model:
+        assert model is warm.catalogue.made[0]
+
+
+def test_another_wish_is_looked_for_by_itself(bench: Bench) -> None:
+    warm = Warm(bench)
+    before = warm.catalogue.looks
+    warm.factory.get_stt_service("en")
+    warm.factory.get_stt_service("auto", "small")
+    assert warm.catalogue.looks == before + 2
+
+
+def test_what_somebody_else_changes_on_the_disk_is_noticed_within_seconds(bench: Bench) -> None:
+    warm = Warm(bench)
+    warm.catalogue.lacks.clear()
+    assert warm.model() == "small"
+    warm.now += KEPT_SECONDS
+    assert warm.model() == "model"
+    assert warm.factory.health_check()["status"] == "healthy"
+
+
+def test_a_download_that_has_ended_is_noticed_at_once(bench: Bench) -> None:
+    warm = Warm(bench)
+    warm.catalogue.preparations.run("model", lambda _: warm.catalogue.lacks.clear(), Cancel())
+    assert warm.model() == "model"
+
+
+@pytest.mark.parametrize("how", ["cleared", "evicted"])
+def test_a_model_that_was_freed_is_looked_for_anew_at_once(bench: Bench, how: str) -> None:
+    warm = Warm(bench)
+    warm.catalogue.lacks.clear()
+    if how == "cleared":
+        warm.factory.clear_cache()
+    else:
+        warm.factory.evict_model("stt_small")
+    assert warm.model() == "model"
+
+
+def test_a_model_that_leaves_while_it_is_in_use_serves_no_new_request(bench: Bench) -> None:
+    warm = Warm(bench)
+    with warm.factory.get_stt_service():
+        warm.factory.clear_cache()
+        warm.catalogue.lacks.clear()
+        assert warm.model() == "model"
+
+
+def test_a_better_model_that_could_not_be_loaded_is_tried_again_by_every_request(bench: Bench) -> None:
+    warm = Warm(bench, "bad", "small")
+    tries: list[str] = []
+    warm.catalogue.before_load = lambda: tries.append("load")
+    assert [warm.model() for _ in range(3)] == ["small"] * 3
+    assert len(tries) == 3
+
+
+def test_what_found_too_little_memory_for_its_work_gives_way_though_it_is_warm(bench: Bench) -> None:
+    warm = Warm(bench, "large", "small")
+    spent = warm.factory.get_stt_service().choice
+    assert warm.factory.stt_service(None, after=spent).choice.model == "small"
+    assert warm.model() == "large"
+
+
+def test_what_is_kept_of_wishes_is_bounded() -> None:
+    latest = LatestChoices(lambda: (0,), lambda: 0.0)
+    spec: ModelSpec[Transcriber] = ModelSpec("stt_one", "stt", "one", "cpu", lambda: ScriptedTranscriber([]), 0)
+    served = Served(Candidate(INFO, spec), Choice(INFO, "one"), "stt_one")
+    for number in range(1000):
+        latest.keep((number,), served, latest.now())
+    assert latest.find((999,)) is served
+    assert sum(latest.find((number,)) is not None for number in range(1000)) < 300
 
 
 def test_memory_that_stays_in_use_is_said_with_what_holds_it(bench: Bench) -> None:
@@ -1000,6 +1107,7 @@ import sys
 sys.prefix = {prefix!r}
 from vt import settings
 from vt.models.catalogue import Catalogue
+from vt.models.latest_choices import KEPT_SECONDS, LatestChoices, Served
 print(*(candidate.info.name for candidate in Catalogue(settings.load()).wanted()))
 """
 

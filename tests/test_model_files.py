@@ -125,6 +125,14 @@ def test_a_model_in_use_is_not_removed_and_one_that_is_only_in_memory_leaves_it_
         assert desk.state(KOKORO) == "here"
 
 
+def test_a_warm_model_that_was_removed_is_fetched_again_for_the_next_who_asks(desk: Desk) -> None:
+    for _ in range(3):
+        desk.factory.tts_service(languages.SPANISH)
+    desk.inventory.remove(KOKORO)
+    assert desk.factory.tts_service(languages.SPANISH).choice.info.name == "kokoro"
+    assert desk.state(KOKORO) == "here"
+
+
 def test_what_another_program_has_put_into_the_cache_stays(desk: Desk, hub: HubServer) -> None:
     desk.factory.fetch([VOICE])
     weights = max(desk.blobs(VOICE), key=lambda blob: blob.stat().st_size)

@@ -26,6 +26,7 @@ from vt.models.fallback import FallbackChain, prepare
 from vt.models.inventory import Inventory
 from vt.models.language_grades import LanguageGrade
 from vt.models.language_support import Offer
+from vt.models.latest_choices import LatestChoices, Served, Wish
 from vt.models.monitor import CacheMetrics, residency
 from vt.models.preload import Preload, Preloaded, Task
 from vt.models.remote_translation import RemoteTranslationService
@@ -106,6 +107,7 @@ class AIServiceFactory:
         )
         self._clock = clock
         self._device = self._catalogue.device
+        self._latest = LatestChoices(self._generation, clock)
         self._choices: dict[str, Choice] = {}
         """The latest choice for each first candidate, by the label of that candidate."""
         self._missing: tuple[float, tuple[str, ...]] | None = None
@@ -198,8 +200,13 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        candidates = self._catalogue.stt(language, model_size)
-        candidate, choice = self._serve(candidates, configured=model_size is None, cancel=cancel, after=after)
+        candidate, choice = self._serve_again(
+            ("stt", language and language.code, model_size),
+            lambda: self._catalogue.stt(language, model_size),
+            configured=model_size is None,
+            cancel=cancel,
+            after=after,
+        )
         return SttService(choice, self._leases(candidate, cancel), candidate.language, candidate.detects)
 
     def translation_service(
@@ -223,15 +230,24 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        candidates = self._catalogue.translation(source, target, model, engine, listening=listening)
-        candidate, choice = self._serve(candidates, configured=model is None and not engine, cancel=cancel, after=after)
+
+        def candidates() -> Sequence[Candidate[Translator]]:
+            return self._catalogue.translation(source, target, model, engine, listening=listening)
+
+        candidate, choice = self._serve_again(
+            ("translation", source.code, target.code, model, engine, listening),
+            candidates,
+            configured=model is None and not engine,
+            cancel=cancel,
+            after=after,
+        )
         leases = self._route(candidate, cancel)
         if not choice.info.is_remote:
             return TranslationService(choice, leases)
         return RemoteTranslationService(
             choice,
             leases,
-            lambda: self._stand_in(candidates, cancel),
+            lambda: self._stand_in(candidates(), cancel),
             observe=self.metrics.asked,
             fell=lambda count, why: self._fell(candidate.spec.key, count, why),
         )
@@ -285,8 +301,13 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        candidates = self._catalogue.tts(language, voice, engine)
-        candidate, choice = self._serve(candidates, configured=not (voice or engine), cancel=cancel, after=after)
+        candidate, choice = self._serve_again(
+            ("tts", language.code, voice, engine),
+            lambda: self._catalogue.tts(language, voice, engine),
+            configured=not (voice or engine),
+            cancel=cancel,
+            after=after,
+        )
         return TtsService(choice, self._leases(candidate, cancel))
 
     def get_diarization_service(self, cancel: Cancel | None = None, after: Choice | None = None) -> DiarizationService:
@@ -396,6 +417,31 @@ class AIServiceFactory:
     def _choose(self, candidates: Sequence[Candidate[E]]) -> Candidate[E]:
         return self._fallback_chain.choose(candidates, load=False)[0]
 
+    def _generation(self) -> tuple[int, ...]:
+        """Return numbers of which one grows with all that vt itself does to models, in memory or on the disk."""
+        return self._cache.changes, self._catalogue.preparations.ended, self.inventory.removals
+
+    def _serve_again(
+        self,
+        wish: Wish,
+        candidates: Callable[[], Sequence[Candidate[E]]],
+        *,
+        configured: bool,
+        cancel: Cancel | None,
+        after: Choice | None,
+    ) -> tuple[Candidate[E], Choice]:
+        """Serve as `_serve` does, but without a look at the disk where what served the wish last still can."""
+        known = None if after else self._latest.find(wish)
+        if known and self._fallback_chain.serves_at_once(known.candidate, cancel or self._end):
+            if configured:
+                self._tell_health(known.first, known.choice)
+            return known.candidate, known.choice
+        since, listed = self._latest.now(), candidates()
+        candidate, choice = self._serve(listed, configured=configured, cancel=cancel, after=after)
+        if not after:
+            self._latest.keep(wish, Served(candidate, choice, listed[0].label), since)
+        return candidate, choice
+
     def _serve(
         self,
         candidates: Sequence[Candidate[E]],
@@ -410,10 +456,15 @@ class AIServiceFactory:
         metered = [self._metered(candidate) for candidate in left]
         reason = _no_memory(after) if after else None
         candidate, choice = self._fallback_chain.choose(metered, load=True, cancel=cancel, reason=reason)
-        # A translation from sound, where no text translator knows the language, is not a fault of this machine.
-        if configured and not choice.info.listens:
-            self._choices[candidates[0].label] = choice
+        if configured:
+            self._tell_health(candidates[0].label, choice)
         return candidate, choice
+
+    def _tell_health(self, first: str, choice: Choice) -> None:
+        """Have the health tell of a choice, by the label of the candidate that was tried first."""
+        # A translation from sound, where no text translator knows the language, is not a fault of this machine.
+        if not choice.info.listens:
+            self._choices[first] = choice
 
     def _metered(self, candidate: Candidate[E]) -> Candidate[E]:
         then = self._metered(candidate.then) if candidate.then else None

@@ -311,6 +311,8 @@ class ModelCache:
         self._used_bytes = dict.fromkeys(self._budgets, 0)
         self._waiters = self._releases = 0
         self._hits = self._misses = self._load_count = self._evictions = 0
+        self.changes = 0
+        """Grows with every model that came, went, or could not be loaded: the same number means the same models."""
 
     # What callers do.
 
@@ -337,6 +339,7 @@ class ModelCache:
         except BaseException:
             with self._state_lock:
                 self._misses += 1
+                self.changes += 1
             self._observer.miss(spec.key)
             self._observer.waited(spec.key, self._clock() - preparation.began)
             raise
@@ -702,6 +705,7 @@ class ModelCache:
             self._entries[key] = load.entry = entry
             self._used_bytes[self._memory_of(entry.spec.device)] += entry.bytes
             self._load_count += 1
+            self.changes += 1
             self._finish(load)
             surplus = self._mark_surplus(entry.spec.device)
         self._observer.loaded(key, entry.load_seconds, entry.bytes)
@@ -718,6 +722,7 @@ class ModelCache:
             self._reclaim_for(load.spec.key)
         with self._state_lock:
             load.failure = failure
+            self.changes += 1
             self._finish(load)
         if failure is not None:
             self._observer.failed(load.spec.key, failure[1])
@@ -821,6 +826,7 @@ class ModelCache:
             del self._entries[entry.spec.key]
             self._used_bytes[self._memory_of(entry.spec.device)] -= entry.bytes
             self._evictions += 1
+            self.changes += 1
 
 
 def _mark(entries: Iterable[_Entry], reason: Reason) -> None:

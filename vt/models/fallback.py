@@ -64,6 +64,18 @@ class FallbackChain:
             reasons.add("VT_FALLBACK=false allows nothing in its place.")
         raise _error(candidates, reasons.told or "")
 
+    def serves_at_once(self, candidate: Candidate[E], cancel: Cancel | None = None) -> bool:
+        """Tell whether all models of a candidate are in memory, and count a use of each, as `choose` does.
+
+        Raises:
+            ModelBusy: as `choose`, where a model goes in this very moment.
+            Cancelled: `cancel` was set meanwhile.
+        """
+        parts = [part for part in candidate.parts if not part.is_process]
+        if not all(self._cache.is_ready(part.spec.key) for part in parts):
+            return False
+        return not any(self._load_failure(part, cancel) for part in parts)
+
     def lease(self, candidate: Candidate[E], cancel: Cancel | None = None) -> AbstractContextManager[Any]:
         """Get the files of a candidate ready, where its model is not in memory, and return a lease of the model.
 

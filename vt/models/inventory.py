@@ -95,13 +95,14 @@ class Inventory:
         self._lock = threading.Lock()
         self._asked: set[str] = set()
         """The names whose download somebody has asked for here, and that run; protected by `_lock`."""
-        self._removals = 0
+        self.removals = 0
+        """How many models have been removed so far."""
 
     @property
     def mark(self) -> str:
         """A value that changes when a download begins, goes on or ends, or a model has been removed."""
         preparations = self._catalogue.preparations
-        return repr((preparations.running(), preparations.ended, self._removals))
+        return repr((preparations.running(), preparations.ended, self.removals))
 
     # What there is.
 
@@ -209,7 +210,7 @@ class Inventory:
                 raise ModelInUse(model)
         files.own.remove()
         with self._lock:
-            self._removals += 1
+            self.removals += 1
         return size
 
     def _candidate(self, name: str) -> Candidate[Any]:
