@@ -9,14 +9,19 @@ import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results import tell
+from vt import languages
+from vt.domain import Cancel, JobRequest
 from vt.engines.model_spec import ModelSpec
 from vt.factory import AIServiceFactory, SttService
+from vt.jobs.executors.local import LocalExecutor
 from vt.models.cache import ModelCache
 from vt.settings import Settings
 from vt.system import machine
@@ -26,6 +31,8 @@ MB = 2**20
 LEASES = 5000
 THREADS = 16
 SLOW_SECONDS = 4.0
+DUBS = 3
+SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 
 
 class Nothing:
@@ -43,11 +50,6 @@ def timed(action: Callable[[], object], times: int) -> list[float]:
         action()
         taken.append(time.perf_counter() - began)
     return taken
-
-
-def told(name: str, value: str, floor: str, goal: str) -> None:
-    """Print one result."""
-    print(f"{name:<58} {value:>14}   floor {floor:>9}, goal {goal}")
 
 
 def leases(service: SttService, factory: AIServiceFactory) -> None:
@@ -70,10 +72,10 @@ def leases(service: SttService, factory: AIServiceFactory) -> None:
     clear = statistics.median(timed(factory.clear_cache, 5))
     cold = statistics.median(timed(load, 5)) - clear
     warm = timed(lease, LEASES)
-    told("cold load", f"{cold:.3f} s", "", "")
-    told("warm lease, median", f"{statistics.median(warm) * 1e6:.1f} us", "50 us", "20 us")
-    told("warm lease, times as fast as a load", f"{cold / statistics.median(warm):,.0f}", "1,000", "10,000")
-    told("`with service`, median", f"{statistics.median(timed(use, LEASES)) * 1e6:.1f} us", "", "")
+    tell("cold load", cold, "s")
+    tell("warm lease", statistics.median(warm) * 1e6, "us", floor=50, goal=20)
+    tell("warm lease: times as fast as a load", cold / statistics.median(warm), floor=1000, goal=10_000, more=True)
+    tell("`with service`", statistics.median(timed(use, LEASES)) * 1e6, "us")
     wishes: dict[str, Callable[[], object]] = {
         "get_stt_service()": factory.get_stt_service,
         "get_translation_service()": factory.get_translation_service,
@@ -81,13 +83,13 @@ def leases(service: SttService, factory: AIServiceFactory) -> None:
     }
     asked = {name: warm_wish(wish) for name, wish in wishes.items()}
     for name, seconds in asked.items():
-        told(f"{name}, warm, median", f"{seconds * 1e6:.1f} us", "30 us", "10 us")
+        tell(f"{name}, warm", seconds * 1e6, "us", floor=30, goal=10)
     bare = asked["get_stt_service()"]
-    told("get_stt_service(), times as fast as a load", f"{cold / bare:,.0f}", "", "")
+    tell("get_stt_service(): times as fast as a load", cold / bare, more=True)
     many: list[float] = []
     together(lambda: many.extend(timed(lease, LEASES)), THREADS)
     p99 = statistics.quantiles(many, n=100)[-1]
-    told(f"warm lease with {THREADS} threads, p99", f"{p99 * 1e3:.3f} ms", "2 ms", "")
+    tell(f"warm lease with {THREADS} threads, p99", p99 * 1e3, "ms", floor=2)
 
 
 def warm_wish(wish: Callable[[], object]) -> float:
@@ -112,14 +114,32 @@ def together(work: Callable[[], object], times: int) -> None:
         thread.join()
 
 
+def dubs(factory: AIServiceFactory) -> None:
+    """Dub the sample with models that stay, in turns with models that are loaded for each job."""
+    executor, cold, warm = LocalExecutor(factory), list[float](), list[float]()
+
+    def dub() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            request = JobRequest(SAMPLE, languages.SPANISH, languages.ENGLISH)
+            return timed(lambda: executor.run(request, Path(folder), lambda _: None, Cancel()), 1)[0]
+
+    for _ in range(DUBS):
+        factory.clear_cache()
+        cold.append(dub())
+        warm.append(dub())
+    tell("the sample, dubbed with a load of all models for it", cold, "s")
+    tell("the sample, dubbed with models that stay", warm, "s")
+    ratios = [one / other for one, other in zip(cold, warm, strict=True)]
+    tell("a load for each job: times as slow", ratios, floor=1, more=True)
+
+
 def stampede(factory: AIServiceFactory) -> None:
     """Many threads that want the same cold model."""
     factory.clear_cache()
     before = factory.get_model_status()["loads"]
     together(factory.get_stt_service, 64)
-    told(
-        "loads for 64 threads that ask for one cold model", str(factory.get_model_status()["loads"] - before), "1", "1"
-    )
+    loads = factory.get_model_status()["loads"] - before
+    tell("loads for 64 threads that ask for one cold model", loads, floor=1)
 
 
 def memory(factory: AIServiceFactory, cycles: int) -> None:
@@ -134,13 +154,12 @@ def memory(factory: AIServiceFactory, cycles: int) -> None:
         standing.append(machine.resident_bytes())
         back = (before + added - standing[-1]) / added
         if cycle == 0:
-            told("first load: status / growth", f"{said / added:.2f}", "", "")
-            told(f"first load: {added / MB:.1f} MB added; back", f"{back:.0%}", "", "")
+            print(f"first load: {added / MB:.1f} MB added, status / growth {said / added:.2f}, back {back:.0%}")
         elif cycle == 1:
-            told("next load: status / growth", f"{said / added:.2f}", "0.75-1.25", "")
-            told(f"next load: {added / MB:.1f} MB added; back", f"{back:.0%}", "80%", "95%")
+            tell("a model: memory as the status says / as the process grew", said / added, floor=1.25)
+            tell("a model: share of its memory that comes back", 100 * back, "%", floor=80, goal=95, more=True)
     drift = standing[-1] / standing[2] - 1
-    told(f"RSS after {len(standing)} cycles against the third", f"{drift:+.1%}", "10%", "")
+    tell(f"memory after {len(standing)} loads, beyond that after the third", 100 * drift, "%", floor=10)
 
 
 def health() -> None:
@@ -165,19 +184,14 @@ def health() -> None:
         taken += timed(factory.health_check, 1)
         time.sleep(0.002)
     thread.join()
-    told(
-        f"health_check() in a load of {SLOW_SECONDS:.0f} s, median",
-        f"{statistics.median(taken) * 1e3:.3f} ms",
-        "5 ms",
-        "",
-    )
+    tell(f"health_check() in a load of {SLOW_SECONDS:.0f} s", statistics.median(taken) * 1e3, "ms", floor=5)
     taken = []
     thread = threading.Thread(target=factory.get_stt_service)
     thread.start()
     while thread.is_alive():
         taken += timed(factory.health_check, 1)
     thread.join()
-    told("health_check() in loads of tiny.en, median", f"{statistics.median(taken) * 1e3:.3f} ms", "5 ms", "")
+    tell("health_check() in real loads", statistics.median(taken) * 1e3, "ms", floor=5)
     factory.close()
 
 
@@ -187,12 +201,13 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=50)
     parser.add_argument("--memory-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    factory = AIServiceFactory(Settings())
+    factory = AIServiceFactory(Settings(engines="embedded"))
     if arguments.memory_only:
         memory(factory, arguments.cycles)
         return
     leases(factory.get_stt_service(), factory)
     stampede(factory)
+    dubs(factory)
     factory.close()
     health()
     sys.stdout.flush()
