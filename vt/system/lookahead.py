@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
@@ -22,7 +22,7 @@ def _nothing() -> None:
 
 def run_ahead(
     work: Callable[[_Item], _Made], items: Iterable[_Item], *, threads: int, ahead: int, name: str, cancel: Cancel
-) -> Iterator[_Made]:
+) -> Generator[_Made, None, None]:
     """Yield the result of `work` for each item, in the order of the items.
 
     Args:
