@@ -54,7 +54,7 @@ class Served:
 
 
 def _run(argv: list[str]) -> bytes:
-    return processes.run(processes.Child(argv))
+    return processes.run(processes.Child(argv, purpose="look what works"))
 
 
 def examine(settings: Settings, run: Run = _run, obstacle: Callable[[], str | None] | None = None) -> Iterator[Finding]:

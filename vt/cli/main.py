@@ -214,7 +214,7 @@ def _serve(_: argparse.Namespace) -> NoReturn:
 
 
 def _translate(arguments: argparse.Namespace) -> int:
-    return _worked(arguments, options.dubs, _files, one_file=arguments.one_file)
+    return _worked(arguments, options.dubs, _files, one_file=arguments.one_file, profile=arguments.profile)
 
 
 def _files(request: JobRequest, result: Result, folder: Path) -> Sequence[Path]:
@@ -259,6 +259,7 @@ def _worked(
     chosen: Callable[[JobRequest, Result, Path], Sequence[Path]],
     *,
     one_file: bool = False,
+    profile: Path | None = None,
 ) -> int:
     """Do what is asked for.
 
@@ -267,14 +268,16 @@ def _worked(
         wanted: returns what they ask for.
         chosen: returns which files of a result the user gets, and writes them where they miss.
         one_file: put all dubs of a film into one file as well.
+        profile: the file that is to tell where the time went; None: nothing is traced.
     """
     # Imported here, so that --help does not have to wait for it.
-    from vt.cli import linked, telling
+    from vt.cli import linked, profiling, telling
 
     teller = telling.Json() if arguments.json else telling.Text()
     requests: Sequence[JobRequest] = ()
+    inputs = profiling.inputs(arguments)
     try:
-        with linked.brought(arguments, teller):
+        with profiling.written(profile, inputs, teller.say), linked.brought(arguments, teller):
             requests = wanted(arguments)
             return DONE if _all_done(arguments, requests, teller, chosen, one_file=one_file) else FAILED
     except (KeyboardInterrupt, Cancelled):
@@ -292,14 +295,15 @@ def _all_done(
 ) -> bool:
     from vt.cli import batch
     from vt.factory import get_ai_factory
-    from vt.system import folders
+    from vt.system import folders, tracing
 
     inputs = [path for one in requests for path in (one.source, one.subtitles) if path]
 
     def deliver(request: JobRequest, result: Result, folder: Path) -> Sequence[Path]:
         return folders.deliver(chosen(request, result, folder), arguments.out, inputs)
 
-    factory = get_ai_factory()
+    with tracing.span("find engines", "process"):
+        factory = get_ai_factory()
     factory.tell(teller.say)
     return batch.run(requests, arguments.sources, factory, arguments.out, teller, deliver, one_file=one_file)
 

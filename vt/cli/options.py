@@ -114,6 +114,9 @@ def add_dub(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--tts-engine", default="", metavar="NAME", help="who is to speak, such as espeak-ng")
     command.add_argument("--translation-engine", default="", metavar="NAME", help="who is to translate")
+    command.add_argument(
+        "--profile", type=Path, metavar="FILE", help="write where the time goes, for Perfetto or chrome://tracing"
+    )
 
 
 def add_speech(command: argparse.ArgumentParser) -> None:

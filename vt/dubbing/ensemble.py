@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 
 from pydantic import TypeAdapter
 
@@ -29,6 +30,7 @@ from vt.engines.candidate import Choice
 from vt.engines.protocols import ManyVoiced, Synthesizer, Voice
 from vt.errors import MediaError
 from vt.languages import Language
+from vt.system.lookahead import run_ahead
 from vt.text import subtitles
 from vt.text.normalization import normalized
 from vt.translatable import Message
@@ -37,6 +39,10 @@ _MOST_NAMED = 12
 """Speakers that a note lists."""
 _PACE_LINES = 24
 """So many lines tell the pace by which the length of an edited one is guessed."""
+_FITTED_AT_ONCE = 2
+"""Lines that are stretched at a time, while further ones are spoken; each takes a program of its own."""
+_Loud = tuple[int, list[tuple[Take, Clip]], float]
+"""A line, how its parts were spoken, and the gain in dB that makes it as loud as the others."""
 _ROLES = TypeAdapter(tuple[Role, ...])
 _PITCHES = TypeAdapter(tuple[float | None, ...])
 
@@ -496,19 +502,32 @@ def speak(
         for part in lines[line]
     ]
     clips = zip(takes, ensemble.clips(takes), strict=True)
-    early: dict[int, SpokenLine] = {}
-    due = 0
-    for line in order:
+
+    def loud(line: int) -> _Loud:
         own = [(take, clip) for (_, take), clip in islice(clips, len(lines[line]))]
         cache = ensemble.caches[ensemble.needed.who[line]]
         loudness = levels.level([cache.name(take) for take, _ in own], [clip for _, clip in own])
-        gain = calibration.line_gain(line, loudness, originals[line])
-        early[line] = _spoken(cache, plan.placements[line], lines[line], own, gain)
-        yield line, early[line]
-        while due in early:  # the track takes them in the order of their starts
-            for sound in early.pop(due).sounds:
-                track.add(sound)
-            due += 1
+        return line, own, calibration.line_gain(line, loudness, originals[line])
+
+    def placed(one: _Loud) -> tuple[int, SpokenLine]:
+        line, own, gain = one
+        cache = ensemble.caches[ensemble.needed.who[line]]
+        return line, _spoken(cache, plan.placements[line], lines[line], own, gain)
+
+    first, others = order[: len(plan.spoken)], order[len(plan.spoken) :]
+    early: dict[int, SpokenLine] = {}
+    due = 0
+    # What is stretched is cancelled by the cancel of its clips. Edited lines wait for none behind them.
+    at_once = _FITTED_AT_ONCE
+    ahead = run_ahead(placed, map(loud, others), threads=at_once, ahead=at_once, name="fit", cancel=Cancel())
+    with closing(ahead):
+        for line, spoken in chain((placed(loud(line)) for line in first), ahead):
+            early[line] = spoken
+            yield line, spoken
+            while due in early:  # the track takes them in the order of their starts
+                for sound in early.pop(due).sounds:
+                    track.add(sound)
+                due += 1
 
 
 def _spoken(

@@ -18,7 +18,7 @@ from vt.engines.candidate import Choice
 from vt.errors import EngineError
 from vt.models.cache import forget, is_out_of_memory
 from vt.models.services import Service
-from vt.system import machine
+from vt.system import machine, tracing
 
 OnProgress = Callable[[Progress], None]
 _S = TypeVar("_S", bound=Service[Any])
@@ -62,10 +62,11 @@ class Run:
         """Measure the time of a stage; where a stage is entered again, the times are added."""
         self.cancel.check()
         started = time.monotonic()
-        if stage not in self.stages:
-            self.on_progress(Progress(stage, 0.0))
-        yield
-        machine.trim()  # what a stage has freed would stay with the process beside what the next one takes
+        with tracing.span(stage.value, "stage"):
+            if stage not in self.stages:
+                self.on_progress(Progress(stage, 0.0))
+            yield
+            machine.trim()  # what a stage has freed would stay with the process beside what the next one takes
         self.stages[stage] = self.stages.get(stage, 0.0) + time.monotonic() - started
 
 

@@ -18,6 +18,7 @@ from vt.domain import Cancel, Placement
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.errors import StorageError
 from vt.media import Loudness, SoundFormat, weighting
+from vt.system import tracing
 from vt.system.logs import carried
 
 if TYPE_CHECKING:
@@ -280,6 +281,10 @@ class DubTrack:
     # One part
 
     def _encode(self, span: _Span, level: Level, lines: Sequence[Spoken], made: Path) -> None:
+        with tracing.span("part of the track", "piece", lines=len(lines)):
+            self._encode_lines(span, level, lines, made)
+
+    def _encode_lines(self, span: _Span, level: Level, lines: Sequence[Spoken], made: Path) -> None:
         voice = self._voice(span, lines)
         bed = self._bed(span, level, made.with_suffix(".bed")) if self._background else None
         packets = media.aac_packets(

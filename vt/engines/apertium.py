@@ -79,7 +79,7 @@ class Apertium:
         told = "\n\n".join(texts).encode() + b"\n"
         limits = replace(_LIMITS, output_bytes=MB + 20 * len(told))
         argv = ["apertium", *([] if marks else ["-u"]), mode]
-        output = run(Child(argv, limits, told, environment={"LC_ALL": "C.UTF-8"}), cancel)
+        output = run(Child(argv, limits, told, environment={"LC_ALL": "C.UTF-8"}, purpose="translate"), cancel)
         answers = [" ".join(part.split()) for part in re.split(r"\n[ \t]*\n", output.decode(errors="replace").strip())]
         if len(answers) == len(texts):
             return answers

@@ -72,7 +72,7 @@ class Espeak:
         argv = ["espeak-ng", "-v", self.voice, "-s", str(pace), "-b", "1", "--stdin", "--stdout"]
         # Two brackets would begin a command in phonemes.
         plain = re.sub(r"\[(?=\[)", "[ ", _normalized(text, self.voice))
-        return _clip(run(Child(argv, _LIMITS, plain.encode()), cancel))
+        return _clip(run(Child(argv, _LIMITS, plain.encode(), purpose="speak a line"), cancel))
 
     def close(self) -> None:
         """Nothing is held: every line was a process of its own."""

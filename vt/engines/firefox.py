@@ -24,7 +24,7 @@ from vt.errors import EngineError, LanguageError, ModelUnavailable, ToolError
 from vt.languages import Language
 from vt.model_files import bundle, sources
 from vt.model_files.sources import Weights
-from vt.system import atomic_dirs, folders, machine, python_child, sandbox
+from vt.system import atomic_dirs, folders, machine, python_child, sandbox, tracing
 from vt.system.atomic_dirs import Tell
 from vt.system.processes import run
 from vt.system.sandbox import MB, ChildLimits
@@ -152,6 +152,10 @@ class Firefox:
             yield self._whole(text, cancel) if has_words(text) else text
 
     def _whole(self, text: str, cancel: Cancel) -> str:
+        with tracing.span("translation", "piece", engine=INFO.name):
+            return self._by_parts(text, cancel)
+
+    def _by_parts(self, text: str, cancel: Cancel) -> str:
         done = []
         sound = text.encode("utf-8", "replace").decode()  # half a pair of surrogates is no text
         for part in pieces(" ".join(sound.split()), self._source.fits):

@@ -132,7 +132,7 @@ def _by_espeak(words: list[str], espeak_voice: str, cancel: Cancel) -> list[str]
         return []
     argv = ["espeak-ng", "-q", "--ipa=3", "-v", espeak_voice]
     told = "".join(f"{part.strip()}\n" for part in words).encode()
-    answers = run(Child(argv, _LIMITS, told), cancel).decode(errors="replace").splitlines()
+    answers = run(Child(argv, _LIMITS, told, purpose="pronounce lines"), cancel).decode(errors="replace").splitlines()
     if len(answers) == len(words):
         return answers
     # What espeak-ng has divided is found by halving; alone, all that comes is the answer.

@@ -32,7 +32,7 @@ from vt.errors import EngineError, LanguageError, ModelUnavailable
 from vt.languages import Language
 from vt.model_files import sources
 from vt.model_files.sources import Weights
-from vt.system import cuda, graphics
+from vt.system import cuda, graphics, tracing
 from vt.text.splitting import has_words, joined, pieces
 from vt.translatable import Message
 
@@ -151,7 +151,7 @@ class Nllb:
     def _hypotheses(
         self, batch: Sequence[list[str]], source: str, target: str, several: int, **penalties: float
     ) -> list[list[Hypothesis]]:
-        with _failing():
+        with _failing(), tracing.span("translation", "piece", engine=INFO.name, texts=len(batch)):
             found = self._model.translate_batch(
                 [[source, *tokens, "</s>"] for tokens in batch],
                 target_prefix=[[target]] * len(batch),

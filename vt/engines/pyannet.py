@@ -68,7 +68,8 @@ class PyanNet:
         """
         import torch
 
-        torch.set_num_threads(threads)
+        # So little is done soonest by one thread: several would wait for each other, most on a busy machine.
+        torch.set_num_threads(1)
         self._threads, self._side_by_side = threads, _side_by_side(threads)
         # Where the processor knows it, twice as fast.
         self._halved = machine.has_bfloat16()
@@ -82,6 +83,8 @@ class PyanNet:
             raise ModelUnavailable(
                 "The segmentation model {file} cannot be loaded: {reason}", file=file, reason=reason
             ) from error
+        finally:
+            torch.set_num_threads(threads)
 
     def overlaps(
         self, samples: NDArray[np.int16], starts: Sequence[float], cancel: Cancel

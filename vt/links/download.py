@@ -143,6 +143,7 @@ def _child(door: Path, folder: Path, link: str, bounds: Bounds, cookies: Path | 
         reads=[path for path in shown if path.exists()],
         writes=[folder, door.parent],
         environment={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(map(str, (code.parent, *packages)))},
+        purpose="download a film",
     )
 
 

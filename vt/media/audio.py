@@ -51,7 +51,15 @@ def raised_at_end(
     stream = stream.filter("asetnsamples", n=rate // 100).filter("asendcmd", commands=glide)
     stream = stream.filter("rubberband", pitch=1, formant="preserved")
     argv = command_line(stream.output("pipe:1", **pcm))
-    output = run(Child(argv, sound_limits(len(padded) / rate, 4 * len(padded)), padded.tobytes()), cancel)
+    output = run(
+        Child(
+            argv,
+            sound_limits(len(padded) / rate, 4 * len(padded)),
+            padded.tobytes(),
+            purpose="raise the end of a question",
+        ),
+        cancel,
+    )
     return np.frombuffer(output, np.int16)[: len(samples)]
 
 
@@ -65,7 +73,10 @@ def _rubberband(
     pcm = {"f": "s16le", "ar": rate, "ac": form[0] if form else 1}
     stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm).filter("rubberband", **options)
     argv = command_line(stream.output("pipe:1", **pcm))
-    output = run(Child(argv, sound_limits(len(samples) / rate, 4 * samples.size), samples.tobytes()), cancel)
+    output = run(
+        Child(argv, sound_limits(len(samples) / rate, 4 * samples.size), samples.tobytes(), purpose="stretch a line"),
+        cancel,
+    )
     return np.frombuffer(output, np.int16).reshape(-1, *form)[:wanted]
 
 
@@ -83,7 +94,7 @@ def converted(source: Path, form: SoundFormat, target: Path, wanted: SoundFormat
     argv += [*(["-af", "pan=mono|c0=0.5*c0+0.5*c1"] if wanted.channels < form.channels else []), *after, url(target)]
     seconds = source.stat().st_size / (2 * form.rate * form.channels)
     limits = replace(sound_limits(seconds), file_bytes=room_on_disk(target))
-    run(Child(argv, limits, reads=[source], writes=[target]), cancel)
+    run(Child(argv, limits, reads=[source], writes=[target], purpose="convert sound"), cancel)
 
 
 def output_rate(rate: int) -> int:
@@ -156,7 +167,9 @@ def aac_packets(
         argv += ["-af", f"{voice},{_limited(limit)}"]
     argv += ["-c:a", "aac", "-aac_coder", "fast", "-b:a", _BITS[wanted, channels], "-f", "adts", "pipe:1"]
     limits = sound_limits(2 * len(samples) / rate, 4 * channels * len(samples))
-    return _packets(run(Child(argv, limits, samples.tobytes(), reads=[bed.path] if bed else []), cancel))
+    return _packets(
+        run(Child(argv, limits, samples.tobytes(), reads=[bed.path] if bed else [], purpose="encode the track"), cancel)
+    )
 
 
 def _mix(voice: str, channels: int, limit: float) -> str:
@@ -186,5 +199,5 @@ def join_aac(paths: Sequence[Path], rate: int, target: Path, cancel: Cancel | No
     argv += ["-c", "copy", "-avoid_negative_ts", "disabled", "-f", "mp4", url(target)]
     size = joined.stat().st_size
     limits = replace(sound_limits(size / 4000), file_bytes=2 * size + MB)
-    run(Child(argv, limits, reads=[joined], writes=[target]), cancel)
+    run(Child(argv, limits, reads=[joined], writes=[target], purpose="join the track"), cancel)
     joined.unlink()

@@ -43,7 +43,9 @@ ENCODER = (
 
 @cache
 def _filters() -> str:
-    return run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-filters"], TOOL)).decode(errors="replace")
+    return run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-filters"], TOOL, purpose="list filters")).decode(
+        errors="replace"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ def picture_of(info: MediaInfo, cancel: Cancel | None = None) -> Picture:
     argv = ["ffprobe", "-v", "error", *opening_options(), "-select_streams", str(info.video.index)]
     argv += ["-show_entries", f"stream={_ENTRIES}", "-of", "json", "-i", url(info.path)]
     try:
-        (stream,) = json.loads(run(Child(argv, _LOOK, reads=[info.path]), cancel))["streams"]
+        (stream,) = json.loads(run(Child(argv, _LOOK, reads=[info.path], purpose="look at the picture"), cancel))[
+            "streams"
+        ]
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolMissing:

@@ -55,7 +55,7 @@ def listed_codecs() -> list[str]:
     Raises:
         ToolError: ffmpeg is missing, or does not run.
     """
-    listed = run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-codecs"], TOOL))
+    listed = run(Child(["ffmpeg", "-nostdin", "-hide_banner", "-codecs"], TOOL, purpose="list codecs"))
     return listed.decode(errors="replace").splitlines()
 
 

@@ -34,7 +34,7 @@ def pictures_alone(info: MediaInfo, covers: Sequence[Track], folder: Path, cance
     room = min(size + MB, room_on_disk(folder / "any"))
     limits = ChildLimits(patience(cpu, size), cpu, MEMORY, room, open_files=64 + len(made))
     try:
-        run(Child(argv, limits, reads=[info.path], writes=list(made.values())), cancel)
+        run(Child(argv, limits, reads=[info.path], writes=list(made.values()), purpose="read covers"), cancel)
     except ToolMissing:
         raise
     except ToolError as error:

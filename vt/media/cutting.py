@@ -36,7 +36,7 @@ def beginning(info: MediaInfo, seconds: float, target: Path, cancel: Cancel | No
         argv += ["-map_chapters", "-1", "-f", form, url(target)]
         limits = ChildLimits(patience(cpu, size), cpu, 2 * MEMORY, min(2 * size + 512 * MB, room_on_disk(target)))
         try:
-            run(Child(argv, limits, reads=[info.path], writes=[target]), cancel)
+            run(Child(argv, limits, reads=[info.path], writes=[target], purpose="cut a preview"), cancel)
         except ToolStopped as error:
             raise unfit(info.path, error) from error
         except ToolError as error:

@@ -54,7 +54,9 @@ def streams(path: Path, limits: ChildLimits, said: str, cancel: Cancel | None = 
 def _listed(path: Path, limits: ChildLimits, cancel: Cancel | None) -> str:
     argv = ["ffmpeg", "-nostdin", "-hide_banner", *opening_options(), "-i", url(path)]
     try:
-        return run(Child(argv, limits, reads=[path]), cancel, slots=PROBES).decode(errors="replace")
+        return run(Child(argv, limits, reads=[path], purpose="look into a film"), cancel, slots=PROBES).decode(
+            errors="replace"
+        )
     except ToolError as error:  # as always: without an output it fails once it has listed everything
         return error.said
 

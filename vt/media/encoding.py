@@ -74,7 +74,7 @@ def encode(
     argv = ["ffmpeg", "-hide_banner", "-nostats", "-loglevel", "error", "-probesize", "32", "-analyzeduration", "0"]
     argv += [*raw_pcm_input(rate), "-ar", str(ENCODED_RATE), *FORMATS[form].options, "-flush_packets", "1", "pipe:1"]
     limits = replace(_LIMITS, output_bytes=most_bytes)
-    pipe(Child(argv, limits), (piece.tobytes() for piece in pieces), take, cancel, _ENCODERS)
+    pipe(Child(argv, limits, purpose="encode speech"), (piece.tobytes() for piece in pieces), take, cancel, _ENCODERS)
 
 
 def with_its_length(source: Path, form: str, target: Path, cancel: Cancel | None = None) -> None:
@@ -94,7 +94,7 @@ def with_its_length(source: Path, form: str, target: Path, cancel: Cancel | None
         argv = ["ffmpeg", "-y", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"]
         argv += ["-protocol_whitelist", "file", "-f", form, "-i", url(source), *FORMATS[form].options, url(target)]
         limits = replace(_LIMITS, seconds=300, file_bytes=room_on_disk(target))
-        run(Child(argv, limits, reads=[source], writes=[target]), cancel)
+        run(Child(argv, limits, reads=[source], writes=[target], purpose="write the length"), cancel)
         source.unlink()
     else:
         source.replace(target)

@@ -227,7 +227,9 @@ class _Extraction:
         try:
             argv += decoders(self.info.kinds) if source.path == path else []
             argv += [*input_of(source.path, source.part), *outputs]
-            return run(Child(argv, self._limits(), reads=[source.path], writes=writes), self.cancel)
+            return run(
+                Child(argv, self._limits(), reads=[source.path], writes=writes, purpose="read the sound"), self.cancel
+            )
         except ToolStopped as error:
             raise unfit(path, error) from error
         except ToolError as error:

@@ -40,7 +40,9 @@ def folders() -> list[Path]:
 
 
 def _listed(pattern: str) -> str:
-    return run(Child(["fc-list", "--format", _FORMAT, pattern], TOOL, reads=folders())).decode(errors="replace")
+    return run(Child(["fc-list", "--format", _FORMAT, pattern], TOOL, reads=folders(), purpose="find fonts")).decode(
+        errors="replace"
+    )
 
 
 def font_for(language: Language, listed: List = _listed) -> Font:

@@ -50,7 +50,7 @@ def join(films: Sequence[Path], target: Path, cancel: Cancel | None = None) -> N
         room = min(2 * size + 64 * MB, room_on_disk(target))
         limits = ChildLimits(patience(cpu, size), cpu, memory, room, open_files=64 + len(films) + len(covers))
         try:
-            run(Child(argv, limits, reads=[*films, *covers.values()], writes=[target]), cancel)
+            run(Child(argv, limits, reads=[*films, *covers.values()], writes=[target], purpose="join dubs"), cancel)
         except ToolMissing:
             raise
         except ToolError as error:

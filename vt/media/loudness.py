@@ -44,7 +44,14 @@ def loudness_at(samples: NDArray[np.int16], rate: int, gains: Sequence[float]) -
     argv = ["ffmpeg", "-hide_banner", "-nostats", *raw_pcm_input(rate), "-filter_complex", ";".join(graph)]
     for name in names:
         argv += ["-map", f"[{name}out]", "-f", "null", "-"]
-    said = run_both(Child(argv, sound_limits(len(gains) * len(samples) / rate), samples.tobytes()))[1]
+    said = run_both(
+        Child(
+            argv,
+            sound_limits(len(gains) * len(samples) / rate),
+            samples.tobytes(),
+            purpose="measure loudness at several gains",
+        )
+    )[1]
     told = dict(_SUMMARY.findall(said))
     return [float(told[name]) for name in names]
 
@@ -59,7 +66,7 @@ def momentary_loudness(path: Path, primed: bool, cancel: Cancel | None = None) -
     argv += ["-f", "aac", "-i", url(path), "-af", f"{skip}ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
     seconds = path.stat().st_size / 4000
     limits = replace(sound_limits(seconds), said_bytes=int(MB + seconds * 4000))  # ten lines a second, each read below
-    said = run_both(Child(argv, limits, reads=[path]), cancel)[1]
+    said = run_both(Child(argv, limits, reads=[path], purpose="measure the loudness of the track"), cancel)[1]
     levels = [float(level) for level in re.findall(r" M:\s*(-?[\d.]+)\s", said)]
     peak = re.findall(r"^[ \t]+Peak:\s+(-?[\d.]+|-?inf|nan) dBFS", said, re.MULTILINE)
     if not peak:

@@ -162,7 +162,7 @@ def _write_alone(info: MediaInfo, text: Kept, target: Path, cancel: Cancel | Non
     size = info.path.stat().st_size
     cpu = 60 + size / MB
     limits = ChildLimits(patience(cpu, size), cpu, MEMORY, min(size + MB, room_on_disk(target)))
-    run(Child(argv, limits, reads=[text.file or info.path], writes=[target]), cancel)
+    run(Child(argv, limits, reads=[text.file or info.path], writes=[target], purpose="write subtitles"), cancel)
 
 
 def _as_full_as_possible(
@@ -219,7 +219,11 @@ def _written(plan: _Mux, dub: Path, target: Path, cancel: Cancel | None, on_prog
         if done and info.seconds > 0:
             on_progress(min(1.0, int(done[1]) / _MICROSECONDS / info.seconds))
 
-    run(Child(argv, plan.limits(dub, target), reads=reads, writes=[target]), cancel, on_line=tell)
+    run(
+        Child(argv, plan.limits(dub, target), reads=reads, writes=[target], purpose="mux the film"),
+        cancel,
+        on_line=tell,
+    )
     if plan.encodes:
         on_progress(1.0)  # the last that ffmpeg tells may be long before the end
     return plan.notes

@@ -36,4 +36,7 @@ def page_copy(film: Path, seconds: float, target: Path, cancel: Cancel | None = 
     cpu, size = 300 + _CPU_PER_SECOND * seconds, film.stat().st_size
     most = min(int(64 * MB + size + _BYTES_PER_SECOND * seconds), room_on_disk(target))
     limits = ChildLimits(patience(cpu, size), cpu, 2 * MEMORY, most)
-    run(Child([*argv, "-f", "mp4", url(target)], limits, reads=[film], writes=[target]), cancel)
+    run(
+        Child([*argv, "-f", "mp4", url(target)], limits, reads=[film], writes=[target], purpose="copy for browsers"),
+        cancel,
+    )

@@ -117,7 +117,7 @@ def probe(path: Path, cancel: Cancel | None = None) -> MediaInfo:
     check_readable(path)
     argv = ["ffprobe", "-v", "warning", *opening_options(), "-show_entries", _ENTRIES, "-of", "json", "-i", url(path)]
     try:
-        output, said = run_both(Child(argv, _PROBE, reads=[path]), cancel, slots=PROBES)
+        output, said = run_both(Child(argv, _PROBE, reads=[path], purpose="look into a film"), cancel, slots=PROBES)
         found = json.loads(output)
     except ToolStopped as error:
         raise unfit(path, error) from error
@@ -203,7 +203,9 @@ def has_packets(path: Path, track: Track, cancel: Cancel | None = None) -> bool:
     size = path.stat().st_size
     cpu = 60 + size / MB
     try:
-        said = run(Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel)
+        said = run(
+            Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path], purpose="look for packets"), cancel
+        )
     except ToolStopped as error:
         raise unfit(path, error) from error
     except ToolError as error:

@@ -135,7 +135,7 @@ def _write_slowed(
     argv += ["-protocol_whitelist", "file", "-f", "s16le", "-ar", str(form.rate), "-ac", str(form.channels)]
     argv += ["-i", url(after), "-c:a", "aac", "-b:a", "192k", "-f", "ipod", url(target)]
     limits = replace(sound_limits(_count(after, form) / form.rate), file_bytes=room_on_disk(target))
-    run(Child(argv, limits, reads=[after], writes=[target]), cancel)
+    run(Child(argv, limits, reads=[after], writes=[target], purpose="slow the picture"), cancel)
 
 
 def _check_room(seconds: float, form: SoundFormat, target: Path) -> None:
@@ -224,7 +224,7 @@ def write_chapters(info: MediaInfo, slowing: Slowing, target: Path, cancel: Canc
     argv = ["ffprobe", "-v", "error", *opening_options(), "-show_chapters", "-show_entries", "format=start_time"]
     argv += ["-of", "json", "-i", url(info.path)]
     try:
-        found = json.loads(run(Child(argv, _LOOK, reads=[info.path]), cancel))
+        found = json.loads(run(Child(argv, _LOOK, reads=[info.path], purpose="read chapters"), cancel))
         began = float(found.get("format", {}).get("start_time", 0.0))
         chapters = [
             (

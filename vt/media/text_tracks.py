@@ -189,4 +189,4 @@ def _reading(info: MediaInfo, outputs: Sequence[str], output_bytes: int = 0, wri
     cpu = 60 + size / MB
     room = min(_MOST_BYTES + _MORE, room_on_disk(writes[0])) if writes else 0
     limits = ChildLimits(patience(cpu, size), cpu, MEMORY, room, output_bytes, open_files=64 + len(writes))
-    return Child(argv, limits, reads=[info.path], writes=writes)
+    return Child(argv, limits, reads=[info.path], writes=writes, purpose="read subtitles")

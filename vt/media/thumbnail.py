@@ -31,6 +31,6 @@ def thumbnail(film: Path, seconds: float) -> bytes:
     argv += ["-vf", scale, "-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "pipe:1"]
     limits = ChildLimits(patience(_CPU_SECONDS), _CPU_SECONDS, MEMORY, output_bytes=MB)
     try:
-        return run(Child(argv, limits, reads=[film]), slots=PROBES)
+        return run(Child(argv, limits, reads=[film], purpose="make a thumbnail"), slots=PROBES)
     except ToolError:
         return b""

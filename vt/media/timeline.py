@@ -174,7 +174,10 @@ def _unit(slots: Slots) -> str:
         content = sound.getvalue()
     argv = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-protocol_whitelist", "pipe"]
     argv += ["-f", "wav", "-i", "pipe:0", "-map", "0:0", *(_COPIED.format(longest=9, unit="") + _TELL_THE_END).split()]
-    output = run(Child(argv, ChildLimits(_PATIENCE, _PATIENCE, MEMORY), stdin=content), slots=slots)
+    output = run(
+        Child(argv, ChildLimits(_PATIENCE, _PATIENCE, MEMORY), stdin=content, purpose="learn the unit of times"),
+        slots=slots,
+    )
     return "" if _latest(output) > 0.5 else _OTHER_UNIT
 
 
@@ -196,7 +199,11 @@ def _ends(
     argv += read_along([index for index, _ in outputs[_MOST_MEASURED:]])
     size = path.stat().st_size
     cpu = 60 + size / MB
-    output = run(Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path]), cancel, slots=slots)
+    output = run(
+        Child(argv, ChildLimits(patience(cpu, size), cpu, MEMORY), reads=[path], purpose="measure the length"),
+        cancel,
+        slots=slots,
+    )
     return _latest(output)
 
 

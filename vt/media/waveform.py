@@ -53,7 +53,7 @@ def peaks(info: MediaInfo, track: Track, count: int, cancel: Cancel | None = Non
     cpu, room = 60 + info.seconds / 20, info.path.stat().st_size
     try:
         limits = ChildLimits(patience(cpu, room), cpu, MEMORY, output_bytes=4 * MB)
-        said = run(Child(argv, limits, reads=[info.path]), cancel)
+        said = run(Child(argv, limits, reads=[info.path], purpose="outline the sound"), cancel)
     except ToolStopped as error:
         raise unfit(info.path, error) from error
     except ToolError:

@@ -40,7 +40,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from vt.engines.model_spec import Closable, ModelSpec
 from vt.errors import Cancelled, ModelBusy, ModelUnavailable, VtError
-from vt.system import machine
+from vt.system import machine, tracing
 from vt.translatable import Message
 
 Reason = Literal["lru", "idle", "cleared", "memory", "uncached"]
@@ -214,7 +214,7 @@ class _Load(_Record):
 class _Lease(Generic[T]):
     """Holds a model in memory from enter to exit; for use once."""
 
-    __slots__ = ("_cache", "_check", "_entry", "_preparation", "_spec")
+    __slots__ = ("_cache", "_check", "_entry", "_preparation", "_spec", "_use")
 
     def __init__(
         self, cache: ModelCache, spec: ModelSpec[T], check: Check | None, preparation: Preparation | None
@@ -224,16 +224,20 @@ class _Lease(Generic[T]):
         self._check = check
         self._preparation = preparation
         self._entry: _Entry | None = None
+        self._use: tracing.Use | None = None
 
     def __enter__(self) -> T:
         if self._entry is not None:
             raise RuntimeError("A lease is entered once; take another one.")
         self._entry = entry = self._cache._lease_entry(self._spec, self._check, self._preparation)
+        self._use = tracing.use(self._spec.name)
         model: T = entry.model
         return model
 
     def __exit__(self, *_: object) -> None:
         entry, self._entry = self._entry, None
+        if self._use is not None:
+            self._use.end()
         if entry is not None:
             self._cache._release(entry)
 
@@ -653,6 +657,10 @@ class ModelCache:
 
     def _load(self, spec: ModelSpec[Any]) -> _Entry:
         """Load and measure; where memory runs out, close the idle models in it and try once more."""
+        with tracing.span(spec.name, "load", stage=spec.kind, device=spec.device):
+            return self._timed_load(spec)
+
+    def _timed_load(self, spec: ModelSpec[Any]) -> _Entry:
         began = self._clock()
         model = _load_unless_out_of_memory(spec)
         if model is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
 from vt.domain import Cancel
+from vt.system import tracing
 from vt.system.logs import carried
 
 _Item = TypeVar("_Item")
@@ -21,7 +22,7 @@ def _nothing() -> None:
 
 def run_ahead(
     work: Callable[[_Item], _Made], items: Iterable[_Item], *, threads: int, ahead: int, name: str, cancel: Cancel
-) -> Iterator[_Made]:
+) -> Generator[_Made, None, None]:
     """Yield the result of `work` for each item, in the order of the items.
 
     Args:
@@ -55,12 +56,17 @@ def run_groups_ahead(
 
     `leave` is called at the end, before the threads are waited for; it may stop what still runs in them.
     """
+
+    def traced(item: _Item) -> _Made:
+        with tracing.span(name, "piece"):
+            return work(item)
+
     waiting: deque[list[Future[_Made]]] = deque()
     with ThreadPoolExecutor(threads, name) as pool:
         try:
             for group in groups:
                 cancel.check()
-                waiting.append([pool.submit(carried(work), item) for item in group])
+                waiting.append([pool.submit(carried(traced), item) for item in group])
                 # Some items ahead keep the cores busy. The results of all items could fill the memory.
                 while waiting and sum(map(len, waiting)) - len(waiting[0]) >= ahead:
                     yield _results(waiting.popleft(), cancel)

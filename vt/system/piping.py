@@ -8,12 +8,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vt.domain import Cancel
 from vt.errors import ToolStopped
 from vt.system import sandbox
-from vt.system.processes import TALLY, Child, Slots, failure, kill, killed_by, start
+from vt.system.processes import TALLY, Child, Slots, failure, kill, killed_by, start, traced
 from vt.system.sandbox import MB
 
 _CHUNK = 1 << 16
@@ -35,8 +34,8 @@ def pipe(child: Child, pieces: Iterable[bytes], take: Callable[[bytes], object],
         TooManyRequests: too many programs run already.
         Cancelled: `cancel` was set; the program has been killed.
     """
-    program = Path(child.argv[0]).name
-    with TALLY.ending(program), slots.one(cancel), TALLY.running(program):
+    program = child.program
+    with TALLY.ending(program), slots.one(cancel), TALLY.running(program), traced(child):
         process = start(child, sandbox.best())
         with killed_by(process, cancel):
             output = _Output(process, child, take)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -21,7 +21,7 @@ import psutil
 
 from vt.domain import Cancel
 from vt.errors import Cancelled, StorageError, ToolError, ToolMissing, ToolStopped, TooManyRequests
-from vt.system import sandbox
+from vt.system import sandbox, tracing
 from vt.system.sandbox import CORES, MB, ChildLimits, Sandbox
 from vt.translatable import Message, Value
 
@@ -162,6 +162,13 @@ class Child:
     """The files that it may write; missing ones are made first, empty."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables in addition to those that all children have."""
+    purpose: str = ""
+    """What it is for, in a few words that stand in the code: for traces."""
+
+    @property
+    def program(self) -> str:
+        """The name of the program, without its folder."""
+        return Path(self.argv[0]).name
 
 
 OnLine = Callable[[str], None]
@@ -204,7 +211,7 @@ def run_both(
     on_line: OnLine | None = None,
 ) -> tuple[bytes, str]:
     """Run a program as `run` does and return its stdout and its stderr."""
-    with TALLY.ending(Path(child.argv[0]).name):
+    with TALLY.ending(child.program):
         return _run(child, cancel, slots, box, on_line)
 
 
@@ -214,16 +221,21 @@ def _run(
     program, limits = child.argv[0], child.limits
     for path in child.writes:
         _create_file(path)
-    with slots.one(cancel), TALLY.running(Path(program).name):
+    with slots.one(cancel), TALLY.running(child.program), traced(child) as span:
         process = start(child, box or sandbox.best())
         with killed_by(process, cancel):
             communication = _Communication(process, child, cancel, on_line)
-            communication.run_to_end()
+            communication.run_to_end(span)
     if cancel:
         cancel.check()
     if process.returncode or _disk_is_full(communication.said):
         raise failure(program, process.returncode, communication.said, limits)
     return bytes(communication.output), communication.said
+
+
+def traced(child: Child) -> AbstractContextManager[tracing.Span]:
+    """Trace a child while the block runs."""
+    return tracing.span(child.program, "child", purpose=child.purpose)
 
 
 def _create_file(path: Path) -> None:
@@ -332,21 +344,25 @@ class _Communication:
         """The end of the process's stderr."""
         return self._stderr[-self._limits.said_bytes :].decode(errors="replace")
 
-    def run_to_end(self) -> None:
-        """Write and read until the process has ended."""
+    def run_to_end(self, span: tracing.Span) -> None:
+        """Write and read until the process has ended; what it has spent is added to its span."""
         process = self._process
         assert process.stdin and process.stdout and process.stderr  # noqa: S101
         os.set_blocking(process.stdin.fileno(), False)
+        meter = tracing.Meter(span, process.pid)
+        pause = tracing.LOOK_SECONDS if meter.is_on else _REPORT_SECONDS
         with selectors.DefaultSelector() as waiting:
             waiting.register(process.stdin, selectors.EVENT_WRITE, self._write_stdin)
             waiting.register(process.stdout, selectors.EVENT_READ, self._read_stdout)
             waiting.register(process.stderr, selectors.EVENT_READ, self._read_stderr)
             while waiting.get_map():
-                for key, _ in waiting.select(min(_REPORT_SECONDS, self._seconds_left())):
+                for key, _ in waiting.select(min(pause, self._seconds_left())):
                     if not key.data(key.fd):
                         waiting.unregister(key.fileobj)
                         _close_quietly(key.fileobj)  # type: ignore[arg-type] # it is one of the three
                 self._report_progress()
+                meter.look()
+        meter.look(last=True)
         try:
             process.wait(self._seconds_left())
         except subprocess.TimeoutExpired:

@@ -37,7 +37,14 @@ def child(
     """
     path = os.pathsep.join(filter(None, (str(Path(vt.__file__).parent.parent), os.environ.get("PYTHONPATH"))))
     argv = [sys.executable, "-m", module, *arguments]
-    return Child(argv, limits, reads=reads, writes=writes, environment={**variables, "PYTHONPATH": path})
+    return Child(
+        argv,
+        limits,
+        reads=reads,
+        writes=writes,
+        environment={**variables, "PYTHONPATH": path},
+        purpose=module.rpartition(".")[2],
+    )
 
 
 def reason(error: ToolError) -> str:
