@@ -1,5 +1,5 @@
 // Has the server speak what is typed as soon as somebody rests: so a save finds it spoken, and it is heard at once.
-const REST_MS = 350;
+const REST_MS = 350, TOO_SOON = 429;
 
 export class Ahead {
   constructor(bench) {
@@ -20,7 +20,15 @@ export class Ahead {
     const isSpoken = [...lines, ...added].some(line => line.text?.trim());
     if (!isSpoken || speakers.length || !told.over || isSaving || body === this.told) return;
     this.told = body;
-    fetch(told.address.replace(/lines$/, 'drafts'), {method: 'POST', headers: {'Content-Type': 'application/json'}, body})
-      .catch(() => { /* the save will tell */ });
+    this.#send(told.address.replace(/lines$/, 'drafts'), body);
+  }
+  // Where the server has had too much of it, what stands there then is told later.
+  async #send(address, body) {
+    try {
+      const answer = await fetch(address, {method: 'POST', headers: {'Content-Type': 'application/json'}, body});
+      if (answer.status !== TOO_SOON || !this.bench.data) return;
+      this.told = '';
+      this.wait();
+    } catch { /* the save will tell */ }
   }
 }
