@@ -17,9 +17,11 @@ from tests.test_jobs import LINES, SPEC, Desk
 from vt.domain import Cancel, Clip, Edit, Edits, JobState, SpeakerEdit
 from vt.dubbing.idle_services import IdleServices
 from vt.errors import Cancelled, InputError, JobNotFound, Outdated, TooManyRequests, WrongState
+from vt.jobs.job_service import Jobs
 from vt.jobs.new_lines import NewLine
 from vt.jobs.speaking_ahead import EACH_SECONDS, drafts_of
 from vt.jobs.store import new_id
+from vt.settings import Settings
 
 PATIENCE = 30.0
 OTHER = Edits({1: Edit(text="ANOTHER LINE.")})
@@ -223,6 +225,8 @@ def test_drafts_are_refused_as_edits_are_and_those_that_are_large_are_not_spoken
         desk.jobs.speak_ahead(job, 1, Edits({9: Edit(text="x")}))
     many = Edits({line: Edit(text="x") for line in range(9)})
     assert not any(drafted(desk, job, one) for one in (says("x" * 401), many, Edits({}, {0: SpeakerEdit("tone-es")})))
+    elsewhere = Jobs(Settings(), desk.factory, desk.data, desk.store, desk.worker)  # as where a cluster speaks
+    assert not elsewhere.speak_ahead(job, 1, OTHER)
     desk.free = 0
     assert not drafted(desk, job, OTHER)
 

@@ -83,7 +83,9 @@ class SpeakingAhead:
             now = self._clock()
             self._came = {one: at for one, at in self._came.items() if now - at < EACH_SECONDS}
             if folder in self._came:
-                raise TooManyRequests("This server has too many calls at once: try again in a moment.", retry_after=1)
+                raise TooManyRequests(
+                    "This server has too many {what} at once: try again in a moment.", what="drafts", retry_after=1
+                )
             self._came[folder] = now
 
     def offer(self, draft: Drafted) -> bool:

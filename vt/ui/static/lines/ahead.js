@@ -1,5 +1,5 @@
 // Has the server speak what is typed as soon as somebody rests: so a save finds it spoken, and it is heard at once.
-const REST_MS = 350, TOO_SOON = 429;
+const REST_MS = 300, TOO_SOON = 429;
 
 export class Ahead {
   constructor(bench) {
