@@ -187,6 +187,8 @@ class FakeFactory:
         """What takes voices out of sound; None: nothing does."""
         self.others: list[TranslationService] = []
         """Further ways to translate."""
+        self.is_idle = True
+        """Whether the voice is in memory, and used by nobody."""
         self.wished: list[Wishes] = []
         """By whom each film was to be served that was checked."""
 
@@ -265,6 +267,10 @@ class FakeFactory:
     def voice(self, language: Language, wishes: Wishes = NO_WISHES) -> Choice:
         del language, wishes
         return choice("tone", "tts")
+
+    def is_voice_idle(self, language: Language, *, voice: str = "", engine: str = "") -> bool:
+        del language, voice, engine
+        return self.is_idle
 
     def tts_service(
         self,

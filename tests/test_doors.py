@@ -126,6 +126,23 @@ def test_changes_of_lines_that_break_off_are_no_failure_of_the_server() -> None:
     assert (sent[0]["status"], sent[1]["body"]) == (400, b"The call broke off before its end.")
 
 
+def test_a_draft_is_told_whether_it_is_spoken_and_refused_where_it_comes_too_soon_or_is_no_change() -> None:
+    def too_soon(*_: object) -> bool:
+        raise TooManyRequests("Again in a moment.", retry_after=1)
+
+    async def sent(speak_ahead: Callable[..., bool], body: str, kind: str = "application/json") -> httpx.Response:
+        async with client_of(page_with(speak_ahead=speak_ahead)) as client:
+            return await client.post(f"/films/{JOB}/drafts", content=body, headers={"Content-Type": kind})
+
+    body = '{"version": 1, "lines": [{"id": 0, "text": "x"}], "speakers": []}'
+    taken, left = (asyncio.run(sent(lambda *_, now=now: now, body)) for now in (True, False))
+    assert (taken.status_code, left.status_code, taken.content, left.content) == (202, 204, b"", b"")
+    refused = asyncio.run(sent(too_soon, body))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert asyncio.run(sent(too_soon, body, "text/plain")).status_code == 415
+    assert [asyncio.run(sent(too_soon, wrong)).status_code for wrong in ("[]", "{}")] == [400, 422]
+
+
 def test_the_page_behind_a_link_may_run_no_script() -> None:
     async def look() -> list[str]:
         async with client_of(SecurityHeaders(HTMLResponse("<p>Hi</p>"), on_spaces=False)) as client:

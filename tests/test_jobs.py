@@ -55,6 +55,7 @@ from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.job_service import MB, Jobs, plain_name
 from vt.jobs.results import ResultFile, ResultText
+from vt.jobs.speaking_ahead import SpeakingAhead
 from vt.jobs.store import DataFolder, Store, new_id
 from vt.jobs.worker import Worker
 from vt.settings import Settings
@@ -78,7 +79,10 @@ class Desk:
         self.factory = FakeFactory(ScriptedTranscriber(SCRIPT), self.voice)
         self.data = DataFolder(folder)
         self.store = Store(self.data.database)
-        self.worker = Worker(self.store, self.data, LocalExecutor(self.factory))
+        self.now = 0.0
+        """What the clock says by which drafts of edits are counted."""
+        self.ahead = SpeakingAhead(self.factory, lambda: self.now)
+        self.worker = Worker(self.store, self.data, LocalExecutor(self.factory, self.ahead))
         self.free = 10**12
         self.looks = PerVisitorSemaphore(1)
         self.jobs = Jobs(
@@ -89,10 +93,12 @@ class Desk:
             self.worker,
             free=lambda _: self.free,
             looks=self.looks,
+            ahead=self.ahead,
         )
         self.worker.begin()
 
     def close(self) -> None:
+        self.jobs.close()
         self.worker.close()
         self.store.close()
         self.data.close()

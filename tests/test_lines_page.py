@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Response, Route, expect
 
 from tests.browsers import page_of
 from tests.conftest import SAMPLE
-from tests.servers import Server, running
+from tests.servers import Server, running, wait_for
 from tests.test_page import TALK
 
 PATIENCE_MS = 120_000.0
@@ -258,6 +258,32 @@ def saved_and_heard_at_once(page: Page, hear: Locator) -> Iterator[None]:
     expect(hear).to_have_attribute("aria-busy", "false")
 
 
+def test_what_is_typed_is_spoken_as_soon_as_somebody_rests_and_a_save_finds_it(
+    page: Page, server: Server, jobs: tuple[str, str]
+) -> None:
+    job, typed = jobs[0], "Esto se dice antes."
+    before = texts(server, job)[1]
+    drafts = server.folder / "data" / "jobs" / job / "drafts"
+    version = int(page.get_attribute(".vt-lines", "data-version") or 0) + 1
+    page.click(SECOND)
+    page.keyboard.press("Control+a")
+    with page.expect_response(lambda answer: is_taken(answer, job, typed)):
+        page.keyboard.type(typed)
+    wait_for(lambda: any(drafts.glob("take-*")))
+    assert texts(server, job)[1] == before
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(f".vt-lines[data-version='{version}'] {SAVED}")
+    assert (texts(server, job)[1], drafts.exists()) == (typed, False)
+    change(server, job, {"id": 1, "text": before})
+
+
+def is_taken(answer: Response, job: str, text: str) -> bool:
+    """Tell whether an answer says that the second line, and nothing else, is spoken with this text ahead."""
+    if not answer.url.endswith(f"/films/{job}/drafts") or answer.status != 202:
+        return False
+    return bool(json.loads(answer.request.post_data or "")["lines"] == [{"id": 1, "text": text}])
+
+
 def test_the_keys_search_step_write_undo_and_save(page: Page, server: Server, jobs: tuple[str, str]) -> None:
     page.focus("[data-row='line 0']")
     page.keyboard.press("/")
@@ -391,9 +417,9 @@ def test_of_thousands_of_lines_only_those_in_sight_are_drawn_and_the_last_is_fou
 def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     server: Server, jobs: tuple[str, str]
 ) -> None:
-    def sent(body: str, job: str = jobs[1], **headers: str) -> tuple[int, str]:
+    def sent(body: str, job: str = jobs[1], to: str = "lines", **headers: str) -> tuple[int, str]:
         headers = {"Content-Type": "application/json", **headers}
-        answer = server.ask("POST", f"/films/{job}/lines", content=body, headers=headers)
+        answer = server.ask("POST", f"/films/{job}/{to}", content=body, headers=headers)
         assert answer.headers["content-type"].startswith("text/plain"), answer.text
         return answer.status_code, answer.text
 
@@ -402,6 +428,7 @@ def test_the_page_saves_lines_as_json_alone_and_refuses_in_the_readers_language(
     assert sent("{")[0] == sent("[]")[0] == 400
     assert sent(change, "a" * 26)[0] == 404
     assert sent(change)[0] == 412
+    assert [sent(change, "a" * 26, "drafts")[0], sent(change, to="drafts")[0]] == [404, 412]
     version = int(server.ask("GET", f"/api/v1/jobs/{jobs[1]}/segments").headers["ETag"].strip('"'))
     strange: list[dict[str, Any]] = [
         {"lines": [{"id": 0, "start": 10**400}]}, {"added": [{}]}, {"added": 7},

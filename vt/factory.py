@@ -310,6 +310,16 @@ class AIServiceFactory:
         )
         return TtsService(choice, self._leases(candidate, cancel))
 
+    def is_voice_idle(self, language: Language, *, voice: str = "", engine: str = "") -> bool:
+        """Tell whether what `tts_service` would return could speak at once: it is in memory, and nobody uses it.
+
+        Raises:
+            LanguageError: nobody here speaks it.
+            ModelUnavailable: what does cannot be had.
+        """
+        candidate = self._choose(self._catalogue.tts(language, voice, engine))
+        return candidate.is_process or self._cache.is_idle(candidate.spec.key)
+
     def get_diarization_service(self, cancel: Cancel | None = None, after: Choice | None = None) -> DiarizationService:
         """Return what tells speakers apart, its model resident; for `cancel` and `after` see `get_stt_service`.
 

@@ -25,6 +25,7 @@ from vt.jobs.executors.base import Executor
 from vt.jobs.executors.local import LocalExecutor
 from vt.jobs.job_service import Jobs
 from vt.jobs.removals import Removals
+from vt.jobs.speaking_ahead import SpeakingAhead
 from vt.jobs.store import DataFolder
 from vt.jobs.worker import Worker
 from vt.media import ACCEPTED_FORMATS
@@ -131,8 +132,9 @@ class Services:
     def _opened(self) -> JobBackend:
         with self._opening:
             if self._backend is None:
-                executor = ray.executor(self.factory, self.hosts) if self.hosts else LocalExecutor(self.factory)
-                self._backend = JobBackend(self.settings, self.factory, executor)
+                ahead = None if self.hosts else SpeakingAhead(self.factory)
+                executor = ray.executor(self.factory, self.hosts) if self.hosts else LocalExecutor(self.factory, ahead)
+                self._backend = JobBackend(self.settings, self.factory, executor, ahead)
             return self._backend
 
     def _look(self) -> None:
@@ -335,7 +337,13 @@ class Services:
 class JobBackend:
     """The data folder with all that works on it."""
 
-    def __init__(self, settings: Settings, factory: AIServiceFactory, executor: Executor) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        factory: AIServiceFactory,
+        executor: Executor,
+        ahead: SpeakingAhead | None = None,
+    ) -> None:
         self._path = settings.data_folder
         with ExitStack() as opened:
             database = database_place.database(settings)
@@ -358,7 +366,7 @@ class JobBackend:
             worker.begin()
             opened.enter_context(closing(worker))
             self.close = opened.pop_all().close
-        self.jobs = Jobs(settings, factory, data, self._store, worker)
+        self.jobs = Jobs(settings, factory, data, self._store, worker, ahead=ahead)
 
     def waiting_and_running(self) -> dict[str, int]:
         """Return how many jobs are not over, by state."""

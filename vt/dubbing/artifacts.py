@@ -110,16 +110,17 @@ class ArtifactReader:
 class Artifacts(ArtifactReader):
     """The artifacts in one folder. It has one writer at a time, which this is; existing artifacts are kept."""
 
-    def __init__(self, folder: Path, lasting: bool = True) -> None:
+    def __init__(self, folder: Path, lasting: bool = True, beside: Path | None = None) -> None:
         """Open a folder, which is made if it is missing, and remove the temporary files of a writer that was killed.
 
         Args:
             folder: holds nothing but artifacts.
             lasting: False for a run that is never resumed: then nothing is synced to the disk, and a film is identified
                 by its place and time instead of its content.
+            beside: another folder, whose artifacts are found too; none is added to it.
         """
         super().__init__(folder)
-        self._lasting = lasting
+        self._lasting, self._beside = lasting, beside
         with _translated():
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{_TEMPORARY}*"):
@@ -198,6 +199,14 @@ class Artifacts(ArtifactReader):
                     with suppress(FileNotFoundError):  # its owner has just removed it
                         disk.link_or_copy(path, mine)
 
+    def take_over(self) -> None:
+        """Move those artifacts of the folder beside this one into it that were asked for since it was opened."""
+        with _translated():
+            for path in _files_of(self._beside) if self._beside else ():
+                mine = self._folder / path.name
+                if path.stem in self._used and not mine.exists():
+                    path.replace(mine)
+
     def prune(self, spared: Collection[str] = (), most_bytes: int = 0) -> None:
         """Remove the artifacts that nobody has asked for since the folder was opened.
 
@@ -220,6 +229,12 @@ class Artifacts(ArtifactReader):
                     folders.remove(path)
 
     # Inside
+
+    def _place(self, kind: str, fingerprint: str) -> Path:
+        place = super()._place(kind, fingerprint)
+        if self._beside and not place.exists() and (other := self._beside / place.name).exists():
+            return other
+        return place
 
     def _put(self, kind: str, fingerprint: str, payload: bytes) -> None:
         place = self._place(kind, fingerprint)

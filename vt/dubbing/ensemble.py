@@ -493,14 +493,9 @@ def speak(
         originals: by how many LU each line of the original is louder than the others.
         levels: tell how loud each line is.
     """
-    whole = [[Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True)]
-    lines = [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
+    lines = _parts(texts, plan)
     order = [*plan.spoken, *(line for line in range(len(lines)) if line not in plan.spoken)]
-    takes = [
-        (line, _take_of(ensemble, calibration, line, part, plan.spoken.get(line)))
-        for line in order
-        for part in lines[line]
-    ]
+    takes = _takes(ensemble, calibration, lines, plan, order)
     clips = zip(takes, ensemble.clips(takes), strict=True)
 
     def loud(line: int) -> _Loud:
@@ -528,6 +523,36 @@ def speak(
                 for sound in early.pop(due).sounds:
                     track.add(sound)
                 due += 1
+
+
+def speak_ahead(ensemble: Ensemble, calibration: Calibration, texts: Sequence[str], plan: Plan) -> None:
+    """Speak the edited lines as `speak` does, and keep them: what is not edited has been spoken before."""
+    lines = _parts(texts, plan)
+    takes = _takes(ensemble, calibration, lines, plan, [*plan.spoken])
+    parts = (part for line in plan.spoken for part in lines[line])
+    for (line, take), clip, part in zip(takes, ensemble.clips(takes), parts, strict=True):
+        ensemble.caches[ensemble.needed.who[line]].fitted(take, clip, part.placement)
+
+
+def _parts(texts: Sequence[str], plan: Plan) -> list[Sequence[Part]]:
+    """Return what is spoken of each line in one breath."""
+    whole = ([Part(text, placed)] for text, placed in zip(texts, plan.placements, strict=True))
+    return [plan.parts.get(line, alone) for line, alone in enumerate(whole)]
+
+
+def _takes(
+    ensemble: Ensemble,
+    calibration: Calibration,
+    lines: Sequence[Sequence[Part]],
+    plan: Plan,
+    order: Sequence[int],
+) -> list[tuple[int, Take]]:
+    """Return the takes of some lines in an order, each with its line."""
+    return [
+        (line, _take_of(ensemble, calibration, line, part, plan.spoken.get(line)))
+        for line in order
+        for part in lines[line]
+    ]
 
 
 def _spoken(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from vt import media
 from vt.domain import Cancel, Clip, JobRequest, Placement, Stage
@@ -33,7 +34,7 @@ from vt.dubbing import (
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.background import Surroundings
 from vt.dubbing.casting import Parts
-from vt.dubbing.ensemble import Calibration, Ensemble, SpokenLine
+from vt.dubbing.ensemble import Calibration, Ensemble, Plan, SpokenLine
 from vt.dubbing.fitting import Fitted
 from vt.dubbing.fresh_lines import FreshLines
 from vt.dubbing.glossing import Glossing
@@ -48,6 +49,7 @@ from vt.dubbing.subtitling import Sides
 from vt.dubbing.track import Level
 from vt.dubbing.translating import Translated, Translating
 from vt.engines.candidate import Choice
+from vt.engines.protocols import Synthesizer
 from vt.errors import MediaError
 from vt.languages import Language
 from vt.media import Burn, Loudness, Named, Slowing, Soft
@@ -55,6 +57,8 @@ from vt.models.services import TtsService
 from vt.system import disk
 from vt.text import subtitles
 from vt.translatable import Message
+
+_T = TypeVar("_T")
 
 FIRST_LINES, FRESH_LINES = "first-lines", "fresh-lines"
 """Where the first lines are kept in the work folder, while a dub is made, and those that an edit has spoken anew."""
@@ -101,6 +105,23 @@ def dub(
         return _Dub(run, folder, target).result() if target else _write_down(run, folder)
 
 
+def speak_ahead(
+    request: JobRequest, services: DubbingServices, folder: Path, cancel: Cancel, artifacts: Artifacts
+) -> None:
+    """Speak the edited lines of a finished dub, so that `dub`, with the same edits, finds them among its artifacts.
+
+    Nothing else is made. The arguments are those of `dub`; where something other than a voice is missing among the
+    artifacts, `services` decide whether it is made.
+
+    Raises:
+        VtError: as `dub` does.
+    """
+    run, target = Run(request, services, artifacts, cancel, lambda _: None), request.target_language
+    if target:
+        with preview.first_minute(run, folder / "preview"):
+            _Dub(run, folder, target).speak_ahead()
+
+
 def report_name(target: str) -> str:
     """Return the ending of the report's name; for a dub it names the target language."""
     return f"{target}.report.json" if target else "report.json"
@@ -122,6 +143,34 @@ def check(request: JobRequest, checker: RequestChecker) -> float:
     # A header that promises too much is not believed before the film is refused for it.
     believed = info.is_measured or longest is None or info.seconds <= longest
     return info.seconds if believed else media.measured_seconds(info)
+
+
+@dataclass(frozen=True, slots=True)
+class _Understood:
+    """What is known before a dub is spoken: what is said in the film, in both languages, and what else is heard."""
+
+    examined: Examined
+    surroundings: Surroundings
+    translating: Translating
+    found: Translated
+    """Before any edit."""
+    script: Script
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """By whom each line is spoken, and when."""
+
+    voices: Ensemble
+    calibration: Calibration
+    fitted: Fitted
+    plan: Plan
+
+    @property
+    def script(self) -> Script:
+        """The lines as they are spoken."""
+        return self.fitted.script
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +260,47 @@ class _Dub:
 
     def result(self) -> Result:
         run = self.run
+        self._results.check_names()
+        known = self._understood()
+        heard, found = known.translating.heard, known.found
+        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *known.notes]
+        tts, finished = self._with_voice(lambda tts: self._spoken_and_mixed(tts, known))
+        terms = known.translating.glossing
+        use = terms.use(finished.script.transcript.segments, finished.script.texts, run.request.edits)
+        notes += filter(None, [*glossing.notes(use), *finished.notes, run.services.advice(found.choice)])
+        outcome = report.Outcome(
+            request=run.request,
+            film_seconds=finished.film_seconds,
+            script=finished.script,
+            base_rate=finished.base_rate,
+            loudness=finished.loudness,
+            stt=heard.choice,
+            translation=found.choice,
+            spent=known.script.spent,
+            tts=tts,
+            stages=run.stages,
+            total_seconds=time.monotonic() - run.began,
+            notes=notes,
+            voices=finished.voices,
+            slowing=finished.slowing,
+            glossary=use,
+        )
+        return self._results.write_report(finished.files, report.of_dub(outcome))
+
+    def speak_ahead(self) -> None:
+        """Speak the edited lines as `result` would, and make nothing of them."""
+        known = self._understood()
+
+        def spoken(tts: TtsService) -> None:
+            with tts as engine:
+                now = self._planned(engine, tts.choice, known)
+                ensemble.speak_ahead(now.voices, now.calibration, now.script.texts, now.plan)
+
+        self._with_voice(spoken)
+
+    def _understood(self) -> _Understood:
+        run = self.run
         with run.stage(Stage.PROBE):
-            self._results.check_names()
             entries = glossing.read(run.request.glossary)
             examined = hearing.examine(run.request, run.services, run.cancel, run.artifacts)
             burning.check(run.request, examined.info, examined.language(run.request), run.cancel)
@@ -231,29 +319,8 @@ class _Dub:
             found = wordings.with_others(translating, found)
             translating, found = replace(translating, heard=heard), added_lines.translated_with(found, added)
             script = translating.edited(found)
-        notes: list[str] = [*preview.notes(run.request, heard.film_seconds), *lost, *heard.notes, *surroundings.notes]
-        notes += translating.notes(found.choice, script)
-        tts, finished = self._speak_and_mix(examined, surroundings, translating, found, script)
-        use = terms.use(finished.script.transcript.segments, finished.script.texts, run.request.edits)
-        notes += filter(None, [*glossing.notes(use), *finished.notes, run.services.advice(found.choice)])
-        outcome = report.Outcome(
-            request=run.request,
-            film_seconds=finished.film_seconds,
-            script=finished.script,
-            base_rate=finished.base_rate,
-            loudness=finished.loudness,
-            stt=heard.choice,
-            translation=found.choice,
-            spent=script.spent,
-            tts=tts,
-            stages=run.stages,
-            total_seconds=time.monotonic() - run.began,
-            notes=notes,
-            voices=finished.voices,
-            slowing=finished.slowing,
-            glossary=use,
-        )
-        return self._results.write_report(finished.files, report.of_dub(outcome))
+        notes = (*lost, *heard.notes, *surroundings.notes, *translating.notes(found.choice, script))
+        return _Understood(examined, surroundings, translating, found, script, notes)
 
     @property
     def _results(self) -> _Results:
@@ -261,50 +328,44 @@ class _Dub:
 
     # Speaking
 
-    def _speak_and_mix(
-        self,
-        examined: Examined,
-        surroundings: Surroundings,
-        translating: Translating,
-        found: Translated,
-        script: Script,
-    ) -> tuple[Choice, _Finished]:
-        wishes = self.run.request.wishes
+    def _with_voice(self, work: Callable[[TtsService], _T]) -> _T:
+        """Work with the model that speaks."""
+        run, wishes = self.run, self.run.request.wishes
         return with_model(
-            lambda after: self.run.services.tts_service(
+            lambda after: run.services.tts_service(
                 self.target,
-                cancel=self.run.cancel,
+                cancel=run.cancel,
                 after=after,
                 voice=next(iter(wishes.voices), ""),
                 engine=wishes.tts_engine,
             ),
-            lambda tts: self._spoken_and_mixed(tts, examined, surroundings, translating, found, script),
+            work,
         )
 
-    def _spoken_and_mixed(
-        self,
-        tts: TtsService,
-        examined: Examined,
-        surroundings: Surroundings,
-        translating: Translating,
-        found: Translated,
-        script: Script,
-    ) -> tuple[Choice, _Finished]:
+    def _planned(self, engine: Synthesizer, choice: Choice, known: _Understood) -> _Planned:
+        """Plan where each line is spoken, by whom, and in which words."""
+        run, translating, found = self.run, known.translating, known.found
+        heard = translating.heard
+        with run.stage(Stage.SPEAK):
+            cast = ensemble.Cast(run, known.examined, heard, translating.heard_name, choice, self.target)
+            voices = cast.gathered(engine, known.script.parts)
+            segments = heard.transcript.segments
+            calibration = ensemble.calibrated(run, voices, segments, found.texts, self._keep_first)
+            worded = wordings.chosen(run, voices, calibration, heard, found, translating.glossing)
+            script = wordings.applied(worded, known.script)
+            has_picture = known.examined.info.video is not None
+            fitted = fitting.fitted(run, heard, worded, script, known.surroundings, has_picture=has_picture)
+            plan = ensemble.planned(voices, calibration, fitted.heard, worded, fitted.script)
+        return _Planned(voices, calibration, fitted, plan)
+
+    def _spoken_and_mixed(self, tts: TtsService, known: _Understood) -> tuple[Choice, _Finished]:
         """Speak and mix at the same time: parts of the track are encoded while further lines are spoken."""
-        run, heard, texts = self.run, translating.heard, found.texts
+        run, heard_name, texts = self.run, known.translating.heard_name, known.found.texts
         with ExitStack() as opened:
             with tts as engine:
-                with run.stage(Stage.SPEAK):
-                    cast = ensemble.Cast(run, examined, heard, translating.heard_name, tts.choice, self.target)
-                    voices = cast.gathered(engine, script.parts)
-                    segments = heard.transcript.segments
-                    calibration = ensemble.calibrated(run, voices, segments, texts, self._keep_first)
-                    worded = wordings.chosen(run, voices, calibration, heard, found, translating.glossing)
-                    script = wordings.applied(worded, script)
-                    has_picture = examined.info.video is not None
-                    fitted = fitting.fitted(run, heard, worded, script, surroundings, has_picture=has_picture)
-                    script, surroundings = fitted.script, fitted.surroundings
-                    plan = ensemble.planned(voices, calibration, fitted.heard, worded, script)
+                planned = self._planned(engine, tts.choice, known)
+                voices, calibration, plan, script = planned.voices, planned.calibration, planned.plan, planned.script
+                surroundings = planned.fitted.surroundings
                 wanted: list[Json] = [surroundings.identity, run.services.settings.loudness_lufs]
                 level_name = fingerprint("level", voices.identity, texts, calibration.gain, *wanted)
                 dubbed = opened.enter_context(
@@ -315,15 +376,15 @@ class _Dub:
                 lines = ensemble.speak(
                     voices, calibration, dubbed, script.texts, plan, surroundings.louder_lines, levels
                 )
-                spoken = self._speak(lines, len(plan.placements), self._fresh(translating.heard_name, script), level)
+                spoken = self._speak(lines, len(plan.placements), self._fresh(heard_name, script), level)
                 levels.keep()
             placements = [line.placement for line in spoken]
             script = replace(script, placements=tuple(placements), phrases=plan.phrases(placements))
-            finished = self._finish(examined, script, calibration.base_rate, dubbed, fitted)
+            finished = self._finish(known.examined, script, calibration.base_rate, dubbed, planned.fitted)
         if dubbed.level != level:
             run.artifacts.put_json("level", level_name, dubbed.level.as_json())
-        self._keep_takes(translating.heard_name, script, voices, spoken, dubbed.level.gain)
-        notes = (*voices.notes, *wordings.notes(script), *fitted.notes, *finished.notes)
+        self._keep_takes(heard_name, script, voices, spoken, dubbed.level.gain)
+        notes = (*voices.notes, *wordings.notes(script), *planned.fitted.notes, *finished.notes)
         return voices.choice, replace(finished, voices=voices.voices, notes=notes)
 
     def _keep_first(self, line: int, clip: Clip) -> None:

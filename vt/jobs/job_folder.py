@@ -40,6 +40,11 @@ class JobFolder:
         return self.path / "pieces"
 
     @property
+    def drafts(self) -> Path:
+        """The folder of artifacts that were made of drafts: the next run takes what it needs of them, the rest goes."""
+        return self.path / "drafts"
+
+    @property
     def work(self) -> Path:
         """The folder in which a run works, removed after it."""
         return self.path / "work"
@@ -113,6 +118,7 @@ class JobFolder:
             self.subtitles,
             self.glossary,
             self.artifacts,
+            self.drafts,
             self.record,
             self.new_record,
             self.removal,

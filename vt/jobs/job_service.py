@@ -36,6 +36,7 @@ from vt.jobs.job_folder import JobFolder
 from vt.jobs.new_lines import NewLine
 from vt.jobs.page_copies import PageCopies
 from vt.jobs.results import ResultFile, ResultText
+from vt.jobs.speaking_ahead import Drafted, SpeakingAhead
 from vt.jobs.store import ID, DataFolder, Store, Submission, new_id
 from vt.jobs.takes import DubTakes
 from vt.jobs.worker import Hear, Worker, file_names
@@ -55,6 +56,8 @@ _WORK_BYTES_PER_SECOND = 300_000
 """The most that the files of a run take for a second of film: extracted sound, spoken lines, the dubbed track."""
 _JOINING_SECONDS = 60.0
 """Whoever wants dubs in one file waits so long for those before them."""
+_MOST_DRAFTED, _LONGEST_DRAFT, _DRAFT_BYTES = 8, 400, 32 * MB
+"""So many lines, of so many characters each, are spoken before they are saved, and take far less of the disk."""
 _LONGEST_NAME = 200
 _LONGEST_KEY = 255
 _KEPT_FORMS = ("srt", "vtt")
@@ -113,6 +116,7 @@ class Jobs:
         worker: Worker,
         free: Callable[[Path], int] = disk.free_bytes,
         looks: PerVisitorSemaphore | None = None,
+        ahead: SpeakingAhead | None = None,
     ) -> None:
         """Serve the jobs of a worker.
 
@@ -124,10 +128,11 @@ class Jobs:
             worker: runs the jobs.
             free: returns how many bytes are free on the disk of a folder.
             looks: limits how many films of one visitor are examined at a time; None: half of all that may be.
+            ahead: speaks drafts of edits; None: nothing does.
         """
         self._settings, self._checker = settings, checker
         self._data, self._store, self._worker = data, store, worker
-        self._free = free
+        self._free, self._ahead = free, ahead
         self._copies = PageCopies(media.page_copy)
         self._joining = Slots(1, patience=_JOINING_SECONDS)
         self._looks = looks or PerVisitorSemaphore(CORES)  # `processes.PROBES` are twice as many
@@ -436,6 +441,8 @@ class Jobs:
             JobNotFound: there is no such job.
         """
         self._copies.stop(self._data.job(job_id))
+        if self._ahead:
+            self._ahead.stop(self._data.job(job_id))
         self._worker.remove(job_id)
 
     def announce_removal(self, job_id: str) -> None:
@@ -673,6 +680,8 @@ class Jobs:
     def close(self) -> None:
         """Stop what is made in the background for the page."""
         self._copies.close()
+        if self._ahead:
+            self._ahead.close()
 
     def subtitle_files(self, job_id: str) -> list[ResultFile]:
         """Return the subtitles that lie with the film, those of the dub first.
@@ -804,19 +813,64 @@ class Jobs:
             TooManyJobs: too many of the visitor's wait and run already.
         """
         job = self._store.get(job_id)
-        if not job.state.is_over:
-            raise WrongState(job.state)
-        if job.version != version and job.version:
-            raise Outdated
-        report = self.dub_report(job_id)
-        changes, before = edit_checks.checked(changes, report, self._checker.voices(), new), self._mended(job)
+        report = self._editable(job, version)
+        edits = self._edits(job, report, changes, new)
         with disk_errors():
             film_bytes = self._data.input(job_id).stat().st_size
         again = len(report.segments) if changes.speakers else len(changes.lines) + len(new)
         self._check_disk(int(1.1 * film_bytes) + again * MB)
+        return self._worker.edit(job_id, version, edits, visitor)
+
+    def speak_ahead(self, job_id: str, version: int, changes: Edits, new: Sequence[NewLine] = ()) -> bool:
+        """Have lines spoken that somebody may be about to save, so that `edit` with the same changes finds them spoken.
+
+        Nothing is changed by that, and nothing else waits for it: it is done only while no job waits or runs, with a
+        voice that is in memory, and for few lines that are not long.
+
+        Args:
+            job_id: of the dub.
+            version: of the results that the changes were made from.
+            changes: what may be otherwise.
+            new: lines that may be added.
+
+        Returns:
+            Whether they are spoken now.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it waits or runs, or has no results.
+            Outdated: its results are of another version.
+            InputError: as `edit` does.
+            TooManyRequests: the last draft of this job came just now.
+        """
+        job, folder = self._store.get(job_id), self._data.folder(job_id)
+        if self._ahead is None or not _is_small(changes, new):
+            return False
+        self._ahead.check_rate(folder.path)
+        edits = self._edits(job, self._editable(job, version), changes, new)
+        if self.busy() or self._free(self._data.path) < _RESERVE + _DRAFT_BYTES:
+            return False
+        request = job.request.to_request(folder.film, folder.subtitles, edits, folder.glossary)
+        return self._ahead.offer(Drafted(folder.path, request))
+
+    def _editable(self, job: Job, version: int) -> DubReport:
+        """Return the report of a dub that may be edited now; raises what `edit` raises."""
+        if not job.state.is_over:
+            raise WrongState(job.state)
+        if job.version != version and job.version:
+            raise Outdated
+        return self.dub_report(job.id)
+
+    def _edits(self, job: Job, report: DubReport, changes: Edits, new: Sequence[NewLine]) -> Edits:
+        """Return all edits that a dub has after some changes.
+
+        Raises:
+            InputError: a line, speaker or voice is unknown, or a new text, name or time is not possible.
+        """
+        changes, before = edit_checks.checked(changes, report, self._checker.voices(), new), self._mended(job)
         if new:
             changes, before = new_lines.placed(new, edit_checks.starts(report.segments, changes), changes, before)
-        return self._worker.edit(job_id, version, changes.over(before), visitor)
+        return changes.over(before)
 
     def _finished(self, job_id: str, read: Callable[[Job, JobFolder], _T]) -> tuple[Job, _T]:
         """Return a job and what `read` returns from its results; again where newer results replace them meanwhile."""
@@ -841,6 +895,13 @@ class Jobs:
     def _file(self, job: Job, ending: str) -> ResultFile:
         path = self._data.folder(job.id).result(job.version, ending)
         return ResultFile(path, f"{job.request.stem}.{ending}", _TYPES[path.suffix])
+
+
+def _is_small(changes: Edits, new: Sequence[NewLine]) -> bool:
+    """Tell whether changes are of few short lines, and of no speaker, with whom many lines may change."""
+    edits = [*changes.lines.values(), *(one.edit for one in new)]
+    is_short = all(len(text) <= _LONGEST_DRAFT for edit in edits for text in (edit.text or "", edit.source_text or ""))
+    return not changes.speakers and len(edits) <= _MOST_DRAFTED and is_short
 
 
 def _sound(folder: Path, line: int) -> ResultFile:

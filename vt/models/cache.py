@@ -376,6 +376,12 @@ class ModelCache:
         with self._fast_state_lock:
             return self._ready_entry(key) is not None
 
+    def is_idle(self, key: str) -> bool:
+        """Tell whether a model is in memory now, and nobody uses it."""
+        with self._fast_state_lock:
+            entry = self._ready_entry(key)
+            return entry is not None and not entry.leases
+
     def evict(self, key: str) -> ClearResult:
         """Free one model: at once where it is idle, else after its last lease."""
         return self._evict_or_retire(key)

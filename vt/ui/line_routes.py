@@ -13,9 +13,10 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from vt.domain import MOST_SPEAKERS, Job, JobState
+from vt.domain import MOST_SPEAKERS, Edits, Job, JobState
 from vt.dubbing.report import DubbedLine, DubReport
 from vt.errors import BrokenCall, NoSuchResult, VtError, WrongType
+from vt.jobs.new_lines import NewLine
 from vt.jobs.progress_feed import Feed
 from vt.jobs.results import ResultFile
 from vt.services import Services
@@ -129,6 +130,7 @@ class LineRoutes:
         router.get(f"/{_SCRIPTS}/{{name}}")(_script)
         router.get("/films/{job_id}/lines")(self._lines)
         router.post("/films/{job_id}/lines")(self._save)
+        router.post("/films/{job_id}/drafts")(self._speak_ahead)
         router.get("/films/{job_id}/fresh-lines/{line}")(self._fresh)
         return router
 
@@ -152,12 +154,26 @@ class LineRoutes:
             return _refused(said, error)
 
         def save() -> Response:
-            new = new_lines_from(sent.get("added", []))
-            edits = edits_from(sent.get("lines"), sent.get("speakers"), alone=not new)
+            edits, new = _changes(sent)
             job = self._services.jobs.edit(job_id, _version(sent), edits, visitor, new)
             return JSONResponse({"state": job.state.value}, 202, headers=_NOT_KEPT)
 
         return await run_in_threadpool(_told, said, save)
+
+    async def _speak_ahead(self, job_id: str, request: Request) -> Response:
+        """Have lines spoken that may soon be saved: 202; 204: not now. What is sent is what saving them would send."""
+        said = words.of(gr.Request(request))
+        try:
+            sent = await _sent(request)
+        except VtError as error:
+            return _refused(said, error)
+
+        def speak() -> Response:
+            edits, new = _changes(sent)
+            is_spoken = self._services.jobs.speak_ahead(job_id, _version(sent), edits, new)
+            return Response(status_code=202 if is_spoken else 204, headers=_NOT_KEPT)
+
+        return await run_in_threadpool(_told, said, speak)
 
     async def _fresh(
         self, job_id: str, line: Annotated[int, Path(ge=0, le=_LAST_LINE)], version: int, request: Request
@@ -215,6 +231,16 @@ async def _sent(request: Request) -> Mapping[str, Any]:
     if not isinstance(sent, dict):
         raise BrokenCall("The changes of lines have to be a JSON object.")
     return sent
+
+
+def _changes(sent: Mapping[str, Any]) -> tuple[Edits, list[NewLine]]:
+    """Return the edits that were sent, and the lines that are to be added.
+
+    Raises:
+        InputError: they are none.
+    """
+    new = new_lines_from(sent.get("added", []))
+    return edits_from(sent.get("lines"), sent.get("speakers"), alone=not new), new
 
 
 def _version(sent: Mapping[str, Any]) -> int:

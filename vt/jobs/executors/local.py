@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,8 @@ from vt.dubbing.report import DubReport, Report
 from vt.dubbing.services import DubbingServices
 from vt.jobs import remarks
 from vt.jobs.job_folder import JobFolder
+from vt.jobs.speaking_ahead import Drafted, SpeakingAhead, drafts_of
+from vt.system import folders
 from vt.system.metrics import Metrics
 
 _MOST_BYTES_OF_TAKES = 64 * 2**20
@@ -33,19 +36,28 @@ class ExecutorServices(DubbingServices, Protocol):
 class LocalExecutor:
     """Runs each job in the thread that asks for it."""
 
-    def __init__(self, services: ExecutorServices) -> None:
-        self._services = services
+    def __init__(self, services: ExecutorServices, ahead: SpeakingAhead | None = None) -> None:
+        """`ahead` speaks drafts of edits while no job runs; None: nothing does."""
+        self._services, self._ahead = services, ahead
 
     def run(
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
     ) -> Sequence[Path]:
         """Dub a film; see `Executor.run`."""
-        here = JobFolder(folder)
+        with self._nothing_spoken_ahead(Drafted(folder, request), cancel):
+            return self._run(request, JobFolder(folder), on_progress, cancel)
+
+    def _nothing_spoken_ahead(self, draft: Drafted, cancel: Cancel) -> AbstractContextManager[None]:
+        return self._ahead.set_aside(draft, cancel) if self._ahead else nullcontext()
+
+    def _run(
+        self, request: JobRequest, here: JobFolder, on_progress: Callable[[Progress], None], cancel: Cancel
+    ) -> Sequence[Path]:
         work = here.work
         shutil.rmtree(work, ignore_errors=True)  # left by a run that died
         work.mkdir()
         try:
-            artifacts = Artifacts(here.artifacts)
+            artifacts = Artifacts(here.artifacts, beside=drafts_of(here))
             request = replace(request, longest_seconds=60 * self._services.settings.max_duration_minutes)
             result = pipeline.dub(request, self._services, work, on_progress, cancel, artifacts)
             report.write(result.files[-1], report.without_paths(result.report))  # it is read on other machines
@@ -53,6 +65,8 @@ class LocalExecutor:
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)  # at once: the disk may be full
             raise
+        artifacts.take_over()
+        folders.remove(here.drafts)
         artifacts.prune(line_takes.SOUNDS, _MOST_BYTES_OF_TAKES)
         self._count(result.report)
         return files

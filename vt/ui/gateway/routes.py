@@ -43,7 +43,7 @@ _OPEN = {
     ),
     "call": (("POST",), re.compile(rf"{_API}/(?:(?P<route>run|call)/(?P<name>[^/]+)|queue/join|cancel|reset)")),
     "upload": (("POST",), re.compile(rf"{_API}/upload|/films/link")),
-    "lines": (("POST",), re.compile(r"/films/[^/]+/lines")),
+    "lines": (("POST",), re.compile(r"/films/[^/]+/(?:lines|drafts)")),
 }
 """The routes that the page and gradio_client use, grouped by how a request is checked. All others are closed."""
 _THREADS = 4

@@ -1,5 +1,6 @@
 // The workbench of one dub: its player, its chart and its lines. It holds the state, a list of rows that is never
 // changed but replaced, so that undo is the list before; what is changed is kept as drafts until a dub has it.
+import {Ahead} from './ahead.js';
 import {Chart} from './chart.js';
 import {button, clock, make, secondsOf, wordsOf} from './dom.js';
 import {Drafts, applied, entriesOf, storageHere} from './drafts.js';
@@ -17,6 +18,8 @@ import {Takes} from './takes.js';
 import {Tools} from './tools.js';
 
 const DRAFT_MS = 300, TYPING_MS = 1500, MOST_UNDONE = 200;
+// So long the page may be without news of a job that was sent: to ask for them takes the processor from the voice.
+const NEWS_MS = 1000;
 
 export const open = (host, redraw) => new Bench(host, redraw);
 
@@ -29,6 +32,7 @@ class Bench {
     this.told = {};
     this.isSaving = false;
     this.fresh = new Fresh(this);
+    this.ahead = new Ahead(this);
     addEventListener('beforeunload', event => {
       this.#keep();
       if (this.data && this.isUnsaved) event.preventDefault();
@@ -63,6 +67,7 @@ class Bench {
   }
   #clear() {
     this.fresh.end();
+    this.ahead.stop();
     this.player?.close();
     this.table?.close();
     this.chart?.close();
@@ -223,6 +228,7 @@ class Bench {
     this.#refresh();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#keep(), DRAFT_MS);
+    this.ahead.wait();
   }
   undo() {
     if (!this.past.length) return;
@@ -375,6 +381,7 @@ class Bench {
 
   async save() {
     if (this.isSaving || !this.told.over || !this.count) return;
+    this.ahead.stop();
     this.#keep();
     const {address} = this.told, {changes, state} = this;
     this.isSaving = true;
@@ -402,7 +409,7 @@ class Bench {
     if (answer.ok) {
       this.sent = JSON.stringify(changes);
       this.told = {...this.told, over: false};
-      this.redraw();
+      this.news = setTimeout(() => this.askForNews(), NEWS_MS);
     } else if (answer.status === 412) {
       this.#keep();
       const isThere = await this.#load(false);
@@ -412,6 +419,13 @@ class Bench {
       this.bar.refuse(isPlain ? await answer.text() : words('refused', {status: answer.status}));
       if (answer.status === 409) this.redraw();
     }
+  }
+
+  // Has the page ask how the job stands that was sent, unless it has done so.
+  askForNews() {
+    if (this.news) this.redraw();
+    clearTimeout(this.news);
+    this.news = null;
   }
 
   #focus() {

@@ -36,6 +36,7 @@ export class Fresh {
     this.waiting = wanted;
     this.#show([before, key]);
     const sound = await this.#spoken(this.numbers.get(key), wanted);
+    this.bench.askForNews();
     if (!sound || this.waiting !== wanted) return;
     this.waiting = null;
     this.#show([key]);
