@@ -72,7 +72,7 @@ def film(sentences: Sequence[str], seconds: float, path: Path, *, music: bool) -
     while length < seconds * NATIVE_RATE:
         some = [(next(source), 1.0) for _ in range(20)]
         for (sentence, _), clip in zip(some, voice.speak(some, Cancel()), strict=True):
-            begins, ends = (_stamp(at / NATIVE_RATE) for at in (length, length + len(clip.samples)))
+            begins, ends = (stamp(at / NATIVE_RATE) for at in (length, length + len(clip.samples)))
             if length + len(clip.samples) < seconds * NATIVE_RATE:
                 cues.append(f"{len(cues) + 1}\n{begins} --> {ends}\n{sentence}\n")
             pause = np.zeros(int(len(clip.samples) * (1 - _SPEECH) / _SPEECH), np.int16)
@@ -89,7 +89,8 @@ def film(sentences: Sequence[str], seconds: float, path: Path, *, music: bool) -
     return path
 
 
-def _stamp(seconds: float) -> str:
+def stamp(seconds: float) -> str:
+    """Return a time as captions have it."""
     whole = int(seconds)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d},{int(1000 * (seconds - whole)):03d}"
 
@@ -103,7 +104,7 @@ def dubbed(path: Path, seconds: float, target: str, background: str, folder: Pat
     began, peak = time.monotonic(), 0
     process = psutil.Popen(argv, env=environment, stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        peak = max(peak, _held([process, *process.children(recursive=True)]))
+        peak = max(peak, held([process, *process.children(recursive=True)]))
         time.sleep(_POLL_SECONDS)
     taken = time.monotonic() - began
     if process.returncode:
@@ -112,7 +113,7 @@ def dubbed(path: Path, seconds: float, target: str, background: str, folder: Pat
     return Run(seconds, taken, peak, report)
 
 
-def _held(processes: Sequence[psutil.Process]) -> int:
+def held(processes: Sequence[psutil.Process]) -> int:
     """Return the memory of a command and its children, what they share once.
 
     A child that has not begun its own program yet has its parent's memory, and would count as much again.
