@@ -156,11 +156,10 @@ class Original:
         """What is said in the film."""
         return self.folder / f"{self.film.stem}.en.srt"
 
-    def translated(self) -> str:
-        """Return the dub's lines at the times of the film's, as captions."""
-        lines = enumerate(self.report["segments"], start=1)
-        times = ((number, talk.stamp(line["start"]), talk.stamp(line["end"]), line["text"]) for number, line in lines)
-        return "\n".join(f"{number}\n{begins} --> {ends}\n{text}\n" for number, begins, ends, text in times)
+    @property
+    def translated(self) -> Path:
+        """The captions of the dub."""
+        return self.folder / f"{self.film.stem}.es.srt"
 
 
 def dubbing(runs: int, folder: Path) -> None:
@@ -168,7 +167,7 @@ def dubbing(runs: int, folder: Path) -> None:
     original = _dubbed(folder / "whole")
     theirs = folder / "theirs"
     theirs.mkdir()
-    (theirs / "film.srt").write_text(original.translated(), encoding="utf-8")
+    (theirs / "film.srt").symlink_to(original.translated)
     (theirs / "film.mp4").symlink_to(original.film)
     how = ["--from", "en", "--to", "es", "--subtitles", str(original.captions), "--tts-engine", "espeak-ng"]
     ours = [*_VT, "translate", str(original.film), *how, "--background", "duck", "-o", str(folder / "ours")]

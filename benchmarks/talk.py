@@ -72,7 +72,7 @@ def film(sentences: Sequence[str], seconds: float, path: Path, *, music: bool) -
     while length < seconds * NATIVE_RATE:
         some = [(next(source), 1.0) for _ in range(20)]
         for (sentence, _), clip in zip(some, voice.speak(some, Cancel()), strict=True):
-            begins, ends = (stamp(at / NATIVE_RATE) for at in (length, length + len(clip.samples)))
+            begins, ends = (_stamp(at / NATIVE_RATE) for at in (length, length + len(clip.samples)))
             if length + len(clip.samples) < seconds * NATIVE_RATE:
                 cues.append(f"{len(cues) + 1}\n{begins} --> {ends}\n{sentence}\n")
             pause = np.zeros(int(len(clip.samples) * (1 - _SPEECH) / _SPEECH), np.int16)
@@ -89,8 +89,7 @@ def film(sentences: Sequence[str], seconds: float, path: Path, *, music: bool) -
     return path
 
 
-def stamp(seconds: float) -> str:
-    """Return a time as captions have it."""
+def _stamp(seconds: float) -> str:
     whole = int(seconds)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d},{int(1000 * (seconds - whole)):03d}"
 
