@@ -103,7 +103,7 @@ def dubbed(path: Path, seconds: float, target: str, background: str, folder: Pat
     began, peak = time.monotonic(), 0
     process = psutil.Popen(argv, env=environment, stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        peak = max(peak, _held([process, *process.children(recursive=True)]))
+        peak = max(peak, held([process, *process.children(recursive=True)]))
         time.sleep(_POLL_SECONDS)
     taken = time.monotonic() - began
     if process.returncode:
@@ -112,7 +112,7 @@ def dubbed(path: Path, seconds: float, target: str, background: str, folder: Pat
     return Run(seconds, taken, peak, report)
 
 
-def _held(processes: Sequence[psutil.Process]) -> int:
+def held(processes: Sequence[psutil.Process]) -> int:
     """Return the memory of a command and its children, what they share once.
 
     A child that has not begun its own program yet has its parent's memory, and would count as much again.
