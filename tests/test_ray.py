@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SAMPLE
+from tests.conftest import SAMPLE, TOLD
 from tests.films import ffmpeg
 from tests.forked import run_forked
 from tests.servers import ROOT, Server, environment, free_port, running, wait_for
@@ -27,9 +28,12 @@ from ray.cluster_utils import Cluster
 ASKED = {"target_language": "es", "source_language": "en"}
 _FILM_SECONDS = "12"
 _AT_ONCE = "3"
+_JOBS, _LIFE_SECONDS, _LONGEST_SECONDS = 20, 10.0, 900.0
+"""Of the soak: how long a node lives after the death of the one before, and what only something that hangs takes."""
 _START_SECONDS = 120.0
 """Only a server that hangs takes so long to say that it does not start."""
 _PIECES = re.compile(r'^vt_cluster_pieces\{machine="(.+)"\} (\d+)', re.MULTILINE)
+_ENDED = re.compile(r'^vt_(?:stage_seconds_count|jobs_ended_total)\{.+="(\w+)"\} (\d+)', re.MULTILINE)
 
 
 class Nodes:
@@ -82,6 +86,7 @@ class Conductor:
     @classmethod
     def begun(cls, folder: Path, nodes: Nodes, lives: ExitStack) -> Conductor:
         known = {"VT_EXECUTOR": "ray", "RAY_ADDRESS": nodes.address, "VT_JOBS_AT_ONCE": _AT_ONCE}
+        known["VT_VISITOR_JOBS"] = str(_JOBS)
         return cls(folder, nodes, lives, lives.enter_context(running(folder, **known)))
 
     def again(self) -> None:
@@ -149,6 +154,21 @@ def busy(server: Server, job_id: str) -> str:
     return found[0]
 
 
+def ended(server: Server) -> dict[str, int]:
+    """Return how many jobs of a server came to each end, and how often each stage ended."""
+    return {name: int(count) for name, count in _ENDED.findall(server.ask("GET", "/metrics").text)}
+
+
+def are_over(server: Server, job_ids: Sequence[str], seconds: float) -> bool:
+    """Wait so long, at most, for the end of some jobs, and tell whether it has come."""
+    until = time.monotonic() + seconds
+    while any(server.json("GET", f"/api/v1/jobs/{id}")["state"] in ("queued", "running") for id in job_ids):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.5)
+    return True
+
+
 def dub_of(server: Server, job_id: str, folder: Path) -> Content:
     """Wait for the end of a job, which is good, and return all that it made."""
     job = server.ended(job_id)
@@ -189,6 +209,27 @@ def test_a_node_that_dies_and_a_server_that_is_killed_in_the_middle_change_nothi
     busy(conductor.server, job_id)
     conductor.again()
     assert dub_of(conductor.server, job_id, tmp_path) == alone
+
+
+@pytest.mark.soak
+def test_of_20_jobs_20_are_done_and_none_twice_while_one_node_after_the_other_dies_and_another_comes(
+    conductor: Conductor, film: Path, alone: Content, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, nodes, kills, until = conductor.server, conductor.nodes, 0, time.monotonic() + _LONGEST_SECONDS
+    job_ids = [server.submit(film, **ASKED) for _ in range(_JOBS)]
+    while not are_over(server, job_ids, _LIFE_SECONDS):
+        assert time.monotonic() < until, "the jobs hang"
+        nodes.kill(nodes.names[0])
+        nodes.fill()
+        kills += 1
+    for job_id in job_ids:
+        assert dub_of(server, job_id, tmp_path) == alone
+    stages = [stage["name"] for stage in server.json("GET", f"/api/v1/jobs/{job_ids[0]}/report")["stages"]]
+    assert len(server.json("GET", "/api/v1/jobs")["jobs"]) == _JOBS
+    assert ended(server) == dict.fromkeys(["done", *stages], _JOBS)
+    again = server.log.count("is done again")
+    with capsys.disabled():
+        print(f"\n{TOLD}{kills} nodes were killed, and {again} pieces done again")  # noqa: T201 (scripts/soak tells it)
 
 
 def test_a_server_whose_cluster_is_not_there_says_so_in_one_line(tmp_path: Path) -> None:
