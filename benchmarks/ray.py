@@ -4,6 +4,7 @@ Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.ray 
 
 Each way runs in a process of its own, one after the other, once its models are warm; recordings make up the long film.
 A machine with two processors has none left for the server beside two nodes, so that the ratio says what it costs, too.
+What is said again is spoken once: a long film of the sample alone is heard, and little else. Name other recordings.
 Who had the processors for how long is said of each measurement: the server, the nodes, Ray's own programs, all others.
 """
 
@@ -38,12 +39,11 @@ FLOORS = {"jobs": 1.7, "one film": 1.7, "overhead": 1.1}
 """The first two at least, of two nodes against one; the last at most, of one node against no cluster."""
 _AT_ONCE, _WARM_UP = 3, 2
 _WAYS = ("no cluster", "one node", "two nodes")
-_BEGAN = time.monotonic()
 
 
 def tell(line: str) -> None:
-    """Print a line at once, with the time since the start of this process, where whoever watches sees it."""
-    print(f"{time.monotonic() - _BEGAN:6.0f} s  {line}", file=sys.stderr, flush=True)
+    """Print a line at once, with the time of day, where whoever watches sees it."""
+    print(f"{time.strftime('%H:%M:%S')}  {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -190,16 +190,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         film = talk(arguments.recordings, arguments.minutes * 60, Path(name))
         alone = Load(SAMPLE, max(1, arguments.jobs // 5), 1)
-        every = [alone, Load(SAMPLE, arguments.jobs, _AT_ONCE), Load(film, 1, 1)]
-        (local,) = in_process(0, [alone])
-        one, two = in_process(1, every), in_process(2, every)
-    print(f"{alone.jobs} jobs, one after the other: no cluster {local}\n{'':>28}one node {one[0]}")
-    print(f"{arguments.jobs} jobs: one node {one[1]}\n{'':>8}two nodes {two[1]}")
-    print(f"{arguments.minutes:g} minutes: one node {one[2]}\n{'':>10}two nodes {two[2]}")
+        spread = [Load(SAMPLE, arguments.jobs, _AT_ONCE), Load(film, 1, 1)]
+        (local,), (single, *one) = in_process(0, [alone]), in_process(1, [alone, *spread])
+        two = in_process(2, spread)
+    print(f"{alone.jobs} jobs, one after the other: no cluster {local}\n{'':>28}one node {single}")
+    print(f"{arguments.jobs} jobs: one node {one[0]}\n{'':>8}two nodes {two[0]}")
+    print(f"{arguments.minutes:g} minutes: one node {one[1]}\n{'':>10}two nodes {two[1]}")
     ratios = {
-        "jobs": one[1].seconds / two[1].seconds,
-        "one film": one[2].seconds / two[2].seconds,
-        "overhead": one[0].seconds / local.seconds,
+        "jobs": one[0].seconds / two[0].seconds,
+        "one film": one[1].seconds / two[1].seconds,
+        "overhead": single.seconds / local.seconds,
     }
     for what, ratio in ratios.items():
         bound = "at most" if what == "overhead" else "at least"
