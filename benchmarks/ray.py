@@ -4,6 +4,8 @@ Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.ray 
 
 Each way runs in a process of its own, one after the other, once its models are warm; recordings make up the long film.
 A machine with two processors has none left for the server beside two nodes, so that the ratio says what it costs, too.
+What is said again is spoken once: a long film of the sample alone is heard, and little else. Name other recordings.
+Who had the processors for how long is said of each measurement: the server, the nodes, Ray's own programs, all others.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from benchmarks.overhead import ROOT, SAMPLE, talk
 from vt import languages
@@ -34,6 +38,12 @@ from vt.settings import Settings
 FLOORS = {"jobs": 1.7, "one film": 1.7, "overhead": 1.1}
 """The first two at least, of two nodes against one; the last at most, of one node against no cluster."""
 _AT_ONCE, _WARM_UP = 3, 2
+_WAYS = ("no cluster", "one node", "two nodes")
+
+
+def tell(line: str) -> None:
+    """Print a line at once, with the time of day, where whoever watches sees it."""
+    print(f"{time.strftime('%H:%M:%S')}  {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -61,23 +71,75 @@ class Load:
     at_once: int
 
 
-def seconds_of(executor: Executor, load: Load, folder: Path) -> float:
-    """Return how long the dubs into Spanish take together."""
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that have passed, and those of all processors that somebody had meanwhile."""
+
+    seconds: float
+    server: float
+    """With the programs that it starts."""
+    nodes: float
+    ray: float
+    """Its programs beside the hosts of vt."""
+    others: float
+    """Whatever else the machine does."""
+
+    @classmethod
+    def until_now(cls) -> Spent:
+        """Return what was spent so far; this process is the server, and its parent has the cluster."""
+        own = psutil.Process()
+        server = _processor_seconds([own, *own.children(recursive=True)])
+        every = own.parents()[0].children(recursive=True)
+        hosts = [host for host in every if _is_host(host)]
+        nodes = _processor_seconds({one for host in hosts for one in (host, *host.children(recursive=True))})
+        all_of_them = _processor_seconds(every)
+        machine = psutil.cpu_times()
+        busy = sum(machine) - machine.idle - machine.iowait - machine.guest - machine.guest_nice
+        return cls(time.monotonic(), server, nodes, all_of_them - server - nodes, busy - all_of_them)
+
+    def since(self, before: Spent) -> Spent:
+        """Return what was spent between two moments."""
+        return Spent(*(getattr(self, one.name) - getattr(before, one.name) for one in fields(self)))
+
+    def __str__(self) -> str:
+        had = f"server {self.server:.1f}, nodes {self.nodes:.1f}, Ray {self.ray:.1f}, others {self.others:.1f}"
+        return f"{self.seconds:.1f} s; of processors: {had}"
+
+
+def _is_host(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline()).startswith("ray::Host")
+    return False
+
+
+def _processor_seconds(processes: Iterable[psutil.Process]) -> float:
+    """Return the sum of what some processes had, and their children that are over."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def spent_on(executor: Executor, load: Load, folder: Path) -> Spent:
+    """Have the dubs into Spanish made, and return what that took."""
 
     def dub(number: int) -> None:
         own = folder / str(number)
         own.mkdir()
         executor.run(JobRequest(load.film, languages.SPANISH, languages.ENGLISH), own, lambda _: None, Cancel())
+        tell(f"  film {number + 1} of {load.jobs} is done")
 
     folder.mkdir()
-    began = time.monotonic()
+    before = Spent.until_now()
     with ThreadPoolExecutor(load.at_once) as pool:
         list(pool.map(dub, range(load.jobs)))
-    return time.monotonic() - began
+    return Spent.until_now().since(before)
 
 
-def measured(nodes: int, loads: Sequence[Load]) -> list[float]:
-    """Return the seconds of each load, in this process, once every node has every model; 0 nodes: without a cluster."""
+def measured(nodes: int, loads: Sequence[Load]) -> list[Spent]:
+    """Return what each load takes in this process, once every node has every model; 0 nodes: without a cluster."""
     settings = Settings(engines="embedded", executor="ray" if nodes else "local", cpu_threads=1, preload_models=False)
     factory = get_ai_factory(settings)
     with ExitStack() as opened:
@@ -90,19 +152,25 @@ def measured(nodes: int, loads: Sequence[Load]) -> list[float]:
             while len(hosts.states()) < nodes:
                 time.sleep(0.1)
             executor = on_ray.executor(factory, hosts)
-        seconds_of(executor, Load(SAMPLE, _WARM_UP, _WARM_UP), folder / "warm-up")
-        return [seconds_of(executor, load, folder / str(number)) for number, load in enumerate(loads)]
+        tell(f"{_WAYS[nodes]}: warms up")
+        spent_on(executor, Load(SAMPLE, _WARM_UP, _WARM_UP), folder / "warm-up")
+        found = []
+        for number, load in enumerate(loads):
+            tell(f"{_WAYS[nodes]}: {load.jobs} films, {load.at_once} at a time")
+            found.append(spent_on(executor, load, folder / str(number)))
+            tell(f"{_WAYS[nodes]}: {found[-1]}")
+        return found
 
 
-def in_process(nodes: int, loads: Sequence[Load]) -> list[float]:
+def in_process(nodes: int, loads: Sequence[Load]) -> list[Spent]:
     """Return the same, measured in a process of its own, beside a cluster of so many nodes."""
+    tell(f"{_WAYS[nodes]}: begins")
     told = json.dumps([[str(load.film), load.jobs, load.at_once] for load in loads])
     argv = [sys.executable, "-m", "benchmarks.ray", "--nodes", str(nodes), "--loads", told]
     with cluster(nodes) if nodes else nullcontext("") as address:
         known = {**os.environ, "RAY_ADDRESS": address} if nodes else None
         ended = subprocess.run(argv, check=True, cwd=ROOT, env=known, stdout=subprocess.PIPE, text=True)
-    found: list[float] = json.loads(ended.stdout.splitlines()[-1])
-    return found
+    return [Spent(**one) for one in json.loads(ended.stdout.splitlines()[-1])]
 
 
 def main() -> None:
@@ -116,19 +184,23 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.loads:
         loads = [Load(Path(film), jobs, at_once) for film, jobs, at_once in json.loads(arguments.loads)]
-        print(json.dumps(measured(arguments.nodes, loads)))
+        print(json.dumps([asdict(one) for one in measured(arguments.nodes, loads)]))
         return
     print("load", *(f"{load:.1f}" for load in os.getloadavg()), "on", os.cpu_count(), "processors")
     with tempfile.TemporaryDirectory() as name:
         film = talk(arguments.recordings, arguments.minutes * 60, Path(name))
         alone = Load(SAMPLE, max(1, arguments.jobs // 5), 1)
-        every = [alone, Load(SAMPLE, arguments.jobs, _AT_ONCE), Load(film, 1, 1)]
-        (local,) = in_process(0, [alone])
-        one, two = in_process(1, every), in_process(2, every)
-    print(f"{alone.jobs} jobs, one after the other: no cluster {local:.1f} s, one node {one[0]:.1f} s")
-    print(f"{arguments.jobs} jobs: one node {one[1]:.1f} s, two {two[1]:.1f} s")
-    print(f"{arguments.minutes:g} minutes: one node {one[2]:.1f} s, two {two[2]:.1f} s")
-    ratios = {"jobs": one[1] / two[1], "one film": one[2] / two[2], "overhead": one[0] / local}
+        spread = [Load(SAMPLE, arguments.jobs, _AT_ONCE), Load(film, 1, 1)]
+        (local,), (single, *one) = in_process(0, [alone]), in_process(1, [alone, *spread])
+        two = in_process(2, spread)
+    print(f"{alone.jobs} jobs, one after the other: no cluster {local}\n{'':>28}one node {single}")
+    print(f"{arguments.jobs} jobs: one node {one[0]}\n{'':>8}two nodes {two[0]}")
+    print(f"{arguments.minutes:g} minutes: one node {one[1]}\n{'':>10}two nodes {two[1]}")
+    ratios = {
+        "jobs": one[0].seconds / two[0].seconds,
+        "one film": one[1].seconds / two[1].seconds,
+        "overhead": single.seconds / local.seconds,
+    }
     for what, ratio in ratios.items():
         bound = "at most" if what == "overhead" else "at least"
         print(f"{what:<10} {ratio:.2f}   ({bound} {FLOORS[what]})")

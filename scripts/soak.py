@@ -14,7 +14,7 @@ from pathlib import Path
 
 from scripts import window_sweep
 from tests import expressions
-from tests.conftest import SAMPLE
+from tests.conftest import SAMPLE, TOLD
 from tests.films import ffmpeg
 from tests.sieges import FAULTS, Toll, besiege
 from tests.test_expressions import FOUND
@@ -91,7 +91,9 @@ def try_further_cases(log: Log) -> None:
 
 def _test(log: Log, what: str, arguments: Sequence[str]) -> None:
     done = subprocess.run([*_TEST, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    log.tell(f"{what}: {done.stdout.strip().splitlines()[-1]}")
+    *lines, last = done.stdout.strip().splitlines()
+    for line in (*(line.removeprefix(TOLD) for line in lines if line.startswith(TOLD)), last):
+        log.tell(f"{what}: {line}")
     if done.returncode:
         log.fail(f"{what}: {done.stdout}")
 

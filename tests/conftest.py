@@ -139,6 +139,8 @@ SAMPLED = {
 """Of the cases of these tests every so-manieth runs in the suite, and the others in scripts/soak."""
 SECRETS = {"VT_ADMIN_TOKEN": "open-sesame-4711", "HF_TOKEN": "hf_never_to_be_seen"}
 """Of the guarded server."""
+TOLD = "told: "
+"""Begins a line of a test that scripts/soak tells, whatever came of the test."""
 TRANSCRIPT = SAMPLE.with_suffix(".txt")
 _PATIENCE_SECONDS = 300.0
 """Of a run of the command line: only one that hangs takes so long."""

@@ -378,6 +378,7 @@ class Hosts:
         self._take_out(host)
         if lost == _MOST_LOST:
             raise EngineError("A piece of work was given up: one machine after the other died at it.") from error
+        _log.info("a piece that was at %s is done again", host.node.name)
 
     def _take_out(self, host: _Running) -> None:
         """Take a host out; where its node is there, it gets another."""
