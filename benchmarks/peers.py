@@ -3,7 +3,7 @@
 Run by hand: .venv/bin/python -m benchmarks.peers [--minutes 5] [--runs 2]
 
 Each program gets a virtual environment of its own, which is made on first use and kept in the user's cache (about
-170 MB are fetched for all); nothing of it is loaded into vt. All ways begin with a process that has loaded nothing, and
+135 MB are fetched for all); nothing of it is loaded into vt. All ways begin with a process that has loaded nothing, and
 take turns. What cannot be compared is told at the end, with the reason.
 """
 
