@@ -3,7 +3,7 @@
 Run by hand: .venv/bin/python -m benchmarks.peers [--minutes 5] [--runs 2]
 
 Each program gets a virtual environment of its own, which is made on first use and kept in the user's cache (about
-170 MB are fetched for all); nothing of it is loaded into vt. All ways begin with a process that has loaded nothing, and
+135 MB are fetched for all); nothing of it is loaded into vt. All ways begin with a process that has loaded nothing, and
 take turns. What cannot be compared is told at the end, with the reason.
 """
 
@@ -51,7 +51,7 @@ _MODEL = bundle.ROOT / "whisper-base"
 _MOST_SECONDS = 300
 _MB = 2**20
 _VT = (sys.executable, "-m", "vt")
-_AS_VT = {"VT_ENGINES": "embedded", "PYTHONPATH": str(quality.ROOT)}
+_AS_VT = {"DEVICE": "cpu", "VT_ENGINES": "embedded", "PYTHONPATH": str(quality.ROOT)}
 
 
 @dataclass
@@ -72,13 +72,18 @@ class Way:
 
 
 def in_turns(ways: Sequence[Way], folder: Path, runs: int) -> list[Way]:
-    """Run them in a folder, every other time in the opposite order, and return those that did not fail."""
+    """Run them in a folder, every other time in the opposite order, and return those that did not fail.
+
+    A program of others that fails is left out; where vt fails, there is nothing to compare, and this process ends.
+    """
     left = list(ways)
     for turn in range(runs):
         for way in left[:: -1 if turn % 2 else 1]:
             try:
                 way.costs.append(run(way.argv, folder, _MOST_SECONDS, way.more))
             except ProgramError as error:
+                if way.more is _AS_VT:
+                    sys.exit(f"{way.name}: {error}")
                 leave_out(f"{way.name}: {error}")
                 left.remove(way)
     return left
