@@ -233,6 +233,7 @@ def test_a_link_is_typed_its_film_is_looked_at_and_what_cannot_be_had_is_told(pa
     expect(page.locator("#vt-start")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_film_that_is_being_fetched_is_told_of_and_can_be_cancelled(page: Page, linked: Server, site: str) -> None:
     before = folders(linked)
     panel = page.locator("#vt-sending [data-sending]")
