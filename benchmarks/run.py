@@ -63,8 +63,8 @@ class Benchmark:
 
 BENCHMARKS = (
     Benchmark("recognition", HEARING, ("--runs", "2"), ("--seconds", "60")),
-    Benchmark("engines", TRANSLATING),
-    Benchmark("voices", SPEAKING, ("--spoken", "60")),
+    Benchmark("engines", TRANSLATING, ("--lines", "32")),
+    Benchmark("voices", SPEAKING, ("--spoken", "60", "--lines", "10")),
     Benchmark("sound", SOUND, (), ("--minutes", "20")),
     Benchmark("residency", "Models that stay in memory, beside a load for each use", (), ("--cycles", "5")),
     Benchmark("peers", "Programs of others, on the same film"),
@@ -72,15 +72,15 @@ BENCHMARKS = (
     Benchmark("edits", EDITING, (), ("--minutes", "2", "--edits", "3")),
     Benchmark("quality", QUALITY, (), ()),
     Benchmark("translation", "How good translations are, by route", (), ("--lines", "10")),
-    Benchmark("speakers", "Who speaks", ("--dialogues", "5")),
+    Benchmark("speakers", "Who speaks", ("--dialogues", "4")),
     Benchmark("talk", LONGER, ("--minutes", "1", "10", "30"), ("--minutes", "1", "3")),
     Benchmark("talk", "Longer films, by their captions", ("--minutes", "1", "10", "60", "120", "--captions")),
     Benchmark("store", "More jobs", (), ("--jobs", "1", "10", "100")),
     Benchmark("listeners", "More listeners", (), ("--listeners", "1", "30")),
-    Benchmark("load", "A crowd of visitors", ("--uploads", "100", "--jobs", "20")),
-    Benchmark("http", "The server", ("--seconds", "10"), ("--seconds", "3")),
-    Benchmark("page", "The page, in Chromium", ("--minutes", "5")),
-    Benchmark("ray", "A cluster of two nodes on this machine", ("--jobs", "8", "--minutes", "6")),
+    Benchmark("load", "A crowd of visitors", ("--uploads", "60", "--jobs", "12", "--followers", "100")),
+    Benchmark("http", "The server", ("--seconds", "6"), ("--seconds", "3")),
+    Benchmark("page", "The page, in Chromium"),
+    Benchmark("ray", "A cluster of two nodes on this machine", ("--jobs", "12", "--minutes", "40"), minutes=45.0),
 )
 """In the order of the results."""
 
