@@ -75,6 +75,7 @@ def test_a_page_shows_what_was_measured_what_failed_and_what_the_machine_did_bes
     assert page.index("`python -m one`") < page.index("`python -m two`")
 
 
+@pytest.mark.soak
 def test_a_benchmark_runs_in_a_process_of_its_own_and_its_results_are_kept() -> None:
     outcome = run.run(Benchmark("store", "More jobs", ("--jobs", "1")), quick=False)
     assert outcome.failed == ""

@@ -82,6 +82,7 @@ def women(report: dict[str, Any], starts: list[float]) -> list[bool]:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_womans_lines_are_spoken_by_a_woman_and_a_mans_by_a_man(
     factory: AIServiceFactory, talk: tuple[Path, list[float]], tmp_path: Path, pieces: Path
 ) -> None:

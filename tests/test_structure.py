@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ FILES = sorted(CODE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
+@cache
+def tree_of(file: Path) -> ast.Module:
+    """Return the syntax of a file, which several tests look at."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def imports(tree: ast.AST) -> set[str]:
     """Return the names of all modules that a module imports, and of what it takes out of them."""
     found: set[str] = set()
@@ -48,7 +55,7 @@ def imports(tree: ast.AST) -> set[str]:
 
 
 def _rooms_of(file: Path) -> set[str]:
-    names = {name.split(".")[1] for name in imports(ast.parse(file.read_text())) if name.startswith("vt.")}
+    names = {name.split(".")[1] for name in imports(tree_of(file)) if name.startswith("vt.")}
     return {name for name in names if name in FLOORS}
 
 
@@ -59,7 +66,7 @@ def _module(file: Path) -> str:
 def _edges() -> dict[str, set[str]]:
     modules = {_module(file): file for file in FILES}
     return {
-        name: {other for other in imports(ast.parse(file.read_text())) & set(modules) if not _is_within(name, other)}
+        name: {other for other in imports(tree_of(file)) & set(modules) if not _is_within(name, other)}
         for name, file in modules.items()
     }
 
@@ -101,7 +108,7 @@ def test_engines_do_not_know_each_other_nor_the_cache() -> None:
     engines = {file.stem for file in FILES if room_of(file) == "engines"} - SHARED
     for file in FILES:
         if room_of(file) == "engines" and file.stem != "registry":
-            imported = imports(ast.parse(file.read_text()))
+            imported = imports(tree_of(file))
             family = file.stem.split("_")[0]  # an engine may take several modules
             others = {other for other in engines if other.split("_")[0] != family}
             assert not {f"vt.engines.{other}" for other in others} & imported
@@ -110,7 +117,7 @@ def test_engines_do_not_know_each_other_nor_the_cache() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_heavy_libraries_load_only_inside_functions_of_engines(file: Path) -> None:
-    tree = ast.parse(file.read_text())
+    tree = tree_of(file)
     everywhere = {name.split(".")[0] for name in imports(tree)}
     if room_of(file) != "engines":
         assert not everywhere & HEAVY
@@ -158,7 +165,7 @@ def _is_function(node: ast.stmt) -> bool:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_every_module_opens_with_a_line_on_its_role(file: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(file.read_text()))
+    docstring = ast.get_docstring(tree_of(file))
     assert docstring
     assert docstring.splitlines()[0].endswith((".", ":"))
 
@@ -175,7 +182,7 @@ def test_the_help_of_the_command_line_loads_no_library() -> None:
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: str(file.relative_to(ROOT)))
 def test_tests_use_public_names_only(file: Path) -> None:
-    used = [(line, name) for line, name in _private_names(ast.parse(file.read_text())) if name not in FOREIGN]
+    used = [(line, name) for line, name in _private_names(tree_of(file)) if name not in FOREIGN]
     assert [f"{file.relative_to(ROOT)}:{line}: {name}" for line, name in used] == []
 
 

@@ -15,7 +15,7 @@ from tests.fuzz.harness import Act, Bench, Case
 from vt import media
 from vt.errors import MediaError, ToolError
 
-CASES = 12
+CASES = 8
 SEED = 1811
 
 
