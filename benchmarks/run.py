@@ -64,7 +64,7 @@ class Benchmark:
 BENCHMARKS = (
     Benchmark("recognition", HEARING, ("--runs", "2"), ("--seconds", "60")),
     Benchmark("engines", TRANSLATING, ("--lines", "32")),
-    Benchmark("voices", SPEAKING, ("--spoken", "60", "--lines", "10")),
+    Benchmark("voices", SPEAKING, ("--spoken", "100", "--lines", "10")),
     Benchmark("sound", SOUND, (), ("--minutes", "20")),
     Benchmark("residency", "Models that stay in memory, beside a load for each use", (), ("--cycles", "5")),
     Benchmark("peers", "Programs of others, on the same film"),

@@ -123,7 +123,7 @@ def usual(folder: Path, text: str) -> None:
         model(**tokens)
 
 
-def memory(voice: Mms, lines: int = 500) -> None:
+def memory(voice: Mms, lines: int) -> None:
     """Measure what speaking many short lines leaves behind."""
     process = psutil.Process()
     after_fifty = 0
@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=("kokoro", "mms"))
     parser.add_argument("--kokoro", type=Path, default=KOKORO)
-    parser.add_argument("--spoken", type=int, default=500, help="lines by Kokoro, to see its memory grow")
+    parser.add_argument("--spoken", type=int, default=500, help="short lines, to see the memory grow")
     arguments = parser.parse_args()
     if arguments.only != "mms" and arguments.kokoro.is_file():
         kokoro_memory(arguments.kokoro, arguments.spoken, arguments.threads)
@@ -238,7 +238,7 @@ def main() -> None:
         voice = Mms(folder, "es", arguments.threads)
         speed(voice, Mms(folder, "es", arguments.threads, bfloat16=True), 7)
         loads(folder, voice, arguments.lines, arguments.threads)
-        memory(voice)
+        memory(voice, arguments.spoken)
 
 
 if __name__ == "__main__":
