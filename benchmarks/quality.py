@@ -134,7 +134,9 @@ def measured(film: Path, source: str, target: str, folder: Path, whisper: Whispe
     wanted = plain(" ".join(line["text"] for line in report["segments"]), target)
     errors = jiwer.wer(wanted, plain(heard(made, target, whisper), target))
     count = len(wanted.split())
-    return Dub(film.name, list(grouped(report["segments"])), errors * count, count, [report["loudness"]["integrated"]])
+    return Dub(
+        film.name, list(grouped(report["segments"])), errors * count, count, [report["loudness"]["integrated_lufs"]]
+    )
 
 
 def main() -> None:

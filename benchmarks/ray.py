@@ -1,6 +1,6 @@
 """Jobs on a Ray cluster of this machine: two nodes of one processor against one, and one against no cluster at all.
 
-Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.ray [--jobs 20] [--minutes 40]
+Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.ray [--jobs 20] [--minutes 20]
 
 Each way runs in a process of its own, one after the other, once its models are warm. The long film is a voice that
 reads the Declaration of Human Rights, again and again in another order (see talk.py), or is made up of recordings.
@@ -186,7 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recordings", nargs="*", type=Path)
     parser.add_argument("--jobs", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=40.0)
+    parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--nodes", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--loads", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

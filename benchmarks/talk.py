@@ -1,7 +1,7 @@
 """Whole talks, dubbed with the engines that need no download: how fast, what takes the time, and in what memory.
 
 Run by hand: .venv/bin/python -m benchmarks.talk [--minutes 10 120] [--to es] [--background duck] [--captions]
-             [--text FILE]
+             [--voice espeak-ng-es] [--text FILE]
 
 espeak-ng speaks sentences into films of which four fifths are speech; the rest is pauses. They are those of the
 Declaration of Human Rights (see texts.py), or of FILE, one a line. With --background there is soft music under all of
@@ -94,11 +94,11 @@ def _stamp(seconds: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d},{int(1000 * (seconds - whole)):03d}"
 
 
-def dubbed(path: Path, seconds: float, target: str, background: str, folder: Path, *, captions: bool) -> Run:
-    """Dub a film in a process of its own."""
-    argv = [sys.executable, "-m", "vt", "translate", str(path), "--to", target, "-o", str(folder)]
-    argv += ["--background", background]
-    argv += ["--subtitles", str(path.with_suffix(".srt")), "--from", "en"] if captions else []
+def dubbed(path: Path, seconds: float, wanted: argparse.Namespace, folder: Path) -> Run:
+    """Dub a film as the arguments say, in a process of its own."""
+    argv = [sys.executable, "-m", "vt", "translate", str(path), "--to", wanted.to, "-o", str(folder)]
+    argv += ["--background", wanted.background, *(["--voice", wanted.voice] if wanted.voice else [])]
+    argv += ["--subtitles", str(path.with_suffix(".srt")), "--from", "en"] if wanted.captions else []
     environment = {**os.environ, "VT_ENGINES": "embedded", "VT_MAX_DURATION_MINUTES": "600", "PYTHONPATH": str(ROOT)}
     began, peak = time.monotonic(), 0
     process = psutil.Popen(argv, env=environment, stdout=subprocess.DEVNULL)
@@ -108,7 +108,7 @@ def dubbed(path: Path, seconds: float, target: str, background: str, folder: Pat
     taken = time.monotonic() - began
     if process.returncode:
         raise SystemExit("the dub failed")
-    report = json.loads((folder / f"{path.stem}.{target}.report.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / f"{path.stem}.{wanted.to}.report.json").read_text(encoding="utf-8"))
     return Run(seconds, taken, peak, report)
 
 
@@ -170,6 +170,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[10.0])
     parser.add_argument("--to", default="es")
     parser.add_argument("--background", default=Background.NONE, choices=[*Background])
+    parser.add_argument("--voice", default="", help="such as espeak-ng-es, which is quick; default: the best")
     parser.add_argument("--captions", action="store_true")
     wanted = parser.parse_args()
     sentences = wanted.text.read_text(encoding="utf-8").splitlines() if wanted.text else list(texts.sentences("en"))
@@ -181,8 +182,7 @@ def main() -> None:
             path = film(
                 [line for line in sentences if line.strip()], minutes * 60, folder / "talk.mp4", music=has_music
             )
-            how = {"captions": wanted.captions}
-            runs.append(dubbed(path, minutes * 60, wanted.to, wanted.background, folder / "out", **how))
+            runs.append(dubbed(path, minutes * 60, wanted, folder / "out"))
             told(runs[-1])
     if len(runs) > 1:
         growth(runs)
