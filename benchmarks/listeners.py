@@ -3,7 +3,8 @@
 Run by hand: .venv/bin/python -m benchmarks.listeners [--listeners 1 10 100 300]
 
 All follow one job by server-sent events, from forty addresses of this machine. What is measured is the processor's time
-of the server during the job, and how long after the first of them the last one hears that it is done.
+of the server during the job, the dub's own work included, and how long after the first of them the last one hears that
+it is done.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _each(counts: list[int], spent: list[float]) -> tuple[float, str]:
 
 
 def _seconds(process: psutil.Process) -> float:
-    """Return the processor time of the server itself; programs that it starts do the dubbing, whoever listens."""
+    """Return the processor time of the server, models included, but for the programs that it starts."""
     times = process.cpu_times()
     return float(times.user + times.system)
 

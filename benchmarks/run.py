@@ -256,11 +256,11 @@ def main() -> None:
     wanted = parser.parse_args()
     wanted.into.mkdir(parents=True, exist_ok=True)
     before = _kept(wanted.into / "results.json") if wanted.only else {}
-    began, now = time.monotonic(), datetime.datetime.now(tz=datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
+    now = datetime.datetime.now(tz=datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
     done: dict[str, Outcome] = {one["title"]: Outcome.read(one) for one in before.get("benchmarks", ())}
     for benchmark in chosen(wanted.only, quick=wanted.quick):
         done[benchmark.title] = run(benchmark, quick=wanted.quick)
-        minutes = (time.monotonic() - began) / 60
+        minutes = sum(outcome.seconds for outcome in done.values()) / 60
         kept = {"began": now, "minutes": round(minutes, 1), "quick": wanted.quick, "machine": machine()}
         kept["benchmarks"] = [done[one.title].kept() for one in BENCHMARKS if one.title in done]
         (wanted.into / "results.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
