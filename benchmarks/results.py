@@ -92,7 +92,8 @@ class Result:
 
     def kept(self) -> dict[str, Any]:
         """Return this as JSON keeps it: what says nothing is left out."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, "", False)}
+        plain = {name: field.default for name, field in self.__dataclass_fields__.items()}
+        return {name: value for name, value in asdict(self).items() if value is not plain[name]}
 
 
 def shown(value: float) -> str:

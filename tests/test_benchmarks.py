@@ -48,7 +48,10 @@ def test_a_figure_has_as_many_places_as_say_something(value: float, text: str) -
 
 def test_what_is_kept_is_read_again() -> None:
     one = Result("seconds", (1.0, 2.0), "s", 3.0, 2.0, more=True)
-    assert Result.read(json.loads(json.dumps(one.kept()))) == one
+    none = Result("left open", (0.0,), floor=0)
+    for result in (one, none):
+        assert Result.read(json.loads(json.dumps(result.kept()))) == result
+    assert none.kept() == {"name": "left open", "values": (0.0,), "floor": 0}
     outcome = Outcome("store", "More jobs", "command", 2.0, 0.3, "", ("a peer: why",), (one,))
     assert Outcome.read(json.loads(json.dumps(outcome.kept()))) == outcome
     assert outcome.is_loaded
