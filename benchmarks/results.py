@@ -93,7 +93,7 @@ class Result:
     def kept(self) -> dict[str, Any]:
         """Return this as JSON keeps it: what says nothing is left out."""
         plain = {name: field.default for name, field in self.__dataclass_fields__.items()}
-        return {name: value for name, value in asdict(self).items() if value is not plain[name]}
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
 
 
 def shown(value: float) -> str:
