@@ -102,7 +102,7 @@ def run(argv: Sequence[str], folder: Path, most_seconds: float, more: Mapping[st
         try:
             cost = _watched(process, most_seconds)
         finally:
-            _end(process)
+            end(process)
         if process.returncode:
             raise ProgramError(_last_line(output) or f"it ended with exit code {process.returncode}")
     return cost
@@ -131,7 +131,7 @@ def _held_by_all(process: psutil.Popen) -> int:
         return 0
 
 
-def _end(process: psutil.Popen) -> None:
+def end(process: psutil.Popen) -> None:
     """Kill a process that still runs, and its children."""
     if process.poll() is None:
         for one in (*process.children(recursive=True), process):

@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.results import KEPT, Result, Verdict
+from benchmarks.programs import end
+from benchmarks.results import KEPT, Result, Verdict, shown
 
 ROOT = Path(__file__).parent.parent
 KEPT_AS = Path(__file__).with_name("results.json")
@@ -96,12 +98,15 @@ SHOWN = {
         "vt, greedy: times as fast as line by line",
     ): "NLLB-200: {} times as fast as transformers line by line",
     (SPEAKING, f"a load for each of {DUB} lines: times as slow as vt"): "MMS: {} times as fast as a load for each line",
-    (SOUND, "vt: share of the array's memory"): "an hour's sound: {} of the memory of one array",
-    (EDITING, "one line changed / the whole dub"): "one line changed: {} of the time of the whole dub",
-    (QUALITY, "speech of a line within its original's time, overlap"): "in time: {} of a line overlaps its original",
+    (SOUND, "vt: share of the array's memory"): "an hour's sound: {share} of the memory of one array",
+    (EDITING, "one line changed / the whole dub"): "one line changed: {share} of the time of the whole dub",
+    (
+        QUALITY,
+        "speech of a line within its original's time, overlap",
+    ): "in time: {share} of a line overlaps its original",
     (QUALITY, "words of the dub that Whisper base hears otherwise"): "{} of the dub's words are heard otherwise",
 }
-"""By title and name, what the README says of it."""
+"""By title and name, what the README says of it: the figure, or a ratio as a share."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +166,13 @@ def run(benchmark: Benchmark, *, quick: bool) -> Outcome:
 
 
 def _failure(argv: Sequence[str], environment: dict[str, str], seconds: float) -> str:
+    process = psutil.Popen(argv, env=environment, cwd=ROOT)
     try:
-        code = subprocess.run(argv, env=environment, cwd=ROOT, timeout=seconds, check=False).returncode
-    except subprocess.TimeoutExpired:
+        code = process.wait(seconds)
+    except psutil.TimeoutExpired:
         return f"It was stopped after {seconds / 60:.0f} minutes."
+    finally:
+        end(process)  # with the servers that it may have started
     return f"It ended with exit code {code}." if code else ""
 
 
@@ -211,6 +219,9 @@ def page(kept: dict[str, Any]) -> str:
     lines += [f"{kept['began']}, {kept['minutes']:.0f} minutes{' (quick)' if kept['quick'] else ''}:", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in kept["machine"].items()), ""]
     lines += [_summary(outcomes), ""]
+    measured = {outcome.title for outcome in outcomes}
+    if missing := [f"`{one.command()}`" for one in BENCHMARKS if one.title not in measured]:
+        lines += [f"Not measured yet: {', '.join(missing)}.", ""]
     for outcome in outcomes:
         lines += _section(outcome)
     return "\n".join(lines).rstrip() + "\n"
@@ -230,7 +241,11 @@ def readme(kept: dict[str, Any]) -> str:
     found = {
         (one["title"], result["name"]): Result.read(result) for one in kept["benchmarks"] for result in one["results"]
     }
-    return "\n".join(f"- {text.format(found[key].figure)}" for key, text in SHOWN.items() if key in found)
+    return "\n".join(f"- {_said(text, found[key])}" for key, text in SHOWN.items() if key in found)
+
+
+def _said(text: str, one: Result) -> str:
+    return text.format(one.figure, share=f"{shown(100 * one.median)} %")
 
 
 def _section(outcome: Outcome) -> list[str]:
@@ -255,6 +270,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=Path(__file__).parent, metavar="FOLDER")
     wanted = parser.parse_args()
     wanted.into.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks/run was ended."))  # and what runs with it
     before = _kept(wanted.into / "results.json") if wanted.only else {}
     now = datetime.datetime.now(tz=datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
     done: dict[str, Outcome] = {one["title"]: Outcome.read(one) for one in before.get("benchmarks", ())}

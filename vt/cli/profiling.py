@@ -64,7 +64,8 @@ def _write(trace: tracing.Trace, folder: Path, file: Path, inputs: Sequence[Path
 
 
 def _told(file: Path, left_out: int) -> str:
-    return f"{file}: where the time went{f', without {left_out} events for which there was no room' * (left_out > 0)}."
+    less = f", without {left_out} events for which there was no room" if left_out else ""
+    return f"{file}: where the time went{less}."
 
 
 def _process_began_ns() -> int:

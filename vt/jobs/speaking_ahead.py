@@ -190,8 +190,8 @@ class SpeakingAhead:
                     pipeline.speak_ahead(work.draft.request, self._services, place, work.cancel, artifacts)
             finally:
                 artifacts.prune(line_takes.SOUNDS, self.most_bytes)
-        except (VtError, OSError):
-            pass
+        except (VtError, OSError) as error:
+            _log.debug("a draft was not spoken ahead: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 (the next draft must be spoken)
             _log.warning("a draft could not be spoken ahead: %s", type(error).__name__)
 
