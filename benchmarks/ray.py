@@ -4,7 +4,8 @@ Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.ray 
 
 Each way runs in a process of its own, one after the other, once its models are warm. The long film is a voice that
 reads the Declaration of Human Rights, again and again in another order (see talk.py), or is made up of recordings.
-A machine with two processors has none left for the server beside two nodes, so that the ratio says what it costs, too.
+Each node is kept to one processor, as is what runs without a cluster. A machine with two processors has none left for
+the server beside two nodes, so that the ratio says what it costs, too.
 Who had the processors for how long is said of each measurement: the server, the nodes, Ray's own programs, all others.
 """
 
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,20 @@ def watch(line: str) -> None:
 
 
 @contextmanager
+def kept_to(number: int) -> Iterator[str]:
+    """Keep what is started in the block to one processor, since Ray counts processors, but holds nobody to them.
+
+    Gives no address of a cluster, as cluster() gives one.
+    """
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(every)[number % len(every)]})
+    try:
+        yield ""
+    finally:
+        os.sched_setaffinity(0, every)
+
+
+@contextmanager
 def cluster(nodes: int) -> Iterator[str]:
     """Run a cluster of so many nodes with one processor each, and a head with none; give its address."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -57,8 +72,9 @@ def cluster(nodes: int) -> Iterator[str]:
     make: Any = Cluster
     made = make(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
-        for _ in range(nodes):
-            made.add_node(num_cpus=1)
+        for number in range(nodes):
+            with kept_to(number):
+                made.add_node(num_cpus=1)
         yield str(made.address)
     finally:
         made.shutdown()
@@ -169,7 +185,7 @@ def in_process(nodes: int, loads: Sequence[Load]) -> list[Spent]:
     watch(f"{_WAYS[nodes]}: begins")
     told = json.dumps([[str(load.film), load.jobs, load.at_once] for load in loads])
     argv = [sys.executable, "-m", "benchmarks.ray", "--nodes", str(nodes), "--loads", told]
-    with cluster(nodes) if nodes else nullcontext("") as address:
+    with cluster(nodes) if nodes else kept_to(0) as address:
         known = {**os.environ, "RAY_ADDRESS": address} if nodes else None
         ended = subprocess.run(argv, check=True, cwd=ROOT, env=known, stdout=subprocess.PIPE, text=True)
     return [Spent(**one) for one in json.loads(ended.stdout.splitlines()[-1])]
