@@ -30,6 +30,19 @@ _DETECTION_SECONDS = 1200
 """So much of a film is sent for its language to be found out: who does looks at its first minutes of speech."""
 
 
+def pieces(items: Sequence[_T], most: int, at_once: int) -> Iterator[Sequence[_T]]:
+    """Divide items into pieces of at most `most`, each a share of what is left for `at_once` that are under way.
+
+    So the last ones are small, and all hosts are done at about the same time (guided self-scheduling: Polychronopoulos
+    and Kuck, IEEE Transactions on Computers C-36, 1987). But none is so small that to begin costs more than to work.
+    """
+    first = 0
+    while first < len(items):
+        size = max(most // 4, min(most, (len(items) - first) // at_once))
+        yield items[first : first + size]
+        first += size
+
+
 class _Remote:
     """What all of them have in common."""
 
@@ -60,14 +73,13 @@ class _Remote:
         """Yield what `work` gives for all items, in order, several pieces at a time.
 
         Args:
-            items: are divided into pieces of about the same size: one for each that may be under way, or more.
+            items: are divided into pieces, the last ones smaller.
             most: how many items a piece holds at most.
             cancel: ends the work.
             work: yields what a piece gives, in a thread of its own.
         """
         threads = min(_MOST_AT_ONCE, self._hosts.room)
-        size = max(1, min(most, -(-len(items) // threads)))
-        groups = ([items[first : first + size]] for first in range(0, len(items), size))
+        groups = ([part] for part in pieces(items, most, threads))
         stopping = Cancel()
         cancel.add(stopping.set)
         try:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CHUNK_SECONDS = 600.0
-"""The sound is recognised in chunks of this length at most, cut where it is quiet."""
+_CHUNK_SECONDS = 300.0
+"""The sound is recognised in chunks of this length at most, cut where it is quiet: each is a piece for a machine of a
+cluster, and is kept when it is done."""
 _SURE_OF_LANGUAGE = 0.7  # for speech the probability is 0.9 and more, for music 0.3 to 0.5
 
 
