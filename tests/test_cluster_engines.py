@@ -19,6 +19,7 @@ from tests.clusters import PATIENCE, STATE, InThread, LocalHost, ScriptedNodes, 
 from tests.fakes import FakeFactory, ScriptedTranscriber, ToneSynthesizer, choice
 from tests.test_factory import settings
 from vt import languages
+from vt.cluster.engines import pieces
 from vt.cluster.hosts import Hosts
 from vt.cluster.services import ClusterServices
 from vt.domain import Cancel, Clip, Dropped, Word
@@ -246,6 +247,23 @@ def test_large_sound_lies_in_the_store_of_the_cluster_and_only_what_a_piece_need
 
 
 # Several pieces at a time
+
+
+@pytest.mark.parametrize(
+    ("items", "most", "at_once", "sizes"),
+    [
+        (0, 8, 4, []),
+        (6, 32, 6, [1, 1, 1, 1, 1, 1]),
+        (5, 32, 2, [3, 2]),
+        (100, 8, 4, [8] * 9 + [7, 5, 4, 3, 2, 2, 2, 2, 1]),
+        (64, 32, 4, [16, 12, 9, 8, 8, 8, 3]),
+        (1000, 32, 200, [5] * 200),
+    ],
+)
+def test_the_last_pieces_are_small_but_not_too_small(items: int, most: int, at_once: int, sizes: list[int]) -> None:
+    found = list(pieces(range(items), most, at_once))
+    assert [item for part in found for item in part] == list(range(items))
+    assert [len(part) for part in found] == sizes
 
 
 class Scene(SoundTranslator):

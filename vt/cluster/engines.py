@@ -36,9 +36,9 @@ def pieces(items: Sequence[_T], most: int, at_once: int) -> Iterator[Sequence[_T
     So the last ones are small, and all hosts are done at about the same time (guided self-scheduling: Polychronopoulos
     and Kuck, IEEE Transactions on Computers C-36, 1987). But none is so small that to begin costs more than to work.
     """
-    first = 0
+    first, least = 0, min(most // 4, -(-len(items) // at_once))
     while first < len(items):
-        size = max(most // 4, min(most, (len(items) - first) // at_once))
+        size = max(least, min(most, (len(items) - first) // at_once))
         yield items[first : first + size]
         first += size
 
