@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import itertools
 import pkgutil
@@ -98,19 +99,33 @@ class Call:
         return bool(self.function and self.function.returns and _MAKES in ast.unparse(self.function.returns))
 
 
-def calls() -> Iterator[Call]:
-    """Yield every call of the module re in vt."""
-    for file in sorted(_FOLDER.rglob("*.py")):
-        yield from _calls_in(ast.parse(file.read_text(encoding="utf-8")), file.name, None)
+@functools.cache
+def calls() -> tuple[Call, ...]:
+    """Return every call of the module re in vt."""
+    texts = {file: file.read_text(encoding="utf-8") for file in sorted(_FOLDER.rglob("*.py"))}
+    return tuple(
+        call
+        for file, text in texts.items()
+        if "import re\n" in text
+        for call in _calls_in(ast.parse(text), file.name, None)
+    )
 
 
 def _calls_in(node: ast.AST, file: str, function: Any) -> Iterator[Call]:  # noqa: ANN401
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         function = node
-    if isinstance(node, ast.Call) and re.fullmatch(r"re\.(?!escape)\w+", ast.unparse(node.func)):
+    if isinstance(node, ast.Call) and _makes_or_uses(node.func):
         yield Call(f"{file}:{node.lineno}", node, function)
     for child in ast.iter_child_nodes(node):
         yield from _calls_in(child, file, function)
+
+
+def _makes_or_uses(called: ast.expr) -> bool:
+    """Tell whether this is a function of re that takes an expression."""
+    match called:
+        case ast.Attribute(value=ast.Name(id="re"), attr=name):
+            return name != "escape"
+    return False
 
 
 def literal() -> Iterator[Expression]:

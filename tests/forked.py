@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _IMPORTED = (
-    *("gradio", "gradio.routes", "fastapi", "uvicorn", "jinja2", "babel", "httpx", "sqlalchemy.dialects.sqlite"),
+    *("vt.ui.page", "gradio.routes", "fastapi", "uvicorn", "jinja2", "babel", "httpx", "sqlalchemy.dialects.sqlite"),
     *("prometheus_client", "pydantic_settings", "numpy", "py3langid", "num2words", "rich", "psutil", "filelock"),
     *("faster_whisper", "torch", "pysubs2", "pynvml"),
     *(
@@ -24,7 +24,6 @@ _IMPORTED = (
         "vt.dubbing.pipeline",
         "vt.engines.registry",
         "vt.services",
-        "vt.ui.page",
         "vt.web.admin",
     ),
 )

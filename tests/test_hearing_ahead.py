@@ -26,7 +26,7 @@ from vt.languages import Language
 from vt.media import SPEECH_RATE, MediaInfo, Track
 from vt.models.services import SttService
 
-MINUTES = 35
+MINUTES = 18
 SOUND = np.repeat(np.arange(60 * MINUTES, dtype=np.int16), SPEECH_RATE)
 """Each sample says in which second it is."""
 CHUNKS = 4

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import SAMPLE, vt
+from tests.films import ffmpeg
 from tests.hub_server import HubServer
 from tests.servers import Server, free_port, running
 from tests.test_factory import settings
@@ -42,11 +43,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def dub(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], Path]:
-    """The sample, dubbed with the three of them, without any network: what was said, the report, and where."""
+    """The sample's beginning, dubbed by the three of them without a network: what was said, the report, and where."""
     folder = tmp_path_factory.mktemp("dub")
+    film = folder / SAMPLE.name
+    ffmpeg("-t", "10", "-i", SAMPLE, "-c", "copy", film)
     own = {f"VT_{name.upper()}_MODEL": str(path) for name, path in models.items()}
     own |= {"VT_TRANSLATION_ENGINE": "nllb", "VT_TTS_ENGINE": "mms"}
-    done = vt("translate", SAMPLE, "--to", "es", cwd=folder, VT_DATA_DIR=str(folder / "data"), **own)
+    done = vt("translate", film, "--to", "es", cwd=folder, VT_DATA_DIR=str(folder / "data"), **own)
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((folder / "out" / f"{SAMPLE.stem}.es.report.json").read_text(encoding="utf-8"))
     return done.stdout, report, folder

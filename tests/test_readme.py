@@ -91,9 +91,10 @@ def commands(block: str) -> list[str]:
     return [line for line in bare if line]
 
 
-_DUB = re.compile(r"\.venv/bin/python -m vt (trans(?:late|cribe) [^|&;<>$]*)")
-"""A command that is run in a process which need not import the libraries: there are many, and a dub needs most of them.
-"""
+_FORKED = re.compile(
+    r"\.venv/bin/python -m vt ((?:translate|transcribe|speak|voices|languages|doctor|licences|report)\b[^|&;<>$]*)"
+)
+"""A command that is run in a process which need not import the libraries: there are many, and most need them."""
 
 
 class Shell:
@@ -119,8 +120,8 @@ class Shell:
 
     def run(self, command: str) -> str:
         """Run a command that ends well, and return what it says."""
-        if dub := _DUB.fullmatch(command):
-            done = vt(*shlex.split(dub[1]), cwd=self._folder)
+        if forked := _FORKED.fullmatch(command):
+            done = vt(*shlex.split(forked[1]), cwd=self._folder)
             assert done.returncode == 0, f"{command}\n{done.stderr}"
             return done.stdout + done.stderr
         assert self._bash.stdin

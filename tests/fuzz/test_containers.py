@@ -10,7 +10,7 @@ from tests.films import ffmpeg, film
 from tests.fuzz import container_harness, containers
 from tests.fuzz.containers import Container
 
-CASES = 3
+CASES = 2
 SEED = 16
 
 

@@ -15,7 +15,7 @@ from tests.fuzz.harness import Act, Bench, Case
 from vt import media
 from vt.errors import MediaError, ToolError
 
-CASES = 8
+CASES = 5
 SEED = 1811
 
 
