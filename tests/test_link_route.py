@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ PATH = "/films/link"
 
 def told(answer: httpx.Response) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.raise_for_status().text.splitlines()]
+
+
+def without_free(sentence: str) -> str:
+    """Return a refusal without how much room there is: that is another a moment later."""
+    return re.sub(r"\d+ MB are free", "", sentence)
 
 
 @contextmanager

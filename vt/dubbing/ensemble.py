@@ -39,8 +39,8 @@ _MOST_NAMED = 12
 """Speakers that a note lists."""
 _PACE_LINES = 24
 """So many lines tell the pace by which the length of an edited one is guessed."""
-_FITTED_AT_ONCE = 2
-"""Lines that are stretched at a time, while further ones are spoken; each takes a program of its own."""
+_FITTED_AT_ONCE = 8
+"""Lines that are brought to their lengths at a time, while further ones are spoken: those of a voice share programs."""
 _Loud = tuple[int, list[tuple[Take, Clip]], float]
 """A line, how its parts were spoken, and the gain in dB that makes it as loud as the others."""
 _ROLES = TypeAdapter(tuple[Role, ...])

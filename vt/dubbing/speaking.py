@@ -67,6 +67,7 @@ class ClipCache:
         self.is_dear = is_dear
         self.identity = identity
         self._engine, self._artifacts, self._cancel = engine, artifacts, cancel
+        self._stretcher = media.Stretcher(cancel)
 
     def name(self, take: Take) -> str:
         """Return the fingerprint of a take."""
@@ -98,7 +99,7 @@ class ClipCache:
         name = fingerprint("fitted", name, tempo)
         found = self._artifacts.get_clip("fitted", name)
         if found is None:
-            found = Clip(media.stretched(clip.samples, clip.sample_rate, tempo, self._cancel), clip.sample_rate)
+            found = Clip(self._stretcher.stretched(clip.samples, clip.sample_rate, tempo), clip.sample_rate)
             self._artifacts.put_clip("fitted", name, found)
         return Spoken(planned.start, found.seconds, "fitted", name)
 

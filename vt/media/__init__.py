@@ -27,6 +27,7 @@ from vt.media.page_copy import page_copy
 from vt.media.pitch import median_pitch
 from vt.media.probing import MediaInfo, Track, check_readable, measured_seconds, probe
 from vt.media.slowing import Slowed, Slowing, slowed_samples
+from vt.media.stretching import Stretcher
 from vt.media.text_tracks import holds_text, subtitle_text, subtitle_track
 from vt.media.thumbnail import thumbnail
 from vt.media.wav import wav
@@ -52,6 +53,7 @@ __all__ = [
     "Soft",
     "SoundFormat",
     "StoredSamples",
+    "Stretcher",
     "Track",
     "aac_packets",
     "beginning",

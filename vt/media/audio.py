@@ -19,6 +19,8 @@ from vt.system.processes import Child, run
 from vt.system.sandbox import MB, ChildLimits
 
 _GLIDE_SECONDS = 0.02  # from one step of a rising pitch to the next
+RUBBERBAND_LATE = 0.03
+"""By so many seconds at most ffmpeg's filter is late: with silence behind it, the end of the sound is not lost."""
 PRIMING = 1024  # samples that ffmpeg's AAC encoder puts in front
 
 
@@ -67,9 +69,8 @@ def _rubberband(
     samples: NDArray[np.int16], rate: int, wanted: int, cancel: Cancel | None, **options: str
 ) -> NDArray[np.int16]:
     """Return the first `wanted` samples of what ffmpeg's filter makes of some."""
-    # The filter is a few milliseconds late: with silence behind it, the end of the sound is not lost.
     form = samples.shape[1:]
-    samples = np.concatenate([samples, np.zeros((int(0.03 * rate), *form), np.int16)])
+    samples = np.concatenate([samples, np.zeros((int(RUBBERBAND_LATE * rate), *form), np.int16)])
     pcm = {"f": "s16le", "ar": rate, "ac": form[0] if form else 1}
     stream = ffmpeg.input("pipe:0", protocol_whitelist="pipe", **pcm).filter("rubberband", **options)
     argv = command_line(stream.output("pipe:1", **pcm))
