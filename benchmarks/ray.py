@@ -4,8 +4,8 @@ Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.ray 
 
 Each way runs in a process of its own, one after the other, once its models are warm. The long film is a voice that
 reads the Declaration of Human Rights, again and again in another order (see talk.py), or is made up of recordings.
-Each node is kept to one processor, as is what runs without a cluster. A machine with two processors has none left for
-the server beside two nodes, so that the ratio says what it costs, too.
+Each processor stands for a machine. The first one holds all that a cluster begins with: the server, Ray's head and the
+first node; or the server alone, without a cluster. The second one holds the second node, and nothing else.
 Who had the processors for how long is said of each measurement: the server, the nodes, Ray's own programs, all others.
 """
 
@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from vt.settings import Settings
 MORE: Any = {"floor": 1.7, "goal": 1.8, "more": True}
 _AT_ONCE, _WARM_UP = 3, 2
 _WAYS = ("no cluster", "one node", "two nodes")
+_PROCESSORS = sorted(os.sched_getaffinity(0))
 
 
 def watch(line: str) -> None:
@@ -50,17 +51,14 @@ def watch(line: str) -> None:
 
 
 @contextmanager
-def kept_to(number: int) -> Iterator[str]:
-    """Keep what is started in the block to one processor, since Ray counts processors, but holds nobody to them.
-
-    Gives no address of a cluster, as cluster() gives one.
-    """
-    every = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(every)[number % len(every)]})
+def kept_to(number: int) -> Iterator[None]:
+    """Keep what is started in the block to one processor, since Ray counts processors, but holds nobody to them."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {_PROCESSORS[number % len(_PROCESSORS)]})
     try:
-        yield ""
+        yield
     finally:
-        os.sched_setaffinity(0, every)
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager
@@ -185,7 +183,7 @@ def in_process(nodes: int, loads: Sequence[Load]) -> list[Spent]:
     watch(f"{_WAYS[nodes]}: begins")
     told = json.dumps([[str(load.film), load.jobs, load.at_once] for load in loads])
     argv = [sys.executable, "-m", "benchmarks.ray", "--nodes", str(nodes), "--loads", told]
-    with cluster(nodes) if nodes else kept_to(0) as address:
+    with kept_to(0), cluster(nodes) if nodes else nullcontext("") as address:
         known = {**os.environ, "RAY_ADDRESS": address} if nodes else None
         ended = subprocess.run(argv, check=True, cwd=ROOT, env=known, stdout=subprocess.PIPE, text=True)
     return [Spent(**one) for one in json.loads(ended.stdout.splitlines()[-1])]
