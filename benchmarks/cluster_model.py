@@ -51,7 +51,7 @@ class Costs:
     """Films are longer or shorter than that by up to this share."""
     lines: float = 0.25
     """Lines in a second of film: 149 in ten minutes (docs/BENCHMARKS.md)."""
-    window_seconds: float = 600.0
+    window_seconds: float = 300.0
     """The most sound in one piece of recognition."""
     batch: int = 32
     """The most sentences in one piece of translation."""

@@ -4,8 +4,9 @@ Run by hand, at a low load, which it prints: .venv/bin/python -m benchmarks.ray 
 
 Each way runs in a process of its own, one after the other, once its models are warm. The long film is a voice that
 reads the Declaration of Human Rights, again and again in another order (see talk.py), or is made up of recordings.
-Each processor stands for a machine. The first one holds all that a cluster begins with: the server, Ray's head and the
-first node; or the server alone, without a cluster. The second one holds the second node, and nothing else.
+Each processor stands for a machine. For what two nodes bring, the first one holds all that a cluster begins with: the
+server, Ray's head and the first node; the second one holds the second node, and nothing else. For what Ray costs, the
+first one holds server and head, and the second one the only node, as docs/CLUSTER.md has it; or all of it without Ray.
 Who had the processors for how long is said of each measurement: the server, the nodes, Ray's own programs, all others.
 """
 
@@ -62,8 +63,11 @@ def kept_to(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def cluster(nodes: int) -> Iterator[str]:
-    """Run a cluster of so many nodes with one processor each, and a head with none; give its address."""
+def cluster(nodes: int, *, apart: bool = False) -> Iterator[str]:
+    """Run a cluster of so many nodes with one processor each, and a head with none; give its address.
+
+    `apart`: the first node has another processor than the head.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
@@ -71,7 +75,7 @@ def cluster(nodes: int) -> Iterator[str]:
     made = make(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         for number in range(nodes):
-            with kept_to(number):
+            with kept_to(number + apart):
                 made.add_node(num_cpus=1)
         yield str(made.address)
     finally:
@@ -178,12 +182,12 @@ def measured(nodes: int, loads: Sequence[Load]) -> list[Spent]:
         return found
 
 
-def in_process(nodes: int, loads: Sequence[Load]) -> list[Spent]:
-    """Return the same, measured in a process of its own, beside a cluster of so many nodes."""
+def in_process(nodes: int, loads: Sequence[Load], *, apart: bool = False) -> list[Spent]:
+    """Return the same, measured in a process of its own, beside a cluster of so many nodes; `apart`: see `cluster`."""
     watch(f"{_WAYS[nodes]}: begins")
     told = json.dumps([[str(load.film), load.jobs, load.at_once] for load in loads])
     argv = [sys.executable, "-m", "benchmarks.ray", "--nodes", str(nodes), "--loads", told]
-    with kept_to(0), cluster(nodes) if nodes else nullcontext("") as address:
+    with kept_to(0), cluster(nodes, apart=apart) if nodes else nullcontext("") as address:
         known = {**os.environ, "RAY_ADDRESS": address} if nodes else None
         ended = subprocess.run(argv, check=True, cwd=ROOT, env=known, stdout=subprocess.PIPE, text=True)
     return [Spent(**one) for one in json.loads(ended.stdout.splitlines()[-1])]
@@ -213,9 +217,10 @@ def main() -> None:
         film = _film(arguments.recordings, arguments.minutes * 60, Path(name))
         alone = Load(SAMPLE, max(1, arguments.jobs // 5), 1)
         spread = [Load(SAMPLE, arguments.jobs, _AT_ONCE), Load(film, 1, 1)]
-        (local,), (single, *one) = in_process(0, [alone]), in_process(1, [alone, *spread])
-        two = in_process(2, spread)
+        (local,), (single,) = in_process(0, [alone]), in_process(1, [alone], apart=True)
+        (sharing, *one), two = in_process(1, [alone, *spread]), in_process(2, spread)
     print(f"{alone.jobs} jobs, one after the other: no cluster {local}\n{'':>28}one node {single}")
+    print(f"{'':>28}one node on the server's processor {sharing}")
     print(f"{arguments.jobs} jobs: one node {one[0]}\n{'':>8}two nodes {two[0]}")
     print(f"{arguments.minutes:g} minutes: one node {one[1]}\n{'':>10}two nodes {two[1]}")
     tell(f"{arguments.jobs} jobs: one node", one[0].seconds, "s")
@@ -225,6 +230,7 @@ def main() -> None:
     tell(f"a film of {arguments.minutes:g} min: two nodes", two[1].seconds, "s")
     tell(f"a film of {arguments.minutes:g} min: times as fast on two nodes", one[1].seconds / two[1].seconds, **MORE)
     tell("one node / no cluster, jobs one after the other", single.seconds / local.seconds, floor=1.1)
+    tell("one node on the server's own processor / no cluster", sharing.seconds / local.seconds)
 
 
 if __name__ == "__main__":

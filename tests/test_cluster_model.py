@@ -23,6 +23,7 @@ FREE = Costs(
     sound_out=0.0,
     sound_back=0.0,
     film_seconds=600.0,
+    window_seconds=600.0,
     spread=0.0,
 )
 """All that is no work of a node costs nothing, and every film has ten minutes."""
