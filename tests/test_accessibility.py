@@ -52,6 +52,7 @@ def test_no_view_of_the_page_lacks_what_those_need_who_do_not_see_it(
     expect(page.locator("#vt-upload-trouble [role=alert]")).to_be_visible()
     look("a file that is no film")
     page.click("#vt-sample")
+    expect(page.locator("#vt-go")).to_be_enabled()
     page.set_input_files("#vt-subtitles input[type=file]", captions)
     expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
     look("a film that was chosen")

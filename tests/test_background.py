@@ -156,6 +156,7 @@ def test_a_dub_over_music_is_as_loud_as_every_dub_in_stereo_and_the_report_says_
     assert len([note for note in ducked.result.report.notes if "It can be left out" in note]) == 1
 
 
+@pytest.mark.soak
 def test_music_that_nobody_wants_is_left_out_but_its_dub_is_not_dead_silent(film: Path, tmp_path: Path) -> None:
     made = dubbed(film, tmp_path, Background.NONE)
     for pause in PAUSES:

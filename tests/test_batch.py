@@ -183,6 +183,7 @@ def test_a_film_of_a_folder_that_cannot_be_dubbed_stops_none_behind_it_and_one_t
     assert second.endswith("one.es.m4a")
 
 
+@pytest.mark.soak
 def test_the_same_batch_is_not_begun_twice_at_once(folder: Path) -> None:
     with pytest.raises(Power):
         run(wanted(folder), served(), folder, Noted(at=1))
@@ -204,6 +205,7 @@ def test_what_nobody_goes_on_with_for_a_week_is_removed_by_another_batch(folder:
     assert not old.exists()
 
 
+@pytest.mark.soak
 def test_programs_read_one_object_a_line_and_the_last_one_is_the_result(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

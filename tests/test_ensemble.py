@@ -198,6 +198,7 @@ class DearFactory(FakeFactory):
 
 
 @pytest.mark.parametrize(("text", "tempo"), [("No mucho.", 0.9), ("No fue tan largo, lo digo con toda franqueza", 1.1)])
+@pytest.mark.soak
 def test_a_slow_voice_speaks_an_edited_line_once_at_the_rate_that_it_will_have(
     film: Path, tmp_path: Path, text: str, tempo: float
 ) -> None:
@@ -252,6 +253,7 @@ def test_a_voice_that_another_speaker_has_already_leaves_that_speakers_lines_as_
     assert [report["segments"][line] for line in (1, 3)] == [before["segments"][line] for line in (1, 3)]
 
 
+@pytest.mark.soak
 def test_a_line_that_is_given_to_another_speaker_is_spoken_by_their_voice(film: Path, tmp_path: Path) -> None:
     dubbed(request_for(film, tmp_path), tmp_path, factory())
     again = factory()

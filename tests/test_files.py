@@ -180,6 +180,7 @@ def test_sound_alone_gives_an_m4a_with_subtitles(
 
 
 @pytest.mark.parametrize("name", ["song.m4a", "clip.mp4"])
+@pytest.mark.soak
 def test_cover_art_is_no_film_and_is_kept(source: Source, factory: AIServiceFactory, tmp_path: Path, name: str) -> None:
     film = tmp_path / name
     first = ["-map", "0:a"] if name.endswith("m4a") else ["-map", "0"]

@@ -202,6 +202,7 @@ def test_chapters_and_the_films_own_subtitles_move_with_the_picture(dub: pipelin
     assert np.array(texts) == pytest.approx(np.array(wanted), abs=0.005)
 
 
+@pytest.mark.soak
 def test_without_being_asked_the_film_keeps_its_length(film: Path, tmp_path: Path) -> None:
     factory = FakeFactory(ScriptedTranscriber([Heard(WORDS)]), ToneSynthesizer(0.05))
     report = pipeline.dub(asked(film, "es", "en"), factory, tmp_path).report.as_json()

@@ -580,6 +580,7 @@ def test_gradio_itself_takes_no_file_that_was_not_uploaded(canary: Path) -> None
 # Results that nobody fetches
 
 
+@pytest.mark.soak
 def test_who_fetches_no_results_makes_no_more_calls_and_who_fetches_them_does(tmp_path: Path) -> None:
     with running(tmp_path) as server, stranger(server) as me, stranger(server, "127.0.0.2") as other:
         answers = [me.post("call/languages", {"data": []}) for _ in range(34)]

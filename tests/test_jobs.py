@@ -360,6 +360,7 @@ def test_what_a_report_remarks_is_kept_with_its_values(shared: tuple[Desk, str])
         file.write_bytes(kept)
 
 
+@pytest.mark.soak
 def test_the_report_is_given_as_its_file_has_it_with_what_a_newer_version_added(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
     file = desk.jobs.report_file(done).path
@@ -409,6 +410,7 @@ def test_a_result_that_there_is_not_is_told_from_a_job_that_there_is_not(shared:
                 ask(unknown)
 
 
+@pytest.mark.soak
 def test_results_that_somebody_took_away_are_missed_in_a_sentence(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
     for path in desk.data.results(done, 1).iterdir():
@@ -518,6 +520,7 @@ def test_a_speaker_that_cannot_be_so_is_refused_and_nothing_runs(
     assert desk.store.get(done).state == JobState.DONE
 
 
+@pytest.mark.soak
 def test_two_neighbours_may_change_their_times_together(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
     desk.jobs.edit(done, 1, Edits({1: Edit(start=1.6, end=1.7), 2: Edit(start=1.75)}))
@@ -578,6 +581,7 @@ def test_of_two_editors_one_is_told_that_the_job_is_busy_or_that_the_lines_are_o
         stumbling.jobs.edit(done, 1, Edits({0: Edit(text="SECOND.")}))
 
 
+@pytest.mark.soak
 def test_an_edit_after_one_that_failed_begins_from_the_lines_that_were_seen(stumbling: Desk, film: Path) -> None:
     done = stumbling.dubbed(film)
     _voice(stumbling).stumbles_at = "BAD."
@@ -670,6 +674,7 @@ def test_who_is_asked_for_serves_the_job_and_its_edits_and_is_told_of(desk: Desk
     assert desk.over(desk.submit(film, replace(SPEC, wishes=Wishes("auto")))).request.wishes == NO_WISHES
 
 
+@pytest.mark.soak
 def test_the_number_of_speakers_is_kept_told_of_and_used_for_the_same_film_again(desk: Desk, film: Path) -> None:
     job = desk.over(desk.submit(film, replace(SPEC, speakers=2, mark_speakers=True)))
     assert job.as_json()["request"]["options"] == {"speakers": 2, "mark_speakers": True}
@@ -726,6 +731,7 @@ def test_how_a_film_is_made_up_is_kept_told_of_and_used_for_the_same_film_again(
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
+@pytest.mark.soak
 def test_words_light_up_in_the_ass_subtitles_of_a_job_that_was_asked_for_it(
     desk: Desk, film: Path, is_asked: bool
 ) -> None:

@@ -234,6 +234,7 @@ def test_sound_alone_comes_back_as_sound(server: Server, films: Path, tmp_path: 
     assert 'filename="talk.fr.m4a"' in answer.headers["content-disposition"]
 
 
+@pytest.mark.soak
 def test_subtitles_may_come_along_in_place_of_listening(server: Server, films: Path) -> None:
     srt = "1\n00:00:01,000 --> 00:00:04,000\nLa casa es grande.\n"
     with (films / "talk.mp4").open("rb") as film:
@@ -248,6 +249,7 @@ def test_subtitles_may_come_along_in_place_of_listening(server: Server, films: P
     )
 
 
+@pytest.mark.soak
 def test_a_glossary_may_come_along_and_holds_for_further_languages_and_edits(server: Server, films: Path) -> None:
     srt = "1\n00:00:01,000 --> 00:00:04,000\nThe house is large.\n"
     files: dict[str, Any] = {"file": ("talk.mp4", (films / "talk.mp4").read_bytes())}
@@ -342,6 +344,7 @@ def _are_joined(server: Server, first: str, second: str, folder: Path) -> None:
     assert server.ask("GET", f"/films/{first}/joined", params={"with": UNKNOWN}).status_code == 404
 
 
+@pytest.mark.soak
 def test_another_language_takes_over_what_was_heard(server: Server, done: str, tmp_path: Path) -> None:
     job = server.json("POST", JOBS, files={"from_job": (None, done), "target_language": (None, "ca")})
     assert job["request"]["file"] == "talk.mp4"

@@ -57,6 +57,7 @@ def test_what_trade_may_use_stays_where_licences_begin_to_count(film: Path, tmp_
     assert translator(Translating(Choice(FREE, "small"), "commercial"), film, tmp_path) == ("free", 0)
 
 
+@pytest.mark.soak
 def test_sentences_of_one_route_are_not_taken_for_those_of_another_whose_models_have_the_same_names(
     film: Path, tmp_path: Path
 ) -> None:

@@ -384,6 +384,7 @@ def test_player_and_save_bar_stay_in_sight_over_the_lines(page: Page, width: int
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.soak
 def test_of_thousands_of_lines_only_those_in_sight_are_drawn_and_the_last_is_found_at_once(page: Page) -> None:
     def many(route: Route) -> None:
         answer = route.fetch()

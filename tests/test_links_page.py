@@ -145,6 +145,7 @@ def test_what_cannot_be_had_is_said_in_the_readers_language_and_leaves_nothing(
     assert folders(linked) == before
 
 
+@pytest.mark.soak
 def test_a_download_ends_when_its_visitor_leaves_and_there_is_one_at_a_time(linked: Server, site: str) -> None:
     before = folders(linked)
     with held(linked, site):
@@ -195,6 +196,7 @@ def test_no_page_of_another_site_has_films_fetched(linked: Server) -> None:
     assert linked.ask("POST", PATH, json={"link": "http://a.example/"}, headers=foreign).status_code == 403
 
 
+@pytest.mark.soak
 def test_where_links_are_not_wanted_there_is_neither_the_route_nor_the_field(server: Server, browser: Browser) -> None:
     assert server.ask("POST", PATH, json={"link": "http://a.example/"}).status_code == 404
     with page_of(browser, server.url) as page:

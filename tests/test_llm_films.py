@@ -231,6 +231,7 @@ def test_a_term_that_the_model_never_holds_is_put_into_its_line_all_the_same(fil
         (Answer(lambda _: "no JSON"), "The language model tiny did not answer in the form that was asked for."),
     ],
 )
+@pytest.mark.soak
 def test_where_the_server_fails_the_film_is_translated_by_the_next_engine_with_the_reason(
     answer: Answer | None, why: str, film: Path, tmp_path: Path
 ) -> None:

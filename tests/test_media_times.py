@@ -213,6 +213,7 @@ def test_a_film_whose_clock_jumps_is_one_timeline_for_sound_picture_and_length(
     assert np.allclose(onsets(original), begins, rtol=0, atol=0.03)
 
 
+@pytest.mark.soak
 def test_every_track_of_a_film_whose_clock_jumps_goes_by_one_timeline(tmp_path: Path) -> None:
     short = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1.2"]
     two = ["-map", "0", "-map", "1", "-map", "2", *H264, *AAC]

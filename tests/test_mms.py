@@ -311,6 +311,7 @@ class _Touch:
         return Path.touch, (self.path,)
 
 
+@pytest.mark.soak
 def test_a_voice_that_wants_latin_letters_gets_them(tmp_path: Path) -> None:
     folder = tiny_vits(tmp_path / "kor", "kor", HANGUL_IN_LATIN, uroman=True)
     engine = Mms(folder, "ko", threads=2)

@@ -72,6 +72,7 @@ def test_a_number_with_a_space_in_it_is_not_cut_by_the_end_of_a_line() -> None:
     assert "".join(shown).count(number) == 2
 
 
+@pytest.mark.soak
 def test_the_dub_and_its_subtitles_have_the_numbers_of_their_language(tmp_path: Path) -> None:
     told = tmp_path / "told.srt"
     told.write_text("1\n00:00:00,000 --> 00:00:02,000\nThere were 1,500 people.\n", encoding="utf-8")

@@ -92,6 +92,7 @@ def test_what_is_no_dub_is_refused_with_its_name(dubs: list[Path], tmp_path: Pat
     assert not (tmp_path / "all.mp4").exists()
 
 
+@pytest.mark.soak
 def test_the_dubs_of_each_film_are_in_one_file_as_well(folder: Path) -> None:
     out, teller = folder / "out", Noted()
     requests = [request for request in wanted(folder) if request.source.name == "one.wav"]

@@ -342,6 +342,7 @@ def test_who_leaves_has_the_work_stopped_and_the_recording_removed(server: Serve
     wait_for(lambda: folders(server) <= before)
 
 
+@pytest.mark.soak
 def test_a_job_that_is_heard_and_a_recording_beside_it_take_turns(
     server: Server, client: OpenAI, talk: Path, long_talk: Path
 ) -> None:

@@ -272,6 +272,7 @@ def test_whoever_signs_in_finds_their_jobs_in_any_browser_and_nobody_else_does(s
     assert space.server.json("GET", f"/api/v1/jobs/{own}")["state"] != "failed"
 
 
+@pytest.mark.soak
 def test_the_jobs_of_the_person_come_before_those_that_the_browser_knows(visitor: Visitor) -> None:
     visitor.followed("/")
     own = visitor.dub()

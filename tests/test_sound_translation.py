@@ -206,6 +206,7 @@ def test_each_sentence_keeps_its_words_and_times_and_is_said_in_english(film: Pa
     assert INFO.remark in report["notes"]
 
 
+@pytest.mark.soak
 def test_where_nothing_comes_the_line_is_silent_and_that_is_told(film: Path, tmp_path: Path) -> None:
     report = dubbed(film, tmp_path, German("Dog and cat are friends.", ""))
     assert [line["text"] for line in report["segments"]] == ["Dog and cat are friends.", ""]
@@ -224,6 +225,7 @@ def test_what_was_translated_before_a_kill_is_not_translated_again(film: Path, t
     assert later.overheard.asked == []
 
 
+@pytest.mark.soak
 def test_a_mended_source_text_that_nobody_translates_is_refused_in_a_sentence(film: Path, tmp_path: Path) -> None:
     dubbed(film, tmp_path, German("One.", "Two."))
     with pytest.raises(LanguageError, match="change what is spoken instead"):

@@ -132,6 +132,7 @@ def test_an_edit_that_was_spoken_ahead_is_not_spoken_again_and_its_dub_is_the_ve
     assert drafts_of(desk.data.folder(job)) is None
 
 
+@pytest.mark.soak
 def test_of_a_jobs_drafts_the_newest_is_spoken_and_none_waits_behind_another_ones(
     desk: Desk, film: Path, voice: Held
 ) -> None:
@@ -162,6 +163,7 @@ def test_an_edit_waits_for_its_own_words_which_are_spoken_once(desk: Desk, film:
     assert desk.jobs.lines(job).segments[1].text == "HELD."
 
 
+@pytest.mark.soak
 def test_an_edit_waits_for_no_other_words_and_a_job_for_none_at_all(desk: Desk, film: Path, voice: Held) -> None:
     job = desk.dubbed(film)
     begun: tuple[Callable[[], object], ...] = (lambda: saved(desk, job, OTHER), lambda: desk.dubbed(film))
@@ -271,6 +273,7 @@ class Broken(ToneSynthesizer):
         yield from super().speak(lines, cancel)
 
 
+@pytest.mark.soak
 def test_a_voice_that_fails_at_a_draft_speaks_the_next_one(
     tmp_path: Path, film: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_dub_from_subtitles_names_no_recogniser(into_english: Path) -> None:
     assert (report["source"]["language"], report["source"]["language_detected"]) == ("es", False)
 
 
+@pytest.mark.soak
 def test_a_sentence_that_runs_over_two_cues_is_spoken_as_one(into_english: Path) -> None:
     texts = [segment["source_text"] for segment in _report(into_english, f"{SAMPLE.stem}.en.report.json")["segments"]]
     assert texts == [

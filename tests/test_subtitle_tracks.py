@@ -210,6 +210,7 @@ def test_subtitles_whose_encoding_nobody_can_tell_are_left_out_with_a_note(tmp_p
     assert "A subtitle track was left out: the encoding of its text cannot be told." in result.report.notes
 
 
+@pytest.mark.soak
 def test_a_track_in_windows_1251_stands_in_place_of_recognition(tmp_path: Path) -> None:
     film = _film_of_texts(tmp_path / "film.mkv", ("rus", _srt(RUSSIAN).encode("cp1251")))
     result = _dubbed(film, tmp_path, track=1)

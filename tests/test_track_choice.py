@@ -181,6 +181,7 @@ def test_a_track_without_a_packet_is_called_empty(tmp_path: Path, name: str, cod
 
 
 @pytest.mark.parametrize("name", ["nothing.wav", "nothing.aiff"])
+@pytest.mark.soak
 def test_sound_alone_without_a_packet_is_called_empty(tmp_path: Path, name: str) -> None:
     ffmpeg(*NOTHING, tmp_path / name)
     with pytest.raises(EmptyTrack):

@@ -84,6 +84,7 @@ def dubbed(request: JobRequest, folder: Path, served: FakeFactory) -> dict[str, 
     return dub(request, served, work, artifacts=Artifacts(folder / "pieces")).report.as_json()
 
 
+@pytest.mark.soak
 def test_a_hurried_line_is_spoken_without_its_fillers_and_all_others_in_full(film: Path, tmp_path: Path) -> None:
     report = dubbed(request_for(film, tmp_path), tmp_path, factory(LINES))
     texts = [line["text"] for line in report["segments"]]
