@@ -79,7 +79,7 @@ class Stretcher:
             return
         try:
             made = all_stretched([(one.samples, one.tempo) for one in lines], lines[0].rate, self._cancel)
-        except Exception as error:  # noqa: BLE001 (each thread raises it for its own line)
+        except BaseException as error:  # noqa: BLE001 (each thread raises it for its own line; none waits for ever)
             for one in lines:
                 one.made.set_exception(copy(error))  # an error that is raised keeps what the frames on its way hold
         else:
