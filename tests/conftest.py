@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import logging
@@ -28,52 +29,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 SLOW_FIXTURES = {"browser", "dubbed", "guarded", "server", "space", "stand_in"}
-SLOW_FILES = {
-    *("test_cli", "test_client", "test_contract", "test_gateway", "test_expressions", "test_faults", "test_files"),
-    *("test_films", "test_hub_engines", "test_jobs_api", "test_main_job", "test_metrics", "test_mixed_speech"),
-    *(
-        "test_mcp",
-        "test_models_tab",
-        "test_workbench",
-        "test_openapi",
-        "test_package",
-        "test_page",
-        "test_readme",
-        "test_security_headers",
-    ),
-    *(
-        "test_ray",
-        "test_service",
-        "test_siege",
-        "test_sound_translation",
-        "test_subtitle_source",
-        "test_texts",
-        "test_threads",
-    ),
-    *("test_voices", "test_mms", "test_nllb", "test_kokoro", "test_whisper", "test_firefox", "test_media"),
-    *("test_caption_films", "test_containers", "test_dialogue", "test_ensemble", "test_keeping", "test_takes"),
-    *("test_kept_translations", "test_media_times", "test_speaking", "test_speaking_rates"),
-    *("test_subtitle_tracks", "test_track_choice"),
-    *("test_background", "test_burning", "test_fitting", "test_known_voices", "test_overlapping", "test_phrases"),
-    *("test_wordings", "test_number_formats", "test_lines_page", "test_links_page", "test_workbench"),
-    *("test_docs", "test_recovery", "test_report", "test_setup_models", "test_supply", "test_voice_samples"),
-    *("test_benchmarks", "test_peers", "test_quick_import", "test_speaking_ahead", "test_tracing"),
-    *("test_catalogues", "test_processes", "test_factory", "test_download", "test_jobs", "test_track", "test_store"),
-}
+_SLOW = """
+apertium background batch benchmarks body_limits bundle burning campplus caption_films catalogues cli client
+cluster_engines cluster_host cluster_model connections containers contract database_place dialogue docs doors
+download ducking ensemble espeak expressions factory faults files films firefox first_lines fitting gateway
+glossary_jobs hub_engines jobs jobs_api keeping kept_translations known_voices kokoro kokoro_phonemes
+lines_page links links_page llm_films main_job mcp media media_times metrics mixed_speech mms model_files
+models_tab nllb number_formats one_file openai openapi overlapping overview package package_index page peers
+phrases preview processes pyannet quick_import ray readme recovery report report_page security_headers service
+setup_models siege sound_translation speak_command speakers speaking speaking_ahead speaking_rates starting
+store subtitle_source subtitle_tracks supply takes texts threads tracing track track_choice voice_samples
+voices whisper whisper_joints wordings workbench
+"""
+SLOW_FILES = frozenset(_SLOW.split())
 """Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
-FIRST = (
-    *(
-        "test_ray",
-        "test_page",
-        "test_siege",
-        "test_expressions",
-        "test_readme",
-        "test_cli",
-        "test_files",
-        "test_jobs_api",
-    ),
-    *("test_media", "test_gateway", "test_formats"),
-)
+FIRST = ["ray", "page", "siege", "expressions", "readme", "cli", "files", "jobs_api", "media", "gateway", "formats"]
 """The files that take longest. They begin, so that no process has one of them left when the others are done."""
 SAMPLED = {
     "test_sound_alone_opens_and_is_decoded_whole": 6,
@@ -160,6 +130,7 @@ def pytest_collection_finish() -> None:
     """Let each collection of garbage look only at what is made from here on, not at all modules and tests."""
     gc.freeze()
     gc.enable()
+    atexit.register(gc.freeze)  # nor at the very end, when all goes anyway
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -177,11 +148,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if (item.get_closest_marker("soak") is not None) != is_soak]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in set(others)]
-    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    items.sort(key=lambda item: FIRST.index(_subject(item)) if _subject(item) in FIRST else len(FIRST))
     for item in items:
         fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
-        if item.path.stem in SLOW_FILES or fixtures & SLOW_FIXTURES:
+        if _subject(item) in SLOW_FILES or fixtures & SLOW_FIXTURES:
             item.add_marker(pytest.mark.slow)
+
+
+def _subject(item: pytest.Item) -> str:
+    """Return what its file is about, such as `cli` of `tests/test_cli.py`."""
+    return item.path.stem.removeprefix("test_")
 
 
 def _leave_cases_to_soak(items: Iterable[pytest.Item]) -> None:
