@@ -86,7 +86,7 @@ BENCHMARKS = (
     Benchmark("load", "A crowd of visitors", ("--uploads", "60", "--jobs", "12", "--followers", "100")),
     Benchmark("http", "The server", ("--seconds", "6"), ("--seconds", "3")),
     Benchmark("page", "The page, in Chromium"),
-    Benchmark("ray", CLUSTER, ("--jobs", "12", "samples/sense_and_sensibility.mp4"), minutes=45.0),
+    Benchmark("ray", CLUSTER, ("samples/sense_and_sensibility.mp4",), minutes=45.0),
 )
 """In the order of the results."""
 
