@@ -250,18 +250,21 @@ def test_large_sound_lies_in_the_store_of_the_cluster_and_only_what_a_piece_need
 
 
 @pytest.mark.parametrize(
-    ("items", "most", "at_once", "sizes"),
+    ("items", "least", "most", "at_once", "sizes"),
     [
-        (0, 8, 4, []),
-        (6, 32, 6, [1, 1, 1, 1, 1, 1]),
-        (5, 32, 2, [3, 2]),
-        (100, 8, 4, [8] * 9 + [7, 5, 4, 3, 2, 2, 2, 2, 1]),
-        (64, 32, 4, [16, 12, 9, 8, 8, 8, 3]),
-        (1000, 32, 200, [5] * 200),
+        (0, 2, 8, 4, []),
+        (6, 8, 32, 6, [1, 1, 1, 1, 1, 1]),
+        (5, 8, 32, 2, [3, 2]),
+        (100, 1, 8, 4, [8] * 9 + [7, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1]),
+        (100, 2, 8, 4, [8] * 9 + [7, 5, 4, 3, 2, 2, 2, 2, 1]),
+        (64, 8, 32, 4, [16, 12, 9, 8, 8, 8, 3]),
+        (1000, 8, 32, 200, [5] * 200),
     ],
 )
-def test_the_last_pieces_are_small_but_not_too_small(items: int, most: int, at_once: int, sizes: list[int]) -> None:
-    found = list(pieces(range(items), most, at_once))
+def test_the_last_pieces_are_small_but_not_too_small(
+    items: int, least: int, most: int, at_once: int, sizes: list[int]
+) -> None:
+    found = list(pieces(range(items), range(least, most + 1), at_once))
     assert [item for part in found for item in part] == list(range(items))
     assert [len(part) for part in found] == sizes
 

@@ -23,22 +23,24 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _MOST_AT_ONCE = 64
 """Pieces of one call, however many hosts there are: each has a thread here that waits for it."""
-_LINES, _SENTENCES, _MOMENTS, _WINDOWS = 8, 32, 64, 30
-"""The most that a piece holds: of lines to speak, of sentences, of moments of a voice, of windows of 10 s."""
+_LINES, _SENTENCES, _MOMENTS, _WINDOWS = range(1, 9), range(8, 33), range(16, 65), range(7, 31)
+"""How many a piece holds, but for the last one: lines to speak, one of which may take seconds; sentences; moments of a
+voice; windows of 10 s."""
 _WINDOW_SECONDS = 10.0
 _DETECTION_SECONDS = 1200
 """So much of a film is sent for its language to be found out: who does looks at its first minutes of speech."""
 
 
-def pieces(items: Sequence[_T], most: int, at_once: int) -> Iterator[Sequence[_T]]:
-    """Divide items into pieces of at most `most`, each a share of what is left for `at_once` that are under way.
+def pieces(items: Sequence[_T], sizes: range, at_once: int) -> Iterator[Sequence[_T]]:
+    """Divide items into pieces of these sizes, each a share of what is left for `at_once` that are under way.
 
     So the last ones are small, and all hosts are done at about the same time (guided self-scheduling: Polychronopoulos
-    and Kuck, IEEE Transactions on Computers C-36, 1987). But none is so small that to begin costs more than to work.
+    and Kuck, IEEE Transactions on Computers C-36, 1987). But none is so small that to begin costs more than to work,
+    unless there are few.
     """
-    first, least = 0, min(most // 4, -(-len(items) // at_once))
+    first, least = 0, min(sizes[0], -(-len(items) // at_once))
     while first < len(items):
-        size = max(least, min(most, (len(items) - first) // at_once))
+        size = max(least, min(sizes[-1], (len(items) - first) // at_once))
         yield items[first : first + size]
         first += size
 
@@ -68,18 +70,18 @@ class _Remote:
         return held.enter_context(self._hosts.storage.held(plain))
 
     def _spread(
-        self, items: Sequence[_T], most: int, cancel: Cancel, work: Callable[[Sequence[_T], Cancel], Iterator[Any]]
+        self, items: Sequence[_T], sizes: range, cancel: Cancel, work: Callable[[Sequence[_T], Cancel], Iterator[Any]]
     ) -> Iterator[Any]:
         """Yield what `work` gives for all items, in order, several pieces at a time.
 
         Args:
             items: are divided into pieces, the last ones smaller.
-            most: how many items a piece holds at most.
+            sizes: how many items a piece holds.
             cancel: ends the work.
             work: yields what a piece gives, in a thread of its own.
         """
         threads = min(_MOST_AT_ONCE, self._hosts.room)
-        groups = ([part] for part in pieces(items, most, threads))
+        groups = ([part] for part in pieces(items, sizes, threads))
         stopping = Cancel()
         cancel.add(stopping.set)
         try:
