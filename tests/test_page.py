@@ -226,13 +226,16 @@ def test_a_speaker_gets_a_name_and_a_voice_and_only_their_lines_are_spoken_again
 
 
 @contextmanager
-def slow_answers(page: Page) -> Iterator[list[Route]]:
-    """Hold back what the page asks its functions for until the block ends, and list it."""
+def slow_answers(page: Page, first: int = 0) -> Iterator[list[Route]]:
+    """Hold back what the page asks its functions for, all but the first so many, until the block ends, and list it.
+
+    What was asked for last is answered first.
+    """
     held: list[Route] = []
-    is_slow = True
+    passing, is_slow = iter(range(first)), True
 
     def hold(route: Route) -> None:
-        if is_slow:
+        if is_slow and next(passing, None) is None:
             held.append(route)
         else:
             route.continue_()
@@ -240,8 +243,8 @@ def slow_answers(page: Page) -> Iterator[list[Route]]:
     page.route("**/gradio_api/run/predict", hold)
     yield held
     is_slow = False
-    for route in held:
-        route.continue_()
+    for route in reversed(held):
+        route.fulfill(response=route.fetch())
 
 
 @pytest.mark.soak
@@ -257,6 +260,22 @@ def test_subtitles_that_are_chosen_while_the_film_is_looked_at_are_looked_at_too
                 page.wait_for_timeout(50)
             page.set_input_files("#vt-subtitles input[type=file]", captions)
             expect(page.locator("#vt-subtitles")).to_contain_text("243.0 B")
+        expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
+
+
+def test_subtitles_that_are_chosen_while_the_sample_is_looked_at_are_looked_at_too(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    captions = tmp_path / "talk.srt"
+    captions.write_text(TALK)
+    with opened(browser, server) as page:
+        with slow_answers(page, first=1) as held:
+            page.click("#vt-sample")
+            while not held:
+                page.wait_for_timeout(50)
+            page.set_input_files("#vt-subtitles input[type=file]", captions)
+            expect(page.locator("#vt-subtitles")).to_contain_text("243.0 B")
+        page.wait_for_load_state("networkidle")
         expect(page.locator("#vt-facts")).to_contain_text("talk.srt")
 
 

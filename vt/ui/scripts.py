@@ -40,3 +40,4 @@ PAGE_LANGUAGE = _script("page_language")
 # Functions.
 LOAD_MEMORY = _script("load_memory")
 PROGRESS = _script("progress")
+TELL_CHOSEN = _script("tell_chosen")

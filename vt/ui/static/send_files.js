@@ -78,6 +78,8 @@ document.addEventListener('vt-coming', event => {
   else sending.add(event.detail);
   draw();
 });
+// A film that the server has chosen, such as the sample
+document.addEventListener('vt-chosen', () => trigger('submit'));
 // Before they are sent
 const sorted = files => {
   const room = place === 'vt-film' ? props.most_films - document.querySelectorAll('#vt-film .file-preview tr').length : 1;

@@ -125,15 +125,14 @@ class TranslateTab:
                 self._new = gr.Button(label("other_film"), elem_id="vt-new", min_width=140)
                 self._remove = gr.Button(label("remove"), elem_id="vt-remove", variant="stop", min_width=100)
 
-    def wire(self, looked: Sequence[Dependency]) -> None:
-        """Connect events with their handlers; `looked`: that a film has been chosen, or removed."""
+    def wire(self, looked: Dependency) -> None:
+        """Connect events with their handlers; `looked`: what is chosen on the tab Upload has been looked at."""
         shared, upload = self._shared, self._upload
         memory, every = shared.memory, self._every
         gr.on([self._to_upload.click, self._new.click], self._away, memory, [shared.tabs, *every], **QUIET)
         upload.go.click(self._to_languages, [memory, shared.subject], [shared.tabs, *every], **QUIET)
         self._back.click(self._step_back, [memory, shared.subject], [shared.tabs, *every], **QUIET)
-        for one in looked:
-            one.then(self._composed, [memory, shared.subject], every, **QUIET)
+        looked.then(self._composed, [memory, shared.subject], every, **QUIET)
         languages, wished = [self._source, self._target], self._voices.chosen
         offered = [self._served, self._start_trouble, *self._voices.everything]
         chosen = [shared.subject, *languages, *wished]

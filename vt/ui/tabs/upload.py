@@ -97,17 +97,19 @@ class UploadTab:
         self._trouble = gr.HTML(**PLAIN, visible=False, elem_id="vt-upload-trouble")
         self.go = gr.Button(label("to_translate"), variant="primary", size="lg", interactive=False, elem_id="vt-go")
 
-    def wire(self) -> list[Dependency]:
-        """Connect events with their handlers, and return the events that a film has been chosen or removed."""
+    def wire(self) -> Dependency:
+        """Connect events with their handlers, and return the event that what is chosen has been looked at."""
         given = [self.film, self.subtitles, self._refused]
         seen = [self.film, self._facts, self._trouble, self.go, self._shared.subject]
         laid = self._sample.click(self._lay_sample, None, [self.film, self._refused], **QUIET)
         chosen = [one for file in (self.film, self.subtitles) for one in (file.upload, file.clear)]
         chosen += [self.film.delete, self._refused.submit]
+        fetched = self._link.select(self._add, self.film, [self.film, self._refused], **QUIET)
+        for one in (laid, fetched):
+            one.then(None, js=scripts.TELL_CHOSEN)  # has `_refused` submit, so that there is one event for all
         # Subtitles may be chosen while the film is looked at: both are looked at after that.
         looked: Dependency = gr.on(chosen, self._look, given, seen, trigger_mode="always_last", **QUIET)
-        fetched = self._link.select(self._add, self.film, [self.film, self._refused], **QUIET)
-        return [looked, *(one.then(self._look, given, seen, **QUIET) for one in (laid, fetched))]
+        return looked
 
     @property
     def texts(self) -> list[gr.HTML]:
