@@ -119,6 +119,7 @@ def test_order_is_kept_over_many_sentences(to_spanish: Apertium) -> None:
     assert [int(word) for said in found for word in said.split() if word.isdigit()] == list(range(300))
 
 
+@pytest.mark.soak
 def test_a_sentence_without_punctuation_takes_no_word_of_the_next(to_spanish: Apertium) -> None:
     assert translated(to_spanish, ["the red", "house is big"]) == [
         *translated(to_spanish, ["the red"]),

@@ -361,6 +361,7 @@ def wide_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "film.mp4"
 
 
+@pytest.mark.soak
 def test_the_original_without_its_voices_stays_at_its_level_and_a_little_lower_under_the_dub(
     wide_film: Path, tmp_path: Path
 ) -> None:

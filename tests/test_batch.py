@@ -101,6 +101,7 @@ def test_each_film_is_heard_once_for_all_its_languages_and_nothing_is_left_besid
     assert names(folder) == {f"{film}.{ending}" for film in ("one", "two") for ending in each}
 
 
+@pytest.mark.soak
 def test_a_batch_that_was_killed_goes_on_where_it_was_and_does_nothing_twice(folder: Path) -> None:
     with pytest.raises(Power):
         run(wanted(folder), served(), folder, Noted(at=3))

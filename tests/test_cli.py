@@ -230,6 +230,7 @@ def test_a_sound_track_that_is_not_there_is_refused(folder: Path, short_film: Pa
     assert "has no audio track" in _refused(folder, short_film, "--to", "es", f"--audio-track={number}")
 
 
+@pytest.mark.soak
 def test_what_stands_in_for_the_configured_model_is_told(folder: Path, short_film: Path) -> None:
     done = vt("translate", short_film, "--to", "es", *ALONE, cwd=folder, VT_WHISPER_MODEL="large-v3")
     assert (done.returncode, "large-v3 cannot be downloaded" in done.stdout) == (0, True)

@@ -868,6 +868,7 @@ def test_the_status_is_true_and_the_memory_goes_back_to_the_system(tmp_path: Pat
         assert (loaded - after) / (loaded - before) >= 0.8
 
 
+@pytest.mark.soak
 def test_the_estimate_is_near_what_the_bundled_model_takes(tmp_path: Path) -> None:
     # In a process of its own: what other tests left free in this one would be filled first. The first load: later
     # ones find its tokenizer still there.

@@ -664,6 +664,7 @@ WISHED = {"voice": "ef_dora", "tts_engine": "kokoro", "translation_engine": "ape
 WISHES = Wishes("ef_dora", "kokoro", "apertium")
 
 
+@pytest.mark.soak
 def test_who_is_asked_for_serves_the_job_and_its_edits_and_is_told_of(desk: Desk, film: Path) -> None:
     asked = replace(SPEC, wishes=replace(WISHES, translation_engine=" apertium "))
     job = desk.over(desk.submit(film, asked))
@@ -715,6 +716,7 @@ def test_what_was_changed_in_the_speakers_does_not_hold_where_the_film_is_heard_
     assert (again.state, again.edits) == (JobState.DONE, NO_EDITS)
 
 
+@pytest.mark.soak
 def test_how_a_film_is_made_up_is_kept_told_of_and_used_for_the_same_film_again(desk: Desk, film: Path) -> None:
     finish = Finish(Background.DUCK, literal=True, burn="es", karaoke=True, fit=Fit.PICTURE)
     job = desk.over(desk.submit(film, replace(SPEC, finish=finish)))

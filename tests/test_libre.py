@@ -28,6 +28,7 @@ def test_subtitle_edit_has_its_lines_translated(server: Server) -> None:
     assert answer == {"translatedText": "La casa es grande.\nEl jardín es verde."}
 
 
+@pytest.mark.soak
 def test_a_list_comes_back_as_a_list_each_text_from_its_own_language(server: Server) -> None:
     texts = ["Good morning to all of my friends.", "¿Dónde está la casa de mi abuela?", "  ", "4711"]
     asked = {"q": texts, "source": "auto", "target": "es", "alternatives": 1, "api_key": "none", "format": "text"}

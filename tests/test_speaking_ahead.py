@@ -174,6 +174,7 @@ def test_an_edit_waits_for_no_other_words_and_a_job_for_none_at_all(desk: Desk, 
     assert "HELD." not in [text for text, _ in voice.asked]
 
 
+@pytest.mark.soak
 def test_nothing_is_spoken_while_a_job_runs_nor_by_a_voice_that_is_not_there_or_busy(
     desk: Desk, film: Path, voice: Held
 ) -> None:
@@ -246,6 +247,7 @@ def test_what_is_never_saved_is_bounded_and_goes_with_the_next_version(desk: Des
     assert not drafts.exists()
 
 
+@pytest.mark.soak
 def test_a_draft_ends_with_the_server_and_with_its_job_and_gets_into_no_log(
     tmp_path: Path, film: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_voice_is_known_by_what_it_has_spoken() -> None:
     assert (paces.of("anna"), paces.of("bert")) == (15.0, USUAL)
 
 
+@pytest.mark.soak
 def test_the_translator_is_told_how_much_there_is_time_for_by_the_voice_that_will_speak(
     film: Path, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_the_set_up_installs_by_hash_and_builds_nothing() -> None:
     assert "pip install" not in image
 
 
+@pytest.mark.soak
 def test_the_image_brings_all_files_that_set_up_takes(tmp_path: Path) -> None:
     """Besides what it installs with: the code that puts the models together, and what tells the version."""
     found = check_fresh.stages((ROOT / "Dockerfile").read_text(encoding="utf-8"), {})

@@ -163,6 +163,7 @@ def encoded_stretches(pieces_folder: Path) -> set[str]:
     return {path.name for path in pieces_folder.glob("stretch-*.aac")}
 
 
+@pytest.mark.soak
 def test_a_changed_line_costs_one_stretch(tmp_path: Path, artifacts: Artifacts) -> None:
     lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
     _, level = made(tmp_path / "first.m4a", artifacts, lines)

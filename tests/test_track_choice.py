@@ -143,6 +143,7 @@ def original_rate(result: Result) -> int:
     return int([stream for stream in streams(result.files[0]) if stream["codec_type"] == "audio"][1]["sample_rate"])
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("first", [tuple(NOTHING), tuple(SILENCE)], ids=["empty", "silent"])
 def test_a_first_track_without_sound_is_passed_over_and_the_user_is_told(
     tmp_path: Path, first: tuple[str, ...]

@@ -377,6 +377,7 @@ def test_base_hears_the_sample_without_an_error(base: Whisper, samples: NDArray[
     assert error_rate(heard(base, samples)) < 0.05
 
 
+@pytest.mark.soak
 def test_base_tells_which_language_is_spoken(base: Whisper, part: NDArray[np.int16], tmp_path: Path) -> None:
     said = "La casa de mi hermana está cerca del río, y todos los días trabajamos en el jardín con nuestros amigos."
     subprocess.run(["espeak-ng", "-v", "es", "-w", tmp_path / "spanish.wav", said], check=True)
