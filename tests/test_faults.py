@@ -120,6 +120,7 @@ def factory_of(models: Models, **fields: object) -> Iterator[AIServiceFactory]:
         yield factory
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["python", "ctranslate2", "torch", "wrapped"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_out_of_memory_in_a_stage_a_smaller_model_stands_in_once_and_the_report_says_so(

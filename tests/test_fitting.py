@@ -169,6 +169,7 @@ def beeps(path: Path, track: int) -> NDArray[np.float64]:
     return np.asarray(loud[np.concatenate(([True], np.diff(loud) > 0.5))])
 
 
+@pytest.mark.soak
 def test_no_line_is_hurried_and_the_film_is_longer_by_what_it_is_slowed(dub: pipeline.Result) -> None:
     report, slowing = dub.report.as_json(), slowing_of(dub)
     assert report["timing"]["max_tempo"] <= 1.2

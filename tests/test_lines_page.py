@@ -371,6 +371,7 @@ def test_an_edge_is_moved_by_arrow_keys_and_by_dragging_and_a_press_on_the_chart
     page.wait_for_function("at => document.querySelector('[data-film=dub]').currentTime > at + 0.9", arg=at)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_player_and_save_bar_stay_in_sight_over_the_lines(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})

@@ -214,6 +214,7 @@ def page(browser: Browser, linked: Server) -> Iterator[Page]:
         yield opened
 
 
+@pytest.mark.soak
 def test_a_link_is_typed_its_film_is_looked_at_and_what_cannot_be_had_is_told(page: Page, site: str) -> None:
     field, trouble = page.get_by_label("Or a link"), page.locator("#vt-upload-trouble [role=alert]")
     assert findings(page, "upload", [("light", *WIDE), ("dark", *NARROW)]) == []

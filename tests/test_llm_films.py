@@ -190,6 +190,7 @@ def glossary_of(terms: Mapping[str, str], folder: Path) -> Path:
     return file
 
 
+@pytest.mark.soak
 def test_twenty_terms_of_a_glossary_are_told_and_lines_that_break_one_are_asked_for_again(
     film: Path, tmp_path: Path
 ) -> None:

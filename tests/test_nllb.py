@@ -74,6 +74,7 @@ def test_a_glossary_of_twenty_terms_holds(model: Nllb) -> None:
     assert lost_of(model.between("eng_Latn", "spa_Latn"), "es") == []
 
 
+@pytest.mark.soak
 def test_two_hundred_sentences_in_lines_of_one_to_five_come_back_all_and_in_order(model: Nllb) -> None:
     wanted = [sentence(number) for number in range(200)]
     lines: list[str] = []

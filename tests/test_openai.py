@@ -324,6 +324,7 @@ def test_a_recording_may_be_as_large_as_a_film_and_an_endless_one_is_cut_off(ser
 # Beside others
 
 
+@pytest.mark.soak
 def test_who_leaves_has_the_work_stopped_and_the_recording_removed(server: Server, long_talk: Path) -> None:
     place, before = urlsplit(server.url), folders(server)
     line = http.client.HTTPConnection(str(place.hostname), place.port, timeout=PATIENCE)

@@ -296,6 +296,7 @@ def test_who_signs_out_leaves_nothing_behind(visitor: Visitor) -> None:
     assert visitor.memory == {"jobs": [], "view": ""}
 
 
+@pytest.mark.soak
 def test_a_removed_job_is_gone_from_the_list_at_once_and_comes_back_if_that_is_taken_back(visitor: Visitor) -> None:
     visitor.sign_in("ben")
     job = visitor.dub()

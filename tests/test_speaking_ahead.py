@@ -234,6 +234,7 @@ def test_drafts_are_refused_as_edits_are_and_those_that_are_large_are_not_spoken
     assert not drafted(desk, job, OTHER)
 
 
+@pytest.mark.soak
 def test_what_is_never_saved_is_bounded_and_goes_with_the_next_version(desk: Desk, film: Path, voice: Held) -> None:
     job = desk.dubbed(film)
     desk.ahead.most_bytes = 200_000

@@ -78,6 +78,7 @@ def test_a_sentence_that_runs_over_two_cues_is_spoken_as_one(into_english: Path)
     ]
 
 
+@pytest.mark.soak
 def test_the_dub_into_english_can_be_understood(into_english: Path) -> None:
     report = _report(into_english, f"{SAMPLE.stem}.en.report.json")
     wanted = " ".join(segment["text"] for segment in report["segments"])

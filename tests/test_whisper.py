@@ -260,6 +260,7 @@ def test_two_threads_at_once_are_both_right(
     assert [texts(found) for found in results] == [texts(part_once)] * 2
 
 
+@pytest.mark.soak
 def test_a_second_caller_is_heard_though_the_first_has_not_ended(engine: Whisper, part: NDArray[np.int16]) -> None:
     first = engine.transcribe(part, languages.ENGLISH, Cancel())
     assert isinstance(first, Generator)

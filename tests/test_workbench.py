@@ -49,6 +49,7 @@ def typed(page: Page, text: str, key: str) -> None:
     page.keyboard.press(key)
 
 
+@pytest.mark.soak
 def test_a_film_is_on_its_way_until_its_dub_has_an_address_a_link_and_is_removed(
     page: Page, browser: Browser, silent: Path
 ) -> None:
