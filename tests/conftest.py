@@ -112,6 +112,9 @@ SAMPLED = {
     "test_a_film_whose_header_says_its_length_badly_is_as_long_as_what_it_holds": 12,
     "test_sound_stays_in_time_where_its_format_changes": 16,
     "test_only_what_changed_by_more_than_the_noise_is_a_change": 3,
+    "test_time_in_the_samples_is_time_in_the_film_in_broadcast_formats_too": 3,
+    "test_a_long_line_takes_time_in_proportion": 4,
+    "test_the_tiny_whisper_hears_its_text_and_names_its_language": 3,
     "test_what_cannot_be_had_is_said_in_the_readers_language_and_leaves_nothing": 8,
 }
 """Of the cases of these tests every so-manieth runs in the suite, and the others in scripts/soak."""

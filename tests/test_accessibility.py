@@ -58,6 +58,7 @@ def test_no_view_of_the_page_lacks_what_those_need_who_do_not_see_it(
     look("a film that was chosen")
     page.click("#vt-go:enabled")
     expect(page.locator("#vt-served")).to_contain_text("GPL-2.0-or-later")
+    expect(page.locator("#vt-served")).to_contain_text("espeak-ng")
     page.get_by_role("button", name="Advanced").click()
     expect(page.get_by_label("How many people speak")).to_be_visible()
     look("languages and options")

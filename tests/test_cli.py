@@ -269,6 +269,7 @@ def test_a_run_that_is_stopped_leaves_nothing_behind_and_says_so(
         assert (result["event"], result["state"], states) == ("result", "cancelled", [(str(SAMPLE), "es", "cancelled")])
 
 
+@pytest.mark.soak
 def test_what_a_killed_run_left_is_swept_by_the_next_one(folder: Path, short_film: Path) -> None:
     process = _start(folder)
     process.kill()

@@ -300,6 +300,7 @@ def test_a_film_that_is_only_written_down_tells_its_speakers_without_voices(film
     assert report["speakers"][0] == {"id": 0, "label": "ANNA", "seconds": 5.0}
 
 
+@pytest.mark.soak
 def test_two_who_speak_at_once_are_dubbed_in_turn_and_the_report_counts_it(film: Path, tmp_path: Path) -> None:
     over = (LINES[0], (1.5, 3.2, "BEN: I am glad to be here."), *LINES[2:])
     report, pitches = dubbed(request_for(film, tmp_path, over), tmp_path, factory())

@@ -57,6 +57,7 @@ def test_what_is_spoken_already_can_be_heard_until_the_dub_is_done(tmp_path: Pat
         assert desk.jobs.first_lines(job_id) == []
 
 
+@pytest.mark.soak
 def test_a_line_that_is_spoken_anew_is_heard_as_in_the_dub_while_that_is_put_together_again(tmp_path: Path) -> None:
     heard: dict[int, bytes] = {}
 

@@ -83,6 +83,7 @@ def test_the_conversion_is_told_and_kept_in_the_data_folder(dub: tuple[str, dict
     assert [path.name for path in (folder / "data" / "models").glob("nllb*")]
 
 
+@pytest.mark.soak
 def test_models_of_a_hub_are_fetched_converted_kept_and_used(models: dict[str, Path], tmp_path: Path) -> None:
     repositories = {
         "Systran/faster-whisper-tiny": models["whisper"],

@@ -560,6 +560,7 @@ def _voice(desk: Desk) -> Stumbling:
     return desk.voice
 
 
+@pytest.mark.soak
 def test_of_two_editors_one_is_told_that_the_job_is_busy_or_that_the_lines_are_others(
     stumbling: Desk, film: Path
 ) -> None:

@@ -257,6 +257,7 @@ def saved_and_heard_at_once(page: Page, hear: Locator) -> Iterator[None]:
     expect(hear).to_have_attribute("aria-busy", "false")
 
 
+@pytest.mark.soak
 def test_what_is_typed_is_spoken_as_soon_as_somebody_rests_and_a_save_finds_it(
     page: Page, server: Server, jobs: tuple[str, str]
 ) -> None:

@@ -152,6 +152,7 @@ def test_what_is_kept_is_not_asked_for_again_and_still_counted(film: Path, tmp_p
     assert edited["engines"]["translation"]["usage"]["calls"] == asked_for + 1
 
 
+@pytest.mark.soak
 def test_a_line_that_the_model_fails_with_is_translated_by_the_next_engine(film: Path, tmp_path: Path) -> None:
     with ChatServer([Answer(bad)] * 99) as server, serving(server.url) as factory:
         report = dubbed(factory, film, tmp_path)

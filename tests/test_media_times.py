@@ -401,6 +401,7 @@ def test_the_mix_is_heard_where_channels_do_not_cancel_each_other_out(
     assert loudest(of_channels(tmp_path / "film.mkv", mixing)) == pytest.approx(level * 0.5 * 32768, rel=0.05)
 
 
+@pytest.mark.soak
 def test_of_surround_the_centre_is_heard_though_other_channels_cancel_each_other_out(tmp_path: Path) -> None:
     mixing = "pan=5.1|FC=c0|FL=0.2*c0|FR=-0.2*c0"
     film = of_channels(tmp_path / "film.mkv", mixing)

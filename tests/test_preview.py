@@ -98,6 +98,7 @@ def test_subtitles_inside_the_whole_film_serve_a_preview(desk: Desk, long: Path,
     assert not [note for note in desk.jobs.remarks(job_id) if "were left out" in note]
 
 
+@pytest.mark.soak
 def test_where_nobody_speaks_in_the_first_minute_that_is_said_with_the_films_name(desk: Desk, long: Path) -> None:
     with desk.jobs.draft() as draft:
         draft.film.write_bytes(long.read_bytes())

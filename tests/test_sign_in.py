@@ -494,6 +494,7 @@ def test_a_session_that_names_nobody_or_never_ends_is_nobodys(info: dict[str, An
     assert seen == [None]
 
 
+@pytest.mark.soak
 def test_the_button_can_be_pressed(space: Space, browser: Browser) -> None:
     with browser.new_context(viewport={"width": 390, "height": 800}, locale="de") as context:
         page = context.new_page()

@@ -216,6 +216,7 @@ def test_where_nothing_comes_the_line_is_silent_and_that_is_told(film: Path, tmp
     assert silent not in mended["notes"]
 
 
+@pytest.mark.soak
 def test_what_was_translated_before_a_kill_is_not_translated_again(film: Path, tmp_path: Path) -> None:
     dubbed(film, tmp_path, German("One.", "Two."))
     for path in (tmp_path / "pieces").glob("texts-*"):

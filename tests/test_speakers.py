@@ -309,6 +309,7 @@ def test_without_the_model_a_film_has_one_speaker_and_a_note_only_who_asked_for_
     assert [note for note in found.notes if "speakers" in note] == [told]
 
 
+@pytest.mark.soak
 def test_a_dub_with_speakers_is_made_to_the_end(film: Path, tmp_path: Path) -> None:
     report = pipeline.dub(asked(film, "es"), served(ScriptedVoices(TURNS)), tmp_path).report.as_json()
     assert [line["start"] for line in report["segments"]] == [0, 8, 16, 22]

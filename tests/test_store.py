@@ -483,6 +483,7 @@ def test_a_job_that_had_begun_when_the_server_ended_goes_on_before_all_others(st
     assert [claimed(store).id for _ in range(2)] == [waiting[0], late]
 
 
+@pytest.mark.soak
 @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(st.integers(0, 4), st.sampled_from(["claim", "finish", "cancel", "later"])), max_size=60))
 def test_nobody_waits_for_more_than_one_job_of_each_other_visitor_who_waits(acts: list[int | str]) -> None:

@@ -137,6 +137,7 @@ def test_the_tag_of_a_track_tells_its_language_where_nobody_names_one(folder: Pa
     assert [line.source_text for line in report.segments] == [text for _, text in SPANISH]
 
 
+@pytest.mark.soak
 def test_a_film_is_dubbed_from_its_own_subtitles(folder: Path) -> None:
     done = vt("translate", folder / "film.mkv", "--to", "en", "--subtitles", "track:2", "-o", "dub", cwd=folder)
     assert done.returncode == 0, done.stderr

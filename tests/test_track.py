@@ -117,6 +117,7 @@ def test_what_was_cut_joins_without_a_trace(tmp_path: Path, artifacts: Artifacts
     assert np.sqrt(np.mean(difference**2)) < 0.05 * np.sqrt(np.mean(uncut.astype(float) ** 2))
 
 
+@pytest.mark.soak
 def test_the_loudness_that_is_told_is_that_of_the_joined_track(tmp_path: Path, artifacts: Artifacts) -> None:
     loud = [pcm(speech(2.0, RATE, dbfs, seed)) for seed, dbfs in enumerate((-12, -14, -20, -15, -25, -13, -12, -30))]
     lines = [

@@ -622,13 +622,16 @@ class TranslateTab:
         by_text: bool,
         wanted: Sequence[object] = (),
     ) -> str:
-        """Return which engine does what; `wanted` are the engines that the user chose, which come first."""
+        """Return which engine does what: those that the user chose, `wanted`, come first, then the operator's."""
         by_code = {row["code"]: row for row in rows}
         heard = by_code.get(str(source), {"hear": _any(rows, "hear"), "translate_from": _any(rows, "translate_from")})
         spoken = by_code.get(str(target), {"translate_to": (), "speak": ()})
         both = [name for name in spoken["translate_to"] if name in heard["translate_from"]]
         hears = (said("served_subtitles"),) if by_text else heard["hear"]
-        translates, speaks = (sorted(names, key=lambda name: name not in wanted) for names in (both, spoken["speak"]))
+        own = self._services.settings.translation_engine, self._services.settings.tts_engine
+        translates, speaks = (
+            sorted(names, key=lambda name: (name not in wanted, name not in own)) for names in (both, spoken["speak"])
+        )
         served = [("served_hear", hears), ("served_translate", translates), ("served_speak", speaks)]
         return fragments.engines_in_use(said, served, self._services.licences())
 
