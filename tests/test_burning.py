@@ -190,6 +190,7 @@ def test_only_a_picture_of_more_than_8_bits_is_said_to_lose_some(name: str, note
     assert len(Picture(64, 36, pixel_format=name).notes) == notes
 
 
+@pytest.mark.soak
 def test_wide_pixels_become_square_ones_and_letters_keep_their_shape(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     burnt(grey(tmp_path / "film.mp4", "-vf", "setsar=2"), target)

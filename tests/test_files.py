@@ -273,6 +273,7 @@ def test_real_files_without_speech_are_refused_with_the_reason(
         pipeline.dub(asked(ROBUST / name, "es"), factory, tmp_path)
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not ROBUST.is_dir(), reason="the folder of real odd files is not here")
 @pytest.mark.parametrize("name", ["audio_only.mp4", "wrong_extension.aac"])
 def test_real_files_with_a_misleading_name_are_taken_for_what_they_hold(

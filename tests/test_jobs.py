@@ -461,6 +461,7 @@ def test_edits_of_two_runs_add_up_and_a_new_source_text_is_translated(desk: Desk
     assert (lines[0].source_text, lines[1].start) == ("Well then.", 0.95)
 
 
+@pytest.mark.soak
 def test_an_emptied_line_is_silent(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
     desk.jobs.edit(done, 1, Edits({1: Edit(text="")}))

@@ -113,6 +113,7 @@ def held(server: Server, site: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.soak
 def test_a_film_comes_under_its_title_and_is_its_visitors_alone(linked: Server, site: str) -> None:
     with stranger(linked, cookie="a" * 32) as me, stranger(linked, cookie="b" * 32) as neighbour:
         *progress, last = told(me.client.post(PATH, json={"link": f" {site}/talk.html\n"}))

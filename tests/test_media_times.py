@@ -196,6 +196,7 @@ def jumping(folder: Path, ending: str, offsets: list[str]) -> Path:
     return joined(folder / f"film.{ending}", *parts)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("offsets", JUMPS.values(), ids=JUMPS.keys())
 @pytest.mark.parametrize("ending", ["ts", "mpg"])
 def test_a_film_whose_clock_jumps_is_one_timeline_for_sound_picture_and_length(

@@ -218,6 +218,7 @@ def test_a_transcript_has_a_page_too(written: Callable[[report.Report], Path]) -
     assert main(["report", str(file), "--subtitles", "both.ass"]) == BAD_INPUT
 
 
+@pytest.mark.soak
 def test_a_browser_shows_the_page_and_plays_the_film(
     browser: Browser, written: Callable[[report.Report], Path]
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_changed_line_costs_one_stretch(tmp_path: Path, artifacts: Artifacts) 
     assert len(encoded_stretches(tmp_path / "pieces") - before) == 1
 
 
+@pytest.mark.soak
 def test_an_unchanged_track_is_encoded_by_nobody_and_equal_to_the_byte(tmp_path: Path, artifacts: Artifacts) -> None:
     lines = [spoken(artifacts, start, seed=seed) for seed, start in enumerate(STARTS)]
     told, level = made(tmp_path / "first.m4a", artifacts, lines)
