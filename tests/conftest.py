@@ -33,16 +33,16 @@ _SLOW = """
 apertium background batch benchmarks body_limits bundle burning campplus caption_films catalogues cli client
 cluster_engines cluster_host cluster_model connections containers contract database_place dialogue docs doors
 download ducking ensemble espeak expressions factory faults files films firefox first_lines fitting gateway
-glossary_jobs hub_engines jobs jobs_api keeping kept_translations known_voices kokoro kokoro_phonemes
+glossary_jobs hosts hub_engines jobs jobs_api keeping kept_translations known_voices kokoro kokoro_phonemes
 lines_page links links_page llm_films main_job mcp media media_times metrics mixed_speech mms model_files
 models_tab nllb number_formats one_file openai openapi overlapping overview package package_index page peers
 phrases preview processes pyannet quick_import ray readme recovery report report_page security_headers service
 setup_models siege sound_translation speak_command speakers speaking speaking_ahead speaking_rates starting
 store subtitle_source subtitle_tracks supply takes texts threads tracing track track_choice voice_samples
-voices whisper whisper_joints wordings workbench
+voices whisper whisper_joints wordings workbench worker
 """
 SLOW_FILES = frozenset(_SLOW.split())
-"""Whose tests start programs that load much, make many films or run real models, without one of these fixtures."""
+"""Whose tests start programs that load much, make films, run real models or wait, without one of these fixtures."""
 FIRST = ["ray", "page", "siege", "expressions", "readme", "cli", "files", "jobs_api", "media", "gateway", "formats"]
 """The files that take longest. They begin, so that no process has one of them left when the others are done."""
 SAMPLED = {
