@@ -122,7 +122,8 @@ def tell(
 
 
 def leave_out(why: str) -> None:
-    """Print what cannot be run here and why, and keep it beside the results."""
+    """Print what cannot be run here and why, and keep it beside the results, without whose home it was."""
+    why = why.replace(str(Path.home()), "~")
     print(f"Not run: {why}", flush=True)
     if place := os.environ.get(KEPT):
         with Path(place).open("a", encoding="utf-8") as file:

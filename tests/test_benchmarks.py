@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import compare, fits, run
-from benchmarks.results import Result, Verdict, shown
+from benchmarks.results import KEPT, Result, Verdict, leave_out, shown
 from benchmarks.run import Benchmark, Outcome
 from tests.conftest import ROOT
 
@@ -55,6 +55,15 @@ def test_what_is_kept_is_read_again() -> None:
     outcome = Outcome("store", "More jobs", "command", 2.0, 0.3, "", ("a peer: why",), (one,))
     assert Outcome.read(json.loads(json.dumps(outcome.kept()))) == outcome
     assert outcome.is_loaded
+
+
+def test_why_something_was_left_out_is_kept_without_whose_home_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEPT, str(tmp_path / "kept"))
+    leave_out(f"other: {Path.home()}/.cache/other.wav is not there")
+    (line,) = (tmp_path / "kept").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line) == {"left_out": "other: ~/.cache/other.wav is not there"}
 
 
 def test_a_page_shows_what_was_measured_what_failed_and_what_the_machine_did_besides() -> None:
