@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -532,6 +533,34 @@ def test_a_host_that_comes_up_while_the_server_closes_is_stopped() -> None:
     with cluster(nodes) as hosts:
         nodes.there["late"] = Node("late", "late", 4)
         assert asked.wait(30)
-    goes_on.set()
-    comes(late.stopped.is_set)
+        ended = InThread(hosts.close)
+        comes(lambda: hosts.is_closing)
+        goes_on.set()
+        ended.result()
+        assert (late.stopped.is_set(), nodes.is_closed) == (True, True)
     assert hosts.states() == []
+
+
+def test_nobody_asks_the_cluster_for_a_host_any_more_once_it_was_left() -> None:
+    """A question to Ray after that would connect once more, and the server would not end."""
+    asked, told = threading.Event(), list[bool]()
+
+    class Late(ScriptedHost):
+        def call(self, method: str, *arguments: Any, seconds: float, cancel: Cancel | None = None) -> Any:  # noqa: ANN401
+            if method != "about":
+                return super().call(method, *arguments, seconds=seconds, cancel=cancel)
+            assert cancel is not None
+            asked.set()
+            while not cancel.is_set:
+                time.sleep(0.01)
+            told.append(nodes.is_closed)
+            raise Cancelled("The work was stopped on request.")
+
+    nodes = ScriptedNodes("one", make=lambda node: Late() if node.name == "late" else ScriptedHost())
+    with cluster(nodes):
+        nodes.there["late"] = Node("late", "late", 4)
+        assert asked.wait(30)
+    assert (told, nodes.is_closed) == ([False], True)
+    (late,) = (host for name, host in nodes.started if name == "late")
+    assert isinstance(late, Late)
+    assert late.stopped.is_set()

@@ -6,9 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vt import settings
+from vt import media, settings
 from vt.cluster.pieces import Ask, Ended, Facts, Offer, Piece, alike, facts
 from vt.cluster.storage import opened
 from vt.domain import Cancel
@@ -27,7 +27,11 @@ from vt.models.services import (
     TtsService,
 )
 from vt.settings import Settings
-from vt.system import logs
+from vt.system import folders, logs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,8 @@ OF_NODES = {
     "llm_key",
 }
 """Settings that each node has of its own; all others are those of the server, or a dub would sound otherwise there."""
+_WORK = "cluster"
+"""The folder in the data folder for work folders of pieces."""
 _MOST_EARLY = 1000
 """Pieces that were cancelled before they began, or after their end, of which a host knows."""
 
@@ -159,15 +165,30 @@ class Host:
 
     def _done(self, piece: Piece, cancel: Cancel) -> Iterator[Any]:
         cancel.check()
+        arguments = map(opened, piece.arguments)
+        if isinstance(piece.choice, str):
+            here = media.encoder_version()
+            if here != piece.choice:
+                raise _other(here, piece.choice)
+            part, voice, bed = arguments
+            yield self._encoded(part, voice, bed, cancel)
+            return
         service = self._service(piece.ask, cancel)
         if not alike(service.choice, piece.choice):
-            raise ModelUnavailable(
-                "A machine of the cluster has {found} in place of {wanted}.",
-                found=_name(service.choice),
-                wanted=_name(piece.choice),
-            )
-        arguments = map(opened, piece.arguments)
+            raise _other(_name(service.choice), _name(piece.choice))
         yield from _METHODS[piece.method](service, *arguments, cancel)
+
+    def _encoded(
+        self, part: media.TrackPart, voice: NDArray[np.float32], bed: NDArray[np.float32] | None, cancel: Cancel
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Return a part of a track, encoded, and its loudness."""
+        with folders.work_folder(self._factory.settings.data_folder / _WORK) as folder:
+            under, made = folder / "bed" if bed is not None else None, folder / "part.aac"
+            if bed is not None and under:
+                bed.tofile(under)
+            packets = media.encoded_part(part, voice, under, cancel)
+            made.write_bytes(packets)
+            return packets, media.momentary_loudness(made, part.is_first, cancel)
 
     def _service(self, ask: Ask, cancel: Cancel) -> Service[Any]:
         make, source, target = self._factory, ask.source, ask.target
@@ -198,6 +219,10 @@ def _settings(given: Mapping[str, Any], processors: int) -> Settings:
     own = settings.load()
     threads = {"cpu_threads": processors} if processors and not own.cpu_threads else {}
     return own.model_copy(update={**given, **threads})
+
+
+def _other(found: str, wanted: str) -> ModelUnavailable:
+    return ModelUnavailable("A machine of the cluster has {found} in place of {wanted}.", found=found, wanted=wanted)
 
 
 def _name(choice: Choice) -> str:

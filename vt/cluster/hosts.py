@@ -19,7 +19,7 @@ from vt.cluster.pieces import Ask, Ended, Facts, Offer, Piece, facts
 from vt.cluster.ray_nodes import PIECES_AT_ONCE
 from vt.cluster.storage import Storage, UrlStorage
 from vt.domain import Cancel
-from vt.errors import EngineError, ModelBusy, VtError
+from vt.errors import Cancelled, EngineError, ModelBusy, VtError
 from vt.translatable import Message
 
 _log = logging.getLogger(__name__)
@@ -135,6 +135,8 @@ class Hosts:
         self._offers: dict[Ask, tuple[float, Offer]] = {}
         self._done: Counter[str] = Counter()
         self._closing = threading.Event()
+        self._ending = Cancel()
+        """Ends what is asked of hosts while this is closed: whoever asked afterwards might connect once more."""
         self._starters = ThreadPoolExecutor(8, "vt-host")
         self._models: dict[str, Any] = {}
         self._threads = [
@@ -156,7 +158,8 @@ class Hosts:
     def close(self) -> None:
         """End the hosts, and leave the cluster."""
         self._closing.set()
-        self._starters.shutdown(wait=False, cancel_futures=True)
+        self._ending.set()
+        self._starters.shutdown(cancel_futures=True)
         with self._lock:
             running = list(self._running.values())
             self._running.clear()
@@ -170,10 +173,21 @@ class Hosts:
     # What there is
 
     @property
+    def is_closing(self) -> bool:
+        """Whether it was told to end."""
+        return self._closing.is_set()
+
+    @property
     def room(self) -> int:
         """How many pieces may be under way at a time; at least 1."""
         with self._lock:
             return max(1, PIECES_AT_ONCE * len(self._running))
+
+    def has_room(self, ask: Ask) -> bool:
+        """Whether a host could begin a piece at once."""
+        with self._lock, suppress(VtError):
+            return not self._queue and any(host.at < PIECES_AT_ONCE for host in self._able(ask))
+        return False
 
     def states(self) -> list[HostState]:
         """Return what each host is at, by name."""
@@ -210,9 +224,10 @@ class Hosts:
 
         def asked(host: _Running) -> tuple[str, Any] | None:
             try:
-                return host.node.name, host.remote.call(method, *arguments, seconds=_CALL_SECONDS)
-            except HostLost:
+                told = host.remote.call(method, *arguments, seconds=_CALL_SECONDS, cancel=self._ending)
+            except (HostLost, Cancelled):
                 return None
+            return host.node.name, told
 
         with ThreadPoolExecutor(min(32, len(running)), "vt-ask") as pool:
             return dict(found for found in pool.map(asked, running) if found)
@@ -253,17 +268,22 @@ class Hosts:
             offer: Offer = found
             return offer
 
-    def stream(self, piece: Piece, cancel: Cancel) -> Generator[Any, None, None]:
+    def stream(self, piece: Piece, cancel: Cancel, *, waits: bool = True) -> Generator[Any, None, None]:
         """Yield what a piece gives, whichever host does it; one whose host is lost is done again by another.
+
+        Args:
+            piece: the work.
+            cancel: ends it.
+            waits: whether the piece waits for a host that has room.
 
         Raises:
             VtError: as the service that is asked for.
-            ModelBusy: there is no host at this time.
+            ModelBusy: there is no host at this time, or none that has room for a piece that does not wait.
             Cancelled: `cancel` was set.
         """
         told, lost = 0, 0
         while True:
-            with self._one(piece.ask, cancel) as host:
+            with self._one(piece.ask, cancel, waits=waits) as host:
                 try:
                     for answer in self._answers(host, piece, cancel, told):
                         told += 1
@@ -295,9 +315,9 @@ class Hosts:
         raise HostLost("its answers broke off")
 
     @contextmanager
-    def _one(self, ask: Ask, cancel: Cancel) -> Iterator[_Running]:
+    def _one(self, ask: Ask, cancel: Cancel, *, waits: bool = True) -> Iterator[_Running]:
         """Wait for a host that has room, and count the piece while the block runs."""
-        host = self._awaited(_Waiting(ask), cancel)
+        host = self._awaited(_Waiting(ask), cancel, waits=waits)
         try:
             yield host
         finally:
@@ -305,19 +325,21 @@ class Hosts:
                 host.at -= 1
                 self._place()
 
-    def _awaited(self, waiting: _Waiting, cancel: Cancel) -> _Running:
+    def _awaited(self, waiting: _Waiting, cancel: Cancel, *, waits: bool) -> _Running:
         """Return the host that the piece is given to, counted there already."""
         until, is_wanted = self._clock() + self._patience, False
         with self._lock:
             self._queue.append(waiting)
             self._place()
         try:
-            while not waiting.placed.wait(_CHECK_SECONDS):
+            while not waiting.placed.wait(_CHECK_SECONDS if waits else 0.0):
                 cancel.check()
+                if not waits:
+                    raise ModelBusy("No machine of the cluster is ready: try again later.")
                 with self._lock:
                     if self._running:
                         until = self._clock() + self._patience
-                    elif self._closing.is_set() or self._clock() > until:
+                    elif self.is_closing or self._clock() > until:
                         raise ModelBusy("No machine of the cluster is ready: try again later.")
             cancel.check()
             is_wanted = True
@@ -394,7 +416,7 @@ class Hosts:
     # Nodes
 
     def _watch(self) -> None:
-        while not self._closing.is_set():
+        while not self.is_closing:
             with suppress(Exception):  # the cluster's head does not answer: the next round asks again
                 self._look()
             self._closing.wait(self._look_seconds)
@@ -425,9 +447,12 @@ class Hosts:
             try:
                 remote = self._nodes.start(node, self._given)
                 unused.callback(remote.stop)
-                difference = remote.call("about", seconds=_START_SECONDS).difference(self._own())
+                told = remote.call("about", seconds=_START_SECONDS, cancel=self._ending)
+                difference = told.difference(self._own())
             except HostLost as error:
                 _log.warning("%s does not come up: %s", node.name, error)
+            except Cancelled:
+                _log.debug("%s is not waited for any more", node.name)
             except Exception:  # noqa: BLE001 (whatever the cluster's library raises)
                 _log.exception("%s does not come up", node.name)
             else:
@@ -442,7 +467,7 @@ class Hosts:
         """Take down what became of a node, and tell whether it serves."""
         with self._lock:
             self._starting.discard(node.id)
-            if self._closing.is_set():
+            if self.is_closing:
                 running, refusal = None, ""
             if running:
                 self._running[node.id] = running
@@ -456,8 +481,8 @@ class Hosts:
         elif running:
             _log.info("%s is ready: %d processors", node.name, node.processors)
             if self._preload:
-                with suppress(HostLost):
-                    running.remote.call("preload", (), seconds=_CALL_SECONDS)
+                with suppress(HostLost, Cancelled):
+                    running.remote.call("preload", (), seconds=_CALL_SECONDS, cancel=self._ending)
         return running is not None
 
 

@@ -17,7 +17,7 @@ from vt.errors import VtError
 from vt.languages import Language
 from vt.translatable import Message
 
-Kind = Literal["stt", "translation", "tts", "diarization", "overlap"]
+Kind = Literal["stt", "translation", "tts", "diarization", "overlap", "track"]
 _PACKAGE = Path(__file__).parent.parent
 _LIBRARIES = ("faster-whisper", "ctranslate2", "onnxruntime", "torch", "transformers", "numpy", "fxtranslate")
 """What decides the results of engines."""
@@ -25,7 +25,7 @@ _LIBRARIES = ("faster-whisper", "ctranslate2", "onnxruntime", "torch", "transfor
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Which model is asked for: the arguments of the AI service factory."""
+    """Which model is asked for, by the arguments of the AI service factory; none is where a track is to be encoded."""
 
     kind: Kind
     source: Language | None = None
@@ -58,8 +58,8 @@ class Piece:
     """A piece of work: a method of the service that is asked for, with its arguments."""
 
     ask: Ask
-    choice: Choice
-    """What has to serve it: two hosts that choose differently would make a dub with two voices."""
+    choice: Choice | str
+    """What has to serve it, or a dub would have two voices: a model, or for a track the version of its encoder."""
     method: str
     arguments: tuple[Any, ...]
 

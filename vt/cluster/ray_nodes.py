@@ -34,6 +34,7 @@ class RayNodes:
     def begin(self) -> None:
         """Connect to the cluster; see `Nodes.begin`."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+        os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # or who asks after the end would connect once more
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
             import ray

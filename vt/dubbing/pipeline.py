@@ -81,6 +81,7 @@ def dub(
     cancel: Cancel | None = None,
     artifacts: Artifacts | None = None,
     known_voices: KnownVoices | None = None,
+    encoder: track.PartEncoder = track.HERE,
 ) -> Result:
     """Dub one film, or write down what is said in it, working in `folder` and nowhere else.
 
@@ -92,6 +93,7 @@ def dub(
         cancel: ends the work from another thread.
         artifacts: what an earlier run has finished, which is not done again; None where no run will go on from it.
         known_voices: who had which voice in the films before; None where the film is no part of a batch.
+        encoder: encodes the parts of the dubbed track.
 
     Raises:
         InputError: the file or the languages are at fault.
@@ -99,7 +101,8 @@ def dub(
         Cancelled: `cancel` was set.
     """
     kept = artifacts or Artifacts(folder / "pieces", lasting=False)
-    run = Run(request, services, kept, cancel or Cancel(), on_progress, known_voices or KnownVoices())
+    known = known_voices or KnownVoices()
+    run = Run(request, services, kept, cancel or Cancel(), on_progress, known, encoder=encoder)
     target = request.target_language
     with preview.first_minute(run, folder / "preview"):
         return _Dub(run, folder, target).result() if target else _write_down(run, folder)
@@ -413,6 +416,7 @@ class _Dub:
             background=surroundings.under(plan, script.transcript.segments, balance, rate),
             target_lufs=target,
             voice_share=balance.voice_share,
+            encoder=run.encoder,
         )
 
     def _fresh(self, heard_name: str, script: Script) -> FreshLines:

@@ -14,6 +14,7 @@ from vt.domain import Cancel, JobRequest, Progress, Stage, Word
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.known_voices import KnownVoices
 from vt.dubbing.services import DubbingServices
+from vt.dubbing.track import HERE, PartEncoder
 from vt.engines.candidate import Choice
 from vt.errors import EngineError
 from vt.models.cache import forget, is_out_of_memory
@@ -38,6 +39,8 @@ class Run:
     """Of the films before in a batch."""
     on_words: Callable[[Sequence[Word]], object] = lambda _: None
     """Is told of words as they are recognised; those that a second look finds come last."""
+    encoder: PartEncoder = HERE
+    """Encodes the parts of the track."""
     stages: dict[Stage, float] = field(default_factory=dict)
     """How many seconds each stage has taken so far."""
     began: float = field(default_factory=time.monotonic)

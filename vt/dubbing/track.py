@@ -37,7 +37,7 @@ _TOLERANCE_LU = 0.7
 _PEAK_MARGIN_DB = 0.2
 _CORRECTIONS = 3
 _LARGEST_CORRECTION_DB = 12.0
-_AT_ONCE = 2  # parts that are encoded at a time, and as many measured; each takes one core
+_AT_ONCE = 2  # parts that are encoded here at a time, and as many measured; each takes one core
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,35 @@ class _Span:
         return [cls(at, to, max(0, at - context), min(end, to + context)) for at, to in pairwise(borders)]
 
 
+class PartEncoder(Protocol):
+    """Encodes parts of a track, here or elsewhere; any thread may call it."""
+
+    @property
+    def at_once(self) -> int:
+        """How many parts it is given at a time."""
+
+    def encoded(
+        self, part: media.TrackPart, voice: NDArray[np.float32], bed: Path | None, cancel: Cancel | None
+    ) -> tuple[bytes, dict[str, Any] | None]:
+        """Return what `media.encoded_part` does, and its `media.momentary_loudness` where whoever encoded it knows."""
+
+
+class _EncoderHere:
+    """Encodes parts with programs of this process."""
+
+    at_once = _AT_ONCE
+
+    def encoded(
+        self, part: media.TrackPart, voice: NDArray[np.float32], bed: Path | None, cancel: Cancel | None
+    ) -> tuple[bytes, None]:
+        """Return the packets, and no loudness: see `PartEncoder`."""
+        return media.encoded_part(part, voice, bed, cancel), None
+
+
+HERE: PartEncoder = _EncoderHere()
+"""Encodes parts with programs of this process, and leaves their loudness to be measured later."""
+
+
 class DubTrack:
     """The track while it is made. Its parts are encoded and measured in threads while the caller adds further lines.
 
@@ -164,6 +193,7 @@ class DubTrack:
         background: Background | None = None,
         target_lufs: float = media.TARGET_LUFS,
         voice_share: float = 1.0,
+        encoder: PartEncoder = HERE,
     ) -> None:
         """Parts that `artifacts` has are not encoded again.
 
@@ -176,6 +206,7 @@ class DubTrack:
             background: is heard under the voice.
             target_lufs: how loud the track is to be.
             voice_share: how much of what is loud is the voice, 0..1: by so much the voice changes the track's loudness.
+            encoder: encodes the parts.
         """
         self.level = level
         """The level of the parts that are being encoded; `settle` may correct it."""
@@ -187,7 +218,8 @@ class DubTrack:
         self._encoded: list[Future[Path]] = []
         self._measured: list[Future[dict[str, Any]]] = []
         self._corrections = 0
-        self._encoder = ThreadPoolExecutor(_AT_ONCE, "vt-encode")
+        self._parts = encoder
+        self._encoder = ThreadPoolExecutor(self._parts.at_once, "vt-encode")
         self._meter = ThreadPoolExecutor(_AT_ONCE, "vt-measure")
 
     def __enter__(self) -> DubTrack:
@@ -247,7 +279,11 @@ class DubTrack:
         name = self._name(span, level, lines)
 
         def encoded() -> Path:
-            return self._artifacts.file("stretch", name, ".aac", lambda made: self._encode(span, level, lines, made))
+            def make(made: Path) -> None:
+                with tracing.span("part of the track", "piece", lines=len(lines)):
+                    self._encode(span, level, lines, name, made)
+
+            return self._artifacts.file("stretch", name, ".aac", make)
 
         def measured() -> dict[str, Any]:
             path = encoding.result()
@@ -280,23 +316,29 @@ class DubTrack:
 
     # One part
 
-    def _encode(self, span: _Span, level: Level, lines: Sequence[Spoken], made: Path) -> None:
-        with tracing.span("part of the track", "piece", lines=len(lines)):
-            self._encode_lines(span, level, lines, made)
-
-    def _encode_lines(self, span: _Span, level: Level, lines: Sequence[Spoken], made: Path) -> None:
-        voice = self._voice(span, lines)
+    def _encode(self, span: _Span, level: Level, lines: Sequence[Spoken], name: str, made: Path) -> None:
+        """Write a part to a file; keep its loudness where whoever encoded it has measured that."""
         bed = self._bed(span, level, made.with_suffix(".bed")) if self._background else None
-        packets = media.aac_packets(
-            voice, self._rate, level.gain, level.limit, self._cancel, target_rate=self._form.rate, bed=bed
+        content, loudness = self._parts.encoded(self._part(span, level), self._voice(span, lines), bed, self._cancel)
+        if loudness:
+            self._artifacts.put_json("loudness", name, loudness)
+        made.write_bytes(content)
+
+    def _part(self, span: _Span, level: Level) -> media.TrackPart:
+        before, inside = (
+            Fraction(samples * self._form.rate, self._rate * _FRAME)
+            for samples in (span.first - span.window_first, span.last - span.first)
         )
-        # The first packet is the encoder's priming; each overlaps with the next, so that of the context one is needed
-        # at the end of the part, and none at its beginning.
-        before = round(Fraction((span.first - span.window_first) * self._form.rate, self._rate * _FRAME))
-        frames = math.ceil(Fraction((span.last - span.first) * self._form.rate, self._rate * _FRAME))
-        is_last = span.last == self._spans[-1].last
-        kept = packets[before + 1 :] if is_last else packets[before + 1 : before + 1 + frames]
-        made.write_bytes(b"".join([*packets[:1], *kept] if span.first == 0 else kept))
+        return media.TrackPart(
+            self._rate,
+            self._form.rate,
+            level.gain,
+            level.limit,
+            self._form.channels if self._background else 0,
+            round(before),
+            None if span.last == self._spans[-1].last else math.ceil(inside),
+            span.first == 0,
+        )
 
     def _voice(self, span: _Span, lines: Sequence[Spoken]) -> NDArray[np.float32]:
         """Return what is said in a window, full scale being 1.0."""
@@ -311,14 +353,14 @@ class DubTrack:
             room[:] += heard[: len(room)] * np.float32(10 ** (line.gain / 20) / 32768)
         return mixed
 
-    def _bed(self, span: _Span, level: Level, path: Path) -> media.Bed:
-        """Write what is heard under the voice in a window, in the encoder's temporary folder."""
+    def _bed(self, span: _Span, level: Level, path: Path) -> Path:
+        """Write what is heard under the voice in a window, in the encoder's temporary folder: see `media.Bed`."""
         assert self._background is not None  # noqa: S101 (or nobody would ask)
         factor = np.float32(10 ** (level.background / 20))
         with path.open("wb") as file:
             for piece in self._background.samples(self._at(span.window_first), self._at(span.window_last)):
                 file.write((piece * factor).astype("<f4").tobytes())
-        return media.Bed(path, self._form.channels)
+        return path
 
 
 def _faded(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ from vt.media.slowing import Slowed, Slowing, slowed_samples
 from vt.media.stretching import Stretcher
 from vt.media.text_tracks import holds_text, subtitle_text, subtitle_track
 from vt.media.thumbnail import thumbnail
+from vt.media.track_parts import TrackPart, encoded_part, encoder_version
 from vt.media.wav import wav
 from vt.media.waveform import peaks
 
@@ -55,12 +56,15 @@ __all__ = [
     "StoredSamples",
     "Stretcher",
     "Track",
+    "TrackPart",
     "aac_packets",
     "beginning",
     "check_readable",
     "check_renderer",
     "converted",
     "encode",
+    "encoded_part",
+    "encoder_version",
     "extract",
     "extract_in",
     "extracted",

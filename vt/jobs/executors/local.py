@@ -14,6 +14,7 @@ from vt.dubbing import line_takes, pipeline, report
 from vt.dubbing.artifacts import Artifacts
 from vt.dubbing.report import DubReport, Report
 from vt.dubbing.services import DubbingServices
+from vt.dubbing.track import HERE, PartEncoder
 from vt.jobs import remarks
 from vt.jobs.job_folder import JobFolder
 from vt.jobs.speaking_ahead import Drafted, SpeakingAhead, drafts_of
@@ -36,9 +37,17 @@ class ExecutorServices(DubbingServices, Protocol):
 class LocalExecutor:
     """Runs each job in the thread that asks for it."""
 
-    def __init__(self, services: ExecutorServices, ahead: SpeakingAhead | None = None) -> None:
-        """`ahead` speaks drafts of edits while no job runs; None: nothing does."""
-        self._services, self._ahead = services, ahead
+    def __init__(
+        self, services: ExecutorServices, ahead: SpeakingAhead | None = None, encoder: PartEncoder = HERE
+    ) -> None:
+        """Make one.
+
+        Args:
+            services: serve the models.
+            ahead: speaks drafts of edits while no job runs; None: nothing does.
+            encoder: encodes the parts of dubbed tracks.
+        """
+        self._services, self._ahead, self._encoder = services, ahead, encoder
 
     def run(
         self, request: JobRequest, folder: Path, on_progress: Callable[[Progress], None], cancel: Cancel
@@ -59,7 +68,7 @@ class LocalExecutor:
         try:
             artifacts = Artifacts(here.artifacts, beside=drafts_of(here))
             request = replace(request, longest_seconds=60 * self._services.settings.max_duration_minutes)
-            result = pipeline.dub(request, self._services, work, on_progress, cancel, artifacts)
+            result = pipeline.dub(request, self._services, work, on_progress, cancel, artifacts, encoder=self._encoder)
             report.write(result.files[-1], report.without_paths(result.report))  # it is read on other machines
             files = [*result.files, *_remarks(work, result.report.notes)]
         except BaseException:

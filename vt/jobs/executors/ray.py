@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vt.cluster.encoding import RemoteEncoder
 from vt.cluster.host import given_by
 from vt.cluster.hosts import Hosts
 from vt.cluster.ray_nodes import RayNodes
@@ -23,4 +24,4 @@ def cluster(settings: Settings) -> Hosts:
 
 def executor(factory: AIServiceFactory, hosts: Hosts) -> LocalExecutor:
     """Return what runs jobs here with the models of hosts: so a job's pieces are kept where the server finds them."""
-    return LocalExecutor(ClusterServices(factory, hosts))
+    return LocalExecutor(ClusterServices(factory, hosts), encoder=RemoteEncoder(hosts))
