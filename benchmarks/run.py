@@ -1,9 +1,10 @@
 """Run all benchmarks one after the other, and write what they found: RESULTS.md and results.json.
 
-Run, at rest: benchmarks/run [--quick] [--only NAME ...] [--into FOLDER]
+Run, at rest: benchmarks/run [--quick | --all] [--only NAME ...] [--into FOLDER]
 
-It takes about half an hour, --quick about five minutes. --only runs some of them and keeps the others' figures as they
-are. Before and after each of them a second goes by in which it is seen how busy the machine is with other work.
+It takes about half an hour, --quick about five minutes, and --all, with those that take long by themselves, an hour and
+a half. Figures of those that do not run stay as they are, but for --quick. Before and after each of them a second goes
+by in which it is seen how busy the machine is with other work.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Benchmark:
     """Its arguments with --quick; None: it takes too long for that, and is left out."""
     minutes: float = 15.0
     """After which it is stopped."""
+    is_long: bool = False
+    """Whether it runs only where it is named, or with --all: it takes as long as many others."""
 
     def command(self, *, quick: bool = False) -> str:
         """What a reader types to repeat it."""
@@ -67,8 +70,8 @@ class Benchmark:
 
 BENCHMARKS = (
     Benchmark("recognition", HEARING, ("--runs", "2"), ("--seconds", "60")),
-    Benchmark("engines", TRANSLATING, ("--lines", "32")),
-    Benchmark("voices", SPEAKING, ("--spoken", "100", "--lines", "10")),
+    Benchmark("engines", TRANSLATING, ("--lines", "16")),
+    Benchmark("voices", SPEAKING, ("--spoken", "100", "--lines", "10", "--rounds", "3")),
     Benchmark("sound", SOUND, (), ("--minutes", "20")),
     Benchmark("residency", "Models that stay in memory, beside a load for each use", (), ("--cycles", "5")),
     Benchmark("peers", "Programs of others, on the same film"),
@@ -77,16 +80,20 @@ BENCHMARKS = (
     Benchmark("quality", QUALITY, (), ()),
     Benchmark("translation", "How good translations are, by route", (), ("--lines", "10")),
     Benchmark("speakers", "Who speaks", ("--dialogues", "4")),
-    Benchmark("talk", LONGER, (*QUICK_VOICE, "--minutes", "1", "10", "30"), (*QUICK_VOICE, "--minutes", "1", "3")),
+    Benchmark("talk", LONGER, (*QUICK_VOICE, "--minutes", "1", "10"), (*QUICK_VOICE, "--minutes", "1", "3")),
     Benchmark(
-        "talk", "Longer films, by their captions", (*QUICK_VOICE, "--captions", "--minutes", "1", "10", "60", "120")
+        "talk",
+        "Longer films, by their captions",
+        (*QUICK_VOICE, "--captions", "--minutes", "1", "10", "60", "120"),
+        minutes=45.0,
+        is_long=True,
     ),
     Benchmark("store", "More jobs", (), ("--jobs", "1", "10", "100")),
     Benchmark("listeners", "More listeners", (), ("--listeners", "1", "30")),
     Benchmark("load", "A crowd of visitors", ("--uploads", "60", "--jobs", "12", "--followers", "100")),
     Benchmark("http", "The server", ("--seconds", "6"), ("--seconds", "3")),
-    Benchmark("page", "The page, in Chromium"),
-    Benchmark("ray", CLUSTER, ("samples/sense_and_sensibility.mp4",), minutes=45.0),
+    Benchmark("page", "The page, in Chromium", is_long=True),
+    Benchmark("ray", CLUSTER, ("samples/sense_and_sensibility.mp4",), minutes=45.0, is_long=True),
 )
 """In the order of the results."""
 
@@ -124,6 +131,8 @@ class Outcome:
     left_out: Sequence[str] = ()
     """What could not be run here, and why."""
     results: Sequence[Result] = field(default_factory=tuple)
+    when: str = ""
+    """Date and time of its beginning, and the commit."""
 
     @property
     def is_loaded(self) -> bool:
@@ -150,7 +159,7 @@ def run(benchmark: Benchmark, *, quick: bool) -> Outcome:
     """Run one in a process of its own, what it prints shown."""
     arguments = (benchmark.quick or ()) if quick else benchmark.arguments
     print(f"\n== {benchmark.command(quick=quick)}", flush=True)
-    before, began = busy(), time.monotonic()
+    before, began, when = busy(), time.monotonic(), f"{_now()}, {_commit()}"
     with tempfile.TemporaryDirectory() as name:
         place = Path(name) / "results"
         place.touch()
@@ -162,7 +171,11 @@ def run(benchmark: Benchmark, *, quick: bool) -> Outcome:
     left_out = tuple(line["left_out"] for line in lines if "left_out" in line)
     most = round(max(before, busy()), 2)
     command = benchmark.command(quick=quick)
-    return Outcome(benchmark.module, benchmark.title, command, seconds, most, failed, left_out, results)
+    return Outcome(benchmark.module, benchmark.title, command, seconds, most, failed, left_out, results, when)
+
+
+def _now() -> str:
+    return datetime.datetime.now(tz=datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
 
 
 def _failure(argv: Sequence[str], environment: dict[str, str], seconds: float) -> str:
@@ -250,6 +263,8 @@ def _said(text: str, one: Result) -> str:
 
 def _section(outcome: Outcome) -> list[str]:
     lines = [f"## {outcome.title}", "", f"`{outcome.command}`", ""]
+    if outcome.when:
+        lines += [f"{outcome.when}, {outcome.seconds / 60:.1f} minutes.", ""]
     if outcome.is_loaded:
         lines += [f"**Beside other work, which took {outcome.busy:.0%} of the processors.**", ""]
     if outcome.failed:
@@ -265,16 +280,18 @@ def _section(outcome: Outcome) -> list[str]:
 def main() -> None:
     """Run them, and write after each, so that what is done stays."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="smaller, and not all of them")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--quick", action="store_true", help="smaller, and not all of them")
+    sizes.add_argument("--all", action="store_true", help="those too that take long by themselves")
     parser.add_argument("--only", nargs="+", choices=[one.module for one in BENCHMARKS], metavar="NAME")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent, metavar="FOLDER")
     wanted = parser.parse_args()
     wanted.into.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks/run was ended."))  # and what runs with it
-    before = _kept(wanted.into / "results.json") if wanted.only else {}
-    now = datetime.datetime.now(tz=datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
+    before = {} if wanted.quick and not wanted.only else _kept(wanted.into / "results.json")
+    now = _now()
     done: dict[str, Outcome] = {one["title"]: Outcome.read(one) for one in before.get("benchmarks", ())}
-    for benchmark in chosen(wanted.only, quick=wanted.quick):
+    for benchmark in chosen(wanted.only, quick=wanted.quick, long=wanted.all):
         done[benchmark.title] = run(benchmark, quick=wanted.quick)
         minutes = sum(outcome.seconds for outcome in done.values()) / 60
         kept = {"began": now, "minutes": round(minutes, 1), "quick": wanted.quick, "machine": machine()}
@@ -284,9 +301,11 @@ def main() -> None:
     sys.exit(any(outcome.failed for outcome in done.values()))
 
 
-def chosen(modules: Sequence[str] | None, *, quick: bool) -> list[Benchmark]:
-    """Return the benchmarks of these modules, or all; with --quick those that are quick."""
-    return [one for one in BENCHMARKS if one.module in (modules or [one.module]) and not (quick and one.quick is None)]
+def chosen(modules: Sequence[str] | None, *, quick: bool, long: bool = False) -> list[Benchmark]:
+    """Return the benchmarks of these modules; or all but the long ones; with --quick those that are quick."""
+    named = [one for one in BENCHMARKS if one.module in modules] if modules else []
+    wanted = named or [one for one in BENCHMARKS if long or not one.is_long]
+    return [one for one in wanted if not (quick and one.quick is None)]
 
 
 def _kept(file: Path) -> dict[str, Any]:

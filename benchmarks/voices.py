@@ -220,6 +220,7 @@ def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5, help="in which ways are compared in turns")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=("kokoro", "mms"))
     parser.add_argument("--kokoro", type=Path, default=KOKORO)
@@ -227,7 +228,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.only != "mms" and arguments.kokoro.is_file():
         kokoro_memory(arguments.kokoro, arguments.spoken, arguments.threads)
-        kokoro_speed(arguments.kokoro, 5, arguments.threads)
+        kokoro_speed(arguments.kokoro, arguments.rounds, arguments.threads)
     if arguments.only == "kokoro":
         return
     mms.load_library()
@@ -236,7 +237,7 @@ def main() -> None:
         gc.collect()
         estimate(folder, arguments.threads)
         voice = Mms(folder, "es", arguments.threads)
-        speed(voice, Mms(folder, "es", arguments.threads, bfloat16=True), 7)
+        speed(voice, Mms(folder, "es", arguments.threads, bfloat16=True), arguments.rounds)
         loads(folder, voice, arguments.lines, arguments.threads)
         memory(voice, arguments.spoken)
 

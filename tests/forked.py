@@ -27,7 +27,7 @@ _IMPORTED = (
         "vt.web.admin",
     ),
 )
-_READ_LATE = re.compile(r"VT_\w+|HOST|PORT|PATH|PRELOAD_MODELS|LOG_LEVEL|HF_TOKEN|TMPDIR|RAY_ADDRESS")
+_READ_LATE = re.compile(r"VT_\w+|HOST|PORT|PATH|PRELOAD_MODELS|LOG_LEVEL|CPU_THREADS|HF_TOKEN|TMPDIR|RAY_ADDRESS")
 """The variables that nothing reads while it is imported."""
 _TEMPLATE = multiprocessing.get_context("forkserver")
 _TEMPLATE.set_forkserver_preload(list(_IMPORTED))

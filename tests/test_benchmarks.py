@@ -71,7 +71,7 @@ def test_a_page_shows_what_was_measured_what_failed_and_what_the_machine_did_bes
     bad = Result("ratio", (9.0,), "", 2.0)
     kept: dict[str, Any] = {"began": "today", "minutes": 3.0, "quick": False, "machine": {"memory": "8 GiB"}}
     kept["benchmarks"] = [
-        Outcome("store", "More jobs", "python -m one", 2.0, 0.0, "", (), (good,)).kept(),
+        Outcome("store", "More jobs", "python -m one", 90.0, 0.0, "", (), (good,), "today, commit 1").kept(),
         Outcome(
             "page", "The page", "python -m two", 2.0, 0.4, "It ended with exit code 1.", ("safari",), (bad,)
         ).kept(),
@@ -81,6 +81,7 @@ def test_a_page_shows_what_was_measured_what_failed_and_what_the_machine_did_bes
     assert (
         "Of 2 figures that have a floor or a goal, 0 reach the goal, 1 the floor, and 1 miss it: ratio (page)." in page
     )
+    assert "today, commit 1, 1.5 minutes." in page
     assert "**Beside other work, which took 40% of the processors.**" in page
     assert "**It ended with exit code 1.**" in page
     assert "- Not run: safari" in page
@@ -95,7 +96,8 @@ def test_a_benchmark_runs_in_a_process_of_its_own_and_its_results_are_kept() -> 
     assert outcome.command == ".venv/bin/python -m benchmarks.store --jobs 1"
 
 
-def test_a_benchmark_that_fails_or_takes_too_long_says_so() -> None:
+def test_a_benchmark_that_fails_or_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "busy", lambda: 0.0)  # or seconds go by in which the machine is watched
     assert run.run(Benchmark("store", "More jobs", ("--nonsense",)), quick=False).failed == "It ended with exit code 2."
     assert "stopped" in run.run(Benchmark("store", "More jobs", minutes=0.001), quick=False).failed
 
@@ -103,8 +105,14 @@ def test_a_benchmark_that_fails_or_takes_too_long_says_so() -> None:
 def test_every_benchmark_is_there_and_what_is_quick_is_chosen() -> None:
     assert all((ROOT / "benchmarks" / f"{one.module}.py").is_file() for one in run.BENCHMARKS)
     assert len({one.title for one in run.BENCHMARKS}) == len(run.BENCHMARKS)
-    quick = run.chosen(None, quick=True)
-    assert 0 < len(quick) < len(run.chosen(None, quick=False)) == len(run.BENCHMARKS)
+    quick, usual, every = (
+        run.chosen(None, quick=True),
+        run.chosen(None, quick=False),
+        run.chosen(None, quick=False, long=True),
+    )
+    assert 0 < len(quick) < len(usual) < len(every) == len(run.BENCHMARKS)
+    assert all(not one.is_long for one in usual)
+    assert [one.module for one in run.chosen(["ray"], quick=False)] == ["ray"]
     assert [one.module for one in run.chosen(["store"], quick=False)] == ["store"]
 
 

@@ -135,6 +135,7 @@ def test_all_else_is_as_without_them(tmp_path: Path, film: Path) -> None:
     assert after == pytest.approx(before, abs=0.04)
 
 
+@pytest.mark.soak
 def test_frames_at_uneven_times_keep_them(tmp_path: Path) -> None:
     uneven = "setpts='(N*0.04+0.013*mod(N*7,3)+if(gt(N,20),0.5,0))/TB'"
     film = grey(tmp_path / "film.mp4", "-vf", f"settb=1/1000,{uneven}", "-fps_mode", "passthrough",
@@ -151,6 +152,7 @@ def turned(film: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.soak
 def test_a_film_that_is_shown_turned_has_the_text_at_the_foot_of_what_is_shown(tmp_path: Path, film: Path) -> None:
     target = tmp_path / "out.mp4"
     burnt(turned(film, tmp_path / "turned.mp4"), target)
@@ -176,6 +178,7 @@ def with_dolby_vision(film: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.soak
 def test_a_film_in_dolby_vision_is_shown_turned_too(tmp_path: Path, film: Path) -> None:
     """The same list says both of a picture, in any order."""
     info = media.probe(with_dolby_vision(turned(film, tmp_path / "turned.mp4"), tmp_path / "vision.mp4"))
@@ -214,6 +217,7 @@ def test_a_film_in_ten_bits_and_one_in_hdr_are_shown_in_eight_and_the_notes_say_
     assert video(tmp_path / "out.mp4")["color_transfer"] == "bt709"
 
 
+@pytest.mark.soak
 def test_an_interlaced_film_gets_whole_frames_at_its_times(tmp_path: Path) -> None:
     fields = ["-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "setfield=tff"]
     ffmpeg(*GREY, *SOUND, *fields, *AAC, tmp_path / "film.mp4")

@@ -34,6 +34,7 @@ def dubbed(film: Path, folder: Path, content: str | bytes, factory: FakeFactory 
     return report
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("before", ["We go home.", "We go home and"])
 def test_one_line_behind_the_end_is_left_out_with_a_note(film: Path, tmp_path: Path, before: str) -> None:
     report = dubbed(film, tmp_path, timed((0.2, 1, "It is late."), (1.2, 1.9, before), (2.3, 4, "made by volunteers")))

@@ -227,6 +227,7 @@ def test_where_one_speaker_gets_another_voice_only_their_lines_are_spoken_again(
     assert spoken_by(again) == {line["text"] for line in report["segments"] if line["speaker"] == 1}
 
 
+@pytest.mark.soak
 def test_a_speakers_new_voice_speaks_only_their_lines_and_all_others_stay_as_they_are(
     film: Path, tmp_path: Path
 ) -> None:

@@ -216,6 +216,7 @@ def test_a_disk_that_fills_up_in_a_stage_takes_nothing_back_of_what_was_finished
     assert factory.heard.calls == heard + (stage in ("extract", "transcribe"))
 
 
+@pytest.mark.soak
 def test_a_data_folder_that_cannot_be_written_any_more_says_so_and_works_again_afterwards(
     film: Path, tmp_path: Path
 ) -> None:

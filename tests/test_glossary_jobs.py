@@ -83,6 +83,7 @@ def test_lines_whose_source_is_changed_hold_the_glossary_and_those_that_are_writ
     assert report["glossary"] == {"terms": 2, "unmatched": ["nobody"], "not_held": []}
 
 
+@pytest.mark.soak
 def test_what_became_of_the_terms_is_reported_in_the_notes_the_report_and_by_the_command(
     film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

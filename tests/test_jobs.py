@@ -370,6 +370,7 @@ def test_the_report_is_given_as_its_file_has_it_with_what_a_newer_version_added(
     assert desk.jobs.report(done).as_json() | {"of_the_future": kept["of_the_future"]} == kept
 
 
+@pytest.mark.soak
 def test_a_dub_whose_remarks_cannot_be_written_beside_the_report_is_kept(film: Path, tmp_path: Path) -> None:
     work = JobFolder(tmp_path).work
 
@@ -420,6 +421,7 @@ def test_results_that_somebody_took_away_are_missed_in_a_sentence(desk: Desk, fi
         desk.jobs.film(done)
 
 
+@pytest.mark.soak
 def test_results_that_are_damaged_are_told_of_in_a_sentence(desk: Desk, film: Path) -> None:
     done = desk.dubbed(film)
     report = desk.jobs.report_file(done).path

@@ -86,6 +86,7 @@ def of_channels(path: Path, count: int, spoken: int) -> Path:
     return path
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("count", "spoken"), [(10, 0), (12, 3), (16, 15), (32, 30)])
 def test_many_channels_without_a_layout_are_mixed_and_every_one_is_heard(
     tmp_path: Path, dub: Path, count: int, spoken: int
@@ -302,6 +303,7 @@ def test_a_line_with_a_broken_sign_is_kept_without_it(tmp_path: Path, dub: Path)
     assert notes == []
 
 
+@pytest.mark.soak
 def test_text_that_is_decoded_keeps_its_place_language_and_title(tmp_path: Path, dub: Path) -> None:
     film = with_text(tmp_path, b"one", "mañana".encode("cp1252"), b"three")
     tags = ["language=eng", "language=spa", "language=deu"]

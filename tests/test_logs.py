@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.conftest import SAMPLE
+from tests.films import ffmpeg
 from tests.servers import UVICORN, Server, running
 from vt.jobs.store import new_id
 from vt.settings import Settings
@@ -252,8 +253,9 @@ def test_a_web_socket_that_is_refused_is_no_error_of_the_server(server: Server) 
     assert "ERROR" not in {line["level"] for line in objects(server.log)}
 
 
-def test_a_jobs_lines_name_the_job_and_nothing_else_of_it_or_of_who_asked(server: Server) -> None:
-    job_id = server.submit(SAMPLE, target_language="es")
+def test_a_jobs_lines_name_the_job_and_nothing_else_of_it_or_of_who_asked(server: Server, tmp_path: Path) -> None:
+    ffmpeg("-i", SAMPLE, "-t", "6", "-c", "copy", tmp_path / "film.mp4")
+    job_id = server.submit(tmp_path / "film.mp4", target_language="es")
     server.ended(job_id)
     with connect(f"ws{server.url.removeprefix('http')}/api/v1/jobs/{job_id}/ws") as socket:
         assert '"done"' in str(socket.recv())

@@ -729,6 +729,7 @@ def test_silence_has_no_peak(tmp_path: Path) -> None:
     assert max(told["momentary"]) <= -70
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_a_sound_at_one_second_is_at_one_second_after_encoding(tmp_path: Path, rate: int) -> None:
     sound = speech(0.5, rate, -12)[round(0.06 * rate) :]

@@ -87,6 +87,7 @@ def changing(folder: Path, ending: str, first: list[str], second: list[str], rat
     return folder / f"film.{ending}"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("ending", "first", "second", "rate"), CHANGES.values(), ids=CHANGES.keys())
 def test_sound_stays_in_time_where_its_format_changes(
     tmp_path: Path, ending: str, first: list[str], second: list[str], rate: int

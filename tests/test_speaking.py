@@ -114,6 +114,7 @@ def test_natural_lengths_are_those_at_the_base_rate(artifacts: Artifacts) -> Non
     assert found.sample_rate == 22_050
 
 
+@pytest.mark.soak
 def test_in_a_long_film_a_few_lines_spread_over_it_tell_the_pace_of_all(artifacts: Artifacts) -> None:
     # The film's second half is spoken twice as slowly: who listened to its beginning alone would be wrong.
     texts = tuple(f"Line number {number} says a little." for number in range(200))
@@ -407,6 +408,7 @@ def test_a_line_is_made_louder_or_quieter_by_no_more_than_twice(tmp_path: Path) 
     assert levels[0] - levels[1] == pytest.approx(12.0, abs=1.0)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("target", LOUDNESS.values(), ids=LOUDNESS.keys())
 def test_a_dub_is_as_loud_as_the_settings_say(tmp_path: Path, target: float) -> None:
     dub, _, told = recorded(tmp_path, ToneSynthesizer(0.06, timbre=spoken_at(-18.0)), target=target)
