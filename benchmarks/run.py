@@ -291,9 +291,10 @@ def main() -> None:
     before = {} if wanted.quick and not wanted.only else _kept(wanted.into / "results.json")
     now = _now()
     done: dict[str, Outcome] = {one["title"]: Outcome.read(one) for one in before.get("benchmarks", ())}
+    minutes = 0.0
     for benchmark in chosen(wanted.only, quick=wanted.quick, long=wanted.all):
         done[benchmark.title] = run(benchmark, quick=wanted.quick)
-        minutes = sum(outcome.seconds for outcome in done.values()) / 60
+        minutes += done[benchmark.title].seconds / 60
         kept = {"began": now, "minutes": round(minutes, 1), "quick": wanted.quick, "machine": machine()}
         kept["benchmarks"] = [done[one.title].kept() for one in BENCHMARKS if one.title in done]
         (wanted.into / "results.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

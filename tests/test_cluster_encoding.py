@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from vt.domain import Cancel, Clip, Placement
 from vt.dubbing import track
 from vt.dubbing.artifacts import Artifacts, Json, fingerprint
 from vt.dubbing.track import DubTrack, Level, PartEncoder, Spoken
-from vt.errors import Cancelled, EngineError, ModelBusy
+from vt.errors import Cancelled, EngineError, ModelBusy, ToolMissing
 from vt.media import SoundFormat
 from vt.settings import Settings
 
@@ -201,11 +202,20 @@ def test_what_no_host_can_encode_is_encoded_here(make: Callable[[Path], RemoteHo
         assert sum(state.done for state in hosts.states()) == 0
 
 
-def test_a_host_with_another_ffmpeg_encodes_nothing_and_is_not_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_one", [True, False])
+def test_a_host_without_this_ffmpeg_encodes_nothing_and_is_not_asked_again(
+    has_one: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    versions = iter(["ffmpeg version 1.0"])
-    monkeypatch.setattr(media, "encoder_version", lambda: next(versions, "ffmpeg version 2.0"))
+    asked = count()
+
+    def version() -> str:
+        if next(asked) == 0:
+            return "ffmpeg version 1.0"  # here
+        if has_one:
+            return "ffmpeg version 2.0"
+        raise ToolMissing("{program} is missing.", program="ffmpeg")
+
+    monkeypatch.setattr(media, "encoder_version", version)
     with hosts_of(lambda: served(tmp_path), "one") as hosts:
         encoder = RemoteEncoder(hosts, processors=1)
         with occupied(encoder) as let_go:

@@ -14,7 +14,7 @@ from vt.cluster.storage import opened
 from vt.domain import Cancel
 from vt.engines.candidate import Choice
 from vt.engines.protocols import ManyVoiced
-from vt.errors import EngineError, LanguageError, ModelUnavailable, VtError
+from vt.errors import EngineError, LanguageError, ModelUnavailable, ToolError, VtError
 from vt.factory import AIServiceFactory, get_ai_factory
 from vt.languages import Language
 from vt.models.cache import forget, is_out_of_memory
@@ -167,7 +167,7 @@ class Host:
         cancel.check()
         arguments = map(opened, piece.arguments)
         if isinstance(piece.choice, str):
-            here = media.encoder_version()
+            here = _encoder()
             if here != piece.choice:
                 raise _other(here, piece.choice)
             part, voice, bed = arguments
@@ -219,6 +219,13 @@ def _settings(given: Mapping[str, Any], processors: int) -> Settings:
     own = settings.load()
     threads = {"cpu_threads": processors} if processors and not own.cpu_threads else {}
     return own.model_copy(update={**given, **threads})
+
+
+def _encoder() -> str:
+    try:
+        return media.encoder_version()
+    except ToolError:
+        return "no ffmpeg that runs"
 
 
 def _other(found: str, wanted: str) -> ModelUnavailable:

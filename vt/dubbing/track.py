@@ -218,8 +218,8 @@ class DubTrack:
         self._encoded: list[Future[Path]] = []
         self._measured: list[Future[dict[str, Any]]] = []
         self._corrections = 0
-        self._parts = encoder
-        self._encoder = ThreadPoolExecutor(self._parts.at_once, "vt-encode")
+        self._part_encoder = encoder
+        self._encoder = ThreadPoolExecutor(encoder.at_once, "vt-encode")
         self._meter = ThreadPoolExecutor(_AT_ONCE, "vt-measure")
 
     def __enter__(self) -> DubTrack:
@@ -319,7 +319,9 @@ class DubTrack:
     def _encode(self, span: _Span, level: Level, lines: Sequence[Spoken], name: str, made: Path) -> None:
         """Write a part to a file; keep its loudness where whoever encoded it has measured that."""
         bed = self._bed(span, level, made.with_suffix(".bed")) if self._background else None
-        content, loudness = self._parts.encoded(self._part(span, level), self._voice(span, lines), bed, self._cancel)
+        content, loudness = self._part_encoder.encoded(
+            self._part(span, level), self._voice(span, lines), bed, self._cancel
+        )
         if loudness:
             self._artifacts.put_json("loudness", name, loudness)
         made.write_bytes(content)
