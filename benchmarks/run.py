@@ -80,7 +80,7 @@ BENCHMARKS = (
     Benchmark("quality", QUALITY, (), ()),
     Benchmark("translation", "How good translations are, by route", (), ("--lines", "10")),
     Benchmark("speakers", "Who speaks", ("--dialogues", "4")),
-    Benchmark("talk", LONGER, (*QUICK_VOICE, "--minutes", "1", "10"), (*QUICK_VOICE, "--minutes", "1", "3")),
+    Benchmark("talk", LONGER, (*QUICK_VOICE, "--minutes", "1", "10", "30"), (*QUICK_VOICE, "--minutes", "1", "3")),
     Benchmark(
         "talk",
         "Longer films, by their captions",
