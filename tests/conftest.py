@@ -38,7 +38,7 @@ lines_page links links_page llm_films main_job mcp media media_times metrics mix
 models_tab nllb number_formats one_file openai openapi overlapping overview package package_index page peers
 phrases preview processes pyannet quick_import ray readme recovery report report_page security_headers service
 setup_models siege sound_translation speak_command speakers speaking speaking_ahead speaking_rates starting
-store subtitle_source subtitle_tracks supply takes texts threads tracing track track_choice voice_samples
+store subtitle_source subtitle_tracks supply takes texts threads torch_library tracing track track_choice voice_samples
 voices whisper whisper_joints wordings workbench worker
 """
 SLOW_FILES = frozenset(_SLOW.split())

@@ -13,7 +13,7 @@ from vt.domain import Cancel
 from vt.engines.definition import DiarizationEngine, OneBundledModel
 from vt.engines.protocols import EngineInfo, VoiceEmbedder
 from vt.errors import EngineError, ModelUnavailable
-from vt.system import machine
+from vt.system import machine, torch_library
 from vt.system.lookahead import run_ahead
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class CamPlusPlus:
         Raises:
             ModelUnavailable: the file is missing, broken, or no such network.
         """
+        torch_library.open_ahead()
         import torch
 
         # So little is done soonest by one thread: several would wait for each other, most on a busy machine.

@@ -24,7 +24,7 @@ from vt.languages import Language
 from vt.media import levels
 from vt.model_files import download, sources
 from vt.model_files.sources import Weights
-from vt.system import machine
+from vt.system import machine, torch_library
 from vt.system.turns import Turns
 from vt.text.normalization import normalized
 from vt.text.splitting import pieces
@@ -68,6 +68,7 @@ def load_library() -> tuple[Any, Any]:
     # Read when torch first computes: by oneDNN, and by what stands between the two. What somebody has set stays.
     for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(variable, _KERNELS)
+    torch_library.open_ahead()
     from transformers import VitsModel, VitsTokenizer, logging
 
     silencing: Any = logging  # its functions have no types
@@ -231,9 +232,9 @@ class Mms:
 
 
 def _loaded(folder: Path, threads: int, device: str) -> tuple[Any, Any]:
+    model_class, tokenizer_class = load_library()
     import torch
 
-    model_class, tokenizer_class = load_library()
     torch.set_num_threads(threads)
     tokenizer = tokenizer_class.from_pretrained(folder, local_files_only=True)
     model, told = model_class.from_pretrained(
