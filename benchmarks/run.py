@@ -229,7 +229,7 @@ def page(kept: dict[str, Any]) -> str:
         "`benchmarks/run` writes this page and `results.json`; what each benchmark does",
     ]
     lines += ["is told in [docs/BENCHMARKS.md](../docs/BENCHMARKS.md).", ""]
-    lines += [f"{kept['began']}, {kept['minutes']:.0f} minutes{' (quick)' if kept['quick'] else ''}:", ""]
+    lines += [f"{kept['began']}, {kept['minutes']:.0f} minutes in all{' (quick)' if kept['quick'] else ''}:", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in kept["machine"].items()), ""]
     lines += [_summary(outcomes), ""]
     measured = {outcome.title for outcome in outcomes}
@@ -291,10 +291,9 @@ def main() -> None:
     before = {} if wanted.quick and not wanted.only else _kept(wanted.into / "results.json")
     now = _now()
     done: dict[str, Outcome] = {one["title"]: Outcome.read(one) for one in before.get("benchmarks", ())}
-    minutes = 0.0
     for benchmark in chosen(wanted.only, quick=wanted.quick, long=wanted.all):
         done[benchmark.title] = run(benchmark, quick=wanted.quick)
-        minutes += done[benchmark.title].seconds / 60
+        minutes = sum(outcome.seconds for outcome in done.values()) / 60
         kept = {"began": now, "minutes": round(minutes, 1), "quick": wanted.quick, "machine": machine()}
         kept["benchmarks"] = [done[one.title].kept() for one in BENCHMARKS if one.title in done]
         (wanted.into / "results.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
