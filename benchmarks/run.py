@@ -3,8 +3,8 @@
 Run, at rest: benchmarks/run [--quick | --all] [--only NAME ...] [--into FOLDER]
 
 It takes about half an hour, --quick about five minutes, and --all, with those that take long by themselves, an hour and
-a half. Figures of those that do not run stay as they are, but for --quick. Before and after each of them a second goes
-by in which it is seen how busy the machine is with other work.
+a quarter. Figures of those that do not run stay as they are, but for --quick. Before and after each of them a second
+goes by in which it is seen how busy the machine is with other work.
 """
 
 from __future__ import annotations
