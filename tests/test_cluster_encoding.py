@@ -32,6 +32,7 @@ from tests.sounds import pcm, speech
 from vt import languages, media
 from vt.cluster import encoding
 from vt.cluster.encoding import RemoteEncoder
+from vt.cluster.hosts import Hosts
 from vt.cluster.nodes import HostLost, RemoteHost
 from vt.cluster.pieces import Ask, Ended, Piece
 from vt.domain import Cancel, Clip, Placement
@@ -169,6 +170,16 @@ def occupied(encoder: RemoteEncoder) -> Iterator[Callable[[], None]]:
         part.result()
 
 
+@contextmanager
+def filled(hosts: Hosts) -> Iterator[None]:
+    """Keep as many pieces under way as one host takes."""
+    with ExitStack() as under_way:
+        for _ in range(2):
+            answers = under_way.enter_context(closing(hosts.stream(piece(ask(languages.SPANISH), 0, 1), Cancel())))
+            assert next(answers) == 0
+        yield
+
+
 def dies(*_: object) -> Iterator[Any]:
     """Be lost before anything is answered."""
     raise HostLost("the machine is gone")
@@ -244,10 +255,7 @@ def test_a_part_whose_sound_is_too_large_is_never_sent(tmp_path: Path, monkeypat
 
 def test_where_no_host_has_room_a_part_waits_for_this_machine_and_a_cancel_ends_that() -> None:
     cancel, busy = Cancel(), ScriptedHost()
-    with hosts_of(lambda: busy, "one") as hosts, ExitStack() as under_way:
-        for _ in range(2):
-            answers = under_way.enter_context(closing(hosts.stream(piece(ask(languages.SPANISH), 0, 1), Cancel())))
-            assert next(answers) == 0
+    with hosts_of(lambda: busy, "one") as hosts, filled(hosts):
         encoder = RemoteEncoder(hosts, processors=1)
         with occupied(encoder):
             part = InThread(lambda: encoder.encoded(PART, VOICE, None, cancel))
@@ -280,10 +288,7 @@ def test_a_cancel_ends_a_part_that_a_host_is_at() -> None:
 
 
 def test_a_piece_that_does_not_wait_is_refused_at_once_where_no_host_has_room() -> None:
-    with hosts_of(ScriptedHost, "one") as hosts, ExitStack() as under_way:
-        for _ in range(2):
-            answers = under_way.enter_context(closing(hosts.stream(piece(ask(languages.SPANISH), 0, 1), Cancel())))
-            assert next(answers) == 0
+    with hosts_of(ScriptedHost, "one") as hosts, filled(hosts):
         with pytest.raises(ModelBusy):
             next(hosts.stream(piece(ask(languages.SPANISH), 0), Cancel(), waits=False))
         assert [state.pieces for state in hosts.states()] == [2]
