@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from vt.settings import Settings
 
 _GOODBYE_SECONDS = 1
+_SWITCH_SECONDS = 0.001
 _MOST_HEARD_BYTES = 4096
 """Of a message over a web socket: nobody has anything to say there."""
 
@@ -58,8 +59,10 @@ def make() -> Made:
     """Make the process's one server, and begin its work; a sentence ends the process where that cannot be.
 
     What is here by then stays: a model that goes is followed by a collection, which would look through all of it, and
-    hold up every answer for a tenth of a second.
+    hold up every answer for a tenth of a second. Threads hand on Python's lock five times as often as they usually
+    would, since an answer beside dubs asks for it several times, and waits behind each of their threads.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     os.umask(0o077)  # films, jobs and the log, which tells of them, are for no other account of this machine
     try:
         known = settings.load()

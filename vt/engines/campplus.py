@@ -70,7 +70,7 @@ class CamPlusPlus:
         Raises:
             ModelUnavailable: the file is missing, broken, or no such network.
         """
-        torch_library.open_ahead()
+        torch_library.import_ahead()
         import torch
 
         # So little is done soonest by one thread: several would wait for each other, most on a busy machine.

@@ -68,7 +68,7 @@ def load_library() -> tuple[Any, Any]:
     # Read when torch first computes: by oneDNN, and by what stands between the two. What somebody has set stays.
     for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(variable, _KERNELS)
-    torch_library.open_ahead()
+    torch_library.import_ahead()
     from transformers import VitsModel, VitsTokenizer, logging
 
     silencing: Any = logging  # its functions have no types
