@@ -42,7 +42,8 @@ _MUSIC = "0.02*(sin(2*PI*196*t)+sin(2*PI*247*t)+sin(2*PI*294*t))*(0.6+0.4*sin(2*
 """Three notes that swell, about 20 dB below the voice."""
 _WINDOWS_SECONDS = 600
 """From so long a film on two windows are heard, which is the most that is held at a time."""
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.1
+"""Apertium holds 300 MB for less than a second while it begins."""
 _MB = 2**20
 
 
