@@ -79,7 +79,7 @@ BENCHMARKS = (
     Benchmark("edits", EDITING, (), ("--minutes", "2", "--edits", "3")),
     Benchmark("quality", QUALITY, (), ()),
     Benchmark("translation", "How good translations are, by route", (), ("--lines", "10")),
-    Benchmark("speakers", "Who speaks", ("--dialogues", "4")),
+    Benchmark("speakers", "Who speaks", ("--dialogues", "10")),
     Benchmark("talk", LONGER, (*QUICK_VOICE, "--minutes", "1", "10", "30"), (*QUICK_VOICE, "--minutes", "1", "3")),
     Benchmark(
         "talk",

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import SAMPLE, vt
 from tests.films import ffmpeg
 from tests.hub_server import HubServer
-from tests.servers import Server, free_port, running
+from tests.servers import Server, free_port, running, wait_for
 from tests.test_factory import settings
 from tests.tiny_models import tiny_nllb, tiny_whisper
 from tests.tiny_voices import tiny_vits
@@ -28,7 +28,7 @@ from vt.model_files.hub import Hub
 from vt.models.catalogue import Catalogue
 from vt.services import Services
 
-PATIENCE, AT_ONCE = 60.0, 2.0
+PATIENCE, AT_ONCE = 60.0, 15.0
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,8 @@ def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
     first, outcomes = Cancel(), dict[str, object]()
     with HubServer({"facebook/mms-tts-spa": models["mms"]}) as hub:
         hub.on_chunk = slow_line
-        factory = _factory(tmp_path, hub.endpoint)
+        catalogue = _catalogue(tmp_path, hub.endpoint)
+        factory = AIServiceFactory(catalogue.settings, catalogue=catalogue)
 
         def ask(name: str, cancel: Cancel) -> None:
             try:
@@ -137,6 +138,7 @@ def test_whoever_cancels_a_download_is_free_at_once_and_others_go_on_with_it(
         crew[0].start()
         assert going.wait(PATIENCE)
         crew[1].start()
+        wait_for(lambda: catalogue.preparations.waiting("mms-tts-spa") == 2)
         assert "mms-tts-spa" in str(factory.news())
         assert factory.news() in factory.notes()
         assert str(tmp_path) in str(factory.news())
@@ -254,12 +256,16 @@ def test_every_language_says_which_engines_serve_it_without_torch_being_asked() 
 
 
 def _factory(folder: Path, endpoint: str, hub: Hub | None = None) -> AIServiceFactory:
+    catalogue = _catalogue(folder, endpoint)
+    return AIServiceFactory(catalogue.settings, catalogue=catalogue, hub=hub)
+
+
+def _catalogue(folder: Path, endpoint: str) -> Catalogue:
     known = settings(
         engines="auto", hub_endpoint=endpoint, data_dir=folder / "data", whisper_model="tiny.en",
         translation_engine="nllb", tts_engine="mms",
     )  # fmt: skip
-    catalogue = Catalogue(known, source=Source(endpoint, folder=folder / "hub", tries=1))
-    return AIServiceFactory(known, catalogue=catalogue, hub=hub)
+    return Catalogue(known, source=Source(endpoint, folder=folder / "hub", tries=1))
 
 
 def _server(folder: Path, endpoint: str, **settings: str) -> AbstractContextManager[Server]:

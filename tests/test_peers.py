@@ -26,7 +26,7 @@ def test_a_command_that_works_is_measured_with_its_memory(tmp_path: Path) -> Non
 
 def test_a_command_that_fails_is_told_by_the_last_line_it_printed(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match=r"^No matching distribution$"):
-        run(python("import sys; print('much'); sys.exit('No matching distribution\\n\\n')"), tmp_path, 60)
+        run(python("import sys; print('much', flush=True); sys.exit('No matching distribution\\n\\n')"), tmp_path, 60)
 
 
 def test_a_command_that_hangs_with_a_child_is_ended_at_its_limit(tmp_path: Path) -> None:
