@@ -241,7 +241,7 @@ def test_a_ref_that_is_no_commit_leads_nowhere(source: Source, ref: bytes) -> No
 def test_before_it_downloads_it_says_what_how_large_where_to_and_how_to_avoid_it(source: Source) -> None:
     said: list[str] = []
     download.download(REPO, PATTERNS, source, tell=said.append)
-    for part in (REPO, "1.0 MB", source.endpoint, str(source.cache), "VT_ENGINES=embedded", "python -m vt fetch"):
+    for part in (REPO, "1.0 MB", source.endpoint, str(source.cache), "VT_ENGINES=embedded", "vt fetch"):
         assert part in said[0]
     assert said[-1].startswith(f"The model {REPO} is here: 1.0 MB")
 

@@ -948,7 +948,7 @@ def test_who_is_named_serves_and_another_only_where_it_cannot(bench: Bench) -> N
 def test_who_is_named_and_not_here_gives_way_with_a_sentence_or_is_an_error() -> None:
     with closing(with_beeps()) as factory:
         for source, target, engine, why in (
-            ("en", "es", "nllb", "No NLLB model is here yet: python -m vt fetch downloads one."),
+            ("en", "es", "nllb", "No NLLB model is here yet: vt fetch downloads one."),
             ("es", "ca", "firefox", "firefox does not translate Spanish to Catalan here."),
         ):
             choice = factory.translation_service(*pair(source, target), engine=engine).choice
@@ -956,7 +956,7 @@ def test_who_is_named_and_not_here_gives_way_with_a_sentence_or_is_an_error() ->
         choice = factory.tts_service(languages.get("es"), engine="mms").choice
         assert (choice.info.name, choice.fallback_reason) == (
             "beeps",
-            "No MMS voice is here yet: python -m vt fetch downloads one.",
+            "No MMS voice is here yet: vt fetch downloads one.",
         )
         with pytest.raises(LanguageError, match="espeak-ng has no voice for it"):
             factory.tts_service(languages.get("abi"), engine="mms")
@@ -1065,8 +1065,7 @@ def test_a_report_says_what_would_translate_better_where_somebody_could_fetch_it
     asked = Catalogue(settings(engines="auto", translation_engine="firefox"))
     (first, *_) = asked.translation(*pair("en", "es"))
     assert (
-        asked.advice(first.choice(None).route)
-        == "A better translation is one download away: python -m vt fetch firefox:en-es."
+        asked.advice(first.choice(None).route) == "A better translation is one download away: vt fetch firefox:en-es."
     )
     assert asked.advice(asked.translation(*pair("en", "pt"))[0].choice(None).route) == ""
     (nllb, *_) = Catalogue(settings(engines="auto", translation_engine="nllb")).translation(*pair("en", "es"))

@@ -192,7 +192,7 @@ def test_a_server_says_in_its_log_what_it_downloads_how_large_it_is_and_how_to_a
         lines = server.log.splitlines()
     for name in repositories:
         (line,) = (line for line in lines if f"Downloading the model {name} " in line)
-        assert re.search(r": \d[\d.]* MB, into .* set VT_ENGINES=embedded, or run `python -m vt fetch` ahead", line)
+        assert re.search(r": \d[\d.]* MB, into .* set VT_ENGINES=embedded, or run `vt fetch` ahead", line)
 
 
 @pytest.mark.soak

@@ -121,7 +121,8 @@ def test_a_command_takes_a_link_like_a_file_and_leaves_nothing_of_it_behind(
     site: tuple[str, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     obtain = partial(links.obtain, allowed={(HERE, site[1])})
-    arguments = argparse.Namespace(sources=[SAMPLE, f"{site[0]}/film.mp4"], out=tmp_path / "out", cookies=None)
+    named = [SAMPLE, f"{site[0]}/film.mp4"]
+    arguments = argparse.Namespace(sources=named, out=tmp_path / "out", cookies=None, cancel=Cancel())
     with linked.brought(arguments, telling.Text(), obtain):
         here, film = arguments.sources
         assert (here, film.name, film.read_bytes()) == (SAMPLE, "film.mp4", SAMPLE.read_bytes())

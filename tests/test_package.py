@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from scripts import lock
 from tests.servers import ROOT
 from tests.test_structure import imports
 from vt import __version__
-from vt.engines import extras
 from vt.engines.campplus import CamPlusPlusEngine
 from vt.engines.definition import Site
 from vt.engines.kokoro import KokoroEngine
@@ -31,6 +31,7 @@ from vt.engines.protocols import EngineInfo
 from vt.engines.pyannet import PyanNetEngine
 from vt.model_files import download
 from vt.settings import Settings
+from vt.system import extras
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULES = {
@@ -150,6 +151,13 @@ def test_no_other_module_takes_what_only_an_extra_brings() -> None:
     assert found == {}
 
 
+def test_the_command_that_brings_an_extra_names_its_libraries_since_our_name_is_anothers_on_the_index() -> None:
+    extras_of_pip = PROJECT["project"]["optional-dependencies"].keys() - {"all", "cuda"}
+    for extra in extras_of_pip:
+        assert shlex.split(extras.command(extra)) == ["pip", "install", *extra_of(extra)]
+    assert "'yt-dlp>=" in extras.command("url"), "a shell would write into a file of that name"
+
+
 def test_all_brings_what_every_engine_takes() -> None:
     (line,) = extra_of("all")
     assert Requirement(line).extras == {*MODULES, "url", "ray"}
@@ -174,7 +182,7 @@ def test_an_engine_whose_library_is_not_installed_names_the_extra(engine: Lackin
     missing = ", ".join(extras.PACKAGES[extra])
     assert told == (
         f"The engine {engine.info.name} needs what is not installed here ({missing}): "
-        f"pip install 'vt[{extra}]' brings it."
+        f"{extras.command(extra)} brings it."
     )
     whole = Site(known, source, is_installed=lambda _: True)
     assert "pip install" not in (engine.lack(whole) or "")

@@ -42,7 +42,7 @@ def asked(*arguments: str | Path) -> speech.Wanted:
 def spoken(*arguments: str | Path) -> tuple[Factory, list[str]]:
     """Speak by the fakes; return their factory, and what was told on the way."""
     factory, told = Factory(), list[str]()
-    speech.run(asked(*arguments), factory, told.append)
+    speech.run(asked(*arguments), factory, told.append, Cancel())
     return factory, told
 
 
@@ -86,7 +86,7 @@ def test_the_language_is_the_one_that_is_named_or_the_voices_or_the_texts(
     tmp_path: Path, arguments: list[str], language: str
 ) -> None:
     factory = Factory()
-    told = speech.run(asked(*arguments, "-o", tmp_path / "a.wav"), factory, print)
+    told = speech.run(asked(*arguments, "-o", tmp_path / "a.wav"), factory, print, Cancel())
     assert told == {
         **{"file": str(tmp_path / "a.wav"), "language": language, "engine": "tone", "voice": "tone-es", "notes": []}
     }
@@ -106,7 +106,7 @@ def test_stopped_on_the_way_it_leaves_the_old_file_and_nothing_else(tmp_path: Pa
     factory = Factory()
     factory.spoken = Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        speech.run(asked("Hola.", "-o", tmp_path / "a.wav"), factory, print)
+        speech.run(asked("Hola.", "-o", tmp_path / "a.wav"), factory, print, Cancel())
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a.wav", b"as before")]
     assert json.loads(speech.cancelled_lines(as_json=True)[0]) == {"event": "result", "state": "cancelled"}
 

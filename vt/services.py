@@ -33,7 +33,7 @@ from vt.model_files import download
 from vt.models.inventory import KnownModel
 from vt.models.monitor import JobWatch
 from vt.settings import Settings
-from vt.system import disk, folders, machine, sandbox
+from vt.system import disk, extras, folders, machine, sandbox
 from vt.system.metrics import Load
 from vt.system.processes import TALLY
 from vt.translatable import Message
@@ -111,8 +111,8 @@ class Services:
         """Say what keeps the page from taking links, or makes that less safe."""
         if not self.takes_links:
             _log.warning(
-                "VT_LINKS is true, but the Python package yt-dlp is not here, so the page takes no links: "
-                "pip install 'vt[url]' brings it."
+                "VT_LINKS is true, but the Python package yt-dlp is not here, so the page takes no links: %s brings it",
+                extras.command("url"),
             )
         elif not sandbox.best().hides:
             _log.warning(

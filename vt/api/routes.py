@@ -13,6 +13,7 @@ from vt.api.dependencies import ManagersRoute, OnThreads, Served, Threads
 from vt.api.problems import documented
 from vt.errors import SettingsError
 from vt.services import Services
+from vt.system import extras
 
 if TYPE_CHECKING:
     from vt.api.mcp.face import Face
@@ -55,8 +56,8 @@ def _tools(services: Services, threads: Threads) -> Face:
         from vt.api.mcp.face import Face
     except ImportError as error:
         raise SettingsError(
-            "The environment variable VT_MCP is true, but the Python package mcp is not here: docs/MCP.md says how to "
-            "install it."
+            "The environment variable VT_MCP is true, but the Python package mcp is not here: {command} brings it.",
+            command=extras.command("mcp"),
         ) from error
     return Face(services, threads)
 

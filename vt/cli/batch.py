@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from vt import __version__
 from vt.cli import one_file as joined
 from vt.cli.telling import Outcome, State, Teller
-from vt.domain import JobRequest
+from vt.domain import Cancel, JobRequest
 from vt.dubbing import pipeline
 from vt.dubbing.artifacts import Artifacts, fingerprint
 from vt.dubbing.known_voices import KnownVoices
@@ -43,6 +43,7 @@ def run(
     deliver: Deliver,
     *,
     one_file: bool = False,
+    cancel: Cancel | None = None,
 ) -> bool:
     """Do what is asked for, and tell whether all of it is done.
 
@@ -57,23 +58,30 @@ def run(
         teller: is told how far it is.
         deliver: is called with each result.
         one_file: put the dubs of each film into one file as well.
+        cancel: ends all of it.
 
     Raises:
         InputError: a file or an argument is at fault, or the same command is at work already.
         VtError: the only request failed.
         Cancelled: one of several was stopped.
     """
+    cancel = cancel or Cancel()
     if len(requests) == 1:
         (request,) = requests
-        with folders.work_folder(out) as folder:
-            outcome = _done(request, services, folder, teller, deliver, Artifacts(folder / "pieces", lasting=False))
-            teller.ended(outcome)
+        try:
+            with folders.work_folder(out) as folder:
+                kept = Artifacts(folder / "pieces", lasting=False)
+                outcome = _done(request, services, folder, teller, deliver, kept, cancel)
+                teller.ended(outcome)
+        except Cancelled as error:
+            raise KeyboardInterrupt from error
         teller.result([outcome])
         return True
     refused = dict(_refused(requests, named, services))
     with _unfinished(out, requests) as unfinished:
         outcomes = [
-            _tried(unfinished, number, refused, services, out, teller, deliver) for number in range(len(requests))
+            _tried(unfinished, number, refused, services, out, teller, deliver, cancel)
+            for number in range(len(requests))
         ]
         if one_file:
             outcomes = _in_one_file(outcomes, out, teller)
@@ -127,6 +135,7 @@ def _tried(
     out: Path,
     teller: Teller,
     deliver: Deliver,
+    cancel: Cancel,
 ) -> Outcome:
     """Do one of several requests, unless it is done already or was refused; an error becomes an outcome."""
     request, before = unfinished.requests[number], unfinished.delivered(number)
@@ -136,11 +145,11 @@ def _tried(
         outcome = Outcome(request, State.FAILED, sentence=refused[number])
     else:
         try:
+            cancel.check()
             teller.begins(request, number, len(unfinished.requests))
             with folders.work_folder(out) as folder:
-                outcome = _done(
-                    request, services, folder, teller, deliver, unfinished.artifacts(number), unfinished.known_voices
-                )
+                kept, known = unfinished.artifacts(number), unfinished.known_voices
+                outcome = _done(request, services, folder, teller, deliver, kept, cancel, known)
             unfinished.note(number, outcome.files)
         except (KeyboardInterrupt, Cancelled) as error:
             raise Cancelled(_GOES_ON) from error
@@ -161,11 +170,14 @@ def _done(
     teller: Teller,
     deliver: Deliver,
     artifacts: Artifacts,
+    cancel: Cancel,
     known_voices: KnownVoices | None = None,
 ) -> Outcome:
     began = time.monotonic()
     with teller.progress(request) as on_progress:
-        result = pipeline.dub(request, services, folder, on_progress, artifacts=artifacts, known_voices=known_voices)
+        result = pipeline.dub(
+            request, services, folder, on_progress, artifacts=artifacts, cancel=cancel, known_voices=known_voices
+        )
     files = tuple(deliver(request, result, folder))
     return Outcome(request, State.DONE, time.monotonic() - began, files, result.report)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from vt import links, settings
 from vt.cli.telling import Teller
-from vt.domain import Cancel
 from vt.errors import InputError
 from vt.system import folders
 
@@ -39,11 +38,10 @@ def brought(arguments: argparse.Namespace, teller: Teller, obtain: Obtain = link
         raise InputError("There is no file {file}.", file=arguments.cookies)
     known = settings.load()
     bounds = links.Bounds(known.max_upload_mb, known.max_duration_minutes)
+    how = partial(obtain, bounds=bounds, cookies=arguments.cookies, cancel=arguments.cancel)
     with folders.work_folder(arguments.out) as folder:
         arguments.sources = [
-            _film(source, folder / str(number), partial(obtain, bounds=bounds, cookies=arguments.cookies), teller)
-            if isinstance(source, str)
-            else source
+            _film(source, folder / str(number), how, teller) if isinstance(source, str) else source
             for number, source in enumerate(named)
         ]
         yield
@@ -52,7 +50,7 @@ def brought(arguments: argparse.Namespace, teller: Teller, obtain: Obtain = link
 def _film(link: str, folder: Path, obtain: Obtain, teller: Teller) -> Path:
     folder.mkdir()
     teller.say(f"{link} is being downloaded ...")
-    film, name = obtain(link, folder, cancel=Cancel(), on_bytes=_Told(teller))
+    film, name = obtain(link, folder, on_bytes=_Told(teller))
     return film.rename(folder / name)
 
 

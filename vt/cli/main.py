@@ -6,7 +6,6 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vt import __version__
-from vt.cli import options, transcripts
+from vt.cli import options, stopping, transcripts
 from vt.errors import Cancelled, InputError, ToolError, VtError
 
 if TYPE_CHECKING:
     from vt.cli.client import Client
     from vt.cli.telling import Teller
-    from vt.domain import JobRequest
+    from vt.domain import Cancel, JobRequest
     from vt.dubbing.pipeline import Result
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -31,20 +30,14 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError("{message}. See `python -m vt --help`.", message=f"{message[:1].upper()}{message[1:]}")
+        raise InputError("{message}. See `vt --help`.", message=f"{message[:1].upper()}{message[1:]}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0 done, 2 the input is at fault, 1 anything else."""
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        arguments = parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
-        if arguments.config:
-            from vt.cli import config
-
-            config.apply(arguments.config)
-        with _stderr_discarded(arguments.verbose):
-            return int(arguments.run(arguments))
+        with stopping.heard() as cancel:
+            return _run(argv, cancel)
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
     except (VtError, OSError) as error:
@@ -55,13 +48,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"An unexpected error, please report it: {type(error).__name__}: {error}", FAILED)
 
 
+def _run(argv: Sequence[str] | None, cancel: Cancel) -> int:
+    arguments = parser().parse_args([_path_of(word) for word in (sys.argv[1:] if argv is None else argv)])
+    arguments.cancel = cancel
+    if arguments.config:
+        from vt.cli import config
+
+        config.apply(arguments.config)
+    with _stderr_discarded(arguments.verbose):
+        return int(arguments.run(arguments))
+
+
 def _path_of(word: str) -> str:
     """Return an argument; one that names a file with a leading dash gets `./`, so that it is not read as an option."""
     return f"./{word}" if word.startswith("-") and len(word) > 2 and Path(word).is_file() else word
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _complain(sentence: str, code: int) -> int:
@@ -243,11 +243,11 @@ def _speak(arguments: argparse.Namespace) -> int:
     asked = speech.wanted(arguments)
     teller = telling.Json() if arguments.json else telling.Text()
     try:
-        told = speech.run(asked, get_ai_factory(), teller.say)
+        told = speech.run(asked, get_ai_factory(), teller.say, arguments.cancel)
     except (KeyboardInterrupt, Cancelled):
         for line in speech.cancelled_lines(as_json=arguments.json):
             _say(line)
-        raise
+        raise KeyboardInterrupt from None
     for line in speech.lines(told, as_json=arguments.json) if asked.target else ():
         _say(line)
     return DONE
@@ -305,7 +305,16 @@ def _all_done(
     with tracing.span("find engines", "process"):
         factory = get_ai_factory()
     factory.tell(teller.say)
-    return batch.run(requests, arguments.sources, factory, arguments.out, teller, deliver, one_file=one_file)
+    return batch.run(
+        requests,
+        arguments.sources,
+        factory,
+        arguments.out,
+        teller,
+        deliver,
+        one_file=one_file,
+        cancel=arguments.cancel,
+    )
 
 
 def _report(arguments: argparse.Namespace) -> int:

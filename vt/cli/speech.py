@@ -91,21 +91,20 @@ def wanted(arguments: argparse.Namespace) -> Wanted:
     )
 
 
-def run(asked: Wanted, factory: Speakers, say: Callable[[str], None]) -> dict[str, Any]:
+def run(asked: Wanted, factory: Speakers, say: Callable[[str], None], cancel: Cancel) -> dict[str, Any]:
     """Speak, and return what is to be told of it.
 
     Args:
         asked: what is to be spoken.
         factory: serves the voice.
         say: is told what takes long, as a download; nothing where the sound goes to stdout.
+        cancel: ends it.
 
     Raises:
         InputError: the language or the voice is at fault, or the file cannot be written.
+        Cancelled: `cancel` was set.
         VtError: there is no voice, or it failed.
     """
-    from vt.domain import Cancel
-
-    cancel = Cancel()
     language = _language(asked, factory)
     if asked.target:
         factory.tell(say)

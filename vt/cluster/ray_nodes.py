@@ -16,6 +16,7 @@ from vt.cluster.pieces import Piece
 from vt.cluster.storage import ObjectStore
 from vt.domain import Cancel
 from vt.errors import Cancelled, SettingsError
+from vt.system import extras
 
 PIECES_AT_ONCE = 2
 """What a host works on at a time: while one piece reads or waits, the other computes."""
@@ -40,7 +41,8 @@ class RayNodes:
             import ray
         except ImportError as error:
             raise SettingsError(
-                "VT_EXECUTOR is ray, but the Python package ray is not here: pip install 'vt[ray]' brings it."
+                "VT_EXECUTOR is ray, but the Python package ray is not here: {command} brings it.",
+                command=extras.command("ray"),
             ) from error
         _check_address(os.environ.get("RAY_ADDRESS", ""))
         try:

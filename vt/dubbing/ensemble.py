@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
@@ -95,12 +95,13 @@ class Ensemble:
             who: by line, the place of the voice that speaks it; as it is now, where none is given.
         """
         speaks = self.needed.who if who is None else who
-        streams = [
-            cache.clips([take for line, take in takes if speaks[line] == place])
-            for place, cache in enumerate(self.caches)
-        ]
-        for line, _ in takes:
-            yield next(streams[speaks[line]])
+        with ExitStack() as stack:
+            streams = [
+                stack.enter_context(closing(cache.clips([take for line, take in takes if speaks[line] == place])))
+                for place, cache in enumerate(self.caches)
+            ]
+            for line, _ in takes:
+                yield next(streams[speaks[line]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
@@ -73,14 +74,15 @@ class ClipCache:
         """Return the fingerprint of a take."""
         return fingerprint("take", self.identity, take.text, round(take.rate, 4))
 
-    def clips(self, takes: Sequence[Take]) -> Iterator[Clip]:
+    def clips(self, takes: Sequence[Take]) -> Generator[Clip, None, None]:
         """Yield a clip for each take, in order; a missing one is spoken when its turn comes."""
         wanted = {self.name(take): take for take in takes if take.text}
         missing = {name: take for name, take in wanted.items() if self._artifacts.get_clip("take", name) is None}
         lines = [(take.text, take.rate) for take in missing.values()]
-        spoken = zip(missing, self._engine.speak(lines, self._cancel), strict=True)
-        for take in takes:
-            yield self._found(self.name(take), spoken) if take.text else _SILENCE
+        with _closed(self._engine.speak(lines, self._cancel)) as sounds:
+            spoken = zip(missing, sounds, strict=True)
+            for take in takes:
+                yield self._found(self.name(take), spoken) if take.text else _SILENCE
 
     def _found(self, name: str, spoken: Iterator[tuple[str, Clip]]) -> Clip:
         while (clip := self._artifacts.get_clip("take", name)) is None:
@@ -102,6 +104,17 @@ class ClipCache:
             found = Clip(self._stretcher.stretched(clip.samples, clip.sample_rate, tempo), clip.sample_rate)
             self._artifacts.put_clip("fitted", name, found)
         return Spoken(planned.start, found.seconds, "fitted", name)
+
+
+@contextmanager
+def _closed(sounds: Iterator[Clip]) -> Iterator[Iterator[Clip]]:
+    """End an engine's work with the block: what is raised while its generator is found to be garbage is lost."""
+    try:
+        yield sounds
+    finally:
+        close = getattr(sounds, "close", None)
+        if close is not None:
+            close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Generic
 
 from vt.domain import Cancel
-from vt.engines import extras
 from vt.engines.candidate import Candidate, E
 from vt.engines.model_spec import ModelSpec
 from vt.engines.protocols import (
@@ -26,7 +25,7 @@ from vt.model_files import bundle, download
 from vt.model_files.preparation import Preparations
 from vt.model_files.sources import Weights
 from vt.settings import Settings
-from vt.system import graphics
+from vt.system import extras, graphics
 from vt.system.graphics import Cards
 from vt.translatable import Message
 

@@ -356,7 +356,7 @@ class MmsEngine(TtsEngine):
         if missing := site.missing(INFO, "hub"):
             return missing
         here = bool(self.spoken(site, reachable=False))
-        return None if here else "No MMS voice is here yet: python -m vt fetch downloads one."
+        return None if here else "No MMS voice is here yet: vt fetch downloads one."
 
     def voices(self, site: Site) -> Sequence[Voice]:
         """List one voice a language, as far as the settings allow a download or name folders that are there."""

@@ -324,7 +324,7 @@ class NllbEngine(TranslationEngine):
         here = bool(self.translated(site, reachable=False)[0])
         if not here and (missing := site.missing(INFO, "hub")):
             return missing
-        return None if here else "No NLLB model is here yet: python -m vt fetch downloads one."
+        return None if here else "No NLLB model is here yet: vt fetch downloads one."
 
     def named(self, site: Site, name: str) -> Sequence[Candidate[Translator]]:
         """List what stands in the table of models, or in the settings, by a name."""

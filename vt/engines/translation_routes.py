@@ -190,8 +190,4 @@ def worth_fetching(
 def advice(missing: Iterable[Hop]) -> str:
     """Say in a sentence how hops that are worth fetching are fetched; empty where there are none."""
     names = " ".join(map(str, missing))
-    return (
-        Message("A better translation is one download away: python -m vt fetch {models}.", models=names)
-        if names
-        else ""
-    )
+    return Message("A better translation is one download away: vt fetch {models}.", models=names) if names else ""

@@ -1071,8 +1071,8 @@ def _storage_error(path: Path, error: SQLAlchemyError | sqlite3.Error) -> Storag
 def _damaged(path: Path, said: str) -> StorageError:
     first = said.strip().splitlines()[0].rstrip(".")
     return DatabaseDamaged(
-        "The database is damaged ({first}); nothing was changed. Stop the server and run `python -m vt "
-        "doctor --repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put "
+        "The database is damaged ({first}); nothing was changed. Stop the server and run `vt doctor "
+        "--repair`: it keeps this file aside and makes a new one from the jobs' folders. Or put "
         "a copy of it back.",
         where=path,
         first=first,

@@ -20,7 +20,7 @@ from vt.errors import LinkError, ToolError, ToolMissing, ToolStopped
 from vt.links import proxy
 from vt.links.addresses import Endpoint
 from vt.links.proxy import Traffic
-from vt.system import processes, python_child
+from vt.system import extras, processes, python_child
 from vt.system.sandbox import MB, ChildLimits
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
@@ -152,7 +152,8 @@ def _home(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ToolMissing(
-            "Links take the package yt-dlp, which is not installed here: pip install 'vt[url]' brings it."
+            "Links take the package yt-dlp, which is not installed here: {command} brings it.",
+            command=extras.command("url"),
         )
     return Path(spec.origin).parents[1]
 

@@ -433,7 +433,7 @@ class _Download:
         self._say(
             joined(
                 self._announcement(here),
-                "To avoid it, set VT_ENGINES=embedded, or run `python -m vt fetch` ahead of time.",
+                "To avoid it, set VT_ENGINES=embedded, or run `vt fetch` ahead of time.",
             ),
             logging.WARNING,
         )

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 
 from vt.errors import BadCall, NoSuchCall, WrongMethod, WrongType
+from vt.system import extras
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -53,7 +54,9 @@ def is_offered() -> bool:
         return False
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        _log.warning("nobody can sign in, for packages are missing (%s): pip install 'vt[login]'", ", ".join(missing))
+        _log.warning(
+            "nobody can sign in, for packages are missing (%s): %s", ", ".join(missing), extras.command("login")
+        )
         return False
     logging.getLogger("authlib").setLevel(logging.INFO)  # below that it logs what a sign-in is checked by
     return True
