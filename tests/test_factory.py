@@ -1061,6 +1061,28 @@ def test_what_may_not_be_used_in_trade_is_neither_chosen_nor_offered_nor_preload
     assert "VT_LICENCES=commercial leaves out" in str(nobody.unfit)
 
 
+def test_who_asks_for_what_nobody_translates_yet_is_told_what_to_fetch() -> None:
+    factory = AIServiceFactory(settings(engines="embedded"))
+    german = pair("en", "de")
+    for ask in (lambda: factory.translation_service(*german), lambda: factory.check(*german, hears=True)):
+        with pytest.raises(LanguageError) as refused:
+            ask()
+        assert str(refused.value).endswith("This translation is one download away: vt fetch firefox:en-de.")
+    factory.close()
+
+
+def test_where_no_model_hears_because_set_up_did_not_run_the_sentence_says_what_brings_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("vt.model_files.bundle.ROOTS", (tmp_path,))
+    factory = AIServiceFactory(settings(engines="auto"), hub=Hub(lambda: False))
+    for ask in (lambda: factory.stt_service(None), lambda: factory.check(None, languages.SPANISH, hears=True)):
+        with pytest.raises(ModelUnavailable, match="the model hub does not answer") as refused:
+            ask()
+        assert str(refused.value).endswith(f"is not here, or not whole: run {bundle.COMMAND}.")
+    factory.close()
+
+
 def test_a_report_says_what_would_translate_better_where_somebody_could_fetch_it() -> None:
     asked = Catalogue(settings(engines="auto", translation_engine="firefox"))
     (first, *_) = asked.translation(*pair("en", "es"))

@@ -251,7 +251,12 @@ def test_behind_a_proxy_addresses_are_those_that_the_client_knows(services: Serv
     [
         ("POST", {"Origin": "https://evil.example"}, 403, "A page of another site"),
         ("POST", {"Host": "rebound.example"}, 421, "Nobody is here by the name rebound.example"),
-        ("POST", {"Content-Length": "3000000"}, 413, "too large"),
+        (
+            "POST",
+            {"Content-Length": "3000000"},
+            413,
+            "too large: a film above 1.4 MB is sent by HTTP, as the tool send_large_film",
+        ),
         ("GET", {}, 405, "POST is all there is"),
         ("DELETE", {}, 405, "POST is all there is"),
     ],

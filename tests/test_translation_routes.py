@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from vt.engines import translation_routes
-from vt.engines.translation_routes import Hop, Table, advice, find, measured, others, worth_fetching
+from vt.engines.translation_routes import Hop, Table, advice, find, measured, others, remedy, worth_fetching
 
 NOTHING = Table({}, {})
 
@@ -109,8 +109,9 @@ def test_every_hop_of_a_route_begins_where_the_one_before_it_ends() -> None:
 
 def test_what_is_worth_fetching_is_said_in_a_sentence_and_nothing_where_it_is_not() -> None:
     wanted = worth_fetching(RULES + BUNDLED, hops("en-es es-en", "firefox"), "en", "es")
-    assert advice(wanted) == "A better translation is one download away: python -m vt fetch firefox:en-es."
-    assert advice(worth_fetching(RULES + BUNDLED, hops("en-de", "firefox"), "en", "es")) == ""
+    assert advice(wanted) == "A better translation is one download away: vt fetch firefox:en-es."
+    assert remedy(wanted) == "This translation is one download away: vt fetch firefox:en-es."
+    assert advice(worth_fetching(RULES + BUNDLED, hops("en-de", "firefox"), "en", "es")) == remedy(()) == ""
     assert worth_fetching(RULES, (), "en", "ja") == ()
 
 

@@ -135,14 +135,16 @@ class AIServiceFactory:
             InputError: the voices are not of one engine, or not named as they have to be.
             ModelUnavailable: a stage has no model or engine.
         """
-        heard = self._choose(self._catalogue.stt(source)).language if hears else source
+        with _with_remedy(self._catalogue.remedy_for_hearing):
+            heard = self._choose(self._catalogue.stt(source)).language if hears else source
         if target is None:
             return
         if heard == target:
             raise LanguageError("The film speaks {language} already: choose another target language.", language=target)
         if heard:  # else recognition will detect it
             engine = wishes.translation_engine
-            self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
+            with _with_remedy(lambda: self._catalogue.remedy(heard, target)):
+                self._choose(self._catalogue.translation(heard, target, engine=engine, listening=hears))
         else:
             self._catalogue.check_translation_engine(wishes.translation_engine)
         self._check_voices(target, wishes)
@@ -200,13 +202,14 @@ class AIServiceFactory:
             ModelUnavailable: the model cannot be had or loaded, nor what may stand in for it.
             ModelBusy: all memory for models stays in use.
         """
-        candidate, choice = self._serve_again(
-            ("stt", language and language.code, model_size),
-            lambda: self._catalogue.stt(language, model_size),
-            configured=model_size is None,
-            cancel=cancel,
-            after=after,
-        )
+        with _with_remedy(self._catalogue.remedy_for_hearing):
+            candidate, choice = self._serve_again(
+                ("stt", language and language.code, model_size),
+                lambda: self._catalogue.stt(language, model_size),
+                configured=model_size is None,
+                cancel=cancel,
+                after=after,
+            )
         return SttService(choice, self._leases(candidate, cancel), candidate.language, candidate.detects)
 
     def translation_service(
@@ -234,13 +237,14 @@ class AIServiceFactory:
         def candidates() -> Sequence[Candidate[Translator]]:
             return self._catalogue.translation(source, target, model, engine, listening=listening)
 
-        candidate, choice = self._serve_again(
-            ("translation", source.code, target.code, model, engine, listening),
-            candidates,
-            configured=model is None and not engine,
-            cancel=cancel,
-            after=after,
-        )
+        with _with_remedy(lambda: self._catalogue.remedy(source, target)):
+            candidate, choice = self._serve_again(
+                ("translation", source.code, target.code, model, engine, listening),
+                candidates,
+                configured=model is None and not engine,
+                cancel=cancel,
+                after=after,
+            )
         leases = self._route(candidate, cancel)
         if not choice.info.is_remote:
             return TranslationService(choice, leases)
@@ -699,6 +703,18 @@ class AIServiceFactory:
 
 def _no_memory(spent: Choice) -> str:
     return Message("The memory did not suffice for the work of the model {model}.", model=spent.model)
+
+
+@contextmanager
+def _with_remedy(remedy: Callable[[], str]) -> Iterator[None]:
+    """Have an error say as well what would help, where something is known that would."""
+    try:
+        yield
+    except (LanguageError, ModelUnavailable) as error:
+        help_for_it = remedy()
+        if not help_for_it:
+            raise
+        raise type(error)(joined(error.message, help_for_it)) from error
 
 
 @contextmanager

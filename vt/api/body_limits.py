@@ -24,10 +24,12 @@ _UPLOADS = {
     *("/api/v1/jobs", "/api/v1/inspect", "/gradio_api/upload"),
     *("/v1/audio/transcriptions", "/v1/audio/translations"),
 }
+_CALLS = "/mcp"
 _SEPARATORS = (b",", b"[", b"{")
 """Every JSON value but the first follows one of these. Those in strings are counted too: parsing would cost more."""
 
 _TOO_LARGE = f"The request's body is too large: {MOST_BYTES // MB} MB are the most but for films."
+_FILM_IN_A_CALL = "The call is too large: a film above 1.4 MB is sent by HTTP, as the tool send_large_film says."
 _TOO_MUCH = f"The request's body has too much in it: {MOST_VALUES} values are the most."
 
 
@@ -65,7 +67,8 @@ class BodyLimits:
         if scope["path"].rstrip("/") in _UPLOADS:
             most, sentence = self._max_upload_mb * MB + FORM_BYTES, str(FilmTooLarge(self._max_upload_mb))
             return _Body(most, sentence, scope, receive, send, is_upload=True)
-        return _Body(MOST_BYTES, _TOO_LARGE, scope, receive, send)
+        is_call = scope["path"].rstrip("/") == _CALLS
+        return _Body(MOST_BYTES, _FILM_IN_A_CALL if is_call else _TOO_LARGE, scope, receive, send)
 
 
 class _Body:

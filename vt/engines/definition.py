@@ -213,6 +213,10 @@ class SttEngine(_EngineBase):
         """
         raise NotImplementedError
 
+    def absent(self) -> str | None:
+        """Say what set-up should have put here and has not, where there is no other model of this engine either."""
+        return None
+
     def heard(self, site: Site, *, reachable: bool) -> Collection[str]:
         """Return the codes of the languages that it hears here, now; `reachable` says whether the hub answers."""
         raise NotImplementedError

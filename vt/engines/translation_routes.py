@@ -191,3 +191,9 @@ def advice(missing: Iterable[Hop]) -> str:
     """Say in a sentence how hops that are worth fetching are fetched; empty where there are none."""
     names = " ".join(map(str, missing))
     return Message("A better translation is one download away: vt fetch {models}.", models=names) if names else ""
+
+
+def remedy(missing: Iterable[Hop]) -> str:
+    """Say the same of hops without which there is no translation at all."""
+    names = " ".join(map(str, missing))
+    return Message("This translation is one download away: vt fetch {models}.", models=names) if names else ""

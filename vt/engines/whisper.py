@@ -668,6 +668,10 @@ class WhisperEngine(SttEngine):
         """Say so where the bundled model is missing and no other may be downloaded."""
         return bundled_lack() if site.is_embedded else None
 
+    def absent(self) -> str | None:
+        """Say so where none of the bundled models is here."""
+        return bundled_lack()
+
     def candidates(
         self, site: Site, language: Language | None, model: str | None = None
     ) -> Sequence[Candidate[Transcriber]]:

@@ -179,6 +179,17 @@ class Catalogue:
         missing = translation_routes.worth_fetching(self.hops(), there, source, target)
         return translation_routes.advice(missing)
 
+    def remedy(self, source: Language, target: Language) -> str:
+        """Return a sentence on models by which a pair would be translated that nobody here translates."""
+        there = _hops(self._allowed(self._table.translation), self.site, fetchable=True)
+        missing = translation_routes.worth_fetching(self.hops(), there, source.code, target.code)
+        return translation_routes.remedy(missing)
+
+    def remedy_for_hearing(self) -> str:
+        """Return a sentence on models that set-up should have put here, where none is here that hears."""
+        absent = (engine.absent() for engine in self._allowed(self._table.stt))
+        return next(filter(None, absent), "")
+
     def hops(self) -> set[Hop]:
         """Return the directions of engines here that may be joined to routes."""
         return _hops(self._allowed(self._table.translation), self.site, fetchable=False)
