@@ -31,7 +31,6 @@ MB = 2**20
 LEASES = 5000
 THREADS = 16
 SLOW_SECONDS = 4.0
-DUBS = 3
 SAMPLE = ROOT / "samples" / "sense_and_sensibility.mp4"
 
 
@@ -114,8 +113,8 @@ def together(work: Callable[[], object], times: int) -> None:
         thread.join()
 
 
-def dubs(factory: AIServiceFactory) -> None:
-    """Dub the sample with models that stay, in turns with models that are loaded for each job."""
+def dubs(factory: AIServiceFactory, times: int) -> None:
+    """Dub the sample with models that stay, in turns with models that are loaded for each job, so many times."""
     executor, cold, warm = LocalExecutor(factory), list[float](), list[float]()
 
     def dub() -> float:
@@ -123,7 +122,7 @@ def dubs(factory: AIServiceFactory) -> None:
             request = JobRequest(SAMPLE, languages.SPANISH, languages.ENGLISH)
             return timed(lambda: executor.run(request, Path(folder), lambda _: None, Cancel()), 1)[0]
 
-    for _ in range(DUBS):
+    for _ in range(times):
         factory.clear_cache()
         cold.append(dub())
         warm.append(dub())
@@ -199,6 +198,7 @@ def main() -> None:
     """Print one line a result; memory in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=50)
+    parser.add_argument("--dubs", type=int, default=3)
     parser.add_argument("--memory-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     factory = AIServiceFactory(Settings(engines="embedded"))
@@ -207,7 +207,7 @@ def main() -> None:
         return
     leases(factory.get_stt_service(), factory)
     stampede(factory)
-    dubs(factory)
+    dubs(factory, arguments.dubs)
     factory.close()
     health()
     sys.stdout.flush()

@@ -69,18 +69,20 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("recognition", HEARING, ("--runs", "2"), ("--seconds", "60")),
+    Benchmark("recognition", HEARING, ("--runs", "2"), ("--seconds", "60", "--runs", "1")),
     Benchmark("engines", TRANSLATING, ("--lines", "16")),
     Benchmark("voices", SPEAKING, ("--spoken", "100", "--lines", "10", "--rounds", "3")),
     Benchmark("sound", SOUND, (), ("--minutes", "20")),
-    Benchmark("residency", "Models that stay in memory, beside a load for each use", (), ("--cycles", "5")),
+    Benchmark(
+        "residency", "Models that stay in memory, beside a load for each use", (), ("--cycles", "5", "--dubs", "1")
+    ),
     Benchmark("peers", "Programs of others, on the same film"),
     Benchmark("overhead", "What a dub costs beside its engines", ("--runs", "2"), ("--runs", "1", "--minutes", "2")),
     Benchmark("edits", EDITING, (), ("--minutes", "2", "--edits", "3")),
     Benchmark("quality", QUALITY, (), ()),
     Benchmark("translation", "How good translations are, by route", (), ("--lines", "10")),
     Benchmark("speakers", "Who speaks", ("--dialogues", "10")),
-    Benchmark("talk", LONGER, (*QUICK_VOICE, "--minutes", "1", "10", "30"), (*QUICK_VOICE, "--minutes", "1", "3")),
+    Benchmark("talk", LONGER, (*QUICK_VOICE, "--minutes", "1", "10", "30"), (*QUICK_VOICE, "--minutes", "1", "2")),
     Benchmark(
         "talk",
         "Longer films, by their captions",
@@ -89,7 +91,7 @@ BENCHMARKS = (
         is_long=True,
     ),
     Benchmark("store", "More jobs", (), ("--jobs", "1", "10", "100")),
-    Benchmark("listeners", "More listeners", (), ("--listeners", "1", "30")),
+    Benchmark("listeners", "More listeners"),
     Benchmark("load", "A crowd of visitors", ("--uploads", "60", "--jobs", "12", "--followers", "100")),
     Benchmark("http", "The server", ("--seconds", "6"), ("--seconds", "3")),
     Benchmark("page", "The page, in Chromium", is_long=True),

@@ -9,6 +9,7 @@ import pytest
 from tests.servers import Server
 from vt.api.libre.requests import MOST_CHARACTERS
 
+GERMAN = "Guten Morgen, wie geht es dir heute? Das Haus ist sehr schön."
 TRANSLATE, DETECT = "/libre/translate", "/libre/detect"
 
 
@@ -56,6 +57,12 @@ def test_the_languages_of_a_text_are_told_the_likeliest_first_and_all_are_listed
     assert set(english) == {"code", "name", "targets"} and "es" in english["targets"] and "en" not in english["targets"]
 
 
+def test_among_others_a_text_of_a_language_that_is_not_translated_spoils_nothing(server: Server) -> None:
+    asked = {"q": ["Good morning, my dear friends.", GERMAN], "source": "auto", "target": "es"}
+    answer = server.ask("POST", TRANSLATE, json=asked).raise_for_status().json()
+    assert answer["translatedText"][0].startswith("Buenos días")
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -71,6 +78,7 @@ def test_the_languages_of_a_text_are_told_the_likeliest_first_and_all_are_listed
         ({"target": "auto"}, 'Unknown language "auto"'),
         ({"target": "../etc"}, "Unknown language"),
         ({"target": "sw"}, "Nobody here translates English to Swahili"),
+        ({"source": "auto", "q": GERMAN}, "seems to be in German, which is not translated here"),
         ({"alternatives": "many"}, "the field alternatives"),
         ({"alternatives": -1}, "the field alternatives"),
     ],

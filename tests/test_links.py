@@ -166,6 +166,15 @@ def test_a_film_that_cannot_be_had_is_refused_in_a_sentence(
         links.obtain(f"{site[0]}{path}", tmp_path, bounds, Cancel(), allowed={(HERE, site[1])})
 
 
+def test_a_host_that_nobody_knows_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise socket.gaierror
+
+    monkeypatch.setattr("vt.links.addresses.resolved", unknown)
+    with pytest.raises(LinkError, match=r"leads to filmz\.example, which cannot be found: is it spelled right\?"):
+        links.obtain("https://filmz.example/film.mp4", tmp_path, BOUNDS, Cancel())
+
+
 def test_a_download_ends_when_it_is_cancelled(site: tuple[str, int], tmp_path: Path) -> None:
     cancel = Cancel()
     Site.begun.clear()

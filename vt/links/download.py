@@ -169,6 +169,10 @@ def _failure(error: ToolError, said: Mapping[str, Any], traffic: Traffic, bounds
         return refusal
     if isinstance(error, ToolStopped):
         return LinkError("The download of the link took too long, or too much memory.")
+    if traffic.unknown:
+        return LinkError(
+            "The link leads to {host}, which cannot be found: is it spelled right?", host=traffic.unknown[0]
+        )
     return LinkError("The link could not be opened: {reason}", reason=python_child.reason(error))
 
 

@@ -41,6 +41,8 @@ class Traffic:
     came: int = 0
     refused: list[str] = field(default_factory=list)
     """Hosts that are not to be reached."""
+    unknown: list[str] = field(default_factory=list)
+    """Hosts whose name nobody knows."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def takes(self, count: int) -> bool:
@@ -51,9 +53,16 @@ class Traffic:
 
     def refuse(self, host: str) -> None:
         """Remember a host that is not to be reached; some of them are enough to say it."""
+        self._remember(host, self.refused)
+
+    def miss(self, host: str) -> None:
+        """Remember a host whose name nobody knows."""
+        self._remember(host, self.unknown)
+
+    def _remember(self, host: str, hosts: list[str]) -> None:
         with self.lock:
-            if len(self.refused) < _MOST_CONNECTIONS:
-                self.refused.append(host)
+            if len(hosts) < _MOST_CONNECTIONS:
+                hosts.append(host)
 
 
 class _Refused(Exception):
@@ -130,6 +139,7 @@ class _Handler(socketserver.BaseRequestHandler):
         try:
             found = addresses.resolved(host, port, self.server.allowed)
         except (OSError, UnicodeError):
+            self.server.traffic.miss(host)
             raise _Refused("502 Bad Gateway") from None
         if not found:
             self.server.traffic.refuse(host)

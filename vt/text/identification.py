@@ -109,6 +109,14 @@ def likeliest(text: str, among: Collection[str]) -> tuple[Language, float]:
     return found[0]
 
 
+def other(text: str, than: Collection[str]) -> Language | None:
+    """Return the language that a text surely is in, where that is none of these codes; None also where it is unsure."""
+    (likeliest, _), *_ = ranked(text, {row.code for row in languages.ALL if row.whisper})
+    nearest = ranked(text, than)
+    own = not nearest or is_another(text, nearest[0][0])
+    return likeliest if likeliest.code not in than and own and not _tells_too_little(text) else None
+
+
 @cache
 def _identifier() -> Any:  # noqa: ANN401 (py3langid is untyped)
     from py3langid.langid import MODEL_FILE, LanguageIdentifier

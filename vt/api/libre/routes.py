@@ -16,6 +16,7 @@ from vt.api.dependencies import OnThreads, Served, Threads, counted
 from vt.api.libre import requests
 from vt.api.libre.requests import Translation
 from vt.domain import Cancel
+from vt.errors import LanguageError
 from vt.languages import Language
 from vt.services import Services
 from vt.text import identification
@@ -86,7 +87,11 @@ def _sources(asked: Translation, services: Services) -> list[tuple[Language, flo
     if asked.source:
         return [(asked.source, 1.0)] * len(asked.texts)
     among = services.factory.targets().keys()
-    return [identification.likeliest(text, among) for text in asked.texts]
+    found = [identification.likeliest(text, among) for text in asked.texts]
+    foreign = list(filter(None, (identification.other(text, among) for text in asked.texts)))
+    if foreign and len(foreign) == len(found):  # one such line among others stays as it is
+        raise LanguageError("The text seems to be in {language}, which is not translated here.", language=foreign[0])
+    return found
 
 
 def _as_asked(values: Sequence[Any], asked: Translation) -> Any:  # noqa: ANN401 (one value, or a list)
