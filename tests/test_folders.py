@@ -198,6 +198,23 @@ def test_many_work_folders_at_once_in_one_parent_never_sweep_each_other(tmp_path
     assert [path for path in tmp_path.rglob("*") if path.name != "out"] == []
 
 
+def test_a_parent_that_goes_while_it_is_looked_at_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, is_dir = tmp_path / "out", Path.is_dir
+    there.mkdir()
+
+    def gone_at_once(path: Path) -> bool:
+        if path == there and is_dir(path):
+            monkeypatch.setattr(Path, "is_dir", is_dir)
+            there.rmdir()
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", gone_at_once)
+    with work_folder(there) as folder:
+        assert folder.parent == there
+
+
 def test_other_files_with_a_name_like_ours_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / ".vt-work-notes.txt").write_text("mine")
     with work_folder(tmp_path):

@@ -200,7 +200,7 @@ NOT_ON_THE_PAGE = {
     # For whoever types commands, sets the server up, or writes a client of the routes.
     *("cli/main.py", "cli/bundled.py", "cli/batch.py", "cli/client.py", "cli/config.py", "cli/options.py"),
     *("cli/server_jobs.py", "cli/profiling.py", "cluster/ray_nodes.py"),
-    *("answers/speaking.py", "api/libre/requests.py", "api/uploads.py", "api/routes.py"),
+    *("answers/speaking.py", "api/libre/requests.py", "api/libre/routes.py", "api/uploads.py", "api/routes.py"),
     *("cli/speech.py", "api/mcp/answers.py", "api/mcp/tools.py"),
     *("cli/transcripts.py", "cli/licences.py", "cli/report.py", "jobs/recovery.py", "settings.py"),
     "cli/linked.py",

@@ -124,7 +124,9 @@ def _make(parent: Path) -> tuple[Path, IO[str]]:
             parent.mkdir(parents=True, exist_ok=True)
             _sweep(parent)
             return _locked(Path(tempfile.mkdtemp(prefix=_UNLOCKED, dir=parent)))
-        except FileNotFoundError:  # another process has just removed the parent, which was empty
+        # Another process has just removed the parent, which was empty: before something was made in it, or between the
+        # two looks by which mkdir tells a folder that is there from a file.
+        except (FileNotFoundError, FileExistsError):
             if not remaining:
                 raise
     raise AssertionError("unreachable")
