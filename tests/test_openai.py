@@ -130,7 +130,7 @@ def test_what_is_no_recording_is_refused_by_the_name_that_its_sender_gave_it(
     server: Server, content: bytes, name: str
 ) -> None:
     files = {"file": (f"../../../etc/{name}", content)}
-    told = refused(server, 422, TRANSCRIPTIONS, files=files, data={"model": "whisper-1"})["message"]
+    told = refused(server, 400, TRANSCRIPTIONS, files=files, data={"model": "whisper-1"})["message"]
     assert name in told and str(server.folder) not in told and "root:" not in told
 
 
@@ -140,13 +140,13 @@ def test_what_is_no_recording_is_refused_by_the_name_that_its_sender_gave_it(
         ({"model": "../../etc/passwd"}, "model", 404),
         ({"model": "Systran/faster-whisper-large-v3"}, "model", 404),
         ({"model": "large-v3"}, "model", 404),
-        ({"model": ""}, "model", 422),
-        ({"model": "whisper-1", "language": "klingon"}, "language", 422),
-        ({"model": "whisper-1", "response_format": "docx"}, "response_format", 422),
-        ({"model": "whisper-1", "response_format": "srt", "stream": "true"}, "response_format", 422),
-        ({"model": "whisper-1", "temperature": "nan"}, "temperature", 422),
-        ({"model": "whisper-1", "stream": "perhaps"}, "stream", 422),
-        ({"model": "whisper-1", "timestamp_granularities[]": "word"}, "timestamp_granularities", 422),
+        ({"model": ""}, "model", 400),
+        ({"model": "whisper-1", "language": "klingon"}, "language", 400),
+        ({"model": "whisper-1", "response_format": "docx"}, "response_format", 400),
+        ({"model": "whisper-1", "response_format": "srt", "stream": "true"}, "response_format", 400),
+        ({"model": "whisper-1", "temperature": "nan"}, "temperature", 400),
+        ({"model": "whisper-1", "stream": "perhaps"}, "stream", 400),
+        ({"model": "whisper-1", "timestamp_granularities[]": "word"}, "timestamp_granularities", 400),
     ],
 )
 def test_a_field_that_cannot_be_used_is_named(
@@ -158,7 +158,7 @@ def test_a_field_that_cannot_be_used_is_named(
 
 def test_a_recording_has_to_come_and_in_the_one_field_for_it(server: Server) -> None:
     before = folders(server)
-    assert refused(server, 422, TRANSCRIPTIONS, files={"model": (None, "whisper-1")})["param"] == "file"
+    assert refused(server, 400, TRANSCRIPTIONS, files={"model": (None, "whisper-1")})["param"] == "file"
     files = {"subtitles": ("talk.srt", b"1\n")}
     assert "files go into file" in refused(server, 400, TRANSCRIPTIONS, files=files)["message"]
     refused(server, 400, TRANSCRIPTIONS, json={"model": "whisper-1"})
@@ -207,21 +207,21 @@ def test_a_voice_of_openai_speaks_the_language_of_the_text_and_one_of_this_serve
 @pytest.mark.parametrize(
     ("fields", "param", "status"),
     [
-        ({"input": ""}, "input", 422),
-        ({"input": "x" * 4097}, "input", 422),
-        ({"input": ["x"]}, "input", 422),
-        ({"voice": "nobody"}, "voice", 422),
-        ({"voice": "../../etc/passwd"}, "voice", 422),
-        ({"voice": {"id": 4}}, "voice", 422),
-        ({"voice": None}, "voice", 422),
-        ({"voice": "espeak-ng-es", "model": "kokoro"}, "voice", 422),
+        ({"input": ""}, "input", 400),
+        ({"input": "x" * 4097}, "input", 400),
+        ({"input": ["x"]}, "input", 400),
+        ({"voice": "nobody"}, "voice", 400),
+        ({"voice": "../../etc/passwd"}, "voice", 400),
+        ({"voice": {"id": 4}}, "voice", 400),
+        ({"voice": None}, "voice", 400),
+        ({"voice": "espeak-ng-es", "model": "kokoro"}, "voice", 400),
         ({"model": "babel"}, "model", 404),
-        ({"response_format": "exe"}, "response_format", 422),
-        ({"response_format": ["mp3"]}, "response_format", 422),
-        ({"speed": 4.1}, "speed", 422),
-        ({"speed": "fast"}, "speed", 422),
-        ({"stream_format": "ws"}, "stream_format", 422),
-        ({"input": "..."}, None, 422),
+        ({"response_format": "exe"}, "response_format", 400),
+        ({"response_format": ["mp3"]}, "response_format", 400),
+        ({"speed": 4.1}, "speed", 400),
+        ({"speed": "fast"}, "speed", 400),
+        ({"stream_format": "ws"}, "stream_format", 400),
+        ({"input": "..."}, None, 400),
     ],
 )
 def test_what_cannot_be_spoken_is_refused_and_the_field_named(
@@ -245,7 +245,7 @@ def test_speech_comes_as_events_that_hold_the_same_sound(server: Server) -> None
 
 def test_bodies_that_are_no_requests_are_refused_and_odd_letters_are_not_said(server: Server) -> None:
     for body in (b"", b"[]", b"{", b"null", b'{"input": NaN}', b"[" * 40_000, b"\xff\xfe"):
-        refused(server, 422, SPEECH, content=body)
+        refused(server, 400, SPEECH, content=body)
     odd = json.dumps(SPOKEN | {"input": "\0Good \ud800morning\x1b[31m to [[all]] of you."}).encode()
     answer = server.ask("POST", SPEECH, content=odd).raise_for_status()
     assert answer.headers["content-type"] == "audio/mpeg"

@@ -19,7 +19,7 @@ _CODES = {
 class Refused(Exception):
     """A field of a request cannot be used."""
 
-    def __init__(self, message: str, param: str, code: str = "invalid_value", status: int = 422) -> None:
+    def __init__(self, message: str, param: str, code: str = "invalid_value", status: int = 400) -> None:
         super().__init__(message)
         self.message, self.param, self.code, self.status = message, param, code, status
 
@@ -35,7 +35,11 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 def shape(status: int, sentence: str) -> tuple[int, Mapping[str, Any]]:
-    """Return the status and the body of an error; see `vt.api.error_shapes.Shape`."""
+    """Return the status and the body of an error; see `vt.api.error_shapes.Shape`.
+
+    What cannot be used is 400 there, which clients raise as another error than 422.
+    """
+    status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
     return status, body(status, sentence, None, _CODES.get(HTTPStatus(status)))
 
 
