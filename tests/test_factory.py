@@ -1062,10 +1062,10 @@ def test_what_may_not_be_used_in_trade_is_neither_chosen_nor_offered_nor_preload
 
 
 def test_who_asks_for_what_nobody_translates_yet_is_told_what_to_fetch() -> None:
-    factory = AIServiceFactory(settings(engines="embedded"))
+    factory = AIServiceFactory(settings(engines="auto"), hub=Hub(lambda: False))
     german = pair("en", "de")
-    for ask in (lambda: factory.translation_service(*german), lambda: factory.check(*german, hears=True)):
-        with pytest.raises(LanguageError) as refused:
+    for ask in (lambda: factory.translation_service(*german), lambda: factory.check(*german, hears=False)):
+        with pytest.raises(LanguageError, match="the model hub does not answer") as refused:
             ask()
         assert str(refused.value).endswith("This translation is one download away: vt fetch firefox:en-de.")
     factory.close()
