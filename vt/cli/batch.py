@@ -64,6 +64,7 @@ def run(
         InputError: a file or an argument is at fault, or the same command is at work already.
         VtError: the only request failed.
         Cancelled: one of several was stopped.
+        KeyboardInterrupt: the only request was stopped.
     """
     cancel = cancel or Cancel()
     if len(requests) == 1:
