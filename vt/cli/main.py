@@ -122,7 +122,9 @@ def parser() -> argparse.ArgumentParser:
     completion = commands.add_parser(
         "completion", help="complete commands in a shell", description="Print what completes commands in a shell."
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="put this where your shell looks for it")
+    completion.add_argument(
+        "shell", choices=("bash", "zsh", "fish", "tcsh"), help="put this where your shell looks for it"
+    )
     completion.set_defaults(run=_completion, verbose=False)
     return made
 
