@@ -11,8 +11,9 @@ from tests.films import AAC, H264, PICTURE, ffmpeg, packets_md5, streams
 from tests.test_batch import Noted, names, parsed, served, two_films, wanted
 from vt import media
 from vt.cli import batch, options
+from vt.domain import Cancel, JobRequest
 from vt.dubbing.pipeline import Result
-from vt.errors import InputError, MediaError
+from vt.errors import Cancelled, InputError, MediaError
 from vt.media import Named, Soft
 from vt.system import folders
 
@@ -129,6 +130,21 @@ def test_a_disk_that_is_full_when_the_dubs_are_put_together_leaves_them_and_says
     assert batch.run(requests, (), served(), out, again, deliver, one_file=True)
     assert again.states == ["kept", "kept"]
     assert "one.es+fr.m4a" in names(folder)
+
+
+def test_a_batch_that_is_stopped_after_its_dubs_puts_nothing_together(folder: Path) -> None:
+    requests = [request for request in wanted(folder) if request.source.name == "one.wav"]
+    out, cancel, teller = folder / "out", Cancel(), Noted()
+
+    def deliver(request: JobRequest, result: Result, _: object) -> list[Path]:
+        if request is requests[-1]:
+            cancel.set()
+        return folders.deliver(result.files, out)
+
+    with pytest.raises(Cancelled, match="goes on where it was"):
+        batch.run(requests, (), served(), out, teller, deliver, one_file=True, cancel=cancel)
+    assert teller.states == ["done", "done"]
+    assert "one.es+fr.m4a" not in names(folder)
 
 
 @pytest.mark.parametrize(

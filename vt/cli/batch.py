@@ -85,19 +85,20 @@ def run(
             for number in range(len(requests))
         ]
         if one_file:
-            outcomes = _in_one_file(outcomes, out, teller)
+            outcomes = _in_one_file(outcomes, out, teller, cancel)
         failed = {number for number, outcome in enumerate(outcomes) if outcome.state == State.FAILED}
         unfinished.is_over = failed <= refused.keys()  # what cannot be begun will not be gone on with
     teller.result(outcomes)
     return not failed
 
 
-def _in_one_file(outcomes: Sequence[Outcome], out: Path, teller: Teller) -> list[Outcome]:
+def _in_one_file(outcomes: Sequence[Outcome], out: Path, teller: Teller, cancel: Cancel) -> list[Outcome]:
     """Return the outcomes, those of a film whose dubs are all there with the file that holds them all."""
     told: list[Outcome] = []
     for _, found in itertools.groupby(outcomes, key=lambda outcome: outcome.request.source):
         dubs = list(found)
         try:
+            cancel.check()
             films = () if any(dub.state == State.FAILED for dub in dubs) else (joined.made(dubs, out),)
         except (KeyboardInterrupt, Cancelled) as error:
             raise Cancelled(_GOES_ON) from error

@@ -17,7 +17,7 @@ def heard() -> Iterator[Cancel]:
 
     Each alone can miss: Python drops what is raised while it ends a generator that nobody holds any more, and not all
     that waits looks at the switch. A thread sets it, for the handler may have interrupted whoever holds its lock.
-    Ctrl-C that is ignored, as in a job that a shell has put into the background, stays so.
+    Ctrl-C that is ignored, as in a job that a shell has put into the background, stays so, and what is not Python's.
     """
     cancel = Cancel()
 
@@ -25,10 +25,10 @@ def heard() -> Iterator[Cancel]:
         threading.Thread(target=cancel.set, name="vt-stop", daemon=True).start()
         raise KeyboardInterrupt
 
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number, before in kept.items():
-        if before is not signal.SIG_IGN:
-            signal.signal(number, stop)
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: before for number, before in found.items() if before not in (None, signal.SIG_IGN)}
+    for number in kept:
+        signal.signal(number, stop)
     try:
         yield cancel
     finally:
