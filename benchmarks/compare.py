@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,25 +33,26 @@ class Change:
 
     @property
     def factor(self) -> float:
-        """The new figure, as a multiple of the old one."""
-        if self.old.median:
-            return self.new.median / self.old.median
-        return 1.0 if self.new.median == self.old.median else float("inf")
+        """The new figure, as a multiple of the old one; not a number where that says nothing."""
+        return self.new.median / self.old.median if self.old.median * self.new.median > 0 else math.nan
 
     @property
     def is_real(self) -> bool:
         """Whether it is more than the noise."""
-        return abs(self.factor - 1) > LEAST and (_low(self.new) > _high(self.old) or _high(self.new) < _low(self.old))
+        change = abs(self.new.median - self.old.median)
+        is_apart = _low(self.new) > _high(self.old) or _high(self.new) < _low(self.old)
+        return is_apart and change > LEAST * abs(self.old.median)
 
     @property
     def is_worse(self) -> bool:
         """Whether it is a real change in the wrong direction."""
-        return self.is_real and (self.factor < 1) == self.new.more
+        return self.is_real and (self.new.median < self.old.median) == self.new.more
 
     def __str__(self) -> str:
         """One line for a reader."""
         word = "worse" if self.is_worse else "better"
-        return f"{word:<7} {self.name:<80} {self.old.figure:>12} -> {self.new.figure:>12}  (x {shown(self.factor)})"
+        factor = "" if math.isnan(self.factor) else f"  (x {shown(self.factor)})"
+        return f"{word:<7} {self.name:<80} {self.old.figure:>12} -> {self.new.figure:>12}{factor}"
 
 
 def _low(result: Result) -> float:

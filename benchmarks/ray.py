@@ -72,14 +72,16 @@ def cluster(nodes: int, *, apart: bool = False) -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     make: Any = Cluster
-    made = make(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    try:
-        for number in range(nodes):
-            with kept_to(number + apart):
-                made.add_node(num_cpus=1)
-        yield str(made.address)
-    finally:
-        made.shutdown()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # else Ray's logs stay below /tmp/ray
+        os.environ["RAY_TMPDIR"] = folder
+        made = make(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        try:
+            for number in range(nodes):
+                with kept_to(number + apart):
+                    made.add_node(num_cpus=1)
+            yield str(made.address)
+        finally:
+            made.shutdown()
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,12 @@ class Result:
 
     @property
     def figure(self) -> str:
-        """The figure with its unit."""
-        return f"{shown(self.median)} {self.unit}".rstrip()
+        """The figure with its unit; where it misses a bound by less than the usual places show, with more of them."""
+        text = shown(self.median)
+        bounds = (bound for bound in (self.floor, self.goal) if bound is not None and not self._reaches(bound))
+        if text in map(shown, bounds):
+            text = f"{self.median:.6g}"
+        return f"{text} {self.unit}".rstrip()
 
     @property
     def wanted(self) -> str:

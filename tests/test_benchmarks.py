@@ -46,6 +46,11 @@ def test_a_figure_has_as_many_places_as_say_something(value: float, text: str) -
     assert shown(value) == text
 
 
+def test_what_misses_a_bound_by_little_does_not_look_as_if_it_reached_it() -> None:
+    assert Result("ratio", (0.99953,), floor=0.95, goal=1, more=True).figure == "0.99953"
+    assert Result("ratio", (1.00047,), floor=0.95, goal=1, more=True).figure == "1"
+
+
 def test_what_is_kept_is_read_again() -> None:
     one = Result("seconds", (1.0, 2.0), "s", 3.0, 2.0, more=True)
     none = Result("left open", (0.0,), floor=0)
@@ -78,9 +83,8 @@ def test_a_page_shows_what_was_measured_what_failed_and_what_the_machine_did_bes
     ]
     page = run.page(kept)
     assert "| seconds | 1.5 s | 1 to 2 in 3 | floor at most 2, goal at most 1 | floor |" in page
-    assert (
-        "Of 2 figures that have a floor or a goal, 0 reach the goal, 1 the floor, and 1 miss it: ratio (page)." in page
-    )
+    told = "0 reach all that is wanted. 1 hold their floor and miss their goal: seconds (store). "
+    assert f"Of 2 figures that have a floor or a goal, {told}1 miss their floor: ratio (page)." in page
     assert "today, commit 1, 1.5 minutes." in page
     assert "**Beside other work, which took 40% of the processors.**" in page
     assert "**It ended with exit code 1.**" in page
@@ -132,6 +136,9 @@ def kept_in(file: Path, **results: Result) -> Path:
         ((1.0,), (1.05,), False, ""),  # measured once: the noise is not known
         ((1.0,), (1.2,), False, "worse"),
         ((0.0,), (2.0,), False, "worse"),
+        ((-1.0,), (9.0,), False, "worse"),
+        ((9.0,), (-1.0,), False, "better"),
+        ((-48.0,), (-34.0,), False, "worse"),
     ],
 )
 def test_only_what_changed_by_more_than_the_noise_is_a_change(
@@ -163,6 +170,20 @@ def test_an_exponent_says_how_something_grows() -> None:
     assert fits.exponent([1, 10, 100], [2.0, 20.0, 200.0]) == 1
     assert fits.exponent([1, 10, 100], [5.0, 5.0, 5.0]) == 0
     assert fits.exponent([1, 2, 4], [1.0, 4.0, 16.0]) == 2
+
+
+def test_the_readme_says_where_a_figure_misses_what_is_wanted() -> None:
+    (title, name), text = next(iter(run.SHOWN.items()))
+    outcome = Outcome("one", title, "command", 1.0, 0.0, results=(Result(name, (0.9,), floor=1, goal=2, more=True),))
+    said = run.readme({"benchmarks": [outcome.kept()]})
+    assert said == f"- {text.format('0.9')} (missed: at least 1, goal at least 2)"
+
+
+def test_what_a_reader_has_to_know_stands_below_the_command() -> None:
+    noted = next(one for one in run.BENCHMARKS if one.note)
+    outcome = Outcome(noted.module, noted.title, noted.command(), 1.0, 0.0)
+    kept = {"began": "today", "minutes": 1.0, "quick": False, "machine": {}, "benchmarks": [outcome.kept()]}
+    assert f"`{noted.command()}`\n\n{noted.note}\n" in run.page(kept)
 
 
 def test_each_figure_of_the_readme_is_one_that_a_benchmark_gives() -> None:

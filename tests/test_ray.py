@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -67,11 +68,14 @@ class Nodes:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
     """Run a cluster to which no node has come yet."""
-    made = Nodes()
-    try:
-        yield made
-    finally:
-        made.close()
+    # Ray's logs would stay below /tmp/ray; and pytest's folders have names too long for its sockets.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_TMPDIR", folder)
+        made = Nodes()
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @dataclass
