@@ -104,7 +104,7 @@ def shown(value: float) -> str:
     """Return a figure with as many places as say something."""
     size = abs(value)
     places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or not size else 4
-    text = f"{value:,.{places}f}"
+    text = f"{value:z,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

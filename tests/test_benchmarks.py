@@ -40,7 +40,16 @@ def test_a_figure_without_a_floor_and_a_goal_reaches_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1234.5, "1,234"), (12.34, "12.3"), (1.234, "1.23"), (0.0123, "0.0123"), (0.0, "0"), (-2.5, "-2.5"), (3, "3")],
+    [
+        (1234.5, "1,234"),
+        (12.34, "12.3"),
+        (1.234, "1.23"),
+        (0.0123, "0.0123"),
+        (0.0, "0"),
+        (-2.5, "-2.5"),
+        (-1e-6, "0"),
+        (3, "3"),
+    ],
 )
 def test_a_figure_has_as_many_places_as_say_something(value: float, text: str) -> None:
     assert shown(value) == text
