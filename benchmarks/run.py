@@ -260,10 +260,9 @@ def page(kept: dict[str, Any]) -> str:
         "`benchmarks/run` writes this page and `results.json`; what each benchmark does",
     ]
     lines += ["is told in [docs/BENCHMARKS.md](../docs/BENCHMARKS.md).", ""]
-    told = (
-        f"The last run began on {kept['began']}{' (quick)' if kept['quick'] else ''}, on the machine below; beside each"
-    )
-    lines += [f"{told} command stands when it ran, and on which commit: {kept['minutes']:.0f} minutes in all.", ""]
+    how = " (quick)" if kept["quick"] else ""
+    lines += [f"The last run began on {kept['began']}{how}, on the machine below. When each table was measured, and on"]
+    lines += [f"which commit, stands below its command; all of them together took {kept['minutes']:.0f} minutes.", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in kept["machine"].items()), ""]
     lines += [_summary(outcomes), ""]
     measured = {outcome.title for outcome in outcomes}

@@ -58,8 +58,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Captur
     assert "none.toml cannot be read" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_gets_the_commands_and_their_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("shell", "option"), [("bash", "--"), ("zsh", "--"), ("fish", "-l "), ("tcsh", "")])
+def test_a_shell_gets_the_commands_and_their_options(
+    shell: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["completion", shell]) == 0
     said = capsys.readouterr().out
-    assert all(word in said for word in ("transcribe", "output-format", "speakers", "doctor"))
+    assert all(word in said for word in ("transcribe", f"{option}output-format", f"{option}speakers", "doctor"))
